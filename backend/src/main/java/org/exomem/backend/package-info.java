@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.backend;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conformance;
+
+import org.jspecify.annotations.NullMarked;

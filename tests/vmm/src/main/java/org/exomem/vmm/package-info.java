@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.vmm;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.vhostuser;
+
+import org.jspecify.annotations.NullMarked;

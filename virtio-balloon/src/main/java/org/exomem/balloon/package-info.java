@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.balloon;
+
+import org.jspecify.annotations.NullMarked;
