@@ -1,0 +1,26 @@
+package org.exomem.vhostuser.backend;
+
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+
+/** A device's way to the front-end it is connected to. Used on the event loop of the device's VM only. */
+public interface DeviceLink {
+    /** The guest's memory as this front-end shares it now. */
+    GuestMemory memory();
+
+    /**
+     * Tells the driver that the config space has changed. While no queue is started nothing is sent: a driver reads the
+     * config space when it starts.
+     */
+    void configChanged();
+
+    /** Calls the driver, if it wants to be called, for chains pushed outside of {@link VhostUserDevice#process}. */
+    void callIfWanted(Virtqueue queue);
+
+    /**
+     * Something of the host failed on the device's behalf: told to the operator, the device goes on.
+     *
+     * @param what what failed, to what, and what follows
+     */
+    void hostFault(String what);
+}

@@ -1,0 +1,13 @@
+package org.exomem.vhostuser.backend;
+
+/**
+ * The front-end broke a rule of vhost-user. Where the request has a reply it is answered with an error; otherwise the
+ * connection closes. The message says which request, which rule, and the numbers that broke it.
+ */
+public final class FrontEndFault extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public FrontEndFault(String message) {
+        super(message);
+    }
+}

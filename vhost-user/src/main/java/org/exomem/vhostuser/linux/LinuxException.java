@@ -1,0 +1,20 @@
+package org.exomem.vhostuser.linux;
+
+import java.io.IOException;
+
+/** A system call failed: which, on what, and why. */
+public final class LinuxException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final int errno;
+
+    public LinuxException(String call, String subject, int errno) {
+        super(call + " of " + subject + " failed: " + Errno.describe(errno));
+        this.errno = errno;
+    }
+
+    /** The error number, one of {@link Errno} where exomem knows it. */
+    public int errno() {
+        return errno;
+    }
+}

@@ -1,0 +1,101 @@
+package org.exomem.vhostuser.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Making, connecting and accepting Unix stream sockets. All are close-on-exec. */
+public final class UnixSockets {
+    private static final int AF_UNIX = 1;
+    private static final int SOCK_STREAM = 1;
+    private static final int SOCK_CLOEXEC = 0x80000;
+    private static final int SOCK_NONBLOCK = 0x800;
+    private static final int SOL_SOCKET = 1;
+    private static final int SO_ACCEPTCONN = 30;
+    private static final int PATH_OFFSET = 2;
+    /** The longest path of a Unix socket in bytes, without its terminating zero. */
+    public static final int MAX_PATH_BYTES = 107;
+
+    private UnixSockets() {}
+
+    /** Connects to a listening socket. Fails with ECONNREFUSED where nobody listens (a stale socket), ENOENT, … */
+    public static Fd connect(Path path) throws LinuxException {
+        Fd fd = newSocket(0);
+        MemorySegment address = address(path);
+        if (LibC.connect(fd.number(), address.address(), (int) address.byteSize()) < 0) {
+            int errno = LibC.errno();
+            fd.close();
+            throw new LinuxException("connect", path.toString(), errno);
+        }
+        return fd;
+    }
+
+    /** A non-blocking listening socket. Fails with EADDRINUSE if the path exists. */
+    public static Fd listen(Path path, int backlog) throws LinuxException {
+        Fd fd = newSocket(SOCK_NONBLOCK);
+        MemorySegment address = address(path);
+        if (LibC.bind(fd.number(), address.address(), (int) address.byteSize()) < 0
+                || LibC.listen(fd.number(), backlog) < 0) {
+            int errno = LibC.errno();
+            fd.close();
+            throw new LinuxException("bind", path.toString(), errno);
+        }
+        return fd;
+    }
+
+    /** The next connection of a non-blocking listening socket, or null when none waits. */
+    public static @Nullable Fd accept(Fd listening) throws LinuxException {
+        int accepted = LibC.accept4(listening.number(), 0, 0, SOCK_CLOEXEC);
+        if (accepted >= 0) {
+            return new Fd(accepted);
+        }
+        int errno = LibC.errno();
+        if (errno == Errno.EAGAIN || errno == Errno.EINTR) {
+            return null;
+        }
+        throw new LinuxException("accept", listening.toString(), errno);
+    }
+
+    /** True if the descriptor is a listening socket, false if a connected one. */
+    public static boolean isListening(Fd fd) throws LinuxException {
+        MemorySegment value = NativeBuffer.ofSize(8);
+        MemorySegment length = NativeBuffer.ofSize(8);
+        length.set(JAVA_INT, 0, 4);
+        if (LibC.getsockopt(fd.number(), SOL_SOCKET, SO_ACCEPTCONN, value.address(), length.address()) < 0) {
+            throw new LinuxException("getsockopt", fd.toString(), LibC.errno());
+        }
+        return value.get(JAVA_INT, 0) != 0;
+    }
+
+    /** Two sockets connected to each other. */
+    public static List<Fd> pair() throws LinuxException {
+        MemorySegment pair = NativeBuffer.ofSize(8);
+        if (LibC.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.address()) < 0) {
+            throw new LinuxException("socketpair", "a new pair", LibC.errno());
+        }
+        return List.of(new Fd(pair.get(JAVA_INT, 0)), new Fd(pair.get(JAVA_INT, 4)));
+    }
+
+    private static Fd newSocket(int flags) throws LinuxException {
+        return Fd.of(LibC.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket", "a new Unix socket");
+    }
+
+    private static MemorySegment address(Path path) throws LinuxException {
+        byte[] bytes = path.toString().getBytes(StandardCharsets.UTF_8);
+        if (bytes.length > MAX_PATH_BYTES) {
+            throw new LinuxException(
+                    "bind or connect (a socket's path has at most " + MAX_PATH_BYTES + " bytes)",
+                    path.toString(),
+                    Errno.EINVAL);
+        }
+        MemorySegment address = NativeBuffer.ofSize(PATH_OFFSET + bytes.length + 1L);
+        address.set(JAVA_SHORT, 0, (short) AF_UNIX);
+        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, address, PATH_OFFSET, bytes.length);
+        return address;
+    }
+}

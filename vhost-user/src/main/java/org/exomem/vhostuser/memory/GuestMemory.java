@@ -1,0 +1,130 @@
+package org.exomem.vhostuser.memory;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The memory that a front-end shares for one device: regions in the order of their guest addresses, none overlapping.
+ * Belongs to the event loop of its VM; only {@link MemoryRegion#segment} may be used elsewhere.
+ */
+public final class GuestMemory implements AutoCloseable {
+    private static final MemoryRegion[] NONE = {};
+
+    private MemoryRegion[] regions = NONE;
+    private int lastHit;
+    private @Nullable DirtyLog log;
+
+    /** All regions, by guest address. */
+    public List<MemoryRegion> regions() {
+        return List.of(regions);
+    }
+
+    /** The bytes of all regions together. */
+    public long size() {
+        long size = 0;
+        for (MemoryRegion region : regions) {
+            size += region.size();
+        }
+        return size;
+    }
+
+    /** The region that holds the guest-physical address, or null. No allocation. */
+    public @Nullable MemoryRegion find(long guestAddress) {
+        MemoryRegion[] table = regions;
+        if (lastHit < table.length && table[lastHit].contains(guestAddress)) {
+            return table[lastHit];
+        }
+        int low = 0;
+        int high = table.length - 1;
+        while (low <= high) {
+            int middle = (low + high) >>> 1;
+            MemoryRegion region = table[middle];
+            if (region.contains(guestAddress)) {
+                lastHit = middle;
+                return region;
+            }
+            if (Long.compareUnsigned(guestAddress, region.guestAddress()) < 0) {
+                high = middle - 1;
+            } else {
+                low = middle + 1;
+            }
+        }
+        return null;
+    }
+
+    /** The region that holds the front-end's own address, or null. For ring addresses; not on the fast path. */
+    public @Nullable MemoryRegion findUser(long userAddress) {
+        for (MemoryRegion region : regions) {
+            if (region.containsUser(userAddress)) {
+                return region;
+            }
+        }
+        return null;
+    }
+
+    /** A region that shares guest or user addresses with the given ranges, or null. */
+    public @Nullable MemoryRegion overlapping(long guestAddress, long userAddress, long size) {
+        for (MemoryRegion region : regions) {
+            if (overlap(guestAddress, size, region.guestAddress(), region.size())
+                    || overlap(userAddress, size, region.userAddress(), region.size())) {
+                return region;
+            }
+        }
+        return null;
+    }
+
+    private static boolean overlap(long a, long aSize, long b, long bSize) {
+        return Long.compareUnsigned(a - b, bSize) < 0 || Long.compareUnsigned(b - a, aSize) < 0;
+    }
+
+    /** Takes over a region that overlaps none that is there. */
+    public void add(MemoryRegion region) {
+        List<MemoryRegion> table = new ArrayList<>(List.of(regions));
+        table.add(region);
+        install(table);
+    }
+
+    /** Takes a region out and closes it. */
+    public void remove(MemoryRegion region) {
+        List<MemoryRegion> table = new ArrayList<>(List.of(regions));
+        table.remove(region);
+        install(table);
+        region.close();
+    }
+
+    /** Takes over a whole new table and closes the regions of the old one. */
+    public void replace(List<MemoryRegion> table) {
+        MemoryRegion[] old = regions;
+        install(new ArrayList<>(table));
+        for (MemoryRegion region : old) {
+            region.close();
+        }
+    }
+
+    private void install(List<MemoryRegion> table) {
+        table.sort(Comparator.comparing(MemoryRegion::guestAddress, Long::compareUnsigned));
+        regions = table.toArray(NONE);
+        lastHit = 0;
+    }
+
+    /** Starts or, with null, stops logging. The log stays the caller's. */
+    public void logTo(@Nullable DirtyLog newLog) {
+        log = newLog;
+    }
+
+    /** Tells the log, if there is one, that the back-end has written the range. Call after the write. */
+    public void markDirty(long guestAddress, long length) {
+        DirtyLog current = log;
+        if (current != null) {
+            current.mark(guestAddress, length);
+        }
+    }
+
+    /** Unmaps everything. The object may be filled again. */
+    @Override
+    public void close() {
+        replace(List.of());
+    }
+}

@@ -1,4 +1,0 @@
-@NullMarked
-package org.exomem.vhostuser;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,192 @@
+package org.exomem.vhostuser.virtqueue;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The buffers of one available chain: first those that the device reads, then those that it writes (VIRTIO, "Message
+ * Framing"). A descriptor whose range crosses from one region of guest memory into the next stands here as several
+ * buffers. Made once and filled again by each {@link Virtqueue#pop}; a device that keeps a chain keeps the object.
+ */
+public final class DescriptorChain {
+    private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private MemoryRegion[] regions = new MemoryRegion[8];
+    private long[] offsets = new long[8];
+    private long[] lengths = new long[8];
+    private int readableBuffers;
+    private int buffers;
+    private long readableBytes;
+    private long writableBytes;
+
+    /** What the queue needs to give the chain back: the head's index (split) or the buffer id (packed). */
+    int id;
+    /** The ring slots that the chain occupies (packed). */
+    int slots;
+    /** The chain's entry in in-flight memory (packed). */
+    int inflightEntry;
+
+    void begin() {
+        // Drop references to regions, so that a chain kept over a change of memory doesn't keep them from collection.
+        Arrays.fill(regions, 0, buffers, null);
+        readableBuffers = 0;
+        buffers = 0;
+        readableBytes = 0;
+        writableBytes = 0;
+    }
+
+    /** Adds a descriptor's range, checked against guest memory. */
+    void add(GuestMemory memory, long guestAddress, long length, boolean writable) {
+        if (!writable && writableBytes > 0) {
+            throw new DriverFault("a device-readable descriptor follows a device-writable one");
+        }
+        long address = guestAddress;
+        long rest = length;
+        while (rest > 0) {
+            MemoryRegion region = memory.find(address);
+            if (region == null) {
+                throw new DriverFault("a descriptor's range (address 0x" + Long.toHexString(guestAddress) + ", length "
+                        + length + ") is not in guest memory at 0x" + Long.toHexString(address));
+            }
+            long offset = address - region.guestAddress();
+            long part = Math.min(rest, region.size() - offset);
+            append(region, offset, part);
+            address += part;
+            rest -= part;
+        }
+        if (writable) {
+            writableBytes += length;
+        } else {
+            readableBytes += length;
+            readableBuffers = buffers;
+        }
+    }
+
+    private void append(MemoryRegion region, long offset, long length) {
+        if (buffers == lengths.length) {
+            regions = Arrays.copyOf(regions, buffers * 2);
+            offsets = Arrays.copyOf(offsets, buffers * 2);
+            lengths = Arrays.copyOf(lengths, buffers * 2);
+        }
+        regions[buffers] = region;
+        offsets[buffers] = offset;
+        lengths[buffers] = length;
+        buffers++;
+    }
+
+    /** The number of buffers; the first {@link #readableBuffers} are for reading, the others for writing. */
+    public int buffers() {
+        return buffers;
+    }
+
+    public int readableBuffers() {
+        return readableBuffers;
+    }
+
+    /** The bytes of all device-readable buffers together. */
+    public long readableBytes() {
+        return readableBytes;
+    }
+
+    /** The bytes of all device-writable buffers together. */
+    public long writableBytes() {
+        return writableBytes;
+    }
+
+    /** The region in which buffer {@code i} lies, wholly. */
+    public MemoryRegion region(int i) {
+        return regions[i];
+    }
+
+    /** Where buffer {@code i} starts in its region, in bytes. */
+    public long offset(int i) {
+        return offsets[i];
+    }
+
+    /** The length of buffer {@code i} in bytes, at least 1. */
+    public long length(int i) {
+        return lengths[i];
+    }
+
+    /** The guest-physical address of buffer {@code i}. */
+    public long guestAddress(int i) {
+        return regions[i].guestAddress() + offsets[i];
+    }
+
+    /**
+     * The little-endian 32-bit number at a position of the readable bytes, wherever buffers divide them.
+     *
+     * @param position 0 to {@link #readableBytes} - 4
+     */
+    public int readInt(long position) {
+        long at = position;
+        for (int i = 0; i < readableBuffers; i++) {
+            if (at + 4 <= lengths[i]) {
+                return regions[i].segment().get(LE_INT, offsets[i] + at);
+            }
+            if (at < lengths[i]) {
+                break;
+            }
+            at -= lengths[i];
+        }
+        int value = 0;
+        for (int b = 0; b < 4; b++) {
+            value |= (readByte(position + b) & 0xff) << 8 * b;
+        }
+        return value;
+    }
+
+    /** The byte at a position of the readable bytes, 0 to {@link #readableBytes} - 1. */
+    public byte readByte(long position) {
+        long at = position;
+        for (int i = 0; i < readableBuffers; i++) {
+            if (at < lengths[i]) {
+                return regions[i].segment().get(JAVA_BYTE, offsets[i] + at);
+            }
+            at -= lengths[i];
+        }
+        throw new IndexOutOfBoundsException("position " + position + " of " + readableBytes + " readable bytes");
+    }
+
+    /** Copies readable bytes from {@code position} on until {@code target} is full or they end; returns how many. */
+    public long read(long position, MemorySegment target) {
+        return transfer(0, readableBuffers, position, target, null);
+    }
+
+    /**
+     * Writes {@code source} into the writable bytes from {@code position} on, as far as they reach, and marks the pages
+     * in the dirty log of {@code memory}; returns how many bytes were written.
+     */
+    public long write(long position, MemorySegment source, GuestMemory memory) {
+        return transfer(readableBuffers, buffers, position, source, memory);
+    }
+
+    private long transfer(int from, int to, long position, MemorySegment other, @Nullable GuestMemory log) {
+        long skip = position;
+        long done = 0;
+        for (int i = from; i < to && done < other.byteSize(); i++) {
+            if (skip >= lengths[i]) {
+                skip -= lengths[i];
+                continue;
+            }
+            long part = Math.min(lengths[i] - skip, other.byteSize() - done);
+            MemorySegment guest = regions[i].segment();
+            if (log == null) {
+                MemorySegment.copy(guest, offsets[i] + skip, other, done, part);
+            } else {
+                MemorySegment.copy(other, done, guest, offsets[i] + skip, part);
+                log.markDirty(guestAddress(i) + skip, part);
+            }
+            done += part;
+            skip = 0;
+        }
+        return done;
+    }
+}

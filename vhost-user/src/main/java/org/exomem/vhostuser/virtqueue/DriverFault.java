@@ -1,0 +1,13 @@
+package org.exomem.vhostuser.virtqueue;
+
+/**
+ * The guest's driver broke a rule of VIRTIO: its queue is processed no further and the device needs a reset. The
+ * message says which rule, with the numbers that broke it.
+ */
+public final class DriverFault extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public DriverFault(String message) {
+        super(message);
+    }
+}

@@ -1,0 +1,4 @@
+package org.exomem.vhostuser.virtqueue;
+
+/** The split ring's device side. */
+public abstract non-sealed class SplitVirtqueue extends Virtqueue {}
