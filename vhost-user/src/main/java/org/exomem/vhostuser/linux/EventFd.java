@@ -21,15 +21,17 @@ public final class EventFd implements AutoCloseable {
     }
 
     private final Fd fd;
+    private final boolean pipe;
     private final MemorySegment drained = NativeBuffer.ofSize(8);
 
     /** A new eventfd with count zero, non-blocking, close-on-exec. */
     public EventFd() throws LinuxException {
-        this.fd = Fd.of(LibC.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "a new eventfd");
+        this(Fd.of(LibC.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "a new eventfd"), false);
     }
 
-    private EventFd(Fd fd) {
+    private EventFd(Fd fd, boolean pipe) {
         this.fd = fd;
+        this.pipe = pipe;
     }
 
     /**
@@ -39,11 +41,17 @@ public final class EventFd implements AutoCloseable {
      */
     public static @Nullable EventFd adopt(Fd fd) throws LinuxException {
         String kind = fd.description();
-        if (!kind.equals("anon_inode:[eventfd]") && !kind.startsWith("pipe:")) {
+        boolean pipe = kind.startsWith("pipe:");
+        if (!pipe && !kind.equals("anon_inode:[eventfd]")) {
             return null;
         }
         fd.setNonBlocking();
-        return new EventFd(fd);
+        return new EventFd(fd, pipe);
+    }
+
+    /** True if the notifier is a pipe, which fills up unless it is drained. */
+    public boolean isPipe() {
+        return pipe;
     }
 
     public Fd fd() {

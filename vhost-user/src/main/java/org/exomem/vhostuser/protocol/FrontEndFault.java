@@ -1,4 +1,4 @@
-package org.exomem.vhostuser.backend;
+package org.exomem.vhostuser.protocol;
 
 /**
  * The front-end broke a rule of vhost-user. Where the request has a reply it is answered with an error; otherwise the

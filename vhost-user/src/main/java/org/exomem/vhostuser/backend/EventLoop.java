@@ -1,0 +1,164 @@
+package org.exomem.vhostuser.backend;
+
+import io.netty.channel.DefaultSelectStrategyFactory;
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandle;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollIoOps;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.concurrent.Future;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.Fd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one thread on which everything of one VM happens, waiting in epoll. A VM of its own thread can't be disturbed by
+ * another one's long system call, and its state needs no locks.
+ */
+public final class EventLoop implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(EventLoop.class);
+    // A VM has a few descriptors; the default of 4096 events would cost 48 KiB for each VM.
+    private static final int EVENTS_AT_ONCE = 64;
+    // Frames here are shallow; a small stack keeps the cost of a VM small.
+    private static final long STACK_BYTES = 512 * 1024;
+
+    private final MultiThreadIoEventLoopGroup group;
+    private final IoEventLoop loop;
+
+    /** Starts a thread named for the VM. */
+    public EventLoop(String name) {
+        ThreadFactory threads = task -> {
+            Thread thread = new Thread(null, task, name, STACK_BYTES);
+            thread.setDaemon(true);
+            return thread;
+        };
+        group = new MultiThreadIoEventLoopGroup(
+                1, threads, EpollIoHandler.newFactory(EVENTS_AT_ONCE, DefaultSelectStrategyFactory.INSTANCE));
+        loop = group.next();
+    }
+
+    /** A task that has been put off. */
+    @FunctionalInterface
+    public interface Timer {
+        /** Makes the task not run, unless it has begun. */
+        void cancel();
+    }
+
+    /** A descriptor under watch. */
+    @FunctionalInterface
+    public interface Watch extends AutoCloseable {
+        /** Stops watching, before the descriptor is closed; must be called on the loop. */
+        @Override
+        void close();
+    }
+
+    /** True on the loop's own thread. */
+    public boolean isCurrent() {
+        return loop.inEventLoop();
+    }
+
+    /** Runs a task on the loop, soon. Callable from any thread. */
+    public void execute(Runnable task) {
+        loop.execute(() -> runGuarded(task));
+    }
+
+    /** Runs a task on the loop, at once if the caller is on it. Callable from any thread. */
+    public <T> CompletableFuture<T> submit(Callable<T> task) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        if (isCurrent()) {
+            complete(result, task);
+        } else {
+            loop.execute(() -> complete(result, task));
+        }
+        return result;
+    }
+
+    @SuppressWarnings("CatchAndPrintStackTrace")
+    private static <T> void complete(CompletableFuture<T> result, Callable<T> task) {
+        try {
+            result.complete(task.call());
+        } catch (Throwable e) {
+            result.completeExceptionally(e);
+        }
+    }
+
+    /** Runs a task on the loop after a while. Callable from any thread. */
+    public Timer schedule(Duration delay, Runnable task) {
+        Future<?> scheduled = loop.schedule(() -> runGuarded(task), delay.toNanos(), TimeUnit.NANOSECONDS);
+        return () -> scheduled.cancel(false);
+    }
+
+    /**
+     * Runs a task whenever the descriptor is readable, or its peer has closed. Level-triggered: the task must take what
+     * is there. Called on the loop.
+     */
+    public Watch watch(Fd fd, Runnable readable) {
+        return register(fd, EpollIoOps.EPOLLIN, readable);
+    }
+
+    /**
+     * Runs a task at every signal of a notifier. An eventfd is watched for edges, which saves reading it; a pipe must be
+     * emptied. Called on the loop.
+     */
+    public Watch watch(EventFd notifier, Runnable signalled) {
+        if (notifier.isPipe()) {
+            return register(notifier.fd(), EpollIoOps.EPOLLIN, () -> {
+                notifier.drain();
+                signalled.run();
+            });
+        }
+        return register(notifier.fd(), EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET), signalled);
+    }
+
+    private Watch register(Fd fd, EpollIoOps interest, Runnable task) {
+        if (!isCurrent()) {
+            throw new IllegalStateException("descriptors are watched from the loop's own thread");
+        }
+        IoRegistration registration =
+                loop.register(new Handle(fd, task)).syncUninterruptibly().getNow();
+        registration.submit(interest);
+        return registration::cancel;
+    }
+
+    /** A task that throws would stall netty's loop for a second and lose the other events of its batch. */
+    private static void runGuarded(Runnable task) {
+        try {
+            task.run();
+        } catch (Throwable e) {
+            LOG.error("a task of the event loop failed; this is a fault of exomem, please report it", e);
+        }
+    }
+
+    /** Ends the thread; waits for it unless called on it. Tasks that have not begun are dropped. */
+    @Override
+    public void close() {
+        Future<?> ended = group.shutdownGracefully(0, 5, TimeUnit.SECONDS);
+        if (!isCurrent()) {
+            ended.awaitUninterruptibly();
+        }
+    }
+
+    private record Handle(FileDescriptor fd, Runnable task) implements EpollIoHandle {
+        Handle(Fd fd, Runnable task) {
+            this(new FileDescriptor(fd.number()), task);
+        }
+
+        @Override
+        public void handle(IoRegistration registration, IoEvent event) {
+            runGuarded(task);
+        }
+
+        /** The descriptor belongs to whoever watches it. */
+        @Override
+        public void close() {}
+    }
+}

@@ -1,0 +1,11 @@
+package org.exomem.vhostuser.backend;
+
+/** Whose fault it was. */
+public enum FaultKind {
+    /** The guest's driver broke a rule of VIRTIO: its queue has stopped until the device is reset. */
+    DRIVER,
+    /** The front-end broke a rule of vhost-user: it got an error reply, or the connection was closed. */
+    FRONT_END,
+    /** The host refused something (memory, disk, descriptors): the device goes on without. */
+    HOST
+}
