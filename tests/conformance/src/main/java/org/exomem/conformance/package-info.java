@@ -1,3 +1,7 @@
+/**
+ * A vhost-user front-end and virtio drivers of our own. They encode from {@code spec/} and use nothing of the back-end
+ * but its system calls, so that one mistake can't hide in both.
+ */
 @NullMarked
 package org.exomem.conformance;
 

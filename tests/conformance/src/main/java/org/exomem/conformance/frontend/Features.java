@@ -1,0 +1,34 @@
+package org.exomem.conformance.frontend;
+
+/** Bits of the virtio features that every device has in common, as masks (spec/vhost-user.md, VHU-FEAT). */
+public final class Features {
+    public static final long LOG_ALL = 1L << 26;
+    public static final long INDIRECT_DESC = 1L << 28;
+    public static final long EVENT_IDX = 1L << 29;
+    public static final long PROTOCOL_FEATURES = 1L << 30;
+    public static final long VERSION_1 = 1L << 32;
+    public static final long ACCESS_PLATFORM = 1L << 33;
+    public static final long RING_PACKED = 1L << 34;
+    public static final long IN_ORDER = 1L << 35;
+
+    /** Bits of the protocol features, as masks. */
+    public static final class Protocol {
+        public static final long MQ = 1L;
+        public static final long LOG_SHMFD = 1L << 1;
+        public static final long REPLY_ACK = 1L << 3;
+        public static final long BACKEND_REQ = 1L << 5;
+        public static final long PAGEFAULT = 1L << 8;
+        public static final long CONFIG = 1L << 9;
+        public static final long INFLIGHT_SHMFD = 1L << 12;
+        public static final long RESET_DEVICE = 1L << 13;
+        public static final long INBAND_NOTIFICATIONS = 1L << 14;
+        public static final long CONFIGURE_MEM_SLOTS = 1L << 15;
+        public static final long STATUS = 1L << 16;
+        public static final long DEVICE_STATE = 1L << 19;
+        public static final long GPA_ADDRESSES = 1L << 21;
+
+        private Protocol() {}
+    }
+
+    private Features() {}
+}

@@ -1,0 +1,11 @@
+package org.exomem.conformance.frontend;
+
+/**
+ * The shared memory in which the back-end keeps what it has in flight.
+ *
+ * @param size bytes
+ * @param offset bytes from the start of its file
+ * @param queues 1 to 65535
+ * @param queueSize entries of each queue
+ */
+public record InflightArea(long size, long offset, int queues, int queueSize) {}

@@ -1,0 +1,34 @@
+package org.exomem.conformance.frontend;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import org.exomem.vhostuser.linux.Fd;
+
+/**
+ * A message that came from the back-end. The descriptors belong to whoever has the record.
+ *
+ * @param request the request's number, also in a reply to it
+ * @param flags all 32 bits: version, reply, need-reply
+ * @param payload what followed the header
+ * @param fds what came along
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record Reply(int request, int flags, byte[] payload, List<Fd> fds) {
+    /** The flags of a reply, exactly: version 1 and the reply bit (VHU-HDR-3). */
+    public static final int REPLY_FLAGS = Connection.VERSION | Connection.REPLY;
+
+    /** The payload, to be read in the machine's byte order. */
+    public ByteBuffer buffer() {
+        return ByteBuffer.wrap(payload).order(ByteOrder.nativeOrder());
+    }
+
+    /** The payload as one 64-bit number. */
+    public long asLong() {
+        if (payload.length != Long.BYTES) {
+            throw new IllegalStateException(
+                    "request " + request + " was answered with " + payload.length + " bytes, not with 8");
+        }
+        return buffer().getLong();
+    }
+}

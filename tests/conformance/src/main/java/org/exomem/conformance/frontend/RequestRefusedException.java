@@ -1,0 +1,20 @@
+package org.exomem.conformance.frontend;
+
+import java.io.IOException;
+
+/** The back-end answered a request with an error: a number other than zero, or an empty reply where it owed content. */
+public final class RequestRefusedException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final int request;
+
+    public RequestRefusedException(int request, String how) {
+        super("the back-end refused request " + request + ": " + how);
+        this.request = request;
+    }
+
+    /** The number of the request, one of {@link Request}. */
+    public int request() {
+        return request;
+    }
+}

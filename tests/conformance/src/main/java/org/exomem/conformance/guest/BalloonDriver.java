@@ -1,0 +1,267 @@
+package org.exomem.conformance.guest;
+
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Request;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The guest side of a balloon (spec/balloon.md). It knows nothing of which guest pages are in use: its caller says which
+ * ranges go into the balloon, are hinted or reported. All ranges are guest addresses in bytes, multiples of 4096.
+ */
+public final class BalloonDriver implements AutoCloseable {
+    /** The most page numbers in one buffer, as Linux has it (BAL-INF-2). */
+    public static final int PFNS_PER_BUFFER = 256;
+
+    /** Command ids that are none (BAL-HINT-1). */
+    public static final int STOP = 0;
+
+    public static final int DONE = 1;
+    private static final int CONFIG_SIZE = 16;
+    private static final int STATISTIC_SIZE = 10;
+    private static final int MOST_STATISTICS = 32;
+    private static final int QUEUE_SIZE = 128;
+    private static final int REPORTING_QUEUE_SIZE = 32;
+
+    private final AttachedDevice device;
+    private final GuestRam ram;
+    private final Duration limit = FrontEnd.LIMIT;
+    private final RingDriver inflate;
+    private final RingDriver deflate;
+    private final @Nullable RingDriver statistics;
+    private final @Nullable RingDriver freePages;
+    private final @Nullable RingDriver reporting;
+    private final long pfns;
+    private final long statisticsBuffer;
+    private final long command;
+    private int actual;
+
+    private BalloonDriver(AttachedDevice device) throws IOException {
+        this.device = device;
+        this.ram = device.ram();
+        // Queues are numbered densely, by what was negotiated (BAL-Q-2).
+        int queue = 0;
+        this.inflate = device.addRing(queue++, QUEUE_SIZE);
+        this.deflate = device.addRing(queue++, QUEUE_SIZE);
+        this.statistics = has(BalloonFeatures.STATS_VQ) ? device.addRing(queue++, QUEUE_SIZE) : null;
+        this.freePages = has(BalloonFeatures.FREE_PAGE_HINT) ? device.addRing(queue++, QUEUE_SIZE) : null;
+        this.reporting = has(BalloonFeatures.PAGE_REPORTING) ? device.addRing(queue, REPORTING_QUEUE_SIZE) : null;
+        this.pfns = ram.allocate(4L * PFNS_PER_BUFFER, 4);
+        this.statisticsBuffer = ram.allocate((long) MOST_STATISTICS * STATISTIC_SIZE, 8);
+        this.command = ram.allocate(4, 4);
+    }
+
+    /** Sets the driver up on a device that is attached, with its rings running. */
+    public static BalloonDriver start(AttachedDevice device) throws IOException {
+        BalloonDriver driver = new BalloonDriver(device);
+        device.start();
+        return driver;
+    }
+
+    private boolean has(long feature) {
+        return (device.features() & feature) != 0;
+    }
+
+    public AttachedDevice device() {
+        return device;
+    }
+
+    // Config space
+
+    /** The size that the device wants the balloon to have, in 4 KiB pages. */
+    public long numPages() throws IOException {
+        return Integer.toUnsignedLong(config(0));
+    }
+
+    /** The command id of free page hinting that the device shows now. */
+    public int commandId() throws IOException {
+        return config(8);
+    }
+
+    private int config(int offset) throws IOException {
+        return ByteBuffer.wrap(device.frontEnd().getConfig(offset, 4))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .getInt();
+    }
+
+    /** Waits until the device says that the config space has changed. */
+    public void awaitConfigChange() throws IOException {
+        device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+    }
+
+    /** The pages that this driver has told the device it has in the balloon. */
+    public int actual() {
+        return actual;
+    }
+
+    /**
+     * Tells the device the size of the balloon, in 4 KiB pages. As QEMU's generic device does, it writes the whole
+     * config space back, with the other fields as they were read (BAL-CFG-4).
+     */
+    public void writeActual(int pages) throws IOException {
+        writeBack(4, pages);
+        actual = pages;
+    }
+
+    /** Tells the device what the guest writes into free pages (BAL-POI-1). */
+    public void writePoison(int value) throws IOException {
+        writeBack(12, value);
+    }
+
+    private void writeBack(int offset, int value) throws IOException {
+        byte[] config = device.frontEnd().getConfig(0, CONFIG_SIZE);
+        ByteBuffer.wrap(config).order(ByteOrder.LITTLE_ENDIAN).putInt(offset, value);
+        device.frontEnd().setConfig(0, config);
+    }
+
+    // Inflating and deflating
+
+    /** Puts a range into the balloon and waits until the device has taken it; does not write {@code actual}. */
+    public void inflate(long address, long length) throws IOException {
+        tell(inflate, address, length);
+    }
+
+    /** Takes a range out of the balloon and waits until the device has been told; does not write {@code actual}. */
+    public void deflate(long address, long length) throws IOException {
+        tell(deflate, address, length);
+    }
+
+    private void tell(RingDriver ring, long address, long length) throws IOException {
+        long page = address / GuestRam.PAGE;
+        long rest = length / GuestRam.PAGE;
+        while (rest > 0) {
+            int count = (int) Math.min(rest, PFNS_PER_BUFFER);
+            for (int i = 0; i < count; i++) {
+                ram.putInt(pfns + 4L * i, (int) (page + i));
+            }
+            ring.transfer(List.of(Buffer.readable(pfns, 4L * count)), limit);
+            page += count;
+            rest -= count;
+        }
+    }
+
+    /** Puts single pages, given by their numbers, into the balloon; at most {@link #PFNS_PER_BUFFER}. */
+    public void inflatePages(int... pageNumbers) throws IOException {
+        tellPages(inflate, pageNumbers);
+    }
+
+    /** Takes single pages out of the balloon; at most {@link #PFNS_PER_BUFFER}. */
+    public void deflatePages(int... pageNumbers) throws IOException {
+        tellPages(deflate, pageNumbers);
+    }
+
+    private void tellPages(RingDriver ring, int[] pageNumbers) throws IOException {
+        for (int i = 0; i < pageNumbers.length; i++) {
+            ram.putInt(pfns + 4L * i, pageNumbers[i]);
+        }
+        ring.transfer(List.of(Buffer.readable(pfns, 4L * pageNumbers.length)), limit);
+    }
+
+    // Statistics
+
+    /** Makes a buffer of statistics available: tag to value. There may be one at a time (BAL-STAT-2). */
+    public void offerStatistics(Map<Integer, Long> values) {
+        long at = statisticsBuffer;
+        for (Map.Entry<Integer, Long> value : values.entrySet()) {
+            ram.putShort(at, value.getKey());
+            ram.putLong(at + 2, value.getValue());
+            at += STATISTIC_SIZE;
+        }
+        RingDriver ring = required(statistics);
+        ring.add(List.of(Buffer.readable(statisticsBuffer, (long) values.size() * STATISTIC_SIZE)));
+        ring.kick();
+    }
+
+    /** Waits until the device gives the buffer back, by which it asks for new values. */
+    public void awaitStatisticsRequest() throws IOException {
+        required(statistics).await(limit);
+    }
+
+    // Free page hinting
+
+    /**
+     * Waits for the device to show a command id that is one, and begins a session with it.
+     *
+     * @return the id
+     */
+    public int beginHinting() throws IOException {
+        int id = commandId();
+        while (id == STOP || id == DONE) {
+            awaitConfigChange();
+            id = commandId();
+        }
+        sendCommand(id);
+        return id;
+    }
+
+    /** Hints a range as free, in blocks of the given size; waits until the device has seen it. */
+    public void hint(long address, long length, long block) throws IOException {
+        RingDriver ring = required(freePages);
+        for (long at = 0; at < length; at += block) {
+            while (ring.free() < 2) {
+                ring.await(limit);
+            }
+            ring.add(List.of(Buffer.writable(address + at, Math.min(block, length - at))));
+            ring.kick();
+        }
+        while (ring.outstanding() > 0) {
+            ring.await(limit);
+        }
+    }
+
+    /** Tells the device that there are no more hints. */
+    public void endHinting() throws IOException {
+        sendCommand(STOP);
+    }
+
+    /** Sends any command id, and waits until the device has read it. */
+    public void sendCommand(int id) throws IOException {
+        ram.putInt(command, id);
+        required(freePages).transfer(List.of(Buffer.readable(command, 4)), limit);
+    }
+
+    /** Waits for the device to show a certain command id, reading the config space again at each change. */
+    public void awaitCommand(int id) throws IOException {
+        long end = System.nanoTime() + limit.toNanos();
+        while (commandId() != id) {
+            if (System.nanoTime() - end > 0) {
+                throw new SocketTimeoutException("the device did not show command id " + id);
+            }
+            awaitConfigChange();
+        }
+    }
+
+    // Reporting
+
+    /** Reports ranges as free, in chains of up to 32 blocks, and waits until the device has taken them. */
+    public void report(long address, long length, long block) throws IOException {
+        RingDriver ring = required(reporting);
+        List<Buffer> chain = new ArrayList<>();
+        for (long at = 0; at < length; at += block) {
+            chain.add(Buffer.writable(address + at, Math.min(block, length - at)));
+            if (chain.size() == REPORTING_QUEUE_SIZE || at + block >= length) {
+                ring.transfer(List.copyOf(chain), limit);
+                chain.clear();
+            }
+        }
+    }
+
+    private static RingDriver required(@Nullable RingDriver ring) {
+        if (ring == null) {
+            throw new IllegalStateException("the feature of this queue was not negotiated");
+        }
+        return ring;
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+}

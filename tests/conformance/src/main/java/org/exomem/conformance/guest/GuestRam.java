@@ -1,0 +1,175 @@
+package org.exomem.conformance.guest;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.List;
+import org.exomem.conformance.frontend.Region;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/**
+ * A guest's memory: one memfd, whole in our own address space, shown to the guest as regions. Numbers in it are
+ * little-endian. All sizes and addresses are bytes; addresses are guest-physical.
+ */
+public final class GuestRam implements AutoCloseable {
+    /** The unit of the balloon's page numbers. */
+    public static final long PAGE = 4096;
+
+    private static final long FOUR_GIB = 1L << 32;
+    private static final ValueLayout.OfShort LE_SHORT = JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt LE_INT = JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LE_LONG = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final SharedFile file;
+    private final Mapping mapping;
+    private final List<Region> regions;
+    private long nextFree;
+
+    private GuestRam(SharedFile file, Mapping mapping, List<Region> regions) {
+        this.file = file;
+        this.mapping = mapping;
+        this.regions = regions;
+    }
+
+    /** One region, from guest address 0 on. */
+    public static GuestRam ofSize(long size) throws LinuxException {
+        return of(SharedFile.memfd("guest-ram", size), new long[] {0, size});
+    }
+
+    /** Two regions of one memfd, as a PC has them: from 0 on, and from 4 GiB on. */
+    public static GuestRam withPciHole(long below, long above) throws LinuxException {
+        return of(SharedFile.memfd("guest-ram", below + above), new long[] {0, below, FOUR_GIB, above});
+    }
+
+    /** One region of huge pages; fails with ENOMEM where the host has reserved too few of them. */
+    public static GuestRam ofHugePages(long size, long hugePageSize) throws LinuxException {
+        return of(SharedFile.hugeMemfd("guest-ram", size, hugePageSize), new long[] {0, size});
+    }
+
+    /** Any layout of one memfd: pairs of guest address and size, which lie in the file one after the other. */
+    public static GuestRam ofLayout(long... addressesAndSizes) throws LinuxException {
+        long total = 0;
+        for (int i = 1; i < addressesAndSizes.length; i += 2) {
+            total += addressesAndSizes[i];
+        }
+        return of(SharedFile.memfd("guest-ram", total), addressesAndSizes);
+    }
+
+    private static GuestRam of(SharedFile file, long[] layout) throws LinuxException {
+        try {
+            Mapping mapping = Mapping.of(file, 0, file.size());
+            Region[] regions = new Region[layout.length / 2];
+            long offset = 0;
+            for (int i = 0; i < regions.length; i++) {
+                long size = layout[2 * i + 1];
+                regions[i] = new Region(layout[2 * i], size, mapping.segment().address() + offset, offset);
+                offset += size;
+            }
+            return new GuestRam(file, mapping, List.of(regions));
+        } catch (LinuxException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** By guest address. */
+    public List<Region> regions() {
+        return regions;
+    }
+
+    public SharedFile file() {
+        return file;
+    }
+
+    /** The bytes of all regions. */
+    public long size() {
+        return mapping.segment().byteSize();
+    }
+
+    /** The bytes of host memory that the memfd occupies now ({@code st_blocks}). */
+    public long hostBytes() throws LinuxException {
+        return file.allocatedBytes();
+    }
+
+    /**
+     * Sets memory aside for the guest itself, from the bottom up, never to be given back.
+     *
+     * @param alignment a power of two
+     * @return its guest address
+     */
+    public long allocate(long size, long alignment) {
+        long address = (nextFree + alignment - 1) & -alignment;
+        bytes(address, size);
+        nextFree = address + size;
+        return address;
+    }
+
+    /** The lowest address that {@link #allocate} has not handed out, rounded up to a page. */
+    public long firstFreePage() {
+        return (nextFree + PAGE - 1) & -PAGE;
+    }
+
+    /** The front-end's own address of a guest address. */
+    public long userAddress(long guestAddress) {
+        Region region = regionOf(guestAddress);
+        return region.userAddress() + (guestAddress - region.guestAddress());
+    }
+
+    /** A range inside one region. */
+    public MemorySegment bytes(long guestAddress, long size) {
+        Region region = regionOf(guestAddress);
+        long inRegion = guestAddress - region.guestAddress();
+        if (size > region.size() - inRegion) {
+            throw new IndexOutOfBoundsException("0x" + Long.toHexString(guestAddress) + " and " + size
+                    + " bytes more leave the region at 0x" + Long.toHexString(region.guestAddress()));
+        }
+        return mapping.segment().asSlice(region.fileOffset() + inRegion, size);
+    }
+
+    private Region regionOf(long guestAddress) {
+        for (Region region : regions) {
+            if (Long.compareUnsigned(guestAddress - region.guestAddress(), region.size()) < 0) {
+                return region;
+            }
+        }
+        throw new IndexOutOfBoundsException("no guest memory at 0x" + Long.toHexString(guestAddress));
+    }
+
+    /** Writes every byte of a range, so that the host must hold it. */
+    public void fill(long guestAddress, long size, byte value) {
+        bytes(guestAddress, size).fill(value);
+    }
+
+    public byte getByte(long guestAddress) {
+        return bytes(guestAddress, 1).get(JAVA_BYTE, 0);
+    }
+
+    public int getInt(long guestAddress) {
+        return bytes(guestAddress, 4).get(LE_INT, 0);
+    }
+
+    public void putShort(long guestAddress, int value) {
+        bytes(guestAddress, 2).set(LE_SHORT, 0, (short) value);
+    }
+
+    public void putInt(long guestAddress, int value) {
+        bytes(guestAddress, 4).set(LE_INT, 0, value);
+    }
+
+    public void putLong(long guestAddress, long value) {
+        bytes(guestAddress, 8).set(LE_LONG, 0, value);
+    }
+
+    @Override
+    public void close() {
+        mapping.close();
+        file.close();
+    }
+}
