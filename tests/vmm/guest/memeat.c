@@ -1,0 +1,160 @@
+/*
+ * memeat: a program that eats memory, in plain sight.
+ *
+ *   memeat fill NAME MIB SEED   takes MIB MiB, writes numbers drawn from SEED to all of it, stays in the background
+ *   memeat verify NAME          reads all of it back; prints "ok CHECKSUM", or where the first wrong byte is (exit 1)
+ *   memeat free NAME            gives the memory back and ends
+ *
+ * The process in the background serves one request at a time on the socket /run/memeat.NAME. No two pages have
+ * the same content, and none compresses well.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "memeat: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+/* xorshift64: all 2^64 - 1 states follow each other, so words of one run are all different. */
+static uint64_t next(uint64_t word)
+{
+    word ^= word << 13;
+    word ^= word >> 7;
+    word ^= word << 17;
+    return word;
+}
+
+static void fill(uint64_t *words, size_t count, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed = next(seed);
+        words[i] = seed;
+    }
+}
+
+static void verify(const uint64_t *words, size_t count, uint64_t seed, char *answer, size_t size)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        seed = next(seed);
+        if (words[i] != seed) {
+            snprintf(answer, size, "wrong at byte %zu: %016llx instead of %016llx\n", i * sizeof(uint64_t),
+                     (unsigned long long) words[i], (unsigned long long) seed);
+            return;
+        }
+        sum = sum * 31 + words[i];
+    }
+    snprintf(answer, size, "ok %016llx\n", (unsigned long long) sum);
+}
+
+static struct sockaddr_un address(const char *name)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    snprintf(to.sun_path, sizeof to.sun_path, "/run/memeat.%s", name);
+    return to;
+}
+
+static void serve(int listener, const char *path, size_t bytes, uint64_t seed, int filled)
+{
+    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (words == MAP_FAILED)
+        fail("mmap");
+    fill(words, bytes / sizeof *words, seed);
+    if (write(filled, "f", 1) != 1)
+        fail("parent");
+    close(filled);
+    for (;;) {
+        char answer[128] = "free\n";
+        char request;
+        int client = accept(listener, NULL, NULL);
+        if (client < 0)
+            fail("accept");
+        if (read(client, &request, 1) == 1) {
+            if (request == 'v')
+                verify(words, bytes / sizeof *words, seed, answer, sizeof answer);
+            else if (munmap(words, bytes) < 0 || unlink(path) < 0)
+                fail("free");
+            if (write(client, answer, strlen(answer)) < 0)
+                perror("memeat: answer");
+            if (request == 'f')
+                exit(0);
+        }
+        close(client);
+    }
+}
+
+static int start(const char *name, size_t bytes, uint64_t seed)
+{
+    struct sockaddr_un here = address(name);
+    int filled[2];
+    char done;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *) &here, sizeof here) < 0 || listen(listener, 1) < 0)
+        fail(here.sun_path);
+    if (pipe(filled) < 0)
+        fail("pipe");
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        /* The host reads the serial port: nothing of the background may keep or write it. */
+        if (setsid() < 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/kmsg", "w", stderr))
+            fail("detach");
+        close(filled[0]);
+        serve(listener, here.sun_path, bytes, seed, filled[1]);
+    }
+    close(filled[1]);
+    if (read(filled[0], &done, 1) != 1) {
+        fprintf(stderr, "memeat: ended before all was filled\n");
+        unlink(here.sun_path);
+        return 2;
+    }
+    printf("filled %zu bytes\n", bytes);
+    return 0;
+}
+
+static int ask(const char *name, char request)
+{
+    struct sockaddr_un there = address(name);
+    char answer[128];
+    int server = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (server < 0 || connect(server, (struct sockaddr *) &there, sizeof there) < 0)
+        fail(there.sun_path);
+    if (write(server, &request, 1) != 1)
+        fail("request");
+    ssize_t length = read(server, answer, sizeof answer - 1);
+    if (length <= 0)
+        fail("answer");
+    answer[length] = '\0';
+    fputs(answer, stdout);
+    return strncmp(answer, "wrong", 5) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 5 && strcmp(argv[1], "fill") == 0) {
+        uint64_t seed = strtoull(argv[4], NULL, 0);
+        size_t mib = strtoull(argv[3], NULL, 0);
+        if (seed == 0 || mib == 0 || mib > SIZE_MAX >> 20) {
+            fprintf(stderr, "memeat: MIB and SEED must be numbers above 0\n");
+            return 2;
+        }
+        return start(argv[2], mib << 20, seed);
+    }
+    if (argc == 3 && strcmp(argv[1], "verify") == 0)
+        return ask(argv[2], 'v');
+    if (argc == 3 && strcmp(argv[1], "free") == 0)
+        return ask(argv[2], 'f');
+    fprintf(stderr, "usage: memeat fill NAME MIB SEED | verify NAME | free NAME\n");
+    return 2;
+}

@@ -1,0 +1,152 @@
+package org.exomem.vmm;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs commands in the guest, over the serial port that {@code guest/agent} listens on. One command at a time; all
+ * methods may be called from any thread.
+ */
+public final class GuestShell implements AutoCloseable {
+
+    /** How long a command may take if nothing else is said. */
+    private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
+
+    /**
+     * What a command did.
+     *
+     * @param exitCode 0 for success
+     * @param output what it wrote to its standard output and error
+     */
+    public record Result(int exitCode, String output) {}
+
+    /** Starts the line that ends a command's output; no text has it. */
+    private static final char MARKER = '\u001e';
+
+    private record Answer(long id, Result result) {}
+
+    private final SocketChannel channel;
+    private final BlockingQueue<Answer> answers = new LinkedBlockingQueue<>();
+    private final BlockingQueue<String> boots = new LinkedBlockingQueue<>();
+    private long lastId;
+
+    private GuestShell(SocketChannel channel) {
+        this.channel = channel;
+    }
+
+    /** Uses the other end of the guest's serial port; the connection belongs to the shell from now on. */
+    static GuestShell over(SocketChannel channel) {
+        GuestShell shell = new GuestShell(channel);
+        Thread.ofVirtual().name("guest-shell").start(shell::read);
+        return shell;
+    }
+
+    /**
+     * Waits until the guest has booted, or has booted once more.
+     *
+     * @return the guest's id of this boot
+     * @throws IOException if it has not within {@code limit}
+     */
+    public String awaitBoot(Duration limit) throws IOException {
+        return take("boot", boots, limit);
+    }
+
+    /** Runs a command that must succeed within half a minute, and returns its output. */
+    public String run(String command) throws IOException {
+        return run(command, COMMAND_LIMIT);
+    }
+
+    /**
+     * Runs a command that must succeed, and returns its output.
+     *
+     * @param command one line for the guest's shell
+     * @throws IOException if it fails, has not ended within {@code limit}, or the guest has gone
+     */
+    public String run(String command, Duration limit) throws IOException {
+        Result result = tryRun(command, limit);
+        if (result.exitCode != 0) {
+            throw new IOException("guest: " + command + ": exit code " + result.exitCode + ": " + result.output);
+        }
+        return result.output;
+    }
+
+    /** Runs a command and returns what it did, whatever that was. */
+    public synchronized Result tryRun(String command, Duration limit) throws IOException {
+        if (command.indexOf('\n') >= 0) {
+            throw new IllegalArgumentException("a command is one line: " + command);
+        }
+        long id = ++lastId;
+        ByteBuffer line = ByteBuffer.wrap((id + " " + command + "\n").getBytes(StandardCharsets.UTF_8));
+        while (line.hasRemaining()) {
+            channel.write(line);
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        Answer answer;
+        do {
+            // An answer of another number belongs to a command that was given up.
+            answer = take(command, answers, Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
+        } while (answer.id != id);
+        return answer.result;
+    }
+
+    /** Returns the guest's view of its memory. */
+    public MemInfo memory() throws IOException {
+        return MemInfo.parse(run("cat /proc/meminfo"));
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+
+    private void read() {
+        try (BufferedReader lines = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8))) {
+            StringBuilder output = new StringBuilder();
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                int marker = line.indexOf(MARKER);
+                if (marker < 0) {
+                    output.append(line).append('\n');
+                    continue;
+                }
+                dispatch(
+                        line.substring(marker + 1),
+                        output.append(line, 0, marker).toString());
+                output.setLength(0);
+            }
+        } catch (IOException e) {
+            // The guest has gone; whoever waits for it is told when the time is over.
+        }
+    }
+
+    private void dispatch(String end, String output) {
+        String[] words = end.split(" ", 2);
+        if (words[0].equals("ready")) {
+            boots.add(words[1]);
+        } else {
+            answers.add(new Answer(Long.parseLong(words[0]), new Result(Integer.parseInt(words[1]), output)));
+        }
+    }
+
+    private static <T> T take(String what, BlockingQueue<T> queue, Duration limit) throws IOException {
+        @Nullable T taken;
+        try {
+            taken = queue.poll(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("guest: " + what + ": interrupted", e);
+        }
+        if (taken == null) {
+            throw new IOException("guest: " + what + ": no answer in time");
+        }
+        return taken;
+    }
+}

@@ -1,0 +1,43 @@
+package org.exomem.vmm;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** The memory file of a guest's RAM, seen from the host: how much of it really occupies memory. */
+public final class HostMemory {
+
+    private final Path file;
+
+    private HostMemory(Path file) {
+        this.file = file;
+    }
+
+    /** Finds the memfd that the process made for its RAM backend. */
+    static HostMemory of(long pid) throws IOException {
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/" + pid + "/fd"))) {
+            for (Path descriptor : descriptors) {
+                if (Files.isSymbolicLink(descriptor)
+                        && Files.readSymbolicLink(descriptor).toString().startsWith("/memfd:memory-backend-memfd")) {
+                    return new HostMemory(descriptor);
+                }
+            }
+        }
+        throw new IOException("process " + pid + " has no memfd of a memory backend open");
+    }
+
+    /** Returns the bytes that are allocated: st_blocks, which Java itself does not tell. */
+    public long allocated() throws IOException {
+        Process stat = new ProcessBuilder("stat", "-L", "-c", "%b", file.toString())
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(stat.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        try {
+            return Long.parseLong(output) * 512;
+        } catch (NumberFormatException e) {
+            throw new IOException("can't read the size of " + file + ": " + output, e);
+        }
+    }
+}

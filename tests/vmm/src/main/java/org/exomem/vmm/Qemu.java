@@ -1,0 +1,161 @@
+package org.exomem.vmm;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/**
+ * A guest that runs. Closing it ends QEMU and removes its files; QEMU also ends with the process that started it.
+ */
+public final class Qemu implements AutoCloseable {
+
+    /** From start to the guest's shell; about 2.5 s on an idle machine without KVM. */
+    private static final Duration BOOT_LIMIT = Duration.ofSeconds(60);
+
+    private final Path folder;
+    private final Process process;
+    private final QmpClient qmp;
+    private final GuestShell guest;
+    private final HostMemory ram;
+
+    private Qemu(Path folder, Process process, QmpClient qmp, GuestShell guest) throws IOException {
+        this.folder = folder;
+        this.process = process;
+        this.qmp = qmp;
+        this.guest = guest;
+        this.ram = HostMemory.of(process.pid());
+    }
+
+    /** Starts QEMU and returns when the guest has booted. */
+    public static Qemu start(QemuCommand command) throws IOException {
+        Path folder = Files.createTempDirectory("exomem-vmm");
+        Path qmpSocket = folder.resolve("qmp");
+        Path shellSocket = folder.resolve("shell");
+        Process process = null;
+        // QEMU connects to us rather than we to it: nothing that the guest says can get lost before we are there.
+        try (ServerSocketChannel qmpListener = listen(qmpSocket);
+                ServerSocketChannel shellListener = listen(shellSocket)) {
+            List<String> words = command.words(qmpSocket, shellSocket, folder.resolve("console"));
+            process = new ProcessBuilder(words)
+                    .redirectErrorStream(true)
+                    .redirectOutput(folder.resolve("output").toFile())
+                    .start();
+            // Whoever waits in accept() for a QEMU that could not start is woken.
+            process.onExit().thenRun(() -> {
+                closeQuietly(qmpListener);
+                closeQuietly(shellListener);
+            });
+            GuestShell guest = GuestShell.over(shellListener.accept());
+            QmpClient qmp = QmpClient.over(qmpListener.accept());
+            guest.awaitBoot(BOOT_LIMIT);
+            return new Qemu(folder, process, qmp, guest);
+        } catch (IOException e) {
+            IOException failure = new IOException("the guest did not start: " + e + output(folder), e);
+            if (process != null) {
+                process.destroyForcibly();
+            }
+            delete(folder);
+            throw failure;
+        }
+    }
+
+    public QmpClient qmp() {
+        return qmp;
+    }
+
+    public GuestShell guest() {
+        return guest;
+    }
+
+    /** Returns the memory file of the guest's RAM. */
+    public HostMemory ram() {
+        return ram;
+    }
+
+    public long pid() {
+        return process.pid();
+    }
+
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** Kills QEMU as a crash would: nothing is closed or said to anybody first. */
+    public void kill() throws IOException {
+        process.destroyForcibly();
+        awaitExit();
+    }
+
+    /** Returns what QEMU wrote and the guest's console, for the message of a failed test. */
+    public String output() {
+        return output(folder);
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.destroyForcibly();
+        guest.close();
+        qmp.close();
+        awaitExit();
+        delete(folder);
+    }
+
+    private void awaitExit() throws IOException {
+        try {
+            if (!process.waitFor(10, TimeUnit.SECONDS)) {
+                throw new IOException("QEMU, process " + process.pid() + ", does not end when killed");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while QEMU ends", e);
+        }
+    }
+
+    private static ServerSocketChannel listen(Path socket) throws IOException {
+        return ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(socket));
+    }
+
+    private static void closeQuietly(ServerSocketChannel listener) {
+        try {
+            listener.close();
+        } catch (IOException e) {
+            // Nothing depends on it: the process that would have connected has gone.
+        }
+    }
+
+    private static String output(Path folder) {
+        StringBuilder text = new StringBuilder();
+        for (String name : List.of("output", "console")) {
+            try {
+                String content = Files.readString(folder.resolve(name), StandardCharsets.UTF_8)
+                        .strip();
+                if (!content.isEmpty()) {
+                    text.append(System.lineSeparator())
+                            .append(name)
+                            .append(": ")
+                            .append(content);
+                }
+            } catch (IOException e) {
+                text.append(System.lineSeparator()).append(name).append(": ").append(e);
+            }
+        }
+        return text.toString();
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+        Files.deleteIfExists(folder);
+    }
+}
