@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 public final class DescriptorChain {
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    /** "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total" (VIRTIO, "The Virtqueue Descriptor Table"). */
+    private static final long MAX_BYTES = 1L << 32;
+
     private MemoryRegion[] regions = new MemoryRegion[8];
     private long[] offsets = new long[8];
     private long[] lengths = new long[8];
@@ -26,14 +29,23 @@ public final class DescriptorChain {
     private long readableBytes;
     private long writableBytes;
 
+    /** The queue that popped the chain and has not got it back. */
+    private @Nullable Virtqueue owner;
     /** What the queue needs to give the chain back: the head's index (split) or the buffer id (packed). */
-    int id;
+    private int id;
     /** The ring slots that the chain occupies (packed). */
     int slots;
-    /** The chain's entry in in-flight memory (packed). */
-    int inflightEntry;
+    /** The chain's first and last entry in in-flight memory (packed). */
+    int inflightFirst;
 
-    void begin() {
+    int inflightLast;
+
+    void begin(Virtqueue queue) {
+        if (owner == queue) {
+            throw new IllegalStateException("buffer " + id + " of queue " + queue.index()
+                    + " was popped and not pushed; pop into another chain");
+        }
+        owner = null;
         // Drop references to regions, so that a chain kept over a change of memory doesn't keep them from collection.
         Arrays.fill(regions, 0, buffers, null);
         readableBuffers = 0;
@@ -42,8 +54,35 @@ public final class DescriptorChain {
         writableBytes = 0;
     }
 
+    void taken(Virtqueue queue, int bufferId) {
+        owner = queue;
+        id = bufferId;
+    }
+
+    int idFor(Virtqueue queue) {
+        if (owner != queue) {
+            throw new IllegalStateException("queue " + queue.index()
+                    + " can't take back a chain that it did not pop, or that was pushed before");
+        }
+        return id;
+    }
+
+    void givenBack() {
+        owner = null;
+    }
+
     /** Adds a descriptor's range, checked against guest memory. */
     void add(GuestMemory memory, long guestAddress, long length, boolean writable) {
+        if (length == 0) {
+            throw new DriverFault("a descriptor (address 0x" + Long.toHexString(guestAddress) + ") has length 0");
+        }
+        if (length > MAX_BYTES - readableBytes - writableBytes) {
+            throw new DriverFault("a chain has more than 2^32 bytes");
+        }
+        if (Long.compareUnsigned(guestAddress + length - 1, guestAddress) < 0) {
+            throw new DriverFault("a descriptor's range (address 0x" + Long.toHexString(guestAddress) + ", length "
+                    + length + ") wraps around the end of the address space");
+        }
         if (!writable && writableBytes > 0) {
             throw new DriverFault("a device-readable descriptor follows a device-writable one");
         }

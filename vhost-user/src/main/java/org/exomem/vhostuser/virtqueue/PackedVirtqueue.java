@@ -1,4 +1,195 @@
 package org.exomem.vhostuser.virtqueue;
 
-/** The packed ring's device side. */
-public abstract non-sealed class PackedVirtqueue extends Virtqueue {}
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The packed ring's device side (VIRTIO, "Packed Virtqueues"). */
+public final class PackedVirtqueue extends Virtqueue {
+    private static final int USED_BASE_SHIFT = 16;
+
+    private final PackedRing ring;
+    private final PackedChainReader reader;
+    private final @Nullable PackedInflight inflight;
+    private final List<PackedInflightRecovery.Pending> resubmissions;
+    private final boolean eventIndex;
+    private int resubmitted;
+
+    private int availableSlot;
+    private boolean availableWrap;
+    private int usedSlot;
+    private boolean usedWrap;
+    /** From the used position to the available one: what the driver gave and has not got back. */
+    private int slotsTaken;
+    /** Slots used since {@link #needsCall} was last asked, as far as up to a lap. */
+    private int slotsPushed;
+
+    private boolean callOwed;
+
+    PackedVirtqueue(VirtqueueSetup setup) {
+        super(setup);
+        ring = new PackedRing(setup);
+        reader = new PackedChainReader(setup);
+        eventIndex = setup.has(RingFeatures.EVENT_IDX);
+        int size = setup.size();
+        PackedPosition available = PackedPosition.of(setup.base(), size);
+        PackedPosition used = PackedPosition.of(setup.base() >>> USED_BASE_SHIFT, size);
+        MemorySegment region = setup.inflight();
+        int entries = region == null ? 0 : InflightRegion.entries(region, size, true);
+        if (region != null && entries > 0) {
+            // The front-end can't know how far a back-end that died had come; the region does.
+            PackedInflightRecovery recovery = new PackedInflightRecovery(region, size, entries, ring);
+            used = recovery.used();
+            available = used.plus(recovery.slots(), size);
+            resubmissions = recovery.pending();
+            inflight = recovery.resume();
+        } else {
+            resubmissions = List.of();
+            inflight = region == null ? null : PackedInflight.initialise(region, size, used);
+        }
+        slotsTaken = available.distanceFrom(used, size);
+        if (slotsTaken > size) {
+            throw new IllegalArgumentException("the base of a packed queue has its available position (" + available
+                    + ") before its used position (" + used + ") or more than the " + size + " slots after it");
+        }
+        availableSlot = available.slot();
+        availableWrap = available.wrap();
+        usedSlot = used.slot();
+        usedWrap = used.wrap();
+        // A back-end before us may have died between a used descriptor and its call; one call too many does no harm.
+        callOwed = usedSlot != 0 || !usedWrap;
+    }
+
+    @Override
+    public boolean pop(DescriptorChain chain) {
+        chain.begin(this);
+        if (resubmitted < resubmissions.size()) {
+            resubmit(chain, resubmissions.get(resubmitted));
+            return true;
+        }
+        int flags = ring.flags(availableSlot);
+        if (!PackedRing.isAvailable(flags, availableWrap)) {
+            return false;
+        }
+        int room = size() - slotsTaken;
+        if (room == 0) {
+            throw new DriverFault("slot " + availableSlot + " was made available again before it was used");
+        }
+        boolean popped = false;
+        try {
+            int id = reader.read(chain, ring.descriptors(), availableSlot, flags, availableWrap, room, inflight);
+            inHand.checkFree(id);
+            if (inflight != null) {
+                inflight.popped(chain);
+            }
+            popped = true;
+            take(chain, id);
+        } finally {
+            if (!popped && inflight != null) {
+                inflight.abandon();
+            }
+        }
+        slotsTaken += chain.slots;
+        availableSlot += chain.slots;
+        if (availableSlot >= size()) {
+            availableSlot -= size();
+            availableWrap = !availableWrap;
+        }
+        return true;
+    }
+
+    private void resubmit(DescriptorChain chain, PackedInflightRecovery.Pending pending) {
+        int id = reader.readKept(chain, pending.descriptors(), pending.count());
+        inHand.checkFree(id);
+        chain.inflightFirst = pending.first();
+        chain.inflightLast = pending.last();
+        resubmitted++;
+        take(chain, id);
+    }
+
+    @Override
+    public void push(DescriptorChain chain, long written) {
+        int id = giveBack(chain, written);
+        int slots = chain.slots;
+        int slot = usedSlot;
+        boolean wrap = usedWrap;
+        usedSlot += slots;
+        if (usedSlot >= size()) {
+            usedSlot -= size();
+            usedWrap = !usedWrap;
+        }
+        slotsTaken -= slots;
+        slotsPushed = Math.min(slotsPushed + slots, size());
+        if (inflight != null) {
+            inflight.beforeUsed(chain, slot, wrap, usedSlot, usedWrap);
+        }
+        ring.writeUsed(slot, id, Math.min(written, MAX_WRITTEN), wrap);
+        if (inflight != null) {
+            inflight.afterUsed(chain, usedSlot, usedWrap);
+        }
+    }
+
+    @Override
+    public boolean hasAvailable() {
+        return resubmitted < resubmissions.size() || PackedRing.isAvailable(ring.flags(availableSlot), availableWrap);
+    }
+
+    @Override
+    public void suppressKicks() {
+        ring.setDeviceEvents(PackedRing.EVENTS_DISABLED);
+    }
+
+    @Override
+    public boolean resumeKicks() {
+        if (eventIndex) {
+            ring.setDeviceEventsAt(PackedPosition.bits(availableSlot, availableWrap));
+        } else {
+            ring.setDeviceEvents(PackedRing.EVENTS_ENABLED);
+        }
+        PackedRing.fence();
+        return hasAvailable();
+    }
+
+    @Override
+    public boolean needsCall() {
+        int pushed = slotsPushed;
+        slotsPushed = 0;
+        if (callOwed) {
+            callOwed = false;
+            return true;
+        }
+        if (pushed == 0) {
+            return false;
+        }
+        PackedRing.fence();
+        int flags = ring.driverEventFlags();
+        if (flags != PackedRing.EVENTS_AT_DESCRIPTOR || !eventIndex) {
+            return flags != PackedRing.EVENTS_DISABLED;
+        }
+        if (pushed == size()) {
+            return true;
+        }
+        // The slot that the driver named is among those pushed: it lies 1 to `pushed` slots back. A name from the other
+        // lap counts from a lap earlier; if it means the lap to come, that is more than a lap back, and not among them.
+        int position = ring.driverEventPosition();
+        boolean sameLap = position == PackedPosition.bits(position & 0x7fff, usedWrap);
+        int back = usedSlot - (position & 0x7fff) + (sameLap ? 0 : size());
+        return back >= 1 && back <= pushed;
+    }
+
+    @Override
+    public int base() {
+        return PackedPosition.bits(availableSlot, availableWrap)
+                | PackedPosition.bits(usedSlot, usedWrap) << USED_BASE_SHIFT;
+    }
+
+    @Override
+    void place(RingArea descriptors, RingArea driver, RingArea device) {
+        ring.relocate(descriptors, driver, device);
+    }
+
+    @Override
+    public void logUsedWritesAt(long guestAddress) {
+        ring.logUsedWritesAt(guestAddress);
+    }
+}

@@ -1,4 +1,169 @@
 package org.exomem.vhostuser.virtqueue;
 
-/** The split ring's device side. */
-public abstract non-sealed class SplitVirtqueue extends Virtqueue {}
+import org.jspecify.annotations.Nullable;
+
+/** The split ring's device side (VIRTIO, "Split Virtqueues"). */
+public final class SplitVirtqueue extends Virtqueue {
+    private static final int INDEX_MASK = 0xffff;
+
+    private final SplitRing ring;
+    private final SplitChainReader reader;
+    private final @Nullable SplitInflight inflight;
+    private final boolean eventIndex;
+
+    /** The position in the available ring to take next, modulo 65536. */
+    private int nextAvailable;
+    /** The driver's index as last read: what lies before it needs no further look at the ring's idx. */
+    private int knownAvailable;
+    /** All 32 bits count, so that laps of the 16-bit index show. */
+    private int usedIndex;
+    /** {@link #usedIndex} when {@link #needsCall} was last asked. */
+    private int askedAt;
+
+    private boolean callOwed;
+
+    SplitVirtqueue(VirtqueueSetup setup) {
+        super(setup);
+        ring = new SplitRing(setup);
+        reader = new SplitChainReader(setup);
+        eventIndex = setup.has(RingFeatures.EVENT_IDX);
+        usedIndex = ring.usedIndex();
+        nextAvailable = setup.base() & INDEX_MASK;
+        inflight = setup.inflight() == null ? null : SplitInflight.open(setup.inflight(), setup.size(), usedIndex);
+        if (inflight != null && inflight.isRecovered()) {
+            // The front-end can't know how far a back-end that died had come: what it had taken is what it had used
+            // and what it still held.
+            nextAvailable = usedIndex + inflight.resubmissions() & INDEX_MASK;
+        }
+        int taken = nextAvailable - usedIndex & INDEX_MASK;
+        if (taken > setup.size()) {
+            throw new DriverFault("the queue starts at available index " + nextAvailable + " but its used ring is at "
+                    + usedIndex + ": more apart than the " + setup.size() + " descriptors");
+        }
+        knownAvailable = nextAvailable;
+        askedAt = usedIndex;
+        // A back-end before us may have died between a used entry and its call; one call too many does no harm.
+        callOwed = usedIndex != 0;
+    }
+
+    @Override
+    public boolean pop(DescriptorChain chain) {
+        chain.begin(this);
+        if (inflight != null && inflight.hasResubmission()) {
+            int head = inflight.resubmission();
+            reader.read(chain, ring.descriptors(), head);
+            inflight.resubmitted();
+            take(chain, head);
+            return true;
+        }
+        if (nextAvailable == knownAvailable && !lookForMore()) {
+            return false;
+        }
+        int head = ring.availableHead(nextAvailable);
+        if (head >= size()) {
+            throw new DriverFault("available entry " + nextAvailable + " names descriptor " + head
+                    + ", the queue has only " + size());
+        }
+        inHand.checkFree(head);
+        reader.read(chain, ring.descriptors(), head);
+        if (inflight != null) {
+            inflight.popped(head);
+        }
+        nextAvailable = nextAvailable + 1 & INDEX_MASK;
+        take(chain, head);
+        return true;
+    }
+
+    private boolean lookForMore() {
+        int index = ring.availableIndex();
+        if (index == nextAvailable) {
+            return false;
+        }
+        int more = index - nextAvailable & INDEX_MASK;
+        if (more > size()) {
+            throw new DriverFault("the available index went from " + nextAvailable + " to " + index
+                    + ", by more than the " + size() + " descriptors of the queue");
+        }
+        knownAvailable = index;
+        return true;
+    }
+
+    @Override
+    public void push(DescriptorChain chain, long written) {
+        int head = giveBack(chain, written);
+        if (inflight != null) {
+            inflight.beforeUsed(head);
+        }
+        ring.writeUsedEntry(usedIndex, head, Math.min(written, MAX_WRITTEN));
+        usedIndex++;
+        ring.publishUsed(usedIndex);
+        if (inflight != null) {
+            inflight.afterUsed(head, usedIndex);
+        }
+    }
+
+    @Override
+    public boolean hasAvailable() {
+        return (inflight != null && inflight.hasResubmission())
+                || knownAvailable != nextAvailable
+                || ring.availableIndex() != nextAvailable;
+    }
+
+    @Override
+    public void suppressKicks() {
+        // With EVENT_IDX flags must stay 0; leaving avail_event behind is what suppresses then.
+        if (!eventIndex) {
+            ring.setKicksSuppressed(true);
+        }
+    }
+
+    @Override
+    public boolean resumeKicks() {
+        if (eventIndex) {
+            ring.setAvailEvent(nextAvailable);
+        } else {
+            ring.setKicksSuppressed(false);
+        }
+        SplitRing.fence();
+        return hasAvailable();
+    }
+
+    @Override
+    public boolean needsCall() {
+        int pushed = usedIndex - askedAt;
+        if (callOwed) {
+            callOwed = false;
+            askedAt = usedIndex;
+            return true;
+        }
+        if (pushed == 0) {
+            return false;
+        }
+        askedAt = usedIndex;
+        SplitRing.fence();
+        if (!eventIndex) {
+            return ring.driverWantsCalls();
+        }
+        if (Integer.compareUnsigned(pushed, INDEX_MASK) > 0) {
+            return true;
+        }
+        // The entry at used_event is among those pushed: it lies 1 to `pushed` positions back.
+        int back = usedIndex - ring.usedEvent() & INDEX_MASK;
+        return back >= 1 && back <= pushed;
+    }
+
+    @Override
+    public int base() {
+        return nextAvailable;
+    }
+
+    @Override
+    void place(RingArea descriptors, RingArea driver, RingArea device) {
+        ring.relocate(descriptors, driver, device);
+    }
+
+    @Override
+    public void logUsedWritesAt(long guestAddress) {
+        ring.logUsedWritesAt(guestAddress);
+    }
+}

@@ -9,12 +9,41 @@ package org.exomem.vhostuser.virtqueue;
  * suppressing kicks while the device works, calling the driver if it asked for it.
  */
 public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
+    /** The largest length that a used entry can tell; 1 less than a chain may have. */
+    static final long MAX_WRITTEN = 0xffff_ffffL;
+
+    final ChainsInHand inHand;
+    private final int index;
+    private final int size;
+    private final long features;
+
+    Virtqueue(VirtqueueSetup setup) {
+        index = setup.index();
+        size = setup.size();
+        features = setup.features();
+        inHand = new ChainsInHand(size, setup.has(RingFeatures.IN_ORDER));
+    }
+
+    /**
+     * Starts a queue, packed or split by its features. Where the in-flight region shows chains that an earlier back-end
+     * popped and didn't push, {@link #pop} gives those first, and the region's positions count instead of the base's.
+     *
+     * @throws IllegalArgumentException if base or in-flight region make no sense: the front-end's fault
+     * @throws DriverFault if the ring's memory does not fit the base or the in-flight region
+     */
+    public static Virtqueue create(VirtqueueSetup setup) {
+        return RingLayout.isPacked(setup.features()) ? new PackedVirtqueue(setup) : new SplitVirtqueue(setup);
+    }
 
     /** The queue's index in its device. */
-    public abstract int index();
+    public final int index() {
+        return index;
+    }
 
     /** The number of descriptors, 1 to 32768; a power of two for a split queue. */
-    public abstract int size();
+    public final int size() {
+        return size;
+    }
 
     /**
      * Takes the next available chain.
@@ -22,6 +51,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * @param chain filled with the chain's buffers; its earlier content is overwritten
      * @return false if nothing is available
      * @throws DriverFault if the driver broke a rule; nothing has been taken
+     * @throws IllegalStateException if {@code chain} holds a chain of this queue that was not pushed
      */
     public abstract boolean pop(DescriptorChain chain);
 
@@ -30,6 +60,9 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      *
      * @param chain a chain that {@link #pop} filled
      * @param written bytes written into its device-writable part, from its start on
+     * @throws IllegalArgumentException if more bytes were written than the chain has for writing
+     * @throws IllegalStateException if this queue did not pop the chain, if it was pushed already, or if its turn has
+     *     not come (IN_ORDER)
      */
     public abstract void push(DescriptorChain chain, long written);
 
@@ -57,4 +90,42 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * index; for a packed one the available index and wrap counter in bits 0 to 15, the used ones in bits 16 to 31.
      */
     public abstract int base();
+
+    /**
+     * Goes on with the same ring at other places, after the memory table changed. The parts' guest addresses are as
+     * before unless the front-end moved them too.
+     *
+     * @throws IllegalArgumentException if a part is too short or not aligned
+     */
+    public final void relocate(RingArea descriptors, RingArea driver, RingArea device) {
+        RingLayout.check(size, features, descriptors, driver, device);
+        place(descriptors, driver, device);
+    }
+
+    abstract void place(RingArea descriptors, RingArea driver, RingArea device);
+
+    /**
+     * Starts, moves or stops the logging of writes to the used ring (SET_VRING_ADDR may come again while the queue
+     * runs).
+     *
+     * @param guestAddress see {@link VirtqueueSetup#usedLogAddress}; -1 to stop
+     */
+    public abstract void logUsedWritesAt(long guestAddress);
+
+    final void take(DescriptorChain chain, int id) {
+        inHand.take(id);
+        chain.taken(this, id);
+    }
+
+    /** Checks that the device may push the chain; returns its id. */
+    final int giveBack(DescriptorChain chain, long written) {
+        if (written < 0 || written > chain.writableBytes()) {
+            throw new IllegalArgumentException("a device can't have written " + written
+                    + " bytes into a chain with room for " + chain.writableBytes());
+        }
+        int id = chain.idFor(this);
+        inHand.giveBack(id);
+        chain.givenBack();
+        return id;
+    }
 }

@@ -1,0 +1,125 @@
+package org.exomem.vhostuser.virtqueue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import org.exomem.vhostuser.memory.GuestMemory;
+
+/**
+ * The memory of a packed ring (VIRTIO, "Packed Virtqueues") and the order in which it is accessed.
+ *
+ * <pre>
+ * descriptors area: the ring, see {@link Descriptor}      driver area, device area (event suppression)
+ *                                                           0  desc le16: offset in bits 0 to 14, wrap counter in 15
+ *                                                           2  flags le16: bits 0 and 1
+ * </pre>
+ */
+final class PackedRing {
+    static final int EVENTS_ENABLED = 0;
+    static final int EVENTS_DISABLED = 1;
+    /** At the position in {@code desc}; with EVENT_IDX only. */
+    static final int EVENTS_AT_DESCRIPTOR = 2;
+
+    private static final long EVENT_DESC = 0;
+    private static final long EVENT_FLAGS = 2;
+    private static final int EVENT_FLAGS_MASK = 3;
+
+    private final GuestMemory memory;
+    private RingArea descriptorArea;
+    private MemorySegment descriptors;
+    private MemorySegment driverEvents;
+    private MemorySegment deviceEvents;
+    private long deviceLogAddress;
+
+    PackedRing(VirtqueueSetup setup) {
+        memory = setup.memory();
+        descriptorArea = setup.descriptors();
+        descriptors = descriptorArea.bytes();
+        driverEvents = setup.driver().bytes();
+        deviceEvents = setup.device().bytes();
+        deviceLogAddress = setup.usedLogAddress();
+    }
+
+    void relocate(RingArea newDescriptors, RingArea newDriver, RingArea newDevice) {
+        descriptorArea = newDescriptors;
+        descriptors = newDescriptors.bytes();
+        driverEvents = newDriver.bytes();
+        deviceEvents = newDevice.bytes();
+    }
+
+    void logUsedWritesAt(long address) {
+        deviceLogAddress = address;
+    }
+
+    MemorySegment descriptors() {
+        return descriptors;
+    }
+
+    int flags(int slot) {
+        // Acquire: the rest of this descriptor, and those that follow it in its chain, are read after its flags; pairs
+        // with the driver's barrier before it sets the flags of a chain's first descriptor ("Updating flags").
+        return (short) LittleEndian.SHORT.getAcquire(descriptors, offset(slot) + Descriptor.PACKED_FLAGS_OFFSET)
+                & 0xffff;
+    }
+
+    /** True if a descriptor's flags say available, in the lap that {@code wrap} tells. */
+    static boolean isAvailable(int flags, boolean wrap) {
+        return (flags & (Descriptor.AVAIL | Descriptor.USED)) == (wrap ? Descriptor.AVAIL : Descriptor.USED);
+    }
+
+    /** Writes a used descriptor; the driver can see it when this returns. */
+    void writeUsed(int slot, int id, long written, boolean wrap) {
+        long offset = offset(slot);
+        LittleEndian.INT.set(descriptors, offset + Descriptor.LEN_OFFSET, (int) written);
+        LittleEndian.SHORT.set(descriptors, offset + Descriptor.PACKED_ID_OFFSET, (short) id);
+        int flags = (wrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
+        // Release: id, len and the buffers' contents are written before the flags that hand them to the driver.
+        LittleEndian.SHORT.setRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
+        if (deviceLogAddress >= 0) {
+            // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
+            memory.markDirty(descriptorArea.guestAddress() + offset, RingLayout.DESCRIPTOR_BYTES);
+        }
+    }
+
+    /** When the driver wants to be called. Call after {@link #fence}. */
+    int driverEventFlags() {
+        // Acquire: the position is read after the flags that say it counts; drivers write them in the other order.
+        return (short) LittleEndian.SHORT.getAcquire(driverEvents, EVENT_FLAGS) & EVENT_FLAGS_MASK;
+    }
+
+    /** The position at which the driver wants to be called: offset in bits 0 to 14, wrap counter in bit 15. */
+    int driverEventPosition() {
+        return (short) LittleEndian.SHORT.get(driverEvents, EVENT_DESC) & 0xffff;
+    }
+
+    void setDeviceEvents(int flags) {
+        // Release: the position that setDeviceEvents(position) wrote counts from here on. Otherwise advice only.
+        LittleEndian.SHORT.setRelease(deviceEvents, EVENT_FLAGS, (short) flags);
+        log(EVENT_FLAGS);
+    }
+
+    /** The driver is to kick when it makes the descriptor at this position available. */
+    void setDeviceEventsAt(int position) {
+        LittleEndian.SHORT.setOpaque(deviceEvents, EVENT_DESC, (short) position);
+        log(EVENT_DESC);
+        setDeviceEvents(EVENTS_AT_DESCRIPTOR);
+    }
+
+    /**
+     * Each side stores a descriptor's flags and then loads the other's event suppression, or stores its own suppression
+     * and then loads a descriptor's flags ("Sending Available Buffer Notifications"). If a load could go before the
+     * store, a notification could be lost; only a full fence orders a store before a load.
+     */
+    static void fence() {
+        VarHandle.fullFence();
+    }
+
+    private void log(long offset) {
+        if (deviceLogAddress >= 0) {
+            memory.markDirty(deviceLogAddress + offset, Short.BYTES);
+        }
+    }
+
+    private static long offset(int slot) {
+        return (long) slot * RingLayout.DESCRIPTOR_BYTES;
+    }
+}
