@@ -1,0 +1,13 @@
+package org.exomem.balloon;
+
+/** Is told what a balloon's driver does, on the event loop of its VM. */
+public interface BalloonListener {
+    /** The driver wrote another value into config {@code actual}, in pages of 4096 bytes. */
+    void actualChanged(long actual);
+
+    /** New statistics have come. */
+    void statisticsUpdated();
+
+    /** Free page hinting has reached another state. */
+    void hintingChanged(HintingState state);
+}

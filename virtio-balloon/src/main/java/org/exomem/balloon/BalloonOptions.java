@@ -1,0 +1,45 @@
+package org.exomem.balloon;
+
+/**
+ * What a balloon offers to its driver, and whether it gives memory back.
+ *
+ * @param mustTellHost offer MUST_TELL_HOST
+ * @param statistics offer STATS_VQ
+ * @param deflateOnOom offer DEFLATE_ON_OOM
+ * @param freePageHinting offer FREE_PAGE_HINT
+ * @param pagePoison offer PAGE_POISON
+ * @param pageReporting offer PAGE_REPORTING
+ * @param discard give the memory of pages in the balloon and of reported pages back to the host; without it they are
+ *     only counted and told to the page feed
+ */
+public record BalloonOptions(
+        boolean mustTellHost,
+        boolean statistics,
+        boolean deflateOnOom,
+        boolean freePageHinting,
+        boolean pagePoison,
+        boolean pageReporting,
+        boolean discard) {
+
+    /**
+     * Everything except MUST_TELL_HOST and DEFLATE_ON_OOM, which change how a guest behaves under pressure and are off in
+     * other balloons too until somebody asks for them.
+     */
+    public static BalloonOptions defaults() {
+        return new BalloonOptions(false, true, false, true, true, true, true);
+    }
+
+    /** The feature bits on offer. */
+    long features() {
+        return bit(mustTellHost, BalloonFeatures.MUST_TELL_HOST)
+                | bit(statistics, BalloonFeatures.STATS_VQ)
+                | bit(deflateOnOom, BalloonFeatures.DEFLATE_ON_OOM)
+                | bit(freePageHinting, BalloonFeatures.FREE_PAGE_HINT)
+                | bit(pagePoison, BalloonFeatures.PAGE_POISON)
+                | bit(pageReporting, BalloonFeatures.PAGE_REPORTING);
+    }
+
+    private static long bit(boolean offered, long bit) {
+        return offered ? bit : 0;
+    }
+}

@@ -1,0 +1,95 @@
+package org.exomem.balloon;
+
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSet;
+
+/**
+ * The pages in the balloon, and whose they are.
+ *
+ * <p>A balloon belongs to one run of the driver: it begins empty when the guest boots or loads the driver, and what was
+ * in it before is so no more. Front-ends do not tell this reliably (some never send a reset, some send one when the VM
+ * is merely paused, and connections are lost and made again), but the rings do: a new run of the driver starts its
+ * inflate queue at the initial position, and one that goes on starts it where it stopped. The rule that follows:
+ *
+ * <ul>
+ *   <li>When the inflate queue stops, the feed is told to forget ({@code RESET}), because from now on the guest may
+ *       reboot and use the pages unseen. The count stays.
+ *   <li>At a device reset, or when the front-end goes, the pages are put aside: they count no more.
+ *   <li>When the inflate queue starts where it stopped, the pages are taken up again and told to the feed again.
+ *   <li>When it starts elsewhere, and no queue has run in between, the pages are forgotten. (Where other queues ran on,
+ *       one queue was reset alone and the driver is the same.)
+ * </ul>
+ *
+ * <p>Where the rule can err, it forgets: a queue that stopped after exactly a whole number of rounds stands at its
+ * initial position. Pages that are forgotten by mistake cost the count and, on huge pages, savings. They never lead to a
+ * discard: with small pages every page is discarded for being inflated and not for being in the set, and a huge page
+ * needs all of its parts in the set.
+ */
+final class BalloonedPages {
+    private final PageSet pages = new PageSet();
+    private final PageFeed feed;
+    private boolean aside;
+    /** No queue has run, or there was a reset, since the inflate queue stopped. */
+    private boolean driverMayBeNew;
+
+    private int stoppedAt;
+
+    BalloonedPages(PageFeed feed) {
+        this.feed = feed;
+    }
+
+    /** The pages that the driver has put in and not taken out, of 4096 bytes. */
+    long count() {
+        return aside ? 0 : pages.count();
+    }
+
+    /** The set itself, for looking into. */
+    PageSet set() {
+        return pages;
+    }
+
+    void putIn(long firstPage, long length) {
+        pages.addAll(firstPage, length);
+        feed.offer(PageFeed.Kind.INFLATED, 0, firstPage << 12, length << 12);
+    }
+
+    void takeOut(long firstPage, long length) {
+        pages.removeAll(firstPage, length);
+        feed.offer(PageFeed.Kind.DEFLATED, 0, firstPage << 12, length << 12);
+    }
+
+    /** @param position of the inflate queue, as {@code Virtqueue.base()} */
+    void inflateQueueStopped(int position) {
+        stoppedAt = position;
+        driverMayBeNew = false;
+        feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
+    }
+
+    void noQueueRuns() {
+        driverMayBeNew = true;
+    }
+
+    /** The device was reset, or the front-end has gone. */
+    void putAside() {
+        aside = true;
+        driverMayBeNew = true;
+        feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
+    }
+
+    /**
+     * @param position of the inflate queue, as {@code Virtqueue.base()}
+     * @param initial the position at which a driver starts a new queue
+     * @return true if the driver is the one whose pages these are
+     */
+    boolean inflateQueueStarted(int position, boolean initial) {
+        boolean sameDriver = !driverMayBeNew || position == stoppedAt && !initial;
+        aside = false;
+        driverMayBeNew = false;
+        if (sameDriver) {
+            pages.forEachRun((first, length) -> feed.offer(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
+        } else {
+            pages.clear();
+        }
+        return sameDriver;
+    }
+}

@@ -1,0 +1,72 @@
+package org.exomem.balloon;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The fields of the config space that the driver writes, and when its writes hold.
+ *
+ * <p>A front-end may pass on poison_val before it passes on the features: drivers write it before DRIVER_OK, and SET_FEATURES
+ * may come with DRIVER_OK only. So while no queue runs the value is kept whatever is negotiated, and dropped when the
+ * first queue starts without PAGE_POISON. A front-end may also write the whole config space for a single field, so what
+ * is kept is also what is read.
+ */
+final class DriverFields {
+    private int actual;
+    private boolean actualAside;
+    private int poisonVal;
+    private boolean poisonNegotiated;
+    private boolean featuresKnown;
+
+    /** Config {@code actual}, in pages of 4096 bytes. */
+    int actual() {
+        return actualAside ? 0 : actual;
+    }
+
+    /** Config {@code poison_val} as the driver reads it. */
+    int poisonVal() {
+        return poisonNegotiated || !featuresKnown ? poisonVal : 0;
+    }
+
+    /** True if the guest finds a value other than 0 in free pages. */
+    boolean isPoisoned() {
+        return poisonNegotiated && poisonVal != 0;
+    }
+
+    /** The driver wrote {@code data} at {@code offset}; {@code before} is what the config space held. */
+    void write(BalloonConfig before, int offset, MemorySegment data, boolean anyQueueRuns) {
+        BalloonConfig after = before.overwrittenBy(offset, data);
+        if (BalloonConfig.touches(BalloonConfig.ACTUAL, offset, data.byteSize())) {
+            actual = after.actual();
+            actualAside = false;
+        }
+        if (BalloonConfig.touches(BalloonConfig.POISON_VAL, offset, data.byteSize())
+                && (poisonNegotiated || !anyQueueRuns)) {
+            poisonVal = after.poisonVal();
+        }
+    }
+
+    void featuresAcknowledged(long features) {
+        poisonNegotiated = (features & BalloonFeatures.PAGE_POISON) != 0;
+        featuresKnown = true;
+    }
+
+    void firstQueueStarts() {
+        if (!poisonNegotiated) {
+            poisonVal = 0;
+        }
+    }
+
+    /** The device was reset, or the front-end has gone: the driver starts anew, or goes on later. */
+    void putAside() {
+        actualAside = true;
+        featuresKnown = false;
+    }
+
+    /** The driver has started its inflate queue: the one that wrote the fields, or another. */
+    void driverStarted(boolean same) {
+        if (!same) {
+            actual = 0;
+        }
+        actualAside = false;
+    }
+}

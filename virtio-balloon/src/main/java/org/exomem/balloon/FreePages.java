@@ -1,0 +1,14 @@
+package org.exomem.balloon;
+
+/**
+ * What is known of free page hinting and reporting.
+ *
+ * @param state of the hint session
+ * @param commandId of the current or last hint session, 0 before the first
+ * @param hintedBytes hinted in the current or last session, each page counted once
+ * @param reportedBytes reported free since the device was made; a page counts each time
+ * @param reports how many reports that were
+ * @param discardedBytes given back to the host since the device was made, from the balloon and by reports
+ */
+public record FreePages(
+        HintingState state, int commandId, long hintedBytes, long reportedBytes, long reports, long discardedBytes) {}

@@ -1,0 +1,165 @@
+package org.exomem.balloon;
+
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+
+/**
+ * The free page queue and its command ids (VIRTIO, "Free Page Hinting"). The device asks by putting a command id into the
+ * config space; the driver answers with a device-readable buffer that holds the id, then device-writable ones whose
+ * ranges are hints, then a device-readable one that holds STOP. What comes under another id than the current one is
+ * ignored, so a driver that is late, silent or wrong costs nothing.
+ *
+ * <p>Nothing is ever discarded for a hint: the guest may have used the page again, and no device can know.
+ */
+final class Hinting {
+    /** Config value: no more hints; the driver keeps the pages. */
+    static final int STOP = 0;
+    /** Config value: the driver may use the pages again. */
+    static final int DONE = 1;
+    /** The first command id, and the one after the last: far from the two reserved values. */
+    static final int FIRST_ID = 0x8000_0000;
+
+    /** Is told after each change of state. */
+    interface Listener {
+        void hintingChanged(HintingState state);
+    }
+
+    private final PageFeed feed;
+    private final Listener listener;
+    private final DescriptorChain chain = new DescriptorChain();
+    /** What was hinted in this session. A driver may hint a page twice: it took it back in between. */
+    private final PageSet hinted = new PageSet();
+
+    private HintingState state = HintingState.IDLE;
+    private int commandId;
+    /** What the driver last sent: the id under which its ranges come. */
+    private int driverId = STOP;
+
+    Hinting(PageFeed feed, Listener listener) {
+        this.feed = feed;
+        this.listener = listener;
+    }
+
+    HintingState state() {
+        return state;
+    }
+
+    /** The id of the current or last session; 0 before the first. */
+    int commandId() {
+        return commandId;
+    }
+
+    /** The bytes hinted in the current or last session, each page once. */
+    long hintedBytes() {
+        return hinted.count() << 12;
+    }
+
+    /** What stands in config {@code free_page_hint_cmd_id}. */
+    int configValue() {
+        return switch (state) {
+            case IDLE, STOPPED -> STOP;
+            case REQUESTED, RUNNING -> commandId;
+            case DONE -> DONE;
+        };
+    }
+
+    /** Asks for hints under a new id; a session that is under way ends. */
+    void start() {
+        endSession();
+        commandId = commandId == -1 || commandId == 0 ? FIRST_ID : commandId + 1;
+        hinted.clear();
+        enter(HintingState.REQUESTED);
+    }
+
+    /** Asks for no more hints; nothing happens if none were asked for. */
+    void stop() {
+        if (state == HintingState.REQUESTED || state == HintingState.RUNNING) {
+            endSession();
+            enter(HintingState.STOPPED);
+        }
+    }
+
+    /** Lets the driver use the hinted pages again; nothing happens if it can do so already. */
+    void finish() {
+        if (state != HintingState.IDLE && state != HintingState.DONE) {
+            endSession();
+            enter(HintingState.DONE);
+        }
+    }
+
+    /** The queue stops or the connection is lost: a session that runs ends, and the driver is to take its pages back. */
+    void interrupt() {
+        if (state == HintingState.RUNNING) {
+            finish();
+        }
+    }
+
+    /** A new run of the driver, which has not hinted anything. */
+    void driverIsNew() {
+        driverId = STOP;
+        endSession();
+        if (state != HintingState.IDLE) {
+            enter(HintingState.IDLE);
+        }
+    }
+
+    private void endSession() {
+        if (state == HintingState.RUNNING) {
+            feed.offer(PageFeed.Kind.HINTING_ENDED, commandId, 0, 0);
+        }
+    }
+
+    private void enter(HintingState next) {
+        state = next;
+        listener.hintingChanged(next);
+    }
+
+    /**
+     * Takes and gives back all that is available.
+     *
+     * @throws DriverFault if what the driver sends to be read is not a command id of 4 bytes
+     */
+    void process(Virtqueue queue) {
+        while (queue.pop(chain)) {
+            long readable = chain.readableBytes();
+            if (readable > 0) {
+                if (readable != 4) {
+                    throw new DriverFault("a command id of " + readable + " bytes in the free page queue; it has 4");
+                }
+                receive(chain.readInt(0));
+            }
+            if (state == HintingState.RUNNING && driverId == commandId) {
+                takeHints();
+            }
+            queue.push(chain, 0);
+        }
+    }
+
+    private void receive(int id) {
+        driverId = id;
+        if (id == STOP) {
+            // A STOP that belongs to an earlier session comes before the driver has begun with this one.
+            if (state == HintingState.RUNNING) {
+                endSession();
+                enter(HintingState.STOPPED);
+            }
+        } else if (id == commandId && state == HintingState.REQUESTED) {
+            feed.offer(PageFeed.Kind.HINTING_STARTED, commandId, 0, 0);
+            enter(HintingState.RUNNING);
+        }
+    }
+
+    private void takeHints() {
+        for (int i = chain.readableBuffers(); i < chain.buffers(); i++) {
+            long first = WholePages.first(chain.guestAddress(i));
+            long pages = WholePages.count(chain.guestAddress(i), chain.length(i));
+            if (pages > 0 && first + pages <= PageSet.LIMIT) {
+                hinted.addAll(first, pages);
+                feed.offer(PageFeed.Kind.HINTED, commandId, first << 12, pages << 12);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+package org.exomem.balloon;
+
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PageSet;
+
+/**
+ * Gives runs of pages in the balloon back to the host. Where memory comes in pages larger than 4096 bytes (hugetlbfs), a
+ * host page goes only when all its parts are in the balloon.
+ */
+final class HostPages {
+    private final GuestMemory memory;
+    private final PageSet inBalloon;
+    private final Discarder discarder;
+
+    HostPages(GuestMemory memory, PageSet inBalloon, Discarder discarder) {
+        this.memory = memory;
+        this.inBalloon = inBalloon;
+        this.discarder = discarder;
+    }
+
+    /** Takes a run of pages that are in memory and, already, in the balloon. Done with them at {@link #flush}. */
+    void discard(long firstPage, long pages) {
+        long page = firstPage;
+        long end = firstPage + pages;
+        while (page < end) {
+            MemoryRegion region = memory.find(page << 12);
+            if (region == null) {
+                return;
+            }
+            long part = Math.min(end, region.guestAddress() + region.size() >>> 12) - page;
+            discard(region, (page << 12) - region.guestAddress(), part << 12);
+            page += part;
+        }
+    }
+
+    void flush() {
+        discarder.flush();
+    }
+
+    private void discard(MemoryRegion region, long offset, long length) {
+        long size = region.file().pageSize();
+        long start = region.fileOffset() + offset;
+        long end = start + length;
+        if (size == SharedFile.SMALL_PAGE) {
+            discarder.add(region.file(), start, end);
+            return;
+        }
+        // Only the first and the last host page can have parts outside of the run.
+        long first = start & -size;
+        long last = end - 1 & -size;
+        long from = isInBalloon(region, first) ? first : first + size;
+        long to = isInBalloon(region, last) ? last + size : last;
+        if (from < to) {
+            discarder.add(region.file(), from, to);
+        }
+    }
+
+    private boolean isInBalloon(MemoryRegion region, long hostPage) {
+        long size = region.file().pageSize();
+        long offset = hostPage - region.fileOffset();
+        if (offset >= 0 && offset + size <= region.size()) {
+            return areInBalloon(region.guestAddress() + offset, size);
+        }
+        return isInBalloonAcrossRegions(region.file(), hostPage, size);
+    }
+
+    /** A border of two regions lies in the host page: its parts are all over guest memory, or not there at all. */
+    private boolean isInBalloonAcrossRegions(SharedFile file, long hostPage, long size) {
+        long found = 0;
+        for (MemoryRegion region : memory.regions()) {
+            if (region.file().isSameFileAs(file)) {
+                long from = Math.max(hostPage, region.fileOffset());
+                long to = Math.min(hostPage + size, region.fileOffset() + region.size());
+                if (from < to) {
+                    if (!areInBalloon(region.guestAddress() + from - region.fileOffset(), to - from)) {
+                        return false;
+                    }
+                    found += to - from;
+                }
+            }
+        }
+        return found == size;
+    }
+
+    private boolean areInBalloon(long guestAddress, long length) {
+        return (guestAddress & 4095) == 0
+                && (length & 4095) == 0
+                && inBalloon.containsAll(guestAddress >>> 12, length >>> 12);
+    }
+}

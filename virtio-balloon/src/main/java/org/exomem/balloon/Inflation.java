@@ -1,0 +1,60 @@
+package org.exomem.balloon;
+
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The inflate and the deflate queue. Pages that the driver puts in go to the host before the chain goes back to the
+ * driver: it may use them again from then on, having told of it or not.
+ *
+ * <p>The two queues are served one after the other, each as its kicks come. A page can't be waiting in both: the driver
+ * must not ask for a page back before its inflation was acknowledged ("Device Operation"), and one that does so all the
+ * same, or that puts a page back in before its deflation was acknowledged, loses the content of that page only.
+ */
+final class Inflation {
+    private final PfnQueue queues;
+    private final BalloonedPages pages;
+    private final GuestMemory memory;
+    private final @Nullable HostPages hostPages;
+
+    /** @param discarder null if nothing is to be discarded */
+    Inflation(PfnQueue queues, BalloonedPages pages, GuestMemory memory, @Nullable Discarder discarder) {
+        this.queues = queues;
+        this.pages = pages;
+        this.memory = memory;
+        this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder);
+    }
+
+    /**
+     * Serves the inflate queue.
+     *
+     * @throws DriverFault if a buffer is not an array of numbers of pages in memory
+     */
+    void inflate(Virtqueue queue) {
+        queues.process(queue, memory, page -> false, this::putIn);
+    }
+
+    /**
+     * Serves the deflate queue. A page that is in the balloon may be taken out though its memory has gone.
+     *
+     * @throws DriverFault if a buffer is not an array of numbers of pages in memory or in the balloon
+     */
+    void deflate(Virtqueue queue) {
+        queues.process(queue, memory, pages.set()::contains, this::takeOut);
+    }
+
+    private void putIn(PfnBatch batch) {
+        // All pages first: parts of a larger host page may come in different runs.
+        batch.forEachRun(pages::putIn);
+        if (hostPages != null) {
+            batch.forEachRun(hostPages::discard);
+            hostPages.flush();
+        }
+    }
+
+    private void takeOut(PfnBatch batch) {
+        batch.forEachRun(pages::takeOut);
+    }
+}

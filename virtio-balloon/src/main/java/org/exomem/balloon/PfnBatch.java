@@ -1,0 +1,175 @@
+package org.exomem.balloon;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.function.LongPredicate;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+
+/**
+ * Page numbers on their way from the driver's buffers, where they are le32 in any order, to runs in ascending order. They
+ * are copied out of guest memory once, and checked and used in the copy.
+ */
+final class PfnBatch {
+    /** Takes a run of neighbouring pages of 4096 bytes. */
+    @FunctionalInterface
+    interface Run {
+        void accept(long firstPage, long pages);
+    }
+
+    /** Page numbers (4 bytes each) beyond which a batch is settled and begun anew: runs of up to 256 MiB. */
+    static final int LIMIT = 1 << 16;
+
+    // What Linux sends at once is at most 256.
+    private static final int START = 1 << 10;
+    private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private int[] pfns = new int[START];
+    private int count;
+    private boolean ascending;
+    private boolean descending;
+    private long previous;
+    // The whole pages of the region that was looked into last.
+    private long regionFirst;
+    private long regionPages;
+
+    boolean isEmpty() {
+        return count == 0;
+    }
+
+    boolean isFull() {
+        return count == LIMIT;
+    }
+
+    int count() {
+        return count;
+    }
+
+    /** Makes the batch empty; regions may have changed since. */
+    void clear() {
+        truncate(0);
+        regionPages = 0;
+    }
+
+    /** Takes back all but the first {@code length} page numbers. Those may have to be sorted then though they need not. */
+    void truncate(int length) {
+        count = length;
+        if (length == 0) {
+            ascending = true;
+            descending = true;
+            previous = -1;
+        }
+    }
+
+    /**
+     * Adds page numbers from the chain's buffer {@code i}, as far as there is room.
+     *
+     * @param at where they begin in the buffer, in bytes
+     * @param most how many there are
+     * @param leaving pages that may be named though they are not in memory: the driver takes them out
+     * @return how many were added
+     * @throws DriverFault if one is not in memory; none has been added
+     */
+    int add(DescriptorChain chain, int i, long at, long most, GuestMemory memory, LongPredicate leaving) {
+        int length = (int) Math.min(most, LIMIT - count);
+        reserve(length);
+        MemorySegment.copy(chain.region(i).segment(), LE_INT, chain.offset(i) + at, pfns, count, length);
+        accept(length, memory, leaving);
+        return length;
+    }
+
+    /** Adds one page number; there must be room. */
+    void add(int pfn, GuestMemory memory, LongPredicate leaving) {
+        reserve(1);
+        pfns[count] = pfn;
+        accept(1, memory, leaving);
+    }
+
+    private void reserve(int length) {
+        if (count + length > pfns.length) {
+            pfns = Arrays.copyOf(
+                    pfns, Math.min(LIMIT, Math.max(2 * pfns.length, Integer.highestOneBit(count + length) * 2)));
+        }
+    }
+
+    private void accept(int length, GuestMemory memory, LongPredicate leaving) {
+        int end = count + length;
+        long before = previous;
+        boolean up = ascending;
+        boolean down = descending;
+        for (int i = count; i < end; i++) {
+            long page = Integer.toUnsignedLong(pfns[i]);
+            if (Long.compareUnsigned(page - regionFirst, regionPages) >= 0
+                    && !lookUp(page, memory)
+                    && !leaving.test(page)) {
+                throw new DriverFault(
+                        "PFN " + page + " (address 0x" + Long.toHexString(page << 12) + ") is not in guest memory");
+            }
+            up &= page > before;
+            down &= page < before | i == 0;
+            before = page;
+        }
+        count = end;
+        previous = before;
+        ascending = up;
+        descending = down;
+    }
+
+    private boolean lookUp(long page, GuestMemory memory) {
+        MemoryRegion region = memory.find(page << 12);
+        if (region == null) {
+            return false;
+        }
+        long first = region.guestAddress() + 4095 >>> 12;
+        long end = region.guestAddress() + region.size() >>> 12;
+        if (page < first || page >= end) {
+            return false;
+        }
+        regionFirst = first;
+        regionPages = end - first;
+        return true;
+    }
+
+    /** Puts the page numbers into ascending order. */
+    void sort() {
+        if (ascending) {
+            return;
+        }
+        if (descending) {
+            for (int low = 0, high = count - 1; low < high; low++, high--) {
+                int pfn = pfns[low];
+                pfns[low] = pfns[high];
+                pfns[high] = pfn;
+            }
+        } else {
+            // Signed order puts pages from 8 TiB on before the others, which only means one run more at that border.
+            Arrays.sort(pfns, 0, count);
+        }
+        ascending = true;
+        descending = false;
+    }
+
+    /** Gives every run, each page once however often it was named. {@link #sort} comes first. */
+    void forEachRun(Run run) {
+        if (count == 0) {
+            return;
+        }
+        long first = Integer.toUnsignedLong(pfns[0]);
+        long last = first;
+        for (int i = 1; i < count; i++) {
+            long page = Integer.toUnsignedLong(pfns[i]);
+            if (page == last + 1) {
+                last = page;
+            } else if (page != last) {
+                run.accept(first, last - first + 1);
+                first = page;
+                last = page;
+            }
+        }
+        run.accept(first, last - first + 1);
+    }
+}

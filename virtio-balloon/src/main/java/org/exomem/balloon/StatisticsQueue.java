@@ -1,0 +1,180 @@
+package org.exomem.balloon;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The statistics queue (VIRTIO, "Memory Statistics"). It runs backwards: the driver's buffer holds statistics, the device
+ * keeps it, and gives it back to ask for new ones. An entry is packed, in any order, each optional:
+ *
+ * <pre>
+ *  0      2                10
+ *  +------+----------------+
+ *  | tag  | val            |
+ *  +------+----------------+
+ * </pre>
+ */
+final class StatisticsQueue {
+    private static final int ENTRY_BYTES = 10;
+    private static final int VALUE_OFFSET = 2;
+    /** One entry for each tag that 16 bits can name: more would be no statistics. */
+    private static final long MOST_BYTES = ENTRY_BYTES * 65536L;
+
+    private static final int ENTRIES_AT_ONCE = 32;
+    private static final ValueLayout.OfShort LE_SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LE_LONG =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private static final StatisticsTag[] TAGS = StatisticsTag.values();
+
+    private final Consumer<Virtqueue> call;
+    private final Runnable updated;
+    private final MemorySegment copy = MemorySegment.ofArray(new byte[ENTRIES_AT_ONCE * ENTRY_BYTES]);
+    private final long[] values = new long[TAGS.length];
+    private int present;
+    private long lastUpdateSeconds;
+
+    private @Nullable Virtqueue queue;
+    private DescriptorChain held = new DescriptorChain();
+    private DescriptorChain next = new DescriptorChain();
+    private boolean holding;
+    /** The driver has its buffer back and has not answered. */
+    private boolean asked;
+    /** New statistics are wanted, and there was no buffer to ask with. */
+    private boolean wanted;
+
+    /**
+     * @param call calls the driver for what was pushed outside of processing
+     * @param updated is told of new statistics
+     */
+    StatisticsQueue(Consumer<Virtqueue> call, Runnable updated) {
+        this.call = call;
+        this.updated = updated;
+    }
+
+    void started(Virtqueue started) {
+        queue = started;
+        forgetBuffer();
+    }
+
+    /**
+     * The queue stops. If it is to be completed the buffer goes back, and the driver makes a new one of it when it runs
+     * on. Otherwise the buffer is popped again, or the driver has forgotten it.
+     */
+    void stopped(boolean completing) {
+        Virtqueue current = queue;
+        if (completing && holding && current != null) {
+            giveBack(current);
+            call.accept(current);
+        }
+        queue = null;
+        forgetBuffer();
+    }
+
+    private void forgetBuffer() {
+        holding = false;
+        asked = false;
+        wanted = false;
+    }
+
+    /** Forgets what the guest said. */
+    void clear() {
+        present = 0;
+        lastUpdateSeconds = 0;
+    }
+
+    BalloonStatistics statistics() {
+        SortedMap<StatisticsTag, Long> map = new TreeMap<>();
+        for (StatisticsTag tag : TAGS) {
+            if ((present & 1 << tag.tag()) != 0) {
+                map.put(tag, values[tag.tag()]);
+            }
+        }
+        return new BalloonStatistics(lastUpdateSeconds, map);
+    }
+
+    /**
+     * Asks for new statistics, now or as soon as the driver has given a buffer. While an answer is awaited, or no driver
+     * is there, this does nothing.
+     */
+    void request() {
+        Virtqueue current = queue;
+        if (current == null || asked) {
+            return;
+        }
+        if (holding) {
+            giveBack(current);
+            call.accept(current);
+        } else {
+            wanted = true;
+        }
+    }
+
+    /**
+     * Takes all that is available and keeps the last.
+     *
+     * @throws DriverFault if a buffer is too large to be statistics
+     */
+    void process(Virtqueue current) {
+        while (current.pop(next)) {
+            // A driver should have one buffer here at most; with two, the older one has been read.
+            if (holding) {
+                giveBack(current);
+            }
+            read(next);
+            DescriptorChain emptied = held;
+            held = next;
+            next = emptied;
+            holding = true;
+            asked = false;
+        }
+        // The buffer that was there when somebody asked may be old: it may lie there since before a reconnect.
+        if (wanted && holding) {
+            giveBack(current);
+        }
+    }
+
+    private void giveBack(Virtqueue current) {
+        current.push(held, 0);
+        holding = false;
+        asked = true;
+        wanted = false;
+    }
+
+    private void read(DescriptorChain chain) {
+        long bytes = chain.readableBytes();
+        if (bytes > MOST_BYTES) {
+            throw new DriverFault("a statistics buffer of " + bytes
+                    + " bytes; one entry for each tag there could be has " + MOST_BYTES);
+        }
+        // What is left of an entry at the end says nothing.
+        long entries = bytes / ENTRY_BYTES;
+        if (entries == 0) {
+            return;
+        }
+        // The values of another driver, or of a tag that is no longer supplied, don't live on.
+        present = 0;
+        for (long entry = 0; entry < entries; entry++) {
+            if (entry % ENTRIES_AT_ONCE == 0) {
+                chain.read(entry * ENTRY_BYTES, copy);
+            }
+            long at = entry % ENTRIES_AT_ONCE * ENTRY_BYTES;
+            int tag = Short.toUnsignedInt(copy.get(LE_SHORT, at));
+            if (tag < TAGS.length) {
+                values[tag] = copy.get(LE_LONG, at + VALUE_OFFSET);
+                present |= 1 << tag;
+            }
+        }
+        lastUpdateSeconds = System.currentTimeMillis() / 1000;
+        updated.run();
+    }
+}

@@ -1,0 +1,58 @@
+package org.exomem.balloon;
+
+/**
+ * A memory statistic. Tags 0 to 9 are those of VIRTIO ("Memory Statistics Tags"), 10 to 15 those that Linux added. The
+ * names on the control socket are QEMU's.
+ */
+public enum StatisticsTag {
+    /** Bytes swapped in. */
+    SWAP_IN(0, "stat-swap-in"),
+    /** Bytes swapped out. */
+    SWAP_OUT(1, "stat-swap-out"),
+    /** Page faults that needed input or output. */
+    MAJOR_FAULTS(2, "stat-major-faults"),
+    /** Page faults that did not. */
+    MINOR_FAULTS(3, "stat-minor-faults"),
+    /** Bytes used for nothing. */
+    FREE_MEMORY(4, "stat-free-memory"),
+    /** Bytes of memory that the guest has, without those in the balloon. */
+    TOTAL_MEMORY(5, "stat-total-memory"),
+    /** Bytes that new programs could have without swapping. */
+    AVAILABLE_MEMORY(6, "stat-available-memory"),
+    /** Bytes that can be had quickly without input or output: cached files. */
+    DISK_CACHES(7, "stat-disk-caches"),
+    /** Huge pages that could be allocated. */
+    HUGETLB_ALLOCATIONS(8, "stat-htlb-pgalloc"),
+    /** Huge pages that could not. */
+    HUGETLB_FAILURES(9, "stat-htlb-pgfail"),
+    /** Processes killed for want of memory. */
+    OOM_KILLS(10, "stat-oom-kills"),
+    /** Allocations that had to wait for reclaim. */
+    ALLOCATION_STALLS(11, "stat-alloc-stalls"),
+    /** Bytes looked at by reclaim in the background. */
+    ASYNC_SCANS(12, "stat-async-scans"),
+    /** Bytes looked at by reclaim in an allocation. */
+    DIRECT_SCANS(13, "stat-direct-scans"),
+    /** Bytes reclaimed in the background. */
+    ASYNC_RECLAIMS(14, "stat-async-reclaims"),
+    /** Bytes reclaimed in an allocation. */
+    DIRECT_RECLAIMS(15, "stat-direct-reclaims");
+
+    private final int tag;
+    private final String qmpName;
+
+    StatisticsTag(int tag, String qmpName) {
+        this.tag = tag;
+        this.qmpName = qmpName;
+    }
+
+    /** The number that stands for it in the driver's buffer. */
+    public int tag() {
+        return tag;
+    }
+
+    /** What QEMU calls it. */
+    public String qmpName() {
+        return qmpName;
+    }
+}

@@ -1,0 +1,369 @@
+package org.exomem.balloon;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.PackedVirtqueue;
+import org.exomem.vhostuser.virtqueue.SplitVirtqueue;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A memory balloon (VIRTIO, "Traditional Memory Balloon Device"): takes memory of its guest when {@link #setNumPages} asks
+ * the driver for it, and learns which pages the guest does not use. Every method belongs on the event loop of its VM. All
+ * pages have 4096 bytes, whatever pages guest and host use.
+ *
+ * <p>The object outlives front-ends and guests. What the operator wishes stays: {@link #numPages}, the statistics
+ * interval. What belongs to a run of the guest's driver goes with it: {@link #actual}, the pages in the balloon,
+ * poison_val, the hint session, statistics. A guest reboots and loads its driver anew without anybody telling a device so
+ * reliably; {@link BalloonedPages} has the rule by which a new run of the driver is told from one that goes on after a
+ * pause or over a reconnect.
+ */
+public final class VirtioBalloon implements VhostUserDevice {
+    /** The largest size of a balloon, in pages of 4096 bytes: 16 TiB less a page. */
+    public static final long MAX_PAGES = (1L << 32) - 1;
+
+    private static final int DEVICE_ID = 5;
+    private static final int MAX_QUEUES = 5;
+    /** Where a driver starts a packed queue: at index 0 with the wrap counter set. */
+    private static final int PACKED_START = 0x8000;
+
+    private final BalloonOptions options;
+    private final BalloonListener listener;
+    private final BalloonedPages pages;
+    private final PfnQueue pfnQueue = new PfnQueue();
+    private final Discarder discarder;
+    private final Hinting hinting;
+    private final Reporting reporting;
+    private final StatisticsQueue statistics;
+    private final StatisticsInterval statisticsInterval;
+    private final DriverFields driverFields = new DriverFields();
+    /** What each running queue is for, fixed when it starts; null for one that does not run or has no purpose. */
+    private final @Nullable QueueRole[] roles = new QueueRole[MAX_QUEUES];
+
+    private int runningQueues;
+    private @Nullable DeviceLink link;
+    private @Nullable Inflation inflation;
+    private long features;
+    private int numPages;
+    /** The config space has changed and the driver could not be told. */
+    private boolean configUntold;
+
+    /**
+     * @param options what to offer
+     * @param listener is told what the driver does
+     * @param feed is told which pages the guest does not use
+     * @param loop the event loop of the VM
+     */
+    public VirtioBalloon(BalloonOptions options, BalloonListener listener, PageFeed feed, EventLoop loop) {
+        this(options, listener, feed, loop::schedule);
+    }
+
+    VirtioBalloon(
+            BalloonOptions options, BalloonListener listener, PageFeed feed, StatisticsInterval.Scheduler scheduler) {
+        this.options = options;
+        this.listener = listener;
+        this.pages = new BalloonedPages(feed);
+        this.discarder = new Discarder(this::hostFault);
+        this.hinting = new Hinting(feed, listener::hintingChanged);
+        this.reporting = new Reporting(feed, options.discard() ? discarder : null);
+        this.statistics = new StatisticsQueue(this::callIfWanted, listener::statisticsUpdated);
+        this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
+    }
+
+    /**
+     * Asks the driver for a balloon of this size; it comes there when it can.
+     *
+     * @param wanted pages of 4096 bytes, 0 to {@link #MAX_PAGES}
+     */
+    public void setNumPages(long wanted) {
+        if (wanted < 0 || wanted > MAX_PAGES) {
+            throw new IllegalArgumentException(
+                    "a balloon of " + wanted + " pages; 0 to " + MAX_PAGES + " are possible");
+        }
+        numPages = (int) wanted;
+        configChanged();
+    }
+
+    /** The size that is asked for, in pages of 4096 bytes. */
+    public long numPages() {
+        return Integer.toUnsignedLong(numPages);
+    }
+
+    /**
+     * The size of the balloon as the driver last wrote it into the config space, in pages of 4096 bytes. Nothing else
+     * depends on it: some drivers write it late or never. {@link #pagesInBalloon} is what the device saw.
+     */
+    public long actual() {
+        return Integer.toUnsignedLong(driverFields.actual());
+    }
+
+    /** The pages that the driver has put in and not taken out, of 4096 bytes. */
+    public long pagesInBalloon() {
+        return pages.count();
+    }
+
+    /** The bytes of guest memory that the connected front-end shares; 0 if none is connected. */
+    public long guestMemoryBytes() {
+        return link == null ? 0 : link.memory().size();
+    }
+
+    /** All feature bits that the driver acknowledged, the transport's too; 0 if no front-end is connected. */
+    public long acknowledgedFeatures() {
+        return features;
+    }
+
+    /** What the guest last said of its memory. */
+    public BalloonStatistics statistics() {
+        return statistics.statistics();
+    }
+
+    /** Asks for statistics at once if the interval is new, and then again and again; 0 asks no more. */
+    public void setStatisticsInterval(int seconds) {
+        statisticsInterval.set(seconds);
+    }
+
+    /** Seconds between two questions for statistics; 0 if none are asked. */
+    public int statisticsInterval() {
+        return statisticsInterval.seconds();
+    }
+
+    /** Asks for statistics now. Nothing happens if no driver is there, or one has not yet answered. */
+    public void requestStatistics() {
+        statistics.request();
+    }
+
+    /**
+     * Asks the driver for hints, under a new command id; a session under way is replaced.
+     *
+     * @throws IllegalStateException if there is no driver that could give any; says why
+     */
+    public void startHinting() {
+        if (link == null) {
+            throw new IllegalStateException("no front-end is connected, so there is no guest to give hints");
+        }
+        if ((features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
+            throw new IllegalStateException("free page hinting is not negotiated: "
+                    + (options.freePageHinting() ? "the guest's driver does not know it" : "it is switched off here"));
+        }
+        if (!runs(QueueRole.FREE_PAGES)) {
+            throw new IllegalStateException("the guest's driver has not started its free page queue");
+        }
+        changeHinting(Hinting::start);
+    }
+
+    /** Asks for no more hints. The driver keeps the pages that it hinted. */
+    public void stopHinting() {
+        changeHinting(Hinting::stop);
+    }
+
+    /** Lets the driver use the hinted pages again; ends a session that is under way. */
+    public void finishHinting() {
+        changeHinting(Hinting::finish);
+    }
+
+    /** What is known of free page hinting and reporting. */
+    public FreePages freePages() {
+        return new FreePages(
+                hinting.state(),
+                hinting.commandId(),
+                hinting.hintedBytes(),
+                reporting.bytes(),
+                reporting.reports(),
+                discarder.discardedBytes());
+    }
+
+    @Override
+    public int deviceId() {
+        return DEVICE_ID;
+    }
+
+    @Override
+    public long features() {
+        return options.features();
+    }
+
+    @Override
+    public int maxQueues() {
+        return MAX_QUEUES;
+    }
+
+    @Override
+    public int configSize() {
+        return BalloonConfig.SIZE;
+    }
+
+    @Override
+    public void readConfig(MemorySegment config) {
+        config().writeTo(config);
+    }
+
+    private BalloonConfig config() {
+        return new BalloonConfig(numPages, driverFields.actual(), hinting.configValue(), driverFields.poisonVal());
+    }
+
+    @Override
+    public void writeConfig(int offset, MemorySegment data) {
+        long before = actual();
+        driverFields.write(config(), offset, data, runningQueues != 0);
+        tellActual(before);
+    }
+
+    private void tellActual(long before) {
+        if (actual() != before) {
+            listener.actualChanged(actual());
+        }
+    }
+
+    @Override
+    public void connected(DeviceLink newLink) {
+        link = newLink;
+        inflation = new Inflation(pfnQueue, pages, newLink.memory(), options.discard() ? discarder : null);
+    }
+
+    @Override
+    public void featuresAcknowledged(long acknowledged) {
+        features = acknowledged;
+        driverFields.featuresAcknowledged(acknowledged);
+    }
+
+    @Override
+    public void queueStarted(Virtqueue queue) {
+        if (runningQueues == 0) {
+            driverFields.firstQueueStarts();
+        }
+        QueueRole role = QueueRole.of(queue.index(), features);
+        roles[queue.index()] = role;
+        runningQueues |= 1 << queue.index();
+        boolean initial = isAtItsStart(queue);
+        switch (role) {
+            case INFLATE -> driverStarted(queue.base(), initial);
+            case STATISTICS -> statistics.started(queue);
+            case FREE_PAGES -> {
+                if (initial) {
+                    hinting.driverIsNew();
+                }
+            }
+            case DEFLATE, REPORTING -> {}
+            case null -> {}
+        }
+        // A driver that starts reads the config space; one that goes on has to be told.
+        if (configUntold && !initial) {
+            configChanged();
+        }
+    }
+
+    private void driverStarted(int position, boolean initial) {
+        long before = actual();
+        driverFields.driverStarted(pages.inflateQueueStarted(position, initial));
+        tellActual(before);
+    }
+
+    private static boolean isAtItsStart(Virtqueue queue) {
+        return switch (queue) {
+            case SplitVirtqueue split -> split.base() == 0;
+            case PackedVirtqueue packed -> (packed.base() & 0xffff) == PACKED_START;
+        };
+    }
+
+    @Override
+    public void process(Virtqueue queue) {
+        switch (roles[queue.index()]) {
+            case INFLATE -> Objects.requireNonNull(inflation).inflate(queue);
+            case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
+            case STATISTICS -> statistics.process(queue);
+            case FREE_PAGES -> changeHinting(hints -> hints.process(queue));
+            case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
+            case null -> refuse(queue);
+        }
+    }
+
+    private void refuse(Virtqueue queue) {
+        if (queue.hasAvailable()) {
+            throw new DriverFault("queue " + queue.index() + " is used, but the negotiated features (0x"
+                    + Long.toHexString(features) + ") leave a balloon queues 0 to " + (QueueRole.count(features) - 1));
+        }
+    }
+
+    @Override
+    public void queueStopped(Virtqueue queue, boolean completing) {
+        QueueRole role = roles[queue.index()];
+        roles[queue.index()] = null;
+        runningQueues &= ~(1 << queue.index());
+        switch (role) {
+            case INFLATE -> pages.inflateQueueStopped(queue.base());
+            case STATISTICS -> statistics.stopped(completing);
+            case FREE_PAGES -> interruptHinting();
+            case DEFLATE, REPORTING -> {}
+            case null -> {}
+        }
+        if (runningQueues == 0) {
+            pages.noQueueRuns();
+        }
+    }
+
+    @Override
+    public void reset() {
+        long before = actual();
+        pages.putAside();
+        driverFields.putAside();
+        interruptHinting();
+        statistics.clear();
+        tellActual(before);
+    }
+
+    @Override
+    public void disconnected() {
+        reset();
+        features = 0;
+        inflation = null;
+        link = null;
+    }
+
+    private boolean runs(QueueRole wanted) {
+        for (QueueRole role : roles) {
+            if (role == wanted) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void changeHinting(Consumer<Hinting> change) {
+        int before = hinting.configValue();
+        change.accept(hinting);
+        if (hinting.configValue() != before) {
+            configChanged();
+        }
+    }
+
+    private void interruptHinting() {
+        int before = hinting.configValue();
+        hinting.interrupt();
+        configUntold |= hinting.configValue() != before;
+    }
+
+    private void configChanged() {
+        configUntold = link == null || runningQueues == 0;
+        if (link != null && runningQueues != 0) {
+            link.configChanged();
+        }
+    }
+
+    private void callIfWanted(Virtqueue queue) {
+        if (link != null) {
+            link.callIfWanted(queue);
+        }
+    }
+
+    private void hostFault(String what) {
+        if (link != null) {
+            link.hostFault(what);
+        }
+    }
+}
