@@ -6,11 +6,17 @@ import java.io.IOException;
 public final class LinuxException extends IOException {
     private static final long serialVersionUID = 1L;
 
+    private final String message;
     private final int errno;
 
     public LinuxException(String call, String subject, int errno) {
-        super(call + " of " + subject + " failed: " + Errno.describe(errno));
+        this.message = call + " of " + subject + " failed: " + Errno.describe(errno);
         this.errno = errno;
+    }
+
+    @Override
+    public String getMessage() {
+        return message;
     }
 
     /** The error number, one of {@link Errno} where exomem knows it. */

@@ -1,0 +1,78 @@
+package org.exomem.vhostuser.backend;
+
+import java.time.Duration;
+import java.util.List;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.protocol.BackEndRequest;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The channel on which the back-end tells the front-end that the config space has changed (SET_BACKEND_REQ_FD). A front-end
+ * that doesn't read it holds up nothing: news that finds no room waits, and is sent once however often it came.
+ */
+final class BackEndChannel implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(BackEndChannel.class);
+    private static final Duration RETRY = Duration.ofMillis(50);
+
+    private final EventLoop loop;
+    private @Nullable MessageSocket socket;
+    private EventLoop.@Nullable Timer retry;
+    private boolean changePending;
+
+    BackEndChannel(EventLoop loop) {
+        this.loop = loop;
+    }
+
+    /** Uses another socket from now on. */
+    void use(MessageSocket newSocket) {
+        close();
+        socket = newSocket;
+    }
+
+    /** Notes that the config space has changed; sent by {@link #flush}. */
+    void configChanged() {
+        changePending = true;
+    }
+
+    /** Sends what is pending. Called only while the device runs: QEMU dies of a message that comes earlier. */
+    void flush() {
+        MessageSocket current = socket;
+        if (!changePending || current == null) {
+            return;
+        }
+        try {
+            current.send(BackEndRequest.CONFIG_CHANGE.encode(), List.of(), 0);
+            changePending = false;
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EAGAIN) {
+                if (retry == null) {
+                    retry = loop.schedule(RETRY, this::flushAgain);
+                }
+            } else {
+                LOG.warn("the front-end can't be told of config changes any more: {}", e.getMessage());
+                close();
+            }
+        }
+    }
+
+    private void flushAgain() {
+        retry = null;
+        flush();
+    }
+
+    @Override
+    public void close() {
+        if (retry != null) {
+            retry.cancel();
+            retry = null;
+        }
+        if (socket != null) {
+            socket.close();
+            socket = null;
+        }
+    }
+}

@@ -1,0 +1,214 @@
+package org.exomem.vhostuser.backend;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.exomem.vhostuser.protocol.Header;
+import org.exomem.vhostuser.protocol.ProtocolFeature;
+import org.exomem.vhostuser.protocol.Reply;
+import org.exomem.vhostuser.protocol.RequestDecoder;
+import org.exomem.vhostuser.protocol.RequestType;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A connected front-end: reads its messages, has the {@link Session} carry them out, and answers. Whatever arrives, the
+ * worst that can come of it is the end of this connection.
+ */
+final class Connection {
+    private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
+    /** How long a front-end may leave an answer unread before it is given up. */
+    private static final int ANSWER_MILLIS = 5_000;
+
+    private static final long FAILED = 1;
+
+    private final MessageSocket socket;
+    private final VhostUserDevice device;
+    private final EventLoop loop;
+    private final EndpointListener listener;
+    private final Consumer<String> ended;
+    private final MessageReader reader;
+    private final Session session;
+    private EventLoop.@Nullable Watch watch;
+    private boolean spoken;
+    private boolean open;
+
+    /** @param ended is called once, when the connection has ended, with the reason */
+    Connection(
+            MessageSocket socket,
+            VhostUserDevice device,
+            EventLoop loop,
+            EndpointListener listener,
+            Consumer<String> ended) {
+        this.socket = socket;
+        this.device = device;
+        this.loop = loop;
+        this.listener = listener;
+        this.ended = ended;
+        this.reader = new MessageReader(socket);
+        this.session = new Session(device, loop, listener, this::failed);
+    }
+
+    void open() {
+        open = true;
+        device.connected(session);
+        listener.connected();
+        watch = loop.watch(socket.fd(), this::readable);
+    }
+
+    /** True once a whole message has come. A peer that says nothing has no claim to the device. */
+    boolean hasSpoken() {
+        return spoken;
+    }
+
+    private void readable() {
+        try {
+            while (open) {
+                switch (reader.read()) {
+                    case MESSAGE -> handleMessage();
+                    case WAITING -> {
+                        return;
+                    }
+                    case CLOSED -> closedByPeer();
+                }
+            }
+        } catch (IOException | RuntimeException | InternalError e) {
+            failed(e);
+        }
+    }
+
+    private void closedByPeer() {
+        if (reader.isAmidMessage()) {
+            failed(new FrontEndFault("the front-end closed the connection in the middle of a message"));
+        } else {
+            close("the front-end closed the connection");
+        }
+    }
+
+    private void handleMessage() throws LinuxException {
+        spoken = true;
+        Header header = reader.header();
+        List<Fd> fds = reader.takeFds();
+        RequestType type = RequestType.of(header.request());
+        try {
+            Reply reply = handle(type, header, fds);
+            if (reply == null && wantsAcknowledgement(header)) {
+                reply = Reply.u64(0);
+            }
+            if (reply != null) {
+                send(header, reply);
+            }
+        } catch (FrontEndFault | LinuxException e) {
+            fds.forEach(Fd::close);
+            Reply refusal = refusal(type, header);
+            if (refusal == null) {
+                throw e;
+            }
+            report(e, type + " was refused: ");
+            send(header, refusal);
+        } catch (RuntimeException | Error e) {
+            fds.forEach(Fd::close);
+            throw e;
+        }
+    }
+
+    private @Nullable Reply handle(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
+        if (type == null) {
+            throw new FrontEndFault(
+                    "request " + Integer.toUnsignedString(header.request()) + " is not known to this back-end");
+        }
+        ProtocolFeature feature = type.feature();
+        if (feature != null && !session.negotiation().has(feature)) {
+            throw new FrontEndFault(type + " came without protocol feature " + feature + " negotiated");
+        }
+        return session.handle(RequestDecoder.decode(type, reader.payload(), fds));
+    }
+
+    private boolean wantsAcknowledgement(Header header) {
+        return header.needsReply() && session.negotiation().has(ProtocolFeature.REPLY_ACK);
+    }
+
+    /** How to say no: in the reply's own form, by acknowledgement, or, with null, only by closing the connection. */
+    private @Nullable Reply refusal(@Nullable RequestType type, Header header) {
+        if (type == RequestType.GET_CONFIG) {
+            return Reply.empty();
+        }
+        boolean hasOwnReply = type == RequestType.GET_VRING_BASE || type == RequestType.GET_INFLIGHT_FD;
+        if (type == RequestType.SET_LOG_BASE || !hasOwnReply && wantsAcknowledgement(header)) {
+            return Reply.u64(FAILED);
+        }
+        return null;
+    }
+
+    private void send(Header request, Reply reply) throws LinuxException {
+        Fd fd = reply.fd();
+        try {
+            socket.send(reply.encode(request.request()), fd == null ? List.of() : List.of(fd), ANSWER_MILLIS);
+        } finally {
+            if (fd != null) {
+                fd.close();
+            }
+        }
+    }
+
+    /** Ends the connection for a fault. */
+    private void failed(Throwable fault) {
+        if (!open) {
+            return;
+        }
+        if (isPeerGone(fault)) {
+            close("the front-end has gone");
+            return;
+        }
+        report(fault, "the connection was closed: ");
+        close(describe(fault));
+    }
+
+    private static boolean isPeerGone(Throwable fault) {
+        return fault instanceof LinuxException linux
+                && (linux.errno() == Errno.ECONNRESET || linux.errno() == Errno.EPIPE);
+    }
+
+    private void report(Throwable fault, String consequence) {
+        if (!(fault instanceof FrontEndFault || fault instanceof LinuxException || fault instanceof InternalError)) {
+            LOG.error("a fault of exomem itself ended a connection, please report it", fault);
+        }
+        FaultKind kind = fault instanceof LinuxException ? FaultKind.HOST : FaultKind.FRONT_END;
+        listener.fault(kind, consequence + describe(fault));
+    }
+
+    private static String describe(Throwable fault) {
+        if (fault instanceof InternalError) {
+            // The JVM's word for SIGBUS under a mapping.
+            return "guest memory is gone: a file that backs it (or the dirty log, or in-flight memory) was truncated,"
+                    + " or the host has no huge page left for it";
+        }
+        return String.valueOf(fault.getMessage());
+    }
+
+    /** Ends the connection. The device and guest memory are let go of before anybody is told. */
+    void close(String reason) {
+        if (!open) {
+            return;
+        }
+        open = false;
+        if (watch != null) {
+            watch.close();
+            watch = null;
+        }
+        reader.discard();
+        try {
+            session.close();
+        } finally {
+            socket.close();
+            listener.disconnected(reason);
+            ended.accept(reason);
+        }
+    }
+}

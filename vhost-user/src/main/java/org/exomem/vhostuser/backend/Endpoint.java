@@ -1,0 +1,221 @@
+package org.exomem.vhostuser.backend;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletionException;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.linux.UnixSockets;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where front-ends attach to one device: one at a time, any number one after the other. Made and closed from any thread;
+ * everything between happens on the event loop of the device's VM.
+ *
+ * <p>While a front-end is connected another one is turned away, unless the first has said nothing yet: a peer that only
+ * connects can't keep the device from its VM.
+ */
+public final class Endpoint implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Endpoint.class);
+    private static final int BACKLOG = 8;
+    private static final Duration CONNECT_RETRY = Duration.ofMillis(200);
+
+    private final String name;
+    private final VhostUserDevice device;
+    private final EventLoop loop;
+    private final EndpointListener listener;
+    private @Nullable Fd listening;
+    private EventLoop.@Nullable Watch watch;
+    private EventLoop.@Nullable Timer reconnect;
+    private @Nullable Path unlinkAtEnd;
+    private @Nullable Path connectTo;
+    private volatile @Nullable Connection connection;
+    private boolean closed;
+
+    private Endpoint(String name, VhostUserDevice device, EventLoop loop, EndpointListener listener) {
+        this.name = name;
+        this.device = device;
+        this.loop = loop;
+        this.listener = listener;
+    }
+
+    /**
+     * Listens on a socket of the file system. A socket left behind by a process that is gone is replaced.
+     *
+     * @throws LinuxException with EADDRINUSE if another process listens there, or the path is no socket
+     */
+    public static Endpoint listen(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener)
+            throws LinuxException {
+        StaleSocket.remove(socket);
+        Fd fd = UnixSockets.listen(socket, BACKLOG);
+        Endpoint endpoint = new Endpoint(socket.toString(), device, loop, listener);
+        endpoint.unlinkAtEnd = socket;
+        endpoint.onLoop(() -> endpoint.acceptFrom(fd));
+        return endpoint;
+    }
+
+    /** Connects to a front-end that listens; tries again until it does, and after it has left. */
+    public static Endpoint connect(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener) {
+        Endpoint endpoint = new Endpoint(socket.toString(), device, loop, listener);
+        endpoint.connectTo = socket;
+        endpoint.onLoop(endpoint::tryToConnect);
+        return endpoint;
+    }
+
+    /** Uses a socket that this process has inherited, listening or connected; takes it over. */
+    public static Endpoint inherit(Fd fd, VhostUserDevice device, EventLoop loop, EndpointListener listener)
+            throws LinuxException {
+        boolean isListening = UnixSockets.isListening(fd);
+        fd.setNonBlocking();
+        Endpoint endpoint = new Endpoint(fd.toString(), device, loop, listener);
+        endpoint.onLoop(() -> {
+            if (isListening) {
+                endpoint.acceptFrom(fd);
+            } else {
+                endpoint.attach(fd);
+            }
+        });
+        return endpoint;
+    }
+
+    /** True while a front-end is connected. */
+    public boolean isConnected() {
+        return connection != null;
+    }
+
+    private void onLoop(Runnable task) {
+        try {
+            loop.submit(() -> {
+                        task.run();
+                        return this;
+                    })
+                    .join();
+        } catch (CompletionException e) {
+            throw new IllegalStateException("endpoint " + name + " could not be set up on its event loop", e);
+        }
+    }
+
+    private void acceptFrom(Fd fd) {
+        listening = fd;
+        watch = loop.watch(fd, this::accept);
+    }
+
+    private void accept() {
+        Fd socket = listening;
+        try {
+            Fd accepted = socket == null ? null : UnixSockets.accept(socket);
+            if (accepted != null) {
+                attach(accepted);
+            }
+        } catch (LinuxException e) {
+            // Out of descriptors, most likely: a level-triggered watch would spin, so look again in a while.
+            listener.fault(FaultKind.HOST, "no connection can be accepted on " + name + ": " + e.getMessage());
+            pauseAccepting();
+        }
+    }
+
+    private void pauseAccepting() {
+        stopWatching();
+        reconnect = loop.schedule(CONNECT_RETRY, () -> {
+            reconnect = null;
+            if (listening != null) {
+                watch = loop.watch(listening, this::accept);
+            }
+        });
+    }
+
+    private void stopWatching() {
+        if (watch != null) {
+            watch.close();
+            watch = null;
+        }
+    }
+
+    private void attach(Fd fd) {
+        Connection current = connection;
+        if (current != null && current.hasSpoken()) {
+            fd.close();
+            listener.fault(
+                    FaultKind.FRONT_END,
+                    "a second front-end was turned away from " + name + ": one is connected already");
+            return;
+        }
+        if (current != null) {
+            current.close("another front-end came before this one said anything");
+        }
+        Connection[] self = new Connection[1];
+        Connection fresh = new Connection(new MessageSocket(fd), device, loop, listener, reason -> ended(self[0]));
+        self[0] = fresh;
+        connection = fresh;
+        fresh.open();
+    }
+
+    private void ended(Connection gone) {
+        if (connection == gone) {
+            connection = null;
+        }
+        if (connectTo != null && !closed) {
+            scheduleConnect();
+        }
+    }
+
+    private void tryToConnect() {
+        reconnect = null;
+        Path target = connectTo;
+        if (closed || target == null) {
+            return;
+        }
+        try {
+            attach(UnixSockets.connect(target));
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.ENOENT && e.errno() != Errno.ECONNREFUSED && e.errno() != Errno.EAGAIN) {
+                listener.fault(FaultKind.HOST, e.getMessage());
+            }
+            scheduleConnect();
+        }
+    }
+
+    private void scheduleConnect() {
+        reconnect = loop.schedule(CONNECT_RETRY, this::tryToConnect);
+    }
+
+    /** Sends the front-end away, stops listening and removes the socket. */
+    @Override
+    public void close() {
+        onLoop(() -> {
+            closed = true;
+            if (reconnect != null) {
+                reconnect.cancel();
+                reconnect = null;
+            }
+            Connection current = connection;
+            if (current != null) {
+                current.close("exomem closed the endpoint");
+            }
+            stopWatching();
+            if (listening != null) {
+                listening.close();
+                listening = null;
+            }
+            unlink();
+        });
+    }
+
+    private void unlink() {
+        Path path = unlinkAtEnd;
+        if (path != null) {
+            unlinkAtEnd = null;
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                LOG.warn("the socket {} could not be removed: {}", path, e.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package org.exomem.vhostuser.backend;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.FileStatus;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.exomem.vhostuser.protocol.RegionDescription;
+
+/**
+ * Changes of guest memory as the front-end asks for them (SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG). A request that
+ * breaks a rule leaves the memory as it was.
+ */
+final class MemoryTable {
+    /** How many regions there may be at once: what front-ends commonly expect. */
+    static final int MAX_SLOTS = 509;
+
+    private final GuestMemory memory;
+
+    MemoryTable(GuestMemory memory) {
+        this.memory = memory;
+    }
+
+    /** Replaces all regions. All of the new table is built before any of the old goes. */
+    void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
+        // A table of its own finds overlaps; on success it hands its regions on.
+        GuestMemory table = new GuestMemory();
+        List<MemoryRegion> mapped = new ArrayList<>();
+        try {
+            for (int i = 0; i < regions.size(); i++) {
+                MemoryRegion region = map(regions.get(i), files.get(i), table);
+                table.add(region);
+                mapped.add(region);
+            }
+        } catch (LinuxException | FrontEndFault e) {
+            table.close();
+            throw e;
+        }
+        memory.replace(mapped);
+    }
+
+    void add(RegionDescription region, Fd file) throws LinuxException {
+        if (memory.regions().size() >= MAX_SLOTS) {
+            throw new FrontEndFault("ADD_MEM_REG of " + region + " when all " + MAX_SLOTS + " slots are in use");
+        }
+        memory.add(map(region, file, memory));
+    }
+
+    /** Removes the region with the same guest address, user address and size; the mmap offset doesn't matter. */
+    void remove(RegionDescription region) {
+        MemoryRegion found = memory.regions().stream()
+                .filter(candidate -> candidate.guestAddress() == region.guestAddress()
+                        && candidate.userAddress() == region.userAddress()
+                        && candidate.size() == region.size())
+                .findFirst()
+                .orElseThrow(() -> new FrontEndFault("REM_MEM_REG names a region that is not there: " + region));
+        memory.remove(found);
+    }
+
+    private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {
+        region.check();
+        MemoryRegion other = table.overlapping(region.guestAddress(), region.userAddress(), region.size());
+        if (other != null) {
+            throw new FrontEndFault("memory region " + region + " overlaps with " + other);
+        }
+        FileStatus status = FileStatus.of(fd);
+        if (!status.isRegularFile()) {
+            throw new FrontEndFault(
+                    "memory region " + region + " came with a descriptor that is no file: " + fd.description());
+        }
+        if (region.mmapOffset() > status.size() - region.size()) {
+            throw new FrontEndFault("memory region " + region + " reaches beyond the end of its file, which has 0x"
+                    + Long.toHexString(status.size()) + " bytes");
+        }
+        return MemoryRegion.map(
+                region.guestAddress(), region.size(), region.userAddress(), region.mmapOffset(), new SharedFile(fd));
+    }
+}

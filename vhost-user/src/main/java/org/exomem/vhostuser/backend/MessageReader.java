@@ -1,0 +1,108 @@
+package org.exomem.vhostuser.backend;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.exomem.vhostuser.protocol.Header;
+
+/**
+ * Puts messages together from what arrives on a socket, in however many pieces. Reads a header first and then just its
+ * payload, so that descriptors are never mixed up with those of the next message.
+ */
+final class MessageReader {
+    /** What became of an attempt to read on. */
+    enum Progress {
+        /** A whole message is there. */
+        MESSAGE,
+        /** Not all has arrived yet. */
+        WAITING,
+        /** The peer has closed. */
+        CLOSED
+    }
+
+    private final MessageSocket socket;
+    private final MemorySegment buffer = Arena.ofAuto().allocate(Header.SIZE + Header.MAX_PAYLOAD, 8);
+    private final List<Fd> fds = new ArrayList<>();
+    private int filled;
+    private Header header = new Header(0, 0, 0);
+
+    MessageReader(MessageSocket socket) {
+        this.socket = socket;
+    }
+
+    /** Reads on, without waiting. After a {@link Progress#MESSAGE} the next call begins a new one. */
+    Progress read() throws LinuxException {
+        while (true) {
+            int wanted = filled < Header.SIZE ? Header.SIZE : Header.SIZE + header.size();
+            int received = receive(filled, wanted - filled);
+            if (received == MessageSocket.WOULD_BLOCK) {
+                return Progress.WAITING;
+            }
+            if (received == 0) {
+                return Progress.CLOSED;
+            }
+            filled += received;
+            if (filled == Header.SIZE && wanted == Header.SIZE) {
+                header = Header.decode(buffer);
+                if (header.size() > 0) {
+                    continue;
+                }
+            }
+            if (filled == Header.SIZE + header.size()) {
+                filled = 0;
+                return Progress.MESSAGE;
+            }
+        }
+    }
+
+    private int receive(int at, int size) throws LinuxException {
+        try {
+            int received = socket.receive(buffer.asSlice(at, size), fds);
+            if (fds.size() > MessageSocket.MAX_FDS) {
+                throw tooMany();
+            }
+            return received;
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EINVAL) {
+                throw tooMany();
+            }
+            throw e;
+        }
+    }
+
+    private static FrontEndFault tooMany() {
+        return new FrontEndFault("a message came with more than " + MessageSocket.MAX_FDS + " file descriptors");
+    }
+
+    Header header() {
+        return header;
+    }
+
+    /** The payload of the message that was read last; valid until the next {@link #read}. */
+    MemorySegment payload() {
+        return buffer.asSlice(Header.SIZE, header.size());
+    }
+
+    /** The descriptors that came with it; the caller's from now on. */
+    List<Fd> takeFds() {
+        List<Fd> taken = List.copyOf(fds);
+        fds.clear();
+        return taken;
+    }
+
+    /** True if a part of a message has arrived. */
+    boolean isAmidMessage() {
+        return filled > 0;
+    }
+
+    /** Closes descriptors of a message that never became whole. */
+    void discard() {
+        takeFds().forEach(Fd::close);
+    }
+}

@@ -1,0 +1,187 @@
+package org.exomem.vhostuser.backend;
+
+import java.time.Duration;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.protocol.RingAddresses;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One of a device's rings, as the front-end sets it up: what it was told, its notifiers, and whether it runs
+ * (vhost-user, "Ring states"). Started and enabled are independent of each other.
+ */
+final class Ring {
+    /** How often a ring without a kick descriptor is looked at. */
+    private static final Duration POLL = Duration.ofMillis(1);
+
+    private final int index;
+    private final EventLoop loop;
+    private final Runnable process;
+
+    private int size;
+    private int base;
+    private boolean enabled;
+    private boolean broken;
+    private @Nullable RingAddresses addresses;
+    private @Nullable EventFd kick;
+    private @Nullable EventFd call;
+    private @Nullable EventFd err;
+    private @Nullable Virtqueue queue;
+    private EventLoop.@Nullable Watch watch;
+    private EventLoop.@Nullable Timer poll;
+
+    Ring(int index, EventLoop loop, Consumer<Ring> process) {
+        this.index = index;
+        this.loop = loop;
+        this.process = () -> process.accept(this);
+    }
+
+    int index() {
+        return index;
+    }
+
+    int size() {
+        return size;
+    }
+
+    void setSize(int newSize) {
+        size = newSize;
+    }
+
+    int base() {
+        return base;
+    }
+
+    void setBase(int newBase) {
+        base = newBase;
+    }
+
+    @Nullable
+    RingAddresses addresses() {
+        return addresses;
+    }
+
+    void setAddresses(RingAddresses newAddresses) {
+        addresses = newAddresses;
+    }
+
+    boolean isEnabled() {
+        return enabled;
+    }
+
+    void setEnabled(boolean enable) {
+        enabled = enable;
+    }
+
+    /** The queue while the ring is started, otherwise null. */
+    @Nullable
+    Virtqueue queue() {
+        return queue;
+    }
+
+    /** True if buffers are processed: started, enabled, and its driver has kept to the rules. */
+    boolean runs() {
+        return queue != null && enabled && !broken;
+    }
+
+    /** Starts: from now on kicks are looked for, or, without a descriptor for them, the ring itself is. */
+    void start(Virtqueue newQueue) {
+        queue = newQueue;
+        broken = false;
+        listen();
+    }
+
+    /** Takes the notifier for kicks, or null for none; what went before is closed. */
+    void setKick(@Nullable EventFd newKick) {
+        stopListening();
+        close(kick);
+        kick = newKick;
+        if (queue != null) {
+            listen();
+        }
+    }
+
+    private void listen() {
+        EventFd notifier = kick;
+        if (notifier != null) {
+            watch = loop.watch(notifier, process);
+        } else {
+            poll = loop.schedule(POLL, this::pollOnce);
+        }
+    }
+
+    private void pollOnce() {
+        poll = loop.schedule(POLL, this::pollOnce);
+        process.run();
+    }
+
+    private void stopListening() {
+        if (watch != null) {
+            watch.close();
+            watch = null;
+        }
+        if (poll != null) {
+            poll.cancel();
+            poll = null;
+        }
+    }
+
+    void setCall(@Nullable EventFd newCall) {
+        close(call);
+        call = newCall;
+        // A call may have been lost while there was no notifier, or was meant for the one before.
+        if (queue != null) {
+            signalCall();
+        }
+    }
+
+    void setErr(@Nullable EventFd newErr) {
+        close(err);
+        err = newErr;
+    }
+
+    void signalCall() {
+        EventFd notifier = call;
+        if (notifier != null) {
+            notifier.signal();
+        }
+    }
+
+    /** Marks the ring as broken by its driver and tells the front-end, if it gave a notifier for that. */
+    void breakDown() {
+        broken = true;
+        EventFd notifier = err;
+        if (notifier != null) {
+            notifier.signal();
+        }
+    }
+
+    /** Stops; the position is kept for the next start. */
+    void stop() {
+        stopListening();
+        Virtqueue stopped = queue;
+        if (stopped != null) {
+            base = stopped.base();
+            queue = null;
+        }
+    }
+
+    /** Stops, and forgets and closes everything. Touches no guest memory. */
+    void close() {
+        stopListening();
+        queue = null;
+        close(kick);
+        close(call);
+        close(err);
+        kick = null;
+        call = null;
+        err = null;
+    }
+
+    private static void close(@Nullable EventFd notifier) {
+        if (notifier != null) {
+            notifier.close();
+        }
+    }
+}

@@ -1,0 +1,259 @@
+package org.exomem.vhostuser.backend;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.exomem.vhostuser.protocol.ProtocolFeature;
+import org.exomem.vhostuser.protocol.RingAddresses;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.RingArea;
+import org.exomem.vhostuser.virtqueue.RingLayout;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
+import org.jspecify.annotations.Nullable;
+
+/** All rings of a device in one session: resolves what the front-end says of them, starts and stops them. */
+final class Rings {
+    private static final long NOT_LOGGED = -1;
+
+    private final VhostUserDevice device;
+    private final GuestMemory memory;
+    private final Negotiation negotiation;
+    private final List<Ring> rings = new ArrayList<>();
+    private @Nullable InflightBuffer inflight;
+
+    Rings(VhostUserDevice device, GuestMemory memory, Negotiation negotiation, EventLoop loop, Consumer<Ring> process) {
+        this.device = device;
+        this.memory = memory;
+        this.negotiation = negotiation;
+        for (int i = 0; i < device.maxQueues(); i++) {
+            rings.add(new Ring(i, loop, process));
+        }
+    }
+
+    Ring get(int index) {
+        if (index < 0 || index >= rings.size()) {
+            throw new FrontEndFault(
+                    "queue " + Integer.toUnsignedString(index) + " does not exist; the device has " + rings.size());
+        }
+        return rings.get(index);
+    }
+
+    List<Ring> all() {
+        return rings;
+    }
+
+    boolean anyStarted() {
+        for (Ring ring : rings) {
+            if (ring.queue() != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void setSize(int index, int size) {
+        Ring ring = requireStopped("SET_VRING_NUM", index);
+        if (size < 1 || size > RingLayout.MAX_SIZE) {
+            throw new FrontEndFault("SET_VRING_NUM gives queue " + index + " " + Integer.toUnsignedString(size)
+                    + " entries; 1 to " + RingLayout.MAX_SIZE + " is possible");
+        }
+        ring.setSize(size);
+    }
+
+    void setBase(int index, int base) {
+        requireStopped("SET_VRING_BASE", index).setBase(base);
+    }
+
+    private Ring requireStopped(String request, int index) {
+        Ring ring = get(index);
+        if (ring.queue() != null) {
+            throw new FrontEndFault(request + " came while queue " + index + " was started");
+        }
+        return ring;
+    }
+
+    /** Takes the addresses; a ring that runs is moved there, which is also how logging of its used ring begins and ends. */
+    void setAddresses(RingAddresses addresses) {
+        Ring ring = get(addresses.index());
+        RingAddresses before = ring.addresses();
+        ring.setAddresses(addresses);
+        try {
+            relocate(ring);
+        } catch (FrontEndFault e) {
+            if (before != null) {
+                ring.setAddresses(before);
+            }
+            throw e;
+        }
+    }
+
+    /** Finds all rings that run in memory that has changed. */
+    void relocateAll() {
+        rings.forEach(this::relocate);
+    }
+
+    private void relocate(Ring ring) {
+        Virtqueue queue = ring.queue();
+        if (queue != null) {
+            try {
+                VirtqueueSetup setup = setup(ring);
+                queue.relocate(setup.descriptors(), setup.driver(), setup.device());
+                queue.logUsedWritesAt(setup.usedLogAddress());
+            } catch (IllegalArgumentException e) {
+                throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
+            }
+        }
+    }
+
+    /** Tracks what is in flight there from the next start of each ring on. */
+    void trackInflight(InflightBuffer buffer) {
+        closeInflight();
+        inflight = buffer;
+    }
+
+    /** Starts a ring, or gives one that is started another notifier. */
+    void setKick(int index, @Nullable Fd fd) throws LinuxException {
+        Ring ring = get(index);
+        Virtqueue queue = ring.queue() == null ? create(ring) : null;
+        ring.setKick(notifier("SET_VRING_KICK", fd));
+        if (queue != null) {
+            ring.start(queue);
+            device.queueStarted(queue);
+        }
+    }
+
+    void setCall(int index, @Nullable Fd fd) throws LinuxException {
+        get(index).setCall(notifier("SET_VRING_CALL", fd));
+    }
+
+    void setErr(int index, @Nullable Fd fd) throws LinuxException {
+        get(index).setErr(notifier("SET_VRING_ERR", fd));
+    }
+
+    static @Nullable EventFd notifier(String request, @Nullable Fd fd) throws LinuxException {
+        if (fd == null) {
+            return null;
+        }
+        EventFd notifier = EventFd.adopt(fd);
+        if (notifier == null) {
+            throw new FrontEndFault(
+                    request + " came with a descriptor that is neither an eventfd nor a pipe: " + fd.description());
+        }
+        return notifier;
+    }
+
+    private Virtqueue create(Ring ring) {
+        try {
+            return Virtqueue.create(setup(ring));
+        } catch (IllegalArgumentException | DriverFault e) {
+            throw new FrontEndFault("queue " + ring.index() + " can't start: " + e.getMessage());
+        }
+    }
+
+    private VirtqueueSetup setup(Ring ring) {
+        int size = ring.size();
+        RingAddresses addresses = ring.addresses();
+        if (size == 0 || addresses == null) {
+            throw new FrontEndFault("queue " + ring.index() + " was started without "
+                    + (size == 0 ? "SET_VRING_NUM" : "SET_VRING_ADDR"));
+        }
+        long features = negotiation.acknowledged();
+        if (!RingLayout.isValidSize(size, features)) {
+            throw new FrontEndFault(
+                    "queue " + ring.index() + " has " + size + " entries; a split queue has a power of two of them");
+        }
+        MemorySegment region = inflight == null ? null : inflight.region(ring.index(), size);
+        return new VirtqueueSetup(
+                ring.index(),
+                size,
+                features,
+                memory,
+                area(
+                        ring,
+                        "descriptor area",
+                        addresses.descriptor(),
+                        RingLayout.descriptorBytes(size),
+                        RingLayout.descriptorAlignment()),
+                area(
+                        ring,
+                        "driver area",
+                        addresses.available(),
+                        RingLayout.driverBytes(size, features),
+                        RingLayout.driverAlignment(features)),
+                area(
+                        ring,
+                        "device area",
+                        addresses.used(),
+                        RingLayout.deviceBytes(size, features),
+                        RingLayout.deviceAlignment(features)),
+                ring.base(),
+                addresses.logsUsedRing() ? addresses.log() : NOT_LOGGED,
+                region);
+    }
+
+    private RingArea area(Ring ring, String name, long address, long bytes, long alignment) {
+        boolean guestAddresses = negotiation.has(ProtocolFeature.GPA_ADDRESSES);
+        MemoryRegion region = guestAddresses ? memory.find(address) : memory.findUser(address);
+        long offset = region == null ? 0 : address - (guestAddresses ? region.guestAddress() : region.userAddress());
+        if (region == null || bytes > region.size() - offset) {
+            throw new FrontEndFault(String.format(
+                    "the %s of queue %d (address %#x, %d bytes) is not in one region of guest memory",
+                    name, ring.index(), address, bytes));
+        }
+        if ((address & alignment - 1) != 0) {
+            throw new FrontEndFault(String.format(
+                    "the %s of queue %d at %#x is not aligned to %d bytes", name, ring.index(), address, alignment));
+        }
+        return new RingArea(region.guestAddress() + offset, region.segment().asSlice(offset, bytes));
+    }
+
+    /** Stops a ring after what the device holds has been given back; returns its position. */
+    int stop(int index) {
+        Ring ring = get(index);
+        stop(ring, true);
+        return ring.base();
+    }
+
+    /** Stops all rings, for a reset. */
+    void stopAll() {
+        rings.forEach(ring -> stop(ring, false));
+    }
+
+    private void stop(Ring ring, boolean completing) {
+        Virtqueue queue = ring.queue();
+        if (queue != null) {
+            device.queueStopped(queue, completing);
+            if (queue.needsCall()) {
+                ring.signalCall();
+            }
+            ring.stop();
+        }
+    }
+
+    /** Lets go of everything without touching guest memory, which may be gone. */
+    void close() {
+        for (Ring ring : rings) {
+            Virtqueue queue = ring.queue();
+            ring.close();
+            if (queue != null) {
+                device.queueStopped(queue, false);
+            }
+        }
+        closeInflight();
+    }
+
+    private void closeInflight() {
+        if (inflight != null) {
+            inflight.close();
+            inflight = null;
+        }
+    }
+}

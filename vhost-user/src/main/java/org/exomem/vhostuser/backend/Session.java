@@ -1,0 +1,307 @@
+package org.exomem.vhostuser.backend;
+
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.FileStatus;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.DirtyLog;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.protocol.ConfigAccess;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.exomem.vhostuser.protocol.FrontEndRequest;
+import org.exomem.vhostuser.protocol.FrontEndRequest.*;
+import org.exomem.vhostuser.protocol.LogDescription;
+import org.exomem.vhostuser.protocol.Reply;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the back-end knows of one front-end, from its connection to its end: carries out its requests and runs the rings.
+ * Reading and answering messages is {@link Connection}'s.
+ */
+final class Session implements DeviceLink {
+    private static final int STATUS_NEEDS_RESET = 0x40;
+
+    private final VhostUserDevice device;
+    private final EndpointListener listener;
+    private final GuestMemory memory = new GuestMemory();
+    private final MemoryTable memoryTable = new MemoryTable(memory);
+    private final Negotiation negotiation;
+    private final Rings rings;
+    private final BackEndChannel backEndChannel;
+    private @Nullable DirtyLog log;
+    private @Nullable EventFd logNotifier;
+    private int status;
+    private boolean featuresSet;
+
+    /** @param failed is told of an error that ends the connection, found while a ring was processed */
+    Session(VhostUserDevice device, EventLoop loop, EndpointListener listener, Consumer<Throwable> failed) {
+        this.device = device;
+        this.listener = listener;
+        this.negotiation = new Negotiation(device);
+        this.backEndChannel = new BackEndChannel(loop);
+        this.rings = new Rings(device, memory, negotiation, loop, ring -> {
+            try {
+                process(ring);
+            } catch (RuntimeException | InternalError e) {
+                failed.accept(e);
+            }
+        });
+    }
+
+    Negotiation negotiation() {
+        return negotiation;
+    }
+
+    /**
+     * Carries a request out.
+     *
+     * @return its reply, or null where it has none of its own
+     * @throws FrontEndFault if the front-end broke a rule; nothing has changed, and no descriptor was kept
+     */
+    @Nullable
+    Reply handle(FrontEndRequest request) throws LinuxException {
+        return switch (request) {
+            case GetFeatures() -> Reply.u64(negotiation.offered());
+            case SetFeatures(long features) -> done(() -> setFeatures(features));
+            case GetProtocolFeatures() -> Reply.u64(Negotiation.offeredProtocol());
+            case SetProtocolFeatures(long features) -> done(() -> negotiation.acknowledgeProtocol(features));
+            case GetQueueNum() -> Reply.u64(device.maxQueues());
+            case SetOwner() -> null;
+            case ResetOwner() -> done(() -> rings.all().forEach(ring -> ring.setEnabled(false)));
+            case SetMemTable(var regions, var files) -> done(() -> changeMemory(() -> memoryTable.set(regions, files)));
+            case GetMaxMemSlots() -> Reply.u64(MemoryTable.MAX_SLOTS);
+            case AddMemReg(var region, var file) -> done(() -> changeMemory(() -> memoryTable.add(region, file)));
+            case RemMemReg(var region) -> done(() -> changeMemory(() -> memoryTable.remove(region)));
+            case SetLogBase(var description, var file) -> {
+                setLog(description, file);
+                yield Reply.u64(0);
+            }
+            case SetLogFd(var notifier) -> done(() -> setLogNotifier(notifier));
+            case SetVringNum(int index, int size) -> done(() -> rings.setSize(index, size));
+            case SetVringAddr(var addresses) -> done(() -> rings.setAddresses(addresses));
+            case SetVringBase(int index, int base) -> done(() -> rings.setBase(index, base));
+            case GetVringBase(int index) -> Reply.ringBase(index, rings.stop(index));
+            case SetVringKick(int index, var notifier) -> done(() -> kickArrived(index, notifier));
+            case SetVringCall(int index, var notifier) -> done(() -> rings.setCall(index, notifier));
+            case SetVringErr(int index, var notifier) -> done(() -> rings.setErr(index, notifier));
+            case SetVringEnable(int index, boolean enable) -> done(() -> enable(rings.get(index), enable));
+            case SetBackendReqFd(var socket) -> done(() -> setBackEndChannel(socket));
+            case GetConfig(var access) -> Reply.config(access, readConfig(access));
+            case SetConfig(var access) -> done(() -> writeConfig(access));
+            case ResetDevice() -> done(this::reset);
+            case SetStatus(int value) -> done(() -> setStatus(value));
+            case GetStatus() -> Reply.u64(status);
+            case GetInflightFd(var wanted) ->
+                InflightBuffer.create(wanted, negotiation.acknowledged(), device.maxQueues());
+            case SetInflightFd(var description, var file) ->
+                done(() -> rings.trackInflight(
+                        InflightBuffer.map(description, file, negotiation.acknowledged(), device.maxQueues())));
+            // Their protocol features are not offered, so the connection has refused them before this.
+            case VringKick _,
+                    SetVringEndian _,
+                    PostcopyAdvise _,
+                    PostcopyListen _,
+                    PostcopyEnd _,
+                    SetDeviceStateFd _,
+                    CheckDeviceState _,
+                    GetShmemConfig _ -> throw new FrontEndFault(request + " belongs to a feature that is not offered");
+        };
+    }
+
+    @FunctionalInterface
+    private interface Action {
+        void run() throws LinuxException;
+    }
+
+    private static @Nullable Reply done(Action action) throws LinuxException {
+        action.run();
+        return null;
+    }
+
+    private void setFeatures(long features) {
+        long before = negotiation.acknowledged();
+        boolean changesRings = ((before ^ features) & ~Negotiation.LOG_ALL) != 0;
+        if (changesRings && rings.anyStarted()) {
+            throw new FrontEndFault("SET_FEATURES changes features other than LOG_ALL while queues are started (from 0x"
+                    + Long.toHexString(before) + " to 0x" + Long.toHexString(features) + ")");
+        }
+        negotiation.acknowledge(features);
+        if (!negotiation.has(Negotiation.PROTOCOL_FEATURES)) {
+            // Without protocol features there is no SET_VRING_ENABLE: rings are enabled from the start.
+            rings.all().forEach(ring -> ring.setEnabled(true));
+        }
+        updateLogging();
+        if (changesRings || !featuresSet) {
+            featuresSet = true;
+            device.featuresAcknowledged(features);
+        }
+    }
+
+    private void changeMemory(Action change) throws LinuxException {
+        change.run();
+        try {
+            rings.relocateAll();
+        } finally {
+            device.memoryChanged();
+        }
+    }
+
+    private void setLog(LogDescription description, Fd fd) throws LinuxException {
+        FileStatus file = FileStatus.of(fd);
+        if (!file.isRegularFile() || description.offset() > file.size() - description.size()) {
+            throw new FrontEndFault("SET_LOG_BASE has " + description.size() + " bytes at offset "
+                    + description.offset() + " of " + fd.description() + ", which has " + file.size());
+        }
+        if (((description.offset() | description.size()) & 7) != 0) {
+            throw new FrontEndFault("SET_LOG_BASE has " + description.size() + " bytes at offset "
+                    + description.offset() + "; both must be multiples of 8");
+        }
+        DirtyLog newLog;
+        try (SharedFile shared = new SharedFile(fd)) {
+            newLog = DirtyLog.map(shared, description.offset(), description.size());
+        }
+        DirtyLog before = log;
+        log = newLog;
+        updateLogging();
+        if (before != null) {
+            before.close();
+        }
+    }
+
+    private void updateLogging() {
+        memory.logTo(negotiation.has(Negotiation.LOG_ALL) ? log : null);
+    }
+
+    private void setLogNotifier(Fd fd) throws LinuxException {
+        EventFd notifier = Rings.notifier("SET_LOG_FD", fd);
+        if (logNotifier != null) {
+            logNotifier.close();
+        }
+        logNotifier = notifier;
+    }
+
+    private void setBackEndChannel(Fd fd) throws LinuxException {
+        if (!FileStatus.of(fd).isSocket()) {
+            throw new FrontEndFault("SET_BACKEND_REQ_FD came with a descriptor that is no socket: " + fd.description());
+        }
+        backEndChannel.use(new MessageSocket(fd));
+    }
+
+    private MemorySegment readConfig(ConfigAccess access) {
+        // Bytes behind the config space read as zeros: some front-ends ask for more than the device has.
+        byte[] space = new byte[ConfigAccess.MAX_SPACE];
+        device.readConfig(MemorySegment.ofArray(space).asSlice(0, device.configSize()));
+        return MemorySegment.ofArray(space).asSlice(access.offset(), access.size());
+    }
+
+    private void writeConfig(ConfigAccess access) {
+        long inside = Math.min(access.size(), (long) device.configSize() - access.offset());
+        if (inside > 0) {
+            device.writeConfig(access.offset(), access.data().asSlice(0, inside));
+        }
+    }
+
+    private void setStatus(int value) {
+        if (value == 0) {
+            reset();
+        } else {
+            status = value | status & STATUS_NEEDS_RESET;
+        }
+    }
+
+    private void reset() {
+        rings.stopAll();
+        rings.all().forEach(ring -> ring.setEnabled(false));
+        status = 0;
+        device.reset();
+    }
+
+    private void kickArrived(int index, @Nullable Fd notifier) throws LinuxException {
+        rings.setKick(index, notifier);
+        // A ring starts here, and what is available already comes without another kick.
+        process(rings.get(index));
+        backEndChannel.flush();
+    }
+
+    private void enable(Ring ring, boolean enable) {
+        ring.setEnabled(enable);
+        // Kicks that came while the ring was disabled must not be lost.
+        process(ring);
+    }
+
+    /** Serves a ring until nothing is available, and calls the driver if it wants to be. */
+    private void process(Ring ring) {
+        Virtqueue queue = ring.queue();
+        if (queue == null || !ring.runs()) {
+            return;
+        }
+        try {
+            do {
+                queue.suppressKicks();
+                device.process(queue);
+            } while (queue.resumeKicks());
+        } catch (DriverFault e) {
+            breakDown(ring, e);
+        }
+        callIfWanted(queue);
+        if (logNotifier != null && negotiation.has(Negotiation.LOG_ALL)) {
+            logNotifier.signal();
+        }
+    }
+
+    private void breakDown(Ring ring, DriverFault fault) {
+        ring.breakDown();
+        status |= STATUS_NEEDS_RESET;
+        listener.fault(
+                FaultKind.DRIVER,
+                "queue " + ring.index() + " has stopped until the device is reset: " + fault.getMessage());
+        // VIRTIO, "Device Status Field": a device that needs a reset says so by a configuration change.
+        configChanged();
+    }
+
+    @Override
+    public GuestMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public void configChanged() {
+        backEndChannel.configChanged();
+        if (rings.anyStarted()) {
+            backEndChannel.flush();
+        }
+    }
+
+    @Override
+    public void callIfWanted(Virtqueue queue) {
+        if (queue.needsCall()) {
+            rings.get(queue.index()).signalCall();
+        }
+    }
+
+    @Override
+    public void hostFault(String what) {
+        listener.fault(FaultKind.HOST, what);
+    }
+
+    /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
+    void close() {
+        memory.logTo(null);
+        rings.close();
+        device.disconnected();
+        backEndChannel.close();
+        memory.close();
+        if (log != null) {
+            log.close();
+        }
+        if (logNotifier != null) {
+            logNotifier.close();
+        }
+    }
+}

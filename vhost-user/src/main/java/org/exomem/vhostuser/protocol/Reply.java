@@ -1,0 +1,54 @@
+package org.exomem.vhostuser.protocol;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.exomem.vhostuser.linux.Fd;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a back-end answers: a payload, and perhaps a descriptor that goes along and is closed once sent.
+ *
+ * @param payload native memory
+ */
+public record Reply(MemorySegment payload, @Nullable Fd fd) {
+    /** A number; for an acknowledgement 0 is success and everything else an error. */
+    public static Reply u64(long value) {
+        MemorySegment payload = allocate(8);
+        payload.set(JAVA_LONG, 0, value);
+        return new Reply(payload, null);
+    }
+
+    public static Reply ringBase(int index, int base) {
+        return new Reply(new RingState(index, base).encode(), null);
+    }
+
+    /** The config space's bytes, as many as were asked for. */
+    public static Reply config(ConfigAccess access, MemorySegment read) {
+        return new Reply(access.encode(read), null);
+    }
+
+    public static Reply inflight(InflightDescription description, Fd file) {
+        return new Reply(description.encode(), file);
+    }
+
+    /** No payload: how GET_CONFIG tells of an error. */
+    public static Reply empty() {
+        return new Reply(allocate(0), null);
+    }
+
+    /** The whole message of the answer to a request. */
+    public MemorySegment encode(int request) {
+        int size = (int) payload.byteSize();
+        MemorySegment message = allocate(Header.SIZE + size);
+        new Header(request, Header.REPLY_FLAGS, size).encode(message);
+        MemorySegment.copy(payload, 0, message, Header.SIZE, size);
+        return message;
+    }
+
+    /** Messages are few and far from the fast path: their memory is left to the collector. */
+    static MemorySegment allocate(int size) {
+        return Arena.ofAuto().allocate(size, 8);
+    }
+}
