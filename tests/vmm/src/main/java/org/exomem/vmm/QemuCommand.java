@@ -18,6 +18,7 @@ public final class QemuCommand {
     private final GuestImage image;
     private final List<String> devices = new ArrayList<>();
     private final List<String> drivers = new ArrayList<>();
+    private final List<String> kernelArguments = new ArrayList<>(List.of("console=ttyS0", "quiet", "panic=-1"));
     private long ram = 2048 * MIB;
     private boolean rebootable;
 
@@ -45,6 +46,12 @@ public final class QemuCommand {
     /** Has the guest load this driver at boot, for example {@code virtio_balloon}. */
     public QemuCommand driver(String module) {
         drivers.add(module);
+        return this;
+    }
+
+    /** Adds a word to the kernel's command line. */
+    public QemuCommand kernelArgument(String word) {
+        kernelArguments.add(word);
         return this;
     }
 
@@ -95,7 +102,8 @@ public final class QemuCommand {
         words.addAll(List.of("-qmp", "unix:" + qmp + ",server=off"));
         words.addAll(List.of("-kernel", image.kernel().toString()));
         words.addAll(List.of("-initrd", image.initramfs().toString()));
-        words.addAll(List.of("-append", "console=ttyS0 quiet panic=-1 exomem.load=" + String.join(",", drivers)));
+        words.addAll(
+                List.of("-append", String.join(" ", kernelArguments) + " exomem.load=" + String.join(",", drivers)));
         words.addAll(List.of("-device", "pcie-root-port,id=" + PORT + ",chassis=1"));
         if (!rebootable) {
             words.add("-no-reboot");
