@@ -1,0 +1,77 @@
+package org.exomem.backend;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.control.ControlServer;
+import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.vm.VmEvent;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Everything that {@code exomem serve} runs: the VMs, and the control socket where one is wanted. */
+public final class BackendProcess implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(BackendProcess.class);
+
+    private final List<BalloonVm> vms = new ArrayList<>();
+    private final CountDownLatch stop = new CountDownLatch(1);
+    private volatile @Nullable ControlServer control;
+
+    private BackendProcess() {}
+
+    /**
+     * Starts everything, or nothing.
+     *
+     * @throws IOException if a socket can't be listened on; says which and why
+     */
+    public static BackendProcess start(ServeConfig config, Optional<Path> control) throws IOException {
+        BackendProcess process = new BackendProcess();
+        try {
+            for (BalloonConfig balloon : config.balloons()) {
+                process.vms.add(BalloonVm.start(balloon, process::publish));
+                LOG.info("{}: balloon on {}", balloon.vm(), balloon.attachment());
+            }
+            if (control.isPresent()) {
+                process.control = ControlServer.listen(control.get(), process.vms, process::stop);
+                LOG.info("control socket on {}", control.get());
+            }
+            return process;
+        } catch (IOException | RuntimeException e) {
+            process.close();
+            throw e;
+        }
+    }
+
+    private void publish(VmEvent event) {
+        ControlServer server = control;
+        if (server != null) {
+            server.publish(event);
+        }
+    }
+
+    /** Makes {@link #awaitStop} return. From any thread. */
+    public void stop() {
+        stop.countDown();
+    }
+
+    /** Waits until somebody calls {@link #stop}. */
+    public void awaitStop() throws InterruptedException {
+        stop.await();
+    }
+
+    /** Disconnects everybody and removes the sockets. */
+    @Override
+    public void close() {
+        ControlServer server = control;
+        if (server != null) {
+            server.close();
+        }
+        vms.forEach(BalloonVm::close);
+    }
+}

@@ -1,0 +1,33 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.PrintWriter;
+import java.util.function.Supplier;
+import org.exomem.backend.control.Json;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** How a command shows its result: for people, or as the control socket gave it. */
+final class Output {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec;
+
+    @Option(names = "--json", description = "Prints JSON, as the control socket gives it; sizes in bytes.")
+    private boolean json;
+
+    boolean isJson() {
+        return json;
+    }
+
+    int show(JsonNode result, Supplier<String> forPeople) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            out.println(Json.pretty(result));
+        } else {
+            out.print(forPeople.get());
+        }
+        out.flush();
+        return ExitCode.OK;
+    }
+}

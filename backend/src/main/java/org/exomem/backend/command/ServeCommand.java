@@ -1,0 +1,141 @@
+package org.exomem.backend.command;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import org.exomem.backend.BackendProcess;
+import org.exomem.backend.config.Attachment;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.ConfigFile;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.vm.BalloonFeatures;
+import org.exomem.balloon.BalloonOptions;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code exomem serve}. */
+@Command(
+        name = "serve",
+        description = "Serves the balloons of virtual machines over vhost-user, until SIGTERM or \"exomem quit\".",
+        footerHeading = "%nThe words of a balloon (a comma in a value is written twice):%n",
+        footer = {
+            "  vm=NAME                  the VM's name on the control socket",
+            "  socket=PATH              listens there for the VMM",
+            "  connect=on               connects to the socket instead, where the VMM listens",
+            "  fd=N                     uses an inherited socket instead",
+            "  size=SIZE                the VM's memory from the start, such as 2G (default: all)",
+            "  stats-interval=SECONDS   asks the guest for statistics by itself (default: 0, never)",
+            "  discard=on|off           returns ballooned and reported pages to the host (default: on)",
+            "  deflate-on-oom=on|off    lets the guest take pages back when it runs out (default: off)",
+            "  must-tell-host=on|off    the guest asks before it takes pages back (default: off)",
+            "  statistics=, free-page-hint=, page-poison=, free-page-reporting=on|off (default: on)",
+            "",
+            "Examples:",
+            "  exomem serve --balloon vm=web,socket=/run/web-balloon.sock",
+            "  exomem serve --balloon vm=a,socket=/tmp/a.sock,size=2G --balloon vm=b,socket=/tmp/b.sock",
+            "  exomem serve --config /etc/exomem.yaml"
+        })
+final class ServeCommand implements Callable<Integer> {
+    private static final String NO_CONTROL = "none";
+    private static final String NAME_BY_CONVENTION = "vm";
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(names = "--config", paramLabel = "FILE", description = "YAML file: control, and a list of balloons.")
+    private @Nullable Path config;
+
+    @Option(
+            names = "--control",
+            paramLabel = "SOCKET",
+            description = "Where to serve the control socket, or \"none\". Default: exomem.sock in "
+                    + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
+    private @Nullable String control;
+
+    @Option(
+            names = "--balloon",
+            paramLabel = "vm=NAME,socket=PATH[,...]",
+            description = "A balloon; may be given many times. See below.")
+    private List<String> balloons = new ArrayList<>();
+
+    @Option(
+            names = "--socket-path",
+            paramLabel = "PATH",
+            description = "A single balloon that listens there, by the conventions of vhost-user programs: "
+                    + "no control socket unless --control names one.")
+    private @Nullable Path socketPath;
+
+    @Option(names = "--fd", paramLabel = "N", description = "A single balloon on an inherited socket; likewise.")
+    private @Nullable Integer fd;
+
+    @Option(names = "--print-capabilities", description = "Prints what this back-end can do as JSON, and ends.")
+    private boolean printCapabilities;
+
+    @Override
+    public Integer call() throws ConfigException, InterruptedException {
+        if (printCapabilities) {
+            printCapabilities(spec.commandLine().getOut());
+            return ExitCode.OK;
+        }
+        ServeConfig wanted = wanted().checked();
+        try (BackendProcess process = BackendProcess.start(wanted, controlPath(wanted))) {
+            EndOnSignal signal = EndOnSignal.of(process);
+            process.awaitStop();
+            signal.disarm();
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
+        }
+        return ExitCode.OK;
+    }
+
+    private ServeConfig wanted() throws ConfigException {
+        List<BalloonConfig> all = new ArrayList<>();
+        for (String balloon : balloons) {
+            all.add(ServeConfig.balloon(balloon));
+        }
+        if (socketPath != null && fd != null) {
+            throw new ConfigException("--socket-path and --fd exclude each other");
+        }
+        if (socketPath != null) {
+            all.add(byConvention(new Attachment.Listen(socketPath.toAbsolutePath())));
+        }
+        if (fd != null) {
+            all.add(byConvention(new Attachment.Inherited(fd)));
+        }
+        ServeConfig fromFile = config == null ? new ServeConfig(Optional.empty(), List.of()) : ConfigFile.read(config);
+        return fromFile.and(Optional.empty(), all);
+    }
+
+    private static BalloonConfig byConvention(Attachment attachment) {
+        return new BalloonConfig(NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty());
+    }
+
+    private Optional<Path> controlPath(ServeConfig wanted) {
+        if (control != null) {
+            return control.equals(NO_CONTROL)
+                    ? Optional.empty()
+                    : Optional.of(Path.of(control).toAbsolutePath());
+        }
+        boolean byConvention = socketPath != null || fd != null;
+        return wanted.control().or(() -> byConvention ? Optional.empty() : Optional.of(SocketPath.ofUser()));
+    }
+
+    /** As {@code VhostUserBackendCapabilities} of QEMU's vhost-user.json has it. */
+    private static void printCapabilities(PrintWriter out) {
+        out.println("{");
+        out.println("  \"type\": \"balloon\",");
+        out.println("  \"features\": [\"" + String.join("\", \"", BalloonFeatures.names()) + "\"]");
+        out.println("}");
+        out.flush();
+    }
+}

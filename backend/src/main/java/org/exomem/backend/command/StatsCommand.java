@@ -1,0 +1,75 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.Json;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code exomem stats}. */
+@Command(
+        name = "stats",
+        description = "Shows what the guest last told of its memory, and asks it for newer values.",
+        footerHeading = "%nExamples:%n",
+        footer = {"  exomem stats web", "  exomem stats web --interval 5     asks every 5 s from now on"})
+final class StatsCommand implements Callable<Integer> {
+    /** Those that count bytes; the others count events. */
+    private static final Set<String> BYTES = Set.of(
+            "stat-swap-in",
+            "stat-swap-out",
+            "stat-free-memory",
+            "stat-total-memory",
+            "stat-available-memory",
+            "stat-disk-caches");
+
+    @Mixin
+    private ControlOption control;
+
+    @Mixin
+    private Output output;
+
+    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
+    private String vm;
+
+    @Option(
+            names = "--interval",
+            paramLabel = "SECONDS",
+            description = "From now on ask every so many seconds; 0 stops asking.")
+    private @Nullable Integer interval;
+
+    @Override
+    public Integer call() {
+        return control.connect(session -> {
+            ObjectNode about = Json.object().put("vm", vm);
+            if (interval != null) {
+                session.execute("set-balloon-stats-interval", about.deepCopy().put("interval", interval));
+            }
+            JsonNode answer = session.execute("query-balloon-stats", about);
+            return output.show(answer, () -> table(answer));
+        });
+    }
+
+    private static String table(JsonNode answer) {
+        long updated = answer.path("last-update").asLong();
+        if (updated == 0) {
+            return "The guest has not answered yet; ask again." + System.lineSeparator();
+        }
+        Table table = new Table("STATISTIC", ">VALUE");
+        for (var stat : answer.path("stats").properties()) {
+            long value = stat.getValue().asLong();
+            table.add(
+                    stat.getKey().replaceFirst("^stat-", ""),
+                    BYTES.contains(stat.getKey()) ? ByteSize.format(value) : Long.toUnsignedString(value));
+        }
+        long age = Math.max(0, Instant.now().truncatedTo(ChronoUnit.SECONDS).getEpochSecond() - updated);
+        return table + "As of " + age + " s ago." + System.lineSeparator();
+    }
+}

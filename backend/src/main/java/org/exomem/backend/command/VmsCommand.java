@@ -1,0 +1,61 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.concurrent.Callable;
+import org.exomem.backend.config.ByteSize;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** {@code exomem vms}. */
+@Command(
+        name = "vms",
+        description = "Lists the VMs: their memory, what they use of it now, and what was asked for.",
+        footerHeading = "%nColumns:%n",
+        footer = {
+            "  MEMORY   what the VMM shares of the guest's memory",
+            "  ACTUAL   what the guest has left: memory less its balloon",
+            "  TARGET   what was asked for with \"exomem balloon\"",
+        })
+final class VmsCommand implements Callable<Integer> {
+    @Mixin
+    private ControlOption control;
+
+    @Mixin
+    private Output output;
+
+    @Override
+    public Integer call() {
+        return control.connect(session -> {
+            JsonNode vms = session.execute("query-vms");
+            return output.show(vms, () -> table(vms));
+        });
+    }
+
+    private static String table(JsonNode vms) {
+        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", "FEATURES", "SOCKET");
+        for (JsonNode vm : vms) {
+            boolean shares = vm.path("memory").asLong() > 0;
+            table.add(
+                    vm.path("name").asText(),
+                    vm.path("connected").asBoolean() ? "connected" : "waiting",
+                    shares ? size(vm, "memory") : "-",
+                    shares ? size(vm, "actual") : "-",
+                    vm.has("target") ? size(vm, "target") : "-",
+                    features(vm.path("features")),
+                    vm.path("attachment").asText());
+        }
+        return table.toString();
+    }
+
+    private static String size(JsonNode vm, String key) {
+        return ByteSize.format(vm.path(key).asLong());
+    }
+
+    private static String features(JsonNode features) {
+        StringBuilder names = new StringBuilder();
+        for (JsonNode feature : features) {
+            names.append(names.isEmpty() ? "" : ",").append(feature.asText());
+        }
+        return names.isEmpty() ? "-" : names.toString();
+    }
+}

@@ -1,0 +1,30 @@
+package org.exomem.backend.config;
+
+import java.nio.file.Path;
+
+/** How a device and its front-end find each other. */
+public sealed interface Attachment {
+    /** We listen on a Unix socket, the front-end connects. */
+    record Listen(Path socket) implements Attachment {
+        @Override
+        public String toString() {
+            return socket.toString();
+        }
+    }
+
+    /** The front-end listens on a Unix socket, we connect, again and again. */
+    record Connect(Path socket) implements Attachment {
+        @Override
+        public String toString() {
+            return socket + " (connecting)";
+        }
+    }
+
+    /** A descriptor that the process was started with: a listening or a connected socket. */
+    record Inherited(int fd) implements Attachment {
+        @Override
+        public String toString() {
+            return "fd " + fd;
+        }
+    }
+}

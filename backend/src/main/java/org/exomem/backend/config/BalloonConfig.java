@@ -1,0 +1,16 @@
+package org.exomem.backend.config;
+
+import java.util.OptionalLong;
+import org.exomem.balloon.BalloonOptions;
+
+/**
+ * One balloon as an operator asked for it.
+ *
+ * @param vm the name of the VM, which no other balloon has
+ * @param attachment the way to the front-end
+ * @param options what the device offers
+ * @param statisticsInterval seconds between two questions for statistics; 0 asks only when told to
+ * @param size the VM's logical size in bytes that is wanted from the start, if one was given
+ */
+public record BalloonConfig(
+        String vm, Attachment attachment, BalloonOptions options, int statisticsInterval, OptionalLong size) {}

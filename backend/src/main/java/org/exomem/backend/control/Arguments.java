@@ -1,0 +1,59 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+
+/** The arguments of one command. Each is asked for by name; {@link #end} refuses those that nobody asked for. */
+final class Arguments {
+    private final ObjectNode json;
+    private final Set<String> known = new HashSet<>();
+
+    Arguments(ObjectNode json) {
+        this.json = json;
+    }
+
+    String text(String name) {
+        return optionalText(name).orElseThrow(() -> missing(name));
+    }
+
+    Optional<String> optionalText(String name) {
+        return argument(name).map(value -> {
+            if (!value.isTextual()) {
+                throw QmpException.generic("argument \"" + name + "\" must be a string");
+            }
+            return value.textValue();
+        });
+    }
+
+    long integer(String name, long least, long most) {
+        JsonNode value = argument(name).orElseThrow(() -> missing(name));
+        if (!value.isIntegralNumber()
+                || !value.canConvertToLong()
+                || value.longValue() < least
+                || value.longValue() > most) {
+            throw QmpException.generic(
+                    "argument \"" + name + "\" must be a whole number from " + least + " to " + most);
+        }
+        return value.longValue();
+    }
+
+    void end() {
+        for (String name : (Iterable<String>) json::fieldNames) {
+            if (!known.contains(name)) {
+                throw QmpException.generic("argument \"" + name + "\" is not one of this command");
+            }
+        }
+    }
+
+    private Optional<JsonNode> argument(String name) {
+        known.add(name);
+        return Optional.ofNullable(json.get(name));
+    }
+
+    private static QmpException missing(String name) {
+        return QmpException.generic("argument \"" + name + "\" is missing");
+    }
+}

@@ -1,0 +1,223 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.exomem.backend.vm.VirtualMachine;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client of the control socket. Its commands run one after the other, in the order they came. While answers or
+ * events pile up because the client does not read, nothing more is read from it, and events are left out.
+ */
+// A client that can't be written to closes its channel; no single write is waited for.
+@SuppressWarnings("FutureReturnValueIgnored")
+final class ControlConnection extends ChannelInboundHandlerAdapter {
+    /** The most bytes of one command. */
+    static final int MAX_COMMAND = 64 << 10;
+
+    /** The most commands that wait for the one that runs, before reading stops. */
+    private static final int MAX_WAITING = 64;
+
+    private static final Logger LOG = LoggerFactory.getLogger(ControlConnection.class);
+
+    private final Commands commands;
+    private final JsonNode greeting;
+    private final JsonFrames frames = new JsonFrames(MAX_COMMAND);
+    private final Queue<JsonFrames.Frame> waiting = new ArrayDeque<>();
+    private @Nullable ChannelHandlerContext context;
+    private boolean negotiated;
+    private boolean running;
+
+    ControlConnection(Commands commands, JsonNode greeting) {
+        this.commands = commands;
+        this.greeting = greeting;
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        context = ctx;
+        send(ctx, greeting);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object message) {
+        try {
+            frames.feed(((ByteBuf) message).nioBuffer(), waiting::add);
+        } finally {
+            ReferenceCountUtil.release(message);
+        }
+        runWaiting(ctx);
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        runWaiting(ctx);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        waiting.clear();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        LOG.debug("a client of the control socket is gone: {}", cause.toString());
+        ctx.close();
+    }
+
+    /** Sends an event, if the client has negotiated and keeps up with reading. On the control socket's loop. */
+    void event(JsonNode event) {
+        ChannelHandlerContext ctx = context;
+        if (ctx != null && negotiated && ctx.channel().isWritable()) {
+            send(ctx, event);
+        }
+    }
+
+    private void runWaiting(ChannelHandlerContext ctx) {
+        while (!running && ctx.channel().isActive() && ctx.channel().isWritable() && !waiting.isEmpty()) {
+            run(ctx, waiting.remove());
+        }
+        ctx.channel()
+                .config()
+                .setAutoRead(waiting.size() < MAX_WAITING && ctx.channel().isWritable());
+    }
+
+    private void run(ChannelHandlerContext ctx, JsonFrames.Frame frame) {
+        switch (frame) {
+            case JsonFrames.Frame.Value value -> run(ctx, value.json());
+            case JsonFrames.Frame.Garbage garbage -> sendError(ctx, null, QmpException.generic(garbage.what()));
+            case JsonFrames.Frame.TooLong tooLong ->
+                sendError(
+                                ctx,
+                                null,
+                                QmpException.generic("a command has at most " + tooLong.limit() + " bytes; goodbye"))
+                        .addListener(ChannelFutureListener.CLOSE);
+        }
+    }
+
+    private void run(ChannelHandlerContext ctx, String json) {
+        JsonNode id = null;
+        CompletableFuture<JsonNode> answer;
+        try {
+            ObjectNode command = object(json);
+            id = command.get("id");
+            answer = execute(command);
+        } catch (QmpException e) {
+            sendError(ctx, id, e);
+            return;
+        }
+        running = true;
+        JsonNode replyTo = id;
+        answer.whenComplete((result, failure) -> ctx.executor().execute(() -> {
+            running = false;
+            if (failure == null) {
+                sendReply(ctx, replyTo, "return", result);
+            } else {
+                sendError(ctx, replyTo, refusal(failure));
+            }
+            runWaiting(ctx);
+        }));
+    }
+
+    private static ObjectNode object(String json) {
+        try {
+            if (Json.parse(json) instanceof ObjectNode object) {
+                return object;
+            }
+            throw QmpException.generic("a command is a JSON object");
+        } catch (JsonProcessingException e) {
+            throw QmpException.generic("not JSON: " + e.getOriginalMessage());
+        }
+    }
+
+    private CompletableFuture<JsonNode> execute(ObjectNode command) {
+        for (Iterator<String> keys = command.fieldNames(); keys.hasNext(); ) {
+            String key = keys.next();
+            if (!key.equals("execute") && !key.equals("arguments") && !key.equals("id")) {
+                throw QmpException.generic("\"" + key + "\" is not a member of a command");
+            }
+        }
+        JsonNode name = command.get("execute");
+        if (name == null || !name.isTextual()) {
+            throw QmpException.generic("a command needs \"execute\" with a command's name");
+        }
+        JsonNode arguments = command.get("arguments");
+        if (arguments == null) {
+            arguments = Json.object();
+        }
+        if (!(arguments instanceof ObjectNode object)) {
+            throw QmpException.generic("\"arguments\" must be an object");
+        }
+        return name.textValue().equals("qmp_capabilities") ? negotiate(object) : execute(name.textValue(), object);
+    }
+
+    private CompletableFuture<JsonNode> execute(String name, ObjectNode arguments) {
+        if (!negotiated) {
+            throw QmpException.commandNotFound("before \"" + name + "\" comes qmp_capabilities");
+        }
+        return commands.run(name, arguments);
+    }
+
+    private CompletableFuture<JsonNode> negotiate(ObjectNode arguments) {
+        if (negotiated) {
+            throw QmpException.commandNotFound("qmp_capabilities was already done");
+        }
+        JsonNode enable = arguments.remove("enable");
+        if (enable != null && !(enable.isArray() && enable.isEmpty())) {
+            throw QmpException.generic("\"enable\" must be an empty list: no capabilities are on offer");
+        }
+        new Arguments(arguments).end();
+        negotiated = true;
+        return CompletableFuture.completedFuture(Json.object());
+    }
+
+    private static QmpException refusal(Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return switch (cause) {
+            case QmpException refused -> refused;
+            case VirtualMachine.NotActive e -> QmpException.deviceNotActive(String.valueOf(e.getMessage()));
+            default -> {
+                LOG.error("a command of the control socket failed", cause);
+                yield QmpException.generic("failed inside exomem: " + cause);
+            }
+        };
+    }
+
+    private static ChannelFuture sendError(ChannelHandlerContext ctx, @Nullable JsonNode id, QmpException e) {
+        return sendReply(
+                ctx,
+                id,
+                "error",
+                Json.object().put("class", e.errorClass()).put("desc", String.valueOf(e.getMessage())));
+    }
+
+    private static ChannelFuture sendReply(
+            ChannelHandlerContext ctx, @Nullable JsonNode id, String key, JsonNode body) {
+        ObjectNode reply = Json.object();
+        reply.set(key, body);
+        if (id != null) {
+            reply.set("id", id);
+        }
+        return send(ctx, reply);
+    }
+
+    private static ChannelFuture send(ChannelHandlerContext ctx, JsonNode node) {
+        return ctx.writeAndFlush(Unpooled.wrappedBuffer(Json.line(node)));
+    }
+}

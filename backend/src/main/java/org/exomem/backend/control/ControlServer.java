@@ -1,0 +1,166 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.UnixChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmEvent;
+
+/** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
+// Netty's loop logs what its tasks throw; none of them is waited for.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class ControlServer implements AutoCloseable {
+    private static final int RECEIVE_BYTES = 4096;
+    private static final Duration EVENT_INTERVAL = Duration.ofSeconds(1);
+
+    private final Path path;
+    private final MultiThreadIoEventLoopGroup loop =
+            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("control"), EpollIoHandler.newFactory());
+    private final Set<ControlConnection> connections = new LinkedHashSet<>();
+    private final EventThrottle throttle = new EventThrottle(
+            EVENT_INTERVAL, (delay, task) -> loop.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS));
+
+    private ControlServer(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @param quit what the command {@code quit} does; must not wait
+     * @throws IOException if another process listens on the path, if it is no socket, or can't be made
+     */
+    public static ControlServer listen(Path path, List<? extends VirtualMachine> vms, Runnable quit)
+            throws IOException {
+        ControlServer server = new ControlServer(path);
+        try {
+            server.bind(new Commands(vms, quit));
+            return server;
+        } catch (IOException | RuntimeException e) {
+            server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+            throw e;
+        }
+    }
+
+    private void bind(Commands commands) throws IOException {
+        SocketPath.makeWay(path);
+        // Bound under another name, so that nobody can connect before the permissions are right.
+        Path unfinished = path.resolveSibling(
+                "." + path.getFileName() + "." + ProcessHandle.current().pid());
+        Files.deleteIfExists(unfinished);
+        try {
+            new ServerBootstrap()
+                    .group(loop)
+                    .channel(EpollServerDomainSocketChannel.class)
+                    .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
+                    .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
+                    .childHandler(new Welcome(commands))
+                    .bind(new DomainSocketAddress(unfinished.toFile()))
+                    .syncUninterruptibly();
+            Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
+            Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
+        } catch (Exception e) {
+            Files.deleteIfExists(unfinished);
+            throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
+        }
+    }
+
+    /** Greets and remembers each client. */
+    private final class Welcome extends ChannelInitializer<UnixChannel> {
+        private final Commands commands;
+
+        Welcome(Commands commands) {
+            this.commands = commands;
+        }
+
+        @Override
+        protected void initChannel(UnixChannel channel) {
+            ControlConnection connection = new ControlConnection(commands, greeting());
+            connections.add(connection);
+            channel.closeFuture().addListener(closed -> connections.remove(connection));
+            channel.pipeline().addLast(connection);
+        }
+    }
+
+    private static JsonNode greeting() {
+        ObjectNode greeting = Json.object();
+        ObjectNode qmp = greeting.putObject("QMP");
+        ObjectNode version = qmp.putObject("version");
+        // Clients of QMP look for the version under this name, whoever serves.
+        Version.current().describe(version.putObject("qemu"));
+        version.put("package", "exomem " + Version.current());
+        qmp.putArray("capabilities");
+        return greeting;
+    }
+
+    /** Tells all clients. From any thread. */
+    public void publish(VmEvent event) {
+        Instant now = Instant.now();
+        loop.execute(() -> {
+            switch (event) {
+                case VmEvent.BalloonChange change ->
+                    throttle.submit(
+                            "BALLOON_CHANGE " + change.vm(),
+                            () -> send("BALLOON_CHANGE", now, data(change).put("actual", change.actual())));
+                case VmEvent.Connected connected -> send("DEVICE_CONNECTED", now, data(connected));
+                case VmEvent.Disconnected gone ->
+                    send("DEVICE_DISCONNECTED", now, data(gone).put("reason", gone.reason()));
+                case VmEvent.Fault fault ->
+                    throttle.submit(
+                            "DEVICE_ERROR " + fault.kind() + " " + fault.vm(),
+                            () -> send(
+                                    "DEVICE_ERROR",
+                                    now,
+                                    data(fault).put("kind", kindName(fault)).put("message", fault.message())));
+            }
+        });
+    }
+
+    private static String kindName(VmEvent.Fault fault) {
+        return fault.kind().name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    private static ObjectNode data(VmEvent event) {
+        return Json.object().put("vm", event.vm()).put("device", "balloon");
+    }
+
+    private void send(String name, Instant when, ObjectNode data) {
+        ObjectNode event = Json.object().put("event", name);
+        event.set("data", data);
+        event.putObject("timestamp").put("seconds", when.getEpochSecond()).put("microseconds", when.getNano() / 1000);
+        connections.forEach(connection -> connection.event(event));
+    }
+
+    /** Disconnects all clients and removes the socket. */
+    @Override
+    public void close() {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            // Nothing is lost: the next process finds nobody listening there, and removes it.
+        }
+        loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+}

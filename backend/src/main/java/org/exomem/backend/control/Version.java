@@ -1,0 +1,30 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.jspecify.annotations.Nullable;
+
+/** The version of exomem, as the build wrote it into the jar; 0.0.0 outside of one. */
+public record Version(int major, int minor, int micro) {
+    private static final Version CURRENT = parse(Version.class.getPackage().getImplementationVersion());
+
+    public static Version current() {
+        return CURRENT;
+    }
+
+    private static Version parse(@Nullable String text) {
+        if (text == null || !text.matches("\\d{1,6}\\.\\d{1,6}\\.\\d{1,6}")) {
+            return new Version(0, 0, 0);
+        }
+        String[] numbers = text.split("\\.", -1);
+        return new Version(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Integer.parseInt(numbers[2]));
+    }
+
+    void describe(ObjectNode version) {
+        version.put("major", major).put("minor", minor).put("micro", micro);
+    }
+
+    @Override
+    public String toString() {
+        return major + "." + minor + "." + micro;
+    }
+}

@@ -1,0 +1,11 @@
+package org.exomem.backend.vm;
+
+/** What an operator may do with free page hinting. */
+public enum HintAction {
+    /** A new session: the driver tells all its free pages, and keeps them. */
+    START,
+    /** No more hints are wanted; the driver keeps the pages it has told of. */
+    STOP,
+    /** The session is over; the driver has its pages back. */
+    DONE
+}
