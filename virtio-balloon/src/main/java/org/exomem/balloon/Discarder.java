@@ -14,7 +14,14 @@ import org.jspecify.annotations.Nullable;
  * chains are given back to the driver after it, because a page must not be emptied when the guest has it again.
  */
 final class Discarder {
+    /** The system call: {@link SharedFile#punchHole}. */
+    @FunctionalInterface
+    interface Punch {
+        void punch(SharedFile file, long offset, long length) throws LinuxException;
+    }
+
     private final HostFaults faults = new HostFaults(System::nanoTime);
+    private final Punch punch;
     private final Consumer<String> hostFault;
     private @Nullable SharedFile file;
     private long start;
@@ -22,7 +29,8 @@ final class Discarder {
     private long discardedBytes;
 
     /** @param hostFault is told what failed */
-    Discarder(Consumer<String> hostFault) {
+    Discarder(Punch punch, Consumer<String> hostFault) {
+        this.punch = punch;
         this.hostFault = hostFault;
     }
 
@@ -59,7 +67,7 @@ final class Discarder {
             return;
         }
         try {
-            current.punchHole(from, to - from);
+            punch.punch(current, from, to - from);
             discardedBytes += to - from;
         } catch (LinuxException e) {
             faults.report(e, "the host keeps this memory, the guest goes on", hostFault);

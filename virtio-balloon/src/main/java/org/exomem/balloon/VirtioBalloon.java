@@ -6,6 +6,7 @@ import java.util.function.Consumer;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.PackedVirtqueue;
@@ -61,15 +62,19 @@ public final class VirtioBalloon implements VhostUserDevice {
      * @param loop the event loop of the VM
      */
     public VirtioBalloon(BalloonOptions options, BalloonListener listener, PageFeed feed, EventLoop loop) {
-        this(options, listener, feed, loop::schedule);
+        this(options, listener, feed, loop::schedule, SharedFile::punchHole);
     }
 
     VirtioBalloon(
-            BalloonOptions options, BalloonListener listener, PageFeed feed, StatisticsInterval.Scheduler scheduler) {
+            BalloonOptions options,
+            BalloonListener listener,
+            PageFeed feed,
+            StatisticsInterval.Scheduler scheduler,
+            Discarder.Punch punch) {
         this.options = options;
         this.listener = listener;
         this.pages = new BalloonedPages(feed);
-        this.discarder = new Discarder(this::hostFault);
+        this.discarder = new Discarder(punch, this::hostFault);
         this.hinting = new Hinting(feed, listener::hintingChanged);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null);
         this.statistics = new StatisticsQueue(this::callIfWanted, listener::statisticsUpdated);
