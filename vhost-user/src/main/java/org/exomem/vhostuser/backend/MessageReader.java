@@ -26,8 +26,13 @@ final class MessageReader {
         CLOSED
     }
 
+    /** Before the header, so that the payload behind it is aligned for its 8-byte fields. */
+    private static final int PADDING = 4;
+
     private final MessageSocket socket;
-    private final MemorySegment buffer = Arena.ofAuto().allocate(Header.SIZE + Header.MAX_PAYLOAD, 8);
+    private final MemorySegment buffer = Arena.ofAuto()
+            .allocate(PADDING + Header.SIZE + Header.MAX_PAYLOAD, 8)
+            .asSlice(PADDING);
     private final List<Fd> fds = new ArrayList<>();
     private int filled;
     private Header header = new Header(0, 0, 0);
