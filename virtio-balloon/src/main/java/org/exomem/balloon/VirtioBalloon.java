@@ -313,6 +313,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     @Override
+    public void memoryChanged() {
+        listener.guestMemoryChanged(guestMemoryBytes());
+    }
+
+    @Override
     public void reset() {
         long before = actual();
         pages.putAside();

@@ -33,7 +33,7 @@ final class CompletionCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        out.print(AutoComplete.bash("exomem", ExomemCommand.commandLine()));
+        out.print(AutoComplete.bash("exomem", ExomemCommand.commandLine("")));
         out.flush();
         return ExitCode.OK;
     }

@@ -1,7 +1,11 @@
 package org.exomem.backend.command;
 
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Version;
 import picocli.CommandLine;
@@ -26,30 +30,56 @@ import picocli.CommandLine.ScopeType;
             "2:the words were not understood; nothing was tried",
             "3:nobody listens on the control socket, or something that is needed is missing",
             "4:not done in the time given"
-        },
-        subcommands = {
-            ServeCommand.class,
-            VmsCommand.class,
-            BalloonCommand.class,
-            StatsCommand.class,
-            HintsCommand.class,
-            QuitCommand.class,
-            CompletionCommand.class,
         })
 public final class ExomemCommand {
     /** The words with which management software calls any vhost-user program, without {@code serve}. */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
-    /** Runs one command line; returns its exit code. */
-    public static int run(String... arguments) {
-        return commandLine().execute(withServe(arguments));
+    private static final Map<String, Supplier<Object>> COMMANDS = new LinkedHashMap<>();
+
+    static {
+        COMMANDS.put("serve", ServeCommand::new);
+        COMMANDS.put("vms", VmsCommand::new);
+        COMMANDS.put("balloon", BalloonCommand::new);
+        COMMANDS.put("stats", StatsCommand::new);
+        COMMANDS.put("hints", HintsCommand::new);
+        COMMANDS.put("quit", QuitCommand::new);
+        COMMANDS.put("demo", DemoCommand::new);
+        COMMANDS.put("completion", CompletionCommand::new);
     }
 
-    static CommandLine commandLine() {
+    /** Runs one command line; returns its exit code. */
+    public static int run(String... arguments) {
+        String[] words = withServe(arguments);
+        Optional<ServeCommand> serve = ServeWords.parse(words);
+        if (serve.isPresent()) {
+            return run(serve.get());
+        }
+        return commandLine(words.length == 0 ? "" : words[0]).execute(words);
+    }
+
+    private static int run(ServeCommand serve) {
+        try {
+            return serve.call();
+        } catch (Exception e) {
+            return report(e, new PrintWriter(System.err, true));
+        }
+    }
+
+    /**
+     * The command line with that one command, or with all if there is none of that name. Picocli spends most of a start on
+     * the commands that it has to know.
+     */
+    static CommandLine commandLine(String word) {
         CommandLine commandLine = new CommandLine(new ExomemCommand());
+        COMMANDS.forEach((name, command) -> {
+            if (name.equals(word) || !COMMANDS.containsKey(word)) {
+                commandLine.addSubcommand(name, command.get());
+            }
+        });
         commandLine.setUsageHelpAutoWidth(true);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
-        commandLine.setExecutionExceptionHandler((e, line, parsed) -> report(e, line));
+        commandLine.setExecutionExceptionHandler((e, line, parsed) -> report(e, line.getErr()));
         return commandLine;
     }
 
@@ -63,8 +93,7 @@ public final class ExomemCommand {
         return words;
     }
 
-    private static int report(Exception e, CommandLine line) throws Exception {
-        PrintWriter err = line.getErr();
+    private static int report(Exception e, PrintWriter err) {
         return switch (e) {
             case CommandFailure failure -> {
                 err.println("exomem: " + failure.getMessage());
@@ -74,7 +103,11 @@ public final class ExomemCommand {
                 err.println("exomem: " + wrong.getMessage());
                 yield ExitCode.USAGE;
             }
-            default -> throw e;
+            default -> {
+                err.println("exomem: a fault of exomem itself, please report it:");
+                e.printStackTrace(err);
+                yield ExitCode.FAILED;
+            }
         };
     }
 

@@ -15,7 +15,7 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.SocketPath;
-import org.exomem.backend.vm.BalloonFeatures;
+import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -53,27 +53,30 @@ final class ServeCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Option(names = "--config", paramLabel = "FILE", description = "YAML file: control, and a list of balloons.")
-    private @Nullable Path config;
+    @Nullable
+    Path config;
 
     @Option(
             names = "--control",
             paramLabel = "SOCKET",
             description = "Where to serve the control socket, or \"none\". Default: exomem.sock in "
                     + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
-    private @Nullable String control;
+    @Nullable
+    String control;
 
     @Option(
             names = "--balloon",
             paramLabel = "vm=NAME,socket=PATH[,...]",
             description = "A balloon; may be given many times. See below.")
-    private List<String> balloons = new ArrayList<>();
+    final List<String> balloons = new ArrayList<>();
 
     @Option(
             names = "--socket-path",
             paramLabel = "PATH",
             description = "A single balloon that listens there, by the conventions of vhost-user programs: "
                     + "no control socket unless --control names one.")
-    private @Nullable Path socketPath;
+    @Nullable
+    Path socketPath;
 
     @Option(names = "--fd", paramLabel = "N", description = "A single balloon on an inherited socket; likewise.")
     private @Nullable Integer fd;
@@ -134,7 +137,7 @@ final class ServeCommand implements Callable<Integer> {
     private static void printCapabilities(PrintWriter out) {
         out.println("{");
         out.println("  \"type\": \"balloon\",");
-        out.println("  \"features\": [\"" + String.join("\", \"", BalloonFeatures.names()) + "\"]");
+        out.println("  \"features\": [\"" + String.join("\", \"", FeatureNames.all()) + "\"]");
         out.println("}");
         out.flush();
     }

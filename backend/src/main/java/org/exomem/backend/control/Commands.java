@@ -155,9 +155,13 @@ final class Commands {
                 .put("discarded", pages.discardedBytes());
     }
 
+    /** Ends the process; called when the answer to {@code quit} is on its way. */
+    void quitNow() {
+        quit.run();
+    }
+
     private CompletableFuture<JsonNode> quit(Arguments arguments) {
         arguments.end();
-        quit.run();
         return CompletableFuture.completedFuture(Json.object());
     }
 

@@ -112,9 +112,10 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
 
     private void run(ChannelHandlerContext ctx, String json) {
         JsonNode id = null;
+        ObjectNode command;
         CompletableFuture<JsonNode> answer;
         try {
-            ObjectNode command = object(json);
+            command = object(json);
             id = command.get("id");
             answer = execute(command);
         } catch (QmpException e) {
@@ -123,10 +124,14 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         }
         running = true;
         JsonNode replyTo = id;
+        boolean quits = negotiated && command.path("execute").asText().equals("quit");
         answer.whenComplete((result, failure) -> ctx.executor().execute(() -> {
             running = false;
             if (failure == null) {
-                sendReply(ctx, replyTo, "return", result);
+                ChannelFuture sent = sendReply(ctx, replyTo, "return", result);
+                if (quits) {
+                    sent.addListener(done -> commands.quitNow());
+                }
             } else {
                 sendError(ctx, replyTo, refusal(failure));
             }

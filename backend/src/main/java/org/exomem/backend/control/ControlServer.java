@@ -27,6 +27,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
+import org.exomem.vhostuser.backend.StaleSocket;
 
 /** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
 // Netty's loop logs what its tasks throw; none of them is waited for.
@@ -65,7 +66,7 @@ public final class ControlServer implements AutoCloseable {
     }
 
     private void bind(Commands commands) throws IOException {
-        SocketPath.makeWay(path);
+        StaleSocket.remove(path);
         // Bound under another name, so that nobody can connect before the permissions are right.
         Path unfinished = path.resolveSibling(
                 "." + path.getFileName() + "." + ProcessHandle.current().pid());

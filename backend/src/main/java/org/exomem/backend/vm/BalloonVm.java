@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
+import org.exomem.balloon.BalloonFeatures;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
@@ -28,7 +29,6 @@ import org.slf4j.LoggerFactory;
 public final class BalloonVm implements VirtualMachine, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BalloonVm.class);
     private static final int PAGE_SHIFT = 12;
-    private static final long MAX_PAGES = 0xffff_ffffL;
 
     private final BalloonConfig config;
     private final EventLoop loop;
@@ -92,7 +92,7 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
                     wish,
                     logicalSize(memory, balloon.actual()),
                     balloon.pagesInBalloon() << PAGE_SHIFT,
-                    BalloonFeatures.names(balloon.acknowledgedFeatures()),
+                    FeatureNames.of(balloon.acknowledgedFeatures()),
                     balloon.statisticsInterval());
         });
     }
@@ -114,7 +114,7 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
         if (wish.isEmpty() || memory == 0) {
             return;
         }
-        long pages = Math.min(Math.max(0, memory - wish.getAsLong()) >> PAGE_SHIFT, MAX_PAGES);
+        long pages = Math.min(Math.max(0, memory - wish.getAsLong()) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);
         }
@@ -123,7 +123,7 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     @Override
     public CompletableFuture<BalloonStatistics> statistics() {
         return loop.submit(() -> {
-            require(BalloonFeatures.STATISTICS, "has not agreed to give statistics");
+            require(BalloonFeatures.STATS_VQ, "has not agreed to give statistics");
             balloon.requestStatistics();
             return balloon.statistics();
         });
@@ -138,10 +138,14 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     public CompletableFuture<Void> hint(HintAction action) {
         return run(() -> {
             require(BalloonFeatures.FREE_PAGE_HINT, "has not agreed to hint free pages");
-            switch (action) {
-                case START -> balloon.startHinting();
-                case STOP -> balloon.stopHinting();
-                case DONE -> balloon.finishHinting();
+            try {
+                switch (action) {
+                    case START -> balloon.startHinting();
+                    case STOP -> balloon.stopHinting();
+                    case DONE -> balloon.finishHinting();
+                }
+            } catch (IllegalStateException e) {
+                throw new NotActive("VM \"" + name() + "\": " + e.getMessage());
             }
         });
     }
@@ -151,11 +155,11 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
         return loop.submit(balloon::freePages);
     }
 
-    private void require(int feature, String otherwise) {
+    private void require(long feature, String otherwise) {
         if (!endpoint.isConnected()) {
             throw new NotActive("VM \"" + name() + "\": no front-end is connected");
         }
-        if ((balloon.acknowledgedFeatures() >>> feature & 1) == 0) {
+        if ((balloon.acknowledgedFeatures() & feature) == 0) {
             throw new NotActive("VM \"" + name() + "\": the guest's driver " + otherwise);
         }
     }
@@ -199,6 +203,11 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
         @Override
         public void actualChanged(long actual) {
             events.accept(new VmEvent.BalloonChange(name(), logicalSize(balloon.guestMemoryBytes(), actual)));
+        }
+
+        @Override
+        public void guestMemoryChanged(long bytes) {
+            applyWish();
         }
 
         @Override

@@ -1,0 +1,37 @@
+package org.exomem.backend.command;
+
+import java.io.IOException;
+import java.util.concurrent.Callable;
+import org.exomem.backend.control.QmpException;
+import org.exomem.backend.demo.Demo;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code exomem demo}. */
+@Command(
+        name = "demo",
+        description =
+                "Shows a balloon's whole life in a few seconds, without a VMM: a process that serves, and a guest "
+                        + "in another process, with real memory, sockets and rings.")
+final class DemoCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--in-this-process",
+            hidden = true,
+            description = "Serves from this process; the launcher trains the AOT cache with it.")
+    private boolean inThisProcess;
+
+    @Override
+    public Integer call() {
+        try {
+            Demo.run(spec.commandLine().getOut(), inThisProcess);
+            return ExitCode.OK;
+        } catch (IOException | QmpException e) {
+            throw new CommandFailure(ExitCode.FAILED, "the demo failed: " + e.getMessage());
+        }
+    }
+}

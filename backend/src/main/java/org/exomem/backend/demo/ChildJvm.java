@@ -1,0 +1,29 @@
+package org.exomem.backend.demo;
+
+import java.io.File;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Another JVM like this one: same Java, same options, same class path. */
+final class ChildJvm {
+    private ChildJvm() {}
+
+    static ProcessBuilder of(Class<?> main, String... arguments) {
+        List<String> words = new ArrayList<>();
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
+            // Agents and a training run are this JVM's own affair.
+            if (!option.startsWith("-javaagent") && !option.startsWith("-XX:AOTCacheOutput")) {
+                words.add(option);
+            }
+        }
+        words.add("--enable-native-access=ALL-UNNAMED");
+        words.add("-cp");
+        words.add(System.getProperty("java.class.path", "." + File.separator));
+        words.add(main.getName());
+        words.addAll(List.of(arguments));
+        return new ProcessBuilder(words);
+    }
+}

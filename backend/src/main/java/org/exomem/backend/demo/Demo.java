@@ -1,0 +1,183 @@
+package org.exomem.backend.demo;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.backend.control.Json;
+
+/**
+ * A balloon's whole life, step by step, each with what was measured. Three processes: this one is the operator, who
+ * speaks to the control socket of the one that serves; the guest, without a VMM around it, is the third.
+ */
+public final class Demo {
+    private static final long MIB = 1 << 20;
+    private static final long MEMORY = 512 * MIB;
+    private static final long SMALL = 128 * MIB;
+
+    private final PrintWriter out;
+    private final GuestProcess guest;
+    private final ControlClient control;
+    private int step;
+
+    private Demo(PrintWriter out, GuestProcess guest, ControlClient control) {
+        this.out = out;
+        this.guest = guest;
+        this.control = control;
+    }
+
+    /**
+     * Runs the demo.
+     *
+     * @param inThisProcess serves from this process, to train the AOT cache with
+     * @throws IOException if a step did not do what it should, or measured too little
+     */
+    public static void run(PrintWriter out, boolean inThisProcess) throws IOException {
+        long begin = System.nanoTime();
+        Path folder = Files.createTempDirectory("exomem-demo");
+        try {
+            Path socket = folder.resolve("balloon.sock");
+            Path controlSocket = folder.resolve("control.sock");
+            try (DemoServer server = inThisProcess
+                            ? new DemoServer.Here(socket, controlSocket)
+                            : DemoServer.Child.start(socket, controlSocket);
+                    ControlClient control = ControlClient.connect(controlSocket);
+                    GuestProcess guest = GuestProcess.start(socket, MEMORY)) {
+                Demo demo = new Demo(out, guest, control);
+                demo.say("serve", server.describe());
+                demo.life();
+            }
+            out.println(String.format(
+                    Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
+            out.flush();
+        } finally {
+            delete(folder);
+        }
+    }
+
+    private void life() throws IOException {
+        negotiate();
+        resize();
+        statistics();
+        hints();
+        reporting();
+    }
+
+    private void negotiate() throws IOException {
+        say("attach", guest.step("attach").text());
+        JsonNode vm = ask("query-vms", Json.object()).path(0);
+        check(vm.path("connected").asBoolean() && vm.path("memory").asLong() == MEMORY, "the VM is not there: " + vm);
+        say("features", String.join(", ", names(vm.path("features"))));
+        say("fill", guest.step("fill").text());
+    }
+
+    private void resize() throws IOException {
+        GuestProcess.Answer inflated = balloonTo(SMALL);
+        long returned = inflated.number("hostBefore") - inflated.number("hostAfter");
+        check(returned >= (MEMORY - SMALL) / 10 * 9, "only " + ByteSize.format(returned) + " came back to the host");
+        say("inflate", inflated.text());
+        JsonNode balloon = ask("query-balloon", vm());
+        check(balloon.path("actual").asLong() == SMALL, "the guest has another size than asked for: " + balloon);
+        say(
+                "",
+                "the guest has " + size(balloon, "actual") + " left, " + size(balloon, "ballooned")
+                        + " are in the balloon");
+        say("deflate", balloonTo(MEMORY).text());
+        check(ask("query-balloon", vm()).path("ballooned").asLong() == 0, "pages were left in the balloon");
+        say("fill", guest.step("fill").text());
+    }
+
+    private GuestProcess.Answer balloonTo(long bytes) throws IOException {
+        guest.tell("follow");
+        ask("balloon", vm().put("value", bytes));
+        return guest.answer("follow");
+    }
+
+    private void statistics() throws IOException {
+        guest.tell("statistics");
+        JsonNode stats = ask("query-balloon-stats", vm());
+        String told = guest.answer("statistics").text();
+        long end = System.nanoTime() + 2_000_000_000L;
+        while (stats.path("stats").size() < 10 && System.nanoTime() < end) {
+            control.event(Duration.ofMillis(5));
+            stats = ask("query-balloon-stats", vm());
+        }
+        check(stats.path("stats").size() >= 10, "too few statistics came: " + stats);
+        say("statistics", told);
+    }
+
+    private void hints() throws IOException {
+        guest.tell("hint");
+        ask("free-page-hint", vm().put("action", "start"));
+        GuestProcess.Answer hinted = guest.answer("hint");
+        JsonNode pages = ask("query-free-pages", vm());
+        check(
+                pages.path("hinted").asLong() == hinted.number("hinted"),
+                "hinted were " + hinted.number("hinted") + " bytes: " + pages);
+        say("hints", hinted.text());
+        guest.tell("hints-done");
+        ask("free-page-hint", vm().put("action", "done"));
+        say("hints done", guest.answer("hints-done").text());
+    }
+
+    private void reporting() throws IOException {
+        GuestProcess.Answer reported = guest.step("report");
+        long returned = reported.number("hostBefore") - reported.number("hostAfter");
+        check(
+                returned >= reported.number("reported") / 10 * 9,
+                "only " + ByteSize.format(returned) + " came back to the host");
+        say("report", reported.text());
+        JsonNode pages = ask("query-free-pages", vm());
+        say("", size(pages, "discarded") + " were returned to the host in all");
+    }
+
+    private JsonNode ask(String command, ObjectNode arguments) throws IOException {
+        return control.execute(command, arguments);
+    }
+
+    private static ObjectNode vm() {
+        return Json.object().put("vm", DemoServer.VM);
+    }
+
+    private static String size(JsonNode from, String key) {
+        return ByteSize.format(from.path(key).asLong());
+    }
+
+    private static List<String> names(JsonNode list) {
+        return list.valueStream().map(JsonNode::asText).toList();
+    }
+
+    private static void check(boolean right, String otherwise) throws DemoFailure {
+        if (!right) {
+            throw new DemoFailure(otherwise);
+        }
+    }
+
+    private void say(String what, String measured) {
+        String number = what.isEmpty() ? "" : Integer.toString(++step);
+        out.println(String.format(Locale.ROOT, "%2s  %-11s %s", number, what, measured));
+        out.flush();
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            files.sorted(Comparator.reverseOrder()).forEach(file -> {
+                try {
+                    Files.deleteIfExists(file);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        }
+    }
+}

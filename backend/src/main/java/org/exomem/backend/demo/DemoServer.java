@@ -1,0 +1,138 @@
+package org.exomem.backend.demo;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.BackendProcess;
+import org.exomem.backend.Exomem;
+import org.exomem.backend.config.Attachment;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.balloon.BalloonOptions;
+
+/** What the demo's guest attaches to. */
+sealed interface DemoServer extends AutoCloseable {
+    /** The name of the only VM. */
+    String VM = "demo";
+
+    /** How it went so far, for people. */
+    String describe() throws IOException;
+
+    /** Ends it, if it has not ended by itself, and checks that it ended well. */
+    @Override
+    void close() throws IOException;
+
+    /** A process of its own, as in real life. */
+    final class Child implements DemoServer {
+        private static final long START_LIMIT_NANOS = 20_000_000_000L;
+
+        private final Process process;
+        private final long startMillis;
+
+        private Child(Process process, long startMillis) {
+            this.process = process;
+            this.startMillis = startMillis;
+        }
+
+        /** Starts the process; returns when its control socket answers. */
+        static Child start(Path socket, Path control) throws IOException {
+            long begin = System.nanoTime();
+            Process process = ChildJvm.of(
+                            Exomem.class,
+                            "serve",
+                            "--control",
+                            control.toString(),
+                            "--balloon",
+                            "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,"))
+                    .redirectError(control.resolveSibling("log").toFile())
+                    .start();
+            try {
+                while (!answers(control)) {
+                    if (process.waitFor(2, TimeUnit.MILLISECONDS) || System.nanoTime() - begin > START_LIMIT_NANOS) {
+                        throw new DemoFailure(
+                                "exomem serve did not start: " + Files.readString(control.resolveSibling("log")));
+                    }
+                }
+                return new Child(process, (System.nanoTime() - begin) / 1_000_000);
+            } catch (IOException e) {
+                process.destroyForcibly();
+                throw e;
+            } catch (InterruptedException e) {
+                process.destroyForcibly();
+                Thread.currentThread().interrupt();
+                throw new DemoFailure("interrupted");
+            }
+        }
+
+        private static boolean answers(Path control) {
+            if (!Files.exists(control)) {
+                return false;
+            }
+            try {
+                ControlClient.connect(control).close();
+                return true;
+            } catch (IOException e) {
+                return false;
+            }
+        }
+
+        @Override
+        public String describe() throws IOException {
+            return "process " + process.pid() + " answers after " + startMillis + " ms, with " + (residentBytes() >> 20)
+                    + " MiB resident";
+        }
+
+        private long residentBytes() throws IOException {
+            for (String line : Files.readAllLines(Path.of("/proc", Long.toString(process.pid()), "status"))) {
+                if (line.startsWith("VmRSS:")) {
+                    return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+                }
+            }
+            return 0;
+        }
+
+        @Override
+        public void close() throws IOException {
+            process.destroy();
+            try {
+                if (!process.waitFor(5, TimeUnit.SECONDS)) {
+                    process.destroyForcibly();
+                    throw new DemoFailure("exomem serve did not end at SIGTERM");
+                }
+            } catch (InterruptedException e) {
+                process.destroyForcibly();
+                Thread.currentThread().interrupt();
+            }
+            if (process.exitValue() != 0) {
+                throw new DemoFailure("exomem serve ended with exit code " + process.exitValue());
+            }
+        }
+    }
+
+    /** In this very process: for the training run of the AOT cache, which sees one process only. */
+    final class Here implements DemoServer {
+        private final BackendProcess process;
+
+        Here(Path socket, Path control) throws IOException {
+            BalloonConfig balloon = new BalloonConfig(
+                    VM, new Attachment.Listen(socket), BalloonOptions.defaults(), 0, OptionalLong.empty());
+            process =
+                    BackendProcess.start(new ServeConfig(Optional.of(control), List.of(balloon)), Optional.of(control));
+        }
+
+        @Override
+        public String describe() {
+            return "in this process";
+        }
+
+        @Override
+        public void close() {
+            process.close();
+        }
+    }
+}

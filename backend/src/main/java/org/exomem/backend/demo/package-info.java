@@ -1,0 +1,5 @@
+/** A balloon's whole life without a VMM, to be watched. */
+@NullMarked
+package org.exomem.backend.demo;
+
+import org.jspecify.annotations.NullMarked;
