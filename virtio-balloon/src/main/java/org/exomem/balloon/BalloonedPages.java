@@ -30,7 +30,7 @@ final class BalloonedPages {
     private final PageFeed feed;
     private boolean aside;
     /** No queue has run, or there was a reset, since the inflate queue stopped. */
-    private boolean driverMayBeNew;
+    private boolean driverMayBeNew = true;
 
     private int stoppedAt;
 

@@ -39,8 +39,14 @@ final class Hinting {
     private int driverId = STOP;
 
     Hinting(PageFeed feed, Listener listener) {
+        this(feed, listener, 0);
+    }
+
+    /** @param lastId the id of the last session; 0 if there was none */
+    Hinting(PageFeed feed, Listener listener, int lastId) {
         this.feed = feed;
         this.listener = listener;
+        this.commandId = lastId;
     }
 
     HintingState state() {

@@ -112,6 +112,12 @@ final class TestQueue {
         return add(readable(littleEndian(pfns)));
     }
 
+    /** The guest's memory is as it was before the last chain came back. */
+    void takeBackLast() {
+        MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
+        ring.set(U16, 2, (short) (ring.get(U16, 2) - 1));
+    }
+
     /** The heads of all chains that the device gave back, in order. */
     List<Integer> used() {
         MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
