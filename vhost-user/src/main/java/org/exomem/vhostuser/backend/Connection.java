@@ -67,7 +67,8 @@ final class Connection {
         return spoken;
     }
 
-    private void readable() {
+    /** Takes what has arrived, the peer's end included. */
+    void readable() {
         try {
             while (open) {
                 switch (reader.read()) {

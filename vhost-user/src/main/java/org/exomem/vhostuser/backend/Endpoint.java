@@ -138,6 +138,10 @@ public final class Endpoint implements AutoCloseable {
     }
 
     private void attach(Fd fd) {
+        if (connection != null) {
+            // A front-end that comes back at once may be found before the end of its old connection is.
+            connection.readable();
+        }
         Connection current = connection;
         if (current != null && current.hasSpoken()) {
             fd.close();

@@ -1,0 +1,274 @@
+package org.exomem.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.UnixSockets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Many VMs on one process; front-ends that stay silent, leave, come back, or take their memory away. */
+class ManyMachinesTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void manySocketsAreServedAtOnce() throws Exception {
+        HeldResources before = HeldResources.now();
+        List<AutoCloseable> all = new ArrayList<>();
+        try {
+            List<EchoGuest> guests = new ArrayList<>();
+            for (int i = 0; i < 40; i++) {
+                EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm" + i));
+                all.add(backEnd);
+                EchoGuest guest = EchoGuest.start(backEnd);
+                all.add(guest);
+                guests.add(guest);
+            }
+            for (int round = 0; round < 5; round++) {
+                for (EchoGuest guest : guests) {
+                    guest.assertEcho();
+                }
+            }
+        } finally {
+            for (AutoCloseable one : all.reversed()) {
+                one.close();
+            }
+        }
+        before.assertSameNow();
+    }
+
+    @Test
+    void aFrontEndThatSaysNothingHoldsUpNobody() throws Exception {
+        try (EchoBackEnd silentOnes = new EchoBackEnd(folder.resolve("silent"));
+                EchoBackEnd other = new EchoBackEnd(folder.resolve("other"));
+                EchoGuest bystander = EchoGuest.start(other)) {
+            HeldResources before = HeldResources.now();
+            try (FrontEnd silent = silentOnes.connect()) {
+                await().until(silentOnes::isConnected);
+                bystander.assertEcho();
+                silentOnes.runOnLoop(() -> silentOnes.device.changeConfig(1));
+                assertThat(silent.connection().awaitReadable(Duration.ofMillis(20)))
+                        .isFalse();
+            }
+            silentOnes.awaitDisconnected();
+            before.assertSameNow();
+            try (EchoGuest next = EchoGuest.start(silentOnes)) {
+                next.assertEcho();
+            }
+        }
+    }
+
+    @Test
+    void aFrontEndMayLeaveAndComeBack() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
+            EchoGuest.start(backEnd).close();
+            backEnd.awaitDisconnected();
+            HeldResources before = HeldResources.now();
+            for (int i = 0; i < 50; i++) {
+                try (EchoGuest guest = EchoGuest.start(backEnd)) {
+                    guest.assertEcho();
+                    guest.frontEnd().setConfig(8, new byte[] {(byte) i});
+                }
+                backEnd.awaitDisconnected();
+                try (EchoGuest guest = EchoGuest.start(backEnd)) {
+                    assertThat(guest.frontEnd().getConfig(8, 1)).containsExactly(i);
+                }
+                backEnd.awaitDisconnected();
+            }
+            assertThat(backEnd.connections.get()).isEqualTo(101);
+            assertThat(backEnd.departures).hasSize(101);
+            assertThat(backEnd.faults).isEmpty();
+            before.assertSameNow();
+        }
+    }
+
+    @Test
+    void aSecondFrontEndIsTurnedAwayAndTheFirstOneGoesOn() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
+                EchoGuest first = EchoGuest.start(backEnd);
+                FrontEnd second = backEnd.connect()) {
+            assertThat(second.connection().awaitClosed()).isTrue();
+            first.assertEcho();
+            backEnd.awaitFault(FaultKind.FRONT_END, "turned away");
+        }
+    }
+
+    @Test
+    void aSilentFrontEndMakesWayForOneThatSpeaks() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
+                FrontEnd silent = backEnd.connect();
+                EchoGuest second = EchoGuest.start(backEnd)) {
+            second.assertEcho();
+            assertThat(silent.connection().awaitClosed()).isTrue();
+        }
+    }
+
+    @Test
+    void aFrontEndThatReturnsAtOnceIsNotTakenForASecondOne() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
+            for (int i = 0; i < 100; i++) {
+                FrontEnd leaving = backEnd.connect();
+                leaving.getFeatures();
+                // The back-end is busy while one leaves and the other comes, and finds both at once.
+                CountDownLatch bothHappened = new CountDownLatch(1);
+                backEnd.loop.execute(() -> awaitUninterrupted(bothHappened));
+                leaving.close();
+                try (FrontEnd returning = backEnd.connect()) {
+                    bothHappened.countDown();
+                    assertThat(returning.getFeatures()).isNotZero();
+                }
+            }
+            assertThat(backEnd.faults).isEmpty();
+        }
+    }
+
+    @Test
+    void everyQueueIsStoppedBeforeAFrontEndIsGone() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
+            EchoGuest.start(backEnd).close();
+            backEnd.awaitDisconnected();
+            assertThat(backEnd.device.calls)
+                    .containsExactly("connected", "started 0", "started 1", "stopped 0", "stopped 1", "disconnected");
+        }
+    }
+
+    @Test
+    void truncatingTheMemoryUnderTheRingsIsAnErrorOfThatMachineOnly() throws Exception {
+        truncateAndKick(0);
+    }
+
+    @Test
+    void truncatingTheMemoryUnderABufferIsAnErrorOfThatMachineOnly() throws Exception {
+        truncateAndKick(1 << 20);
+    }
+
+    private void truncateAndKick(long size) throws Exception {
+        HeldResources before = HeldResources.now();
+        try (EchoBackEnd victim = new EchoBackEnd(folder.resolve("victim"));
+                EchoBackEnd other = new EchoBackEnd(folder.resolve("other"));
+                EchoGuest bystander = EchoGuest.start(other)) {
+            try (EchoGuest guest = EchoGuest.start(victim)) {
+                guest.assertEcho();
+                guest.ring.add(List.of(Buffer.readable(2 << 20, 64), Buffer.writable(3 << 20, 64)));
+                guest.ram.file().truncate(size);
+                guest.ring.kickFd().signal();
+                await().until(() -> !victim.faults.isEmpty());
+                assertThat(victim.faults).noneMatch(fault -> fault.kind() == FaultKind.HOST);
+                bystander.assertEcho();
+            }
+            victim.awaitDisconnected();
+            try (EchoGuest next = EchoGuest.start(victim)) {
+                next.assertEcho();
+            }
+            bystander.assertEcho();
+            assertThat(other.faults).isEmpty();
+        }
+        before.assertSameNow();
+    }
+
+    @Test
+    void aSocketOnWhichSomebodyListensIsNotTaken() throws Exception {
+        try (EchoBackEnd first = new EchoBackEnd(folder.resolve("vm"))) {
+            assertThatThrownBy(() -> new EchoBackEnd(first.socket))
+                    .isInstanceOfSatisfying(
+                            LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.EADDRINUSE));
+            EchoGuest.start(first).close();
+        }
+    }
+
+    @Test
+    void aStaleSocketIsReplacedAndRemovedAtTheEnd() throws Exception {
+        Path socket = folder.resolve("vm");
+        UnixSockets.listen(socket, 1).close();
+        assertThat(socket).exists();
+        try (EchoBackEnd backEnd = new EchoBackEnd(socket);
+                EchoGuest guest = EchoGuest.start(backEnd)) {
+            guest.assertEcho();
+        }
+        assertThat(Files.exists(socket)).isFalse();
+    }
+
+    @Test
+    void anInheritedConnectionIsServed() throws Exception {
+        List<Fd> pair = UnixSockets.pair();
+        EchoDevice device = new EchoDevice();
+        Told told = new Told();
+        try (EventLoop loop = new EventLoop("inherited");
+                Endpoint endpoint = Endpoint.inherit(pair.get(0), device, loop, told);
+                EchoGuest guest = EchoGuest.start(
+                        new FrontEnd(pair.get(1), FrontEnd.LIMIT), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE)) {
+            guest.assertEcho();
+            assertThat(loop.submit(endpoint::isConnected).get()).isTrue();
+        }
+    }
+
+    @Test
+    void anInheritedListeningSocketIsServedAgainAndAgain() throws Exception {
+        Path socket = folder.resolve("vm");
+        Fd listening = UnixSockets.listen(socket, 4);
+        try (EventLoop loop = new EventLoop("inherited");
+                Endpoint endpoint = Endpoint.inherit(listening, new EchoDevice(), loop, new Told())) {
+            for (int i = 0; i < 3; i++) {
+                try (EchoGuest guest =
+                        EchoGuest.start(FrontEnd.connect(socket), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE)) {
+                    guest.assertEcho();
+                    assertThat(loop.submit(endpoint::isConnected).get()).isTrue();
+                }
+            }
+        }
+    }
+
+    @Test
+    void aBackEndThatConnectsWaitsForItsFrontEndAndReturns() throws Exception {
+        Path socket = folder.resolve("vm");
+        try (EventLoop loop = new EventLoop("connecting");
+                Endpoint endpoint = Endpoint.connect(socket, new EchoDevice(), loop, new Told())) {
+            assertThat(loop.submit(endpoint::isConnected).get()).isFalse();
+            try (Fd listening = UnixSockets.listen(socket, 4)) {
+                for (int i = 0; i < 3; i++) {
+                    try (EchoGuest guest = EchoGuest.start(
+                            FrontEnd.accept(listening), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE)) {
+                        guest.assertEcho();
+                    }
+                }
+            }
+        }
+    }
+
+    private static void awaitUninterrupted(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** A listener that is not asked. */
+    private static final class Told implements EndpointListener {
+        @Override
+        public void connected() {}
+
+        @Override
+        public void disconnected(String reason) {}
+
+        @Override
+        public void fault(FaultKind kind, String message) {}
+    }
+}

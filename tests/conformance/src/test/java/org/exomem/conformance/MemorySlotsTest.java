@@ -1,0 +1,102 @@
+package org.exomem.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Region;
+import org.exomem.conformance.frontend.RequestRefusedException;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Memory that comes and goes in many pieces while queues run. */
+class MemorySlotsTest {
+    private static final long PIECE = 64 << 10;
+    private static final long FROM = 1L << 32;
+    private static final int SLOTS = 509;
+
+    @TempDir
+    Path folder;
+
+    EchoBackEnd backEnd;
+    EchoGuest guest;
+    FrontEnd frontEnd;
+    SharedFile file;
+    List<Region> added = new ArrayList<>();
+
+    @BeforeEach
+    void start() throws Exception {
+        backEnd = new EchoBackEnd(folder.resolve("s"));
+        guest = EchoGuest.start(backEnd);
+        frontEnd = guest.frontEnd();
+        file = SharedFile.memfd("pieces", SLOTS * PIECE);
+    }
+
+    @AfterEach
+    void end() {
+        file.close();
+        guest.close();
+        backEnd.close();
+    }
+
+    private void add(int index) throws Exception {
+        Region region = new Region(FROM + index * PIECE, PIECE, (1L << 45) + index * PIECE, index * PIECE);
+        frontEnd.addMemoryRegion(region, file.fd());
+        added.add(region);
+    }
+
+    @Test
+    void allSlotsAreFilledAndEmptiedWhileAQueueRuns() throws Exception {
+        HeldResources before = HeldResources.now();
+        for (int i = 0; i < SLOTS - 1; i++) {
+            add(i);
+            if (i % 50 == 0) {
+                guest.assertEcho();
+            }
+        }
+        assertThatThrownBy(() -> add(SLOTS - 1)).isInstanceOf(RequestRefusedException.class);
+        guest.assertEcho();
+        for (Region region : added.reversed()) {
+            frontEnd.removeMemoryRegion(region);
+        }
+        guest.assertEcho();
+        before.assertSameNow();
+        assertThat(backEnd.device.memoryChanges).isGreaterThanOrEqualTo(2 * (SLOTS - 1));
+    }
+
+    @Test
+    void aBufferMayLieAcrossRegions() throws Exception {
+        for (int i = 0; i < 4; i++) {
+            add(i);
+        }
+        guest.ram.fill(1 << 20, 3 * PIECE, (byte) 0x5a);
+        // From the middle of the first piece to the middle of the last.
+        guest.ring.transfer(
+                List.of(Buffer.readable(1 << 20, 3 * PIECE), Buffer.writable(FROM + PIECE / 2, 3 * PIECE)),
+                FrontEnd.LIMIT);
+        guest.ram.fill(2 << 20, 3 * PIECE, (byte) 0);
+        guest.ring.transfer(
+                List.of(Buffer.readable(FROM + PIECE / 2, 3 * PIECE), Buffer.writable(2 << 20, 3 * PIECE)),
+                FrontEnd.LIMIT);
+        assertThat(guest.ram.bytes(2 << 20, 3 * PIECE).mismatch(guest.ram.bytes(1 << 20, 3 * PIECE)))
+                .isEqualTo(-1);
+    }
+
+    @Test
+    void everyRegionOfATableIsReplacedWhileAQueueRuns() throws Exception {
+        Region ram = guest.device.wireRegions().getFirst();
+        HeldResources before = HeldResources.now();
+        for (int i = 0; i < 20; i++) {
+            frontEnd.setMemTable(List.of(ram), List.of(guest.ram.file().fd()));
+            guest.assertEcho();
+        }
+        before.assertSameNow();
+    }
+}

@@ -1,0 +1,333 @@
+package org.exomem.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.exomem.conformance.frontend.Connection;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Region;
+import org.exomem.conformance.frontend.Reply;
+import org.exomem.conformance.frontend.Request;
+import org.exomem.conformance.frontend.RequestRefusedException;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.Poll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The rules that other back-ends are known to get wrong, one by one. */
+class RulesThatBackEndsGetWrongTest {
+    /** How long to look for something that must not come; short, because it can't prove more than its length. */
+    private static final Duration QUIET = Duration.ofMillis(50);
+
+    @TempDir
+    Path folder;
+
+    EchoBackEnd backEnd;
+    EchoGuest guest;
+    FrontEnd frontEnd;
+
+    @BeforeEach
+    void start() throws Exception {
+        backEnd = new EchoBackEnd(folder.resolve("s"));
+        attach(EchoGuest.EVERY_PROTOCOL_FEATURE);
+    }
+
+    private void attach(long protocolFeatures) throws Exception {
+        guest = EchoGuest.attach(backEnd.connect(), EchoGuest.SPLIT, protocolFeatures);
+        frontEnd = guest.frontEnd();
+    }
+
+    @AfterEach
+    void end() {
+        guest.close();
+        backEnd.close();
+    }
+
+    @Test
+    void everyRequestWithoutAReplyIsConfirmedWhenAsked() throws Exception {
+        frontEnd.send(Request.SET_OWNER, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
+        Reply reply = frontEnd.connection().receive();
+        assertThat(reply.request()).isEqualTo(Request.SET_OWNER);
+        assertThat(reply.flags()).isEqualTo(5);
+        assertThat(reply.asLong()).isZero();
+    }
+
+    @Test
+    void noRequestWithoutAReplyIsConfirmedWhenNotAsked() throws Exception {
+        frontEnd.send(Request.SET_OWNER, Connection.VERSION, Payload.none(), List.of());
+        assertThat(frontEnd.getQueueNum()).isEqualTo(EchoDevice.QUEUES);
+    }
+
+    @Test
+    void noRequestIsConfirmedWithoutReplyAck() throws Exception {
+        guest.close();
+        attach(Protocol.MQ);
+        frontEnd.send(Request.SET_OWNER, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
+        assertThat(frontEnd.getQueueNum()).isEqualTo(EchoDevice.QUEUES);
+    }
+
+    @Test
+    void aRingStartsWithItsKickDescriptorAndNotWithTheFirstKick() throws Exception {
+        int id = guest.ring.add(guest.prepare(new byte[] {5}));
+        guest.device.start(guest.ring, 0, false);
+        assertThat(guest.ring.await(FrontEnd.LIMIT).id()).isEqualTo(id);
+    }
+
+    @Test
+    void aKickBeforeTheEnablingIsNotLost() throws Exception {
+        startWithoutEnabling();
+        int id = guest.ring.add(guest.prepare(new byte[] {5}));
+        guest.ring.kick();
+        assertThat(frontEnd.getStatus()).isEqualTo(11);
+        assertThat(guest.ring.callFd().drain()).isFalse();
+        frontEnd.setVringEnable(0, true);
+        assertThat(guest.ring.await(FrontEnd.LIMIT).id()).isEqualTo(id);
+    }
+
+    @Test
+    void aDisabledRingIsNotProcessedUntilItIsEnabledAgain() throws Exception {
+        guest.device.start();
+        guest.assertEcho();
+        frontEnd.setVringEnable(0, false);
+        guest.ring.add(guest.prepare(new byte[] {5}));
+        guest.ring.kick();
+        assertNothingComesBack();
+        frontEnd.setVringEnable(0, true);
+        guest.ring.await(FrontEnd.LIMIT);
+        guest.assertEcho();
+    }
+
+    @Test
+    void featuresWithoutBit30EnableAllRings() throws Exception {
+        frontEnd.setFeatures(EchoGuest.SPLIT & ~Features.PROTOCOL_FEATURES);
+        startWithoutEnabling();
+        guest.assertEcho();
+    }
+
+    @Test
+    void featuresWithBit30DisableNoRingThatWasEnabledWithout() throws Exception {
+        frontEnd.setFeatures(EchoGuest.SPLIT & ~Features.PROTOCOL_FEATURES);
+        frontEnd.setFeatures(EchoGuest.SPLIT);
+        startWithoutEnabling();
+        guest.assertEcho();
+    }
+
+    @Test
+    void featuresNeverDisableARing() throws Exception {
+        guest.device.start();
+        frontEnd.setFeatures(EchoGuest.SPLIT);
+        guest.assertEcho();
+        frontEnd.setFeatures(EchoGuest.SPLIT | Features.LOG_ALL);
+        guest.assertEcho();
+    }
+
+    private void assertNothingComesBack() throws Exception {
+        // The call for what came back before may arrive only now, and means nothing.
+        if (Poll.readable(guest.ring.callFd().fd(), QUIET)) {
+            guest.ring.callFd().drain();
+        }
+        assertThat(guest.ring.poll()).isNull();
+    }
+
+    private void startWithoutEnabling() throws Exception {
+        frontEnd.setVringNum(0, guest.ring.size());
+        frontEnd.setVringBase(0, 0);
+        frontEnd.setVringAddr(guest.ring.addresses(false));
+        frontEnd.setVringCall(0, guest.ring.callFd());
+        frontEnd.setVringKick(0, guest.ring.kickFd());
+    }
+
+    @Test
+    void stoppingARingCompletesWhatIsInFlight() throws Exception {
+        guest.device.start();
+        guest.holding.add(guest.prepare(new byte[] {5}));
+        guest.holding.kick();
+        await().until(() -> backEnd.device.heldChains == 1);
+        assertThat(frontEnd.getVringBase(EchoDevice.HOLDING)).isEqualTo(1);
+        assertThat(guest.holding.poll()).isNotNull();
+        assertThat(backEnd.device.calls).endsWith("stopped 1 completing");
+    }
+
+    @Test
+    void aStoppedRingGoesOnWhereItStood() throws Exception {
+        guest.device.start();
+        guest.assertEcho();
+        int base = frontEnd.getVringBase(0);
+        guest.ring.add(guest.prepare(new byte[] {5}));
+        guest.ring.kick();
+        assertNothingComesBack();
+        guest.device.start(guest.ring, base, false);
+        guest.ring.await(FrontEnd.LIMIT);
+        guest.assertEcho();
+    }
+
+    @Test
+    void everyBaseIsAnsweredAlsoOfRingsThatNeverStarted() throws Exception {
+        for (int index = 0; index < EchoDevice.QUEUES; index++) {
+            frontEnd.setVringBase(index, 7);
+            assertThat(frontEnd.getVringBase(index)).isEqualTo(7);
+        }
+    }
+
+    @Test
+    void nothingIsSaidWhileAllRingsAreStopped() throws Exception {
+        guest.device.start();
+        guest.device.stop();
+        guest.ring.callFd().drain();
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+        assertThat(guest.ring.callFd().drain()).isFalse();
+        guest.device.start();
+        assertThat(frontEnd.getConfig(0, 1)).containsExactly(9);
+    }
+
+    @Test
+    void aConfigChangeIsToldWhileARingIsStarted() throws Exception {
+        guest.device.start();
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+        assertThat(frontEnd.getConfig(0, 1)).containsExactly(9);
+    }
+
+    @Test
+    void noConfigChangeIsToldBeforeTheDriverStartsTheDevice() throws Exception {
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+    }
+
+    @Test
+    void aChannelThatNobodyReadsDoesNotStopTheDevice() throws Exception {
+        guest.device.start();
+        for (int i = 0; i < 20_000; i++) {
+            int value = i;
+            backEnd.loop.execute(() -> backEnd.device.changeConfig(value));
+        }
+        guest.assertEcho();
+    }
+
+    @Test
+    void enablingIsAcceptedForQueuesThatWereNeverSetUp() throws Exception {
+        for (int index = 0; index < EchoDevice.QUEUES; index++) {
+            frontEnd.setVringEnable(index, true);
+            frontEnd.setVringEnable(index, false);
+        }
+        guest.device.start();
+        guest.assertEcho();
+    }
+
+    @Test
+    void callDescriptorsThatComeAgainAndAgainAreNotHoarded() throws Exception {
+        guest.device.start();
+        HeldResources before = HeldResources.now();
+        for (int i = 0; i < 100; i++) {
+            try (EventFd other = new EventFd()) {
+                frontEnd.setVringCall(0, other);
+                frontEnd.setVringErr(0, other);
+            }
+            frontEnd.setVringKick(0, guest.ring.kickFd());
+        }
+        frontEnd.setVringCall(0, guest.ring.callFd());
+        guest.assertEcho();
+        assertThat(HeldResources.now().count("anon_inode:[eventfd]"))
+                .isLessThanOrEqualTo(before.count("anon_inode:[eventfd]") + 1);
+    }
+
+    @Test
+    void memoryOutlivesAStopAndAStartOfTheDevice() throws Exception {
+        guest.device.start();
+        guest.assertEcho();
+        List<Integer> bases = guest.device.stop();
+        frontEnd.setStatus(0);
+        frontEnd.setFeatures(EchoGuest.SPLIT);
+        guest.device.start(guest.ring, bases.getFirst(), false);
+        guest.assertEcho();
+    }
+
+    @Test
+    void theNumberOfSlotsDoesNotShrinkOverAReconnect() throws Exception {
+        long slots = frontEnd.getMaxMemSlots();
+        guest.close();
+        attach(EchoGuest.EVERY_PROTOCOL_FEATURE);
+        assertThat(frontEnd.getMaxMemSlots()).isGreaterThanOrEqualTo(slots);
+    }
+
+    @Test
+    void twoRegionsOfOneFileAreServedEachAtItsOffset() throws Exception {
+        guest.close();
+        backEnd.awaitDisconnected();
+        try (GuestRam ram = GuestRam.withPciHole(4 << 20, 2 << 20);
+                AttachedDevice device = AttachedDevice.attach(
+                        backEnd.connect(), ram, EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE)) {
+            var ring = device.addRing(0, 16);
+            device.start();
+            long high = (1L << 32) + (1 << 20);
+            ram.fill(high, 4096, (byte) 3);
+            ring.transfer(List.of(Buffer.readable(high, 4096), Buffer.writable(high + 8192, 4096)), FrontEnd.LIMIT);
+            assertThat(ram.getByte(high + 8192)).isEqualTo((byte) 3);
+            assertThat(ram.getByte(high + 8192 + 4095)).isEqualTo((byte) 3);
+        }
+    }
+
+    @Test
+    void withGpaAddressesTheUserAddressIsTheGuestAddress() throws Exception {
+        guest.close();
+        backEnd.awaitDisconnected();
+        guest = EchoGuest.start(
+                backEnd.connect(), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE | Protocol.GPA_ADDRESSES);
+        assertThat(guest.device.wireRegions().getFirst().userAddress()).isZero();
+        guest.assertEcho();
+    }
+
+    @Test
+    void aConfigReadHasExactlyTheSizeThatWasAskedFor() throws Exception {
+        for (int offset = 0; offset < EchoDevice.CONFIG_SIZE; offset++) {
+            for (int size = 1; size <= EchoDevice.CONFIG_SIZE - offset; size++) {
+                assertThat(frontEnd.getConfig(offset, size)).hasSize(size);
+            }
+        }
+    }
+
+    @Test
+    void inbandNotificationsWithoutTheirChannelAreNotAccepted() throws Exception {
+        frontEnd.send(
+                Request.SET_PROTOCOL_FEATURES,
+                Connection.VERSION,
+                Payload.number(Protocol.MQ | Protocol.INBAND_NOTIFICATIONS),
+                List.of());
+        assertThat(frontEnd.connection().awaitClosed()).isTrue();
+    }
+
+    @Test
+    void protocolFeaturesAreNegotiatedBeforeAndWithoutTheFeatures() throws Exception {
+        guest.close();
+        backEnd.awaitDisconnected();
+        try (FrontEnd early = backEnd.connect()) {
+            assertThat(early.getProtocolFeatures() & Protocol.REPLY_ACK).isNotZero();
+            early.setProtocolFeatures(Protocol.REPLY_ACK);
+            early.setOwner();
+        }
+    }
+
+    @Test
+    void aRemovedRegionIsUnmappedAndItsFileClosed() throws Exception {
+        HeldResources before = HeldResources.now();
+        Region extra = new Region(1L << 40, 1 << 20, 1L << 41, 0);
+        frontEnd.addMemoryRegion(extra, guest.ram.file().fd());
+        assertThat(HeldResources.now()).isNotEqualTo(before);
+        frontEnd.removeMemoryRegion(extra);
+        before.assertSameNow();
+        assertThatThrownBy(() -> frontEnd.removeMemoryRegion(extra)).isInstanceOf(RequestRefusedException.class);
+    }
+}
