@@ -68,10 +68,11 @@ public final class BackendProcess implements AutoCloseable {
     /** Disconnects everybody and removes the sockets. */
     @Override
     public void close() {
+        // The VMs first: their leaving is an event, and a control socket that is closed takes none.
+        vms.forEach(BalloonVm::close);
         ControlServer server = control;
         if (server != null) {
             server.close();
         }
-        vms.forEach(BalloonVm::close);
     }
 }
