@@ -56,6 +56,12 @@ final class GuestRam implements AutoCloseable {
         return address;
     }
 
+    /** Frees what was allocated, and empties the first region. */
+    void reset() {
+        regions.getFirst().segment().fill((byte) 0);
+        allocated = START;
+    }
+
     /** A range that lies in one region. */
     MemorySegment at(long address, long bytes) {
         MemoryRegion region = regionOf(address);

@@ -92,8 +92,17 @@ final class SplitDriver extends TestDriver {
         U16.setRelease(driverArea, 2L, (short) available);
     }
 
+    void setAvailableHead(int position, int head) {
+        U16.set(driverArea, 4 + 2L * position, (short) head);
+    }
+
     void setAvailableIndex(int index) {
         U16.setRelease(driverArea, 2L, (short) index);
+    }
+
+    /** The flags of the used ring. */
+    int deviceFlags() {
+        return (short) U16.getVolatile(deviceArea, 0L) & 0xffff;
     }
 
     int usedIndex() {

@@ -75,21 +75,21 @@ class VirtqueueTest {
             int[] tokens = new int[size];
             DescriptorChain[] chains = new DescriptorChain[size];
             for (int lap = 0; lap < 3; lap++) {
+                int popped = 0;
                 for (int i = 0; i < size; i++) {
                     tokens[i] = driver.add(piece);
-                }
-                assertThat(driver.add(piece)).isEqualTo(-1);
-                for (int i = 0; i < size; i++) {
                     DescriptorChain chain = chains[i] == null ? chains[i] = new DescriptorChain() : chains[i];
-                    assertThat(queue.pop(chain)).isTrue();
+                    popped += queue.pop(chain) ? 1 : 0;
                 }
+                assertThat(popped).isEqualTo(size);
+                assertThat(driver.add(piece)).as("the ring is full").isEqualTo(-1);
                 assertThat(queue.pop(new DescriptorChain())).isFalse();
+                int right = 0;
                 for (int i = 0; i < size; i++) {
                     queue.push(chains[i], i & 15);
+                    right += new Used(tokens[i], i & 15).equals(driver.poll()) ? 1 : 0;
                 }
-                for (int i = 0; i < size; i++) {
-                    assertThat(driver.poll()).isEqualTo(new Used(tokens[i], i & 15));
-                }
+                assertThat(right).as("lap %d", lap).isEqualTo(size);
             }
         }
     }
