@@ -22,11 +22,12 @@ public record BalloonOptions(
         boolean discard) {
 
     /**
-     * Everything except MUST_TELL_HOST and DEFLATE_ON_OOM, which change how a guest behaves under pressure and are off in
-     * other balloons too until somebody asks for them.
+     * Everything except DEFLATE_ON_OOM, which changes how a guest behaves under pressure and is off in other balloons too
+     * until somebody asks for it. MUST_TELL_HOST is what makes it safe to discard huge pages of the host, and costs a
+     * driver nothing that waits for its acknowledgements anyway, as Linux does.
      */
     public static BalloonOptions defaults() {
-        return new BalloonOptions(false, true, false, true, true, true, true);
+        return new BalloonOptions(true, true, false, true, true, true, true);
     }
 
     /** The feature bits on offer. */

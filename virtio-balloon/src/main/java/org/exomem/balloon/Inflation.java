@@ -11,13 +11,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The two queues are served one after the other, each as its kicks come. A page can't be waiting in both: the driver
  * must not ask for a page back before its inflation was acknowledged ("Device Operation"), and one that does so all the
- * same, or that puts a page back in before its deflation was acknowledged, loses the content of that page only.
+ * same, or that puts a page back in before its deflation was acknowledged, loses the content of that page only. What
+ * holds where one page of the host has many of the guest's is said in {@link HostPages}.
  */
 final class Inflation {
     private final PfnQueue queues;
     private final BalloonedPages pages;
     private final GuestMemory memory;
     private final @Nullable HostPages hostPages;
+    private boolean mustTellHost;
 
     /** @param discarder null if nothing is to be discarded */
     Inflation(PfnQueue queues, BalloonedPages pages, GuestMemory memory, @Nullable Discarder discarder) {
@@ -27,12 +29,20 @@ final class Inflation {
         this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder);
     }
 
+    void memoryChanged() {
+        if (hostPages != null) {
+            hostPages.memoryChanged();
+        }
+    }
+
     /**
      * Serves the inflate queue.
      *
+     * @param negotiated true if the driver has MUST_TELL_HOST
      * @throws DriverFault if a buffer is not an array of numbers of pages in memory
      */
-    void inflate(Virtqueue queue) {
+    void inflate(Virtqueue queue, boolean negotiated) {
+        mustTellHost = negotiated;
         queues.process(queue, memory, page -> false, this::putIn);
     }
 
@@ -49,8 +59,7 @@ final class Inflation {
         // All pages first: parts of a larger host page may come in different runs.
         batch.forEachRun(pages::putIn);
         if (hostPages != null) {
-            batch.forEachRun(hostPages::discard);
-            hostPages.flush();
+            hostPages.discard(batch, mustTellHost);
         }
     }
 

@@ -279,7 +279,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     @Override
     public void process(Virtqueue queue) {
         switch (roles[queue.index()]) {
-            case INFLATE -> Objects.requireNonNull(inflation).inflate(queue);
+            case INFLATE ->
+                Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
             case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
             case STATISTICS -> statistics.process(queue);
             case FREE_PAGES -> changeHinting(hints -> hints.process(queue));
@@ -314,6 +315,9 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     @Override
     public void memoryChanged() {
+        if (inflation != null) {
+            inflation.memoryChanged();
+        }
         listener.guestMemoryChanged(guestMemoryBytes());
     }
 

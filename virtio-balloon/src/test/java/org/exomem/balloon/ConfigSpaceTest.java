@@ -176,7 +176,7 @@ class ConfigSpaceTest {
         try (TestGuest plain = new TestGuest(new BalloonOptions(false, false, false, false, false, false, true));
                 TestGuest usual = new TestGuest(BalloonOptions.defaults())) {
             assertThat(plain.balloon.features()).isZero();
-            assertThat(usual.balloon.features()).isEqualTo(0b11_1010);
+            assertThat(usual.balloon.features()).isEqualTo(0b11_1011);
         }
     }
 

@@ -131,6 +131,24 @@ class HugePagesTest {
     }
 
     @Test
+    void aDriverThatNeedNotTellLosesHostPagesOnlyWhoseAllPartsComeTogether() throws LinuxException {
+        guest.reboot(TestGuest.ALL_FEATURES & ~BalloonFeatures.MUST_TELL_HOST);
+        MemoryRegion region = region(2);
+        guest.balloon.memoryChanged();
+        guest.inflate(range(FIRST, PARTS - 1));
+        // The driver may be using the pages of before again, and tell later.
+        guest.inflate(FIRST + PARTS - 1);
+        assertThat(region.file().allocatedBytes()).isEqualTo(2 * HUGE);
+
+        guest.queues[0].addPfns(range(FIRST + PARTS + 256, 256));
+        guest.inflate(range(FIRST + PARTS, 256));
+
+        assertThat(region.file().allocatedBytes()).isEqualTo(HUGE);
+        assertThat(region.segment().get(JAVA_BYTE, 0)).isEqualTo((byte) 1);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(2 * PARTS);
+    }
+
+    @Test
     void aHostPageThatTwoRegionsShareGoesWithThePartsOfBoth() throws LinuxException {
         SharedFile file = file(2);
         file.allocate(0, 2 * HUGE);

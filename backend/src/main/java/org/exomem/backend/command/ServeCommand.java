@@ -37,7 +37,7 @@ import picocli.CommandLine.Spec;
             "  stats-interval=SECONDS   asks the guest for statistics by itself (default: 0, never)",
             "  discard=on|off           returns ballooned and reported pages to the host (default: on)",
             "  deflate-on-oom=on|off    lets the guest take pages back when it runs out (default: off)",
-            "  must-tell-host=on|off    the guest asks before it takes pages back (default: off)",
+            "  must-tell-host=on|off    the guest asks before it takes pages back (default: on)",
             "  statistics=, free-page-hint=, page-poison=, free-page-reporting=on|off (default: on)",
             "",
             "Examples:",
