@@ -28,8 +28,8 @@ final class BalloonedGuestTest {
                 Qemu qemu = start(backEnd, guest(backEnd, GuestImage.Linux.BOOKWORM))) {
             // Linux refuses page-poison unless it poisons or clears its free pages.
             assertThat(backEnd.balloon("a").features())
-                    .containsExactlyInAnyOrder("statistics", "free-page-hint", "free-page-reporting");
-            assertThat(acknowledged(qemu)).startsWith("010101");
+                    .containsExactlyInAnyOrder("must-tell-host", "statistics", "free-page-hint", "free-page-reporting");
+            assertThat(acknowledged(qemu)).startsWith("110101");
         }
     }
 
