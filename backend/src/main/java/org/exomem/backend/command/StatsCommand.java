@@ -2,6 +2,8 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Set;
@@ -17,7 +19,7 @@ import picocli.CommandLine.Parameters;
 /** {@code exomem stats}. */
 @Command(
         name = "stats",
-        description = "Shows what the guest last told of its memory, and asks it for newer values.",
+        description = "Asks the guest for its memory statistics, and shows the last that came.",
         footerHeading = "%nExamples:%n",
         footer = {"  exomem stats web", "  exomem stats web --interval 5     asks every 5 s from now on"})
 final class StatsCommand implements Callable<Integer> {
@@ -29,6 +31,9 @@ final class StatsCommand implements Callable<Integer> {
             "stat-total-memory",
             "stat-available-memory",
             "stat-disk-caches");
+
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
+    private static final int LOOKS = 40;
 
     @Mixin
     private ControlOption control;
@@ -52,9 +57,21 @@ final class StatsCommand implements Callable<Integer> {
             if (interval != null) {
                 session.execute("set-balloon-stats-interval", about.deepCopy().put("interval", interval));
             }
-            JsonNode answer = session.execute("query-balloon-stats", about);
+            JsonNode answer = fresh(session, about);
             return output.show(answer, () -> table(answer));
         });
+    }
+
+    /** The first question makes the guest answer; it does so in a moment, unless it hangs. */
+    private static JsonNode fresh(ControlOption.Session session, ObjectNode about) throws IOException {
+        JsonNode answer = session.execute("query-balloon-stats", about);
+        for (int look = 0;
+                look < LOOKS && (look == 0 || answer.path("last-update").asLong() == 0);
+                look++) {
+            session.client().event(LOOK_AGAIN);
+            answer = session.execute("query-balloon-stats", about);
+        }
+        return answer;
     }
 
     private static String table(JsonNode answer) {

@@ -80,6 +80,14 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         ctx.close();
     }
 
+    /** Disconnects the client. On the control socket's loop. */
+    void close() {
+        ChannelHandlerContext ctx = context;
+        if (ctx != null) {
+            ctx.close();
+        }
+    }
+
     /** Sends an event, if the client has negotiated and keeps up with reading. On the control socket's loop. */
     void event(JsonNode event) {
         ChannelHandlerContext ctx = context;

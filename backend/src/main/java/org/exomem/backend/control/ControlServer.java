@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.FixedRecvByteBufAllocator;
@@ -28,6 +29,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.vhostuser.backend.StaleSocket;
+import org.jspecify.annotations.Nullable;
 
 /** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
 // Netty's loop logs what its tasks throw; none of them is waited for.
@@ -42,6 +44,8 @@ public final class ControlServer implements AutoCloseable {
     private final Set<ControlConnection> connections = new LinkedHashSet<>();
     private final EventThrottle throttle = new EventThrottle(
             EVENT_INTERVAL, (delay, task) -> loop.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS));
+
+    private @Nullable Channel listening;
 
     private ControlServer(Path path) {
         this.path = path;
@@ -72,14 +76,15 @@ public final class ControlServer implements AutoCloseable {
                 "." + path.getFileName() + "." + ProcessHandle.current().pid());
         Files.deleteIfExists(unfinished);
         try {
-            new ServerBootstrap()
+            listening = new ServerBootstrap()
                     .group(loop)
                     .channel(EpollServerDomainSocketChannel.class)
                     .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                     .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
                     .childHandler(new Welcome(commands))
                     .bind(new DomainSocketAddress(unfinished.toFile()))
-                    .syncUninterruptibly();
+                    .syncUninterruptibly()
+                    .channel();
             Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
             Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
         } catch (Exception e) {
@@ -162,6 +167,12 @@ public final class ControlServer implements AutoCloseable {
         } catch (IOException e) {
             // Nothing is lost: the next process finds nobody listening there, and removes it.
         }
+        Channel accepting = listening;
+        if (accepting != null) {
+            accepting.close().syncUninterruptibly();
+        }
+        loop.submit(() -> List.copyOf(connections).forEach(ControlConnection::close))
+                .syncUninterruptibly();
         loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 }

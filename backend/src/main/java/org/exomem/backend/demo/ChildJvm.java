@@ -19,7 +19,10 @@ final class ChildJvm {
                 words.add(option);
             }
         }
-        words.add("--enable-native-access=ALL-UNNAMED");
+        // Given twice, or not at all at the training run, it would make the AOT cache useless.
+        if (words.stream().noneMatch(word -> word.startsWith("--enable-native-access"))) {
+            words.add("--enable-native-access=ALL-UNNAMED");
+        }
         words.add("-cp");
         words.add(System.getProperty("java.class.path", "." + File.separator));
         words.add(main.getName());

@@ -1,0 +1,100 @@
+package org.exomem.backend;
+
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.library.Architectures;
+
+/** The arrows of the house: who may know whom. */
+@AnalyzeClasses(packages = "org.exomem", importOptions = ImportOption.DoNotIncludeTests.class)
+class ArrowsTest {
+    private static final String VHOST_USER = "org.exomem.vhostuser..";
+    private static final String BALLOON = "org.exomem.balloon..";
+    private static final String CONFORMANCE = "org.exomem.conformance..";
+    private static final String BACKEND = "org.exomem.backend..";
+
+    @ArchTest
+    static final ArchRule ARROWS_POINT_ONE_WAY = Architectures.layeredArchitecture()
+            .consideringOnlyDependenciesInAnyPackage("org.exomem..")
+            .layer("vhost-user")
+            .definedBy(VHOST_USER)
+            .layer("balloon")
+            .definedBy(BALLOON)
+            .layer("conformance")
+            .definedBy(CONFORMANCE)
+            .layer("backend")
+            .definedBy(BACKEND)
+            .whereLayer("backend")
+            .mayNotBeAccessedByAnyLayer()
+            .whereLayer("balloon")
+            .mayOnlyBeAccessedByLayers("backend")
+            .whereLayer("conformance")
+            .mayOnlyBeAccessedByLayers("backend")
+            .whereLayer("vhost-user")
+            .mayOnlyBeAccessedByLayers("backend", "balloon", "conformance");
+
+    @ArchTest
+    static final ArchRule CONFORMANCE_ENCODES_FOR_ITSELF = noClasses()
+            .that()
+            .resideInAPackage(CONFORMANCE)
+            .should()
+            .dependOnClassesThat(exomemOutside("org.exomem.vhostuser.linux..", CONFORMANCE))
+            .because("one mistake must not hide in the back-end and in what tests it");
+
+    @ArchTest
+    static final ArchRule SYSTEM_CALLS_ARE_IN_ONE_PLACE = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.exomem.vhostuser.linux..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("com.sun.jna..");
+
+    @ArchTest
+    static final ArchRule WIRE_AND_RINGS_KNOW_NO_SESSION = noClasses()
+            .that()
+            .resideInAnyPackage(
+                    "org.exomem.vhostuser.linux..",
+                    "org.exomem.vhostuser.memory..",
+                    "org.exomem.vhostuser.virtqueue..",
+                    "org.exomem.vhostuser.protocol..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("org.exomem.vhostuser.backend..");
+
+    @ArchTest
+    static final ArchRule DEVICES_KNOW_NO_WIRE = noClasses()
+            .that()
+            .resideInAPackage(BALLOON)
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("org.exomem.vhostuser.protocol..", "io.netty..");
+
+    @ArchTest
+    static final ArchRule COMMANDS_ARE_ON_TOP_OF_THE_PROCESS = noClasses()
+            .that()
+            .resideInAnyPackage("..backend.control..", "..backend.vm..", "..backend.config..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("..backend.command..", "..backend.demo..", "picocli..");
+
+    @ArchTest
+    static final ArchRule PACKAGES_ARE_NULL_MARKED = classes()
+            .that()
+            .haveSimpleName("package-info")
+            .should()
+            .beAnnotatedWith("org.jspecify.annotations.NullMarked");
+
+    private static DescribedPredicate<JavaClass> exomemOutside(String... packages) {
+        return resideInAPackage("org.exomem..")
+                .and(DescribedPredicate.not(resideInAnyPackage(packages)))
+                .as("of exomem outside of %s", String.join(", ", packages));
+    }
+}

@@ -1,0 +1,197 @@
+package org.exomem.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.backend.control.Json;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code exomem serve} as a process: how it starts, refuses to, and ends. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class ServeProcessTest {
+    @TempDir
+    Path folder;
+
+    private final List<Process> started = new ArrayList<>();
+
+    @AfterEach
+    void endAll() throws InterruptedException {
+        for (Process process : started) {
+            process.destroyForcibly().waitFor();
+        }
+    }
+
+    @Test
+    void sigtermEndsItCleanlyWithItsSocketsGone() throws Exception {
+        Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
+        awaitControl(process);
+        process.destroy();
+        assertThat(process.waitFor()).isZero();
+        assertThat(folder.resolve("control")).doesNotExist();
+        assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    @Test
+    void sigintEndsItLikewise() throws Exception {
+        Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
+        awaitControl(process);
+        new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+        assertThat(process.waitFor()).isZero();
+        assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    @Test
+    void quitEndsItCleanly() throws Exception {
+        Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
+        awaitControl(process);
+        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+            client.execute("quit", Json.object());
+        }
+        assertThat(process.waitFor()).isZero();
+        assertThat(folder.resolve("control")).doesNotExist();
+        assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    @Test
+    void killedProcessLeavesSocketsThatTheNextOneReplaces() throws Exception {
+        String[] words = {"serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a")};
+        Process first = exomem(words);
+        awaitControl(first);
+        first.destroyForcibly().waitFor();
+        assertThat(folder.resolve("a")).exists();
+        awaitControl(exomem(words));
+    }
+
+    @Test
+    void balloonSocketOfALivingProcessIsNotTaken() throws Exception {
+        try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            other.bind(UnixDomainSocketAddress.of(folder.resolve("a")));
+            Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
+            assertThat(process.waitFor()).isEqualTo(1);
+            assertThat(errors(process)).contains(path("a")).contains("another process listens there");
+        }
+        assertThat(folder.resolve("control")).doesNotExist();
+    }
+
+    @Test
+    void failureOfOneSocketLeavesNoneBehind() throws Exception {
+        Path file = Files.writeString(folder.resolve("file"), "precious");
+        Process process = exomem(
+                "serve",
+                "--control",
+                path("control"),
+                "--balloon",
+                "vm=a,socket=" + path("a"),
+                "--balloon",
+                "vm=b,socket=" + file);
+        assertThat(process.waitFor()).isEqualTo(1);
+        assertThat(folder.resolve("a")).doesNotExist();
+        assertThat(file).hasContent("precious");
+    }
+
+    @Test
+    void socketPathAloneServesOneBalloonWithoutControlSocket() throws Exception {
+        Process process = exomem("--socket-path=" + path("a"));
+        await().atMost(Duration.ofSeconds(30)).until(() -> Files.exists(folder.resolve("a")));
+        process.destroy();
+        assertThat(process.waitFor()).isZero();
+        assertThat(errors(process)).doesNotContain("control socket");
+    }
+
+    @Test
+    void capabilitiesAreThoseOfABalloon() throws Exception {
+        Process process = exomem("--print-capabilities", "--socket-path", "/ignored");
+        String printed = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).isZero();
+        JsonNode capabilities = Json.parse(printed);
+        assertThat(capabilities.path("type").asText()).isEqualTo("balloon");
+        assertThat(capabilities.path("features").valueStream().map(JsonNode::asText))
+                .containsExactly(
+                        "must-tell-host",
+                        "statistics",
+                        "deflate-on-oom",
+                        "free-page-hint",
+                        "page-poison",
+                        "free-page-reporting");
+    }
+
+    @Test
+    void wrongBalloonIsExitCode2AndOneLine() throws Exception {
+        Process process = exomem("serve", "--balloon", "vm=a");
+        assertThat(process.waitFor()).isEqualTo(2);
+        assertThat(errors(process).lines())
+                .containsExactly("exomem: --balloon vm=a: socket (or fd) is missing: where the front-end attaches");
+    }
+
+    @Test
+    void balloonsOfAFileAreServed() throws Exception {
+        Path config = Files.writeString(folder.resolve("config.yaml"), """
+                control: control
+                balloons:
+                  - vm: a
+                    socket: a
+                  - vm: b
+                    socket: b
+                    size: 1G
+                """);
+        awaitControl(exomem("serve", "--config", config.toString()));
+        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+            JsonNode vms = client.execute("query-vms", Json.object());
+            assertThat(vms.valueStream().map(vm -> vm.path("name").asText())).containsExactly("a", "b");
+            assertThat(vms.path(1).path("target").asLong()).isEqualTo(1L << 30);
+        }
+    }
+
+    private String path(String name) {
+        return folder.resolve(name).toString();
+    }
+
+    private Process exomem(String... words) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Exomem.class.getName()));
+        command.addAll(List.of(words));
+        Process process = new ProcessBuilder(command)
+                .redirectError(folder.resolve("errors" + started.size()).toFile())
+                .start();
+        started.add(process);
+        return process;
+    }
+
+    private String errors(Process process) throws IOException {
+        return Files.readString(folder.resolve("errors" + started.indexOf(process)));
+    }
+
+    private void awaitControl(Process process) {
+        await().atMost(Duration.ofSeconds(40)).until(() -> {
+            assertThat(process.isAlive()).as("still running").isTrue();
+            try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+                return client.execute("query-status", Json.object())
+                        .path("running")
+                        .asBoolean();
+            } catch (IOException e) {
+                return false;
+            }
+        });
+    }
+}

@@ -1,0 +1,215 @@
+package org.exomem.backend.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.TestVms;
+import org.exomem.backend.control.Json;
+import org.exomem.conformance.guest.BalloonDriver;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The commands, against a back-end that serves in this JVM, with guests of our own. */
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class CommandsTest {
+    private static final int MIB = 1 << 20;
+
+    private TestVms vms;
+    private String control;
+
+    @BeforeEach
+    void serve() throws Exception {
+        vms = TestVms.named("a", "longer-name");
+        control = vms.control().toString();
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        vms.close();
+    }
+
+    @Test
+    void vmsIsATableOfWhatIsThere() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        driver.inflate(32 * MIB, MIB);
+        driver.writeActual(256);
+        assertThat(Ran.of("balloon", "longer-name", "1.5G", "--control", control)
+                        .code())
+                .isZero();
+
+        Ran ran = Ran.of("vms", "--control", control);
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out().replace(vms.folder().toString(), "")).isEqualTo("""
+                        VM           STATE      MEMORY  ACTUAL   TARGET  FEATURES                                       SOCKET
+                        a            connected  64 MiB  63 MiB        -  statistics,free-page-hint,free-page-reporting  /a
+                        longer-name  waiting         -       -  1.5 GiB  -                                              /longer-name
+                        """);
+    }
+
+    @Test
+    void jsonIsWhatTheControlSocketSays() throws Exception {
+        Ran ran = Ran.of("vms", "--json", "--control", control);
+        assertThat(ran.code()).isZero();
+        JsonNode vm = Json.parse(ran.out()).path(1);
+        assertThat(vm.path("name").asText()).isEqualTo("longer-name");
+        assertThat(vm.path("connected").asBoolean()).isFalse();
+    }
+
+    @Test
+    void balloonWaitsUntilTheGuestHasDoneIt() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        CompletableFuture<Void> guest = CompletableFuture.runAsync(() -> {
+            try {
+                driver.awaitConfigChange();
+                long pages = driver.numPages();
+                driver.inflate(16 * MIB, pages * 4096);
+                driver.writeActual((int) pages);
+            } catch (java.io.IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        });
+
+        Ran ran = Ran.of("balloon", "a", "48M", "--wait", "--control", control);
+        guest.join();
+        assertThat(ran.err()).isEmpty();
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out()).isEqualTo("""
+                        BALLOON          VALUE
+                        memory          64 MiB
+                        actual          48 MiB
+                        target          48 MiB
+                        in the balloon  16 MiB
+                        """);
+    }
+
+    @Test
+    void waitingForAGuestThatDoesNothingEndsWithItsOwnExitCode() throws Exception {
+        vms.attach("a");
+        Ran ran = Ran.of("balloon", "a", "48M", "--wait", "--timeout", "0", "--control", control);
+        assertThat(ran.code()).isEqualTo(ExitCode.TIMED_OUT);
+        assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, wanted are 48 MiB");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"-16M, 12288", "+16M, 4096", "32MiB, 8192", "1G, 0"})
+    void sizesMayBeAbsoluteOrRelative(String size, int pages) throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        driver.inflate(32 * MIB, 32 * MIB);
+        driver.writeActual(8192);
+        await().until(() -> Ran.of("balloon", "a", "--control", control).out().contains("actual          32 MiB"));
+        assertThat(Ran.of("balloon", "--control", control, "a", "--", size).code())
+                .isZero();
+        assertThat(driver.numPages()).isEqualTo(pages);
+    }
+
+    @Test
+    void statisticsAreAskedForAndShown() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        driver.offerStatistics(Map.of(4, 3L * MIB, 2, 7L));
+        CompletableFuture<Void> guest = CompletableFuture.runAsync(() -> {
+            try {
+                driver.awaitStatisticsRequest();
+                driver.offerStatistics(Map.of(4, 5L * MIB, 2, 8L));
+            } catch (java.io.IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        });
+        await().until(() -> Ran.of("stats", "a", "--control", control).out().contains("5 MiB"));
+        guest.join();
+        assertThat(Ran.of("stats", "a", "--control", control).out()).startsWith("""
+                        STATISTIC     VALUE
+                        major-faults      8
+                        free-memory   5 MiB
+                        As of\
+                        """);
+        assertThat(Ran.of("stats", "a", "--interval", "3600", "--control", control)
+                        .code())
+                .isZero();
+        JsonNode vm =
+                Json.parse(Ran.of("vms", "--json", "--control", control).out()).path(0);
+        assertThat(vm.path("stats-interval").asInt()).isEqualTo(3600);
+    }
+
+    @Test
+    void hintSessionIsStartedAndShown() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        Ran started = Ran.of("hints", "a", "start", "--control", control);
+        assertThat(started.err()).isEmpty();
+        assertThat(started.out()).contains("hint session          requested");
+        driver.beginHinting();
+        driver.hint(16 * MIB, 32 * MIB, 4 * MIB);
+        driver.endHinting();
+        await().until(() -> Ran.of("hints", "a", "--control", control).out().contains("stopped"));
+        assertThat(Ran.of("hints", "a", "DONE", "--control", control).out())
+                .contains("hint session            done")
+                .contains("hinted in it          32 MiB");
+    }
+
+    @Test
+    void refusalIsOneLineAndExitCode1() {
+        Ran ran = Ran.of("balloon", "c", "--control", control);
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.out()).isEmpty();
+        assertThat(ran.err().strip()).isEqualTo("exomem: there is no VM \"c\"; there are a, longer-name");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"512", "0", "-64M", "1023K"})
+    void sizeThatForgotItsUnitIsRefused(String size) throws Exception {
+        vms.attach("a");
+        Ran ran = Ran.of("balloon", "--control", control, "a", "--", size);
+        assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
+        assertThat(ran.err()).contains("a VM can't live in ").contains("such as 512M");
+    }
+
+    @Test
+    void wrongWordsAreExitCode2() {
+        assertThat(Ran.of("balloon", "a", "lots", "--control", control).code()).isEqualTo(ExitCode.USAGE);
+        assertThat(Ran.of("balloon").code()).isEqualTo(ExitCode.USAGE);
+        assertThat(Ran.of("hints", "a", "begin").code()).isEqualTo(ExitCode.USAGE);
+        assertThat(Ran.of("nonsense").code()).isEqualTo(ExitCode.USAGE);
+        assertThat(Ran.of("serve", "--baloon", "x").code()).isEqualTo(ExitCode.USAGE);
+    }
+
+    @Test
+    void nobodyListeningIsExitCode3AndSaysWhatToDo(@TempDir Path folder) {
+        Ran ran = Ran.of("vms", "--control", folder.resolve("none").toString());
+        assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
+        assertThat(ran.err())
+                .contains("nobody answers on the control socket " + folder.resolve("none"))
+                .contains("exomem serve");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"serve", "vms", "balloon", "stats", "hints", "quit", "demo", "completion"})
+    void everyCommandExplainsItself(String command) {
+        Ran ran = Ran.of(command, "--help");
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out()).startsWith("Usage: exomem " + command).contains("Exit codes:");
+        assertThat(Ran.of("--help").out()).contains(command);
+    }
+
+    @Test
+    void completionKnowsTheCommands() {
+        Ran ran = Ran.of("completion", "bash");
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out()).contains("function _picocli_exomem_balloon()").contains("--wait");
+    }
+
+    @Test
+    void quitEndsTheProcess() throws Exception {
+        assertThat(Ran.of("quit", "--control", control).code()).isZero();
+        vms.process().awaitStop();
+    }
+}

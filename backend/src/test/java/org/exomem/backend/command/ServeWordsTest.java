@@ -1,0 +1,61 @@
+package org.exomem.backend.command;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+/** The short way to start must understand what picocli understands, and leave the rest to it. */
+class ServeWordsTest {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "serve",
+                "serve --balloon vm=a,socket=/s",
+                "serve --balloon=vm=a,socket=/s --balloon vm=b,socket=/t --control none",
+                "serve --config /etc/exomem.yaml --control=/run/c",
+                "serve --socket-path /s",
+                "serve --socket-path=/s --control /c",
+            })
+    void plainWordsMeanWhatPicocliTakesThemFor(String line) {
+        String[] words = line.split(" ", -1);
+        ServeCommand quick = ServeWords.parse(words).orElseThrow();
+        CommandLine picocli = ExomemCommand.commandLine("serve");
+        picocli.parseArgs(words);
+        ServeCommand full =
+                requireNonNull(picocli.getSubcommands().get("serve")).getCommand();
+        assertThat(quick.balloons).isEqualTo(full.balloons);
+        assertThat(quick.control).isEqualTo(full.control);
+        assertThat(quick.config).isEqualTo(full.config);
+        assertThat(quick.socketPath).isEqualTo(full.socketPath);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "vms",
+                "serve --help",
+                "serve -h",
+                "serve --version",
+                "serve --print-capabilities",
+                "serve --fd 3",
+                "serve --control",
+                "serve --control --balloon",
+                "serve --control a --control b",
+                "serve --balloon vm=a,socket=/s extra",
+                "serve --config= --balloon x",
+                "serve @file",
+            })
+    void everythingElseIsLeftToPicocli(String line) {
+        assertThat(ServeWords.parse(line.split(" ", -1))).isEqualTo(Optional.empty());
+    }
+
+    @Test
+    void noWordsAreLeftToPicocli() {
+        assertThat(ServeWords.parse()).isEmpty();
+    }
+}

@@ -1,0 +1,99 @@
+package org.exomem.backend.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import org.exomem.balloon.BalloonOptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ConfigFileTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void fileHasTheWordsOfTheCommandLine() throws Exception {
+        ServeConfig config = read("""
+                # two VMs
+                control: control.sock
+                balloons:
+                  - vm: web
+                    socket: /run/web.sock
+                    size: 1.5G
+                    deflate-on-oom: on
+                    free-page-hint: off
+                  - vm: 007
+                    fd: 3
+                    stats-interval: 10
+                """);
+
+        assertThat(config.control()).contains(folder.resolve("control.sock"));
+        assertThat(config.balloons())
+                .containsExactly(
+                        new BalloonConfig(
+                                "web",
+                                new Attachment.Listen(Path.of("/run/web.sock")),
+                                new BalloonOptions(false, true, true, false, true, true, true),
+                                0,
+                                OptionalLong.of(3L << 29)),
+                        new BalloonConfig(
+                                "007",
+                                new Attachment.Inherited(3),
+                                BalloonOptions.defaults(),
+                                10,
+                                OptionalLong.empty()));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons and control
+            'control: a~control: b'                              | 2: "control" is given twice
+            'control: [a]'                                       | 1: "control" must be a single value
+            'control: ""'                                        | 1: the path is empty
+            'balloons: 3'                                        | 1: balloons must be a list
+            'balloons:~  - web'                                  | 2: a balloon must be a mapping, such as - vm: NAME
+            'balloons:~  - vm: a~    socket: s~    vm: b'        | 4: "vm" is given twice
+            'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
+            'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
+            'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
+            '- vm: a'                                            | 1: the file must be a mapping with balloons and control
+            ''                                                   | 1: the file must be a mapping with balloons and control
+            'control: a~---~control: b'                          | 3: a second document; a file has one
+            """)
+    void wrongFileIsExplainedWithItsLine(String text, String complaint) {
+        assertThatThrownBy(() -> read(text.replace('~', '\n')))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage(folder.resolve("config.yaml") + ":" + complaint);
+    }
+
+    @Test
+    void unknownOptionNamesItsLine() {
+        assertThatThrownBy(() -> read("balloons:\n  - vm: a\n    sockt: s\n"))
+                .hasMessageStartingWith(
+                        folder.resolve("config.yaml") + ":3: \"sockt\" is not an option of a balloon; there are vm, ");
+    }
+
+    @Test
+    void whatIsNoYamlNamesItsLine() {
+        assertThatThrownBy(() -> read("control: a\nballoons: [\n"))
+                .hasMessageStartingWith(folder.resolve("config.yaml") + ":2: not YAML: ");
+    }
+
+    @Test
+    void missingFileIsNamed() {
+        Path missing = folder.resolve("missing.yaml");
+        assertThatThrownBy(() -> ConfigFile.read(missing))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageStartingWith(missing + ": can't be read: ");
+    }
+
+    private ServeConfig read(String text) throws IOException, ConfigException {
+        return ConfigFile.read(Files.writeString(folder.resolve("config.yaml"), text));
+    }
+}

@@ -1,0 +1,114 @@
+package org.exomem.backend.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.exomem.balloon.BalloonOptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ServeConfigTest {
+    @Test
+    void shortestBalloonHasDefaults() throws ConfigException {
+        assertThat(ServeConfig.balloon("vm=web,socket=/run/web.sock"))
+                .isEqualTo(new BalloonConfig(
+                        "web",
+                        new Attachment.Listen(Path.of("/run/web.sock")),
+                        BalloonOptions.defaults(),
+                        0,
+                        OptionalLong.empty()));
+    }
+
+    @Test
+    void everyOptionHasItsEffect() throws ConfigException {
+        assertThat(ServeConfig.balloon(
+                        "vm=a,fd=7,size=2G,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
+                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
+                .isEqualTo(new BalloonConfig(
+                        "a",
+                        new Attachment.Inherited(7),
+                        new BalloonOptions(true, true, true, false, false, false, false),
+                        5,
+                        OptionalLong.of(2L << 30)));
+    }
+
+    @Test
+    void commaWrittenTwiceIsPartOfTheValue() throws ConfigException {
+        assertThat(ServeConfig.balloon("vm=a,socket=/tmp/x,,y=1.sock,connect=on")
+                        .attachment())
+                .isEqualTo(new Attachment.Connect(Path.of("/tmp/x,y=1.sock")));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            vm=a                                   | socket (or fd) is missing: where the front-end attaches
+            socket=/s                              | vm is missing: the name by which the control socket knows this VM
+            vm=a,socket=/s,fd=3                    | socket and fd exclude each other
+            vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the front-end listens
+            vm=a,vm=b,socket=/s                    | "vm" is given twice
+            vm=a b,socket=/s                       | vm: "a b" is not a name; use 1 to 64 letters, digits and . _ : @ -
+            vm=a,socket=                           | socket: the path is empty
+            vm=a,socket=/s,discard=maybe           | discard: "maybe" is neither on nor off
+            vm=a,socket=/s,size=big                | size: "big" is not a size; write it like 512M, 2G or 1.5GiB
+            vm=a,socket=/s,size=0                  | size: a VM can't be shrunk to nothing
+            vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
+            vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
+            vm=a,fd=x                              | fd: "x" is not a number from 0 to 2147483647
+            vm=a,socket=/s,statistics=off,stats-interval=1 | stats-interval needs statistics=on
+            vm=a,,socket=/s                        | vm: "a,socket=/s" is not a name; use 1 to 64 letters, digits and . _ : @ -
+            vm=a,socket=/s,                        | an option is empty (a comma in a value is written twice)
+            vm=a,=x                                | "=x" has no name before the =
+            """)
+    void wrongBalloonIsExplained(String words, String complaint) {
+        assertThatThrownBy(() -> ServeConfig.balloon(words))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage("--balloon " + words + ": " + complaint);
+    }
+
+    @Test
+    void unknownOptionIsAnsweredWithThoseThatExist() {
+        assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
+                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket, "
+                        + "connect, fd, size, stats-interval, discard, deflate-on-oom, must-tell-host, statistics, "
+                        + "free-page-hint, page-poison, free-page-reporting");
+    }
+
+    @Test
+    void nothingToServeIsAnError() {
+        assertThatThrownBy(() -> config().checked())
+                .hasMessage("nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH");
+    }
+
+    @Test
+    void twoBalloonsOfOneVmAreAnError() {
+        assertThatThrownBy(() -> config("vm=a,socket=/s", "vm=a,socket=/t").checked())
+                .hasMessage("VM \"a\" has two balloons; a VM has one");
+    }
+
+    @Test
+    void twoBalloonsOnOneSocketAreAnError() {
+        assertThatThrownBy(() -> config("vm=a,socket=/s", "vm=b,socket=/s").checked())
+                .hasMessage("VM \"a\" and VM \"b\" both use /s");
+    }
+
+    @Test
+    void balloonOnTheControlSocketIsAnError() {
+        assertThatThrownBy(() -> config("vm=a,socket=/c")
+                        .and(Optional.of(Path.of("/c")), List.of())
+                        .checked())
+                .hasMessage("the control socket and VM \"a\" both use /c");
+    }
+
+    private static ServeConfig config(String... balloons) throws ConfigException {
+        ServeConfig config = new ServeConfig(Optional.empty(), List.of());
+        for (String balloon : balloons) {
+            config = config.and(Optional.empty(), List.of(ServeConfig.balloon(balloon)));
+        }
+        return config;
+    }
+}

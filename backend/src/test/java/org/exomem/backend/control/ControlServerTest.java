@@ -1,0 +1,293 @@
+package org.exomem.backend.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.TestVms;
+import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.conformance.guest.RingDriver;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class ControlServerTest {
+    private TestVms vms;
+
+    @BeforeEach
+    void serve() throws Exception {
+        vms = TestVms.named("a", "b");
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        vms.close();
+    }
+
+    @Test
+    void greetingTellsVersionAndNoCapabilities() throws IOException {
+        try (RawClient client = new RawClient(vms.control())) {
+            JsonNode greeting = client.receive().path("QMP");
+            assertThat(greeting.path("capabilities").isArray()).isTrue();
+            assertThat(greeting.path("capabilities")).isEmpty();
+            assertThat(greeting.path("version").path("qemu").path("major").isInt())
+                    .isTrue();
+            assertThat(greeting.path("version").path("package").asText()).startsWith("exomem ");
+        }
+    }
+
+    @Test
+    void commandsNeedNegotiationFirst() throws IOException {
+        try (RawClient client = new RawClient(vms.control())) {
+            client.receive();
+            assertThat(client.ask("{'execute': 'query-status', 'id': 1}"))
+                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'before \\'query-status\\' comes "
+                            + "qmp_capabilities'},'id':1}");
+            assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}"))
+                    .contains("'enable\\' must be an empty list");
+            assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': []}}"))
+                    .isEqualTo("{'return':{}}");
+            assertThat(client.ask("{'execute': 'qmp_capabilities'}"))
+                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'qmp_capabilities was already done'}}");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"7", "'x'", "[1,{'a':null}]", "{'b':2.5}", "null", "true"})
+    void idComesBackAsItWas(String id) throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask("{'id': " + id + ", 'execute': 'query-status'}"))
+                    .endsWith("'id':" + id + "}");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+            {'execute': 'nonsense'}                         | CommandNotFound | there is no command "nonsense"; query-commands lists them
+            {'execute': 3}                                  | GenericError    | a command needs "execute" with a command's name
+            {}                                              | GenericError    | a command needs "execute" with a command's name
+            {'execute': 'quit', 'arguments': []}            | GenericError    | "arguments" must be an object
+            {'execute': 'query-status', 'extra': 1}         | GenericError    | "extra" is not a member of a command
+            {'execute': 'query-status', 'arguments': {'x': 1}} | GenericError | argument "x" is not one of this command
+            [1]                                             | GenericError    | a command is a JSON object
+            {'execute': 'balloon', 'arguments': {'vm': 'a'}} | GenericError   | argument "value" is missing
+            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 0}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 1.5}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 99999999999999999999}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+            {'execute': 'balloon', 'arguments': {'vm': 7, 'value': 1}} | GenericError | argument "vm" must be a string
+            {'execute': 'query-balloon'}                    | GenericError    | argument "vm" is missing; there are a, b
+            {'execute': 'query-balloon', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
+            {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no front-end is connected
+            {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no front-end is connected
+            {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no front-end is connected
+            {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
+            {'execute': 'set-balloon-stats-interval', 'arguments': {'vm': 'a', 'interval': -1}} | GenericError | argument "interval" must be a whole number from 0 to 86400
+            """)
+    void wrongCommandHasItsOwnError(String command, String errorClass, String description) throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.send(command);
+            JsonNode error = client.receive().path("error");
+            assertThat(error.path("class").asText()).isEqualTo(errorClass);
+            assertThat(error.path("desc").asText()).isEqualTo(description);
+            assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "nonsense\n",
+                "} { \n",
+                "{'execute' 'x'}",
+                "{'execute': 'quit', 'execute': 'quit'}",
+                "{]",
+                "{'execute': 'quit\n",
+                "'string'\n",
+                "12\n",
+                "\u0000\u0001\n",
+                "{\"execute\": \"\\u12\"}"
+            })
+    void whatIsNoJsonIsOneErrorAndTheClientGoesOn(String garbage) throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.send(garbage);
+            assertThat(client.receive().path("error").path("class").asText()).isEqualTo("GenericError");
+            assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2");
+        }
+    }
+
+    @Test
+    void commandMayComeByteByByteAndManyInOnePiece() throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            for (char c : "{\"execute\": \"query-status\", \"id\": \"}{\"}".toCharArray()) {
+                client.sendAsIs(String.valueOf(c));
+            }
+            assertThat(client.receive().path("id").asText()).isEqualTo("}{");
+
+            StringBuilder many = new StringBuilder();
+            for (int i = 0; i < 500; i++) {
+                many.append("{'execute':'query-vms','id':").append(i).append('}');
+            }
+            client.send(many.toString());
+            for (int i = 0; i < 500; i++) {
+                assertThat(client.receive().path("id").asInt()).isEqualTo(i);
+            }
+        }
+    }
+
+    @Test
+    void commandWithoutEndIsRefusedAndTheConnectionCloses() throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.sendAsIs("{\"execute\": \"" + "x".repeat(ControlConnection.MAX_COMMAND - 1));
+            JsonNode error = client.receive().path("error");
+            assertThat(error.path("desc").asText()).isEqualTo("a command has at most 65536 bytes; goodbye");
+            assertThat(client.isAtEnd()).isTrue();
+        }
+    }
+
+    @Test
+    void deepNestingIsAnErrorNotTheEnd() throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.sendAsIs("[".repeat(20_000) + "]".repeat(20_000));
+            assertThat(client.receive().path("error").path("desc").asText()).startsWith("not JSON: ");
+            assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2");
+        }
+    }
+
+    @Test
+    void clientThatDoesNotReadStopsNobodyElse() throws IOException {
+        try (RawClient silent = RawClient.negotiated(vms.control());
+                RawClient other = RawClient.negotiated(vms.control())) {
+            Thread sender = Thread.ofVirtual().start(() -> {
+                try {
+                    while (true) {
+                        silent.send("{'execute': 'query-vms'}".repeat(100));
+                    }
+                } catch (IOException e) {
+                    // the test is over, and the connection with it
+                }
+            });
+            for (int i = 0; i < 200; i++) {
+                assertThat(other.ask("{'execute': 'query-status'}")).contains("'vms':2");
+            }
+            silent.close();
+            assertThat(sender).isNotNull();
+        }
+    }
+
+    @Test
+    void wishOfAnUnconnectedVmIsAppliedWhenItsGuestComes() throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            long wanted = TestVms.MEMORY - (16 << 20);
+            assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'a', 'value': " + wanted + "}}"))
+                    .isEqualTo("{'return':{}}");
+            BalloonDriver driver = vms.attach("a");
+            assertThat(driver.numPages()).isEqualTo((16 << 20) / 4096);
+        }
+    }
+
+    @Test
+    void lifeOfABalloonIsSeenInAnswersAndEvents() throws IOException {
+        try (RawClient watcher = RawClient.negotiated(vms.control());
+                RawClient client = RawClient.negotiated(vms.control())) {
+            BalloonDriver driver = vms.attach("b");
+            JsonNode connected = watcher.event("DEVICE_CONNECTED");
+            assertThat(connected.path("data").toString()).isEqualTo("{\"vm\":\"b\",\"device\":\"balloon\"}");
+            assertThat(connected.path("timestamp").path("seconds").asLong())
+                    .isCloseTo(Instant.now().getEpochSecond(), org.assertj.core.data.Offset.offset(60L));
+            assertThat(connected.path("timestamp").path("microseconds").asLong())
+                    .isBetween(0L, 999_999L);
+
+            driver.inflate(32 << 20, 1 << 20);
+            driver.writeActual(256);
+            JsonNode change = watcher.event("BALLOON_CHANGE");
+            assertThat(change.path("data").path("vm").asText()).isEqualTo("b");
+            assertThat(change.path("data").path("actual").asLong()).isEqualTo(TestVms.MEMORY - (1 << 20));
+
+            client.send("{'execute': 'query-balloon', 'arguments': {'vm': 'b'}}");
+            JsonNode answer = client.receive();
+            while (answer.has("event")) {
+                answer = client.receive();
+            }
+            JsonNode balloon = answer.path("return");
+            assertThat(balloon.path("actual").asLong()).isEqualTo(TestVms.MEMORY - (1 << 20));
+            assertThat(balloon.path("ballooned").asLong()).isEqualTo(1 << 20);
+            assertThat(balloon.path("memory").asLong()).isEqualTo(TestVms.MEMORY);
+
+            driver.close();
+            assertThat(watcher.event("DEVICE_DISCONNECTED")
+                            .path("data")
+                            .path("reason")
+                            .asText())
+                    .isNotEmpty();
+        }
+    }
+
+    @Test
+    void driverFaultIsAnEvent() throws IOException {
+        try (RawClient watcher = RawClient.negotiated(vms.control())) {
+            BalloonDriver driver = vms.attach("a");
+            RingDriver inflate = driver.device().rings().get(0);
+            inflate.add(List.of(Buffer.readable(1L << 40, 4)));
+            inflate.kick();
+            JsonNode fault = watcher.event("DEVICE_ERROR").path("data");
+            assertThat(fault.path("vm").asText()).isEqualTo("a");
+            assertThat(fault.path("kind").asText()).isEqualTo("driver");
+            assertThat(fault.path("message").asText()).isNotEmpty();
+        }
+    }
+
+    @Test
+    void quitIsAnsweredAndEndsTheProcess() throws Exception {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask("{'execute': 'quit'}")).isEqualTo("{'return':{}}");
+            vms.process().awaitStop();
+        }
+    }
+
+    @Test
+    void onlyTheOwnerMayUseTheSocket() throws IOException {
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(vms.control())))
+                .isEqualTo("rw-------");
+    }
+
+    @Test
+    void socketOfALivingProcessIsNotTaken() {
+        assertThatThrownBy(() -> ControlServer.listen(vms.control(), List.of(), () -> {}))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(vms.control().toString())
+                .hasMessageContaining("another process listens there");
+    }
+
+    @Test
+    void staleSocketIsReplacedAndAFileIsNot(@TempDir Path folder) throws IOException {
+        Path stale = folder.resolve("stale");
+        try (var socket = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
+            socket.bind(java.net.UnixDomainSocketAddress.of(stale));
+        }
+        try (ControlServer server = ControlServer.listen(stale, List.of(), () -> {});
+                RawClient client = new RawClient(stale)) {
+            assertThat(server).isNotNull();
+            assertThat(client.receive().has("QMP")).isTrue();
+        }
+        assertThat(stale).doesNotExist();
+
+        Path file = Files.writeString(folder.resolve("file"), "precious");
+        assertThatThrownBy(() -> ControlServer.listen(file, List.of(), () -> {}))
+                .isInstanceOf(IOException.class);
+        assertThat(file).hasContent("precious");
+    }
+}
