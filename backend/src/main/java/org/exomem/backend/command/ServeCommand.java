@@ -33,16 +33,17 @@ import picocli.CommandLine.Spec;
             "  socket=PATH              listens there for the VMM",
             "  connect=on               connects to the socket instead, where the VMM listens",
             "  fd=N                     uses an inherited socket instead",
-            "  size=SIZE                the VM's memory from the start, such as 2G (default: all)",
-            "  stats-interval=SECONDS   asks the guest for statistics by itself (default: 0, never)",
-            "  discard=on|off           returns ballooned and reported pages to the host (default: on)",
-            "  deflate-on-oom=on|off    lets the guest take pages back when it runs out (default: off)",
+            "  size=SIZE                what the VM shall have, such as 2G (default: all)",
+            "  stats-interval=SECONDS   asks for statistics so often (default: 0, never)",
+            "  discard=on|off           returns unused pages to the host (default: on)",
+            "  deflate-on-oom=on|off    lets a guest out of memory take pages back (default: off)",
             "  must-tell-host=on|off    the guest asks before it takes pages back (default: on)",
-            "  statistics=, free-page-hint=, page-poison=, free-page-reporting=on|off (default: on)",
+            "  statistics=on|off, free-page-hint=on|off, page-poison=on|off,",
+            "  free-page-reporting=on|off    offers the feature (default: on)",
             "",
             "Examples:",
             "  exomem serve --balloon vm=web,socket=/run/web-balloon.sock",
-            "  exomem serve --balloon vm=a,socket=/tmp/a.sock,size=2G --balloon vm=b,socket=/tmp/b.sock",
+            "  exomem serve --balloon vm=a,socket=/tmp/a,size=2G --balloon vm=b,socket=/tmp/b",
             "  exomem serve --config /etc/exomem.yaml"
         })
 final class ServeCommand implements Callable<Integer> {

@@ -28,6 +28,7 @@ class ConfigFileTest {
                     size: 1.5G
                     deflate-on-oom: on
                     free-page-hint: off
+                    must-tell-host: off
                   - vm: 007
                     fd: 3
                     stats-interval: 10
