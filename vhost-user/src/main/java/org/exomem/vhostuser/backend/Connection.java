@@ -97,25 +97,28 @@ final class Connection {
         Header header = reader.header();
         List<Fd> fds = reader.takeFds();
         RequestType type = RequestType.of(header.request());
+        Reply reply;
         try {
-            Reply reply = handle(type, header, fds);
-            if (reply == null && wantsAcknowledgement(header)) {
-                reply = Reply.u64(0);
-            }
-            if (reply != null) {
-                send(header, reply);
-            }
+            reply = handle(type, header, fds);
         } catch (FrontEndFault | LinuxException e) {
             fds.forEach(Fd::close);
             Reply refusal = refusal(type, header);
             if (refusal == null) {
                 throw e;
             }
-            report(e, type + " was refused: ");
+            String request = type == null ? "request " + Integer.toUnsignedString(header.request()) : type.name();
+            report(e, request + " was refused: ");
             send(header, refusal);
+            return;
         } catch (RuntimeException | Error e) {
             fds.forEach(Fd::close);
             throw e;
+        }
+        if (reply == null && wantsAcknowledgement(header)) {
+            reply = Reply.u64(0);
+        }
+        if (reply != null) {
+            send(header, reply);
         }
     }
 
@@ -177,11 +180,16 @@ final class Connection {
     }
 
     private void report(Throwable fault, String consequence) {
-        if (!(fault instanceof FrontEndFault || fault instanceof LinuxException || fault instanceof InternalError)) {
-            LOG.error("a fault of exomem itself ended a connection, please report it", fault);
+        boolean isOurs = isOurs(fault);
+        if (isOurs) {
+            LOG.error("a fault of exomem itself, please report it", fault);
         }
-        FaultKind kind = fault instanceof LinuxException ? FaultKind.HOST : FaultKind.FRONT_END;
+        FaultKind kind = isOurs || fault instanceof LinuxException ? FaultKind.HOST : FaultKind.FRONT_END;
         listener.fault(kind, consequence + describe(fault));
+    }
+
+    private static boolean isOurs(Throwable fault) {
+        return !(fault instanceof FrontEndFault || fault instanceof LinuxException || fault instanceof InternalError);
     }
 
     private static String describe(Throwable fault) {
@@ -190,7 +198,7 @@ final class Connection {
             return "guest memory is gone: a file that backs it (or the dirty log, or in-flight memory) was truncated,"
                     + " or the host has no huge page left for it";
         }
-        return String.valueOf(fault.getMessage());
+        return isOurs(fault) ? "a fault of exomem itself: " + fault : String.valueOf(fault.getMessage());
     }
 
     /** Ends the connection. The device and guest memory are let go of before anybody is told. */
