@@ -25,8 +25,8 @@ class EventLoopTest {
     void everySignalOfAnEventfdIsSeenThoughItIsNeverRead() throws Exception {
         AtomicInteger seen = new AtomicInteger();
         try (EventFd notifier = new EventFd()) {
-            EventLoop.Watch watch =
-                    loop.submit(() -> loop.watch(notifier, seen::incrementAndGet)).join();
+            EventLoop.Watch watch = loop.submit(() -> loop.watch(notifier, seen::incrementAndGet))
+                    .join();
             for (int i = 1; i <= 100; i++) {
                 notifier.signal();
                 int expected = i;
@@ -79,8 +79,7 @@ class EventLoopTest {
     void descriptorsAreWatchedFromTheLoopOnly() throws Exception {
         var pair = UnixSockets.pair();
         try {
-            assertThatThrownBy(() -> loop.watch(pair.getFirst(), () -> {}))
-                    .isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> loop.watch(pair.getFirst(), () -> {})).isInstanceOf(IllegalStateException.class);
         } finally {
             pair.forEach(fd -> fd.close());
         }

@@ -15,6 +15,11 @@ record RingKind(boolean packed, boolean eventIndex, boolean indirect, boolean in
         return Stream.of(SPLIT, PACKED);
     }
 
+    /** All ways in which the two sides tell each other when to notify. */
+    static Stream<RingKind> notifying() {
+        return Stream.of(SPLIT, SPLIT.withEventIndex(), PACKED, PACKED.withEventIndex());
+    }
+
     static final RingKind SPLIT = new RingKind(false, false, false, false);
     static final RingKind PACKED = new RingKind(true, false, false, false);
 
