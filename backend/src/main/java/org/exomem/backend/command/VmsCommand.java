@@ -32,7 +32,7 @@ final class VmsCommand implements Callable<Integer> {
     }
 
     private static String table(JsonNode vms) {
-        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", "FEATURES", "SOCKET");
+        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", "SOCKET", "FEATURES");
         for (JsonNode vm : vms) {
             boolean shares = vm.path("memory").asLong() > 0;
             table.add(
@@ -41,8 +41,8 @@ final class VmsCommand implements Callable<Integer> {
                     shares ? size(vm, "memory") : "-",
                     shares ? size(vm, "actual") : "-",
                     vm.has("target") ? size(vm, "target") : "-",
-                    features(vm.path("features")),
-                    vm.path("attachment").asText());
+                    vm.path("attachment").asText(),
+                    features(vm.path("features")));
         }
         return table.toString();
     }

@@ -50,10 +50,12 @@ class CommandsTest {
 
         Ran ran = Ran.of("vms", "--control", control);
         assertThat(ran.code()).isZero();
-        assertThat(ran.out().replace(vms.folder().toString(), "")).isEqualTo("""
-                        VM           STATE      MEMORY  ACTUAL   TARGET  FEATURES                                       SOCKET
-                        a            connected  64 MiB  63 MiB        -  statistics,free-page-hint,free-page-reporting  /a
-                        longer-name  waiting         -       -  1.5 GiB  -                                              /longer-name
+        // The folder's name decides how wide that column is.
+        assertThat(ran.out().replace(vms.folder().toString(), "").replaceAll("SOCKET +", "SOCKET        "))
+                .isEqualTo("""
+                        VM           STATE      MEMORY  ACTUAL   TARGET  SOCKET        FEATURES
+                        a            connected  64 MiB  63 MiB        -  /a            must-tell-host,statistics,free-page-hint,free-page-reporting
+                        longer-name  waiting         -       -  1.5 GiB  /longer-name  -
                         """);
     }
 
