@@ -111,6 +111,13 @@ public final class GuestRam implements AutoCloseable {
         return address;
     }
 
+    /** Like {@link #allocate}, filled with zeros, whatever the memory held before. */
+    public long allocateZeroed(long size, long alignment) {
+        long address = allocate(size, alignment);
+        fill(address, size, (byte) 0);
+        return address;
+    }
+
     /** The lowest address that {@link #allocate} has not handed out, rounded up to a page. */
     public long firstFreePage() {
         return (nextFree + PAGE - 1) & -PAGE;

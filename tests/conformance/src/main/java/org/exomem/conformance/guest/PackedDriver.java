@@ -52,9 +52,9 @@ public final class PackedDriver extends RingDriver {
 
     public PackedDriver(GuestRam ram, int index, int size, long features) throws LinuxException {
         super(ram, index, size, features);
-        this.ringAt = ram.allocate(16L * size, 16);
-        this.driverEventAt = ram.allocate(4, 4);
-        this.deviceEventAt = ram.allocate(4, 4);
+        this.ringAt = ram.allocateZeroed(16L * size, 16);
+        this.driverEventAt = ram.allocateZeroed(4, 4);
+        this.deviceEventAt = ram.allocateZeroed(4, 4);
         this.ring = ram.bytes(ringAt, 16L * size);
         this.driverEvent = ram.bytes(driverEventAt, 4);
         this.deviceEvent = ram.bytes(deviceEventAt, 4);

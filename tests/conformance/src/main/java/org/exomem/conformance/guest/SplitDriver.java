@@ -49,9 +49,9 @@ public final class SplitDriver extends RingDriver {
 
     public SplitDriver(GuestRam ram, int index, int size, long features) throws LinuxException {
         super(ram, index, size, features);
-        this.descriptorsAt = ram.allocate(16L * size, 16);
-        this.availableAt = ram.allocate(6 + 2L * size, 2);
-        this.usedAt = ram.allocate(6 + 8L * size, 4);
+        this.descriptorsAt = ram.allocateZeroed(16L * size, 16);
+        this.availableAt = ram.allocateZeroed(6 + 2L * size, 2);
+        this.usedAt = ram.allocateZeroed(6 + 8L * size, 4);
         this.descriptors = ram.bytes(descriptorsAt, 16L * size);
         this.available = ram.bytes(availableAt, 6 + 2L * size);
         this.used = ram.bytes(usedAt, 6 + 8L * size);
