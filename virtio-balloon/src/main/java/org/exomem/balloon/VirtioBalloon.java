@@ -9,8 +9,6 @@ import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.DriverFault;
-import org.exomem.vhostuser.virtqueue.PackedVirtqueue;
-import org.exomem.vhostuser.virtqueue.SplitVirtqueue;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
@@ -31,9 +29,6 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private static final int DEVICE_ID = 5;
     private static final int MAX_QUEUES = 5;
-    /** Where a driver starts a packed queue: at index 0 with the wrap counter set. */
-    private static final int PACKED_START = 0x8000;
-
     private final BalloonOptions options;
     private final BalloonListener listener;
     private final BalloonedPages pages;
@@ -245,7 +240,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         QueueRole role = QueueRole.of(queue.index(), features);
         roles[queue.index()] = role;
         runningQueues |= 1 << queue.index();
-        boolean initial = isAtItsStart(queue);
+        boolean initial = queue.isAtStart();
         switch (role) {
             case INFLATE -> driverStarted(queue.base(), initial);
             case STATISTICS -> statistics.started(queue);
@@ -267,13 +262,6 @@ public final class VirtioBalloon implements VhostUserDevice {
         long before = actual();
         driverFields.driverStarted(pages.inflateQueueStarted(position, initial));
         tellActual(before);
-    }
-
-    private static boolean isAtItsStart(Virtqueue queue) {
-        return switch (queue) {
-            case SplitVirtqueue split -> split.base() == 0;
-            case PackedVirtqueue packed -> (packed.base() & 0xffff) == PACKED_START;
-        };
     }
 
     @Override

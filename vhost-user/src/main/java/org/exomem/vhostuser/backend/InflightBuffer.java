@@ -86,6 +86,11 @@ final class InflightBuffer implements AutoCloseable {
         return bytes.asSlice(queue * size, size);
     }
 
+    /** Forgets all that is in flight: the driver does not wait for it after a reset. */
+    void clear() {
+        bytes.fill((byte) 0);
+    }
+
     @Override
     public void close() {
         mapping.close();

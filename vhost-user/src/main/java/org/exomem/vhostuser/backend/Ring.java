@@ -116,6 +116,17 @@ final class Ring {
         process.run();
     }
 
+    /** Has the ring processed once more, after all other events that wait. */
+    void processAgain() {
+        EventFd notifier = kick;
+        if (notifier != null && !notifier.isPipe()) {
+            // As if the driver had kicked: epoll tells of it in turn with the other descriptors.
+            notifier.signal();
+        } else if (notifier != null) {
+            loop.execute(process);
+        }
+    }
+
     private void stopListening() {
         if (watch != null) {
             watch.close();

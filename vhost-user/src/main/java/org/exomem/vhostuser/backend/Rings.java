@@ -119,11 +119,22 @@ final class Rings {
         inflight = buffer;
     }
 
-    /** Starts a ring, or gives one that is started another notifier. */
+    /**
+     * Starts a ring, or gives one that is started another notifier.
+     *
+     * @throws DriverFault if what the driver left in the ring is no position to start from; the ring stays stopped
+     */
     void setKick(int index, @Nullable Fd fd) throws LinuxException {
         Ring ring = get(index);
-        Virtqueue queue = ring.queue() == null ? create(ring) : null;
-        ring.setKick(notifier("SET_VRING_KICK", fd));
+        EventFd notifier = notifier("SET_VRING_KICK", fd);
+        Virtqueue queue;
+        try {
+            queue = ring.queue() == null ? create(ring) : null;
+        } catch (DriverFault e) {
+            ring.setKick(notifier);
+            throw e;
+        }
+        ring.setKick(notifier);
         if (queue != null) {
             ring.start(queue);
             device.queueStarted(queue);
@@ -153,7 +164,7 @@ final class Rings {
     private Virtqueue create(Ring ring) {
         try {
             return Virtqueue.create(setup(ring));
-        } catch (IllegalArgumentException | DriverFault e) {
+        } catch (IllegalArgumentException e) {
             throw new FrontEndFault("queue " + ring.index() + " can't start: " + e.getMessage());
         }
     }
@@ -222,9 +233,15 @@ final class Rings {
         return ring.base();
     }
 
-    /** Stops all rings, for a reset. */
-    void stopAll() {
-        rings.forEach(ring -> stop(ring, false));
+    /** Stops and disables all rings; what was in flight is so no more. */
+    void reset() {
+        for (Ring ring : rings) {
+            stop(ring, false);
+            ring.setEnabled(false);
+        }
+        if (inflight != null) {
+            inflight.clear();
+        }
     }
 
     private void stop(Ring ring, boolean completing) {

@@ -216,14 +216,18 @@ final class Session implements DeviceLink {
     }
 
     private void reset() {
-        rings.stopAll();
-        rings.all().forEach(ring -> ring.setEnabled(false));
+        rings.reset();
         status = 0;
         device.reset();
     }
 
     private void kickArrived(int index, @Nullable Fd notifier) throws LinuxException {
-        rings.setKick(index, notifier);
+        try {
+            rings.setKick(index, notifier);
+        } catch (DriverFault e) {
+            breakDown(rings.get(index), e);
+            return;
+        }
         // A ring starts here, and what is available already comes without another kick.
         process(rings.get(index));
         backEndChannel.flush();
@@ -235,23 +239,27 @@ final class Session implements DeviceLink {
         process(ring);
     }
 
-    /** Serves a ring until nothing is available, and calls the driver if it wants to be. */
+    /** Serves what is available in a ring, at most as much as it has room for, and calls the driver if it wants to be. */
     private void process(Ring ring) {
         Virtqueue queue = ring.queue();
         if (queue == null || !ring.runs()) {
             return;
         }
+        boolean more = false;
         try {
-            do {
-                queue.suppressKicks();
-                device.process(queue);
-            } while (queue.resumeKicks());
+            queue.suppressKicks();
+            queue.allow(queue.size());
+            device.process(queue);
+            more = queue.resumeKicks();
         } catch (DriverFault e) {
             breakDown(ring, e);
         }
         callIfWanted(queue);
         if (logNotifier != null && negotiation.has(Negotiation.LOG_ALL)) {
             logNotifier.signal();
+        }
+        if (more) {
+            ring.processAgain();
         }
     }
 

@@ -61,7 +61,7 @@ public final class PackedVirtqueue extends Virtqueue {
     }
 
     @Override
-    public boolean pop(DescriptorChain chain) {
+    boolean popNext(DescriptorChain chain) {
         chain.begin(this);
         if (resubmitted < resubmissions.size()) {
             resubmit(chain, resubmissions.get(resubmitted));
@@ -181,6 +181,11 @@ public final class PackedVirtqueue extends Virtqueue {
     public int base() {
         return PackedPosition.bits(availableSlot, availableWrap)
                 | PackedPosition.bits(usedSlot, usedWrap) << USED_BASE_SHIFT;
+    }
+
+    @Override
+    public boolean isAtStart() {
+        return availableSlot == 0 && availableWrap;
     }
 
     @Override

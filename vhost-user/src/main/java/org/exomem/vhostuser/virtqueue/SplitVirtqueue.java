@@ -47,7 +47,7 @@ public final class SplitVirtqueue extends Virtqueue {
     }
 
     @Override
-    public boolean pop(DescriptorChain chain) {
+    boolean popNext(DescriptorChain chain) {
         chain.begin(this);
         if (inflight != null && inflight.hasResubmission()) {
             int head = inflight.resubmission();
@@ -155,6 +155,11 @@ public final class SplitVirtqueue extends Virtqueue {
     @Override
     public int base() {
         return nextAvailable;
+    }
+
+    @Override
+    public boolean isAtStart() {
+        return nextAvailable == 0;
     }
 
     @Override

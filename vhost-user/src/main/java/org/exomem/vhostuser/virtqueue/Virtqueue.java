@@ -16,6 +16,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     private final int index;
     private final int size;
     private final long features;
+    private int allowance = Integer.MAX_VALUE;
 
     Virtqueue(VirtqueueSetup setup) {
         index = setup.index();
@@ -49,11 +50,27 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * Takes the next available chain.
      *
      * @param chain filled with the chain's buffers; its earlier content is overwritten
-     * @return false if nothing is available
+     * @return false if nothing is available, or no more is allowed now
      * @throws DriverFault if the driver broke a rule; nothing has been taken
      * @throws IllegalStateException if {@code chain} holds a chain of this queue that was not pushed
      */
-    public abstract boolean pop(DescriptorChain chain);
+    public final boolean pop(DescriptorChain chain) {
+        if (allowance == 0 || !popNext(chain)) {
+            return false;
+        }
+        allowance--;
+        return true;
+    }
+
+    abstract boolean popNext(DescriptorChain chain);
+
+    /**
+     * Allows so many chains to be popped; without a limit until this is first called. A session sets it before each pass,
+     * so that a driver that makes buffers available without pause can't keep the event loop from everything else.
+     */
+    public final void allow(int chains) {
+        allowance = chains;
+    }
 
     /**
      * Gives a chain back to the driver as used; visible to it at once.
@@ -90,6 +107,9 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * index; for a packed one the available index and wrap counter in bits 0 to 15, the used ones in bits 16 to 31.
      */
     public abstract int base();
+
+    /** True if the queue stands where a driver starts a new one. */
+    public abstract boolean isAtStart();
 
     /**
      * Goes on with the same ring at other places, after the memory table changed. The parts' guest addresses are as
