@@ -1,0 +1,21 @@
+package org.exomem.benchmarks;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** All that can be measured, each a subcommand. {@code tests/benchmarks/run} builds first and calls this. */
+@Command(
+        name = "benchmarks",
+        mixinStandardHelpOptions = true,
+        subcommands = {DeviceInflate.class, KickLatency.class, Idle.class, GuestInflate.class, Micro.class})
+public final class Benchmarks {
+    private Benchmarks() {}
+
+    public static void main(String[] arguments) {
+        System.exit(commandLine().execute(arguments));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Benchmarks());
+    }
+}

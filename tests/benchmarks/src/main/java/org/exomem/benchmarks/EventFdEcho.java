@@ -1,0 +1,55 @@
+package org.exomem.benchmarks;
+
+import java.io.IOException;
+import java.util.List;
+import org.HdrHistogram.Histogram;
+import org.exomem.vhostuser.linux.Fd;
+
+/** The bare ping-pong: another process that waits in read for one eventfd and then writes the other. */
+final class EventFdEcho implements AutoCloseable {
+    private final BareEventFd there = BareEventFd.blocking();
+    private final BareEventFd back = BareEventFd.blocking();
+    private final ChildJvm child;
+
+    EventFdEcho() throws IOException {
+        child = ChildJvm.start(EventFdEcho.class, List.of(there.fd(), back.fd()));
+    }
+
+    /** Goes there and back {@code times} times and records the nanoseconds of each. */
+    void pingPong(int times, Histogram histogram, Runnable before) throws IOException {
+        child.tell(Integer.toString(times));
+        for (int i = 0; i < times; i++) {
+            before.run();
+            long start = System.nanoTime();
+            there.signal();
+            back.await();
+            histogram.recordValue(System.nanoTime() - start);
+        }
+        child.answer();
+    }
+
+    @Override
+    public void close() {
+        child.close();
+        there.close();
+        back.close();
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        List<Fd> descriptors = ChildJvm.descriptors(arguments);
+        try (BareEventFd there = new BareEventFd(descriptors.get(0));
+                BareEventFd back = new BareEventFd(descriptors.get(1))) {
+            ChildJvm.serve(times -> {
+                echo(there, back, Integer.parseInt(times));
+                return "done";
+            });
+        }
+    }
+
+    private static void echo(BareEventFd there, BareEventFd back, int times) {
+        for (int i = 0; i < times; i++) {
+            there.await();
+            back.signal();
+        }
+    }
+}

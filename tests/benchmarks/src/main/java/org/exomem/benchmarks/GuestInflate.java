@@ -1,0 +1,172 @@
+package org.exomem.benchmarks;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
+import org.exomem.vmm.GuestImage;
+import org.exomem.vmm.Qemu;
+import org.exomem.vmm.QemuCommand;
+import org.exomem.vmm.QmpClient;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * The whole system: how long the same Linux guest in the same QEMU takes to inflate, once with exomem's balloon and once
+ * with QEMU's own, from the command until the driver says that it has done all.
+ */
+@Command(
+        name = "guest-inflate",
+        mixinStandardHelpOptions = true,
+        description = "A real Linux guest inflates: exomem's time against QEMU's own balloon.")
+final class GuestInflate extends Benchmark {
+    private static final double WANTED = 0.7;
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
+    private static final Duration LIMIT = Duration.ofMinutes(5);
+
+    @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
+    private long memory = 8192;
+
+    @Option(names = "--inflate", paramLabel = "MIB", description = "How much of it goes. Default: ${DEFAULT-VALUE}")
+    private long inflate = 6144;
+
+    @Option(
+            names = "--used",
+            paramLabel = "MIB",
+            description = "What a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
+                    + " that has just booted. Default: ${DEFAULT-VALUE}")
+    private List<Long> used = List.of(0L, 7000L);
+
+    @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
+    private int rounds = 3;
+
+    @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
+
+    /** One guest's run, in ms. */
+    private record Run(double inflate, double deflate) {}
+
+    /** What tells a balloon its size, and asks for it. */
+    private interface Balloon {
+        void resize(long bytes) throws IOException;
+
+        long actual() throws IOException;
+    }
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        for (long before : used) {
+            figures.addAll(compare(before));
+        }
+        return figures;
+    }
+
+    private List<Figure> compare(long before) throws IOException {
+        List<Run> own = new ArrayList<>();
+        List<Run> ours = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            own.add(qemu(before));
+            ours.add(exomem(before));
+            say(String.format(
+                    Locale.ROOT,
+                    "  used %d MiB, round %d: inflate QEMU %.0f ms, exomem %.0f ms; deflate QEMU %.0f ms, exomem %.0f ms",
+                    before,
+                    round + 1,
+                    own.getLast().inflate,
+                    ours.getLast().inflate,
+                    own.getLast().deflate,
+                    ours.getLast().deflate));
+        }
+        List<Double> inflateRatios = new ArrayList<>();
+        List<Double> deflateRatios = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            inflateRatios.add(ours.get(round).inflate / own.get(round).inflate);
+            deflateRatios.add(ours.get(round).deflate / own.get(round).deflate);
+        }
+        String guest = before == 0 ? "fresh guest" : "guest that used " + before + " MiB";
+        return List.of(
+                Figure.of(
+                        "QEMU's balloon: inflate, " + guest,
+                        Median.of(own.stream().map(Run::inflate).toList()),
+                        "ms"),
+                Figure.of(
+                        "exomem: inflate, " + guest,
+                        Median.of(ours.stream().map(Run::inflate).toList()),
+                        "ms"),
+                Figure.of("inflate, exomem / QEMU, " + guest, Median.of(inflateRatios), "")
+                        .atMost(WANTED),
+                Figure.of(
+                        "QEMU's balloon: deflate, " + guest,
+                        Median.of(own.stream().map(Run::deflate).toList()),
+                        "ms"),
+                Figure.of(
+                        "exomem: deflate, " + guest,
+                        Median.of(ours.stream().map(Run::deflate).toList()),
+                        "ms"),
+                Figure.of("deflate, exomem / QEMU, " + guest, Median.of(deflateRatios), ""));
+    }
+
+    private QemuCommand command() {
+        return QemuCommand.of(GuestImage.of(linux)).ram(memory << 20).driver("virtio_balloon");
+    }
+
+    private Run qemu(long before) throws IOException {
+        try (Qemu qemu = Qemu.start(command().ownBalloon())) {
+            return run(qemu, before, new Balloon() {
+                @Override
+                public void resize(long bytes) throws IOException {
+                    qemu.qmp().execute("balloon", Map.of("value", bytes));
+                }
+
+                @Override
+                public long actual() throws IOException {
+                    return qemu.qmp().execute("query-balloon").path("actual").asLong();
+                }
+            });
+        }
+    }
+
+    private Run exomem(long before) throws IOException {
+        try (ServeProcess exomem = ServeProcess.start(List.of("a"));
+                QmpClient control = exomem.control();
+                Qemu qemu = Qemu.start(command().vhostUserBalloon(exomem.socket("a")))) {
+            return run(qemu, before, new Balloon() {
+                @Override
+                public void resize(long bytes) throws IOException {
+                    control.execute("balloon", Map.of("vm", "a", "value", bytes));
+                }
+
+                @Override
+                public long actual() throws IOException {
+                    return control.execute("query-balloon", Map.of("vm", "a"))
+                            .path("actual")
+                            .asLong();
+                }
+            });
+        }
+    }
+
+    private Run run(Qemu qemu, long before, Balloon balloon) throws IOException {
+        if (before > 0) {
+            qemu.guest().run("memeat fill a " + before + " 1", LIMIT);
+            qemu.guest().run("memeat free a", LIMIT);
+        }
+        long full = memory << 20;
+        double inflated = millisTo(balloon, full - (inflate << 20));
+        double deflated = millisTo(balloon, full);
+        return new Run(inflated, deflated);
+    }
+
+    private static double millisTo(Balloon balloon, long bytes) throws IOException {
+        long start = System.nanoTime();
+        balloon.resize(bytes);
+        Awaitility.await().pollDelay(LOOK_AGAIN).pollInterval(LOOK_AGAIN).atMost(LIMIT).until(() -> balloon.actual()
+                == bytes);
+        return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
+    }
+}

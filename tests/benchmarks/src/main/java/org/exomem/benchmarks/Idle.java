@@ -1,0 +1,125 @@
+package org.exomem.benchmarks;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.awaitility.core.ConditionTimeoutException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** What {@code exomem serve} costs while its guests want nothing, and how long it takes to be there. */
+@Command(
+        name = "idle",
+        mixinStandardHelpOptions = true,
+        description = "Memory and CPU time of an idle exomem serve, memory of each further VM, start to listening.")
+final class Idle extends Benchmark {
+    private static final double WANTED_MIB = 100;
+    private static final double WANTED_MIB_PER_VM = 1;
+    private static final double WANTED_START_MILLIS = 400;
+    private static final long GUEST_MEMORY = 64L << 20;
+    private static final int QUEUE_SIZE = 128;
+    private static final Duration SETTLED = Duration.ofSeconds(2);
+    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(60);
+
+    @Option(names = "--starts", description = "Starts that are timed. Default: ${DEFAULT-VALUE}")
+    private int starts = 11;
+
+    @Option(names = "--vms", description = "Further VMs. Default: ${DEFAULT-VALUE}")
+    private int furtherVms = 50;
+
+    @Option(names = "--seconds", description = "How long a process at rest is watched. Default: ${DEFAULT-VALUE}")
+    private int seconds = 20;
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Double> startMillis = new ArrayList<>();
+        for (int i = 0; i < starts; i++) {
+            try (ServeProcess exomem = ServeProcess.start(List.of("vm0"))) {
+                startMillis.add(exomem.startNanos() / 1e6);
+            }
+        }
+        Rest one = rest(1, true);
+        Rest many = rest(1 + furtherVms, false);
+        return List.of(
+                Figure.of("start to listening, median", Median.of(startMillis), "ms")
+                        .atMost(WANTED_START_MILLIS),
+                Figure.of("resident, one VM connected", mib(one.residentBytes), "MiB")
+                        .atMost(WANTED_MIB),
+                Figure.of("CPU time at rest in " + seconds + " s", one.cpuMillis, "ms")
+                        .atMost(0),
+                Figure.of("threads going to sleep at rest", (double) one.switches / seconds, "per s"),
+                Figure.of("resident, " + (1 + furtherVms) + " VMs connected", mib(many.residentBytes), "MiB"),
+                Figure.of(
+                                "resident, each further VM",
+                                mib(many.residentBytes - one.residentBytes) / furtherVms,
+                                "MiB")
+                        .atMost(WANTED_MIB_PER_VM));
+    }
+
+    private record Rest(long residentBytes, long cpuMillis, long switches) {}
+
+    private Rest rest(int vms, boolean watch) throws IOException {
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < vms; i++) {
+            names.add("vm" + i);
+        }
+        List<Guest> guests = new ArrayList<>();
+        try (ServeProcess exomem = ServeProcess.start(names)) {
+            for (String name : names) {
+                guests.add(Guest.attach(exomem.socket(name), GUEST_MEMORY, Guest.LINUX, QUEUE_SIZE));
+            }
+            settle(exomem);
+            ProcessUsage before = exomem.usage();
+            if (watch) {
+                pass(Duration.ofSeconds(seconds));
+            }
+            ProcessUsage after = exomem.usage();
+            return new Rest(
+                    after.residentBytes(),
+                    after.cpuMillis() - before.cpuMillis(),
+                    after.voluntarySwitches() - before.voluntarySwitches());
+        } finally {
+            guests.forEach(Guest::close);
+        }
+    }
+
+    /** Waits until the process has done nothing for a while: the JVM compiles and collects on for a moment. */
+    private static void settle(ServeProcess exomem) {
+        try {
+            await().pollInterval(Duration.ofMillis(500))
+                    .during(SETTLED)
+                    .atMost(SETTLE_LIMIT)
+                    .until(new Unchanged(exomem)::holds);
+        } catch (ConditionTimeoutException e) {
+            // Then it does not come to rest, which the figure will say.
+        }
+    }
+
+    private static final class Unchanged {
+        private final ServeProcess exomem;
+        private long last = -1;
+
+        Unchanged(ServeProcess exomem) {
+            this.exomem = exomem;
+        }
+
+        boolean holds() throws IOException {
+            long now = exomem.usage().cpuMillis();
+            boolean same = now == last;
+            last = now;
+            return same;
+        }
+    }
+
+    private static void pass(Duration time) {
+        long end = System.nanoTime() + time.toNanos();
+        await().pollInterval(Duration.ofMillis(100)).atMost(time.plusSeconds(10)).until(() -> System.nanoTime() >= end);
+    }
+
+    private static double mib(long bytes) {
+        return bytes / (double) (1 << 20);
+    }
+}

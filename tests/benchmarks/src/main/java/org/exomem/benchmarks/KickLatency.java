@@ -1,0 +1,117 @@
+package org.exomem.benchmarks;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.locks.LockSupport;
+import org.HdrHistogram.Histogram;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.conformance.guest.RingDriver;
+import org.exomem.conformance.guest.Used;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * From a kick to the call for one buffer that is in the used ring then, against an eventfd that goes to another process
+ * and back. Both partners are JVMs that call the kernel by JNA; the driver waits with one system call in both.
+ */
+@Command(
+        name = "kick-latency",
+        mixinStandardHelpOptions = true,
+        description = "From a kick to the call for one buffer, against a bare eventfd ping-pong.")
+final class KickLatency extends Benchmark {
+    private static final double WANTED = 1.5;
+    private static final int LIMIT_MILLIS = 5000;
+    private static final long MEMORY = 64L << 20;
+    private static final int QUEUE_SIZE = 128;
+    private static final long LONGEST_NANOS = 10_000_000_000L;
+    private static final long PAUSE_NANOS = 100_000;
+
+    @Option(names = "--rounds", description = "Rounds of each of the two, alternating. Default: ${DEFAULT-VALUE}")
+    private int rounds = 20;
+
+    @Option(names = "--times", description = "Kicks in a round. Default: ${DEFAULT-VALUE}")
+    private int times = 5000;
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        try (ServeProcess exomem = ServeProcess.start(List.of("a,discard=off"));
+                Guest guest = Guest.attach(exomem.socket("a"), MEMORY, Guest.LINUX, QUEUE_SIZE);
+                EventFdEcho echo = new EventFdEcho()) {
+            long at = guest.ram().allocate(4, 4);
+            guest.ram().putInt(at, (int) (MEMORY >> 12) - 1);
+            List<Buffer> chain = List.of(Buffer.readable(at, 4));
+            figures.addAll(compare("", guest.inflate(), chain, echo, times, () -> {}));
+            // So that the partner has surely gone to sleep, and its processor too.
+            figures.addAll(compare(
+                    ", 0.1 ms apart", guest.inflate(), chain, echo, times / 5, () -> LockSupport.parkNanos(PAUSE_NANOS)));
+        }
+        return figures;
+    }
+
+    private List<Figure> compare(
+            String how, RingDriver ring, List<Buffer> chain, EventFdEcho echo, int atOnce, Runnable before)
+            throws IOException {
+        Histogram kicks = new Histogram(LONGEST_NANOS, 3);
+        Histogram pings = new Histogram(LONGEST_NANOS, 3);
+        BareEventFd call = new BareEventFd(ring.callFd().fd());
+        for (int round = -2; round < rounds; round++) {
+            if (round == 0) {
+                kicks.reset();
+                pings.reset();
+            }
+            echo.pingPong(atOnce, pings, before);
+            kick(atOnce, ring, call, chain, kicks, before);
+        }
+        say(describe("kick to call" + how, kicks));
+        say(describe("eventfd there and back" + how, pings));
+        Figure ratio = Figure.of(
+                "kick to call / eventfd ping-pong, p50" + how,
+                (double) kicks.getValueAtPercentile(50) / pings.getValueAtPercentile(50),
+                "");
+        return List.of(
+                Figure.of("kick to call, p50" + how, micros(kicks, 50), "us"),
+                Figure.of("kick to call, p99" + how, micros(kicks, 99), "us"),
+                Figure.of("bare eventfd ping-pong, p50" + how, micros(pings, 50), "us"),
+                Figure.of("bare eventfd ping-pong, p99" + how, micros(pings, 99), "us"),
+                ratio.atMost(WANTED));
+    }
+
+    private static void kick(
+            int atOnce, RingDriver ring, BareEventFd call, List<Buffer> chain, Histogram histogram, Runnable before) {
+        for (int i = 0; i < atOnce; i++) {
+            int id = ring.add(chain);
+            before.run();
+            long start = System.nanoTime();
+            boolean kicked = ring.kick();
+            call.awaitReadable(LIMIT_MILLIS);
+            long nanos = System.nanoTime() - start;
+            Used used = ring.poll();
+            if (!kicked || used == null || used.id() != id) {
+                throw new IllegalStateException("kicked: " + kicked + ", used at the call: " + used);
+            }
+            ring.callFd().drain();
+            histogram.recordValue(nanos);
+        }
+    }
+
+    private static double micros(Histogram histogram, double percentile) {
+        return histogram.getValueAtPercentile(percentile) / 1e3;
+    }
+
+    private static String describe(String what, Histogram histogram) {
+        return String.format(
+                Locale.ROOT,
+                "  %-36s us: min %.1f, p50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f of %d",
+                what,
+                histogram.getMinValue() / 1e3,
+                micros(histogram, 50),
+                micros(histogram, 90),
+                micros(histogram, 99),
+                micros(histogram, 99.9),
+                histogram.getMaxValue() / 1e3,
+                histogram.getTotalCount());
+    }
+}

@@ -1,0 +1,142 @@
+package org.exomem.benchmarks;
+
+import java.io.IOException;
+import java.net.SocketException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.exomem.vmm.QmpClient;
+
+/**
+ * A process {@code exomem serve}, started as its users start it: by the launcher that the system property
+ * {@code exomem.launcher} names. Without it (in tests) the process runs from this one's class path.
+ */
+final class ServeProcess implements AutoCloseable {
+    private static final long START_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+    private final Path folder;
+    private final Process process;
+    private final long startNanos;
+
+    private ServeProcess(Path folder, Process process, long startNanos) {
+        this.folder = folder;
+        this.process = process;
+        this.startNanos = startNanos;
+    }
+
+    /**
+     * Starts the process; returns when every VM's socket and the control socket accept connections.
+     *
+     * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,discard=off}
+     */
+    static ServeProcess start(List<String> balloons) throws IOException {
+        Path folder = Files.createTempDirectory("exomem-benchmark");
+        List<String> words = launcher();
+        words.addAll(List.of("serve", "--control", folder.resolve("control").toString()));
+        List<Path> sockets = new ArrayList<>(List.of(folder.resolve("control")));
+        for (String balloon : balloons) {
+            String[] nameAndOptions = balloon.split(",", 2);
+            Path socket = folder.resolve(nameAndOptions[0]);
+            sockets.addFirst(socket);
+            words.add("--balloon");
+            words.add("vm=" + nameAndOptions[0] + ",socket=" + socket
+                    + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : ""));
+        }
+        long start = System.nanoTime();
+        Process process = new ProcessBuilder(words)
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("output").toFile())
+                .start();
+        try {
+            for (Path socket : sockets) {
+                awaitListening(socket, process, start);
+            }
+            return new ServeProcess(folder, process, System.nanoTime() - start);
+        } catch (IOException e) {
+            process.destroyForcibly();
+            String output = Files.readString(folder.resolve("output")).strip();
+            delete(folder);
+            throw new IOException("exomem serve did not start: " + e.getMessage() + ": " + output, e);
+        }
+    }
+
+    private static List<String> launcher() {
+        String launcher = System.getProperty("exomem.launcher");
+        return launcher == null
+                ? ChildJvm.words("org.exomem.backend.Exomem")
+                : new ArrayList<>(List.of(launcher));
+    }
+
+    private static void awaitListening(Path socket, Process process, long start) throws IOException {
+        try {
+            do {
+                if (accepts(socket)) {
+                    return;
+                }
+                if (System.nanoTime() - start > START_LIMIT_NANOS) {
+                    throw new IOException("nobody listens on " + socket);
+                }
+            } while (!process.waitFor(1, TimeUnit.MILLISECONDS));
+            throw new IOException("exit code " + process.exitValue());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while exomem starts", e);
+        }
+    }
+
+    private static boolean accepts(Path socket) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return channel.connect(UnixDomainSocketAddress.of(socket));
+        } catch (SocketException e) {
+            return false;
+        }
+    }
+
+    /** From before the process was made until it accepted connections. */
+    long startNanos() {
+        return startNanos;
+    }
+
+    /** Where the VMM of that VM attaches. */
+    Path socket(String vm) {
+        return folder.resolve(vm);
+    }
+
+    /** A new connection to the control socket. */
+    QmpClient control() throws IOException {
+        return QmpClient.connect(folder.resolve("control"));
+    }
+
+    ProcessUsage usage() throws IOException {
+        return ProcessUsage.of(process.pid());
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.destroy();
+        try {
+            if (!process.waitFor(10, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+        delete(folder);
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+        }
+        Files.deleteIfExists(folder);
+    }
+}

@@ -1,0 +1,129 @@
+package org.exomem.benchmarks.micro;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.exomem.balloon.BalloonListener;
+import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.jspecify.annotations.Nullable;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/**
+ * All of the way: kick, event loop, session, queue, balloon, used ring, call. The driver is another thread that allocates
+ * nothing, so what is allocated for an operation is allocated on that way.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class KickBenchmark {
+    private static final int SIZE = 128;
+    private static final long MEMORY = 64L << 20;
+
+    private @Nullable Path folder;
+    private @Nullable EventLoop loop;
+    private @Nullable Endpoint endpoint;
+    private @Nullable GuestRam ram;
+    private @Nullable AttachedDevice device;
+    private @Nullable ReusedRing ring;
+    private @Nullable EventFd kick;
+    private @Nullable EventFd call;
+
+    @Setup
+    public void setUp() throws IOException {
+        Path created = Files.createTempDirectory("exomem-benchmark");
+        folder = created;
+        Path socket = created.resolve("balloon");
+        EventLoop events = new EventLoop("benchmark");
+        loop = events;
+        BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
+        VirtioBalloon balloon = new VirtioBalloon(counting, new Nobody(), new PageFeed(1), events);
+        endpoint = Endpoint.listen(socket, balloon, events, new FaultsOnly());
+
+        GuestRam memory = GuestRam.ofSize(MEMORY);
+        ram = memory;
+        long buffer = memory.allocate(4, 4);
+        memory.putInt(buffer, (int) (MEMORY >> 12) - 1);
+        long features = Features.VERSION_1 | Features.PROTOCOL_FEATURES;
+        FrontEnd frontEnd = FrontEnd.connect(socket);
+        device = AttachedDevice.attach(frontEnd, memory, features, Features.Protocol.REPLY_ACK);
+        ReusedRing reused = ReusedRing.of(memory, SIZE, features, false, buffer, 4);
+        ring = reused;
+        EventFd kicks = new EventFd();
+        kick = kicks;
+        EventFd calls = new EventFd();
+        call = calls;
+        frontEnd.setVringNum(0, SIZE);
+        frontEnd.setVringBase(0, reused.base());
+        frontEnd.setVringAddr(reused.addresses());
+        frontEnd.setVringCall(0, calls);
+        frontEnd.setVringKick(0, kicks);
+        frontEnd.setVringEnable(0, true);
+    }
+
+    @Benchmark
+    public void kickToCall() {
+        EventFd calls = Objects.requireNonNull(call);
+        calls.drain();
+        Objects.requireNonNull(ring).makeAvailable();
+        Objects.requireNonNull(kick).signal();
+        while (!calls.drain()) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @TearDown
+    public void tearDown() throws IOException {
+        Objects.requireNonNull(device).close();
+        Objects.requireNonNull(endpoint).close();
+        Objects.requireNonNull(loop).close();
+        Objects.requireNonNull(ram).close();
+        Objects.requireNonNull(kick).close();
+        Objects.requireNonNull(call).close();
+        Files.deleteIfExists(Objects.requireNonNull(folder));
+    }
+
+    private static final class FaultsOnly implements EndpointListener {
+        @Override
+        public void connected() {}
+
+        @Override
+        public void disconnected(String reason) {}
+
+        @Override
+        public void fault(FaultKind kind, String message) {
+            throw new IllegalStateException(kind + ": " + message);
+        }
+    }
+
+    private static final class Nobody implements BalloonListener {
+        @Override
+        public void actualChanged(long actual) {}
+
+        @Override
+        public void statisticsUpdated() {}
+
+        @Override
+        public void hintingChanged(HintingState state) {}
+    }
+}

@@ -1,0 +1,42 @@
+package org.exomem.benchmarks.micro;
+
+import java.util.concurrent.TimeUnit;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+
+/** What a message costs the event loop while nobody listens, and a message there and out again while somebody does. */
+@State(Scope.Thread)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class PageFeedBenchmark {
+    private static final int CAPACITY = 1 << 12;
+
+    private final PageFeed unheard = new PageFeed(CAPACITY);
+    private final PageFeed heard = new PageFeed(CAPACITY);
+    private final PageFeed.Listener listener = (kind, session, address, length) -> sum += address + length;
+    private long address;
+    private long sum;
+
+    @Setup
+    public void listen() {
+        heard.open();
+    }
+
+    @Benchmark
+    public void offerToNobody() {
+        unheard.offer(PageFeed.Kind.INFLATED, 0, ++address << 12, 4096);
+    }
+
+    @Benchmark
+    public long offerAndDrain() {
+        heard.offer(PageFeed.Kind.INFLATED, 0, ++address << 12, 4096);
+        heard.drain(listener, 1);
+        return sum;
+    }
+}
