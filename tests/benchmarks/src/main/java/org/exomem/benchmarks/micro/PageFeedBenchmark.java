@@ -19,9 +19,9 @@ public class PageFeedBenchmark {
 
     private final PageFeed unheard = new PageFeed(CAPACITY);
     private final PageFeed heard = new PageFeed(CAPACITY);
-    private final PageFeed.Listener listener = (kind, session, address, length) -> sum += address + length;
     private long address;
     private long sum;
+    private final PageFeed.Listener listener = (kind, session, from, length) -> sum += from + length;
 
     @Setup
     public void listen() {
