@@ -47,8 +47,14 @@ final class GuestInflate extends Benchmark {
     @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
 
-    /** One guest's run, in ms. */
-    private record Run(double inflate, double deflate) {}
+    @Option(
+            names = "--balloon",
+            paramLabel = "OPTIONS",
+            description = "Options of exomem's balloon, as in discard=off: shows what the guest alone takes.")
+    private String balloonOptions = "";
+
+    /** One guest's run, in ms; {@code cpu} is that of QEMU and the back-end while it inflated. */
+    private record Run(double inflate, double deflate, long cpu) {}
 
     /** What tells a balloon its size, and asks for it. */
     private interface Balloon {
@@ -74,11 +80,13 @@ final class GuestInflate extends Benchmark {
             ours.add(exomem(before));
             say(String.format(
                     Locale.ROOT,
-                    "  used %d MiB, round %d: inflate QEMU %.0f ms, exomem %.0f ms; deflate QEMU %.0f ms, exomem %.0f ms",
+                    "  used %d MiB, round %d: inflate QEMU %.0f ms (CPU %d), exomem %.0f ms (CPU %d); deflate %.0f, %.0f ms",
                     before,
                     round + 1,
                     own.getLast().inflate,
+                    own.getLast().cpu,
                     ours.getLast().inflate,
+                    ours.getLast().cpu,
                     own.getLast().deflate,
                     ours.getLast().deflate));
         }
@@ -117,7 +125,7 @@ final class GuestInflate extends Benchmark {
 
     private Run qemu(long before) throws IOException {
         try (Qemu qemu = Qemu.start(command().ownBalloon())) {
-            return run(qemu, before, new Balloon() {
+            return run(qemu, List.of(qemu.pid()), before, new Balloon() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     qemu.qmp().execute("balloon", Map.of("value", bytes));
@@ -132,10 +140,10 @@ final class GuestInflate extends Benchmark {
     }
 
     private Run exomem(long before) throws IOException {
-        try (ServeProcess exomem = ServeProcess.start(List.of("a"));
+        try (ServeProcess exomem = ServeProcess.start(List.of(balloonOptions.isEmpty() ? "a" : "a," + balloonOptions));
                 QmpClient control = exomem.control();
                 Qemu qemu = Qemu.start(command().vhostUserBalloon(exomem.socket("a")))) {
-            return run(qemu, before, new Balloon() {
+            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Balloon() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     control.execute("balloon", Map.of("vm", "a", "value", bytes));
@@ -151,15 +159,25 @@ final class GuestInflate extends Benchmark {
         }
     }
 
-    private Run run(Qemu qemu, long before, Balloon balloon) throws IOException {
+    private Run run(Qemu qemu, List<Long> processes, long before, Balloon balloon) throws IOException {
         if (before > 0) {
             qemu.guest().run("memeat fill a " + before + " 1", LIMIT);
             qemu.guest().run("memeat free a", LIMIT);
         }
         long full = memory << 20;
+        long cpuBefore = cpuMillis(processes);
         double inflated = millisTo(balloon, full - (inflate << 20));
+        long cpu = cpuMillis(processes) - cpuBefore;
         double deflated = millisTo(balloon, full);
-        return new Run(inflated, deflated);
+        return new Run(inflated, deflated, cpu);
+    }
+
+    private static long cpuMillis(List<Long> processes) throws IOException {
+        long sum = 0;
+        for (long pid : processes) {
+            sum += ProcessUsage.of(pid).cpuMillis();
+        }
+        return sum;
     }
 
     private static double millisTo(Balloon balloon, long bytes) throws IOException {

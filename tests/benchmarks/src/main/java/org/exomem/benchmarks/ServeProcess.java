@@ -113,6 +113,10 @@ final class ServeProcess implements AutoCloseable {
         return QmpClient.connect(folder.resolve("control"));
     }
 
+    long pid() {
+        return process.pid();
+    }
+
     ProcessUsage usage() throws IOException {
         return ProcessUsage.of(process.pid());
     }
