@@ -30,7 +30,8 @@ final class BareFallocate implements AutoCloseable {
     /** Names what is to be punched from now on, in that order; guest addresses are offsets in the file. */
     void use(List<Run> runs) throws IOException {
         StringBuilder line = new StringBuilder();
-        runs.forEach(run -> line.append(run.first()).append(' ').append(run.pages()).append(' '));
+        runs.forEach(
+                run -> line.append(run.first()).append(' ').append(run.pages()).append(' '));
         child.tell(line.toString());
         child.answer();
     }

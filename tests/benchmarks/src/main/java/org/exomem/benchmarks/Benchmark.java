@@ -36,8 +36,7 @@ abstract class Benchmark implements Callable<Integer> {
         figures.forEach(figure -> out.println(figure.row()));
         out.flush();
         Files.createDirectories(results);
-        JSON.writeValue(
-                results.resolve(spec.name() + ".json").toFile(), new Result(spec.name(), machine, figures));
+        JSON.writeValue(results.resolve(spec.name() + ".json").toFile(), new Result(spec.name(), machine, figures));
         return figures.stream().anyMatch(Figure::isMissed) ? 1 : 0;
     }
 

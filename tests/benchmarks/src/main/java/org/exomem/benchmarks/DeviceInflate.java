@@ -78,8 +78,7 @@ final class DeviceInflate extends Benchmark {
     private Guest attach(ServeProcess exomem, String vm, RingFormat format) throws IOException {
         int buffers = (int) ((memory << 20 >> 12) / 256 + 1);
         int queueSize = Integer.highestOneBit(2 * buffers - 1);
-        return Guest.attach(
-                exomem.socket(vm), OWN + (memory << 20), Features.VERSION_1 | format.feature, queueSize);
+        return Guest.attach(exomem.socket(vm), OWN + (memory << 20), Features.VERSION_1 | format.feature, queueSize);
     }
 
     private List<Figure> count(Guest guest, PageRuns shape, RingFormat format) throws IOException {

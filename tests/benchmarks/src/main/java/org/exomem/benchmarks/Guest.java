@@ -13,8 +13,7 @@ import org.exomem.conformance.guest.RingDriver;
 /** A guest without a VMM, attached to a balloon in another process, with its inflate and deflate queues running. */
 final class Guest implements AutoCloseable {
     /** What a Linux driver acknowledges, with a split ring. */
-    static final long LINUX =
-            BalloonFeatures.LINUX | Features.VERSION_1 | Features.INDIRECT_DESC | Features.EVENT_IDX;
+    static final long LINUX = BalloonFeatures.LINUX | Features.VERSION_1 | Features.INDIRECT_DESC | Features.EVENT_IDX;
 
     private static final long PROTOCOL =
             Protocol.MQ | Protocol.REPLY_ACK | Protocol.CONFIG | Protocol.CONFIGURE_MEM_SLOTS | Protocol.STATUS;

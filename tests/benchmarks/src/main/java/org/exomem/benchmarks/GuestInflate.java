@@ -183,8 +183,11 @@ final class GuestInflate extends Benchmark {
     private static double millisTo(Balloon balloon, long bytes) throws IOException {
         long start = System.nanoTime();
         balloon.resize(bytes);
-        Awaitility.await().pollDelay(LOOK_AGAIN).pollInterval(LOOK_AGAIN).atMost(LIMIT).until(() -> balloon.actual()
-                == bytes);
+        Awaitility.await()
+                .pollDelay(LOOK_AGAIN)
+                .pollInterval(LOOK_AGAIN)
+                .atMost(LIMIT)
+                .until(() -> balloon.actual() == bytes);
         return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
     }
 }

@@ -22,7 +22,6 @@ final class Idle extends Benchmark {
     private static final long GUEST_MEMORY = 64L << 20;
     private static final int QUEUE_SIZE = 128;
     private static final Duration SETTLED = Duration.ofSeconds(2);
-    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(60);
 
     @Option(names = "--starts", description = "Starts that are timed. Default: ${DEFAULT-VALUE}")
     private int starts = 11;
@@ -32,6 +31,12 @@ final class Idle extends Benchmark {
 
     @Option(names = "--seconds", description = "How long a process at rest is watched. Default: ${DEFAULT-VALUE}")
     private int seconds = 20;
+
+    @Option(
+            names = "--settle",
+            paramLabel = "SECONDS",
+            description = "The longest that a process gets to come to rest. Default: ${DEFAULT-VALUE}")
+    private int settle = 60;
 
     @Override
     List<Figure> measure() throws IOException {
@@ -52,10 +57,7 @@ final class Idle extends Benchmark {
                         .atMost(0),
                 Figure.of("threads going to sleep at rest", (double) one.switches / seconds, "per s"),
                 Figure.of("resident, " + (1 + furtherVms) + " VMs connected", mib(many.residentBytes), "MiB"),
-                Figure.of(
-                                "resident, each further VM",
-                                mib(many.residentBytes - one.residentBytes) / furtherVms,
-                                "MiB")
+                Figure.of("resident, each further VM", mib(many.residentBytes - one.residentBytes) / furtherVms, "MiB")
                         .atMost(WANTED_MIB_PER_VM));
     }
 
@@ -87,11 +89,11 @@ final class Idle extends Benchmark {
     }
 
     /** Waits until the process has done nothing for a while: the JVM compiles and collects on for a moment. */
-    private static void settle(ServeProcess exomem) {
+    private void settle(ServeProcess exomem) {
         try {
             await().pollInterval(Duration.ofMillis(500))
                     .during(SETTLED)
-                    .atMost(SETTLE_LIMIT)
+                    .atMost(Duration.ofSeconds(settle))
                     .until(new Unchanged(exomem)::holds);
         } catch (ConditionTimeoutException e) {
             // Then it does not come to rest, which the figure will say.
@@ -116,7 +118,9 @@ final class Idle extends Benchmark {
 
     private static void pass(Duration time) {
         long end = System.nanoTime() + time.toNanos();
-        await().pollInterval(Duration.ofMillis(100)).atMost(time.plusSeconds(10)).until(() -> System.nanoTime() >= end);
+        await().pollInterval(Duration.ofMillis(100))
+                .atMost(time.plusSeconds(10))
+                .until(() -> System.nanoTime() >= end);
     }
 
     private static double mib(long bytes) {

@@ -46,7 +46,12 @@ final class KickLatency extends Benchmark {
             figures.addAll(compare("", guest.inflate(), chain, echo, times, () -> {}));
             // So that the partner has surely gone to sleep, and its processor too.
             figures.addAll(compare(
-                    ", 0.1 ms apart", guest.inflate(), chain, echo, times / 5, () -> LockSupport.parkNanos(PAUSE_NANOS)));
+                    ", 0.1 ms apart",
+                    guest.inflate(),
+                    chain,
+                    echo,
+                    times / 5,
+                    () -> LockSupport.parkNanos(PAUSE_NANOS)));
         }
         return figures;
     }

@@ -30,8 +30,7 @@ record ProcessUsage(long cpuMillis, long voluntarySwitches, long residentBytes) 
         try (Stream<Path> threads = Files.list(process.resolve("task"))) {
             switches = threads.mapToLong(ProcessUsage::switches).sum();
         }
-        return new ProcessUsage(
-                ticks * MILLIS_PER_TICK, switches, number(process.resolve("status"), "VmRSS:") << 10);
+        return new ProcessUsage(ticks * MILLIS_PER_TICK, switches, number(process.resolve("status"), "VmRSS:") << 10);
     }
 
     private static long switches(Path thread) {

@@ -68,9 +68,7 @@ final class ServeProcess implements AutoCloseable {
 
     private static List<String> launcher() {
         String launcher = System.getProperty("exomem.launcher");
-        return launcher == null
-                ? ChildJvm.words("org.exomem.backend.Exomem")
-                : new ArrayList<>(List.of(launcher));
+        return launcher == null ? ChildJvm.words("org.exomem.backend.Exomem") : new ArrayList<>(List.of(launcher));
     }
 
     private static void awaitListening(Path socket, Process process, long start) throws IOException {

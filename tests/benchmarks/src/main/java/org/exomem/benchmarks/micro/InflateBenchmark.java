@@ -78,7 +78,8 @@ public class InflateBenchmark {
     private int[] pfns() {
         return switch (order) {
             case ASCENDING -> IntStream.range(0, PFNS).map(i -> FIRST_PFN + i).toArray();
-            case DESCENDING -> IntStream.range(0, PFNS).map(i -> FIRST_PFN + PFNS - i).toArray();
+            case DESCENDING ->
+                IntStream.range(0, PFNS).map(i -> FIRST_PFN + PFNS - i).toArray();
             case SCATTERED ->
                 new Random(SEED)
                         .ints(PFNS, FIRST_PFN / 2, FIRST_PFN * 2)

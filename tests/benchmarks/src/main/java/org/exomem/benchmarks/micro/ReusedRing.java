@@ -94,11 +94,6 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
     /** How a front-end tells of the ring. */
     final RingAddresses addresses() {
         return new RingAddresses(
-                0,
-                0,
-                ram.userAddress(descriptorsAt),
-                ram.userAddress(deviceAt),
-                ram.userAddress(driverAt),
-                0);
+                0, 0, ram.userAddress(descriptorsAt), ram.userAddress(deviceAt), ram.userAddress(driverAt), 0);
     }
 }

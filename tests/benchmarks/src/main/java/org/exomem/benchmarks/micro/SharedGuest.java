@@ -15,8 +15,8 @@ final class SharedGuest implements AutoCloseable {
 
     SharedGuest() throws LinuxException {
         ram = GuestRam.ofSize(BYTES);
-        memory.add(MemoryRegion.map(
-                0, BYTES, 0, 0, new SharedFile(ram.file().fd().duplicate())));
+        memory.add(
+                MemoryRegion.map(0, BYTES, 0, 0, new SharedFile(ram.file().fd().duplicate())));
     }
 
     GuestRam ram() {

@@ -1,0 +1,69 @@
+package org.exomem.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.exomem.vmm.GuestImage;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+
+/** Every benchmark still runs, as small as can be; what it measures so says nothing, and no target is looked at. */
+class BenchmarksTest {
+    @TempDir
+    private Path results = Path.of("");
+
+    static Stream<List<String>> small() {
+        return Stream.of(
+                List.of("device-inflate", "--memory=8", "--rounds=1", "--warm-up=0"),
+                List.of("kick-latency", "--rounds=1", "--times=50"),
+                List.of("idle", "--starts=1", "--vms=2", "--seconds=1", "--settle=5"),
+                List.of("micro", "--forks=0", "--iterations=1", "--millis=10"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("small")
+    void everyBenchmarkMeasuresAndWritesItsFigures(List<String> words) throws IOException {
+        assertThat(figuresOf(words)).isNotEmpty().allSatisfy(figure -> {
+            assertThat(figure.path("name").asText()).isNotBlank();
+            assertThat(figure.path("value").asDouble()).isFinite();
+        });
+    }
+
+    @Test
+    void aRealGuestIsInflatedByBothBalloons() throws IOException {
+        // The tests of real guests say what is missing, and fail on a build server that has none.
+        assumeThat(GuestImage.whyAbsent()).isEmpty();
+        assertThat(figuresOf(List.of("guest-inflate", "--memory=512", "--inflate=128", "--used=0", "--rounds=1")))
+                .extracting(figure -> figure.path("value").asDouble())
+                .allSatisfy(value -> assertThat(value).isPositive());
+    }
+
+    private List<JsonNode> figuresOf(List<String> words) throws IOException {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLine benchmarks =
+                Benchmarks.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        List<String> all = new ArrayList<>(words);
+        all.add("--results=" + results);
+        int missedOrNot = benchmarks.execute(all.toArray(String[]::new));
+        assertThat(missedOrNot).describedAs("%s%s", out, err).isBetween(0, 1);
+        Path file = results.resolve(words.getFirst() + ".json");
+        assertThat(file).describedAs("%s%s", out, err).exists();
+        JsonNode result = new ObjectMapper().readTree(file.toFile());
+        assertThat(result.path("machine").path("cpus").asInt()).isPositive();
+        return StreamSupport.stream(result.path("figures").spliterator(), false).toList();
+    }
+}

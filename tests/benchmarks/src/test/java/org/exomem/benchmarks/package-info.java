@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.benchmarks;
+
+import org.jspecify.annotations.NullMarked;
