@@ -360,6 +360,12 @@ class MalformedMessagesTest {
                 givenInflight("in-flight memory beyond its file", new InflightArea(4096, 1 << 20, 2, 64)),
                 givenInflight("in-flight memory whose end wraps", new InflightArea(-4096, 8192, 2, 64)),
                 givenInflight("in-flight memory for more queues than there are", new InflightArea(65536, 0, 5, 64)),
+                new Misdeed("in-flight memory in the place of what was given before", guest -> {
+                    InflightArea area = new InflightArea(65536, 0, 2, EchoGuest.RING_SIZE);
+                    for (int i = 0; i < 2; i++) {
+                        send(guest, Request.SET_INFLIGHT_FD, Payload.inflight(area), RightMessages::smallFile);
+                    }
+                }),
                 new Misdeed(
                         "a back-end channel that is no socket",
                         guest -> send(guest, Request.SET_BACKEND_REQ_FD, Payload.none(), RightMessages::event)));

@@ -129,8 +129,8 @@ class ManyMachinesTest {
                 // The back-end is busy while one leaves and the other comes, and finds both at once.
                 CountDownLatch bothHappened = new CountDownLatch(1);
                 backEnd.loop.execute(() -> awaitUninterrupted(bothHappened));
-                leaving.close();
                 try (FrontEnd returning = backEnd.connect()) {
+                    leaving.close();
                     bothHappened.countDown();
                     assertThat(returning.getFeatures()).isNotZero();
                 }

@@ -90,6 +90,35 @@ class MemorySlotsTest {
     }
 
     @Test
+    void aRingWaitsWhileItsMemoryIsAwayAndGoesOnWhenItIsBack() throws Exception {
+        HeldResources before = HeldResources.now();
+        Region ram = guest.device.wireRegions().getFirst();
+        frontEnd.removeMemoryRegion(ram);
+        int id = guest.ring.add(guest.prepare(new byte[] {5}));
+        guest.ring.kick();
+        assertThat(frontEnd.getQueueNum()).isEqualTo(EchoDevice.QUEUES);
+        assertThat(guest.ring.poll()).isNull();
+        frontEnd.addMemoryRegion(ram, guest.ram.file().fd());
+        assertThat(guest.ring.await(FrontEnd.LIMIT).id()).isEqualTo(id);
+        guest.assertEcho();
+        before.assertSameNow();
+    }
+
+    @Test
+    void aRingWhoseMemoryIsAwayCanBeStopped() throws Exception {
+        Region ram = guest.device.wireRegions().getFirst();
+        guest.assertEcho();
+        HeldResources before = HeldResources.now();
+        frontEnd.removeMemoryRegion(ram);
+        assertThat(frontEnd.getVringBase(0)).isEqualTo(1);
+        assertThat(frontEnd.getVringBase(EchoDevice.HOLDING)).isZero();
+        assertThat(HeldResources.now().sharedMappings()).isEqualTo(before.sharedMappings() - 1);
+        frontEnd.addMemoryRegion(ram, guest.ram.file().fd());
+        guest.device.start();
+        guest.assertEcho();
+    }
+
+    @Test
     void everyRegionOfATableIsReplacedWhileAQueueRuns() throws Exception {
         Region ram = guest.device.wireRegions().getFirst();
         HeldResources before = HeldResources.now();

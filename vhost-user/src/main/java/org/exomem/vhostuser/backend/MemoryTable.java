@@ -13,13 +13,15 @@ import org.exomem.vhostuser.protocol.RegionDescription;
 
 /**
  * Changes of guest memory as the front-end asks for them (SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG). A request that
- * breaks a rule leaves the memory as it was.
+ * breaks a rule leaves the memory as it was. What the front-end took away stays mapped until {@link #releaseRemoved}, as a
+ * ring may lie in it.
  */
 final class MemoryTable {
     /** How many regions there may be at once: what front-ends commonly expect. */
     static final int MAX_SLOTS = 509;
 
     private final GuestMemory memory;
+    private final List<MemoryRegion> removed = new ArrayList<>();
 
     MemoryTable(GuestMemory memory) {
         this.memory = memory;
@@ -40,7 +42,7 @@ final class MemoryTable {
             table.close();
             throw e;
         }
-        memory.replace(mapped);
+        removed.addAll(memory.exchange(mapped));
     }
 
     void add(RegionDescription region, Fd file) throws LinuxException {
@@ -58,7 +60,14 @@ final class MemoryTable {
                         && candidate.size() == region.size())
                 .findFirst()
                 .orElseThrow(() -> new FrontEndFault("REM_MEM_REG names a region that is not there: " + region));
-        memory.remove(found);
+        memory.detach(found);
+        removed.add(found);
+    }
+
+    /** Unmaps what the front-end took away. */
+    void releaseRemoved() {
+        removed.forEach(MemoryRegion::close);
+        removed.clear();
     }
 
     private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {

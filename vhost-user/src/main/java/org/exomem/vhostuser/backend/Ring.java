@@ -23,6 +23,7 @@ final class Ring {
     private int base;
     private boolean enabled;
     private boolean broken;
+    private boolean adrift;
     private @Nullable RingAddresses addresses;
     private @Nullable EventFd kick;
     private @Nullable EventFd call;
@@ -80,15 +81,25 @@ final class Ring {
         return queue;
     }
 
-    /** True if buffers are processed: started, enabled, and its driver has kept to the rules. */
+    /** True if buffers are processed: started, enabled, in guest memory, and its driver has kept to the rules. */
     boolean runs() {
-        return queue != null && enabled && !broken;
+        return queue != null && enabled && !broken && !adrift;
+    }
+
+    /** True while the ring is started and the front-end has taken away the memory that it lies in. */
+    boolean isAdrift() {
+        return queue != null && adrift;
+    }
+
+    void setAdrift(boolean isAdrift) {
+        adrift = isAdrift;
     }
 
     /** Starts: from now on kicks are looked for, or, without a descriptor for them, the ring itself is. */
     void start(Virtqueue newQueue) {
         queue = newQueue;
         broken = false;
+        adrift = false;
         listen();
     }
 

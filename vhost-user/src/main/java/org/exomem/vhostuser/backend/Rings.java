@@ -95,9 +95,27 @@ final class Rings {
         }
     }
 
-    /** Finds all rings that run in memory that has changed. */
+    /**
+     * Finds all rings that run in memory that has changed. A front-end changes regions one by one, so one that a ring
+     * lies in may be gone for a while: the ring waits until it is back.
+     */
     void relocateAll() {
-        rings.forEach(this::relocate);
+        for (Ring ring : rings) {
+            try {
+                relocate(ring);
+            } catch (FrontEndFault e) {
+                ring.setAdrift(true);
+            }
+        }
+    }
+
+    boolean anyAdrift() {
+        for (Ring ring : rings) {
+            if (ring.isAdrift()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void relocate(Ring ring) {
@@ -107,6 +125,7 @@ final class Rings {
                 VirtqueueSetup setup = setup(ring);
                 queue.relocate(setup.descriptors(), setup.driver(), setup.device());
                 queue.logUsedWritesAt(setup.usedLogAddress());
+                ring.setAdrift(false);
             } catch (IllegalArgumentException e) {
                 throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
             }
@@ -115,6 +134,10 @@ final class Rings {
 
     /** Tracks what is in flight there from the next start of each ring on. */
     void trackInflight(InflightBuffer buffer) {
+        if (inflight != null && anyStarted()) {
+            buffer.close();
+            throw new FrontEndFault("SET_INFLIGHT_FD replaces in-flight memory while queues are started");
+        }
         closeInflight();
         inflight = buffer;
     }

@@ -16,6 +16,7 @@ import org.exomem.vhostuser.protocol.FrontEndRequest;
 import org.exomem.vhostuser.protocol.FrontEndRequest.*;
 import org.exomem.vhostuser.protocol.LogDescription;
 import org.exomem.vhostuser.protocol.Reply;
+import org.exomem.vhostuser.protocol.RingAddresses;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
@@ -84,9 +85,13 @@ final class Session implements DeviceLink {
             }
             case SetLogFd(var notifier) -> done(() -> setLogNotifier(notifier));
             case SetVringNum(int index, int size) -> done(() -> rings.setSize(index, size));
-            case SetVringAddr(var addresses) -> done(() -> rings.setAddresses(addresses));
+            case SetVringAddr(var addresses) -> done(() -> moveRing(addresses));
             case SetVringBase(int index, int base) -> done(() -> rings.setBase(index, base));
-            case GetVringBase(int index) -> Reply.ringBase(index, rings.stop(index));
+            case GetVringBase(int index) -> {
+                int base = rings.stop(index);
+                releaseMemory();
+                yield Reply.ringBase(index, base);
+            }
             case SetVringKick(int index, var notifier) -> done(() -> kickArrived(index, notifier));
             case SetVringCall(int index, var notifier) -> done(() -> rings.setCall(index, notifier));
             case SetVringErr(int index, var notifier) -> done(() -> rings.setErr(index, notifier));
@@ -145,10 +150,23 @@ final class Session implements DeviceLink {
 
     private void changeMemory(Action change) throws LinuxException {
         change.run();
-        try {
-            rings.relocateAll();
-        } finally {
-            device.memoryChanged();
+        rings.relocateAll();
+        releaseMemory();
+        device.memoryChanged();
+        // A ring whose memory has come back may have missed a kick.
+        rings.all().forEach(this::process);
+    }
+
+    private void moveRing(RingAddresses addresses) {
+        rings.setAddresses(addresses);
+        releaseMemory();
+        process(rings.get(addresses.index()));
+    }
+
+    /** Unmaps what the front-end took away, once no ring lies in it. */
+    private void releaseMemory() {
+        if (!rings.anyAdrift()) {
+            memoryTable.releaseRemoved();
         }
     }
 
@@ -217,6 +235,7 @@ final class Session implements DeviceLink {
 
     private void reset() {
         rings.reset();
+        releaseMemory();
         status = 0;
         device.reset();
     }
@@ -305,6 +324,7 @@ final class Session implements DeviceLink {
         device.disconnected();
         backEndChannel.close();
         memory.close();
+        memoryTable.releaseRemoved();
         if (log != null) {
             log.close();
         }

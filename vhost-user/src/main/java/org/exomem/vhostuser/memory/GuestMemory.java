@@ -88,19 +88,27 @@ public final class GuestMemory implements AutoCloseable {
 
     /** Takes a region out and closes it. */
     public void remove(MemoryRegion region) {
+        detach(region);
+        region.close();
+    }
+
+    /** Takes a region out; it stays mapped and is the caller's from then on. */
+    public void detach(MemoryRegion region) {
         List<MemoryRegion> table = new ArrayList<>(List.of(regions));
         table.remove(region);
         install(table);
-        region.close();
     }
 
     /** Takes over a whole new table and closes the regions of the old one. */
     public void replace(List<MemoryRegion> table) {
-        MemoryRegion[] old = regions;
+        exchange(table).forEach(MemoryRegion::close);
+    }
+
+    /** Takes over a whole new table; returns the old one's regions, which stay mapped and are the caller's. */
+    public List<MemoryRegion> exchange(List<MemoryRegion> table) {
+        List<MemoryRegion> old = List.of(regions);
         install(new ArrayList<>(table));
-        for (MemoryRegion region : old) {
-            region.close();
-        }
+        return old;
     }
 
     private void install(List<MemoryRegion> table) {
