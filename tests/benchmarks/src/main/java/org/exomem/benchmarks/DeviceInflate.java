@@ -30,7 +30,7 @@ final class DeviceInflate extends Benchmark {
     private int rounds = 9;
 
     @Option(names = "--warm-up", description = "Rounds before, not measured. Default: ${DEFAULT-VALUE}")
-    private int warmUp = 20;
+    private int warmUp = 60;
 
     private enum RingFormat {
         SPLIT(0),

@@ -7,6 +7,8 @@ import org.exomem.vhostuser.linux.Fd;
 
 /** The bare ping-pong: another process that waits in read for one eventfd and then writes the other. */
 final class EventFdEcho implements AutoCloseable {
+    private static final String TIE = "tie ";
+
     private final BareEventFd there = BareEventFd.blocking();
     private final BareEventFd back = BareEventFd.blocking();
     private final ChildJvm child;
@@ -15,11 +17,16 @@ final class EventFdEcho implements AutoCloseable {
         child = ChildJvm.start(EventFdEcho.class, List.of(there.fd(), back.fd()));
     }
 
+    /** Ties the other process's thread to one processor. */
+    void tie(int cpu) throws IOException {
+        child.tell(TIE + cpu);
+        child.answer();
+    }
+
     /** Goes there and back {@code times} times and records the nanoseconds of each. */
-    void pingPong(int times, Histogram histogram, Runnable before) throws IOException {
+    void pingPong(int times, Histogram histogram) throws IOException {
         child.tell(Integer.toString(times));
         for (int i = 0; i < times; i++) {
-            before.run();
             long start = System.nanoTime();
             there.signal();
             back.await();
@@ -39,8 +46,12 @@ final class EventFdEcho implements AutoCloseable {
         List<Fd> descriptors = ChildJvm.descriptors(arguments);
         try (BareEventFd there = new BareEventFd(descriptors.get(0));
                 BareEventFd back = new BareEventFd(descriptors.get(1))) {
-            ChildJvm.serve(times -> {
-                echo(there, back, Integer.parseInt(times));
+            ChildJvm.serve(line -> {
+                if (line.startsWith(TIE)) {
+                    Affinity.tie(Integer.parseInt(line.substring(TIE.length())));
+                } else {
+                    echo(there, back, Integer.parseInt(line));
+                }
                 return "done";
             });
         }

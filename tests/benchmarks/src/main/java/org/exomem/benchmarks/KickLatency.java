@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
@@ -14,7 +13,8 @@ import picocli.CommandLine.Option;
 
 /**
  * From a kick to the call for one buffer that is in the used ring then, against an eventfd that goes to another process
- * and back. Both partners are JVMs that call the kernel by JNA; the driver waits with one system call in both.
+ * and back. Both partners are JVMs that call the kernel by JNA; the driver waits with one system call in both, and both
+ * partners are placed alike.
  */
 @Command(
         name = "kick-latency",
@@ -26,13 +26,26 @@ final class KickLatency extends Benchmark {
     private static final long MEMORY = 64L << 20;
     private static final int QUEUE_SIZE = 128;
     private static final long LONGEST_NANOS = 10_000_000_000L;
-    private static final long PAUSE_NANOS = 100_000;
 
     @Option(names = "--rounds", description = "Rounds of each of the two, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 20;
 
     @Option(names = "--times", description = "Kicks in a round. Default: ${DEFAULT-VALUE}")
     private int times = 5000;
+
+    /** Where the two that talk run: a wake-up over processors costs what is compared here several times over. */
+    private enum Placement {
+        TWO_CPUS("two CPUs", 1),
+        ONE_CPU("one CPU", 0);
+
+        private final String description;
+        private final int partner;
+
+        Placement(String description, int partner) {
+            this.description = description;
+            this.partner = partner;
+        }
+    }
 
     @Override
     List<Figure> measure() throws IOException {
@@ -43,21 +56,21 @@ final class KickLatency extends Benchmark {
             long at = guest.ram().allocate(4, 4);
             guest.ram().putInt(at, (int) (MEMORY >> 12) - 1);
             List<Buffer> chain = List.of(Buffer.readable(at, 4));
-            figures.addAll(compare("", guest.inflate(), chain, echo, times, () -> {}));
-            // So that the partner has surely gone to sleep, and its processor too.
-            figures.addAll(compare(
-                    ", 0.1 ms apart",
-                    guest.inflate(),
-                    chain,
-                    echo,
-                    times / 5,
-                    () -> LockSupport.parkNanos(PAUSE_NANOS)));
+            for (Placement placement : Placement.values()) {
+                if (placement.partner < Affinity.CPUS) {
+                    Affinity.tie(0);
+                    Affinity.tie(exomem.pid(), "vm-a", placement.partner);
+                    echo.tie(placement.partner);
+                    figures.addAll(compare(placement.description, guest.inflate(), chain, echo));
+                }
+            }
+        } finally {
+            Affinity.untie();
         }
         return figures;
     }
 
-    private List<Figure> compare(
-            String how, RingDriver ring, List<Buffer> chain, EventFdEcho echo, int atOnce, Runnable before)
+    private List<Figure> compare(String where, RingDriver ring, List<Buffer> chain, EventFdEcho echo)
             throws IOException {
         Histogram kicks = new Histogram(LONGEST_NANOS, 3);
         Histogram pings = new Histogram(LONGEST_NANOS, 3);
@@ -67,28 +80,27 @@ final class KickLatency extends Benchmark {
                 kicks.reset();
                 pings.reset();
             }
-            echo.pingPong(atOnce, pings, before);
-            kick(atOnce, ring, call, chain, kicks, before);
+            echo.pingPong(times, pings);
+            kick(times, ring, call, chain, kicks);
         }
-        say(describe("kick to call" + how, kicks));
-        say(describe("eventfd there and back" + how, pings));
+        say(describe("kick to call, " + where, kicks));
+        say(describe("eventfd there and back, " + where, pings));
         Figure ratio = Figure.of(
-                "kick to call / eventfd ping-pong, p50" + how,
+                "kick to call / eventfd ping-pong, p50, " + where,
                 (double) kicks.getValueAtPercentile(50) / pings.getValueAtPercentile(50),
                 "");
         return List.of(
-                Figure.of("kick to call, p50" + how, micros(kicks, 50), "us"),
-                Figure.of("kick to call, p99" + how, micros(kicks, 99), "us"),
-                Figure.of("bare eventfd ping-pong, p50" + how, micros(pings, 50), "us"),
-                Figure.of("bare eventfd ping-pong, p99" + how, micros(pings, 99), "us"),
+                Figure.of("kick to call, p50, " + where, micros(kicks, 50), "us"),
+                Figure.of("kick to call, p99, " + where, micros(kicks, 99), "us"),
+                Figure.of("bare eventfd ping-pong, p50, " + where, micros(pings, 50), "us"),
+                Figure.of("bare eventfd ping-pong, p99, " + where, micros(pings, 99), "us"),
                 ratio.atMost(WANTED));
     }
 
     private static void kick(
-            int atOnce, RingDriver ring, BareEventFd call, List<Buffer> chain, Histogram histogram, Runnable before) {
-        for (int i = 0; i < atOnce; i++) {
+            int times, RingDriver ring, BareEventFd call, List<Buffer> chain, Histogram histogram) {
+        for (int i = 0; i < times; i++) {
             int id = ring.add(chain);
-            before.run();
             long start = System.nanoTime();
             boolean kicked = ring.kick();
             call.awaitReadable(LIMIT_MILLIS);

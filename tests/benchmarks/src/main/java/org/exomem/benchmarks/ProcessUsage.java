@@ -9,28 +9,38 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * What a process has used, as the kernel tells.
+ * What a process has used, as the kernel tells, summed over the threads that it has now.
  *
- * @param cpuMillis user and system time, in steps of 10 ms
- * @param voluntarySwitches how often one of its threads has gone to sleep
+ * @param cpuNanos on a processor, user and system time; to the nanosecond, where utime and stime have steps of 10 ms
+ * @param voluntarySwitches how often a thread has gone to sleep
  * @param residentBytes of memory, shared pages included
  */
-record ProcessUsage(long cpuMillis, long voluntarySwitches, long residentBytes) {
-    private static final long MILLIS_PER_TICK = 10;
-    /** Of the fields of /proc/PID/stat behind the name: utime is the 12th, stime the 13th. */
-    private static final int USER_TIME = 11;
-
+record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
     static ProcessUsage of(long pid) throws IOException {
         Path process = Path.of("/proc", Long.toString(pid));
-        String stat = Files.readString(process.resolve("stat"));
-        List<String> fields =
-                List.of(stat.substring(stat.lastIndexOf(')') + 1).strip().split(" "));
-        long ticks = Long.parseLong(fields.get(USER_TIME)) + Long.parseLong(fields.get(USER_TIME + 1));
-        long switches;
-        try (Stream<Path> threads = Files.list(process.resolve("task"))) {
-            switches = threads.mapToLong(ProcessUsage::switches).sum();
+        List<Path> threads;
+        try (Stream<Path> tasks = Files.list(process.resolve("task"))) {
+            threads = tasks.toList();
         }
-        return new ProcessUsage(ticks * MILLIS_PER_TICK, switches, number(process.resolve("status"), "VmRSS:") << 10);
+        return new ProcessUsage(
+                threads.stream().mapToLong(ProcessUsage::cpu).sum(),
+                threads.stream().mapToLong(ProcessUsage::switches).sum(),
+                number(process.resolve("status"), "VmRSS:") << 10);
+    }
+
+    long cpuMillis() {
+        return cpuNanos / 1_000_000;
+    }
+
+    private static long cpu(Path thread) {
+        try {
+            return Long.parseLong(Files.readString(thread.resolve("schedstat")).split(" ", 2)[0]);
+        } catch (NoSuchFileException e) {
+            // It ended between being listed and being read.
+            return 0;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static long switches(Path thread) {

@@ -30,6 +30,7 @@ public final class EventLoop implements AutoCloseable {
     private static final int EVENTS_AT_ONCE = 64;
     // Frames here are shallow; a small stack keeps the cost of a VM small.
     private static final long STACK_BYTES = 512 * 1024;
+    private static final long FAR_AWAY_DAYS = 10_000;
 
     private final MultiThreadIoEventLoopGroup group;
     private final IoEventLoop loop;
@@ -44,6 +45,8 @@ public final class EventLoop implements AutoCloseable {
         group = new MultiThreadIoEventLoopGroup(
                 1, threads, EpollIoHandler.newFactory(EVENTS_AT_ONCE, DefaultSelectStrategyFactory.INSTANCE));
         loop = group.next();
+        // Without any task to come, netty's loop wakes every second to look for cancelled ones.
+        loop.schedule(() -> {}, FAR_AWAY_DAYS, TimeUnit.DAYS);
     }
 
     /** A task that has been put off. */

@@ -1,0 +1,66 @@
+package org.exomem.benchmarks;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * On which processor a thread runs. Waking a thread costs a few microseconds on the waker's processor and many times that
+ * on another, and the kernel chooses by what else happens to run: what is compared must be placed alike.
+ */
+final class Affinity {
+    /** How many there are; the JVM counts those only that its thread may use. */
+    static final int CPUS = Runtime.getRuntime().availableProcessors();
+
+    static {
+        Native.register(Affinity.class, "c");
+    }
+
+    private Affinity() {}
+
+    /** Ties the calling thread to one processor, 0 to 63. */
+    static void tie(int cpu) {
+        set(0, 1L << cpu);
+    }
+
+    /** Lets the calling thread run anywhere. */
+    static void untie() {
+        set(0, (1L << CPUS) - 1);
+    }
+
+    /** Ties the threads of that name of another process. */
+    static void tie(long pid, String name, int cpu) throws IOException {
+        try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid + "/task"))) {
+            List<Path> named = threads.filter(thread -> nameOf(thread).equals(name)).toList();
+            if (named.isEmpty()) {
+                throw new IOException("process " + pid + " has no thread " + name);
+            }
+            named.forEach(thread -> set(Integer.parseInt(thread.getFileName().toString()), 1L << cpu));
+        }
+    }
+
+    private static String nameOf(Path thread) {
+        try {
+            return Files.readString(thread.resolve("comm")).strip();
+        } catch (IOException e) {
+            // It has ended.
+            return "";
+        }
+    }
+
+    private static void set(int thread, long cpus) {
+        try (Memory mask = new Memory(Long.BYTES)) {
+            mask.setLong(0, cpus);
+            if (sched_setaffinity(thread, Long.BYTES, Pointer.nativeValue(mask)) < 0) {
+                throw new IllegalStateException("sched_setaffinity: errno " + Native.getLastError());
+            }
+        }
+    }
+
+    private static native int sched_setaffinity(int thread, long size, long mask);
+}
