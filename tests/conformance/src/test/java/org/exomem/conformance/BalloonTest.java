@@ -3,6 +3,7 @@ package org.exomem.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -53,9 +54,13 @@ class BalloonTest {
     }
 
     private BalloonDriver attach(long features) throws Exception {
+        return attach(ram, features);
+    }
+
+    private BalloonDriver attach(GuestRam memory, long features) throws Exception {
         return BalloonDriver.start(AttachedDevice.attach(
                 FrontEnd.connect(backEnd.socket),
-                ram,
+                memory,
                 features | Features.PROTOCOL_FEATURES | Features.VERSION_1,
                 EchoGuest.EVERY_PROTOCOL_FEATURE));
     }
@@ -128,16 +133,35 @@ class BalloonTest {
         }
     }
 
+    @ParameterizedTest(name = "a file {0}")
+    @ValueSource(strings = {"in memory", "on disk"})
+    void memoryInAFileIsGivenBackToItsFileSystem(String where) throws Exception {
+        Path parent = where.equals("in memory") ? Path.of("/dev/shm") : folder;
+        Path place = Files.createTempDirectory(parent, "exomem-ram");
+        Path file = place.resolve("ram");
+        try (GuestRam filed = GuestRam.ofFile(file, MEMORY)) {
+            // A disk's file system would give written pages their blocks late otherwise.
+            filed.file().allocate(0, MEMORY);
+            filed.fill(0, MEMORY, (byte) 1);
+            long before = filed.hostBytes();
+            try (BalloonDriver driver = attach(filed, 0)) {
+                driver.inflate(FREE, PAGES * GuestRam.PAGE);
+                assertThat(before - filed.hostBytes()).isEqualTo(PAGES * GuestRam.PAGE);
+                assertThat(filed.getByte(FREE)).isZero();
+                assertThat(filed.getByte(FREE - 1)).isEqualTo((byte) 1);
+            }
+        } finally {
+            Files.deleteIfExists(file);
+            Files.deleteIfExists(place);
+        }
+    }
+
     @Test
     void memoryIsGivenBackOnBothSidesOfThePciHole() throws Exception {
         try (GuestRam holed = GuestRam.withPciHole(8 << 20, 8 << 20)) {
             holed.fill(0, 8 << 20, (byte) 1);
             holed.fill(1L << 32, 8 << 20, (byte) 1);
-            try (BalloonDriver driver = BalloonDriver.start(AttachedDevice.attach(
-                    FrontEnd.connect(backEnd.socket),
-                    holed,
-                    Features.PROTOCOL_FEATURES | Features.VERSION_1,
-                    EchoGuest.EVERY_PROTOCOL_FEATURE))) {
+            try (BalloonDriver driver = attach(holed, 0)) {
                 long before = holed.hostBytes();
                 driver.inflate(4 << 20, 1 << 20);
                 driver.inflate((1L << 32) + (4 << 20), 1 << 20);

@@ -75,14 +75,14 @@ final class InflightBuffer implements AutoCloseable {
         return description.numQueues() * InflightRegion.bytes(description.queueSize(), features);
     }
 
-    /** The region of a queue. */
+    /** The region of a queue, which may have fewer descriptors than the region has room for. */
     MemorySegment region(int queue, int queueSize) {
-        if (queue >= description.numQueues() || queueSize != description.queueSize()) {
-            throw new FrontEndFault(
-                    "queue " + queue + " of size " + queueSize + " has no place in in-flight memory for "
-                            + description.numQueues() + " queues of size " + description.queueSize());
+        if (queue >= description.numQueues() || queueSize > description.queueSize()) {
+            throw new FrontEndFault("queue " + queue + " of size " + queueSize
+                    + " has no place in in-flight memory for " + description.numQueues() + " queues of size "
+                    + description.queueSize());
         }
-        long size = InflightRegion.bytes(queueSize, features);
+        long size = InflightRegion.bytes(description.queueSize(), features);
         return bytes.asSlice(queue * size, size);
     }
 

@@ -26,6 +26,8 @@ final class LibC {
 
     static native long write(int fd, long buffer, long size);
 
+    static native int open(String path, int flags, int mode);
+
     static native int memfd_create(String name, int flags);
 
     static native int ftruncate(int fd, long size);

@@ -3,9 +3,14 @@ package org.exomem.vhostuser.linux;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 
 /** A file whose pages are shared memory: a memfd, or a file on tmpfs, hugetlbfs or disk. Owns its descriptor. */
 public final class SharedFile implements AutoCloseable {
+    private static final int O_RDWR = 2;
+    private static final int O_CREAT = 0x40;
+    private static final int O_EXCL = 0x80;
+    private static final int O_CLOEXEC = 0x80000;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
     private static final int MFD_HUGETLB = 4;
@@ -37,6 +42,13 @@ public final class SharedFile implements AutoCloseable {
         return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     }
 
+    /** A new file of zeros in a file system, readable by its owner only; fails where something of that name is. */
+    public static SharedFile create(Path path, long size) throws LinuxException {
+        return sized(
+                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), "open", path.toString()),
+                size);
+    }
+
     /** Like {@link #memfd}, of huge pages; fails with ENOMEM or ENODEV where the host has none of that size reserved. */
     public static SharedFile hugeMemfd(String name, long size, long hugePageSize) throws LinuxException {
         int log2 = Long.numberOfTrailingZeros(hugePageSize);
@@ -44,7 +56,10 @@ public final class SharedFile implements AutoCloseable {
     }
 
     private static SharedFile create(String name, long size, int flags) throws LinuxException {
-        Fd fd = Fd.of(LibC.memfd_create(name, flags), "memfd_create", name);
+        return sized(Fd.of(LibC.memfd_create(name, flags), "memfd_create", name), size);
+    }
+
+    private static SharedFile sized(Fd fd, long size) throws LinuxException {
         try {
             SharedFile file = new SharedFile(fd);
             file.truncate(size);

@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.List;
 import org.exomem.conformance.frontend.Region;
 import org.exomem.vhostuser.linux.LinuxException;
@@ -46,6 +47,11 @@ public final class GuestRam implements AutoCloseable {
     /** Two regions of one memfd, as a PC has them: from 0 on, and from 4 GiB on. */
     public static GuestRam withPciHole(long below, long above) throws LinuxException {
         return of(SharedFile.memfd("guest-ram", below + above), new long[] {0, below, FOUR_GIB, above});
+    }
+
+    /** One region at guest address 0, in a new file of a file system; the file's owner deletes it. */
+    public static GuestRam ofFile(Path file, long size) throws LinuxException {
+        return of(SharedFile.create(file, size), new long[] {0, size});
     }
 
     /** One region of huge pages; fails with ENOMEM where the host has reserved too few of them. */
