@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Json;
@@ -24,12 +25,11 @@ import picocli.CommandLine.Parameters;
             "  exomem balloon web 2G              wants it to have 2 GiB, and returns at once",
             "  exomem balloon web 2G --wait       and waits until the guest has done it",
             "  exomem balloon web +512M           512 MiB more than it has now",
-            "  exomem balloon web -- -1G          1 GiB less"
+            "  exomem balloon web -1G             1 GiB less",
+            "",
+            "What is wanted of a VM that no VMM has connected for yet is kept until one does."
         })
 final class BalloonCommand implements Callable<Integer> {
-    /** Less than this is a unit forgotten, not a wish: no guest lives in it. */
-    private static final long LEAST = 1 << 20;
-
     @Mixin
     private ControlOption control;
 
@@ -63,7 +63,7 @@ final class BalloonCommand implements Callable<Integer> {
             ObjectNode about = Json.object().put("vm", vm);
             if (wish != null) {
                 long bytes = wish.relative() ? has(session, about) + wish.bytes() : wish.bytes();
-                if (bytes < LEAST) {
+                if (bytes < BalloonConfig.LEAST_SIZE) {
                     throw new CommandFailure(
                             ExitCode.USAGE,
                             "a VM can't live in " + ByteSize.format(bytes) + "; sizes are in bytes unless they have"
@@ -102,6 +102,10 @@ final class BalloonCommand implements Callable<Integer> {
     /** A size, or a difference to the present one, in bytes. */
     private record Wish(long bytes, boolean relative) {
         static Wish parse(String text) throws ConfigException {
+            if (text.startsWith("--")) {
+                throw new ConfigException(
+                        "\"" + text + "\" is neither an option nor a size; see exomem balloon --help");
+            }
             return switch (text.isEmpty() ? ' ' : text.charAt(0)) {
                 case '+' -> new Wish(ByteSize.parse(text.substring(1)), true);
                 case '-' -> new Wish(-ByteSize.parse(text.substring(1)), true);

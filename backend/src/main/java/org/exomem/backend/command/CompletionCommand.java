@@ -1,6 +1,7 @@
 package org.exomem.backend.command;
 
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.AutoComplete;
 import picocli.CommandLine.Command;
@@ -14,14 +15,20 @@ import picocli.CommandLine.Spec;
         description = "Prints a script that completes this command's words in a shell.",
         footerHeading = "%nExamples:%n",
         footer = {
-            "  source <(exomem completion bash)                                  in this shell",
-            "  exomem completion bash >/etc/bash_completion.d/exomem             for everybody"
+            "  source <(exomem completion bash)                       in this shell",
+            "  exomem completion bash >/etc/bash_completion.d/exomem  for everybody"
         })
 final class CompletionCommand implements Callable<Integer> {
     /** The shells that understand the script. */
     enum Shell {
         BASH,
-        ZSH
+        ZSH;
+
+        /** As it is typed. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     @Spec

@@ -2,6 +2,7 @@ package org.exomem.backend.command;
 
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -11,7 +12,9 @@ import org.exomem.backend.control.Version;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command and its words. */
 @Command(
@@ -50,7 +53,7 @@ public final class ExomemCommand {
 
     /** Runs one command line; returns its exit code. */
     public static int run(String... arguments) {
-        String[] words = withServe(arguments);
+        String[] words = withHelp(withServe(arguments));
         Optional<ServeCommand> serve = ServeWords.parse(words);
         if (serve.isPresent()) {
             return run(serve.get());
@@ -79,6 +82,13 @@ public final class ExomemCommand {
         });
         commandLine.setUsageHelpAutoWidth(true);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        // A word that begins with @ is a name, not a file with more words.
+        commandLine.setExpandAtFiles(false);
+        if (commandLine.getSubcommands().get("balloon") instanceof CommandLine balloon) {
+            // A size may begin with a minus.
+            balloon.setUnmatchedOptionsArePositionalParams(true);
+        }
+        commandLine.setParameterExceptionHandler((e, words) -> explain(e));
         commandLine.setExecutionExceptionHandler((e, line, parsed) -> report(e, line.getErr()));
         return commandLine;
     }
@@ -91,6 +101,33 @@ public final class ExomemCommand {
         words[0] = "serve";
         System.arraycopy(arguments, 0, words, 1, arguments.length);
         return words;
+    }
+
+    /** {@code help} and {@code help COMMAND}, which people try. */
+    private static String[] withHelp(String[] arguments) {
+        if (arguments.length == 0 || !arguments[0].equals("help")) {
+            return arguments;
+        }
+        return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
+    }
+
+    /** One line that says what was not understood; a screen full of help would hide it. */
+    private static int explain(ParameterException e) {
+        CommandLine command = e.getCommandLine();
+        String name = command.getCommandSpec().qualifiedName();
+        PrintWriter err = command.getErr();
+        if (command.getParent() == null
+                && e instanceof UnmatchedArgumentException unmatched
+                && !unmatched.isUnknownOption()) {
+            err.println("exomem: there is no command \""
+                    + unmatched.getUnmatched().getFirst() + "\"; there are " + String.join(", ", COMMANDS.keySet()));
+        } else {
+            String message = String.valueOf(e.getMessage());
+            err.println("exomem: " + message.substring(0, 1).toLowerCase(Locale.ROOT) + message.substring(1));
+            UnmatchedArgumentException.printSuggestions(e, err);
+        }
+        err.println("\"" + name + " --help\" explains.");
+        return ExitCode.USAGE;
     }
 
     private static int report(Exception e, PrintWriter err) {

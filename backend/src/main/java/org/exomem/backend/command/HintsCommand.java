@@ -2,7 +2,6 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.Json;
@@ -40,8 +39,7 @@ final class HintsCommand implements Callable<Integer> {
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (action != null) {
-                String word = action.name().toLowerCase(Locale.ROOT);
-                session.execute("free-page-hint", about.deepCopy().put("action", word));
+                session.execute("free-page-hint", about.deepCopy().put("action", action.toString()));
             }
             JsonNode answer = session.execute("query-free-pages", about);
             return output.show(answer, () -> table(answer));

@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
 /** {@code exomem serve}. */
 @Command(
         name = "serve",
+        sortOptions = false,
         description = "Serves the balloons of virtual machines over vhost-user, until SIGTERM or \"exomem quit\".",
         footerHeading = "%nThe words of a balloon (a comma in a value is written twice):%n",
         footer = {
@@ -53,6 +54,12 @@ final class ServeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    @Option(
+            names = "--balloon",
+            paramLabel = "vm=NAME,socket=PATH[,...]",
+            description = "A balloon; may be given many times. See below.")
+    final List<String> balloons = new ArrayList<>();
+
     @Option(names = "--config", paramLabel = "FILE", description = "YAML file: control, and a list of balloons.")
     @Nullable
     Path config;
@@ -66,12 +73,6 @@ final class ServeCommand implements Callable<Integer> {
     String control;
 
     @Option(
-            names = "--balloon",
-            paramLabel = "vm=NAME,socket=PATH[,...]",
-            description = "A balloon; may be given many times. See below.")
-    final List<String> balloons = new ArrayList<>();
-
-    @Option(
             names = "--socket-path",
             paramLabel = "PATH",
             description = "A single balloon that listens there, by the conventions of vhost-user programs: "
@@ -79,7 +80,7 @@ final class ServeCommand implements Callable<Integer> {
     @Nullable
     Path socketPath;
 
-    @Option(names = "--fd", paramLabel = "N", description = "A single balloon on an inherited socket; likewise.")
+    @Option(names = "--fd", paramLabel = "N", description = "A single balloon on an inherited socket, likewise.")
     private @Nullable Integer fd;
 
     @Option(names = "--print-capabilities", description = "Prints what this back-end can do as JSON, and ends.")
@@ -91,11 +92,13 @@ final class ServeCommand implements Callable<Integer> {
             printCapabilities(spec.commandLine().getOut());
             return ExitCode.OK;
         }
-        ServeConfig wanted = wanted().checked();
+        ServeConfig wanted = wanted();
+        Optional<Path> controlSocket = controlPath(wanted);
+        ServeConfig checked = new ServeConfig(controlSocket, wanted.balloons()).checked();
         // The signal before the first socket is there: who sees that may send it at once.
         try (BackendProcess process = new BackendProcess();
                 EndOnSignal _ = EndOnSignal.of(process)) {
-            process.start(wanted, controlPath(wanted));
+            process.start(checked, controlSocket);
             process.awaitStop();
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
@@ -125,8 +128,11 @@ final class ServeCommand implements Callable<Integer> {
         return new BalloonConfig(NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty());
     }
 
-    private Optional<Path> controlPath(ServeConfig wanted) {
+    private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {
         if (control != null) {
+            if (control.isEmpty()) {
+                throw new ConfigException("--control: the path is empty; \"none\" has no control socket");
+            }
             return control.equals(NO_CONTROL)
                     ? Optional.empty()
                     : Optional.of(Path.of(control).toAbsolutePath());

@@ -5,6 +5,7 @@ import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code exomem vms}. */
 @Command(
@@ -15,6 +16,7 @@ import picocli.CommandLine.Mixin;
             "  MEMORY   what the VMM shares of the guest's memory",
             "  ACTUAL   what the guest has left: memory less its balloon",
             "  TARGET   what was asked for with \"exomem balloon\"",
+            "  SOCKET   where the VMM attaches"
         })
 final class VmsCommand implements Callable<Integer> {
     @Mixin
@@ -23,16 +25,21 @@ final class VmsCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
+    @Option(
+            names = "--features",
+            description = "Shows the features that driver and device agreed on instead of sockets.")
+    private boolean features;
+
     @Override
     public Integer call() {
         return control.connect(session -> {
             JsonNode vms = session.execute("query-vms");
-            return output.show(vms, () -> table(vms));
+            return output.show(vms, () -> table(vms, features));
         });
     }
 
-    private static String table(JsonNode vms) {
-        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", "SOCKET", "FEATURES");
+    private static String table(JsonNode vms, boolean features) {
+        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", features ? "FEATURES" : "SOCKET");
         for (JsonNode vm : vms) {
             boolean shares = vm.path("memory").asLong() > 0;
             table.add(
@@ -41,8 +48,9 @@ final class VmsCommand implements Callable<Integer> {
                     shares ? size(vm, "memory") : "-",
                     shares ? size(vm, "actual") : "-",
                     vm.has("target") ? size(vm, "target") : "-",
-                    vm.path("attachment").asText(),
-                    features(vm.path("features")));
+                    features
+                            ? features(vm.path("features"))
+                            : vm.path("attachment").asText());
         }
         return table.toString();
     }

@@ -13,4 +13,7 @@ import org.exomem.balloon.BalloonOptions;
  * @param size the VM's logical size in bytes that is wanted from the start, if one was given
  */
 public record BalloonConfig(
-        String vm, Attachment attachment, BalloonOptions options, int statisticsInterval, OptionalLong size) {}
+        String vm, Attachment attachment, BalloonOptions options, int statisticsInterval, OptionalLong size) {
+    /** In bytes; less than this is a unit forgotten, not a wish: no guest lives in it. */
+    public static final long LEAST_SIZE = 1 << 20;
+}

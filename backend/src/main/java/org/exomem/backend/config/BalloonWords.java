@@ -137,8 +137,9 @@ final class BalloonWords {
 
     private static long logicalSize(String value) throws ConfigException {
         long bytes = ByteSize.parse(value);
-        if (bytes == 0) {
-            throw new ConfigException("a VM can't be shrunk to nothing");
+        if (bytes < BalloonConfig.LEAST_SIZE) {
+            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
+                    + "; sizes are in bytes unless they have a unit, such as 512M");
         }
         return bytes;
     }

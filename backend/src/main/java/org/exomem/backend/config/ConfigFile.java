@@ -6,8 +6,10 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import java.io.IOException;
-import java.io.Reader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -42,13 +44,21 @@ public final class ConfigFile {
 
     /** Reads the file. Relative paths in it are relative to the folder it is in. */
     public static ServeConfig read(Path file) throws ConfigException {
-        try (Reader text = Files.newBufferedReader(file);
-                YAMLParser yaml = new YAMLFactory().createParser(text)) {
+        if (Files.isDirectory(file)) {
+            throw new ConfigException("\"" + file + "\" is a folder; a YAML file is wanted");
+        }
+        try (YAMLParser yaml = new YAMLFactory().createParser(Files.readString(file))) {
             return new ConfigFile(file, yaml).document();
         } catch (JsonProcessingException e) {
             throw new ConfigException(file + ":" + line(e.getLocation()) + ": not YAML: " + firstLine(e));
+        } catch (CharacterCodingException e) {
+            throw new ConfigException(file + ": not text in UTF-8");
+        } catch (NoSuchFileException e) {
+            throw new ConfigException(file + ": there is no such file");
+        } catch (AccessDeniedException e) {
+            throw new ConfigException(file + ": may not be read by this user");
         } catch (IOException e) {
-            throw new ConfigException(file + ": can't be read: " + e);
+            throw new ConfigException(file + ": can't be read: " + e.getMessage());
         }
     }
 
@@ -61,7 +71,7 @@ public final class ConfigFile {
                 throw complaint("\"" + key + "\" is given twice");
             }
             switch (key) {
-                case "control" -> control = Optional.of(resolved(scalar(key)));
+                case "control" -> control = Optional.of(controlSocket(scalar(key)));
                 case "balloons" -> balloons();
                 default -> throw complaint("\"" + key + "\" is not a key; there are balloons and control");
             }
@@ -106,6 +116,13 @@ public final class ConfigFile {
             throw complaint("\"" + key + "\" must be a single value");
         }
         return yaml.getText();
+    }
+
+    private Path controlSocket(String path) throws ConfigException {
+        if (path.equals("none")) {
+            throw complaint("control must be a path; leave it out and say --control none to have no control socket");
+        }
+        return resolved(path);
     }
 
     private Path resolved(String path) throws ConfigException {

@@ -56,6 +56,7 @@ class ConfigFileTest {
             'ballons: []'                                        | 1: "ballons" is not a key; there are balloons and control
             'control: a~control: b'                              | 2: "control" is given twice
             'control: [a]'                                       | 1: "control" must be a single value
+            'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
             'control: ""'                                        | 1: the path is empty
             'balloons: 3'                                        | 1: balloons must be a list
             'balloons:~  - web'                                  | 2: a balloon must be a mapping, such as - vm: NAME
@@ -91,7 +92,18 @@ class ConfigFileTest {
         Path missing = folder.resolve("missing.yaml");
         assertThatThrownBy(() -> ConfigFile.read(missing))
                 .isInstanceOf(ConfigException.class)
-                .hasMessageStartingWith(missing + ": can't be read: ");
+                .hasMessage(missing + ": there is no such file");
+    }
+
+    @Test
+    void folderAndFileThatIsNoTextAreNamed() throws IOException {
+        assertThatThrownBy(() -> ConfigFile.read(folder))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage("\"" + folder + "\" is a folder; a YAML file is wanted");
+        Path binary = Files.write(folder.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe, 0});
+        assertThatThrownBy(() -> ConfigFile.read(binary))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage(binary + ": not text in UTF-8");
     }
 
     private ServeConfig read(String text) throws IOException, ConfigException {

@@ -55,7 +55,7 @@ class ServeConfigTest {
             vm=a,socket=                           | socket: the path is empty
             vm=a,socket=/s,discard=maybe           | discard: "maybe" is neither on nor off
             vm=a,socket=/s,size=big                | size: "big" is not a size; write it like 512M, 2G or 1.5GiB
-            vm=a,socket=/s,size=0                  | size: a VM can't be shrunk to nothing
+            vm=a,socket=/s,size=2                  | size: a VM can't live in 2 B; sizes are in bytes unless they have a unit, such as 512M
             vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
             vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
             vm=a,fd=x                              | fd: "x" is not a number from 0 to 2147483647

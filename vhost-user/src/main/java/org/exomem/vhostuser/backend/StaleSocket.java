@@ -23,7 +23,7 @@ public final class StaleSocket {
         }
         if (!isSocket(path)) {
             throw new LinuxException(
-                    "bind (something that is no socket is there; move it away)", path.toString(), Errno.EADDRINUSE);
+                    "bind", path.toString(), Errno.EADDRINUSE, "something that is no socket is there, move it away");
         }
         try {
             UnixSockets.connect(path).close();
@@ -35,9 +35,10 @@ public final class StaleSocket {
             throw e;
         }
         throw new LinuxException(
-                "bind (another process listens there; end it or choose another path)",
+                "bind",
                 path.toString(),
-                Errno.EADDRINUSE);
+                Errno.EADDRINUSE,
+                "another process listens there, end it or choose another path");
     }
 
     private static boolean isSocket(Path path) throws LinuxException {

@@ -16,6 +16,8 @@ public final class Errno {
     public static final int EMFILE = 24;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
+    public static final int ENAMETOOLONG = 36;
+    public static final int ENOTSOCK = 88;
     public static final int EADDRINUSE = 98;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNRESET = 104;
@@ -34,6 +36,8 @@ public final class Errno {
             Map.entry(EMFILE, "EMFILE, too many open files"),
             Map.entry(ENOSPC, "ENOSPC, no space left"),
             Map.entry(EPIPE, "EPIPE, the peer has closed"),
+            Map.entry(ENAMETOOLONG, "ENAMETOOLONG, the name is too long"),
+            Map.entry(ENOTSOCK, "ENOTSOCK, not a socket"),
             Map.entry(EADDRINUSE, "EADDRINUSE, address already in use"),
             Map.entry(EOPNOTSUPP, "EOPNOTSUPP, operation not supported"),
             Map.entry(ECONNRESET, "ECONNRESET, connection reset by the peer"),

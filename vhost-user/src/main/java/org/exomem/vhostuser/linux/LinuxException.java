@@ -14,6 +14,16 @@ public final class LinuxException extends IOException {
         this.errno = errno;
     }
 
+    /**
+     * With more than the error number says.
+     *
+     * @param advice what is the matter and what to do about it
+     */
+    public LinuxException(String call, String subject, int errno, String advice) {
+        this.message = call + " of " + subject + " failed: " + Errno.describe(errno) + "; " + advice;
+        this.errno = errno;
+    }
+
     @Override
     public String getMessage() {
         return message;

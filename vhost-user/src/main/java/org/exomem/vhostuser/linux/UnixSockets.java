@@ -25,8 +25,8 @@ public final class UnixSockets {
 
     /** Connects to a listening socket. Fails with ECONNREFUSED where nobody listens (a stale socket), ENOENT, … */
     public static Fd connect(Path path) throws LinuxException {
+        MemorySegment address = address("connect", path);
         Fd fd = newSocket(0);
-        MemorySegment address = address(path);
         if (LibC.connect(fd.number(), address.address(), (int) address.byteSize()) < 0) {
             int errno = LibC.errno();
             fd.close();
@@ -37,13 +37,15 @@ public final class UnixSockets {
 
     /** A non-blocking listening socket. Fails with EADDRINUSE if the path exists. */
     public static Fd listen(Path path, int backlog) throws LinuxException {
+        MemorySegment address = address("bind", path);
         Fd fd = newSocket(SOCK_NONBLOCK);
-        MemorySegment address = address(path);
         if (LibC.bind(fd.number(), address.address(), (int) address.byteSize()) < 0
                 || LibC.listen(fd.number(), backlog) < 0) {
             int errno = LibC.errno();
             fd.close();
-            throw new LinuxException("bind", path.toString(), errno);
+            throw errno == Errno.ENOENT
+                    ? new LinuxException("bind", path.toString(), errno, "its folder must be there before")
+                    : new LinuxException("bind", path.toString(), errno);
         }
         return fd;
     }
@@ -85,13 +87,14 @@ public final class UnixSockets {
         return Fd.of(LibC.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket", "a new Unix socket");
     }
 
-    private static MemorySegment address(Path path) throws LinuxException {
+    private static MemorySegment address(String call, Path path) throws LinuxException {
         byte[] bytes = path.toString().getBytes(StandardCharsets.UTF_8);
         if (bytes.length > MAX_PATH_BYTES) {
             throw new LinuxException(
-                    "bind or connect (a socket's path has at most " + MAX_PATH_BYTES + " bytes)",
+                    call,
                     path.toString(),
-                    Errno.EINVAL);
+                    Errno.ENAMETOOLONG,
+                    "a socket's path has at most " + MAX_PATH_BYTES + " bytes");
         }
         MemorySegment address = NativeBuffer.ofSize(PATH_OFFSET + bytes.length + 1L);
         address.set(JAVA_SHORT, 0, (short) AF_UNIX);
