@@ -9,6 +9,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Iterator;
@@ -42,6 +43,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     private @Nullable ChannelHandlerContext context;
     private boolean negotiated;
     private boolean running;
+    /** The client will send no more. It still gets its answers. */
+    private boolean ended;
 
     ControlConnection(Commands commands, JsonNode greeting) {
         this.commands = commands;
@@ -67,6 +70,14 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
         runWaiting(ctx);
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event instanceof ChannelInputShutdownEvent) {
+            ended = true;
+            runWaiting(ctx);
+        }
     }
 
     @Override
@@ -99,6 +110,10 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     private void runWaiting(ChannelHandlerContext ctx) {
         while (!running && ctx.channel().isActive() && ctx.channel().isWritable() && !waiting.isEmpty()) {
             run(ctx, waiting.remove());
+        }
+        if (ended && !running && waiting.isEmpty()) {
+            ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            return;
         }
         ctx.channel()
                 .config()

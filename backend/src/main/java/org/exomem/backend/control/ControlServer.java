@@ -15,6 +15,7 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -31,6 +32,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.vhostuser.backend.StaleSocket;
+import org.exomem.vhostuser.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
@@ -78,9 +80,17 @@ public final class ControlServer implements AutoCloseable {
 
     private void bind(Commands commands) throws IOException {
         StaleSocket.remove(path);
+        if (path.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
+            throw new IOException("control socket " + path + " can't be made: there is no folder " + folder);
+        }
         // Bound under another name, so that nobody can connect before the permissions are right.
         Path unfinished = path.resolveSibling(
                 "." + path.getFileName() + "." + ProcessHandle.current().pid());
+        int tooLong = unfinished.toString().getBytes(StandardCharsets.UTF_8).length - UnixSockets.MAX_PATH_BYTES;
+        if (tooLong > 0) {
+            throw new IOException(
+                    "control socket " + path + " can't be made: its path is too long by " + tooLong + " bytes");
+        }
         Files.deleteIfExists(unfinished);
         try {
             listening = new ServerBootstrap()
@@ -88,6 +98,7 @@ public final class ControlServer implements AutoCloseable {
                     .channel(EpollServerDomainSocketChannel.class)
                     .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                     .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
+                    .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                     .childHandler(new Welcome(commands))
                     .bind(new DomainSocketAddress(unfinished.toFile()))
                     .syncUninterruptibly()

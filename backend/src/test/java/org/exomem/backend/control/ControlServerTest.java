@@ -149,6 +149,20 @@ class ControlServerTest {
     }
 
     @Test
+    void clientThatHasSaidAllGetsItsAnswersThenTheEnd() throws IOException {
+        try (RawClient client = new RawClient(vms.control())) {
+            client.send(
+                    "{'execute':'qmp_capabilities'}{'execute':'query-vms','id':1}{'execute':'query-status','id':2}");
+            client.endOfInput();
+            assertThat(client.receive().has("QMP")).isTrue();
+            assertThat(client.receive().has("return")).isTrue();
+            assertThat(client.receive().path("id").asInt()).isEqualTo(1);
+            assertThat(client.receive().path("id").asInt()).isEqualTo(2);
+            assertThat(client.isAtEnd()).isTrue();
+        }
+    }
+
+    @Test
     void commandWithoutEndIsRefusedAndTheConnectionCloses() throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             client.sendAsIs("{\"execute\": \"" + "x".repeat(ControlConnection.MAX_COMMAND - 1));

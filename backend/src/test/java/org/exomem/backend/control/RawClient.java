@@ -44,6 +44,11 @@ final class RawClient implements AutoCloseable {
         }
     }
 
+    /** Tells the server that no more comes. */
+    void endOfInput() throws IOException {
+        channel.shutdownOutput();
+    }
+
     JsonNode receive() throws IOException {
         return Json.parse(Objects.requireNonNull(lines.readLine(), "the server closed the connection"));
     }
