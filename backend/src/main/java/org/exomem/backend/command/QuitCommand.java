@@ -7,7 +7,9 @@ import picocli.CommandLine.Mixin;
 /** {@code exomem quit}. */
 @Command(
         name = "quit",
-        description = "Ends the process that serves. Guests keep the pages that are in their balloons inside them.")
+        description =
+                "Ends the process that serves. VMs run on with the memory that they have; what is in their balloons "
+                        + "stays there. QEMU does not connect again: take the balloon out with device_del before.")
 final class QuitCommand implements Callable<Integer> {
     @Mixin
     private ControlOption control;
