@@ -54,6 +54,11 @@ final class Discarder {
         end = to;
     }
 
+    /** Forgets what was added and not punched: another front-end comes, and the files of the one before are closed. */
+    void forget() {
+        file = null;
+    }
+
     /** Punches what has been added and is still whole. */
     void flush() {
         SharedFile current = file;

@@ -223,6 +223,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     @Override
     public void connected(DeviceLink newLink) {
         link = newLink;
+        discarder.forget();
         inflation = new Inflation(pfnQueue, pages, newLink.memory(), options.discard() ? discarder : null);
     }
 

@@ -33,7 +33,13 @@ public final class Fd implements AutoCloseable {
         return new Fd(result);
     }
 
+    /**
+     * @throws IllegalStateException if it was closed: the number may by now be that of another VM's memory
+     */
     public int number() {
+        if (!open.get()) {
+            throw new IllegalStateException("fd " + number + " was closed before");
+        }
         return number;
     }
 
