@@ -19,7 +19,9 @@ import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.Poll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -215,6 +217,45 @@ class RulesThatBackEndsGetWrongTest {
             backEnd.loop.execute(() -> backEnd.device.changeConfig(value));
         }
         guest.assertEcho();
+    }
+
+    @Test
+    void aChangeThatFoundNoRoomInTheChannelIsNotSentOnceAllRingsAreStopped() throws Exception {
+        guest.device.start();
+        for (int i = 0; i < 20_000; i++) {
+            int value = i;
+            backEnd.loop.execute(() -> backEnd.device.changeConfig(value));
+        }
+        guest.device.stop();
+        while (guest.device.channel().awaitReadable(Duration.ZERO)) {
+            guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+        }
+        // Longer than the back-end waits before it tries again.
+        assertThat(guest.device.channel().awaitReadable(Duration.ofMillis(150))).isFalse();
+    }
+
+    @Test
+    void aFrontEndThatReadsNoAnswersIsGivenUpAtOnce() throws Exception {
+        assertThatThrownBy(() -> {
+                    for (int i = 0; i < 100_000; i++) {
+                        frontEnd.send(Request.GET_FEATURES, Connection.VERSION, Payload.none(), List.of());
+                    }
+                })
+                .isInstanceOf(LinuxException.class);
+        backEnd.awaitFault(FaultKind.FRONT_END, "reads no answers");
+        backEnd.awaitDisconnected();
+        guest.close();
+        attach(EchoGuest.EVERY_PROTOCOL_FEATURE);
+        guest.device.start();
+        guest.assertEcho();
+    }
+
+    @Test
+    void aValueThatCannotBeGivenIsNotAnsweredByTheNumberOfAnError() throws Exception {
+        guest.close();
+        attach(Protocol.MQ | Protocol.REPLY_ACK);
+        frontEnd.send(Request.GET_MAX_MEM_SLOTS, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
+        assertThat(frontEnd.connection().awaitClosed()).isTrue();
     }
 
     @Test

@@ -1,7 +1,9 @@
 package org.exomem.vhostuser.backend;
 
 import java.io.IOException;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.exomem.vhostuser.linux.Errno;
 import org.exomem.vhostuser.linux.Fd;
@@ -23,8 +25,23 @@ import org.slf4j.LoggerFactory;
  */
 final class Connection {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
-    /** How long a front-end may leave an answer unread before it is given up. */
-    private static final int ANSWER_MILLIS = 5_000;
+    /** The most messages taken at once: a front-end that never pauses can't keep the loop from everything else. */
+    private static final int MESSAGES_AT_ONCE = 64;
+
+    /**
+     * Requests whose answer is a value. An error would be taken for one (or, where a descriptor must come, for nonsense),
+     * so they are refused by closing the connection.
+     */
+    private static final Set<RequestType> ANSWERED_BY_VALUE = EnumSet.of(
+            RequestType.GET_FEATURES,
+            RequestType.GET_PROTOCOL_FEATURES,
+            RequestType.GET_QUEUE_NUM,
+            RequestType.GET_VRING_BASE,
+            RequestType.GET_INFLIGHT_FD,
+            RequestType.GET_MAX_MEM_SLOTS,
+            RequestType.GET_STATUS,
+            RequestType.POSTCOPY_ADVISE,
+            RequestType.GET_SHMEM_CONFIG);
 
     private static final long FAILED = 1;
 
@@ -67,10 +84,10 @@ final class Connection {
         return spoken;
     }
 
-    /** Takes what has arrived, the peer's end included. */
+    /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
     void readable() {
         try {
-            while (open) {
+            for (int i = 0; open && i < MESSAGES_AT_ONCE; i++) {
                 switch (reader.read()) {
                     case MESSAGE -> handleMessage();
                     case WAITING -> {
@@ -143,8 +160,8 @@ final class Connection {
         if (type == RequestType.GET_CONFIG) {
             return Reply.empty();
         }
-        boolean hasOwnReply = type == RequestType.GET_VRING_BASE || type == RequestType.GET_INFLIGHT_FD;
-        if (type == RequestType.SET_LOG_BASE || !hasOwnReply && wantsAcknowledgement(header)) {
+        boolean byValue = type != null && ANSWERED_BY_VALUE.contains(type);
+        if (type == RequestType.SET_LOG_BASE || !byValue && wantsAcknowledgement(header)) {
             return Reply.u64(FAILED);
         }
         return null;
@@ -153,7 +170,13 @@ final class Connection {
     private void send(Header request, Reply reply) throws LinuxException {
         Fd fd = reply.fd();
         try {
-            socket.send(reply.encode(request.request()), fd == null ? List.of() : List.of(fd), ANSWER_MILLIS);
+            // Without waiting: a front-end that lets a whole buffer of answers pile up won't read this one either.
+            socket.send(reply.encode(request.request()), fd == null ? List.of() : List.of(fd), 0);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EAGAIN) {
+                throw new FrontEndFault("the front-end reads no answers, and there is no room for another one");
+            }
+            throw e;
         } finally {
             if (fd != null) {
                 fd.close();

@@ -176,7 +176,7 @@ public final class Endpoint implements AutoCloseable {
             return;
         }
         try {
-            attach(UnixSockets.connect(target));
+            attach(UnixSockets.connectNow(target));
         } catch (LinuxException e) {
             if (e.errno() != Errno.ENOENT && e.errno() != Errno.ECONNREFUSED && e.errno() != Errno.EAGAIN) {
                 listener.fault(FaultKind.HOST, e.getMessage());

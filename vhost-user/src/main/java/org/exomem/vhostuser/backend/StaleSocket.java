@@ -26,13 +26,15 @@ public final class StaleSocket {
                     "bind", path.toString(), Errno.EADDRINUSE, "something that is no socket is there, move it away");
         }
         try {
-            UnixSockets.connect(path).close();
+            UnixSockets.connectNow(path).close();
         } catch (LinuxException e) {
             if (e.errno() == Errno.ECONNREFUSED) {
                 delete(path);
                 return;
             }
-            throw e;
+            if (e.errno() != Errno.EAGAIN) {
+                throw e;
+            }
         }
         throw new LinuxException(
                 "bind",

@@ -23,10 +23,22 @@ public final class UnixSockets {
 
     private UnixSockets() {}
 
-    /** Connects to a listening socket. Fails with ECONNREFUSED where nobody listens (a stale socket), ENOENT, … */
+    /**
+     * Connects to a listening socket; waits while too many others do. Fails with ECONNREFUSED where nobody listens (a
+     * stale socket), ENOENT, …
+     */
     public static Fd connect(Path path) throws LinuxException {
+        return connect(path, 0);
+    }
+
+    /** Like {@link #connect}, but fails with EAGAIN where it would wait. The result is non-blocking. */
+    public static Fd connectNow(Path path) throws LinuxException {
+        return connect(path, SOCK_NONBLOCK);
+    }
+
+    private static Fd connect(Path path, int flags) throws LinuxException {
         MemorySegment address = address("connect", path);
-        Fd fd = newSocket(0);
+        Fd fd = newSocket(flags);
         if (LibC.connect(fd.number(), address.address(), (int) address.byteSize()) < 0) {
             int errno = LibC.errno();
             fd.close();
