@@ -2,6 +2,7 @@ package org.exomem.vhostuser.backend;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.exomem.vhostuser.linux.Errno;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.MessageSocket;
@@ -19,12 +20,15 @@ final class BackEndChannel implements AutoCloseable {
     private static final Duration RETRY = Duration.ofMillis(50);
 
     private final EventLoop loop;
+    private final BooleanSupplier mayTell;
     private @Nullable MessageSocket socket;
     private EventLoop.@Nullable Timer retry;
     private boolean changePending;
 
-    BackEndChannel(EventLoop loop) {
+    /** @param mayTell false while nothing may be sent: QEMU dies of a message that comes before the device runs */
+    BackEndChannel(EventLoop loop, BooleanSupplier mayTell) {
         this.loop = loop;
+        this.mayTell = mayTell;
     }
 
     /** Uses another socket from now on. */
@@ -38,10 +42,10 @@ final class BackEndChannel implements AutoCloseable {
         changePending = true;
     }
 
-    /** Sends what is pending. Called only while the device runs: QEMU dies of a message that comes earlier. */
+    /** Sends what is pending, if it may be sent now. */
     void flush() {
         MessageSocket current = socket;
-        if (!changePending || current == null) {
+        if (!changePending || current == null || !mayTell.getAsBoolean()) {
             return;
         }
         try {

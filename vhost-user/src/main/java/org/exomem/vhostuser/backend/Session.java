@@ -15,6 +15,7 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.FrontEndRequest;
 import org.exomem.vhostuser.protocol.FrontEndRequest.*;
 import org.exomem.vhostuser.protocol.LogDescription;
+import org.exomem.vhostuser.protocol.ProtocolFeature;
 import org.exomem.vhostuser.protocol.Reply;
 import org.exomem.vhostuser.protocol.RingAddresses;
 import org.exomem.vhostuser.virtqueue.DriverFault;
@@ -45,7 +46,7 @@ final class Session implements DeviceLink {
         this.device = device;
         this.listener = listener;
         this.negotiation = new Negotiation(device);
-        this.backEndChannel = new BackEndChannel(loop);
+        this.backEndChannel = new BackEndChannel(loop, this::mayTell);
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
                 process(ring);
@@ -237,6 +238,8 @@ final class Session implements DeviceLink {
         rings.reset();
         releaseMemory();
         status = 0;
+        // A device that was reset is told the features again, also if they are the same.
+        featuresSet = false;
         device.reset();
     }
 
@@ -300,9 +303,12 @@ final class Session implements DeviceLink {
     @Override
     public void configChanged() {
         backEndChannel.configChanged();
-        if (rings.anyStarted()) {
-            backEndChannel.flush();
-        }
+        backEndChannel.flush();
+    }
+
+    /** While all rings are stopped the back-end sends no messages, and without CONFIG it has none of this kind. */
+    private boolean mayTell() {
+        return rings.anyStarted() && negotiation.has(ProtocolFeature.CONFIG);
     }
 
     @Override
