@@ -24,14 +24,21 @@ final class PfnQueue {
 
     // Enough to keep a driver busy that fills its queue while a batch takes effect.
     private static final int MOST_CHAINS = 256;
+    /** Buffers of gathered chains beyond which they are given back, because each costs memory. */
+    private static final int MOST_BUFFERS = 4096;
+    /** Page numbers (4 bytes each) after which the rest waits, so that the event loop can do something else. */
+    private static final long MOST_AT_ONCE = 1 << 18;
+    /** Page numbers in one chain: 16 GiB of memory. More would keep the event loop for too long. */
+    private static final long MOST_IN_CHAIN = 1 << 22;
 
     private final PfnBatch batch = new PfnBatch();
     // Made when first needed, then used again and again. The first ones hold what is gathered.
     private final List<DescriptorChain> chains = new ArrayList<>();
     private int gathered;
+    private int gatheredBuffers;
 
     /**
-     * Takes and gives back all that is available.
+     * Takes and gives back what is available, or a part of it if that is very much.
      *
      * @param leaving pages that may be named though they are not in memory
      * @throws DriverFault if a buffer is no array of page numbers, or a page is not in memory. The chain's pages are left
@@ -40,11 +47,15 @@ final class PfnQueue {
     void process(Virtqueue queue, GuestMemory memory, LongPredicate leaving, Effect effect) {
         batch.clear();
         gathered = 0;
+        gatheredBuffers = 0;
+        long numbers = 0;
         try {
-            for (DescriptorChain chain = next(); queue.pop(chain); chain = next()) {
+            for (DescriptorChain chain = next(); numbers < MOST_AT_ONCE && queue.pop(chain); chain = next()) {
                 gather(chain, queue, memory, leaving, effect);
+                numbers += chain.readableBytes() >> 2;
                 gathered++;
-                if (gathered == MOST_CHAINS) {
+                gatheredBuffers += chain.buffers();
+                if (gathered == MOST_CHAINS || gatheredBuffers >= MOST_BUFFERS) {
                     settle(queue, effect);
                 }
             }
@@ -67,6 +78,10 @@ final class PfnQueue {
         if ((chain.readableBytes() & 3) != 0) {
             throw new DriverFault("a buffer of " + chain.readableBytes()
                     + " bytes is no array of page numbers, which have 4 bytes each");
+        }
+        if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
+            throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
+                    + MOST_IN_CHAIN + " are taken at once");
         }
         int before = batch.count();
         // A page number may be cut by the border of two buffers.
@@ -115,5 +130,6 @@ final class PfnQueue {
             queue.push(chains.get(i), 0);
         }
         gathered = 0;
+        gatheredBuffers = 0;
     }
 }

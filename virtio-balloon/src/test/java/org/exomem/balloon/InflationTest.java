@@ -157,6 +157,20 @@ class InflationTest {
     }
 
     @Test
+    void aGreatManyPageNumbersTakeSeveralPassesOfTheLoop() throws LinuxException {
+        int pages = 1 << 18;
+        guest.ram.add(1L << 32, (long) pages << 12, 0, SharedFile.memfd("large", (long) pages << 12));
+        guest.queues[INFLATE].addPfns(range(1 << 20, pages));
+        guest.queues[INFLATE].addPfns(FIRST);
+
+        guest.process(INFLATE);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(pages);
+
+        guest.process(INFLATE);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(pages + 1);
+    }
+
+    @Test
     void aPageNamedTwiceCountsOnce() {
         guest.inflate(FIRST, FIRST, FIRST + 1, FIRST, FIRST + 1);
         guest.inflate(FIRST + 1);

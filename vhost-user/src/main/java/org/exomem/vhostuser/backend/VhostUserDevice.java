@@ -48,8 +48,9 @@ public interface VhostUserDevice {
     void queueStarted(Virtqueue queue);
 
     /**
-     * Something may be available: pop and push until {@link Virtqueue#pop} returns false. The session calls the driver
-     * afterwards if it wants to be.
+     * Something may be available: pop and push until {@link Virtqueue#pop} returns false, or much has been done; for what
+     * is left this is called again, after all other events that wait. The session calls the driver afterwards if it wants
+     * to be.
      *
      * @throws DriverFault if the driver broke a rule of the device; the queue is processed no further until a reset
      */

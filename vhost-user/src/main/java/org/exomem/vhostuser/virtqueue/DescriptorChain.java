@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The buffers of one available chain: first those that the device reads, then those that it writes (VIRTIO, "Message
  * Framing"). A descriptor whose range crosses from one region of guest memory into the next stands here as several
- * buffers. Made once and filled again by each {@link Virtqueue#pop}; a device that keeps a chain keeps the object.
+ * buffers. Made once and filled again by each {@link Virtqueue#pop}, of no use after {@link Virtqueue#push}; a device
+ * that keeps a chain keeps the object.
  */
 public final class DescriptorChain {
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -21,9 +22,16 @@ public final class DescriptorChain {
     /** "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total" (VIRTIO, "The Virtqueue Descriptor Table"). */
     private static final long MAX_BYTES = 1L << 32;
 
-    private MemoryRegion[] regions = new MemoryRegion[8];
-    private long[] offsets = new long[8];
-    private long[] lengths = new long[8];
+    /** So many descriptors as the largest ring has, each across a border of regions. More can only be meant to cost memory. */
+    private static final int MAX_BUFFERS = 2 * RingLayout.MAX_SIZE;
+
+    private static final int START = 8;
+    /** A chain that needed more room gives it back, so that a driver can't make a device hoard memory. */
+    private static final int KEPT = 1024;
+
+    private MemoryRegion[] regions = new MemoryRegion[START];
+    private long[] offsets = new long[START];
+    private long[] lengths = new long[START];
     private int readableBuffers;
     private int buffers;
     private long readableBytes;
@@ -48,6 +56,10 @@ public final class DescriptorChain {
         owner = null;
         // Drop references to regions, so that a chain kept over a change of memory doesn't keep them from collection.
         Arrays.fill(regions, 0, buffers, null);
+        empty();
+    }
+
+    private void empty() {
         readableBuffers = 0;
         buffers = 0;
         readableBytes = 0;
@@ -69,6 +81,12 @@ public final class DescriptorChain {
 
     void givenBack() {
         owner = null;
+        if (lengths.length > KEPT) {
+            regions = new MemoryRegion[START];
+            offsets = new long[START];
+            lengths = new long[START];
+            empty();
+        }
     }
 
     /** Adds a descriptor's range, checked against guest memory. */
@@ -109,6 +127,9 @@ public final class DescriptorChain {
     }
 
     private void append(MemoryRegion region, long offset, long length) {
+        if (buffers == MAX_BUFFERS) {
+            throw new DriverFault("a chain lies in more than " + MAX_BUFFERS + " pieces of guest memory");
+        }
         if (buffers == lengths.length) {
             regions = Arrays.copyOf(regions, buffers * 2);
             offsets = Arrays.copyOf(offsets, buffers * 2);

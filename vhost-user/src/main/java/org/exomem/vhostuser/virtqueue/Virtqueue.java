@@ -55,21 +55,22 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * @throws IllegalStateException if {@code chain} holds a chain of this queue that was not pushed
      */
     public final boolean pop(DescriptorChain chain) {
-        if (allowance == 0 || !popNext(chain)) {
+        if (allowance <= 0 || !popNext(chain)) {
             return false;
         }
-        allowance--;
+        allowance -= chain.buffers();
         return true;
     }
 
     abstract boolean popNext(DescriptorChain chain);
 
     /**
-     * Allows so many chains to be popped; without a limit until this is first called. A session sets it before each pass,
-     * so that a driver that makes buffers available without pause can't keep the event loop from everything else.
+     * Allows chains to be popped until they have so many buffers, the last one as many as it likes; without a limit until
+     * this is first called. A session sets it before each pass, so that a driver that makes buffers available without
+     * pause, or very many in tables, can't keep the event loop from everything else.
      */
-    public final void allow(int chains) {
-        allowance = chains;
+    public final void allow(int buffers) {
+        allowance = buffers;
     }
 
     /**
@@ -139,11 +140,11 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
 
     /** Checks that the device may push the chain; returns its id. */
     final int giveBack(DescriptorChain chain, long written) {
+        int id = chain.idFor(this);
         if (written < 0 || written > chain.writableBytes()) {
             throw new IllegalArgumentException("a device can't have written " + written
                     + " bytes into a chain with room for " + chain.writableBytes());
         }
-        int id = chain.idFor(this);
         inHand.giveBack(id);
         chain.givenBack();
         return id;
