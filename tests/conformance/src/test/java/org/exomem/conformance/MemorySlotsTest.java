@@ -119,6 +119,19 @@ class MemorySlotsTest {
     }
 
     @Test
+    void regionsComeAndGoWithoutEndOnlyWhileNoRingIsWithoutItsMemory() throws Exception {
+        Region ram = guest.device.wireRegions().getFirst();
+        frontEnd.removeMemoryRegion(ram);
+        assertThatThrownBy(() -> {
+                    for (int i = 0; i <= SLOTS; i++) {
+                        add(0);
+                        frontEnd.removeMemoryRegion(added.getFirst());
+                    }
+                })
+                .isInstanceOf(RequestRefusedException.class);
+    }
+
+    @Test
     void everyRegionOfATableIsReplacedWhileAQueueRuns() throws Exception {
         Region ram = guest.device.wireRegions().getFirst();
         HeldResources before = HeldResources.now();

@@ -29,6 +29,7 @@ final class MemoryTable {
 
     /** Replaces all regions. All of the new table is built before any of the old goes. */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
+        requireRoom("SET_MEM_TABLE", removed.size() + regions.size());
         // A table of its own finds overlaps; on success it hands its regions on.
         GuestMemory table = new GuestMemory();
         List<MemoryRegion> mapped = new ArrayList<>();
@@ -46,10 +47,16 @@ final class MemoryTable {
     }
 
     void add(RegionDescription region, Fd file) throws LinuxException {
-        if (memory.regions().size() >= MAX_SLOTS) {
-            throw new FrontEndFault("ADD_MEM_REG of " + region + " when all " + MAX_SLOTS + " slots are in use");
-        }
+        requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1);
         memory.add(map(region, file, memory));
+    }
+
+    /** Also what was removed and is still mapped counts: a front-end can't make it more and more. */
+    private void requireRoom(String request, int regions) {
+        if (regions > MAX_SLOTS) {
+            throw new FrontEndFault(request + " would make " + regions + " memory regions, " + removed.size()
+                    + " of them removed but still in use by a queue; there are " + MAX_SLOTS + " slots");
+        }
     }
 
     /** Removes the region with the same guest address, user address and size; the mmap offset doesn't matter. */
