@@ -177,10 +177,6 @@ final class Session implements DeviceLink {
             throw new FrontEndFault("SET_LOG_BASE has " + description.size() + " bytes at offset "
                     + description.offset() + " of " + fd.description() + ", which has " + file.size());
         }
-        if (((description.offset() | description.size()) & 7) != 0) {
-            throw new FrontEndFault("SET_LOG_BASE has " + description.size() + " bytes at offset "
-                    + description.offset() + "; both must be multiples of 8");
-        }
         DirtyLog newLog;
         try (SharedFile shared = new SharedFile(fd)) {
             newLog = DirtyLog.map(shared, description.offset(), description.size());

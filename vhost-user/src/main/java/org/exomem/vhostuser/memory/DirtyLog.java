@@ -17,33 +17,23 @@ public final class DirtyLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
     private final Mapping mapping;
-    private final MemorySegment bits;
+    private final MemorySegment words;
+    private final long offset;
     private final long pages;
 
     private DirtyLog(Mapping mapping, long offset, long size) {
         this.mapping = mapping;
-        this.bits = mapping.segment().asSlice(offset);
+        this.words = mapping.segment();
+        this.offset = offset;
         this.pages = size * 8;
     }
 
-    /**
-     * Maps a log of {@code size} bytes at {@code offset} of the file; both are multiples of 8, as the bits are set by
-     * atomic operations on 8 bytes. The file may be closed afterwards.
-     */
+    /** Maps a log of {@code size} bytes at {@code offset} of the file. The file may be closed afterwards. */
     public static DirtyLog map(SharedFile file, long offset, long size) throws LinuxException {
         long slack = offset & (file.pageSize() - 1);
-        return new DirtyLog(Mapping.of(file, offset - slack, size + slack), slack, size);
-    }
-
-    /** The number of 4096-byte pages that the log has room for. */
-    public long pages() {
-        return pages;
-    }
-
-    /** True if every page of the range has a bit in the log. */
-    public boolean covers(long address, long length) {
-        long last = address + length - 1;
-        return Long.compareUnsigned(last, address) >= 0 && (last >>> PAGE_SHIFT) < pages;
+        // Bits are set by atomic operations on 8 bytes. Those around the log's ends lie in its first or last page.
+        long wholeWords = slack + size + 7 & -8;
+        return new DirtyLog(Mapping.of(file, offset - slack, wholeWords), slack, size);
     }
 
     /**
@@ -56,9 +46,10 @@ public final class DirtyLog implements AutoCloseable {
         }
         long last = Math.min((address + length - 1) >>> PAGE_SHIFT, pages - 1);
         for (long page = address >>> PAGE_SHIFT; page <= last; page++) {
-            // Little-endian words: bit p % 64 of word p / 64 is bit p % 8 of byte p / 8. Release: after the write
+            // Little-endian words: bit p % 8 of byte b is bit b % 8 * 8 + p % 8 of word b / 8. Release: after the write
             // itself.
-            WORD.getAndBitwiseOrRelease(bits, (page >>> 6) << 3, 1L << (page & 63));
+            long at = offset + (page >>> 3);
+            WORD.getAndBitwiseOrRelease(words, at & -8, 1L << ((at & 7) << 3 | page & 7));
         }
     }
 
