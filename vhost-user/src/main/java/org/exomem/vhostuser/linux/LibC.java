@@ -16,8 +16,6 @@ final class LibC {
 
     static native int close(int fd);
 
-    static native int dup(int fd);
-
     static native int fcntl(int fd, int command, long argument);
 
     static native int eventfd(int initial, int flags);

@@ -47,11 +47,6 @@ public record ConfigAccess(int offset, int size, int flags, MemorySegment data) 
         return new ConfigAccess(offset, size, flags, payload.asSlice(HEADER_SIZE, size));
     }
 
-    /** True if the access restores a migrated device's config space, in which read-only fields are set too. */
-    public boolean forMigration() {
-        return (flags & FOR_MIGRATION) != 0;
-    }
-
     /** The payload of the answer: the same access with the bytes read. */
     MemorySegment encode(MemorySegment read) {
         MemorySegment payload = Reply.allocate(HEADER_SIZE + size);

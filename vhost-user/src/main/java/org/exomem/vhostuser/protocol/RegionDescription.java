@@ -46,7 +46,7 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
         if (wrapsAt(guestAddress, ADDRESS_LIMIT)) {
             throw fault("reaches beyond guest address 2^48");
         }
-        if (Long.compareUnsigned(userAddress, -size) > 0 && userAddress != -size) {
+        if (Long.compareUnsigned(userAddress, -size) > 0) {
             throw fault("wraps around the end of the front-end's address space");
         }
         if (wrapsAt(mmapOffset, Long.MAX_VALUE)) {
