@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -36,6 +37,7 @@ final class StatisticsQueue {
 
     private static final StatisticsTag[] TAGS = StatisticsTag.values();
 
+    private final Predicate<Virtqueue> mayPush;
     private final Consumer<Virtqueue> call;
     private final Runnable updated;
     private final MemorySegment copy = MemorySegment.ofArray(new byte[ENTRIES_AT_ONCE * ENTRY_BYTES]);
@@ -53,10 +55,12 @@ final class StatisticsQueue {
     private boolean wanted;
 
     /**
+     * @param mayPush tells whether a buffer may be given back outside of processing
      * @param call calls the driver for what was pushed outside of processing
      * @param updated is told of new statistics
      */
-    StatisticsQueue(Consumer<Virtqueue> call, Runnable updated) {
+    StatisticsQueue(Predicate<Virtqueue> mayPush, Consumer<Virtqueue> call, Runnable updated) {
+        this.mayPush = mayPush;
         this.call = call;
         this.updated = updated;
     }
@@ -111,7 +115,7 @@ final class StatisticsQueue {
         if (current == null || asked) {
             return;
         }
-        if (holding) {
+        if (holding && mayPush.test(current)) {
             giveBack(current);
             call.accept(current);
         } else {

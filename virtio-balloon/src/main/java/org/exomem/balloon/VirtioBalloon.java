@@ -72,7 +72,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.discarder = new Discarder(punch, this::hostFault);
         this.hinting = new Hinting(feed, listener::hintingChanged);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null);
-        this.statistics = new StatisticsQueue(this::callIfWanted, listener::statisticsUpdated);
+        this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
 
@@ -326,6 +326,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         features = 0;
         inflation = null;
         link = null;
+        listener.guestMemoryChanged(0);
     }
 
     private boolean runs(QueueRole wanted) {
@@ -356,6 +357,10 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (link != null && runningQueues != 0) {
             link.configChanged();
         }
+    }
+
+    private boolean mayPush(Virtqueue queue) {
+        return link != null && link.mayPush(queue);
     }
 
     private void callIfWanted(Virtqueue queue) {

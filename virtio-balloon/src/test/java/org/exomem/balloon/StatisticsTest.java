@@ -148,6 +148,18 @@ class StatisticsTest {
     }
 
     @Test
+    void aQueueThatIsDisabledIsAskedWhenItRunsAgain() {
+        int head = give(5, 1);
+        guest.mayPush = false;
+        guest.balloon.requestStatistics();
+        assertThat(queue.used()).isEmpty();
+
+        guest.mayPush = true;
+        guest.process(STATISTICS);
+        assertThat(queue.used()).containsExactly(head);
+    }
+
+    @Test
     void anAbsurdLengthIsTheDriversFault() {
         byte[] large = new byte[1 << 19];
         queue.add(queue.readable(large), queue.readable(large));

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * of what the balloon says to each of them.
  */
 final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
+    /** False while the statistics queue is disabled. */
+    boolean mayPush = true;
+
     static final int INFLATE = 0;
     static final int DEFLATE = 1;
     static final long ALL_FEATURES = 0x3f;
@@ -188,6 +191,11 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     @Override
     public void configChanged() {
         configChanges++;
+    }
+
+    @Override
+    public boolean mayPush(Virtqueue queue) {
+        return mayPush;
     }
 
     @Override

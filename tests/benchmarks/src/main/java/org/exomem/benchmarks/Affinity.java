@@ -36,7 +36,8 @@ final class Affinity {
     /** Ties the threads of that name of another process. */
     static void tie(long pid, String name, int cpu) throws IOException {
         try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid + "/task"))) {
-            List<Path> named = threads.filter(thread -> nameOf(thread).equals(name)).toList();
+            List<Path> named =
+                    threads.filter(thread -> nameOf(thread).equals(name)).toList();
             if (named.isEmpty()) {
                 throw new IOException("process " + pid + " has no thread " + name);
             }

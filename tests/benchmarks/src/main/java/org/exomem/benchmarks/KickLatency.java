@@ -97,8 +97,7 @@ final class KickLatency extends Benchmark {
                 ratio.atMost(WANTED));
     }
 
-    private static void kick(
-            int times, RingDriver ring, BareEventFd call, List<Buffer> chain, Histogram histogram) {
+    private static void kick(int times, RingDriver ring, BareEventFd call, List<Buffer> chain, Histogram histogram) {
         for (int i = 0; i < times; i++) {
             int id = ring.add(chain);
             long start = System.nanoTime();

@@ -72,6 +72,17 @@ class MemorySlotsTest {
     }
 
     @Test
+    void muchMoreMemoryThanTheHostHasIsRefusedThoughItsFileCostsNothing() throws Exception {
+        long size = 1L << 46;
+        try (SharedFile sparse = SharedFile.memfd("sparse", size)) {
+            Region region = new Region(FROM, size, 1L << 46, 0);
+            assertThatThrownBy(() -> frontEnd.addMemoryRegion(region, sparse.fd()))
+                    .isInstanceOf(RequestRefusedException.class);
+        }
+        guest.assertEcho();
+    }
+
+    @Test
     void aBufferMayLieAcrossRegions() throws Exception {
         for (int i = 0; i < 4; i++) {
             add(i);

@@ -249,7 +249,10 @@ class RequestsTest {
             assertThat(area.queueSize()).isEqualTo(EchoGuest.RING_SIZE);
             assertThat(area.size()).isGreaterThanOrEqualTo(2L * (16 + 16 * EchoGuest.RING_SIZE));
             assertThat(inflight.file().size()).isGreaterThanOrEqualTo(area.offset() + area.size());
+            assertThatThrownBy(() -> frontEnd.setInflightFd(inflight)).isInstanceOf(RequestRefusedException.class);
+            guest.device.stop();
             frontEnd.setInflightFd(inflight);
+            guest.device.start();
         }
         guest.assertEcho();
     }

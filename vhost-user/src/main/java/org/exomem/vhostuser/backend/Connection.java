@@ -1,6 +1,5 @@
 package org.exomem.vhostuser.backend;
 
-import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -96,7 +95,7 @@ final class Connection {
                     case CLOSED -> closedByPeer();
                 }
             }
-        } catch (IOException | RuntimeException | InternalError e) {
+        } catch (Throwable e) {
             failed(e);
         }
     }

@@ -14,6 +14,12 @@ public interface DeviceLink {
      */
     void configChanged();
 
+    /**
+     * True if the device may push into the queue now, outside of {@link VhostUserDevice#process}: it is started and
+     * enabled, in guest memory, and its driver has kept to the rules. When that changes, the queue is processed.
+     */
+    boolean mayPush(Virtqueue queue);
+
     /** Calls the driver, if it wants to be called, for chains pushed outside of {@link VhostUserDevice#process}. */
     void callIfWanted(Virtqueue queue);
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.vhostuser.linux.Fd;
 import org.exomem.vhostuser.linux.FileStatus;
+import org.exomem.vhostuser.linux.HostRam;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -20,6 +21,12 @@ final class MemoryTable {
     /** How many regions there may be at once: what front-ends commonly expect. */
     static final int MAX_SLOTS = 509;
 
+    /**
+     * The most memory that may be shared, in bytes. A file may be as large as one likes and cost nothing, but what is
+     * known of its pages costs heap; so a front-end can't share many times what the host has.
+     */
+    private static final long MOST_SHARED = 4 * HostRam.bytes();
+
     private final GuestMemory memory;
     private final List<MemoryRegion> removed = new ArrayList<>();
 
@@ -29,7 +36,7 @@ final class MemoryTable {
 
     /** Replaces all regions. All of the new table is built before any of the old goes. */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
-        requireRoom("SET_MEM_TABLE", removed.size() + regions.size());
+        requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, regions);
         // A table of its own finds overlaps; on success it hands its regions on.
         GuestMemory table = new GuestMemory();
         List<MemoryRegion> mapped = new ArrayList<>();
@@ -47,12 +54,19 @@ final class MemoryTable {
     }
 
     void add(RegionDescription region, Fd file) throws LinuxException {
-        requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1);
+        requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1, memory.size(), List.of(region));
         memory.add(map(region, file, memory));
     }
 
     /** Also what was removed and is still mapped counts: a front-end can't make it more and more. */
-    private void requireRoom(String request, int regions) {
+    private void requireRoom(String request, int regions, long shared, List<RegionDescription> more) {
+        more.forEach(RegionDescription::check);
+        // No sum of 509 sizes below 2^48 overflows.
+        long size = shared + more.stream().mapToLong(RegionDescription::size).sum();
+        if (size > MOST_SHARED) {
+            throw new FrontEndFault(request + " would share " + size
+                    + " bytes of memory; four times what the host has, " + MOST_SHARED + ", is the limit");
+        }
         if (regions > MAX_SLOTS) {
             throw new FrontEndFault(request + " would make " + regions + " memory regions, " + removed.size()
                     + " of them removed but still in use by a queue; there are " + MAX_SLOTS + " slots");
@@ -78,7 +92,6 @@ final class MemoryTable {
     }
 
     private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {
-        region.check();
         MemoryRegion other = table.overlapping(region.guestAddress(), region.userAddress(), region.size());
         if (other != null) {
             throw new FrontEndFault("memory region " + region + " overlaps with " + other);

@@ -86,6 +86,11 @@ final class Ring {
         return queue != null && enabled && !broken && !adrift;
     }
 
+    /** True if the ring's driver has broken a rule since it was last started. */
+    boolean isBroken() {
+        return broken;
+    }
+
     /** True while the ring is started and the front-end has taken away the memory that it lies in. */
     boolean isAdrift() {
         return queue != null && adrift;

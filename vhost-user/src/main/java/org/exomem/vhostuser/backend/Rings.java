@@ -118,6 +118,15 @@ final class Rings {
         return false;
     }
 
+    boolean noneBroken() {
+        for (Ring ring : rings) {
+            if (ring.isBroken()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void relocate(Ring ring) {
         Virtqueue queue = ring.queue();
         if (queue != null) {
@@ -134,9 +143,9 @@ final class Rings {
 
     /** Tracks what is in flight there from the next start of each ring on. */
     void trackInflight(InflightBuffer buffer) {
-        if (inflight != null && anyStarted()) {
+        if (anyStarted()) {
             buffer.close();
-            throw new FrontEndFault("SET_INFLIGHT_FD replaces in-flight memory while queues are started");
+            throw new FrontEndFault("SET_INFLIGHT_FD changes in-flight memory while queues are started");
         }
         closeInflight();
         inflight = buffer;
@@ -280,14 +289,18 @@ final class Rings {
 
     /** Lets go of everything without touching guest memory, which may be gone. */
     void close() {
-        for (Ring ring : rings) {
-            Virtqueue queue = ring.queue();
-            ring.close();
-            if (queue != null) {
-                device.queueStopped(queue, false);
+        try {
+            for (Ring ring : rings) {
+                Virtqueue queue = ring.queue();
+                ring.close();
+                if (queue != null) {
+                    device.queueStopped(queue, false);
+                }
             }
+        } finally {
+            rings.forEach(Ring::close);
+            closeInflight();
         }
-        closeInflight();
     }
 
     private void closeInflight() {

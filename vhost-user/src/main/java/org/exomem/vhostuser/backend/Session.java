@@ -50,7 +50,8 @@ final class Session implements DeviceLink {
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
                 process(ring);
-            } catch (RuntimeException | InternalError e) {
+            } catch (Throwable e) {
+                // Whatever it is, half processed is no state to go on from.
                 failed.accept(e);
             }
         });
@@ -246,6 +247,9 @@ final class Session implements DeviceLink {
             breakDown(rings.get(index), e);
             return;
         }
+        if (rings.noneBroken()) {
+            status &= ~STATUS_NEEDS_RESET;
+        }
         // A ring starts here, and what is available already comes without another kick.
         process(rings.get(index));
         backEndChannel.flush();
@@ -273,9 +277,6 @@ final class Session implements DeviceLink {
             breakDown(ring, e);
         }
         callIfWanted(queue);
-        if (logNotifier != null && negotiation.has(Negotiation.LOG_ALL)) {
-            logNotifier.signal();
-        }
         if (more) {
             ring.processAgain();
         }
@@ -286,7 +287,8 @@ final class Session implements DeviceLink {
         status |= STATUS_NEEDS_RESET;
         listener.fault(
                 FaultKind.DRIVER,
-                "queue " + ring.index() + " has stopped until the device is reset: " + fault.getMessage());
+                "queue " + ring.index() + " has stopped until the device is reset or started again: "
+                        + fault.getMessage());
         // VIRTIO, "Device Status Field": a device that needs a reset says so by a configuration change.
         configChanged();
     }
@@ -308,9 +310,17 @@ final class Session implements DeviceLink {
     }
 
     @Override
+    public boolean mayPush(Virtqueue queue) {
+        return rings.get(queue.index()).runs();
+    }
+
+    @Override
     public void callIfWanted(Virtqueue queue) {
         if (queue.needsCall()) {
             rings.get(queue.index()).signalCall();
+        }
+        if (logNotifier != null && negotiation.has(Negotiation.LOG_ALL)) {
+            logNotifier.signal();
         }
     }
 
@@ -322,16 +332,20 @@ final class Session implements DeviceLink {
     /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
     void close() {
         memory.logTo(null);
-        rings.close();
-        device.disconnected();
-        backEndChannel.close();
-        memory.close();
-        memoryTable.releaseRemoved();
-        if (log != null) {
-            log.close();
-        }
-        if (logNotifier != null) {
-            logNotifier.close();
+        try {
+            rings.close();
+            device.disconnected();
+        } finally {
+            // Whatever the device does: what stayed open here would stay for the life of the process.
+            backEndChannel.close();
+            memory.close();
+            memoryTable.releaseRemoved();
+            if (log != null) {
+                log.close();
+            }
+            if (logNotifier != null) {
+                logNotifier.close();
+            }
         }
     }
 }

@@ -109,6 +109,11 @@ public class InflateBenchmark {
         public void configChanged() {}
 
         @Override
+        public boolean mayPush(Virtqueue queue) {
+            return true;
+        }
+
+        @Override
         public void callIfWanted(Virtqueue queue) {}
 
         @Override
