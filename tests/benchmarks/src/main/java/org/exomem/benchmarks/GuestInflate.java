@@ -25,7 +25,8 @@ import picocli.CommandLine.Option;
         description = "A real Linux guest inflates: exomem's time against QEMU's own balloon.")
 final class GuestInflate extends Benchmark {
     private static final double WANTED = 0.7;
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
+    // Each look wakes threads of what is measured; a hundred a second would cost it some percent.
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
     private static final Duration LIMIT = Duration.ofMinutes(5);
 
     @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
@@ -36,6 +37,7 @@ final class GuestInflate extends Benchmark {
 
     @Option(
             names = "--used",
+            split = ",",
             paramLabel = "MIB",
             description = "What a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
                     + " that has just booted. Default: ${DEFAULT-VALUE}")
