@@ -2,6 +2,7 @@ package org.exomem.backend;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -10,6 +11,7 @@ import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.vm.Farewell;
 import org.exomem.backend.vm.VmEvent;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,6 +20,9 @@ import org.slf4j.LoggerFactory;
 /** Everything that {@code exomem serve} runs: the VMs, and the control socket where one is wanted. */
 public final class BackendProcess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackendProcess.class);
+
+    /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
+    private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
     private final List<BalloonVm> vms = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
@@ -66,7 +71,7 @@ public final class BackendProcess implements AutoCloseable {
         stop.await();
     }
 
-    /** Disconnects everybody and removes the sockets. */
+    /** Disconnects everybody and removes the sockets. Waits a few seconds at most for a VM that is held up. */
     @Override
     public synchronized void close() {
         if (closed) {
@@ -74,7 +79,7 @@ public final class BackendProcess implements AutoCloseable {
         }
         closed = true;
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
-        vms.forEach(BalloonVm::close);
+        Farewell.close(vms, END_LIMIT);
         ControlServer server = control;
         if (server != null) {
             server.close();

@@ -44,7 +44,7 @@ final class VmsCommand implements Callable<Integer> {
             boolean shares = vm.path("memory").asLong() > 0;
             table.add(
                     vm.path("name").asText(),
-                    vm.path("connected").asBoolean() ? "connected" : "waiting",
+                    state(vm),
                     shares ? size(vm, "memory") : "-",
                     shares ? size(vm, "actual") : "-",
                     vm.has("target") ? size(vm, "target") : "-",
@@ -53,6 +53,13 @@ final class VmsCommand implements Callable<Integer> {
                             : vm.path("attachment").asText());
         }
         return table.toString();
+    }
+
+    private static String state(JsonNode vm) {
+        if (!vm.path("responding").asBoolean()) {
+            return "not answering";
+        }
+        return vm.path("connected").asBoolean() ? "connected" : "waiting";
     }
 
     private static String size(JsonNode vm, String key) {

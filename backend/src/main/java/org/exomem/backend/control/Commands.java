@@ -4,15 +4,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.exomem.backend.vm.HintAction;
+import org.exomem.backend.vm.LimitedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 import org.exomem.balloon.BalloonStatistics;
@@ -22,12 +25,15 @@ import org.exomem.balloon.FreePages;
 final class Commands {
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(1);
+
     private final Map<String, VirtualMachine> vms;
     private final Runnable quit;
     private final Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table = new TreeMap<>();
 
     Commands(List<? extends VirtualMachine> vms, Runnable quit) {
-        this.vms = new TreeMap<>(vms.stream().collect(Collectors.toMap(VirtualMachine::name, vm -> vm)));
+        this.vms = new TreeMap<>(
+                vms.stream().collect(Collectors.toMap(VirtualMachine::name, vm -> new LimitedVm(vm, ANSWER_LIMIT))));
         this.quit = quit;
         table.put("query-status", this::queryStatus);
         table.put("query-commands", this::queryCommands);
@@ -56,7 +62,13 @@ final class Commands {
                 .put("running", true)
                 .put("status", "running")
                 .put("vms", states.size())
-                .put("connected", states.stream().filter(VmState::connected).count()));
+                .put("responding", states.stream().flatMap(Optional::stream).count())
+                .put(
+                        "connected",
+                        states.stream()
+                                .flatMap(Optional::stream)
+                                .filter(VmState::connected)
+                                .count()));
     }
 
     private CompletableFuture<JsonNode> queryCommands(Arguments arguments) {
@@ -71,17 +83,26 @@ final class Commands {
         arguments.end();
         return states().thenApply(states -> {
             ArrayNode list = JsonNodeFactory.instance.arrayNode();
-            for (VmState state : states) {
-                list.add(describe(state));
+            int next = 0;
+            for (VirtualMachine vm : vms.values()) {
+                list.add(states.get(next++).map(Commands::describe).orElseGet(() -> notResponding(vm)));
             }
             return list;
         });
+    }
+
+    private static ObjectNode notResponding(VirtualMachine vm) {
+        return Json.object()
+                .put("name", vm.name())
+                .put("attachment", vm.attachment())
+                .put("responding", false);
     }
 
     private static ObjectNode describe(VmState state) {
         ObjectNode vm = Json.object()
                 .put("name", state.name())
                 .put("attachment", state.attachment())
+                .put("responding", true)
                 .put("connected", state.connected())
                 .put("memory", state.memory());
         putSizes(vm, state);
@@ -183,10 +204,24 @@ final class Commands {
         return vm;
     }
 
-    private CompletableFuture<List<VmState>> states() {
-        List<CompletableFuture<VmState>> all =
-                vms.values().stream().map(VirtualMachine::state).toList();
+    /** In the order of {@link #vms}; empty for those that do not answer. */
+    private CompletableFuture<List<Optional<VmState>>> states() {
+        List<CompletableFuture<Optional<VmState>>> all =
+                vms.values().stream().map(Commands::stateIfAny).toList();
         return CompletableFuture.allOf(all.toArray(CompletableFuture<?>[]::new))
                 .thenApply(done -> all.stream().map(CompletableFuture::join).toList());
+    }
+
+    private static CompletableFuture<Optional<VmState>> stateIfAny(VirtualMachine vm) {
+        return vm.state().handle((state, failure) -> {
+            if (failure == null) {
+                return Optional.of(state);
+            }
+            Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+            if (cause instanceof VirtualMachine.NotAnswering) {
+                return Optional.empty();
+            }
+            throw new CompletionException(cause);
+        });
     }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
@@ -35,6 +36,7 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     private final Consumer<VmEvent> events;
     private final VirtioBalloon balloon;
     private final Endpoint endpoint;
+    private final AtomicBoolean closed = new AtomicBoolean();
     private OptionalLong wish;
 
     /**
@@ -81,12 +83,22 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     }
 
     @Override
+    public String attachment() {
+        return config.attachment().toString();
+    }
+
+    /** True while a front-end is connected. From any thread. */
+    boolean isConnected() {
+        return endpoint.isConnected();
+    }
+
+    @Override
     public CompletableFuture<VmState> state() {
         return loop.submit(() -> {
             long memory = balloon.guestMemoryBytes();
             return new VmState(
                     name(),
-                    config.attachment().toString(),
+                    attachment(),
                     endpoint.isConnected(),
                     memory,
                     wish,
@@ -175,8 +187,10 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     /** Disconnects, removes the socket and ends the loop. */
     @Override
     public void close() {
-        endpoint.close();
-        loop.close();
+        if (closed.compareAndSet(false, true)) {
+            endpoint.close();
+            loop.close();
+        }
     }
 
     private final class FrontEndWatch implements EndpointListener {

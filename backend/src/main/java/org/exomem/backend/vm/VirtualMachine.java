@@ -11,6 +11,9 @@ import org.exomem.balloon.FreePages;
 public interface VirtualMachine {
     String name();
 
+    /** Where the front-end attaches, for people. */
+    String attachment();
+
     CompletableFuture<VmState> state();
 
     /**
@@ -34,6 +37,15 @@ public interface VirtualMachine {
 
         public NotActive(String message) {
             super(message);
+        }
+    }
+
+    /** The VM's event loop is held up, or has ended. */
+    final class NotAnswering extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        public NotAnswering(String vm) {
+            super("VM \"" + vm + "\" does not answer: its memory's host file or front-end holds it up");
         }
     }
 }

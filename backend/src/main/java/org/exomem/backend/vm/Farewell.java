@@ -1,0 +1,73 @@
+package org.exomem.backend.vm;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Ends VMs, all at the same time: one whose loop is held up must keep neither the others nor the process. */
+public final class Farewell {
+    private static final Logger LOG = LoggerFactory.getLogger(Farewell.class);
+
+    private Farewell() {}
+
+    /**
+     * Closes the VMs; returns when all have ended, or after the limit, with a line in the log for each that has not. Also
+     * says which of them have a VMM that loses its balloon by this.
+     *
+     * @return whether all have ended
+     */
+    public static boolean close(List<BalloonVm> vms, Duration limit) {
+        for (BalloonVm vm : vms) {
+            if (vm.isConnected()) {
+                LOG.warn(
+                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, without a"
+                                + " balloon; QEMU does not connect again",
+                        vm.name());
+            }
+        }
+        List<Leave> leaves = vms.stream().map(Leave::of).toList();
+        long end = System.nanoTime() + limit.toNanos();
+        boolean all = true;
+        for (Leave leave : leaves) {
+            if (!leave.endedBy(end)) {
+                all = false;
+                LOG.error(
+                        "{}: did not end in {} s: its memory's host file or front-end holds it up; exomem ends without"
+                                + " waiting for it",
+                        leave.vm.name(),
+                        limit.toSeconds());
+            }
+        }
+        return all;
+    }
+
+    private record Leave(BalloonVm vm, CountDownLatch ended) {
+        static Leave of(BalloonVm vm) {
+            Leave leave = new Leave(vm, new CountDownLatch(1));
+            Thread.ofVirtual().name("end-" + vm.name()).start(leave::close);
+            return leave;
+        }
+
+        private void close() {
+            try {
+                vm.close();
+            } catch (RuntimeException e) {
+                LOG.error("{}: did not end well", vm.name(), e);
+            } finally {
+                ended.countDown();
+            }
+        }
+
+        boolean endedBy(long nanoTime) {
+            try {
+                return ended.await(Math.max(0, nanoTime - System.nanoTime()), TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+package org.exomem.backend;
+
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.vm.Farewell;
+
+/** A VM whose event loop hangs, as it does in a system call on a file system that does not answer, until it is closed. */
+public final class HeldUpVm implements AutoCloseable {
+    private final BalloonVm vm;
+    private final CountDownLatch release;
+    private final SocketChannel frontEnd;
+
+    private HeldUpVm(BalloonVm vm, CountDownLatch release, SocketChannel frontEnd) {
+        this.vm = vm;
+        this.release = release;
+        this.frontEnd = frontEnd;
+    }
+
+    /** Starts the VM on a socket of its name in the folder; returns when its loop hangs. */
+    public static HeldUpVm start(String name, Path folder) throws IOException, ConfigException, InterruptedException {
+        CountDownLatch held = new CountDownLatch(1);
+        CountDownLatch release = new CountDownLatch(1);
+        Path socket = folder.resolve(name);
+        BalloonVm vm = BalloonVm.start(ServeConfig.balloon("vm=" + name + ",socket=" + socket), event -> {
+            held.countDown();
+            awaitWhateverComes(release);
+        });
+        SocketChannel frontEnd = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+        held.await();
+        return new HeldUpVm(vm, release, frontEnd);
+    }
+
+    private static void awaitWhateverComes(CountDownLatch release) {
+        try {
+            release.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    public BalloonVm vm() {
+        return vm;
+    }
+
+    /** Lets the loop go on. */
+    public void release() {
+        release.countDown();
+    }
+
+    @Override
+    public void close() throws IOException {
+        release();
+        frontEnd.close();
+        Farewell.close(List.of(vm), Duration.ofSeconds(10));
+    }
+}

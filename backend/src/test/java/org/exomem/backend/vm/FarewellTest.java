@@ -1,0 +1,45 @@
+package org.exomem.backend.vm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.HeldUpVm;
+import org.exomem.backend.config.ServeConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class FarewellTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void allEndAndTheirSocketsAreGone() throws Exception {
+        List<BalloonVm> vms = List.of(vm("a"), vm("b"));
+        assertThat(Farewell.close(vms, Duration.ofSeconds(20))).isTrue();
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void vmThatIsHeldUpKeepsNeitherTheOthersNorTheCaller() throws Exception {
+        Path heldUpSocket = folder.resolve("held-up");
+        try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder)) {
+            assertThat(Farewell.close(List.of(heldUp.vm(), vm("b")), Duration.ofSeconds(2)))
+                    .isFalse();
+            assertThat(folder.resolve("b")).doesNotExist();
+            assertThat(heldUpSocket).exists();
+            heldUp.release();
+            await().until(() -> !Files.exists(heldUpSocket));
+        }
+    }
+
+    private BalloonVm vm(String name) throws Exception {
+        return BalloonVm.start(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name)), event -> {});
+    }
+}
