@@ -194,21 +194,24 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
     }
 
     private final class FrontEndWatch implements EndpointListener {
+        private final LogThrottle comings = new LogThrottle(line -> LOG.info("{}: {}", name(), line), loop::schedule);
+        private final LogThrottle faults = new LogThrottle(line -> LOG.warn("{}: {}", name(), line), loop::schedule);
+
         @Override
         public void connected() {
-            LOG.info("{}: a front-end has connected", name());
+            comings.say("a front-end has connected");
             events.accept(new VmEvent.Connected(name()));
         }
 
         @Override
         public void disconnected(String reason) {
-            LOG.info("{}: disconnected: {}", name(), reason);
+            comings.say("disconnected: " + reason);
             events.accept(new VmEvent.Disconnected(name(), reason));
         }
 
         @Override
         public void fault(FaultKind kind, String message) {
-            LOG.warn("{}: {}", name(), message);
+            faults.say(message);
             events.accept(new VmEvent.Fault(name(), kind, message));
         }
     }

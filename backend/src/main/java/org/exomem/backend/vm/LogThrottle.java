@@ -1,0 +1,49 @@
+package org.exomem.backend.vm;
+
+import java.time.Duration;
+import java.util.function.Consumer;
+
+/**
+ * Lets the first lines of an interval into the log, and of the others only their number: whoever makes a back-end
+ * complain, a guest in a loop, shall not fill the host's disk. Belongs to one thread.
+ */
+final class LogThrottle {
+    /** How many lines pass in one interval. */
+    static final int LINES = 5;
+
+    static final Duration INTERVAL = Duration.ofSeconds(10);
+
+    /** Runs a task on the same thread, later. */
+    interface Later {
+        void schedule(Duration delay, Runnable task);
+    }
+
+    private final Consumer<String> log;
+    private final Later later;
+    private int said;
+    private long leftOut;
+
+    LogThrottle(Consumer<String> log, Later later) {
+        this.log = log;
+        this.later = later;
+    }
+
+    void say(String line) {
+        if (said == LINES) {
+            leftOut++;
+            return;
+        }
+        if (said++ == 0) {
+            later.schedule(INTERVAL, this::intervalEnded);
+        }
+        log.accept(line);
+    }
+
+    private void intervalEnded() {
+        said = 0;
+        if (leftOut > 0) {
+            log.accept("and " + leftOut + " more such lines in " + INTERVAL.toSeconds() + " s, which were left out");
+            leftOut = 0;
+        }
+    }
+}
