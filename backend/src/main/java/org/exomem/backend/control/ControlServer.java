@@ -17,6 +17,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -28,6 +29,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
@@ -40,6 +42,9 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class ControlServer implements AutoCloseable {
     private static final int RECEIVE_BYTES = 4096;
+    /** Java's sockets, over which exomem's commands connect, take one byte less than Linux does. */
+    private static final int MAX_PATH_BYTES = UnixSockets.MAX_PATH_BYTES - 1;
+
     private static final Duration EVENT_INTERVAL = Duration.ofSeconds(1);
 
     private final Path path;
@@ -83,14 +88,13 @@ public final class ControlServer implements AutoCloseable {
         if (path.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
             throw new IOException("control socket " + path + " can't be made: there is no folder " + folder);
         }
-        // Bound under another name, so that nobody can connect before the permissions are right.
-        Path unfinished = path.resolveSibling(
-                "." + path.getFileName() + "." + ProcessHandle.current().pid());
-        int tooLong = unfinished.toString().getBytes(StandardCharsets.UTF_8).length - UnixSockets.MAX_PATH_BYTES;
+        int tooLong = bytes(path) - MAX_PATH_BYTES;
         if (tooLong > 0) {
-            throw new IOException(
-                    "control socket " + path + " can't be made: its path is too long by " + tooLong + " bytes");
+            throw new IOException("control socket " + path + " can't be made: its path is too long by " + tooLong
+                    + " bytes; a control socket's has at most " + MAX_PATH_BYTES);
         }
+        // Bound under another name, so that nobody can connect before the permissions are right.
+        Path unfinished = unfinished(path);
         Files.deleteIfExists(unfinished);
         try {
             listening = new ServerBootstrap()
@@ -109,6 +113,30 @@ public final class ControlServer implements AutoCloseable {
             Files.deleteIfExists(unfinished);
             throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
         }
+    }
+
+    /** A name beside the socket's: one that explains itself, or where there is no room for that, one of its length. */
+    private static Path unfinished(Path path) {
+        Path name = path.getFileName();
+        Path plain =
+                path.resolveSibling("." + name + "." + ProcessHandle.current().pid());
+        if (bytes(plain) <= UnixSockets.MAX_PATH_BYTES) {
+            return plain;
+        }
+        StringBuilder random = new StringBuilder();
+        Path chosen;
+        do {
+            random.setLength(0);
+            for (int i = bytes(name); i > 0; i--) {
+                random.append((char) ThreadLocalRandom.current().nextInt('a', 'z' + 1));
+            }
+            chosen = path.resolveSibling(random.toString());
+        } while (Files.exists(chosen, LinkOption.NOFOLLOW_LINKS) || chosen.equals(path));
+        return chosen;
+    }
+
+    private static int bytes(Path path) {
+        return path.toString().getBytes(StandardCharsets.UTF_8).length;
     }
 
     /** Greets and remembers each client. */

@@ -2,6 +2,7 @@ package org.exomem.backend.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -11,7 +12,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.TestVms;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.vm.BalloonVm;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
@@ -270,6 +274,49 @@ class ControlServerTest {
             assertThat(client.ask("{'execute': 'quit'}")).isEqualTo("{'return':{}}");
             vms.process().awaitStop();
         }
+    }
+
+    @Test
+    void vmThatDoesNotAnswerIsToldOfAndTheOthersAnswer(@TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("control");
+        try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder);
+                BalloonVm well =
+                        BalloonVm.start(ServeConfig.balloon("vm=well,socket=" + folder.resolve("well")), event -> {});
+                ControlServer server = ControlServer.listen(socket, List.of(heldUp.vm(), well), () -> {});
+                RawClient client = RawClient.negotiated(socket)) {
+            assertThat(server).isNotNull();
+            assertThat(client.ask("{'execute': 'query-vms'}"))
+                    .startsWith("{'return':[{'name':'held-up','attachment':'" + folder.resolve("held-up")
+                            + "','responding':false},{'name':'well','attachment':'" + folder.resolve("well")
+                            + "','responding':true,'connected':false,");
+            assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2,'responding':1,'connected':0");
+            assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'held-up', 'value': 1048576}}"))
+                    .isEqualTo("{'error':{'class':'GenericError','desc':'VM \\'held-up\\' does not answer: its memory's"
+                            + " host file or front-end holds it up'}}");
+            assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'well', 'value': 1048576}}"))
+                    .isEqualTo("{'return':{}}");
+            heldUp.release();
+            await().until(() -> client.ask("{'execute': 'query-status'}").contains("'responding':2"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 8, 20})
+    void pathOfTheSocketMayBeAsLongAsTheSystemAllows(int nameLength, @TempDir Path folder) throws Exception {
+        Path longest = longPath(folder, nameLength, 106);
+        try (ControlServer server = ControlServer.listen(longest, List.of(), () -> {});
+                RawClient client = new RawClient(longest)) {
+            assertThat(server).isNotNull();
+            assertThat(client.receive().has("QMP")).isTrue();
+            assertThat(longest.resolveSibling("").toFile().list()).hasSize(1);
+        }
+        assertThatThrownBy(() -> ControlServer.listen(longPath(folder, nameLength, 107), List.of(), () -> {}))
+                .hasMessageContaining("too long by 1 bytes; a control socket's has at most 106");
+    }
+
+    private static Path longPath(Path folder, int nameLength, int bytes) throws IOException {
+        int middle = bytes - folder.toString().length() - nameLength - 2;
+        return Files.createDirectory(folder.resolve("d".repeat(middle))).resolve("n".repeat(nameLength));
     }
 
     @Test
