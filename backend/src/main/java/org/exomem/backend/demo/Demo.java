@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
+import org.exomem.backend.control.QmpException;
 
 /**
  * A balloon's whole life, step by step, each with what was measured. Three processes: this one is the operator, who
@@ -50,7 +51,7 @@ public final class Demo {
             Path controlSocket = folder.resolve("control.sock");
             try (DemoServer server = inThisProcess
                             ? new DemoServer.Here(socket, controlSocket)
-                            : DemoServer.Child.start(socket, controlSocket);
+                            : DemoServer.Child.start(socket, controlSocket, folder);
                     ControlClient control = ControlClient.connect(controlSocket);
                     GuestProcess guest = GuestProcess.start(socket, MEMORY)) {
                 Demo demo = new Demo(out, guest, control);
@@ -60,6 +61,8 @@ public final class Demo {
             out.println(String.format(
                     Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
             out.flush();
+        } catch (IOException | QmpException e) {
+            throw new DemoFailure(e.getMessage() + DemoServer.log(folder), e);
         } finally {
             delete(folder);
         }

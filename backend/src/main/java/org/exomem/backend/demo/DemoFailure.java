@@ -9,4 +9,8 @@ public final class DemoFailure extends IOException {
     DemoFailure(String message) {
         super(message);
     }
+
+    DemoFailure(String message, Exception cause) {
+        super(message, cause);
+    }
 }

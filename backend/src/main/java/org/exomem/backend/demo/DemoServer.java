@@ -20,6 +20,22 @@ sealed interface DemoServer extends AutoCloseable {
     /** The name of the only VM. */
     String VM = "demo";
 
+    /** The file of that name in the demo's folder has what the process that serves wrote. */
+    String LOG = "log";
+
+    /** What the process that serves wrote, as the end of a message; empty if it wrote nothing. */
+    static String log(Path folder) {
+        try {
+            Path log = folder.resolve(LOG);
+            String lines = Files.exists(log) ? Files.readString(log).strip() : "";
+            return lines.isEmpty()
+                    ? ""
+                    : "\nexomem serve wrote:\n" + lines.indent(2).stripTrailing();
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
     /** How it went so far, for people. */
     String describe() throws IOException;
 
@@ -40,7 +56,7 @@ sealed interface DemoServer extends AutoCloseable {
         }
 
         /** Starts the process; returns when its control socket answers. */
-        static Child start(Path socket, Path control) throws IOException {
+        static Child start(Path socket, Path control, Path folder) throws IOException {
             long begin = System.nanoTime();
             Process process = ChildJvm.of(
                             Exomem.class,
@@ -49,13 +65,12 @@ sealed interface DemoServer extends AutoCloseable {
                             control.toString(),
                             "--balloon",
                             "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,"))
-                    .redirectError(control.resolveSibling("log").toFile())
+                    .redirectError(folder.resolve(LOG).toFile())
                     .start();
             try {
                 while (!answers(control)) {
                     if (process.waitFor(2, TimeUnit.MILLISECONDS) || System.nanoTime() - begin > START_LIMIT_NANOS) {
-                        throw new DemoFailure(
-                                "exomem serve did not start: " + Files.readString(control.resolveSibling("log")));
+                        throw new DemoFailure("exomem serve did not start");
                     }
                 }
                 return new Child(process, (System.nanoTime() - begin) / 1_000_000);
