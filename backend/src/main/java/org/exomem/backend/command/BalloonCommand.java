@@ -36,7 +36,7 @@ final class BalloonCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
+    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
     private String vm;
 
     @Parameters(
@@ -59,6 +59,7 @@ final class BalloonCommand implements Callable<Integer> {
     @Override
     public Integer call() throws ConfigException {
         Wish wish = size == null ? null : Wish.parse(size);
+        Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (wish != null) {
@@ -70,9 +71,15 @@ final class BalloonCommand implements Callable<Integer> {
                                     + " a unit, such as 512M");
                 }
                 session.execute("balloon", about.deepCopy().put("value", bytes));
+                if (session.waitsForVmm(vm)) {
+                    output.note("kept until a VMM connects");
+                    if (!wait) {
+                        return output.show(Json.object().put("target", bytes), () -> "");
+                    }
+                }
             }
             if (wait) {
-                return new BalloonWait(session, about, Duration.ofSeconds(timeout), output).run();
+                return new BalloonWait(session, about, limit, output).run();
             }
             if (wish != null && !output.isJson()) {
                 return ExitCode.OK;

@@ -3,6 +3,8 @@ package org.exomem.backend.command;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.AutoComplete;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -31,6 +33,21 @@ final class CompletionCommand implements Callable<Integer> {
         }
     }
 
+    private static final String HEAD = """
+            # Completes the words of exomem in bash and zsh; made by "exomem completion".
+            # source it, or put it where your shell looks for completions.
+
+            # The names of the VMs that are served, from where "exomem serve" puts its control socket.
+            function _exomem_vms() {
+              EXOMEM_NO_BUILD=1 "${COMP_WORDS[0]}" vms --json 2>/dev/null |
+                sed -n 's/^ *"name" *: *"\\(.*\\)",*$/\\1/p'
+            }
+
+            """;
+
+    private static final Pattern HEAD_COMMENT = Pattern.compile("\\A(?:#.*\\R|\\R)+");
+    private static final Pattern NAMES = Pattern.compile(" *local (\\w+)=\\(\"" + VmNames.MARK + "\"\\).*\\R");
+
     @Spec
     private CommandSpec spec;
 
@@ -40,8 +57,18 @@ final class CompletionCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        out.print(AutoComplete.bash("exomem", ExomemCommand.commandLine("")));
+        out.print(HEAD + withNamesOfVms(AutoComplete.bash("exomem", ExomemCommand.commandLine(""))));
         out.flush();
         return ExitCode.OK;
+    }
+
+    /** Picocli's script knows fixed words only; those of its head comment tell how to install picocli's, not ours. */
+    private static String withNamesOfVms(String script) {
+        String text = HEAD_COMMENT.matcher(script).replaceFirst("");
+        for (Matcher names = NAMES.matcher(text); names.find(); names = NAMES.matcher(text)) {
+            String variable = names.group(1);
+            text = text.replace(names.group(), "").replace("\"${" + variable + "[@]}\"", "$(_exomem_vms)");
+        }
+        return text;
     }
 }

@@ -45,6 +45,17 @@ final class ControlOption {
             return execute(command, Json.object());
         }
 
+        /** True if the process knows the VM, and no VMM is connected for it. */
+        boolean waitsForVmm(String vm) throws IOException {
+            for (JsonNode known : execute("query-vms")) {
+                if (known.path("name").asText().equals(vm)) {
+                    return known.path("responding").asBoolean()
+                            && !known.path("connected").asBoolean();
+                }
+            }
+            return false;
+        }
+
         ControlClient client() {
             return client;
         }

@@ -2,7 +2,6 @@ package org.exomem.backend.command;
 
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -122,9 +121,7 @@ public final class ExomemCommand {
             err.println("exomem: there is no command \""
                     + unmatched.getUnmatched().getFirst() + "\"; there are " + String.join(", ", COMMANDS.keySet()));
         } else {
-            String message = String.valueOf(e.getMessage());
-            err.println("exomem: " + message.substring(0, 1).toLowerCase(Locale.ROOT) + message.substring(1));
-            UnmatchedArgumentException.printSuggestions(e, err);
+            err.println("exomem: " + Misunderstood.words(e));
         }
         err.println("\"" + name + " --help\" explains.");
         return ExitCode.USAGE;

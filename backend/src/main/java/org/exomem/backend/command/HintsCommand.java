@@ -17,8 +17,8 @@ import picocli.CommandLine.Parameters;
         description = "Shows which free pages the guest has hinted and reported; starts and ends hint sessions.",
         footerHeading = "%nActions:%n",
         footer = {
-            "  start   the guest tells of all its free pages, and keeps them",
-            "  stop    no more hints are wanted; the guest keeps the pages it has told of",
+            "  start   the guest lends all its free pages: it tells of them, and does not use them until done",
+            "  stop    no more hints are wanted; the pages are lent until done",
             "  done    the guest may use the pages again"
         })
 final class HintsCommand implements Callable<Integer> {
@@ -28,7 +28,7 @@ final class HintsCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
+    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
     private String vm;
 
     @Parameters(index = "1", arity = "0..1", paramLabel = "start|stop|done", description = "See below.")

@@ -20,6 +20,13 @@ final class Output {
         return json;
     }
 
+    /** Tells the user something that is no result: on stderr, so that a script's input stays clean. */
+    void note(String text) {
+        PrintWriter err = spec.commandLine().getErr();
+        err.println("exomem: " + text);
+        err.flush();
+    }
+
     int show(JsonNode result, Supplier<String> forPeople) {
         PrintWriter out = spec.commandLine().getOut();
         if (json) {

@@ -9,6 +9,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Json;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -32,6 +33,10 @@ final class StatsCommand implements Callable<Integer> {
             "stat-available-memory",
             "stat-disk-caches");
 
+    /** As the control socket describes a guest that has not answered yet. */
+    private static final JsonNode NOTHING_YET =
+            Json.object().put("last-update", 0).set("stats", Json.object());
+
     private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
     private static final int LOOKS = 40;
 
@@ -41,7 +46,7 @@ final class StatsCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
+    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
     private String vm;
 
     @Option(
@@ -51,11 +56,19 @@ final class StatsCommand implements Callable<Integer> {
     private @Nullable Integer interval;
 
     @Override
-    public Integer call() {
+    public Integer call() throws ConfigException {
+        Integer seconds = interval == null ? null : Seconds.of("--interval", interval);
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
-            if (interval != null) {
-                session.execute("set-balloon-stats-interval", about.deepCopy().put("interval", interval));
+            if (seconds != null) {
+                session.execute("set-balloon-stats-interval", about.deepCopy().put("interval", seconds));
+                if (session.waitsForVmm(vm)) {
+                    output.note(
+                            seconds == 0
+                                    ? "no VMM is connected; no statistics are asked for when one is"
+                                    : "no VMM is connected; statistics are asked for from when one is");
+                    return output.show(NOTHING_YET, () -> "");
+                }
             }
             JsonNode answer = fresh(session, about);
             return output.show(answer, () -> table(answer));

@@ -146,6 +146,27 @@ class CommandsTest {
     }
 
     @Test
+    void whatIsAskedOfAVmWithoutVmmIsKeptAndSaid() throws Exception {
+        Ran balloon = Ran.of("balloon", "a", "48M", "--control", control);
+        assertThat(balloon.code()).isZero();
+        assertThat(balloon.out()).isEmpty();
+        assertThat(balloon.err().strip()).isEqualTo("exomem: kept until a VMM connects");
+
+        Ran json = Ran.of("balloon", "a", "48M", "--json", "--control", control);
+        assertThat(json.code()).isZero();
+        assertThat(Json.parse(json.out()).toString()).isEqualTo("{\"target\":50331648}");
+
+        Ran interval = Ran.of("stats", "a", "--interval", "7", "--control", control);
+        assertThat(interval.code()).isZero();
+        assertThat(interval.err().strip())
+                .isEqualTo("exomem: no VMM is connected; statistics are asked for from when one is");
+        JsonNode vm =
+                Json.parse(Ran.of("vms", "--json", "--control", control).out()).path(0);
+        assertThat(vm.path("stats-interval").asInt()).isEqualTo(7);
+        assertThat(vm.path("target").asLong()).isEqualTo(48 * MIB);
+    }
+
+    @Test
     void hintSessionIsStartedAndShown() throws Exception {
         BalloonDriver driver = vms.attach("a");
         Ran started = Ran.of("hints", "a", "start", "--control", control);
@@ -189,12 +210,21 @@ class CommandsTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, stats, hints, quit, demo, completion
-            serve --baloon x      | exomem: unknown options: '--baloon', 'x'
-            balloon               | exomem: missing required parameter: 'VM'
+            serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
+            balloon               | exomem: VM is missing
             balloon a --wiat      | exomem: "--wiat" is neither an option nor a size; see exomem balloon --help
-            balloon a 1G 2G       | exomem: unmatched argument at index 3: '2G'
-            hints a begin         | exomem: invalid value for positional parameter at index 1 (start|stop|done): expected one of [start, stop, done] (case-insensitive) but was 'begin'
-            completion fish       | exomem: invalid value for positional parameter at index 0 (bash|zsh): expected one of [bash, zsh] (case-insensitive) but was 'fish'
+            balloon a 1G 2G       | exomem: "2G" is one word too many
+            hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
+            completion fish       | exomem: bash|zsh: "fish" is none of bash, zsh
+            balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
+            balloon a 1G --timeout     | exomem: --timeout needs SECONDS after it
+            balloon a 1G --timeout -1  | exomem: --timeout -1: must be from 0 to 86400 seconds, a day
+            balloon a 1G --timeout 86401 | exomem: --timeout 86401: must be from 0 to 86400 seconds, a day
+            stats a --interval 99999999999 | exomem: --interval: "99999999999" is not a whole number, or too large
+            vms --control a --control b | exomem: --control is given more than once
+            vms --json=maybe           | exomem: --json stands alone, without a value
+            hints a start --frob       | exomem: there is no option "--frob"
+            serve --fd                 | exomem: --fd needs N after it
             """)
     void wrongWordsAreExplainedInAFewLines(String words, String explanation) {
         Ran ran = Ran.of(words.split(" ", -1));
@@ -228,7 +258,10 @@ class CommandsTest {
         assertThat(ran.out())
                 .contains("function _picocli_exomem_balloon()")
                 .contains("--wait")
-                .contains("\"start\" \"stop\" \"done\"");
+                .contains("\"start\" \"stop\" \"done\"")
+                .startsWith("# Completes the words of exomem")
+                .doesNotContain("picocli.info", VmNames.MARK);
+        assertThat(ran.out().split("compReplyArray \\$\\(_exomem_vms\\)", -1)).hasSize(4);
     }
 
     @Test
