@@ -85,6 +85,12 @@ public final class BackEnd implements AutoCloseable {
         return awaitExit();
     }
 
+    /** Kills the process as a crash would: nobody is told first, and its sockets stay behind. */
+    public void kill() throws IOException {
+        process.destroyForcibly();
+        awaitExit();
+    }
+
     @Override
     public void close() throws IOException {
         control.close();

@@ -122,6 +122,26 @@ final class GuestsComeAndGoTest {
         }
     }
 
+    @Test
+    void vmRunsOnWhenItsBackEndIsKilled() throws IOException {
+        try (BackEnd backEnd = BackEnd.start("a");
+                Qemu qemu = start(backEnd, "a")) {
+            qemu.guest().run("memeat fill kept 128 3");
+            backEnd.balloon("a").resize(RAM - 256 * MIB);
+            awaitActual(backEnd, "a", RAM - 256 * MIB);
+
+            backEnd.kill();
+            assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+            // It has the memory that was left to it, all of it usable.
+            assertThat(qemu.guest().memory().free()).isLessThan(RAM - 384 * MIB);
+            qemu.guest().run("memeat fill more 256 4");
+            assertThat(qemu.guest().run("memeat verify more")).startsWith("ok ");
+            assertThat(qemu.qmp().execute("query-status").path("status").asText())
+                    .isEqualTo("running");
+            assertThat(qemu.isAlive()).as(qemu.output()).isTrue();
+        }
+    }
+
     private static Qemu start(BackEnd backEnd, String vm) throws IOException {
         try {
             return Qemu.start(guest(backEnd, vm));
