@@ -69,18 +69,21 @@ public final class PageSet {
 
     /** Adds {@code length} pages from {@code first} on; returns how many were not there. */
     public long addAll(long first, long length) {
-        long before = count;
+        long added = 0;
         long page = first;
         long end = first + length;
         while (page < end) {
             long inWord = Math.min(end - page, 64 - (page & 63));
             long[] chunk = chunkToWrite(page);
-            long mask = mask(page, inWord);
-            count += Long.bitCount(mask & ~chunk[word(page)]);
-            chunk[word(page)] |= mask;
+            int at = word(page);
+            long before = chunk[at];
+            long after = before | mask(page, inWord);
+            chunk[at] = after;
+            added += Long.bitCount(before ^ after);
             page += inWord;
         }
-        return count - before;
+        count += added;
+        return added;
     }
 
     /** Takes {@code length} pages from {@code first} on out; returns how many were there. */
