@@ -1,5 +1,6 @@
 package org.exomem.balloon;
 
+import java.util.function.LongPredicate;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -15,17 +16,26 @@ import org.jspecify.annotations.Nullable;
  * holds where one page of the host has many of the guest's is said in {@link HostPages}.
  */
 final class Inflation {
+    private static final LongPredicate NONE = page -> false;
+
     private final PfnQueue queues;
-    private final BalloonedPages pages;
     private final GuestMemory memory;
     private final @Nullable HostPages hostPages;
+    // Made once: a method reference where it is used would be a new object for each kick.
+    private final PfnQueue.Effect putIn = this::putIn;
+    private final PfnQueue.Effect takeOut = this::takeOut;
+    private final PfnBatch.Run putRunIn;
+    private final PfnBatch.Run takeRunOut;
+    private final LongPredicate inBalloon;
     private boolean mustTellHost;
 
     /** @param discarder null if nothing is to be discarded */
     Inflation(PfnQueue queues, BalloonedPages pages, GuestMemory memory, @Nullable Discarder discarder) {
         this.queues = queues;
-        this.pages = pages;
         this.memory = memory;
+        this.putRunIn = pages::putIn;
+        this.takeRunOut = pages::takeOut;
+        this.inBalloon = pages.set()::contains;
         this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder);
     }
 
@@ -43,7 +53,7 @@ final class Inflation {
      */
     void inflate(Virtqueue queue, boolean negotiated) {
         mustTellHost = negotiated;
-        queues.process(queue, memory, page -> false, this::putIn);
+        queues.process(queue, memory, NONE, putIn);
     }
 
     /**
@@ -52,18 +62,18 @@ final class Inflation {
      * @throws DriverFault if a buffer is not an array of numbers of pages in memory or in the balloon
      */
     void deflate(Virtqueue queue) {
-        queues.process(queue, memory, pages.set()::contains, this::takeOut);
+        queues.process(queue, memory, inBalloon, takeOut);
     }
 
     private void putIn(PfnBatch batch) {
         // All pages first: parts of a larger host page may come in different runs.
-        batch.forEachRun(pages::putIn);
+        batch.forEachRun(putRunIn);
         if (hostPages != null) {
             hostPages.discard(batch, mustTellHost);
         }
     }
 
     private void takeOut(PfnBatch batch) {
-        batch.forEachRun(pages::takeOut);
+        batch.forEachRun(takeRunOut);
     }
 }
