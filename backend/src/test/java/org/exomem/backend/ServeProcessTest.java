@@ -162,7 +162,10 @@ class ServeProcessTest {
     }
 
     private Process exomem(String... words) throws IOException {
+        // A shell starts its background jobs with SIGINT ignored, and children inherit that.
         List<String> command = new ArrayList<>(List.of(
+                "env",
+                "--default-signal=INT",
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
