@@ -28,7 +28,13 @@ final class PfnBatch {
     private static final int START = 1 << 10;
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final int DIGIT_BITS = 8;
+    private static final int DIGIT_MASK = (1 << DIGIT_BITS) - 1;
+
     private int[] pfns = new int[START];
+    // For sorting: the other half of the work, and how many numbers have each digit.
+    private int[] spare = new int[START];
+    private final int[] digits = new int[1 << DIGIT_BITS];
     private int count;
     private boolean ascending;
     private boolean descending;
@@ -146,11 +152,40 @@ final class PfnBatch {
                 pfns[high] = pfn;
             }
         } else {
-            // Signed order puts pages from 8 TiB on before the others, which only means one run more at that border.
-            Arrays.sort(pfns, 0, count);
+            sortByDigits();
         }
         ascending = true;
         descending = false;
+    }
+
+    /** By bytes, from the lowest to the highest, as unsigned numbers. The JDK's sort would allocate. */
+    private void sortByDigits() {
+        if (spare.length < pfns.length) {
+            spare = new int[pfns.length];
+        }
+        for (int shift = 0; shift < Integer.SIZE; shift += DIGIT_BITS) {
+            Arrays.fill(digits, 0);
+            for (int i = 0; i < count; i++) {
+                digits[pfns[i] >>> shift & DIGIT_MASK]++;
+            }
+            if (digits[pfns[0] >>> shift & DIGIT_MASK] == count) {
+                // All have the same digit here, as the upper ones mostly do.
+                continue;
+            }
+            int start = 0;
+            for (int digit = 0; digit <= DIGIT_MASK; digit++) {
+                int length = digits[digit];
+                digits[digit] = start;
+                start += length;
+            }
+            for (int i = 0; i < count; i++) {
+                int pfn = pfns[i];
+                spare[digits[pfn >>> shift & DIGIT_MASK]++] = pfn;
+            }
+            int[] sorted = spare;
+            spare = pfns;
+            pfns = sorted;
+        }
     }
 
     /** Gives every run, each page once however often it was named. {@link #sort} comes first. */

@@ -272,7 +272,7 @@ public final class VirtioBalloon implements VhostUserDevice {
                 Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
             case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
             case STATISTICS -> statistics.process(queue);
-            case FREE_PAGES -> changeHinting(hints -> hints.process(queue));
+            case FREE_PAGES -> processHints(queue);
             case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
             case null -> refuse(queue);
         }
@@ -338,9 +338,19 @@ public final class VirtioBalloon implements VhostUserDevice {
         return false;
     }
 
+    private void processHints(Virtqueue queue) {
+        int before = hinting.configValue();
+        hinting.process(queue);
+        tellHinting(before);
+    }
+
     private void changeHinting(Consumer<Hinting> change) {
         int before = hinting.configValue();
         change.accept(hinting);
+        tellHinting(before);
+    }
+
+    private void tellHinting(int before) {
         if (hinting.configValue() != before) {
             configChanged();
         }
