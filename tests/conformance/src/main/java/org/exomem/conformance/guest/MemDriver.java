@@ -1,0 +1,147 @@
+package org.exomem.conformance.guest;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.List;
+import org.exomem.conformance.frontend.FrontEnd;
+
+/**
+ * The guest side of a memory device (spec/mem.md). It plugs and unplugs what its caller says; addresses and sizes are
+ * bytes.
+ */
+public final class MemDriver implements AutoCloseable {
+    public static final int PLUG = 0;
+    public static final int UNPLUG = 1;
+    public static final int UNPLUG_ALL = 2;
+    public static final int STATE = 3;
+
+    /** How the device answers (MEM-RESP-1). */
+    public enum Answer {
+        ACK,
+        NACK,
+        BUSY,
+        ERROR
+    }
+
+    /** What STATE answers (MEM-STATE-1). */
+    public enum State {
+        PLUGGED,
+        UNPLUGGED,
+        MIXED
+    }
+
+    /**
+     * A response as it stands in memory.
+     *
+     * @param written bytes, as the used entry has it
+     */
+    public record Response(Answer answer, int state, long written) {}
+
+    private static final int REQUEST_SIZE = 24;
+    private static final int RESPONSE_SIZE = 10;
+    private static final int CONFIG_SIZE = 56;
+    private static final int QUEUE_SIZE = 128;
+
+    private final AttachedDevice device;
+    private final RingDriver ring;
+    private final long request;
+    private final long response;
+    private final Duration limit = FrontEnd.LIMIT;
+
+    private MemDriver(AttachedDevice device) throws IOException {
+        this.device = device;
+        this.ring = device.addRing(0, QUEUE_SIZE);
+        this.request = device.ram().allocate(REQUEST_SIZE, 8);
+        this.response = device.ram().allocate(RESPONSE_SIZE, 8);
+    }
+
+    /** Sets the driver up on a device that is attached, with its ring running. */
+    public static MemDriver start(AttachedDevice device) throws IOException {
+        MemDriver driver = new MemDriver(device);
+        device.start();
+        return driver;
+    }
+
+    public AttachedDevice device() {
+        return device;
+    }
+
+    /** The ring of requests. */
+    public RingDriver ring() {
+        return ring;
+    }
+
+    /** The config space, as it stands now (MEM-CFG-1). */
+    public record Config(
+            long blockSize, int nodeId, long address, long regionSize, long usableSize, long pluggedSize, long requestedSize) {}
+
+    public Config config() throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(device.frontEnd().getConfig(0, CONFIG_SIZE))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        return new Config(
+                bytes.getLong(0),
+                bytes.getShort(8) & 0xffff,
+                bytes.getLong(16),
+                bytes.getLong(24),
+                bytes.getLong(32),
+                bytes.getLong(40),
+                bytes.getLong(48));
+    }
+
+    public Answer plug(long address, int blocks) throws IOException {
+        return send(PLUG, address, blocks).answer();
+    }
+
+    public Answer unplug(long address, int blocks) throws IOException {
+        return send(UNPLUG, address, blocks).answer();
+    }
+
+    public Answer unplugAll() throws IOException {
+        return send(UNPLUG_ALL, 0, 0).answer();
+    }
+
+    /** The state of a range of blocks; fails if the device does not acknowledge the question. */
+    public State state(long address, int blocks) throws IOException {
+        Response answered = send(STATE, address, blocks);
+        if (answered.answer() != Answer.ACK) {
+            throw new IOException("STATE of " + blocks + " blocks at 0x" + Long.toHexString(address) + " was answered "
+                    + answered.answer());
+        }
+        return State.values()[answered.state()];
+    }
+
+    /** Sends a request of any kind and waits for the response. */
+    public Response send(int type, long address, int blocks) throws IOException {
+        write(request, type, address, blocks);
+        Used used = ring.transfer(
+                List.of(Buffer.readable(request, REQUEST_SIZE), Buffer.writable(response, RESPONSE_SIZE)), limit);
+        return read(response, used);
+    }
+
+    /** Puts a request into guest memory. Padding is filled, which a device has to ignore (MEM-REQ-2). */
+    public void write(long at, int type, long address, int blocks) {
+        GuestRam ram = device.ram();
+        ram.fill(at, REQUEST_SIZE, (byte) 0xa5);
+        ram.putShort(at, type);
+        ram.putLong(at + 8, address);
+        ram.putShort(at + 16, blocks);
+        ram.fill(response, RESPONSE_SIZE, (byte) 0x5a);
+    }
+
+    /** Reads a response out of guest memory. */
+    public Response read(long at, Used used) throws IOException {
+        ByteBuffer bytes = device.ram().bytes(at, RESPONSE_SIZE).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        int type = bytes.getShort(0) & 0xffff;
+        if (type >= Answer.values().length) {
+            throw new IOException("the device answered with response type " + type);
+        }
+        return new Response(Answer.values()[type], bytes.getShort(8) & 0xffff, used.written());
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+}

@@ -1,0 +1,114 @@
+package org.exomem.conformance.mem;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
+import org.exomem.mem.BlockMap;
+import org.exomem.mem.LastChange;
+import org.exomem.mem.MemListener;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.mem.VirtioMem;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+
+/** A memory device on a socket, in this process, what was told to its operator, and memory for its guest. */
+final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
+    static final long MIB = 1 << 20;
+    static final long ADDRESS = 4L << 30;
+    static final long SIZE = 512 * MIB;
+    static final long BLOCK = 2 * MIB;
+
+    final VirtioMem device;
+    final GuestRam ram = ramOf();
+    final List<String> refusals = new CopyOnWriteArrayList<>();
+    final List<String> faults = new CopyOnWriteArrayList<>();
+    private final EventLoop loop = new EventLoop("mem");
+    private final Endpoint endpoint;
+    private final Path socket;
+
+    MemBackEnd(Path folder, long requested, boolean preallocate) throws Exception {
+        this(folder, requested, preallocate, OptionalInt.of(1));
+    }
+
+    MemBackEnd(Path folder, long requested, boolean preallocate, OptionalInt node) throws Exception {
+        socket = folder.resolve("mem.sock");
+        MemoryRegionPlan plan = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, node);
+        device = new VirtioMem(
+                plan, preallocate, new BlockMap(plan.blocks()), new LastChange(), requested, this);
+        endpoint = Endpoint.listen(socket, device, loop, this);
+    }
+
+    private static GuestRam ramOf() {
+        try {
+            return GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    MemDriver connect() throws Exception {
+        return connect(Features.VERSION_1);
+    }
+
+    MemDriver connect(long ringFeatures) throws Exception {
+        return MemDriver.start(AttachedDevice.attach(
+                FrontEnd.connect(socket),
+                ram,
+                Features.VERSION_1 | Features.PROTOCOL_FEATURES | ringFeatures | 0b111,
+                Features.Protocol.REPLY_ACK
+                        | Features.Protocol.CONFIG
+                        | Features.Protocol.BACKEND_REQ
+                        | Features.Protocol.CONFIGURE_MEM_SLOTS));
+    }
+
+    <T> T onLoop(Callable<T> task) throws Exception {
+        return loop.submit(task).get(10, TimeUnit.SECONDS);
+    }
+
+    void request(long size) throws Exception {
+        onLoop(() -> {
+            device.request(size);
+            return true;
+        });
+    }
+
+    static long block(long index) {
+        return ADDRESS + index * BLOCK;
+    }
+
+    @Override
+    public void pluggedSizeChanged(long pluggedSize) {}
+
+    @Override
+    public void refused(String reason) {
+        refusals.add(reason);
+    }
+
+    @Override
+    public void connected() {}
+
+    @Override
+    public void disconnected(String reason) {}
+
+    @Override
+    public void fault(FaultKind kind, String message) {
+        faults.add(kind + " " + message);
+    }
+
+    @Override
+    public void close() {
+        endpoint.close();
+        loop.close();
+        ram.close();
+    }
+}

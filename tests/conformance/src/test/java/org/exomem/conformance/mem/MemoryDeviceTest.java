@@ -1,0 +1,188 @@
+package org.exomem.conformance.mem;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.exomem.conformance.mem.MemBackEnd.ADDRESS;
+import static org.exomem.conformance.mem.MemBackEnd.BLOCK;
+import static org.exomem.conformance.mem.MemBackEnd.MIB;
+import static org.exomem.conformance.mem.MemBackEnd.SIZE;
+import static org.exomem.conformance.mem.MemBackEnd.block;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.conformance.guest.MemDriver;
+import org.exomem.conformance.guest.MemDriver.Answer;
+import org.exomem.conformance.guest.MemDriver.Config;
+import org.exomem.conformance.guest.MemDriver.State;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The rules of a memory device (spec/mem.md), over a real connection. */
+class MemoryDeviceTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void theConfigSpaceSaysWhatWasConfiguredAndWhatIsPlugged() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            assertThat(driver.config())
+                    .isEqualTo(new Config(BLOCK, 1, ADDRESS, SIZE, 320 * MIB, 0, 64 * MIB));
+            assertThat(driver.plug(block(3), 4)).isEqualTo(Answer.ACK);
+            assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
+            assertThat(driver.device().features() & 0b111).isEqualTo(0b111);
+        }
+    }
+
+    @Test
+    void aDeviceWithoutANodeDoesNotOfferOne() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false, OptionalInt.empty());
+                MemDriver driver = backEnd.connect()) {
+            assertThat(driver.device().features() & 0b111).isEqualTo(0b110);
+        }
+    }
+
+    @Test
+    void blocksArePluggedAndUnpluggedAndTheirStateIsTold() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            assertThat(driver.plug(block(10), 8)).isEqualTo(Answer.ACK);
+            assertThat(driver.state(block(10), 8)).isEqualTo(State.PLUGGED);
+            assertThat(driver.state(block(9), 2)).isEqualTo(State.MIXED);
+            assertThat(driver.state(block(0), 10)).isEqualTo(State.UNPLUGGED);
+            assertThat(driver.unplug(block(12), 2)).isEqualTo(Answer.ACK);
+            assertThat(driver.state(block(10), 8)).isEqualTo(State.MIXED);
+            assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
+            assertThat(driver.config().pluggedSize()).isZero();
+            assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
+            assertThat(backEnd.refusals).isEmpty();
+        }
+    }
+
+    @Test
+    void unpluggedBlocksGoBackToTheHostAndReadAsZeros() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            driver.plug(block(0), 16);
+            long before = backEnd.ram.hostBytes();
+            backEnd.ram.fill(block(0), 16 * BLOCK, (byte) 7);
+            assertThat(backEnd.ram.hostBytes()).isEqualTo(before + 16 * BLOCK);
+            driver.unplug(block(4), 4);
+            assertThat(backEnd.ram.hostBytes()).isEqualTo(before + 12 * BLOCK);
+            assertThat(backEnd.ram.getByte(block(3) + BLOCK - 1)).isEqualTo((byte) 7);
+            driver.unplugAll();
+            assertThat(backEnd.ram.hostBytes()).isEqualTo(before);
+            // Looking is last: a hole of a memfd that is read takes a page.
+            assertThat(backEnd.ram.getByte(block(4))).isZero();
+        }
+    }
+
+    @Test
+    void blocksArePreallocatedIfWished() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, true);
+                MemDriver driver = backEnd.connect()) {
+            long before = backEnd.ram.hostBytes();
+            assertThat(driver.plug(block(0), 8)).isEqualTo(Answer.ACK);
+            assertThat(backEnd.ram.hostBytes()).isEqualTo(before + 8 * BLOCK);
+        }
+    }
+
+    @Test
+    void requestsThatBreakARuleAreErrorsAndChangeNothing() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            driver.plug(block(4), 4);
+            long usable = driver.config().usableSize();
+            for (int type : new int[] {MemDriver.PLUG, MemDriver.UNPLUG, MemDriver.STATE}) {
+                assertThat(driver.send(type, block(0) + 4096, 1).answer()).as("misaligned").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, block(0), 0).answer()).as("no blocks").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS + usable, 1).answer()).as("behind").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS + usable - BLOCK, 2).answer()).as("out of").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS - BLOCK, 2).answer()).as("before").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, 0, 0xffff).answer()).as("far before").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, -BLOCK, 2).answer()).as("wrapping").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, Long.MIN_VALUE, 0xffff).answer()).isEqualTo(Answer.ERROR);
+            }
+            assertThat(driver.plug(block(3), 2)).as("mixed").isEqualTo(Answer.ERROR);
+            assertThat(driver.plug(block(4), 4)).as("plugged already").isEqualTo(Answer.ERROR);
+            assertThat(driver.unplug(block(3), 2)).as("mixed").isEqualTo(Answer.ERROR);
+            assertThat(driver.unplug(block(0), 1)).as("unplugged already").isEqualTo(Answer.ERROR);
+            assertThat(driver.send(4, block(0), 1).answer()).as("unknown").isEqualTo(Answer.ERROR);
+            assertThat(driver.send(0xffff, block(0), 1).answer()).as("unknown").isEqualTo(Answer.ERROR);
+            assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
+            assertThat(driver.state(block(4), 4)).isEqualTo(State.PLUGGED);
+            // Once for each reason, however often.
+            assertThat(backEnd.refusals).hasSize(5);
+        }
+    }
+
+    @Test
+    void moreThanWasRequestedIsNotAcknowledged() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 4 * BLOCK, false);
+                MemDriver driver = backEnd.connect()) {
+            assertThat(driver.plug(block(0), 5)).isEqualTo(Answer.NACK);
+            assertThat(driver.plug(block(0), 4)).isEqualTo(Answer.ACK);
+            assertThat(driver.plug(block(4), 1)).isEqualTo(Answer.NACK);
+            backEnd.request(2 * BLOCK);
+            assertThat(driver.plug(block(4), 1)).isEqualTo(Answer.NACK);
+            assertThat(driver.unplug(block(0), 1)).isEqualTo(Answer.ACK);
+            assertThat(backEnd.refusals).isEmpty();
+        }
+    }
+
+    @Test
+    void theUsableRegionGrowsAtOnceAndShrinksOnlyWhenAllIsUnplugged() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false);
+                MemDriver driver = backEnd.connect()) {
+            assertThat(driver.config().usableSize()).isZero();
+            assertThat(driver.plug(block(0), 1)).isEqualTo(Answer.ERROR);
+            backEnd.request(100 * MIB);
+            driver.device().channel().await(org.exomem.conformance.frontend.Request.BackEnd.CONFIG_CHANGE);
+            assertThat(driver.config().usableSize()).isEqualTo(356 * MIB);
+            backEnd.request(0);
+            assertThat(driver.config().usableSize()).isEqualTo(356 * MIB);
+            assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
+            assertThat(driver.config().usableSize()).isZero();
+        }
+    }
+
+    @Test
+    void whatIsPluggedStaysSoWhenTheFrontEndLeavesAndComesBack() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
+            try (MemDriver driver = backEnd.connect()) {
+                driver.plug(block(5), 6);
+                backEnd.ram.fill(block(5), 6 * BLOCK, (byte) 9);
+            }
+            try (MemDriver driver = backEnd.connect()) {
+                assertThat(driver.config().pluggedSize()).isEqualTo(6 * BLOCK);
+                assertThat(driver.state(block(5), 6)).isEqualTo(State.PLUGGED);
+                assertThat(backEnd.ram.getByte(block(5))).isEqualTo((byte) 9);
+                backEnd.onLoop(() -> {
+                    backEnd.device.systemReset();
+                    return true;
+                });
+                assertThat(driver.state(block(5), 6)).isEqualTo(State.UNPLUGGED);
+                assertThat(backEnd.ram.getByte(block(5))).isZero();
+            }
+        }
+    }
+
+    @Test
+    void aResponseThatFindsNoRoomStopsTheQueueAndNothingElse() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
+            try (MemDriver driver = backEnd.connect()) {
+                long request = backEnd.ram.allocate(24, 8);
+                driver.write(request, MemDriver.PLUG, block(0), 1);
+                driver.ring().add(List.of(Buffer.readable(request, 24), Buffer.writable(request, 9)));
+                driver.ring().kick();
+                org.awaitility.Awaitility.await().until(() -> !backEnd.faults.isEmpty());
+                assertThat(backEnd.faults.getFirst())
+                        .startsWith("DRIVER queue 0 has stopped until the device is reset: a request has room for 9");
+            }
+            try (MemDriver driver = backEnd.connect()) {
+                assertThat(driver.plug(block(0), 1)).isEqualTo(Answer.ACK);
+            }
+        }
+    }
+}

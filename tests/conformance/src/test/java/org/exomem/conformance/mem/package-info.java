@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conformance.mem;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,111 @@
+package org.exomem.vhostuser.memory;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+
+/**
+ * Bits in words of 64, in memory that may be a mapped file: then they outlive this process however it ends, and whoever
+ * opens them again can tell whether they are as they were left. Not thread-safe.
+ *
+ * <pre>
+ *  0 digest     u64   sum of a hash of every word that is not 0
+ *  8 changing   u64   1 while a word and the digest are being changed
+ * 16 reserved   48 bytes
+ * 64 words
+ * </pre>
+ *
+ * A process can be killed between any two stores, and what it has stored stays. Stores are releases, so that they happen in
+ * the order that is written here.
+ */
+public final class BitStore {
+    /** Bits in a word. */
+    public static final int WORD_BITS = 64;
+
+    private static final VarHandle LONG = JAVA_LONG.varHandle();
+    private static final long DIGEST = 0;
+    private static final long CHANGING = 8;
+    private static final long HEADER = 64;
+
+    private final MemorySegment memory;
+    private final long words;
+
+    private BitStore(MemorySegment memory, long words) {
+        this.memory = memory;
+        this.words = words;
+    }
+
+    /** The bytes that a store of so many bits takes. */
+    public static long bytes(long bits) {
+        return HEADER + words(bits) * Long.BYTES;
+    }
+
+    private static long words(long bits) {
+        return (bits + WORD_BITS - 1) / WORD_BITS;
+    }
+
+    /** A store of this process only, all bits 0. */
+    public static BitStore ofHeap(long bits) {
+        long longs = bytes(bits) / Long.BYTES;
+        return new BitStore(MemorySegment.ofArray(new long[Math.toIntExact(longs)]), words(bits));
+    }
+
+    /**
+     * Takes up what the memory holds; memory of zeros is a store of zeros.
+     *
+     * @param memory of {@link #bytes} bytes, aligned to 8
+     * @throws CorruptBitsException if the bits are not as they were left
+     */
+    public static BitStore open(MemorySegment memory, long bits) throws CorruptBitsException {
+        BitStore store = new BitStore(memory, words(bits));
+        long digest = 0;
+        for (long i = 0; i < store.words; i++) {
+            digest += hash(i, store.word(i));
+        }
+        boolean interrupted = (long) LONG.get(memory, CHANGING) != 0;
+        if (!interrupted && digest != (long) LONG.get(memory, DIGEST)) {
+            throw new CorruptBitsException("the bits do not match their digest");
+        }
+        long spare = store.words * WORD_BITS - bits;
+        if (spare > 0 && store.word(store.words - 1) >>> WORD_BITS - spare != 0) {
+            throw new CorruptBitsException("bits are set behind the last one");
+        }
+        LONG.setRelease(memory, DIGEST, digest);
+        LONG.setRelease(memory, CHANGING, 0L);
+        return store;
+    }
+
+    /** The number of words. */
+    public long words() {
+        return words;
+    }
+
+    public long word(long index) {
+        return memory.get(JAVA_LONG, HEADER + index * Long.BYTES);
+    }
+
+    /** Changes a word; it is in memory when this returns. */
+    public void setWord(long index, long value) {
+        long before = word(index);
+        if (before == value) {
+            return;
+        }
+        LONG.setRelease(memory, CHANGING, 1L);
+        LONG.setRelease(memory, HEADER + index * Long.BYTES, value);
+        LONG.setRelease(memory, DIGEST, (long) LONG.get(memory, DIGEST) + hash(index, value) - hash(index, before));
+        LONG.setRelease(memory, CHANGING, 0L);
+    }
+
+    /** 0 for a word of zeros, so that memory that was never written needs no digest. */
+    private static long hash(long index, long word) {
+        if (word == 0) {
+            return 0;
+        }
+        // The finaliser of a common 64-bit mixer: every bit of word and index reaches every bit of the result.
+        long h = word * 0x9e3779b97f4a7c15L ^ (index + 1) * 0xc2b2ae3d27d4eb4fL;
+        h = (h ^ h >>> 32) * 0xd6e8feb86659fd93L;
+        h = (h ^ h >>> 32) * 0xd6e8feb86659fd93L;
+        return h ^ h >>> 32;
+    }
+}

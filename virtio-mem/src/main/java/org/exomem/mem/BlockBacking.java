@@ -1,0 +1,66 @@
+package org.exomem.mem;
+
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+
+/** The host's memory behind the blocks of a device, in the files that the front-end shares. */
+final class BlockBacking {
+    /** What to do to a part of a file. */
+    @FunctionalInterface
+    private interface FileAction {
+        void apply(SharedFile file, long offset, long length) throws LinuxException;
+    }
+
+    private final MemoryRegionPlan plan;
+
+    BlockBacking(MemoryRegionPlan plan) {
+        this.plan = plan;
+    }
+
+    /** Gives the blocks back to the host; they read as zeros. One system call for each part of a file. */
+    void discard(GuestMemory memory, long first, long count) throws LinuxException {
+        forEachPart(memory, first, count, SharedFile::punchHole);
+    }
+
+    /** Allocates the blocks; what was allocated before a failure is given back. */
+    void allocate(GuestMemory memory, long first, long count) throws LinuxException {
+        try {
+            forEachPart(memory, first, count, SharedFile::allocate);
+        } catch (LinuxException e) {
+            discard(memory, first, count);
+            throw e;
+        }
+    }
+
+    /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
+    boolean covers(GuestMemory memory, long first, long count) {
+        long address = plan.address() + first * plan.blockSize();
+        long end = address + count * plan.blockSize();
+        while (address < end) {
+            MemoryRegion region = memory.find(address);
+            if (region == null || region.file().pageSize() > plan.blockSize()) {
+                return false;
+            }
+            address = region.guestAddress() + region.size();
+        }
+        return true;
+    }
+
+    private void forEachPart(GuestMemory memory, long first, long count, FileAction action) throws LinuxException {
+        long address = plan.address() + first * plan.blockSize();
+        long rest = count * plan.blockSize();
+        while (rest > 0) {
+            MemoryRegion region = memory.find(address);
+            if (region == null) {
+                throw new IllegalStateException("blocks are used that are not covered by guest memory");
+            }
+            long offset = address - region.guestAddress();
+            long part = Math.min(rest, region.size() - offset);
+            action.apply(region.file(), region.fileOffset() + offset, part);
+            address += part;
+            rest -= part;
+        }
+    }
+}

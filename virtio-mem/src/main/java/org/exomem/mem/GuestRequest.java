@@ -1,0 +1,98 @@
+package org.exomem.mem;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.DriverFault;
+
+/**
+ * A request of the driver and its response (VIRTIO, "Memory Device", "Device Operation"), copied out of guest memory once.
+ * One object serves a device for all its requests.
+ *
+ * <pre>
+ * request                     response
+ *  0 type        le16          0 type          le16
+ *  2 padding     6 bytes       2 padding       6 bytes
+ *  8 addr        le64          8 state type    le16
+ * 16 nb_blocks   le16
+ * 18 padding     6 bytes
+ * </pre>
+ */
+final class GuestRequest {
+    static final int PLUG = 0;
+    static final int UNPLUG = 1;
+    static final int UNPLUG_ALL = 2;
+    static final int STATE = 3;
+
+    private static final ValueLayout.OfLong LE64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort LE16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final int REQUEST_SIZE = 24;
+    private static final int TYPE = 0;
+    private static final int ADDR = 8;
+    private static final int NB_BLOCKS = 16;
+    private static final int RESPONSE_SIZE = 10;
+    private static final int RESPONSE_TYPE = 0;
+    private static final int RESPONSE_STATE = 8;
+
+    private final MemorySegment request = Arena.ofAuto().allocate(REQUEST_SIZE, 8);
+    private final MemorySegment response = Arena.ofAuto().allocate(RESPONSE_SIZE, 8);
+    private int type;
+    private long address;
+    private int blocks;
+
+    /** Reads the request in a chain. */
+    void read(DescriptorChain chain) {
+        if (chain.readableBytes() < REQUEST_SIZE) {
+            throw new DriverFault("a request has " + chain.readableBytes() + " bytes instead of " + REQUEST_SIZE);
+        }
+        if (chain.writableBytes() < RESPONSE_SIZE) {
+            throw new DriverFault("a request has room for " + chain.writableBytes() + " bytes of response, which has "
+                    + RESPONSE_SIZE);
+        }
+        chain.read(0, request);
+        type = request.get(LE16, TYPE) & 0xffff;
+        address = request.get(LE64, ADDR);
+        blocks = request.get(LE16, NB_BLOCKS) & 0xffff;
+    }
+
+    /** The kind of request, 0 to 65535; one of the constants, unless the driver made it up. */
+    int type() {
+        return type;
+    }
+
+    /** Guest-physical address of the first block, as the driver sent it. */
+    long address() {
+        return address;
+    }
+
+    /** The number of blocks, 0 to 65535. */
+    int blocks() {
+        return blocks;
+    }
+
+    /** Writes the response; returns its size in bytes. */
+    int respond(DescriptorChain chain, GuestMemory memory, Answer answer, BlockMap.State state) {
+        response.fill((byte) 0);
+        response.set(LE16, RESPONSE_TYPE, (short) answer.ordinal());
+        response.set(LE16, RESPONSE_STATE, (short) state.ordinal());
+        return (int) chain.write(0, response, memory);
+    }
+
+    @Override
+    public String toString() {
+        return String.format("%s of %d blocks at %#x", name(type), blocks, address);
+    }
+
+    private static String name(int type) {
+        return switch (type) {
+            case PLUG -> "PLUG";
+            case UNPLUG -> "UNPLUG";
+            case UNPLUG_ALL -> "UNPLUG_ALL";
+            case STATE -> "STATE";
+            default -> "request " + type;
+        };
+    }
+}

@@ -1,0 +1,15 @@
+package org.exomem.mem;
+
+/** Is told what happens to a memory device, on the event loop of its VM. */
+public interface MemListener {
+    /** The size of all plugged blocks has changed; bytes. */
+    void pluggedSizeChanged(long pluggedSize);
+
+    /**
+     * A request was refused that a driver in good order would not have sent, or that the host has no room for. Told once
+     * for each reason until the requested size changes.
+     *
+     * @param reason which request, and why
+     */
+    void refused(String reason);
+}

@@ -1,0 +1,74 @@
+package org.exomem.mem;
+
+import java.util.OptionalInt;
+
+/**
+ * What never changes about a memory device (VIRTIO: block_size, node_id, addr, region_size); bytes.
+ *
+ * @param address guest-physical address of the region, a multiple of the block size
+ * @param size of the region, a multiple of the block size
+ * @param blockSize a power of two, at least 1 MiB
+ * @param node the guest's NUMA node (ACPI proximity domain), 0 to 65535, if it has one
+ */
+public record MemoryRegionPlan(long address, long size, long blockSize, OptionalInt node) {
+    /** The smallest block. */
+    public static final long MIN_BLOCK_SIZE = 1 << 20;
+    /** Guest addresses end here. */
+    private static final long ADDRESS_LIMIT = 1L << 48;
+    /** How much more than was requested is usable, so that the driver has a choice; what QEMU gives on x86-64. */
+    private static final long USABLE_SLACK = 256L << 20;
+
+    /** @throws IllegalArgumentException naming the value that can't be */
+    public MemoryRegionPlan {
+        if (Long.bitCount(blockSize) != 1 || blockSize < MIN_BLOCK_SIZE) {
+            throw new IllegalArgumentException(
+                    "block size " + blockSize + " is not a power of two of at least " + MIN_BLOCK_SIZE + " bytes");
+        }
+        if (size < blockSize || size % blockSize != 0) {
+            throw new IllegalArgumentException(
+                    "region size " + size + " is not a multiple of the block size " + blockSize);
+        }
+        if (address < 0 || address % blockSize != 0 || address > ADDRESS_LIMIT - size) {
+            throw new IllegalArgumentException(String.format(
+                    "address %#x is not a multiple of the block size %d, or its region ends above 2^48",
+                    address, blockSize));
+        }
+        if (node.isPresent() && (node.getAsInt() < 0 || node.getAsInt() > 0xffff)) {
+            throw new IllegalArgumentException("node " + node.getAsInt() + " is not in 0 to 65535");
+        }
+    }
+
+    /** The number of blocks in the region. */
+    public long blocks() {
+        return size / blockSize;
+    }
+
+    /** The usable part of the region for a requested size: somewhat more than that, nothing for nothing. */
+    long usableSize(long requested) {
+        if (requested == 0) {
+            return 0;
+        }
+        long slack = Math.max(USABLE_SLACK, blockSize);
+        return requested > size - slack ? size : roundUp(requested + slack);
+    }
+
+    private long roundUp(long bytes) {
+        return Math.min(size, (bytes + blockSize - 1) & -blockSize);
+    }
+
+    /**
+     * Refuses a size that can't be requested.
+     *
+     * @throws IllegalArgumentException saying why
+     */
+    void checkRequested(long requested) {
+        if (requested < 0 || requested > size) {
+            throw new IllegalArgumentException(
+                    "a size of " + requested + " bytes is not in 0 to " + size + ", the size of the device's region");
+        }
+        if (requested % blockSize != 0) {
+            throw new IllegalArgumentException(
+                    "a size of " + requested + " bytes is not a multiple of the block size " + blockSize);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package org.exomem.mem;
+
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/** Reasons for refusing a request, each told to the operator once until the requested size changes. */
+final class Refusals {
+    /** Why a request was refused. */
+    enum Reason {
+        UNKNOWN_TYPE("the request is unknown", Answer.ERROR),
+        NO_BLOCKS("it is for no block", Answer.ERROR),
+        MISALIGNED("its address is not a multiple of the block size", Answer.ERROR),
+        NOT_USABLE("it reaches outside of the usable region", Answer.ERROR),
+        WRONG_STATE("not all of its blocks are in the state that it wants to change", Answer.ERROR),
+        MORE_THAN_REQUESTED("it would plug more than was requested", Answer.NACK),
+        NOT_SHARED("the front-end shares no memory there, or its pages are larger than a block", Answer.BUSY),
+        NO_ROOM("the host can't", Answer.BUSY);
+
+        private final String text;
+        private final Answer answer;
+
+        Reason(String text, Answer answer) {
+            this.text = text;
+            this.answer = answer;
+        }
+    }
+
+    private final Consumer<String> listener;
+    private final Set<Reason> told = EnumSet.noneOf(Reason.class);
+
+    Refusals(Consumer<String> listener) {
+        this.listener = listener;
+    }
+
+    /** Notes that a request is refused; returns how the driver is told. */
+    Answer refuse(GuestRequest request, Reason reason) {
+        return refuse(request, reason, "");
+    }
+
+    Answer refuse(GuestRequest request, Reason reason, String detail) {
+        // A driver probes for the limits in the course of its work, so this reason is no news to anybody.
+        if (reason != Reason.MORE_THAN_REQUESTED && told.add(reason)) {
+            listener.accept(request + " was answered " + reason.answer + ": " + reason.text + detail);
+        }
+        return reason.answer;
+    }
+
+    /** From now on everything is news again. */
+    void forget() {
+        told.clear();
+    }
+}

@@ -1,0 +1,296 @@
+package org.exomem.mem;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import org.exomem.mem.Refusals.Reason;
+import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A memory device (VIRTIO, "Memory Device"). Every method belongs on the event loop of its VM; sizes are bytes.
+ *
+ * <p>Blocks change their state by requests of the driver and by {@link #systemReset} only. A reset of the device changes
+ * nothing ("The device MUST NOT change the state of memory blocks during device reset"), and a front-end that leaves and
+ * comes back finds everything as it was.
+ */
+public final class VirtioMem implements VhostUserDevice {
+    private static final int DEVICE_ID = 24;
+    private static final long ACPI_PXM = 1;
+    private static final long UNPLUGGED_INACCESSIBLE = 1 << 1;
+    private static final long PERSISTENT_SUSPEND = 1 << 2;
+
+    private final MemoryRegionPlan plan;
+    private final BlockMap blocks;
+    private final BlockChanges changes;
+    private final MemListener listener;
+    private final Refusals refusals;
+    private final GuestRequest request = new GuestRequest();
+    private final DescriptorChain chain = new DescriptorChain();
+    private @Nullable DeviceLink link;
+    private long features;
+    private long requestedSize;
+    private long usableSize;
+
+    /**
+     * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
+     * @param blocks which blocks are plugged already
+     * @param last the last change of those blocks
+     * @param requestedSize a multiple of the block size, up to the region's size
+     */
+    public VirtioMem(
+            MemoryRegionPlan plan,
+            boolean preallocate,
+            BlockMap blocks,
+            LastChange last,
+            long requestedSize,
+            MemListener listener) {
+        plan.checkRequested(requestedSize);
+        if (blocks.blocks() != plan.blocks()) {
+            throw new IllegalArgumentException(
+                    "a map of " + blocks.blocks() + " blocks for a region of " + plan.blocks());
+        }
+        this.plan = plan;
+        this.blocks = blocks;
+        this.changes = new BlockChanges(plan, blocks, last, preallocate);
+        this.listener = listener;
+        this.refusals = new Refusals(listener::refused);
+        this.requestedSize = requestedSize;
+        this.usableSize = Math.max(plan.usableSize(requestedSize), highestPluggedEnd());
+    }
+
+    private long highestPluggedEnd() {
+        long[] end = new long[1];
+        blocks.forEachRun(true, blocks.blocks(), (first, count) -> end[0] = (first + count) * plan.blockSize());
+        return end[0];
+    }
+
+    public MemoryRegionPlan plan() {
+        return plan;
+    }
+
+    /** What the driver is asked to come to. */
+    public long requestedSize() {
+        return requestedSize;
+    }
+
+    /** The size of all plugged blocks. */
+    public long pluggedSize() {
+        return blocks.plugged() * plan.blockSize();
+    }
+
+    /** The part of the region in which blocks can be plugged, from its start on. */
+    public long usableSize() {
+        return usableSize;
+    }
+
+    /** True while a front-end is connected. */
+    public boolean isConnected() {
+        return link != null;
+    }
+
+    /**
+     * Asks the driver to come to another size; it does what it can.
+     *
+     * @throws IllegalArgumentException if the size is no multiple of the block size or exceeds the region
+     */
+    public void request(long size) {
+        plan.checkRequested(size);
+        refusals.forget();
+        requestedSize = size;
+        // "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
+        usableSize = Math.max(usableSize, plan.usableSize(size));
+        if (link != null) {
+            link.configChanged();
+        }
+    }
+
+    /**
+     * The system was reset: nobody uses any block any more. The VMM can't tell us over vhost-user, so the operator does.
+     *
+     * @throws LinuxException if the host refuses to take memory back; the blocks stay plugged
+     */
+    public void systemReset() throws LinuxException {
+        DeviceLink current = link;
+        if (current == null) {
+            blocks.clear();
+        } else {
+            changes.discardAll(current.memory());
+        }
+        usableSize = plan.usableSize(requestedSize);
+        listener.pluggedSizeChanged(0);
+        if (current != null) {
+            current.configChanged();
+        }
+    }
+
+    @Override
+    public int deviceId() {
+        return DEVICE_ID;
+    }
+
+    @Override
+    public long features() {
+        // Suspending is safe: nothing but the driver's requests and the operator changes the state of a block.
+        return UNPLUGGED_INACCESSIBLE | PERSISTENT_SUSPEND | (plan.node().isPresent() ? ACPI_PXM : 0);
+    }
+
+    /** All feature bits that the driver acknowledged; 0 before it did. */
+    public long acknowledgedFeatures() {
+        return features;
+    }
+
+    @Override
+    public int maxQueues() {
+        return 1;
+    }
+
+    @Override
+    public int configSize() {
+        return MemConfig.SIZE;
+    }
+
+    @Override
+    public void readConfig(MemorySegment config) {
+        MemConfig.write(config, plan, usableSize, pluggedSize(), requestedSize);
+    }
+
+    /** "All fields of this configuration are always available and read-only for the driver." */
+    @Override
+    public void writeConfig(int offset, MemorySegment data) {}
+
+    @Override
+    public void connected(DeviceLink newLink) {
+        link = newLink;
+    }
+
+    @Override
+    public void featuresAcknowledged(long acknowledged) {
+        features = acknowledged;
+    }
+
+    @Override
+    public void queueStarted(Virtqueue queue) {
+        GuestMemory memory = Objects.requireNonNull(link).memory();
+        try {
+            changes.takeOver(memory);
+            if (queue.isAtStart()) {
+                changes.discardUnplugged(memory);
+            }
+        } catch (LinuxException e) {
+            Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
+        }
+    }
+
+    @Override
+    public void process(Virtqueue queue) {
+        GuestMemory memory = Objects.requireNonNull(link).memory();
+        long before = blocks.plugged();
+        while (queue.pop(chain)) {
+            request.read(chain);
+            BlockMap.State state = BlockMap.State.PLUGGED;
+            Answer answer;
+            if (request.type() == GuestRequest.STATE) {
+                Reason reason = rangeFault();
+                answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
+                state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
+            } else {
+                answer = change(memory);
+            }
+            queue.push(chain, request.respond(chain, memory, answer, state));
+        }
+        if (blocks.plugged() != before) {
+            listener.pluggedSizeChanged(pluggedSize());
+        }
+    }
+
+    private Answer change(GuestMemory memory) {
+        if (changes.wasCarriedOut(request)) {
+            return Answer.ACK;
+        }
+        try {
+            return switch (request.type()) {
+                case GuestRequest.PLUG -> plug(memory);
+                case GuestRequest.UNPLUG -> unplug(memory);
+                case GuestRequest.UNPLUG_ALL -> {
+                    changes.unplugAll(memory, request);
+                    usableSize = plan.usableSize(requestedSize);
+                    yield Answer.ACK;
+                }
+                default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
+            };
+        } catch (LinuxException e) {
+            return refusals.refuse(request, Reason.NO_ROOM, ": " + e.getMessage());
+        }
+    }
+
+    private Answer plug(GuestMemory memory) throws LinuxException {
+        Reason reason = changeFault(memory, BlockMap.State.UNPLUGGED);
+        if (reason != null) {
+            return refusals.refuse(request, reason);
+        }
+        if (request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
+            return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
+        }
+        changes.plug(memory, request, firstBlock());
+        return Answer.ACK;
+    }
+
+    private Answer unplug(GuestMemory memory) throws LinuxException {
+        Reason reason = changeFault(memory, BlockMap.State.PLUGGED);
+        if (reason != null) {
+            return refusals.refuse(request, reason);
+        }
+        changes.unplug(memory, request, firstBlock());
+        return Answer.ACK;
+    }
+
+    private @Nullable Reason changeFault(GuestMemory memory, BlockMap.State wanted) {
+        Reason reason = rangeFault();
+        if (reason != null) {
+            return reason;
+        }
+        if (blocks.state(firstBlock(), request.blocks()) != wanted) {
+            return Reason.WRONG_STATE;
+        }
+        return changes.covers(memory, firstBlock(), request.blocks()) ? null : Reason.NOT_SHARED;
+    }
+
+    /** What is wrong with the range of blocks that a request names, or null. */
+    private @Nullable Reason rangeFault() {
+        if (request.blocks() == 0) {
+            return Reason.NO_BLOCKS;
+        }
+        long offset = request.address() - plan.address();
+        if ((offset & (plan.blockSize() - 1)) != 0) {
+            return Reason.MISALIGNED;
+        }
+        // As unsigned numbers, an address below the region is far behind its end.
+        long usable = usableSize / plan.blockSize();
+        if (Long.compareUnsigned(offset, usableSize) >= 0 || request.blocks() > usable - offset / plan.blockSize()) {
+            return Reason.NOT_USABLE;
+        }
+        return null;
+    }
+
+    private long firstBlock() {
+        return (request.address() - plan.address()) / plan.blockSize();
+    }
+
+    @Override
+    public void queueStopped(Virtqueue queue, boolean completing) {}
+
+    /** "The device MUST NOT change the state of memory blocks during device reset." */
+    @Override
+    public void reset() {}
+
+    @Override
+    public void disconnected() {
+        link = null;
+        features = 0;
+    }
+}
