@@ -24,7 +24,9 @@ import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
@@ -45,7 +47,12 @@ public final class ControlServer implements AutoCloseable {
     private final EventThrottle throttle = new EventThrottle(
             EVENT_INTERVAL, (delay, task) -> loop.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS));
 
+    /** The last change of each VM that clients have not been told. */
+    private final Map<String, Change> changes = new ConcurrentHashMap<>();
+
     private @Nullable Channel listening;
+
+    private record Change(VmEvent.BalloonChange event, Instant when) {}
 
     private ControlServer(Path path) {
         this.path = path;
@@ -124,12 +131,17 @@ public final class ControlServer implements AutoCloseable {
     /** Tells all clients. From any thread. */
     public void publish(VmEvent event) {
         Instant now = Instant.now();
+        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged:
+        // only
+        // the first since the last event may cost it a wake-up of this thread.
+        if (event instanceof VmEvent.BalloonChange change
+                && changes.put(change.vm(), new Change(change, now)) != null) {
+            return;
+        }
         loop.execute(() -> {
             switch (event) {
                 case VmEvent.BalloonChange change ->
-                    throttle.submit(
-                            "BALLOON_CHANGE " + change.vm(),
-                            () -> send("BALLOON_CHANGE", now, data(change).put("actual", change.actual())));
+                    throttle.submit("BALLOON_CHANGE " + change.vm(), () -> sendChange(change.vm()));
                 case VmEvent.Connected connected -> send("DEVICE_CONNECTED", now, data(connected));
                 case VmEvent.Disconnected gone ->
                     send("DEVICE_DISCONNECTED", now, data(gone).put("reason", gone.reason()));
@@ -142,6 +154,13 @@ public final class ControlServer implements AutoCloseable {
                                     data(fault).put("kind", kindName(fault)).put("message", fault.message())));
             }
         });
+    }
+
+    private void sendChange(String vm) {
+        Change latest = changes.remove(vm);
+        if (latest != null) {
+            send("BALLOON_CHANGE", latest.when, data(latest.event).put("actual", latest.event.actual()));
+        }
     }
 
     private static String kindName(VmEvent.Fault fault) {
