@@ -23,27 +23,28 @@ public final class BackendProcess implements AutoCloseable {
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
 
-    private BackendProcess() {}
+    private boolean closed;
 
     /**
-     * Starts everything, or nothing.
+     * Starts everything, or nothing. A {@link #close} on another thread meanwhile waits, and then ends it all.
      *
      * @throws IOException if a socket can't be listened on; says which and why
      */
-    public static BackendProcess start(ServeConfig config, Optional<Path> control) throws IOException {
-        BackendProcess process = new BackendProcess();
+    public synchronized void start(ServeConfig config, Optional<Path> controlSocket) throws IOException {
+        if (closed) {
+            throw new IOException("exomem is ending already");
+        }
         try {
             for (BalloonConfig balloon : config.balloons()) {
-                process.vms.add(BalloonVm.start(balloon, process::publish));
+                vms.add(BalloonVm.start(balloon, this::publish));
                 LOG.info("{}: balloon on {}", balloon.vm(), balloon.attachment());
             }
-            if (control.isPresent()) {
-                process.control = ControlServer.listen(control.get(), process.vms, process::stop);
-                LOG.info("control socket on {}", control.get());
+            if (controlSocket.isPresent()) {
+                control = ControlServer.listen(controlSocket.get(), vms, this::stop);
+                LOG.info("control socket on {}", controlSocket.get());
             }
-            return process;
         } catch (IOException | RuntimeException e) {
-            process.close();
+            close();
             throw e;
         }
     }
@@ -67,7 +68,11 @@ public final class BackendProcess implements AutoCloseable {
 
     /** Disconnects everybody and removes the sockets. */
     @Override
-    public void close() {
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
         vms.forEach(BalloonVm::close);
         ControlServer server = control;

@@ -41,8 +41,9 @@ public final class TestVms implements AutoCloseable {
             balloons.add(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name)));
         }
         Path control = folder.resolve("control");
-        return new TestVms(
-                folder, BackendProcess.start(new ServeConfig(Optional.of(control), balloons), Optional.of(control)));
+        BackendProcess process = new BackendProcess();
+        process.start(new ServeConfig(Optional.of(control), balloons), Optional.of(control));
+        return new TestVms(folder, process);
     }
 
     public Path folder() {

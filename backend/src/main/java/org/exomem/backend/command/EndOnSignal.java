@@ -6,7 +6,7 @@ import org.exomem.backend.BackendProcess;
  * Ends the process cleanly, and with exit code 0, when SIGTERM or SIGINT arrives. The JVM runs shutdown hooks then and
  * would end with 128 + signal; a supervisor that sent SIGTERM itself would take that for a failure.
  */
-final class EndOnSignal extends Thread {
+final class EndOnSignal extends Thread implements AutoCloseable {
     private final BackendProcess process;
 
     private EndOnSignal(BackendProcess process) {
@@ -21,7 +21,8 @@ final class EndOnSignal extends Thread {
     }
 
     /** The process ends in another way. */
-    void disarm() {
+    @Override
+    public void close() {
         try {
             Runtime.getRuntime().removeShutdownHook(this);
         } catch (IllegalStateException e) {

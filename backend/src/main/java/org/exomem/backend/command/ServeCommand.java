@@ -92,10 +92,11 @@ final class ServeCommand implements Callable<Integer> {
             return ExitCode.OK;
         }
         ServeConfig wanted = wanted().checked();
-        try (BackendProcess process = BackendProcess.start(wanted, controlPath(wanted))) {
-            EndOnSignal signal = EndOnSignal.of(process);
+        // The signal before the first socket is there: who sees that may send it at once.
+        try (BackendProcess process = new BackendProcess();
+                EndOnSignal _ = EndOnSignal.of(process)) {
+            process.start(wanted, controlPath(wanted));
             process.awaitStop();
-            signal.disarm();
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }

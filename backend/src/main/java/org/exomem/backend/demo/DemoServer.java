@@ -116,13 +116,12 @@ sealed interface DemoServer extends AutoCloseable {
 
     /** In this very process: for the training run of the AOT cache, which sees one process only. */
     final class Here implements DemoServer {
-        private final BackendProcess process;
+        private final BackendProcess process = new BackendProcess();
 
         Here(Path socket, Path control) throws IOException {
             BalloonConfig balloon = new BalloonConfig(
                     VM, new Attachment.Listen(socket), BalloonOptions.defaults(), 0, OptionalLong.empty());
-            process =
-                    BackendProcess.start(new ServeConfig(Optional.of(control), List.of(balloon)), Optional.of(control));
+            process.start(new ServeConfig(Optional.of(control), List.of(balloon)), Optional.of(control));
         }
 
         @Override
