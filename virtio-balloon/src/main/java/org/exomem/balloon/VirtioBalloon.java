@@ -113,6 +113,11 @@ public final class VirtioBalloon implements VhostUserDevice {
         return link == null ? 0 : link.memory().size();
     }
 
+    /** The bytes of them in a range of guest addresses below 2^63. */
+    public long guestMemoryBytes(long address, long length) {
+        return link == null ? 0 : link.memory().sizeWithin(address, length);
+    }
+
     /** All feature bits that the driver acknowledged, the transport's too; 0 if no front-end is connected. */
     public long acknowledgedFeatures() {
         return features;

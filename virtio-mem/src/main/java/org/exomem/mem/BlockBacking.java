@@ -4,6 +4,7 @@ import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
 
 /** The host's memory behind the blocks of a device, in the files that the front-end shares. */
 final class BlockBacking {
@@ -46,6 +47,29 @@ final class BlockBacking {
             address = region.guestAddress() + region.size();
         }
         return true;
+    }
+
+    /** Why not all blocks of the region can be used with this memory, for the operator; null if they can. */
+    @Nullable
+    String missing(GuestMemory memory) {
+        long address = plan.address();
+        while (address < plan.address() + plan.size()) {
+            MemoryRegion region = memory.find(address);
+            if (region == null) {
+                return String.format(
+                        "the front-end shares no memory at %#x, which belongs to the device's region of %d bytes from %#x"
+                                + " on: blocks there can't be plugged",
+                        address, plan.size(), plan.address());
+            }
+            if (region.file().pageSize() > plan.blockSize()) {
+                return String.format(
+                        "the front-end's memory at %#x is of pages of %d bytes, larger than the blocks of %d: no block"
+                                + " there can be plugged; choose a block size of at least the pages'",
+                        address, region.file().pageSize(), plan.blockSize());
+            }
+            address = region.guestAddress() + region.size();
+        }
+        return null;
     }
 
     private void forEachPart(GuestMemory memory, long first, long count, FileAction action) throws LinuxException {

@@ -2,6 +2,7 @@ package org.exomem.mem;
 
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
@@ -32,6 +33,12 @@ final class BlockChanges {
     /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
     boolean covers(GuestMemory memory, long first, long count) {
         return backing.covers(memory, first, count);
+    }
+
+    /** Why blocks of the region can't be used with this memory, for the operator; null if all can. */
+    @Nullable
+    String missing(GuestMemory memory) {
+        return backing.missing(memory);
     }
 
     /** Finishes what the process before this one may have begun. */

@@ -112,7 +112,7 @@ public final class BlockMap {
     }
 
     /** The first block at or after {@code from} that is as asked for, or {@code end}. */
-    private long next(long from, long end, boolean wantPlugged) {
+    long next(long from, long end, boolean wantPlugged) {
         long block = from;
         while (block < end) {
             long word = bits.word(block / WORD_BITS);

@@ -12,4 +12,10 @@ public interface MemListener {
      * @param reason which request, and why
      */
     void refused(String reason);
+
+    /** The host could not do what a request asked for, and the driver may ask again. Told every time. */
+    default void busy(String why) {}
+
+    /** The driver has started to use the device, or has stopped. */
+    default void driverChanged(boolean running) {}
 }

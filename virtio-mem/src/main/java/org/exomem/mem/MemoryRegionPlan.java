@@ -61,7 +61,7 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
      *
      * @throws IllegalArgumentException saying why
      */
-    void checkRequested(long requested) {
+    public void checkRequested(long requested) {
         if (requested < 0 || requested > size) {
             throw new IllegalArgumentException(
                     "a size of " + requested + " bytes is not in 0 to " + size + ", the size of the device's region");

@@ -2,7 +2,6 @@ package org.exomem.mem;
 
 import java.util.EnumSet;
 import java.util.Set;
-import java.util.function.Consumer;
 
 /** Reasons for refusing a request, each told to the operator once until the requested size changes. */
 final class Refusals {
@@ -26,10 +25,10 @@ final class Refusals {
         }
     }
 
-    private final Consumer<String> listener;
+    private final MemListener listener;
     private final Set<Reason> told = EnumSet.noneOf(Reason.class);
 
-    Refusals(Consumer<String> listener) {
+    Refusals(MemListener listener) {
         this.listener = listener;
     }
 
@@ -39,9 +38,12 @@ final class Refusals {
     }
 
     Answer refuse(GuestRequest request, Reason reason, String detail) {
+        if (reason.answer == Answer.BUSY) {
+            listener.busy(reason.text + detail);
+        }
         // A driver probes for the limits in the course of its work, so this reason is no news to anybody.
         if (reason != Reason.MORE_THAN_REQUESTED && told.add(reason)) {
-            listener.accept(request + " was answered " + reason.answer + ": " + reason.text + detail);
+            listener.refused(request + " was answered " + reason.answer + ": " + reason.text + detail);
         }
         return reason.answer;
     }

@@ -29,12 +29,14 @@ public final class VirtioMem implements VhostUserDevice {
     private final BlockChanges changes;
     private final MemListener listener;
     private final Refusals refusals;
+    private final Patrol patrol;
     private final GuestRequest request = new GuestRequest();
     private final DescriptorChain chain = new DescriptorChain();
     private @Nullable DeviceLink link;
     private long features;
     private long requestedSize;
     private long usableSize;
+    private boolean driverRuns;
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
@@ -58,7 +60,8 @@ public final class VirtioMem implements VhostUserDevice {
         this.blocks = blocks;
         this.changes = new BlockChanges(plan, blocks, last, preallocate);
         this.listener = listener;
-        this.refusals = new Refusals(listener::refused);
+        this.refusals = new Refusals(listener);
+        this.patrol = new Patrol(plan, blocks, System::nanoTime);
         this.requestedSize = requestedSize;
         this.usableSize = Math.max(plan.usableSize(requestedSize), highestPluggedEnd());
     }
@@ -91,6 +94,22 @@ public final class VirtioMem implements VhostUserDevice {
     /** True while a front-end is connected. */
     public boolean isConnected() {
         return link != null;
+    }
+
+    /** True while a driver uses the device. */
+    public boolean isDriverRunning() {
+        return driverRuns;
+    }
+
+    /**
+     * Looks for a while whether unplugged blocks have data again; does nothing while no driver runs.
+     *
+     * @param punch give what is found back to the host
+     * @param budget ns after which to stop
+     * @return what a round around the whole region has found if it is complete, or null
+     */
+    public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
+        return driverRuns ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
     /**
@@ -176,6 +195,12 @@ public final class VirtioMem implements VhostUserDevice {
     @Override
     public void queueStarted(Virtqueue queue) {
         GuestMemory memory = Objects.requireNonNull(link).memory();
+        String missing = changes.missing(memory);
+        if (missing != null) {
+            Objects.requireNonNull(link).hostFault(missing);
+        }
+        patrol.restart();
+        driverRuns = true;
         try {
             changes.takeOver(memory);
             if (queue.isAtStart()) {
@@ -184,6 +209,7 @@ public final class VirtioMem implements VhostUserDevice {
         } catch (LinuxException e) {
             Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
         }
+        listener.driverChanged(true);
     }
 
     @Override
@@ -282,7 +308,10 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     @Override
-    public void queueStopped(Virtqueue queue, boolean completing) {}
+    public void queueStopped(Virtqueue queue, boolean completing) {
+        driverRuns = false;
+        listener.driverChanged(false);
+    }
 
     /** "The device MUST NOT change the state of memory blocks during device reset." */
     @Override

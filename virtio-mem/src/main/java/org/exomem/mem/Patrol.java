@@ -1,0 +1,167 @@
+package org.exomem.mem;
+
+import java.util.function.LongSupplier;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Looks whether blocks that the guest gave up have data again. A back-end can't keep the VMM's mappings from being used, so
+ * a guest that writes to an unplugged block gets host memory for it; the file knows ({@code SEEK_DATA}), without reading.
+ *
+ * <p>It goes round the region in slices of a bounded time. Reading a hole in shared memory allocates a page as well, so a
+ * VMM that dumps the guest's memory looks like a guest that uses it.
+ *
+ * <p>On hugetlbfs every byte counts as data, whether there is a page or not. There unplugged blocks are punched without a
+ * look, and what the file has less afterwards was found; without punching, nothing can be found.
+ */
+public final class Patrol {
+    /**
+     * What a whole round has found.
+     *
+     * @param bytes host memory that unplugged blocks had again
+     * @param blocks in so many of them
+     * @param nanos the time spent looking
+     */
+    public record Round(long bytes, long blocks, long nanos) {}
+
+    /** Huge pages have a multiple of this. */
+    private static final long SMALL_PAGE = 4096;
+
+    private final MemoryRegionPlan plan;
+    private final BlockMap blocks;
+    private final LongSupplier clock;
+    /** Everything below was looked at in this round; bytes from the start of the region. */
+    private long cursor;
+
+    private long foundBytes;
+    private long foundBlocks;
+    private long lastFound = -1;
+    private long spent;
+
+    Patrol(MemoryRegionPlan plan, BlockMap blocks, LongSupplier clock) {
+        this.plan = plan;
+        this.blocks = blocks;
+        this.clock = clock;
+    }
+
+    /**
+     * Goes on with the round.
+     *
+     * @param punch give what is found back to the host
+     * @param budget ns after which to stop; one system call may take it beyond
+     * @return what the round has found if it is complete, or null
+     */
+    @Nullable
+    Round slice(GuestMemory memory, boolean punch, long budget) throws LinuxException {
+        long start = clock.getAsLong();
+        long deadline = start + budget;
+        try {
+            while (cursor < plan.size()) {
+                step(memory, punch, deadline);
+                if (clock.getAsLong() >= deadline) {
+                    break;
+                }
+            }
+        } finally {
+            spent += clock.getAsLong() - start;
+        }
+        if (cursor < plan.size()) {
+            return null;
+        }
+        Round round = new Round(foundBytes, foundBlocks, spent);
+        restart();
+        return round;
+    }
+
+    /** Forgets a round that was begun. */
+    void restart() {
+        cursor = 0;
+        foundBytes = 0;
+        foundBlocks = 0;
+        lastFound = -1;
+        spent = 0;
+    }
+
+    /** Looks at the next unplugged blocks, as far as they lie in one file. */
+    private void step(GuestMemory memory, boolean punch, long deadline) throws LinuxException {
+        long first = blocks.next(cursor / plan.blockSize(), plan.blocks(), false);
+        if (first == plan.blocks()) {
+            cursor = plan.size();
+            return;
+        }
+        cursor = Math.max(cursor, first * plan.blockSize());
+        long end = blocks.next(first, plan.blocks(), true) * plan.blockSize();
+        MemoryRegion region = memory.find(plan.address() + cursor);
+        if (region == null) {
+            cursor = Math.min(end, nextShared(memory));
+            return;
+        }
+        long inRegion = plan.address() + cursor - region.guestAddress();
+        long length = Math.min(end - cursor, region.size() - inRegion);
+        long offset = region.fileOffset() + inRegion;
+        if (region.file().pageSize() > SMALL_PAGE) {
+            punchUnseen(region.file(), offset, Math.min(length, plan.blockSize()), punch);
+        } else {
+            search(region.file(), offset, length, punch, deadline);
+        }
+    }
+
+    /** Where memory is shared again, from the start of the region; its end if nowhere. */
+    private long nextShared(GuestMemory memory) {
+        long address = plan.address() + cursor;
+        for (MemoryRegion region : memory.regions()) {
+            if (Long.compareUnsigned(region.guestAddress(), address) > 0
+                    && Long.compareUnsigned(region.guestAddress(), plan.address() + plan.size()) < 0) {
+                return region.guestAddress() - plan.address();
+            }
+        }
+        return plan.size();
+    }
+
+    private void search(SharedFile file, long offset, long length, boolean punch, long deadline) throws LinuxException {
+        long end = offset + length;
+        long data = file.nextData(offset);
+        if (data < 0 || data >= end) {
+            cursor += length;
+            return;
+        }
+        // Not SEEK_HOLE: data may go on into plugged blocks, and the kernel would walk all of it.
+        long hole = data;
+        long next = data;
+        while (next == hole && hole < end && clock.getAsLong() < deadline) {
+            hole += SMALL_PAGE;
+            next = file.nextData(hole);
+        }
+        if (hole > data) {
+            found(cursor + data - offset, hole - data);
+            if (punch) {
+                file.punchHole(data, hole - data);
+            }
+        }
+        cursor += hole - offset;
+    }
+
+    private void found(long from, long bytes) {
+        long first = Math.max(from / plan.blockSize(), lastFound + 1);
+        long last = (from + bytes - 1) / plan.blockSize();
+        foundBytes += bytes;
+        foundBlocks += Math.max(0, last - first + 1);
+        lastFound = Math.max(lastFound, last);
+    }
+
+    private void punchUnseen(SharedFile file, long offset, long length, boolean punch) throws LinuxException {
+        if (punch) {
+            long before = file.allocatedBytes();
+            file.punchHole(offset, length);
+            long returned = before - file.allocatedBytes();
+            // The guest may touch plugged blocks of the same file meanwhile: then it is less, or nothing.
+            if (returned > 0) {
+                found(cursor, Math.min(returned, length));
+            }
+        }
+        cursor += length;
+    }
+}
