@@ -6,10 +6,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
-import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
-import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 public final class BackendProcess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackendProcess.class);
 
-    private final List<BalloonVm> vms = new ArrayList<>();
+    private final List<ServedVm> vms = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
 
@@ -35,9 +35,11 @@ public final class BackendProcess implements AutoCloseable {
             throw new IOException("exomem is ending already");
         }
         try {
-            for (BalloonConfig balloon : config.balloons()) {
-                vms.add(BalloonVm.start(balloon, this::publish));
-                LOG.info("{}: balloon on {}", balloon.vm(), balloon.attachment());
+            for (VmConfig vm : config.vms()) {
+                vms.add(ServedVm.start(vm, this::publish, VmmStop::ask));
+                vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
+                vm.memory()
+                        .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
             }
             if (controlSocket.isPresent()) {
                 control = ControlServer.listen(controlSocket.get(), vms, this::stop);
@@ -74,7 +76,7 @@ public final class BackendProcess implements AutoCloseable {
         }
         closed = true;
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
-        vms.forEach(BalloonVm::close);
+        vms.forEach(ServedVm::close);
         ControlServer server = control;
         if (server != null) {
             server.close();

@@ -34,6 +34,7 @@ final class ServeWords {
     private static boolean set(ServeCommand serve, String name, String value) {
         switch (name) {
             case "--balloon" -> serve.balloons.add(value);
+            case "--mem" -> serve.mems.add(value);
             case "--control" -> {
                 if (serve.control != null) {
                     return false;

@@ -2,10 +2,7 @@ package org.exomem.backend.vm;
 
 import java.io.IOException;
 import java.util.OptionalLong;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
-import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.balloon.BalloonFeatures;
 import org.exomem.balloon.BalloonListener;
@@ -14,103 +11,81 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.vhostuser.backend.Endpoint;
-import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.linux.Fd;
 import org.exomem.vhostuser.memory.PageFeed;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * A VM with a balloon, on an event loop of its own. The operator's wish is a logical size in bytes; the driver's is a
- * number of pages in the balloon. The wish is kept, and translated again whenever the guest's memory is known anew.
+ * The balloon of a VM. The operator's wish is a logical size in bytes; the driver's is a number of pages in the balloon.
+ * The wish is kept, and translated again whenever the guest's memory is known anew. Belongs on the
+ * VM's event loop, but for {@link #close}.
  */
-public final class BalloonVm implements VirtualMachine, AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(BalloonVm.class);
+final class VmBalloon implements AutoCloseable {
+    /** What events call it. */
+    static final String NAME = "balloon";
+
     private static final int PAGE_SHIFT = 12;
 
+    /** Tells how much of the memory that a balloon's front-end shares the guest does not have. */
+    @FunctionalInterface
+    interface Unplugged {
+        long bytes(VirtioBalloon balloon);
+    }
+
     private final BalloonConfig config;
-    private final EventLoop loop;
     private final Consumer<VmEvent> events;
+    private final Unplugged unplugged;
     private final VirtioBalloon balloon;
     private final Endpoint endpoint;
     private OptionalLong wish;
 
-    /**
-     * Starts the VM's event loop and attaches its balloon.
-     *
-     * @param events is told on the VM's loop what happens
-     * @throws IOException if the socket can't be listened on
-     */
-    public static BalloonVm start(BalloonConfig config, Consumer<VmEvent> events) throws IOException {
-        EventLoop loop = new EventLoop("vm-" + config.vm());
-        try {
-            return new BalloonVm(config, loop, events);
-        } catch (IOException | RuntimeException e) {
-            loop.close();
-            throw e;
-        }
-    }
-
-    private BalloonVm(BalloonConfig config, EventLoop loop, Consumer<VmEvent> events) throws IOException {
+    /** @throws IOException if the socket can't be listened on */
+    VmBalloon(BalloonConfig config, EventLoop loop, Consumer<VmEvent> events, Unplugged unplugged) throws IOException {
         this.config = config;
-        this.loop = loop;
         this.events = events;
+        this.unplugged = unplugged;
         this.wish = config.size();
         this.balloon = new VirtioBalloon(config.options(), new DriverWatch(), new PageFeed(1), loop);
-        loop.submit(() -> {
-                    balloon.setStatisticsInterval(config.statisticsInterval());
-                    return true;
-                })
-                .join();
-        this.endpoint = attach(new FrontEndWatch());
+        balloon.setStatisticsInterval(config.statisticsInterval());
+        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, events, () -> {});
+        this.endpoint = watch.attach(config.attachment(), balloon, loop);
     }
 
-    private Endpoint attach(EndpointListener listener) throws IOException {
-        return switch (config.attachment()) {
-            case Attachment.Listen listen -> Endpoint.listen(listen.socket(), balloon, loop, listener);
-            case Attachment.Connect connect -> Endpoint.connect(connect.socket(), balloon, loop, listener);
-            case Attachment.Inherited inherited -> Endpoint.inherit(new Fd(inherited.fd()), balloon, loop, listener);
-        };
+    VmState.Balloon state() {
+        long memory = memory();
+        return new VmState.Balloon(
+                config.attachment().toString(),
+                endpoint.isConnected(),
+                memory,
+                wish,
+                logicalSize(memory, balloon.actual()),
+                balloon.pagesInBalloon() << PAGE_SHIFT,
+                FeatureNames.of(balloon.acknowledgedFeatures()),
+                balloon.statisticsInterval());
     }
 
-    @Override
-    public String name() {
-        return config.vm();
-    }
-
-    @Override
-    public CompletableFuture<VmState> state() {
-        return loop.submit(() -> {
-            long memory = balloon.guestMemoryBytes();
-            return new VmState(
-                    name(),
-                    config.attachment().toString(),
-                    endpoint.isConnected(),
-                    memory,
-                    wish,
-                    logicalSize(memory, balloon.actual()),
-                    balloon.pagesInBalloon() << PAGE_SHIFT,
-                    FeatureNames.of(balloon.acknowledgedFeatures()),
-                    balloon.statisticsInterval());
-        });
+    /** What the guest has of memory, without what is unplugged; 0 while nothing is shared. */
+    private long memory() {
+        return Math.max(0, balloon.guestMemoryBytes() - unplugged.bytes(balloon));
     }
 
     private static long logicalSize(long memory, long pages) {
         return Math.max(0, memory - (pages << PAGE_SHIFT));
     }
 
-    @Override
-    public CompletableFuture<Void> resize(long bytes) {
-        return run(() -> {
-            wish = OptionalLong.of(bytes);
-            applyWish();
-        });
+    void resize(long bytes) {
+        wish = OptionalLong.of(bytes);
+        applyWish();
+    }
+
+    /** The guest plugged so many bytes, or unplugged them if negative: the balloon stays as large as it is. */
+    void guestGrewBy(long bytes) {
+        if (wish.isPresent()) {
+            wish = OptionalLong.of(Math.max(1, Math.addExact(Math.min(wish.getAsLong(), Long.MAX_VALUE >> 1), bytes)));
+        }
     }
 
     private void applyWish() {
-        long memory = balloon.guestMemoryBytes();
+        long memory = memory();
         if (wish.isEmpty() || memory == 0) {
             return;
         }
@@ -120,89 +95,52 @@ public final class BalloonVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    @Override
-    public CompletableFuture<BalloonStatistics> statistics() {
-        return loop.submit(() -> {
-            require(BalloonFeatures.STATS_VQ, "has not agreed to give statistics");
-            balloon.requestStatistics();
-            return balloon.statistics();
-        });
+    BalloonStatistics statistics() {
+        require(BalloonFeatures.STATS_VQ, "has not agreed to give statistics");
+        balloon.requestStatistics();
+        return balloon.statistics();
     }
 
-    @Override
-    public CompletableFuture<Void> statisticsInterval(int seconds) {
-        return run(() -> balloon.setStatisticsInterval(seconds));
+    void statisticsInterval(int seconds) {
+        balloon.setStatisticsInterval(seconds);
     }
 
-    @Override
-    public CompletableFuture<Void> hint(HintAction action) {
-        return run(() -> {
-            require(BalloonFeatures.FREE_PAGE_HINT, "has not agreed to hint free pages");
-            try {
-                switch (action) {
-                    case START -> balloon.startHinting();
-                    case STOP -> balloon.stopHinting();
-                    case DONE -> balloon.finishHinting();
-                }
-            } catch (IllegalStateException e) {
-                throw new NotActive("VM \"" + name() + "\": " + e.getMessage());
+    void hint(HintAction action) {
+        require(BalloonFeatures.FREE_PAGE_HINT, "has not agreed to hint free pages");
+        try {
+            switch (action) {
+                case START -> balloon.startHinting();
+                case STOP -> balloon.stopHinting();
+                case DONE -> balloon.finishHinting();
             }
-        });
+        } catch (IllegalStateException e) {
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": " + e.getMessage());
+        }
     }
 
-    @Override
-    public CompletableFuture<FreePages> freePages() {
-        return loop.submit(balloon::freePages);
+    FreePages freePages() {
+        return balloon.freePages();
     }
 
     private void require(long feature, String otherwise) {
         if (!endpoint.isConnected()) {
-            throw new NotActive("VM \"" + name() + "\": no front-end is connected");
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
         }
         if ((balloon.acknowledgedFeatures() & feature) == 0) {
-            throw new NotActive("VM \"" + name() + "\": the guest's driver " + otherwise);
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": the guest's driver " + otherwise);
         }
     }
 
-    private CompletableFuture<Void> run(Runnable task) {
-        Callable<Void> call = () -> {
-            task.run();
-            return null;
-        };
-        return loop.submit(call);
-    }
-
-    /** Disconnects, removes the socket and ends the loop. */
+    /** Disconnects and removes the socket. */
     @Override
     public void close() {
         endpoint.close();
-        loop.close();
-    }
-
-    private final class FrontEndWatch implements EndpointListener {
-        @Override
-        public void connected() {
-            LOG.info("{}: a front-end has connected", name());
-            events.accept(new VmEvent.Connected(name()));
-        }
-
-        @Override
-        public void disconnected(String reason) {
-            LOG.info("{}: disconnected: {}", name(), reason);
-            events.accept(new VmEvent.Disconnected(name(), reason));
-        }
-
-        @Override
-        public void fault(FaultKind kind, String message) {
-            LOG.warn("{}: {}", name(), message);
-            events.accept(new VmEvent.Fault(name(), kind, message));
-        }
     }
 
     private final class DriverWatch implements BalloonListener {
         @Override
         public void actualChanged(long actual) {
-            events.accept(new VmEvent.BalloonChange(name(), logicalSize(balloon.guestMemoryBytes(), actual)));
+            events.accept(new VmEvent.BalloonChange(config.vm(), logicalSize(memory(), actual)));
         }
 
         @Override

@@ -1,0 +1,52 @@
+package org.exomem.backend.control;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmState;
+
+/** The VMs that commands may be about, by name. */
+final class Vms {
+    private final Map<String, VirtualMachine> vms;
+
+    Vms(List<? extends VirtualMachine> vms) {
+        this.vms = new TreeMap<>(vms.stream().collect(Collectors.toMap(VirtualMachine::name, vm -> vm)));
+    }
+
+    /** The VM that a command is about: the one named, or the only one. Ends the arguments. */
+    VirtualMachine named(Arguments arguments) {
+        Optional<String> name = arguments.optionalText("vm");
+        arguments.end();
+        return name.map(this::named).orElseGet(() -> {
+            if (vms.size() == 1) {
+                return vms.values().iterator().next();
+            }
+            throw QmpException.generic("argument \"vm\" is missing; there are " + String.join(", ", vms.keySet()));
+        });
+    }
+
+    private VirtualMachine named(String name) {
+        VirtualMachine vm = vms.get(name);
+        if (vm == null) {
+            throw QmpException.deviceNotFound(
+                    "there is no VM \"" + name + "\"; there are " + String.join(", ", vms.keySet()));
+        }
+        return vm;
+    }
+
+    List<VirtualMachine> all() {
+        return List.copyOf(vms.values());
+    }
+
+    /** All VMs as they are now, by name. */
+    CompletableFuture<List<VmState>> states() {
+        List<CompletableFuture<VmState>> states =
+                vms.values().stream().map(VirtualMachine::state).toList();
+        return CompletableFuture.allOf(states.toArray(CompletableFuture<?>[]::new))
+                .thenApply(done -> states.stream().map(CompletableFuture::join).toList());
+    }
+}

@@ -1,0 +1,63 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.exomem.backend.config.Attachment;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.linux.Fd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Tells operators how front-ends come to a device and go. */
+final class FrontEndWatch implements EndpointListener {
+    private static final Logger LOG = LoggerFactory.getLogger(FrontEndWatch.class);
+
+    private final String vm;
+    private final String device;
+    private final Consumer<VmEvent> events;
+    private final Runnable changed;
+
+    /**
+     * @param device what events call it
+     * @param changed is run after a front-end came or went
+     */
+    FrontEndWatch(String vm, String device, Consumer<VmEvent> events, Runnable changed) {
+        this.vm = vm;
+        this.device = device;
+        this.events = events;
+        this.changed = changed;
+    }
+
+    /** Attaches the device where its operator wants it. */
+    Endpoint attach(Attachment attachment, VhostUserDevice to, EventLoop loop) throws IOException {
+        return switch (attachment) {
+            case Attachment.Listen listen -> Endpoint.listen(listen.socket(), to, loop, this);
+            case Attachment.Connect connect -> Endpoint.connect(connect.socket(), to, loop, this);
+            case Attachment.Inherited inherited -> Endpoint.inherit(new Fd(inherited.fd()), to, loop, this);
+        };
+    }
+
+    @Override
+    public void connected() {
+        LOG.info("{} {}: a front-end has connected", vm, device);
+        events.accept(new VmEvent.Connected(vm, device));
+        changed.run();
+    }
+
+    @Override
+    public void disconnected(String reason) {
+        LOG.info("{} {}: disconnected: {}", vm, device, reason);
+        events.accept(new VmEvent.Disconnected(vm, device, reason));
+        changed.run();
+    }
+
+    @Override
+    public void fault(FaultKind kind, String message) {
+        LOG.warn("{} {}: {}", vm, device, message);
+        events.accept(new VmEvent.Fault(vm, device, kind, message));
+    }
+}

@@ -1,0 +1,194 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.VmConfig;
+import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.FreePages;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.mem.ResizeJob;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.jspecify.annotations.Nullable;
+
+/** A VM with a balloon, memory devices, or both, on an event loop of its own. */
+public final class ServedVm implements VirtualMachine, AutoCloseable {
+    private final String name;
+    private final EventLoop loop;
+    private final List<VmMemory> memory = new ArrayList<>();
+    private @Nullable VmBalloon balloon;
+
+    private ServedVm(String name) {
+        this.name = name;
+        this.loop = new EventLoop("vm-" + name);
+    }
+
+    /**
+     * Starts the VM's event loop and attaches its devices.
+     *
+     * @param events is told on the VM's loop what happens
+     * @param stop is asked where a guest is to be stopped
+     * @throws IOException if a socket can't be listened on
+     */
+    public static ServedVm start(VmConfig config, Consumer<VmEvent> events, GuestStop stop) throws IOException {
+        ServedVm vm = new ServedVm(config.name());
+        try {
+            // A guest may come to the first device before the last one is there: everything happens on the loop.
+            vm.loop.submit(() -> vm.attach(config, events, stop)).join();
+            return vm;
+        } catch (CompletionException e) {
+            vm.close();
+            if (e.getCause() instanceof IOException cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    private ServedVm attach(VmConfig config, Consumer<VmEvent> events, GuestStop stop) throws IOException {
+        if (config.balloon().isPresent()) {
+            balloon = new VmBalloon(config.balloon().get(), loop, events, this::unplugged);
+        }
+        for (MemoryConfig device : config.memory()) {
+            memory.add(new VmMemory(device, loop, events, this::grewBy, stop));
+        }
+        return this;
+    }
+
+    /** How much of the memory that the balloon's front-end shares is not plugged. */
+    private long unplugged(VirtioBalloon of) {
+        long bytes = 0;
+        for (VmMemory device : memory) {
+            bytes += Math.min(device.unplugged(), of.guestMemoryBytes(device.address(), device.regionSize()));
+        }
+        return bytes;
+    }
+
+    private void grewBy(long bytes) {
+        if (balloon != null) {
+            balloon.guestGrewBy(bytes);
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public CompletableFuture<VmState> state() {
+        return loop.submit(() -> new VmState(
+                name,
+                Optional.ofNullable(balloon).map(VmBalloon::state),
+                memory.stream().map(VmMemory::state).toList()));
+    }
+
+    @Override
+    public CompletableFuture<Void> resize(long bytes) {
+        return run(() -> balloon().resize(bytes));
+    }
+
+    @Override
+    public CompletableFuture<BalloonStatistics> statistics() {
+        return loop.submit(() -> balloon().statistics());
+    }
+
+    @Override
+    public CompletableFuture<Void> statisticsInterval(int seconds) {
+        return run(() -> balloon().statisticsInterval(seconds));
+    }
+
+    @Override
+    public CompletableFuture<Void> hint(HintAction action) {
+        return run(() -> balloon().hint(action));
+    }
+
+    @Override
+    public CompletableFuture<FreePages> freePages() {
+        return loop.submit(() -> balloon().freePages());
+    }
+
+    @Override
+    public CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes) {
+        return loop.submit(() -> memory(device).resize(bytes));
+    }
+
+    @Override
+    public CompletableFuture<Boolean> cancelJob(String id) {
+        return loop.submit(() -> {
+            for (VmMemory device : memory) {
+                if (device.cancel(id)) {
+                    return true;
+                }
+            }
+            return false;
+        });
+    }
+
+    @Override
+    public CompletableFuture<Void> resetMemory(Optional<String> device) {
+        return run(() -> {
+            if (device.isPresent()) {
+                memory(device).reset();
+            } else {
+                withMemory();
+                memory.forEach(VmMemory::reset);
+            }
+        });
+    }
+
+    private VmBalloon balloon() {
+        if (balloon == null) {
+            throw new NotActive("VM \"" + name + "\" has no balloon");
+        }
+        return balloon;
+    }
+
+    private void withMemory() {
+        if (memory.isEmpty()) {
+            throw new NotActive("VM \"" + name + "\" has no memory device");
+        }
+    }
+
+    /** The device of that name, or the only one. */
+    private VmMemory memory(Optional<String> id) {
+        withMemory();
+        Function<String, String> which = what -> "VM \"" + name + "\" " + what + "; there are "
+                + String.join(", ", memory.stream().map(VmMemory::id).toList());
+        if (id.isEmpty()) {
+            if (memory.size() > 1) {
+                throw new Refused(which.apply("has several memory devices, and none is named"));
+            }
+            return memory.getFirst();
+        }
+        return memory.stream()
+                .filter(device -> device.id().equals(id.get()))
+                .findFirst()
+                .orElseThrow(() -> new NotFound(which.apply("has no memory device \"" + id.get() + "\"")));
+    }
+
+    private CompletableFuture<Void> run(Runnable task) {
+        Callable<Void> call = () -> {
+            task.run();
+            return null;
+        };
+        return loop.submit(call);
+    }
+
+    /** Disconnects everybody, removes the sockets and ends the loop. */
+    @Override
+    public void close() {
+        if (balloon != null) {
+            balloon.close();
+        }
+        memory.forEach(VmMemory::close);
+        loop.close();
+    }
+}
