@@ -8,6 +8,7 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +39,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final Reporting reporting;
     private final StatisticsQueue statistics;
     private final StatisticsInterval statisticsInterval;
-    private final DriverFields driverFields = new DriverFields();
+    private final DriverFields driverFields;
+    private final StoredNumber numPages;
     /** What each running queue is for, fixed when it starts; null for one that does not run or has no purpose. */
     private final @Nullable QueueRole[] roles = new QueueRole[MAX_QUEUES];
 
@@ -46,7 +48,6 @@ public final class VirtioBalloon implements VhostUserDevice {
     private @Nullable DeviceLink link;
     private @Nullable Inflation inflation;
     private long features;
-    private int numPages;
     /** The config space has changed and the driver could not be told. */
     private boolean configUntold;
 
@@ -57,20 +58,30 @@ public final class VirtioBalloon implements VhostUserDevice {
      * @param loop the event loop of the VM
      */
     public VirtioBalloon(BalloonOptions options, BalloonListener listener, PageFeed feed, EventLoop loop) {
-        this(options, listener, feed, loop::schedule, SharedFile::punchHole);
+        this(options, KeptBalloon.ofHeap(), listener, feed, loop);
+    }
+
+    /** @param kept what is known of the balloon from before; it must not be used by anybody else */
+    public VirtioBalloon(
+            BalloonOptions options, KeptBalloon kept, BalloonListener listener, PageFeed feed, EventLoop loop) {
+        this(options, kept, listener, feed, loop::schedule, SharedFile::punchHole);
     }
 
     VirtioBalloon(
             BalloonOptions options,
+            KeptBalloon kept,
             BalloonListener listener,
             PageFeed feed,
             StatisticsInterval.Scheduler scheduler,
             Discarder.Punch punch) {
         this.options = options;
         this.listener = listener;
-        this.pages = new BalloonedPages(feed);
+        this.pages = new BalloonedPages(feed, kept);
+        this.driverFields = new DriverFields(kept);
+        this.numPages = kept.numPages;
+        this.configUntold = kept.hasDriver();
         this.discarder = new Discarder(punch, this::hostFault);
-        this.hinting = new Hinting(feed, listener::hintingChanged);
+        this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null);
         this.statistics = new StatisticsQueue(this::callIfWanted, listener::statisticsUpdated);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
@@ -86,13 +97,13 @@ public final class VirtioBalloon implements VhostUserDevice {
             throw new IllegalArgumentException(
                     "a balloon of " + wanted + " pages; 0 to " + MAX_PAGES + " are possible");
         }
-        numPages = (int) wanted;
+        numPages.set((int) wanted);
         configChanged();
     }
 
     /** The size that is asked for, in pages of 4096 bytes. */
     public long numPages() {
-        return Integer.toUnsignedLong(numPages);
+        return Integer.toUnsignedLong(numPages.get());
     }
 
     /**
@@ -209,7 +220,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     private BalloonConfig config() {
-        return new BalloonConfig(numPages, driverFields.actual(), hinting.configValue(), driverFields.poisonVal());
+        return new BalloonConfig(
+                numPages.get(), driverFields.actual(), hinting.configValue(), driverFields.poisonVal());
     }
 
     @Override
@@ -247,7 +259,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         runningQueues |= 1 << queue.index();
         boolean initial = queue.isAtStart();
         switch (role) {
-            case INFLATE -> driverStarted(queue.base(), initial);
+            case INFLATE -> driverStarted(queue);
             case STATISTICS -> statistics.started(queue);
             case FREE_PAGES -> {
                 if (initial) {
@@ -263,22 +275,30 @@ public final class VirtioBalloon implements VhostUserDevice {
         }
     }
 
-    private void driverStarted(int position, boolean initial) {
+    private void driverStarted(Virtqueue queue) {
         long before = actual();
-        driverFields.driverStarted(pages.inflateQueueStarted(position, initial));
+        int moved = queue.movedSince(pages.position());
+        driverFields.driverStarted(pages.inflateQueueStarted(queue.base(), queue.isAtStart(), moved, queue.size()));
         tellActual(before);
     }
 
     @Override
     public void process(Virtqueue queue) {
         switch (roles[queue.index()]) {
-            case INFLATE ->
-                Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+            case INFLATE -> inflate(queue);
             case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
             case STATISTICS -> statistics.process(queue);
             case FREE_PAGES -> changeHinting(hints -> hints.process(queue));
             case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
             case null -> refuse(queue);
+        }
+    }
+
+    private void inflate(Virtqueue queue) {
+        try {
+            Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+        } finally {
+            pages.inflateQueueMoved(queue.base());
         }
     }
 

@@ -25,6 +25,7 @@ public final class VirtioMem implements VhostUserDevice {
     private static final long PERSISTENT_SUSPEND = 1 << 2;
 
     private final MemoryRegionPlan plan;
+    private final KeptBlocks kept;
     private final BlockMap blocks;
     private final BlockChanges changes;
     private final MemListener listener;
@@ -40,30 +41,30 @@ public final class VirtioMem implements VhostUserDevice {
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
-     * @param blocks which blocks are plugged already
-     * @param last the last change of those blocks
-     * @param requestedSize a multiple of the block size, up to the region's size
+     * @param kept what is known of the device from before
+     * @param initialSize what is requested if nothing was before: a multiple of the block size, up to the region's size
+     * @throws IllegalArgumentException if it is not
      */
-    public VirtioMem(
-            MemoryRegionPlan plan,
-            boolean preallocate,
-            BlockMap blocks,
-            LastChange last,
-            long requestedSize,
-            MemListener listener) {
-        plan.checkRequested(requestedSize);
-        if (blocks.blocks() != plan.blocks()) {
-            throw new IllegalArgumentException(
-                    "a map of " + blocks.blocks() + " blocks for a region of " + plan.blocks());
-        }
-        this.plan = plan;
-        this.blocks = blocks;
-        this.changes = new BlockChanges(plan, blocks, last, preallocate);
+    public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener) {
+        this.plan = kept.plan();
+        plan.checkRequested(initialSize);
+        this.kept = kept;
+        this.blocks = kept.map();
+        this.changes = new BlockChanges(kept, preallocate);
         this.listener = listener;
         this.refusals = new Refusals(listener);
         this.patrol = new Patrol(plan, blocks, System::nanoTime);
-        this.requestedSize = requestedSize;
-        this.usableSize = Math.max(plan.usableSize(requestedSize), highestPluggedEnd());
+        this.requestedSize = kept.requestedSize().orElse(initialSize);
+        this.usableSize = Math.max(
+                Math.max(plan.usableSize(requestedSize), highestPluggedEnd()),
+                kept.usableSize().orElse(0));
+        keepSizes();
+    }
+
+    /** The usable size first: it may always be larger than what the requested size needs, never smaller. */
+    private void keepSizes() {
+        kept.keepUsableSize(usableSize);
+        kept.keepRequestedSize(requestedSize);
     }
 
     private long highestPluggedEnd() {
@@ -123,6 +124,7 @@ public final class VirtioMem implements VhostUserDevice {
         requestedSize = size;
         // "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
         usableSize = Math.max(usableSize, plan.usableSize(size));
+        keepSizes();
         if (link != null) {
             link.configChanged();
         }
@@ -135,16 +137,17 @@ public final class VirtioMem implements VhostUserDevice {
      */
     public void systemReset() throws LinuxException {
         DeviceLink current = link;
-        if (current == null) {
-            blocks.clear();
-        } else {
-            changes.discardAll(current.memory());
-        }
-        usableSize = plan.usableSize(requestedSize);
+        changes.reset(current == null ? new GuestMemory() : current.memory());
+        shrinkUsable();
         listener.pluggedSizeChanged(0);
         if (current != null) {
             current.configChanged();
         }
+    }
+
+    private void shrinkUsable() {
+        usableSize = plan.usableSize(requestedSize);
+        keepSizes();
     }
 
     @Override
@@ -209,6 +212,10 @@ public final class VirtioMem implements VhostUserDevice {
         } catch (LinuxException e) {
             Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
         }
+        // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
+        if (!queue.isAtStart()) {
+            Objects.requireNonNull(link).configChanged();
+        }
         listener.driverChanged(true);
     }
 
@@ -218,6 +225,7 @@ public final class VirtioMem implements VhostUserDevice {
         long before = blocks.plugged();
         while (queue.pop(chain)) {
             request.read(chain);
+            boolean again = comesAgain();
             BlockMap.State state = BlockMap.State.PLUGGED;
             Answer answer;
             if (request.type() == GuestRequest.STATE) {
@@ -225,7 +233,7 @@ public final class VirtioMem implements VhostUserDevice {
                 answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
                 state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
             } else {
-                answer = change(memory);
+                answer = change(memory, again);
             }
             queue.push(chain, request.respond(chain, memory, answer, state));
         }
@@ -234,17 +242,22 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private Answer change(GuestMemory memory) {
-        if (changes.wasCarriedOut(request)) {
-            return Answer.ACK;
+    private boolean comesAgain() {
+        if (request.type() == GuestRequest.UNPLUG_ALL) {
+            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0);
         }
+        boolean aligned = (request.address() & plan.blockSize() - 1) == 0;
+        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks());
+    }
+
+    private Answer change(GuestMemory memory, boolean again) {
         try {
             return switch (request.type()) {
-                case GuestRequest.PLUG -> plug(memory);
-                case GuestRequest.UNPLUG -> unplug(memory);
+                case GuestRequest.PLUG -> plug(memory, again);
+                case GuestRequest.UNPLUG -> unplug(memory, again);
                 case GuestRequest.UNPLUG_ALL -> {
-                    changes.unplugAll(memory, request);
-                    usableSize = plan.usableSize(requestedSize);
+                    changes.unplugAll(memory);
+                    shrinkUsable();
                     yield Answer.ACK;
                 }
                 default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
@@ -254,25 +267,34 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private Answer plug(GuestMemory memory) throws LinuxException {
-        Reason reason = changeFault(memory, BlockMap.State.UNPLUGGED);
+    private Answer plug(GuestMemory memory, boolean again) throws LinuxException {
+        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.UNPLUGGED);
         if (reason != null) {
             return refusals.refuse(request, reason);
         }
-        if (request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
+        if (!again && request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
             return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
         }
-        changes.plug(memory, request, firstBlock());
+        changes.plug(memory, firstBlock(), request.blocks());
         return Answer.ACK;
     }
 
-    private Answer unplug(GuestMemory memory) throws LinuxException {
-        Reason reason = changeFault(memory, BlockMap.State.PLUGGED);
+    private Answer unplug(GuestMemory memory, boolean again) throws LinuxException {
+        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.PLUGGED);
         if (reason != null) {
             return refusals.refuse(request, reason);
         }
-        changes.unplug(memory, request, firstBlock());
+        changes.unplug(memory, firstBlock(), request.blocks());
         return Answer.ACK;
+    }
+
+    /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
+    private @Nullable Reason faultAgain(GuestMemory memory) {
+        if (changes.covers(memory, firstBlock(), request.blocks())) {
+            return null;
+        }
+        changes.giveUp(request.type(), firstBlock(), request.blocks());
+        return Reason.NOT_SHARED;
     }
 
     private @Nullable Reason changeFault(GuestMemory memory, BlockMap.State wanted) {

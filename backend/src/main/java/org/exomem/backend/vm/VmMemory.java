@@ -6,8 +6,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.exomem.backend.config.MemoryConfig;
-import org.exomem.mem.BlockMap;
-import org.exomem.mem.LastChange;
+import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.ResizeJob;
 import org.exomem.mem.VirtioMem;
@@ -48,12 +47,7 @@ final class VmMemory implements AutoCloseable {
         this.events = events;
         this.grewBy = grewBy;
         this.device = new VirtioMem(
-                config.plan(),
-                config.preallocate(),
-                new BlockMap(config.plan().blocks()),
-                new LastChange(),
-                config.requested(),
-                new DriverWatch());
+                KeptBlocks.ofHeap(config.plan()), config.preallocate(), config.requested(), new DriverWatch());
         this.plugged = device.pluggedSize();
         FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), events, this::presenceChanged);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);

@@ -75,11 +75,17 @@ public final class MemDriver implements AutoCloseable {
 
     /** The config space, as it stands now (MEM-CFG-1). */
     public record Config(
-            long blockSize, int nodeId, long address, long regionSize, long usableSize, long pluggedSize, long requestedSize) {}
+            long blockSize,
+            int nodeId,
+            long address,
+            long regionSize,
+            long usableSize,
+            long pluggedSize,
+            long requestedSize) {}
 
     public Config config() throws IOException {
-        ByteBuffer bytes = ByteBuffer.wrap(device.frontEnd().getConfig(0, CONFIG_SIZE))
-                .order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.wrap(device.frontEnd().getConfig(0, CONFIG_SIZE)).order(ByteOrder.LITTLE_ENDIAN);
         return new Config(
                 bytes.getLong(0),
                 bytes.getShort(8) & 0xffff,

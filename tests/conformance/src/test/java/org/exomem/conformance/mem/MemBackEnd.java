@@ -11,8 +11,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
-import org.exomem.mem.BlockMap;
-import org.exomem.mem.LastChange;
+import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
@@ -43,8 +42,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     MemBackEnd(Path folder, long requested, boolean preallocate, OptionalInt node) throws Exception {
         socket = folder.resolve("mem.sock");
         MemoryRegionPlan plan = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, node);
-        device = new VirtioMem(
-                plan, preallocate, new BlockMap(plan.blocks()), new LastChange(), requested, this);
+        device = new VirtioMem(KeptBlocks.ofHeap(plan), preallocate, requested, this);
         endpoint = Endpoint.listen(socket, device, loop, this);
     }
 

@@ -27,8 +27,7 @@ class MemoryDeviceTest {
     void theConfigSpaceSaysWhatWasConfiguredAndWhatIsPlugged() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
-            assertThat(driver.config())
-                    .isEqualTo(new Config(BLOCK, 1, ADDRESS, SIZE, 320 * MIB, 0, 64 * MIB));
+            assertThat(driver.config()).isEqualTo(new Config(BLOCK, 1, ADDRESS, SIZE, 320 * MIB, 0, 64 * MIB));
             assertThat(driver.plug(block(3), 4)).isEqualTo(Answer.ACK);
             assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
             assertThat(driver.device().features() & 0b111).isEqualTo(0b111);
@@ -95,12 +94,24 @@ class MemoryDeviceTest {
             driver.plug(block(4), 4);
             long usable = driver.config().usableSize();
             for (int type : new int[] {MemDriver.PLUG, MemDriver.UNPLUG, MemDriver.STATE}) {
-                assertThat(driver.send(type, block(0) + 4096, 1).answer()).as("misaligned").isEqualTo(Answer.ERROR);
-                assertThat(driver.send(type, block(0), 0).answer()).as("no blocks").isEqualTo(Answer.ERROR);
-                assertThat(driver.send(type, ADDRESS + usable, 1).answer()).as("behind").isEqualTo(Answer.ERROR);
-                assertThat(driver.send(type, ADDRESS + usable - BLOCK, 2).answer()).as("out of").isEqualTo(Answer.ERROR);
-                assertThat(driver.send(type, ADDRESS - BLOCK, 2).answer()).as("before").isEqualTo(Answer.ERROR);
-                assertThat(driver.send(type, 0, 0xffff).answer()).as("far before").isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, block(0) + 4096, 1).answer())
+                        .as("misaligned")
+                        .isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, block(0), 0).answer())
+                        .as("no blocks")
+                        .isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS + usable, 1).answer())
+                        .as("behind")
+                        .isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS + usable - BLOCK, 2).answer())
+                        .as("out of")
+                        .isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, ADDRESS - BLOCK, 2).answer())
+                        .as("before")
+                        .isEqualTo(Answer.ERROR);
+                assertThat(driver.send(type, 0, 0xffff).answer())
+                        .as("far before")
+                        .isEqualTo(Answer.ERROR);
                 assertThat(driver.send(type, -BLOCK, 2).answer()).as("wrapping").isEqualTo(Answer.ERROR);
                 assertThat(driver.send(type, Long.MIN_VALUE, 0xffff).answer()).isEqualTo(Answer.ERROR);
             }

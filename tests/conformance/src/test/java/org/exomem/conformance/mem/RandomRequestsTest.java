@@ -111,7 +111,9 @@ class RandomRequestsTest {
                     Used used = queue.await(LIMIT);
                     Response response = driver.read(responses[i], used);
                     if (!response.equals(expected[i])) {
-                        assertThat(response).as("seed %d, round %d, request %d", seed, round, i).isEqualTo(expected[i]);
+                        assertThat(response)
+                                .as("seed %d, round %d, request %d", seed, round, i)
+                                .isEqualTo(expected[i]);
                     }
                 }
             }
@@ -125,7 +127,9 @@ class RandomRequestsTest {
         if (kind == 0) {
             return MemDriver.UNPLUG_ALL;
         }
-        return kind < 20 ? 4 + random.nextInt(0xfffb) : kind < 420 ? MemDriver.PLUG : kind < 800 ? MemDriver.UNPLUG : MemDriver.STATE;
+        return kind < 20
+                ? 4 + random.nextInt(0xfffb)
+                : kind < 420 ? MemDriver.PLUG : kind < 800 ? MemDriver.UNPLUG : MemDriver.STATE;
     }
 
     private static long address(Random random) {
