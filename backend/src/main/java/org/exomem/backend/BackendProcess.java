@@ -9,6 +9,7 @@ import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,7 @@ public final class BackendProcess implements AutoCloseable {
     /**
      * Starts everything, or nothing. A {@link #close} on another thread meanwhile waits, and then ends it all.
      *
-     * @throws IOException if a socket can't be listened on; says which and why
+     * @throws IOException if a socket can't be listened on, or kept state can't be used; says which and why
      */
     public synchronized void start(ServeConfig config, Optional<Path> controlSocket) throws IOException {
         if (closed) {
@@ -36,7 +37,7 @@ public final class BackendProcess implements AutoCloseable {
         }
         try {
             for (VmConfig vm : config.vms()) {
-                vms.add(ServedVm.start(vm, this::publish, VmmStop::ask));
+                vms.add(ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, VmmStop::ask));
                 vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
                 vm.memory()
                         .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));

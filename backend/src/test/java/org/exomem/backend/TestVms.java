@@ -61,7 +61,8 @@ public final class TestVms implements AutoCloseable {
         Path control = folder.resolve("control");
         BackendProcess process = new BackendProcess();
         process.start(
-                new ServeConfig(Optional.of(control), balloonConfigs, memConfigs).checked(), Optional.of(control));
+                new ServeConfig(Optional.of(control), balloonConfigs, memConfigs, Optional.empty()).checked(),
+                Optional.of(control));
         return new TestVms(folder, process);
     }
 

@@ -39,6 +39,8 @@ final class BalloonedPages {
     private boolean aside;
     /** The pages are those of a driver that another process served. */
     private boolean takenOver;
+    /** The pages are those of a driver that goes on here next, wherever it stands. */
+    private boolean moved;
     /** No queue has run, or there was a reset, since the inflate queue stopped. */
     private boolean driverMayBeNew = true;
 
@@ -99,6 +101,14 @@ final class BalloonedPages {
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
 
+    /** The set and the position were replaced by those of another host, from which the VM has moved here. */
+    void movedHere() {
+        aside = true;
+        driverMayBeNew = true;
+        takenOver = false;
+        moved = true;
+    }
+
     /** Where the inflate queue was when that was last noted; 0 if it never was. */
     int position() {
         return position.get();
@@ -107,16 +117,17 @@ final class BalloonedPages {
     /**
      * @param now the position of the inflate queue, as {@code Virtqueue.base()}
      * @param initial a driver starts a new queue there
-     * @param moved how far that is from {@link #position}
+     * @param distance how far that is from {@link #position}
      * @param size the queue's size
      * @return true if the driver is the one whose pages these are
      */
-    boolean inflateQueueStarted(int now, boolean initial, int moved, int size) {
-        boolean goesOn = position.isSet() && !initial && moved <= (takenOver ? size : 0);
+    boolean inflateQueueStarted(int now, boolean initial, int distance, int size) {
+        boolean goesOn = position.isSet() && (!initial || moved) && distance <= (takenOver ? size : 0);
         boolean sameDriver = !driverMayBeNew || goesOn;
         aside = false;
         driverMayBeNew = false;
         takenOver = false;
+        moved = false;
         if (sameDriver) {
             pages.forEachRun((first, length) -> feed.offer(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
         } else {

@@ -44,8 +44,18 @@ final class Hinting {
         this.feed = feed;
         this.listener = listener;
         this.commandId = commandId;
-        // A driver may still hold the pages that it hinted to the process before this one.
-        this.state = commandId.isSet() ? HintingState.DONE : HintingState.IDLE;
+        this.state = stateAfterAnother();
+    }
+
+    /** A driver may still hold the pages that it hinted to the device that it had before this one. */
+    private HintingState stateAfterAnother() {
+        return commandId.isSet() ? HintingState.DONE : HintingState.IDLE;
+    }
+
+    /** The id was replaced by that of another host, from which the VM has moved here. */
+    void movedHere() {
+        hinted.clear();
+        enter(stateAfterAnother());
     }
 
     HintingState state() {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.SharedFile;
@@ -40,7 +41,9 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final StatisticsQueue statistics;
     private final StatisticsInterval statisticsInterval;
     private final DriverFields driverFields;
+    private final KeptBalloon kept;
     private final StoredNumber numPages;
+    private final BalloonState state;
     /** What each running queue is for, fixed when it starts; null for one that does not run or has no purpose. */
     private final @Nullable QueueRole[] roles = new QueueRole[MAX_QUEUES];
 
@@ -78,7 +81,9 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.listener = listener;
         this.pages = new BalloonedPages(feed, kept);
         this.driverFields = new DriverFields(kept);
+        this.kept = kept;
         this.numPages = kept.numPages;
+        this.state = new BalloonState(kept, this::moveHere);
         this.configUntold = kept.hasDriver();
         this.discarder = new Discarder(punch, this::hostFault);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId);
@@ -273,6 +278,20 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (configUntold && !initial) {
             configChanged();
         }
+    }
+
+    @Override
+    public DeviceState state() {
+        return state;
+    }
+
+    private void moveHere(MemorySegment moved) {
+        BalloonState.takePages(moved, kept);
+        BalloonState.takeNumbers(moved, kept);
+        pages.movedHere();
+        driverFields.putAside();
+        hinting.movedHere();
+        configUntold = true;
     }
 
     private void driverStarted(Virtqueue queue) {

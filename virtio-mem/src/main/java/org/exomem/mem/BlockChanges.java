@@ -131,11 +131,16 @@ final class BlockChanges {
         unfinished = false;
     }
 
-    /** Unplugs everything without a request. */
-    void reset(GuestMemory memory) throws LinuxException {
-        // Or a process that takes over would carry the last request out once more.
+    /** No request was the last: or a process that takes over would carry that out once more. */
+    void forget() {
         last.forget();
         unfinished = false;
+        mayComeAgain = false;
+    }
+
+    /** Unplugs everything without a request. */
+    void reset(GuestMemory memory) throws LinuxException {
+        forget();
         discardPlugged(memory);
         blocks.clear();
     }

@@ -2,8 +2,10 @@ package org.exomem.mem;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.function.LongUnaryOperator;
 import org.exomem.mem.Refusals.Reason;
 import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -38,6 +40,9 @@ public final class VirtioMem implements VhostUserDevice {
     private long requestedSize;
     private long usableSize;
     private boolean driverRuns;
+    private final BlocksState state;
+    /** The guest's memory came from elsewhere, and may have been filled where nothing is plugged. */
+    private boolean movedHere;
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
@@ -58,6 +63,7 @@ public final class VirtioMem implements VhostUserDevice {
         this.usableSize = Math.max(
                 Math.max(plan.usableSize(requestedSize), highestPluggedEnd()),
                 kept.usableSize().orElse(0));
+        this.state = new BlocksState(this, kept);
         keepSizes();
     }
 
@@ -145,6 +151,26 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
+    @Override
+    public DeviceState state() {
+        return state;
+    }
+
+    /** Takes the place of the device on the host that the VM has moved from. */
+    void moveHere(long requested, long usable, LongUnaryOperator mapWords) {
+        // A process that ends in between is not one that the front-end was told of as ready.
+        changes.forget();
+        for (long word = 0; word < blocks.words(); word++) {
+            blocks.setWord(word, mapWords.applyAsLong(word));
+        }
+        requestedSize = requested;
+        usableSize = usable;
+        keepSizes();
+        movedHere = true;
+        refusals.forget();
+        listener.pluggedSizeChanged(pluggedSize());
+    }
+
     private void shrinkUsable() {
         usableSize = plan.usableSize(requestedSize);
         keepSizes();
@@ -206,9 +232,10 @@ public final class VirtioMem implements VhostUserDevice {
         driverRuns = true;
         try {
             changes.takeOver(memory);
-            if (queue.isAtStart()) {
+            if (queue.isAtStart() || movedHere) {
                 changes.discardUnplugged(memory);
             }
+            movedHere = false;
         } catch (LinuxException e) {
             Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
         }

@@ -79,7 +79,7 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--config",
             paramLabel = "FILE",
-            description = "YAML file: control, a list of balloons, and one of mems.")
+            description = "YAML file: control, state, a list of balloons, and one of mems.")
     @Nullable
     Path config;
 
@@ -90,6 +90,14 @@ final class ServeCommand implements Callable<Integer> {
                     + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
     @Nullable
     String control;
+
+    @Option(
+            names = "--state",
+            paramLabel = "DIR",
+            description = "Keeps there what is plugged and what is in the balloons, in a file for each device, so that "
+                    + "exomem can end in any way, be started again, and go on. Default: kept in memory only.")
+    @Nullable
+    Path state;
 
     @Option(
             names = "--balloon",
@@ -154,7 +162,8 @@ final class ServeCommand implements Callable<Integer> {
             all.add(byConvention(new Attachment.Inherited(fd)));
         }
         ServeConfig fromFile = config == null ? ServeConfig.NOTHING : ConfigFile.read(config);
-        return fromFile.and(new ServeConfig(Optional.empty(), all, allMems));
+        return fromFile.and(new ServeConfig(
+                Optional.empty(), all, allMems, Optional.ofNullable(state).map(Path::toAbsolutePath)));
     }
 
     private static BalloonConfig byConvention(Attachment attachment) {

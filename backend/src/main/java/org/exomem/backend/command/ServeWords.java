@@ -41,6 +41,12 @@ final class ServeWords {
                 }
                 serve.control = value;
             }
+            case "--state" -> {
+                if (serve.state != null) {
+                    return false;
+                }
+                serve.state = Path.of(value);
+            }
             case "--config" -> {
                 if (serve.config != null) {
                     return false;

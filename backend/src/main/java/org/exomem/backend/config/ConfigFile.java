@@ -21,6 +21,7 @@ import java.util.function.Supplier;
  *
  * <pre>
  * control: /run/exomem.sock
+ * state: /var/lib/exomem
  * balloons:
  *   - vm: alpha
  *     socket: /run/alpha-balloon.sock
@@ -40,6 +41,7 @@ public final class ConfigFile {
     private final Path file;
     private final YAMLParser yaml;
     private Optional<Path> control = Optional.empty();
+    private Optional<Path> state = Optional.empty();
     private final List<BalloonConfig> balloons = new ArrayList<>();
     private final List<MemoryConfig> mems = new ArrayList<>();
 
@@ -70,15 +72,16 @@ public final class ConfigFile {
             }
             switch (key) {
                 case "control" -> control = Optional.of(resolved(scalar(key)));
+                case "state" -> state = Optional.of(resolved(scalar(key)));
                 case "balloons" -> devices(key, "a balloon", BalloonWords::new, balloons);
                 case "mems" -> devices(key, "a memory device", MemoryWords::new, mems);
-                default -> throw complaint("\"" + key + "\" is not a key; there are balloons, mems and control");
+                default -> throw complaint("\"" + key + "\" is not a key; there are balloons, mems, control and state");
             }
         }
         if (yaml.nextToken() != null) {
             throw complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, balloons, mems);
+        return new ServeConfig(control, balloons, mems, state);
     }
 
     private <C> void devices(String key, String kind, Supplier<DeviceWords<C>> words, List<C> devices)

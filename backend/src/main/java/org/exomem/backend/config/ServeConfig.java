@@ -15,8 +15,10 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param control the path of the control socket, if one was given
  * @param balloons each with a VM, a socket or a descriptor of its own
  * @param mems memory devices, each with a socket or a descriptor of its own
+ * @param state the directory in which devices keep their state, if they do
  */
-public record ServeConfig(Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems) {
+public record ServeConfig(
+        Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
     /** Nothing at all, to begin with. */
     public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
 
@@ -27,7 +29,7 @@ public record ServeConfig(Optional<Path> control, List<BalloonConfig> balloons, 
 
     /** Balloons only. */
     public ServeConfig(Optional<Path> control, List<BalloonConfig> balloons) {
-        this(control, balloons, List.of());
+        this(control, balloons, List.of(), Optional.empty());
     }
 
     /** One balloon from a {@code --balloon} option. */
@@ -48,13 +50,13 @@ public record ServeConfig(Optional<Path> control, List<BalloonConfig> balloons, 
         }
     }
 
-    /** The devices of both, these first; the other's control socket before this one's. */
+    /** The devices of both, these first; the other's control socket and directory for state before this one's. */
     public ServeConfig and(ServeConfig other) {
         List<BalloonConfig> allBalloons = new ArrayList<>(balloons);
         allBalloons.addAll(other.balloons);
         List<MemoryConfig> allMems = new ArrayList<>(mems);
         allMems.addAll(other.mems);
-        return new ServeConfig(other.control.or(() -> control), allBalloons, allMems);
+        return new ServeConfig(other.control.or(() -> control), allBalloons, allMems, other.state.or(() -> state));
     }
 
     /** The devices by their VMs, in the order in which the VMs are named. */

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.vhostuser.memory.BitStore;
@@ -21,13 +22,16 @@ import org.jspecify.annotations.Nullable;
  * body:
  *    0 numbers       as KeptBalloon lays them out
  *   64 incomplete    stored number, set if a page is in the balloon and not in the file
+ *   72 size          stored number, signed: what the operator wants the guest to have, without what memory devices
+ *                    have plugged, in pages of 4096 bytes
  *  128 chunks        bit store: which of 16384 chunks there are
  * 4096 chunk 0       bit store of 262144 bits, padded to 36864 bytes
  *      chunk 1 ...
  * </pre>
  */
-public final class BalloonStateFile implements AutoCloseable {
+public final class BalloonStateFile implements KeptState {
     private static final long INCOMPLETE = KeptBalloon.BYTES;
+    private static final long SIZE = INCOMPLETE + StoredNumber.BYTES;
     private static final long CHUNKS = 128;
     private static final long FIRST_CHUNK = 4096;
     private static final long PAGE = 4096;
@@ -38,6 +42,7 @@ public final class BalloonStateFile implements AutoCloseable {
 
     private final StateFile file;
     private final StoredNumber incomplete;
+    private final StoredNumber size;
     private final BitStore present;
     private final KeptBalloon kept;
     private final Consumer<String> hostFault;
@@ -47,6 +52,7 @@ public final class BalloonStateFile implements AutoCloseable {
         this.hostFault = hostFault;
         MemorySegment front = file.map(0, FIRST_CHUNK);
         this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of a set that is not complete");
+        this.size = StoredNumber.open(front, SIZE, "the size that the guest is to have");
         this.present = BitStore.open(front.asSlice(CHUNKS, BitStore.bytes(MOST_CHUNKS)), MOST_CHUNKS);
         Map<Integer, BitStore> chunks = new HashMap<>();
         for (int i = 0; i < MOST_CHUNKS; i++) {
@@ -117,13 +123,26 @@ public final class BalloonStateFile implements AutoCloseable {
         return kept;
     }
 
+    /**
+     * What the operator last wanted the guest to have, without what memory devices had plugged: bytes, perhaps fewer than
+     * 0; empty if nothing was said. So the wish needs no change when the guest plugs more, and is right at any instant.
+     */
+    public OptionalLong size() {
+        return size.isSet() ? OptionalLong.of(size.get() * PAGE) : OptionalLong.empty();
+    }
+
+    /** Keeps what {@link #size} gives, to the page, up to 8 TiB. */
+    public void keepSize(long bytes) {
+        size.set((int) Math.clamp(bytes / PAGE, Integer.MIN_VALUE, Integer.MAX_VALUE));
+    }
+
     /** True if there was no state before. */
     public boolean isNew() {
         return file.isNew();
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         file.close();
     }
 }

@@ -7,7 +7,7 @@ import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.vhostuser.memory.CorruptBitsException;
 
 /** A memory device's state file: after the header what {@link KeptBlocks} lays out. */
-public final class MemoryStateFile implements AutoCloseable {
+public final class MemoryStateFile implements KeptState {
     private final StateFile file;
     private final KeptBlocks kept;
 
@@ -41,7 +41,7 @@ public final class MemoryStateFile implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         file.close();
     }
 }

@@ -20,6 +20,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The state of one device in a file: a {@link StateHeader}, then a body that is mapped. What is stored there outlives this
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 final class StateFile implements AutoCloseable {
     private static final FileAttribute<?> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final Logger LOG = LoggerFactory.getLogger(StateFile.class);
     private static final int ZEROS = 1 << 16;
     /**
      * The files that this process has open. Linux forgets the locks of a process on a file as soon as it closes any
@@ -172,10 +175,14 @@ final class StateFile implements AutoCloseable {
 
     /** Lets another process have the file. The mapped parts can't be used any more. */
     @Override
-    public void close() throws IOException {
+    public void close() {
         if (arena.scope().isAlive()) {
             arena.close();
-            channel.close();
+            try {
+                channel.close();
+            } catch (IOException e) {
+                LOG.warn("state file {} could not be closed: {}", path, e.getMessage());
+            }
             OPEN.remove(path.toAbsolutePath().normalize());
         }
     }

@@ -11,18 +11,28 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.state.BalloonStateFile;
+import org.exomem.backend.state.KeptState;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A VM with a balloon, memory devices, or both, on an event loop of its own. */
 public final class ServedVm implements VirtualMachine, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedVm.class);
+
     private final String name;
     private final EventLoop loop;
     private final List<VmMemory> memory = new ArrayList<>();
+    private final List<KeptState> states = new ArrayList<>();
     private @Nullable VmBalloon balloon;
 
     private ServedVm(String name) {
@@ -33,15 +43,18 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /**
      * Starts the VM's event loop and attaches its devices.
      *
+     * @param state where the state of its devices is kept, if it is
      * @param events is told on the VM's loop what happens
      * @param stop is asked where a guest is to be stopped
-     * @throws IOException if a socket can't be listened on
+     * @throws IOException if a socket can't be listened on, or a device's state can't be used
      */
-    public static ServedVm start(VmConfig config, Consumer<VmEvent> events, GuestStop stop) throws IOException {
+    public static ServedVm start(
+            VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
+            throws IOException {
         ServedVm vm = new ServedVm(config.name());
         try {
             // A guest may come to the first device before the last one is there: everything happens on the loop.
-            vm.loop.submit(() -> vm.attach(config, events, stop)).join();
+            vm.loop.submit(() -> vm.attach(config, state, events, stop)).join();
             return vm;
         } catch (CompletionException e) {
             vm.close();
@@ -52,14 +65,38 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    private ServedVm attach(VmConfig config, Consumer<VmEvent> events, GuestStop stop) throws IOException {
+    private ServedVm attach(VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
+            throws IOException {
         if (config.balloon().isPresent()) {
-            balloon = new VmBalloon(config.balloon().get(), loop, events, this::unplugged);
+            Optional<BalloonStateFile> file = Optional.empty();
+            if (state.isPresent()) {
+                file = Optional.of(keep(state.get().balloon(name, what -> hostFault(events, what))));
+            }
+            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged);
         }
         for (MemoryConfig device : config.memory()) {
-            memory.add(new VmMemory(device, loop, events, this::grewBy, stop));
+            KeptBlocks kept = state.isEmpty()
+                    ? KeptBlocks.ofHeap(device.plan())
+                    : keep(state.get().memory(name, device.id(), device.plan())).kept();
+            memory.add(new VmMemory(device, kept, loop, events, this::grewBy, stop));
         }
+        // What is plugged from before is a part of what the balloon's operator wants, as if it were plugged now.
+        grewBy(plugged());
         return this;
+    }
+
+    private long plugged() {
+        return memory.stream().mapToLong(VmMemory::plugged).sum();
+    }
+
+    private <S extends KeptState> S keep(S file) {
+        states.add(file);
+        return file;
+    }
+
+    private void hostFault(Consumer<VmEvent> events, String what) {
+        LOG.warn("{} {}: {}", name, VmBalloon.NAME, what);
+        events.accept(new VmEvent.Fault(name, VmBalloon.NAME, FaultKind.HOST, what));
     }
 
     /** How much of the memory that the balloon's front-end shares is not plugged. */
@@ -92,7 +129,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> resize(long bytes) {
-        return run(() -> balloon().resize(bytes));
+        return run(() -> balloon().resize(bytes, plugged()));
     }
 
     @Override
@@ -182,7 +219,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return loop.submit(call);
     }
 
-    /** Disconnects everybody, removes the sockets and ends the loop. */
+    /** Disconnects everybody, removes the sockets, ends the loop and lets go of the state. */
     @Override
     public void close() {
         if (balloon != null) {
@@ -190,5 +227,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
         memory.forEach(VmMemory::close);
         loop.close();
+        // Last: nobody may touch them any more.
+        states.forEach(KeptState::close);
     }
 }

@@ -1,14 +1,17 @@
 package org.exomem.backend.vm;
 
 import java.io.IOException;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.balloon.BalloonFeatures;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
+import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
@@ -36,17 +39,35 @@ final class VmBalloon implements AutoCloseable {
     private final Unplugged unplugged;
     private final VirtioBalloon balloon;
     private final Endpoint endpoint;
+    private final Optional<BalloonStateFile> state;
     private OptionalLong wish;
 
-    /** @throws IOException if the socket can't be listened on */
-    VmBalloon(BalloonConfig config, EventLoop loop, Consumer<VmEvent> events, Unplugged unplugged) throws IOException {
+    /**
+     * @param state where its state is kept, if it is; stays the caller's
+     * @throws IOException if the socket can't be listened on
+     */
+    VmBalloon(
+            BalloonConfig config,
+            Optional<BalloonStateFile> state,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            Unplugged unplugged)
+            throws IOException {
         this.config = config;
         this.events = events;
         this.unplugged = unplugged;
-        this.wish = config.size();
-        this.balloon = new VirtioBalloon(config.options(), new DriverWatch(), new PageFeed(1), loop);
-        balloon.setStatisticsInterval(config.statisticsInterval());
         FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, events, () -> {});
+        this.state = state;
+        this.wish = state.map(BalloonStateFile::size)
+                .filter(OptionalLong::isPresent)
+                .orElse(config.size());
+        this.balloon = new VirtioBalloon(
+                config.options(),
+                state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
+                new DriverWatch(),
+                new PageFeed(1),
+                loop);
+        balloon.setStatisticsInterval(config.statisticsInterval());
         this.endpoint = watch.attach(config.attachment(), balloon, loop);
     }
 
@@ -72,8 +93,10 @@ final class VmBalloon implements AutoCloseable {
         return Math.max(0, memory - (pages << PAGE_SHIFT));
     }
 
-    void resize(long bytes) {
+    /** @param plugged what memory devices have plugged, which is a part of the wish */
+    void resize(long bytes, long plugged) {
         wish = OptionalLong.of(bytes);
+        state.ifPresent(file -> file.keepSize(bytes - plugged));
         applyWish();
     }
 

@@ -37,22 +37,28 @@ final class VmMemory implements AutoCloseable {
     private EventLoop.@Nullable Timer nextLook;
 
     /**
+     * @param kept its state from before
      * @param grewBy is told by how much the guest has grown, or shrunk if negative
      * @throws IOException if the socket can't be listened on
      */
-    VmMemory(MemoryConfig config, EventLoop loop, Consumer<VmEvent> events, LongConsumer grewBy, GuestStop stop)
+    VmMemory(
+            MemoryConfig config,
+            KeptBlocks kept,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            LongConsumer grewBy,
+            GuestStop stop)
             throws IOException {
         this.config = config;
         this.loop = loop;
         this.events = events;
         this.grewBy = grewBy;
-        this.device = new VirtioMem(
-                KeptBlocks.ofHeap(config.plan()), config.preallocate(), config.requested(), new DriverWatch());
+        this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch());
         this.plugged = device.pluggedSize();
         FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), events, this::presenceChanged);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
-        if (plugged != config.requested()) {
-            job = newJob(config.requested());
+        if (plugged != device.requestedSize()) {
+            job = newJob(device.requestedSize());
         }
         this.endpoint = watch.attach(config.attachment(), device, loop);
         patrol.start();
@@ -129,6 +135,11 @@ final class VmMemory implements AutoCloseable {
     /** The part of the region that is not plugged. */
     long unplugged() {
         return config.plan().size() - plugged;
+    }
+
+    /** The size of all plugged blocks. */
+    long plugged() {
+        return plugged;
     }
 
     long address() {

@@ -53,7 +53,7 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems and control
+            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control and state
             'control: a~control: b'                              | 2: "control" is given twice
             'control: [a]'                                       | 1: "control" must be a single value
             'control: ""'                                        | 1: the path is empty

@@ -28,8 +28,7 @@ import org.exomem.vhostuser.memory.PageFeed;
  */
 final class DevicesProcess implements AutoCloseable {
     static final long MIB = 1 << 20;
-    static final MemoryRegionPlan PLAN =
-            new MemoryRegionPlan(4L << 30, 256 * MIB, 2 * MIB, OptionalInt.empty());
+    static final MemoryRegionPlan PLAN = new MemoryRegionPlan(4L << 30, 256 * MIB, 2 * MIB, OptionalInt.empty());
 
     private final Process process;
     private final BufferedReader answers;
@@ -121,8 +120,7 @@ final class DevicesProcess implements AutoCloseable {
 
     /** The devices of one VM. */
     private static final class Devices implements EndpointListener, MemListener, BalloonListener {
-        private static final BalloonOptions OPTIONS =
-                new BalloonOptions(true, false, false, false, false, false, true);
+        private static final BalloonOptions OPTIONS = new BalloonOptions(true, false, false, false, false, false, true);
 
         private final int vm;
         private final EventLoop loop;

@@ -38,12 +38,7 @@ final class GuestBalloon extends GuestDevice {
     /** @param pages how many of the guest's pages go in and out */
     GuestBalloon(GuestRam ram, Path sockets, int vm, long features, boolean tracked, int pages, Random random)
             throws IOException {
-        super(
-                ram,
-                DevicesProcess.balloonSocket(sockets, vm),
-                2,
-                features | BalloonFeatures.MUST_TELL_HOST,
-                tracked);
+        super(ram, DevicesProcess.balloonSocket(sockets, vm), 2, features | BalloonFeatures.MUST_TELL_HOST, tracked);
         this.vm = vm;
         this.random = random;
         this.buffers = ram.allocate(2L * AT_ONCE * MOST_PAGES * 4, 4);
@@ -90,9 +85,10 @@ final class GuestBalloon extends GuestDevice {
             } else {
                 inside.andNot(moved);
             }
-            moved.stream().forEach(page -> assertThat(ram.getInt(address(page)))
-                    .as("VM %d: page %d was given to the host", vm, page)
-                    .isZero());
+            moved.stream()
+                    .forEach(page -> assertThat(ram.getInt(address(page)))
+                            .as("VM %d: page %d was given to the host", vm, page)
+                            .isZero());
             answers++;
         });
     }
@@ -105,9 +101,13 @@ final class GuestBalloon extends GuestDevice {
     void check(DevicesProcess process) throws IOException {
         drain(INFLATE);
         drain(DEFLATE);
-        assertThat(process.pagesInBalloon(vm)).as("VM %d: pages in the balloon", vm).isEqualTo(inside.cardinality());
+        assertThat(process.pagesInBalloon(vm))
+                .as("VM %d: pages in the balloon", vm)
+                .isEqualTo(inside.cardinality());
         ByteBuffer config = config();
-        assertThat(Integer.toUnsignedLong(config.getInt(0))).as("VM %d: num_pages", vm).isEqualTo(numPages);
+        assertThat(Integer.toUnsignedLong(config.getInt(0)))
+                .as("VM %d: num_pages", vm)
+                .isEqualTo(numPages);
         assertThat(config.getInt(4)).as("VM %d: actual", vm).isEqualTo(actual);
         if (random.nextInt(3) == 0) {
             long wish = random.nextInt(pages + 1);
@@ -134,6 +134,8 @@ final class GuestBalloon extends GuestDevice {
             }
             drain(DEFLATE);
         }
-        assertThat(process.pagesInBalloon(vm)).as("VM %d: pages that the guest does not know of", vm).isZero();
+        assertThat(process.pagesInBalloon(vm))
+                .as("VM %d: pages that the guest does not know of", vm)
+                .isZero();
     }
 }

@@ -44,8 +44,7 @@ final class GuestBlocks extends GuestDevice {
     private long usable = usable(requested);
     long answers;
 
-    GuestBlocks(GuestRam ram, Path sockets, int vm, long features, boolean tracked, Random random)
-            throws IOException {
+    GuestBlocks(GuestRam ram, Path sockets, int vm, long features, boolean tracked, Random random) throws IOException {
         super(ram, DevicesProcess.memorySocket(sockets, vm), 1, features | 0b110, tracked);
         this.vm = vm;
         this.random = random;

@@ -111,7 +111,9 @@ abstract class GuestDevice implements AutoCloseable {
 
     /** Takes what the device has answered. */
     void poll(int queue) throws IOException {
-        for (Used used = rings.get(queue).poll(); used != null; used = rings.get(queue).poll()) {
+        for (Used used = rings.get(queue).poll();
+                used != null;
+                used = rings.get(queue).poll()) {
             take(queue, used);
         }
     }
@@ -127,8 +129,8 @@ abstract class GuestDevice implements AutoCloseable {
     private void take(int queue, Used used) throws IOException {
         Outstanding first = outstanding.get(queue).remove();
         if (first.id() != used.id()) {
-            throw new IOException("queue " + queue + ": chain " + used.id() + " came back, and " + first.id()
-                    + " was first");
+            throw new IOException(
+                    "queue " + queue + ": chain " + used.id() + " came back, and " + first.id() + " was first");
         }
         first.request().answered(used);
     }

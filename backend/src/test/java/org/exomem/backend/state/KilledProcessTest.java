@@ -40,17 +40,16 @@ class KilledProcessTest {
     void makeGuests() throws IOException {
         System.out.println("KilledProcessTest: seed " + seed + " (-Dexomem.seed=" + seed + ")");
         for (int vm = 0; vm < VMS; vm++) {
-            GuestRam ram = GuestRam.ofLayout(
-                    0, RAM, DevicesProcess.PLAN.address(), DevicesProcess.PLAN.size());
+            GuestRam ram = GuestRam.ofLayout(0, RAM, DevicesProcess.PLAN.address(), DevicesProcess.PLAN.size());
             rams.add(ram);
-            // All kinds of rings, and front-ends that keep in-flight memory and that don't. A packed balloon whose front-end
+            // All kinds of rings, and front-ends that keep in-flight memory and that don't. A packed balloon whose
+            // front-end
             // does not is left out: it begins anew when it is found at its initial position (BalloonedPages).
             boolean tracked = vm % 2 == 0;
             long event = vm % 3 == 0 ? Features.EVENT_IDX : 0;
             long packed = vm % 4 >= 2 ? Features.RING_PACKED : 0;
             memories.add(new GuestBlocks(ram, folder, vm, event | packed, tracked, random));
-            balloons.add(
-                    new GuestBalloon(ram, folder, vm, event | (tracked ? packed : 0), tracked, 2048, random));
+            balloons.add(new GuestBalloon(ram, folder, vm, event | (tracked ? packed : 0), tracked, 2048, random));
         }
         devices.addAll(memories);
         devices.addAll(balloons);
@@ -61,7 +60,8 @@ class KilledProcessTest {
         devices.forEach(GuestDevice::close);
         rams.forEach(GuestRam::close);
         System.out.println("KilledProcessTest: seed " + seed + ", " + deaths + " deaths of a process with " + VMS
-                + " VMs, " + memories.stream().mapToLong(memory -> memory.answers).sum() + " answers about blocks, "
+                + " VMs, "
+                + memories.stream().mapToLong(memory -> memory.answers).sum() + " answers about blocks, "
                 + balloons.stream().mapToLong(balloon -> balloon.answers).sum() + " about pages");
     }
 

@@ -38,6 +38,8 @@ final class Connection {
     private EventLoop.@Nullable Watch watch;
     private boolean spoken;
     private boolean open;
+    /** Nothing more is read until what was asked for can be answered. */
+    private boolean pausing;
 
     /** @param ended is called once, when the connection has ended, with the reason */
     Connection(
@@ -70,7 +72,7 @@ final class Connection {
     /** Takes what has arrived, the peer's end included. */
     void readable() {
         try {
-            while (open) {
+            while (open && !pausing) {
                 switch (reader.read()) {
                     case MESSAGE -> handleMessage();
                     case WAITING -> {
@@ -97,6 +99,36 @@ final class Connection {
         Header header = reader.header();
         List<Fd> fds = reader.takeFds();
         RequestType type = RequestType.of(header.request());
+        if (type == RequestType.CHECK_DEVICE_STATE && session.stateTransfers().isUnderWay()) {
+            pauseFor(type, header, fds);
+            return;
+        }
+        answer(type, header, fds);
+    }
+
+    /**
+     * "The back-end responds once it knows whether the transfer and processing was successful or not" (vhost-user,
+     * "Migrating back-end state"): the event loop does not wait for that, this connection does.
+     */
+    private void pauseFor(RequestType type, Header header, List<Fd> fds) {
+        pausing = true;
+        stopWatching();
+        session.stateTransfers().whenOver(() -> {
+            if (!open) {
+                return;
+            }
+            pausing = false;
+            watch = loop.watch(socket.fd(), this::readable);
+            try {
+                answer(type, header, fds);
+            } catch (IOException | RuntimeException | InternalError e) {
+                failed(e);
+            }
+            readable();
+        });
+    }
+
+    private void answer(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
         Reply reply;
         try {
             reply = handle(type, header, fds);
@@ -142,6 +174,12 @@ final class Connection {
     private @Nullable Reply refusal(@Nullable RequestType type, Header header) {
         if (type == RequestType.GET_CONFIG) {
             return Reply.empty();
+        }
+        if (type == RequestType.SET_DEVICE_STATE_FD) {
+            return Reply.stateFailure();
+        }
+        if (type == RequestType.CHECK_DEVICE_STATE) {
+            return Reply.u64(FAILED);
         }
         boolean hasOwnReply = type == RequestType.GET_VRING_BASE || type == RequestType.GET_INFLIGHT_FD;
         if (type == RequestType.SET_LOG_BASE || !hasOwnReply && wantsAcknowledgement(header)) {
@@ -207,10 +245,7 @@ final class Connection {
             return;
         }
         open = false;
-        if (watch != null) {
-            watch.close();
-            watch = null;
-        }
+        stopWatching();
         reader.discard();
         try {
             session.close();
@@ -218,6 +253,13 @@ final class Connection {
             socket.close();
             listener.disconnected(reason);
             ended.accept(reason);
+        }
+    }
+
+    private void stopWatching() {
+        if (watch != null) {
+            watch.close();
+            watch = null;
         }
     }
 }

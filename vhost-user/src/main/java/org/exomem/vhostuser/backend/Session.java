@@ -34,6 +34,7 @@ final class Session implements DeviceLink {
     private final Negotiation negotiation;
     private final Rings rings;
     private final BackEndChannel backEndChannel;
+    private final StateTransfers stateTransfers;
     private @Nullable DirtyLog log;
     private @Nullable EventFd logNotifier;
     private int status;
@@ -45,6 +46,7 @@ final class Session implements DeviceLink {
         this.listener = listener;
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop);
+        this.stateTransfers = new StateTransfers(device, loop, listener);
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
                 process(ring);
@@ -52,6 +54,10 @@ final class Session implements DeviceLink {
                 failed.accept(e);
             }
         });
+    }
+
+    StateTransfers stateTransfers() {
+        return stateTransfers;
     }
 
     Negotiation negotiation() {
@@ -69,7 +75,7 @@ final class Session implements DeviceLink {
         return switch (request) {
             case GetFeatures() -> Reply.u64(negotiation.offered());
             case SetFeatures(long features) -> done(() -> setFeatures(features));
-            case GetProtocolFeatures() -> Reply.u64(Negotiation.offeredProtocol());
+            case GetProtocolFeatures() -> Reply.u64(negotiation.offeredProtocol());
             case SetProtocolFeatures(long features) -> done(() -> negotiation.acknowledgeProtocol(features));
             case GetQueueNum() -> Reply.u64(device.maxQueues());
             case SetOwner() -> null;
@@ -102,15 +108,14 @@ final class Session implements DeviceLink {
             case SetInflightFd(var description, var file) ->
                 done(() -> rings.trackInflight(
                         InflightBuffer.map(description, file, negotiation.acknowledged(), device.maxQueues())));
+            case SetDeviceStateFd(var wanted, var channel) -> {
+                stateTransfers.begin(wanted.direction(), channel, rings.anyStarted());
+                yield Reply.noStateChannel();
+            }
+            case CheckDeviceState() -> stateTransfers.check();
             // Their protocol features are not offered, so the connection has refused them before this.
-            case VringKick _,
-                    SetVringEndian _,
-                    PostcopyAdvise _,
-                    PostcopyListen _,
-                    PostcopyEnd _,
-                    SetDeviceStateFd _,
-                    CheckDeviceState _,
-                    GetShmemConfig _ -> throw new FrontEndFault(request + " belongs to a feature that is not offered");
+            case VringKick _, SetVringEndian _, PostcopyAdvise _, PostcopyListen _, PostcopyEnd _, GetShmemConfig _ ->
+                throw new FrontEndFault(request + " belongs to a feature that is not offered");
         };
     }
 
@@ -222,6 +227,9 @@ final class Session implements DeviceLink {
     }
 
     private void kickArrived(int index, @Nullable Fd notifier) throws LinuxException {
+        if (stateTransfers.isLoading()) {
+            throw new FrontEndFault("queue " + index + " was started while the device's state is being loaded");
+        }
         try {
             rings.setKick(index, notifier);
         } catch (DriverFault e) {
@@ -300,6 +308,7 @@ final class Session implements DeviceLink {
 
     /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
     void close() {
+        stateTransfers.close();
         memory.logTo(null);
         rings.close();
         device.disconnected();

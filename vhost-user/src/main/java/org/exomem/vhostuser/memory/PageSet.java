@@ -165,6 +165,37 @@ public final class PageSet {
         count = 0;
     }
 
+    /** The chunks that the set can have pages in: 0 up to before this number. */
+    public int chunks() {
+        return chunks.length;
+    }
+
+    /** True if no page of a chunk is in the set. */
+    public boolean isEmpty(int chunk) {
+        Chunk found = chunk < chunks.length ? chunks[chunk] : null;
+        if (found != null) {
+            for (long word : found.words) {
+                if (word != 0) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    /** 64 pages of a chunk, the lowest in bit 0; {@code word} counts from 0 on in the chunk. */
+    public long word(int chunk, int word) {
+        Chunk found = chunk < chunks.length ? chunks[chunk] : null;
+        return found == null ? 0 : found.words[word];
+    }
+
+    /** Puts 64 pages of a chunk in or out, as {@link #word} gives them. */
+    public void setWord(int chunk, int word, long pages) {
+        Chunk found = chunkToWrite((long) chunk << CHUNK_PAGE_BITS);
+        count += Long.bitCount(pages) - Long.bitCount(found.words[word]);
+        found.set(word, pages);
+    }
+
     /** Gives every run of neighbouring pages, in ascending order, as first page and length in pages. */
     public void forEachRun(BiConsumer<Long, Long> run) {
         long first = -1;
