@@ -204,11 +204,7 @@ public final class ResizeJob {
     }
 
     private void stall(String why) {
-        boolean news = !why.equals(reason);
         reason = why;
-        if (status == Status.STALLED && news) {
-            listener.accept(state());
-        }
         change(Status.STALLED);
     }
 

@@ -192,6 +192,11 @@ public final class VirtioMem implements VhostUserDevice {
         return features;
     }
 
+    /** True if the driver has agreed not even to read unplugged blocks. */
+    public boolean mustNotAccessUnplugged() {
+        return (features & UNPLUGGED_INACCESSIBLE) != 0;
+    }
+
     @Override
     public int maxQueues() {
         return 1;

@@ -1,0 +1,62 @@
+package org.exomem.mem;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.OptionalInt;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class BlockBackingTest {
+    private static final long MIB = 1 << 20;
+    private static final long ADDRESS = 4L << 30;
+
+    private final GuestMemory memory = new GuestMemory();
+    private final BlockBacking backing =
+            new BlockBacking(new MemoryRegionPlan(ADDRESS, 8 * MIB, MIB, OptionalInt.empty()));
+
+    @AfterEach
+    void close() {
+        memory.close();
+    }
+
+    private void share(long address, long size, SharedFile file) throws LinuxException {
+        memory.add(MemoryRegion.map(address, size, address, 0, file));
+    }
+
+    @Test
+    void memoryThatCoversTheRegionLacksNothing() throws LinuxException {
+        share(ADDRESS - 4 * MIB, 8 * MIB, SharedFile.memfd("a", 8 * MIB));
+        share(ADDRESS + 4 * MIB, 8 * MIB, SharedFile.memfd("b", 8 * MIB));
+        assertThat(backing.missing(memory)).isNull();
+        assertThat(backing.covers(memory, 0, 8)).isTrue();
+    }
+
+    @Test
+    void gapIsToldWithItsAddress() throws LinuxException {
+        share(ADDRESS, 4 * MIB, SharedFile.memfd("a", 4 * MIB));
+        assertThat(backing.missing(memory))
+                .isEqualTo(
+                        "the front-end shares no memory at 0x100400000, which belongs to the device's region of 8388608"
+                                + " bytes from 0x100000000 on: blocks there can't be plugged");
+        assertThat(backing.covers(memory, 0, 4)).isTrue();
+        assertThat(backing.covers(memory, 3, 2)).isFalse();
+    }
+
+    @Test
+    void pagesLargerThanABlockAreRefusedClearly() throws IOException {
+        try (HugePages pages = HugePages.reserve(4)) {
+            share(ADDRESS, 8 * MIB, SharedFile.hugeMemfd("huge", 8 * MIB, HugePages.SIZE));
+            assertThat(backing.missing(memory))
+                    .isEqualTo(
+                            "the front-end's memory at 0x100000000 is of pages of 2097152 bytes, larger than the blocks"
+                                    + " of 1048576: no block there can be plugged; choose a block size of at least the pages'");
+            assertThat(backing.covers(memory, 0, 2)).isFalse();
+            memory.close();
+        }
+    }
+}
