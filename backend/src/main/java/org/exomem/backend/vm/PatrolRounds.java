@@ -79,21 +79,27 @@ final class PatrolRounds {
         }
         bytes += round.bytes();
         blocks += round.blocks();
+        Violation action = action();
         LOG.warn(
                 "{} {}: the guest uses {} bytes in {} blocks that it gave up (policy: {})",
                 config.vm(),
                 config.id(),
                 round.bytes(),
                 round.blocks(),
-                config.violation().word());
-        events.accept(new VmEvent.GuestViolation(
-                config.vm(), config.id(), round.bytes(), round.blocks(), config.violation()));
-        if (config.violation() == Violation.STOP) {
+                action.word());
+        events.accept(new VmEvent.GuestViolation(config.vm(), config.id(), round.bytes(), round.blocks(), action));
+        if (action == Violation.STOP) {
             config.vmmQmp()
                     .ifPresent(qmp -> stop.stop(
                             qmp,
                             why -> loop.execute(
                                     () -> faults.fault(FaultKind.HOST, "the guest was not stopped: " + why))));
         }
+    }
+
+    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged; nobody is stopped for that. */
+    private Violation action() {
+        boolean mayRead = !device.mustNotAccessUnplugged();
+        return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : config.violation();
     }
 }
