@@ -29,7 +29,7 @@ import picocli.CommandLine.Parameters;
             "  exomem mem web                  what the VM's memory devices have",
             "  exomem mem web 4G               wants 4 GiB to be plugged, and returns at once",
             "  exomem mem web 4G --wait        and waits until the guest has done it",
-            "  exomem mem web m1 +1G           1 GiB more than was asked for, of the device m1",
+            "  exomem mem web m1 +1G           1 GiB more than was asked for, of device m1",
             "  exomem mem web m1 --cancel      the guest stays as large as it is now",
             "  exomem mem web m1 0 --wait      all of it back to the host"
         })

@@ -15,8 +15,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Unplugs everything of a VM's memory devices, as a reset of the whole machine does.",
             "",
-            "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself when it "
-                    + "boots, so this is for other guests, and for a VM that starts anew. Never use it while a guest "
+            "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself when "
+                    + "it boots, so this is for other guests, and for a VM that starts anew. Never use it while a guest "
                     + "runs that has memory plugged: it would lose what is in it."
         },
         footerHeading = "%nExamples:%n",

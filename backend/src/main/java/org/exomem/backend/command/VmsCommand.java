@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "vms",
         description =
-                "Lists the VMs: their memory, what they use of it now, and what was asked for; or their memory devices.",
+                "Lists the VMs: their memory, what they use of it now, and what was asked for. Or their memory devices.",
         footerHeading = "%nColumns:%n",
         footer = {
             "  MEMORY   what the VMM shares of the guest's memory",

@@ -34,8 +34,8 @@ import java.util.function.Supplier;
  *     size: 8G
  * </pre>
  *
- * The words of a device are those of {@code --balloon} and {@code --mem}. Read token by token, because values must stay the text that was
- * written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints need their line.
+ * The words of a device are those of {@code --balloon} and {@code --mem}. Read token by token, because values must stay
+ * the text that was written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints need their line.
  */
 public final class ConfigFile {
     private final Path file;

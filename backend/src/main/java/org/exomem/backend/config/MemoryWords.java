@@ -84,7 +84,8 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
         if (address == null || size == null) {
             throw new ConfigException(
                     (address == null ? "addr" : "size")
-                            + " is missing: where the device's region of guest memory starts (addr), and how large it is (size)");
+                            + " is missing: where the device's region of guest memory starts (addr), and how large it is"
+                    + " (size)");
         }
         if (violation == Violation.STOP && vmmQmp == null) {
             throw new ConfigException("violation=stop needs vmm-qmp, the path of the VMM's QMP socket");

@@ -17,8 +17,9 @@ import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
 
 /**
- * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three processes: this one is the operator, who
- * speaks to the control socket of the one that serves; the guest, without a VMM around it, is the third.
+ * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
+ * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
+ * around it, is the third.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;

@@ -97,7 +97,7 @@ final class PatrolRounds {
         }
     }
 
-    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged; nobody is stopped for that. */
+    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged: no guest stops for that. */
     private Violation action() {
         boolean mayRead = !device.mustNotAccessUnplugged();
         return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : config.violation();
