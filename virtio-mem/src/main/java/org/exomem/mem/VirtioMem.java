@@ -103,20 +103,28 @@ public final class VirtioMem implements VhostUserDevice {
         return link != null;
     }
 
+    /**
+     * True while unplugged blocks may be looked at: a driver uses the device, and has plugged nothing that the device does
+     * not know of.
+     */
+    public boolean canPatrol() {
+        return driverRuns && kept.isKnown();
+    }
+
     /** True while a driver uses the device. */
     public boolean isDriverRunning() {
         return driverRuns;
     }
 
     /**
-     * Looks for a while whether unplugged blocks have data again; does nothing while no driver runs.
+     * Looks for a while whether unplugged blocks have data again; does nothing unless it {@linkplain #canPatrol can}.
      *
      * @param punch give what is found back to the host
      * @param budget ns after which to stop
      * @return what a round around the whole region has found if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
-        return driverRuns ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
+        return canPatrol() ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
     /**
@@ -143,7 +151,9 @@ public final class VirtioMem implements VhostUserDevice {
      */
     public void systemReset() throws LinuxException {
         DeviceLink current = link;
-        changes.reset(current == null ? new GuestMemory() : current.memory());
+        GuestMemory memory = current == null ? new GuestMemory() : current.memory();
+        changes.reset(memory);
+        nothingIsPlugged(memory);
         shrinkUsable();
         listener.pluggedSizeChanged(0);
         if (current != null) {
@@ -167,8 +177,16 @@ public final class VirtioMem implements VhostUserDevice {
         usableSize = usable;
         keepSizes();
         movedHere = true;
+        kept.keepKnown();
         refusals.forget();
         listener.pluggedSizeChanged(pluggedSize());
+    }
+
+    private void nothingIsPlugged(GuestMemory memory) throws LinuxException {
+        if (!kept.isKnown()) {
+            changes.discardUnplugged(memory);
+            kept.keepKnown();
+        }
     }
 
     private void shrinkUsable() {
@@ -235,6 +253,13 @@ public final class VirtioMem implements VhostUserDevice {
         }
         patrol.restart();
         driverRuns = true;
+        if (queue.isAtStart()) {
+            kept.keepKnown();
+        } else if (!kept.isKnown()) {
+            Objects.requireNonNull(link)
+                    .hostFault("the driver was running before this process knew of the device, and may have blocks plugged"
+                            + " that are not known: unplugged memory is not patrolled until the guest starts anew");
+        }
         try {
             changes.takeOver(memory);
             if (queue.isAtStart() || movedHere) {
@@ -289,6 +314,7 @@ public final class VirtioMem implements VhostUserDevice {
                 case GuestRequest.UNPLUG -> unplug(memory, again);
                 case GuestRequest.UNPLUG_ALL -> {
                     changes.unplugAll(memory);
+                    nothingIsPlugged(memory);
                     shrinkUsable();
                     yield Answer.ACK;
                 }

@@ -64,7 +64,7 @@ final class PatrolRounds {
             if (round != null) {
                 completed(round);
             }
-            onItsWay = round == null && device.isDriverRunning();
+            onItsWay = round == null && device.canPatrol();
         } catch (LinuxException e) {
             faults.fault(FaultKind.HOST, "unplugged memory could not be looked at: " + e.getMessage());
         }

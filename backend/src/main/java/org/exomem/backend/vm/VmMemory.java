@@ -32,6 +32,7 @@ final class VmMemory implements AutoCloseable {
     private final PatrolRounds patrol;
     private final Endpoint endpoint;
     private long plugged;
+    private long requested;
     private long jobs;
     private @Nullable ResizeJob job;
     private EventLoop.@Nullable Timer nextLook;
@@ -55,10 +56,11 @@ final class VmMemory implements AutoCloseable {
         this.grewBy = grewBy;
         this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch());
         this.plugged = device.pluggedSize();
+        this.requested = device.requestedSize();
         FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), events, this::presenceChanged);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
-        if (plugged != device.requestedSize()) {
-            job = newJob(device.requestedSize());
+        if (plugged != requested) {
+            job = newJob(requested);
         }
         this.endpoint = watch.attach(config.attachment(), device, loop);
         patrol.start();
@@ -93,14 +95,20 @@ final class VmMemory implements AutoCloseable {
         if (current != null && !current.isOver() && current.requested() == size) {
             current.resume();
         } else {
-            if (current != null) {
-                current.replace();
-            }
-            current = newJob(size);
-            job = current;
+            current = replaceJob(size);
         }
         watchJob();
         return current.state();
+    }
+
+    private ResizeJob replaceJob(long size) {
+        if (job != null) {
+            job.replace();
+        }
+        requested = size;
+        ResizeJob next = newJob(size);
+        job = next;
+        return next;
     }
 
     private ResizeJob newJob(long size) {
@@ -117,7 +125,8 @@ final class VmMemory implements AutoCloseable {
         if (current.isOver()) {
             throw new VirtualMachine.Refused("job \"" + jobId + "\" is over already");
         }
-        device.request(device.pluggedSize());
+        requested = device.pluggedSize();
+        device.request(requested);
         current.cancel();
         return true;
     }
@@ -205,10 +214,13 @@ final class VmMemory implements AutoCloseable {
             plugged = size;
             events.accept(new VmEvent.MemorySizeChange(config.vm(), config.id(), size));
             grewBy.accept(size - before);
-            if (job != null) {
+            if (requested != device.requestedSize()) {
+                // The VM has moved here, with what was asked for where it was.
+                replaceJob(device.requestedSize());
+            } else if (job != null) {
                 job.pluggedIs(size);
-                watchJob();
             }
+            watchJob();
         }
 
         @Override
