@@ -1,6 +1,6 @@
 package org.exomem.backend.state;
 
-import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 
@@ -91,6 +91,7 @@ final class StateFile implements AutoCloseable {
                 throw StateFileException.damaged(
                         path, "it has " + size + " bytes instead of " + (StateHeader.BYTES + bodyBytes));
             }
+            Files.deleteIfExists(beside(path));
             return new StateFile(path, channel);
         } catch (IOException | RuntimeException e) {
             channel.close();
@@ -100,11 +101,17 @@ final class StateFile implements AutoCloseable {
 
     /** Makes the file beside its place and puts it there when it is complete; null if it is to be looked for once more. */
     private static @Nullable StateFile create(Path path, StateHeader header, long bodyBytes) throws IOException {
-        Path beside = path.resolveSibling("." + path.getFileName() + ".new");
-        FileChannel channel = FileChannel.open(beside, Set.of(CREATE, READ, WRITE), OWNER_ONLY);
+        Path beside = beside(path);
+        // What a process left that was killed here may have two names already: it must not be written to.
+        Files.deleteIfExists(beside);
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(beside, Set.of(CREATE_NEW, READ, WRITE), OWNER_ONLY);
+        } catch (FileAlreadyExistsException e) {
+            return null;
+        }
         try {
             lock(path, channel);
-            channel.truncate(0);
             StateFile file = new StateFile(path, channel);
             file.fresh = true;
             // Written and not left as a hole: a store to a page that the disk has no room for would be a fatal signal.
@@ -112,7 +119,7 @@ final class StateFile implements AutoCloseable {
             writeAll(channel, header.encode(), 0);
             // A link does not replace what another process has put there meanwhile, as a rename would.
             Files.createLink(path, beside);
-            Files.delete(beside);
+            Files.deleteIfExists(beside);
             return file;
         } catch (FileAlreadyExistsException | NoSuchFileException e) {
             channel.close();
@@ -122,6 +129,10 @@ final class StateFile implements AutoCloseable {
             channel.close();
             throw e;
         }
+    }
+
+    private static Path beside(Path path) {
+        return path.resolveSibling("." + path.getFileName() + ".new");
     }
 
     private static void lock(Path path, FileChannel channel) throws IOException {

@@ -170,6 +170,19 @@ class StateFileTest {
         assertThat(Files.list(folder.resolve("state"))).containsExactly(file);
     }
 
+    @Test
+    void aFileThatTheOperatorMovedAwayIsNeverTouchedAgain() throws IOException {
+        // As a process leaves it that is killed between giving the file its name and taking the first one away.
+        Files.createLink(folder.resolve("state/.vm.dimm.mem.state.new"), file);
+        Path away = folder.resolve("away");
+        Files.move(file, away);
+        byte[] before = Files.readAllBytes(away);
+        try (MemoryStateFile fresh = state.memory("vm", "dimm", PLAN)) {
+            device(fresh.kept()).request(2 * MIB);
+        }
+        assertThat(Files.readAllBytes(away)).isEqualTo(before);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 100, HEADER - 1, HEADER, HEADER + 1, HEADER + 128, HEADER + 200})
     void aFileThatWasCutIsRefused(int length) throws IOException {
