@@ -7,11 +7,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
-import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
-import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.Farewell;
+import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,7 +25,7 @@ public final class BackendProcess implements AutoCloseable {
     /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
-    private final List<BalloonVm> vms = new ArrayList<>();
+    private final List<ServedVm> vms = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
 
@@ -33,16 +34,18 @@ public final class BackendProcess implements AutoCloseable {
     /**
      * Starts everything, or nothing. A {@link #close} on another thread meanwhile waits, and then ends it all.
      *
-     * @throws IOException if a socket can't be listened on; says which and why
+     * @throws IOException if a socket can't be listened on, or kept state can't be used; says which and why
      */
     public synchronized void start(ServeConfig config, Optional<Path> controlSocket) throws IOException {
         if (closed) {
             throw new IOException("exomem is ending already");
         }
         try {
-            for (BalloonConfig balloon : config.balloons()) {
-                vms.add(BalloonVm.start(balloon, this::publish));
-                LOG.info("{}: balloon on {}", balloon.vm(), balloon.attachment());
+            for (VmConfig vm : config.vms()) {
+                vms.add(ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, VmmStop::ask));
+                vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
+                vm.memory()
+                        .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
             }
             if (controlSocket.isPresent()) {
                 control = ControlServer.listen(controlSocket.get(), vms, this::stop);

@@ -18,6 +18,7 @@ import com.tngtech.archunit.library.Architectures;
 class ArrowsTest {
     private static final String VHOST_USER = "org.exomem.vhostuser..";
     private static final String BALLOON = "org.exomem.balloon..";
+    private static final String MEM = "org.exomem.mem..";
     private static final String CONFORMANCE = "org.exomem.conformance..";
     private static final String BACKEND = "org.exomem.backend..";
 
@@ -28,6 +29,8 @@ class ArrowsTest {
             .definedBy(VHOST_USER)
             .layer("balloon")
             .definedBy(BALLOON)
+            .layer("mem")
+            .definedBy(MEM)
             .layer("conformance")
             .definedBy(CONFORMANCE)
             .layer("backend")
@@ -36,10 +39,12 @@ class ArrowsTest {
             .mayNotBeAccessedByAnyLayer()
             .whereLayer("balloon")
             .mayOnlyBeAccessedByLayers("backend")
+            .whereLayer("mem")
+            .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("conformance")
             .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("vhost-user")
-            .mayOnlyBeAccessedByLayers("backend", "balloon", "conformance");
+            .mayOnlyBeAccessedByLayers("backend", "balloon", "mem", "conformance");
 
     @ArchTest
     static final ArchRule CONFORMANCE_ENCODES_FOR_ITSELF = noClasses()
@@ -72,7 +77,7 @@ class ArrowsTest {
     @ArchTest
     static final ArchRule DEVICES_KNOW_NO_WIRE = noClasses()
             .that()
-            .resideInAPackage(BALLOON)
+            .resideInAnyPackage(BALLOON, MEM)
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.exomem.vhostuser.protocol..", "io.netty..");

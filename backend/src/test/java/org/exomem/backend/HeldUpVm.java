@@ -8,17 +8,16 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ConfigException;
-import org.exomem.backend.config.ServeConfig;
-import org.exomem.backend.vm.BalloonVm;
 import org.exomem.backend.vm.Farewell;
+import org.exomem.backend.vm.ServedVm;
 
 /** A VM whose event loop hangs, as it does in a system call on a file system that does not answer, until it is closed. */
 public final class HeldUpVm implements AutoCloseable {
-    private final BalloonVm vm;
+    private final ServedVm vm;
     private final CountDownLatch release;
     private final SocketChannel frontEnd;
 
-    private HeldUpVm(BalloonVm vm, CountDownLatch release, SocketChannel frontEnd) {
+    private HeldUpVm(ServedVm vm, CountDownLatch release, SocketChannel frontEnd) {
         this.vm = vm;
         this.release = release;
         this.frontEnd = frontEnd;
@@ -29,7 +28,7 @@ public final class HeldUpVm implements AutoCloseable {
         CountDownLatch held = new CountDownLatch(1);
         CountDownLatch release = new CountDownLatch(1);
         Path socket = folder.resolve(name);
-        BalloonVm vm = BalloonVm.start(ServeConfig.balloon("vm=" + name + ",socket=" + socket), event -> {
+        ServedVm vm = BalloonOnly.start(name, folder, event -> {
             held.countDown();
             awaitWhateverComes(release);
         });
@@ -46,7 +45,7 @@ public final class HeldUpVm implements AutoCloseable {
         }
     }
 
-    public BalloonVm vm() {
+    public ServedVm vm() {
         return vm;
     }
 

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
@@ -18,11 +19,15 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
 
 /** A back-end in this JVM with VMs on sockets in a folder of its own, and guests that attach to them. */
 public final class TestVms implements AutoCloseable {
     /** The memory of each guest, in bytes. */
     public static final long MEMORY = 64 << 20;
+
+    /** ACPI_PXM, UNPLUGGED_INACCESSIBLE and PERSISTENT_SUSPEND. */
+    private static final long MEMORY_FEATURES = 0b111;
 
     private final Path folder;
     private final BackendProcess process;
@@ -33,16 +38,31 @@ public final class TestVms implements AutoCloseable {
         this.process = process;
     }
 
-    /** Serves a VM for each name. */
+    /** Serves a VM with a balloon for each name. */
     public static TestVms named(String... names) throws IOException, ConfigException {
+        return with(List.of(names), List.of());
+    }
+
+    /**
+     * Serves balloons and memory devices.
+     *
+     * @param mems the words of {@code --mem}, without sockets
+     */
+    public static TestVms with(List<String> balloons, List<String> mems) throws IOException, ConfigException {
         Path folder = Files.createTempDirectory("exomem-test");
-        List<BalloonConfig> balloons = new ArrayList<>();
-        for (String name : names) {
-            balloons.add(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name)));
+        List<BalloonConfig> balloonConfigs = new ArrayList<>();
+        for (String name : balloons) {
+            balloonConfigs.add(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name)));
+        }
+        List<MemoryConfig> memConfigs = new ArrayList<>();
+        for (String mem : mems) {
+            memConfigs.add(ServeConfig.mem(mem + ",socket=" + folder.resolve("mem" + memConfigs.size())));
         }
         Path control = folder.resolve("control");
         BackendProcess process = new BackendProcess();
-        process.start(new ServeConfig(Optional.of(control), balloons), Optional.of(control));
+        process.start(
+                new ServeConfig(Optional.of(control), balloonConfigs, memConfigs, Optional.empty()).checked(),
+                Optional.of(control));
         return new TestVms(folder, process);
     }
 
@@ -58,18 +78,40 @@ public final class TestVms implements AutoCloseable {
         return process;
     }
 
-    /** Attaches a guest whose driver has started. */
+    /** Attaches a guest whose balloon driver has started. */
     public BalloonDriver attach(String vm) throws IOException {
         GuestRam ram = GuestRam.ofSize(MEMORY);
         guests.add(0, ram);
-        AttachedDevice device = AttachedDevice.attach(
-                FrontEnd.connect(folder.resolve(vm)),
-                ram,
-                BalloonFeatures.LINUX | Features.PROTOCOL_FEATURES | Features.VERSION_1,
-                Protocol.MQ | Protocol.REPLY_ACK | Protocol.BACKEND_REQ | Protocol.CONFIG);
-        BalloonDriver driver = BalloonDriver.start(device);
+        return attach(vm, ram);
+    }
+
+    /** Attaches the balloon of a guest with that memory. */
+    public BalloonDriver attach(String vm, GuestRam ram) throws IOException {
+        BalloonDriver driver = BalloonDriver.start(device(folder.resolve(vm), BalloonFeatures.LINUX, ram));
         guests.add(0, driver);
         return driver;
+    }
+
+    /** A guest's memory, of {@link #MEMORY} bytes and so many from 4 GiB on. */
+    public GuestRam ram(long above) throws IOException {
+        GuestRam ram = GuestRam.withPciHole(MEMORY, above);
+        guests.add(0, ram);
+        return ram;
+    }
+
+    /** Attaches a memory device, by its place in the list, of a guest with that memory. */
+    public MemDriver attachMemory(int index, GuestRam ram) throws IOException {
+        MemDriver driver = MemDriver.start(device(folder.resolve("mem" + index), MEMORY_FEATURES, ram));
+        guests.add(0, driver);
+        return driver;
+    }
+
+    private static AttachedDevice device(Path socket, long features, GuestRam ram) throws IOException {
+        return AttachedDevice.attach(
+                FrontEnd.connect(socket),
+                ram,
+                features | Features.PROTOCOL_FEATURES | Features.VERSION_1,
+                Protocol.MQ | Protocol.REPLY_ACK | Protocol.BACKEND_REQ | Protocol.CONFIG);
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.vhostuser.memory.StoredNumber;
 
 /**
  * The pages in the balloon, and whose they are.
@@ -20,22 +21,39 @@ import org.exomem.vhostuser.memory.PageSet;
  *       one queue was reset alone and the driver is the same.)
  * </ul>
  *
+ * <p>A process that takes over from one that was killed knows a position at which that one has been, and not how far it
+ * came from there before it noted the next: a driver that goes on is at most one size of the queue farther. A new driver is
+ * not there but at the initial position, since a queue does not move while no device serves it.
+ *
  * <p>Where the rule can err, it forgets: a queue that stopped after exactly a whole number of rounds stands at its
  * initial position. Pages that are forgotten by mistake cost the count and, on huge pages, savings. They never lead to a
  * discard: with small pages every page is discarded for being inflated and not for being in the set, and a huge page
  * needs all of its parts in the set.
  */
 final class BalloonedPages {
-    private final PageSet pages = new PageSet();
+    private final PageSet pages;
+    /** Where the inflate queue was at last; not set while the pages in the set are nobody's. */
+    private final StoredNumber position;
+
     private final PageFeed feed;
     private boolean aside;
+    /** The pages are those of a driver that another process served. */
+    private boolean takenOver;
+    /** The pages are those of a driver that goes on here next, wherever it stands. */
+    private boolean moved;
     /** No queue has run, or there was a reset, since the inflate queue stopped. */
     private boolean driverMayBeNew = true;
 
-    private int stoppedAt;
-
-    BalloonedPages(PageFeed feed) {
+    BalloonedPages(PageFeed feed, KeptBalloon kept) {
         this.feed = feed;
+        this.pages = kept.pages;
+        this.position = kept.position;
+        this.takenOver = position.isSet();
+        this.aside = takenOver;
+        if (!takenOver) {
+            // The process before this one ended while it forgot them.
+            pages.clear();
+        }
     }
 
     /** The pages that the driver has put in and not taken out, of 4096 bytes. */
@@ -58,9 +76,16 @@ final class BalloonedPages {
         feed.offer(PageFeed.Kind.DEFLATED, 0, firstPage << 12, length << 12);
     }
 
-    /** @param position of the inflate queue, as {@code Virtqueue.base()} */
-    void inflateQueueStopped(int position) {
-        stoppedAt = position;
+    /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
+    void inflateQueueMoved(int now) {
+        if (position.get() != now || !position.isSet()) {
+            position.set(now);
+        }
+    }
+
+    /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
+    void inflateQueueStopped(int now) {
+        inflateQueueMoved(now);
         driverMayBeNew = false;
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
@@ -76,20 +101,41 @@ final class BalloonedPages {
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
 
+    /** The set and the position were replaced by those of another host, from which the VM has moved here. */
+    void movedHere() {
+        aside = true;
+        driverMayBeNew = true;
+        takenOver = false;
+        moved = true;
+    }
+
+    /** Where the inflate queue was when that was last noted; 0 if it never was. */
+    int position() {
+        return position.get();
+    }
+
     /**
-     * @param position of the inflate queue, as {@code Virtqueue.base()}
-     * @param initial the position at which a driver starts a new queue
+     * @param now the position of the inflate queue, as {@code Virtqueue.base()}
+     * @param initial a driver starts a new queue there
+     * @param distance how far that is from {@link #position}
+     * @param size the queue's size
      * @return true if the driver is the one whose pages these are
      */
-    boolean inflateQueueStarted(int position, boolean initial) {
-        boolean sameDriver = !driverMayBeNew || position == stoppedAt && !initial;
+    boolean inflateQueueStarted(int now, boolean initial, int distance, int size) {
+        boolean goesOn = position.isSet() && (!initial || moved) && distance <= (takenOver ? size : 0);
+        boolean sameDriver = !driverMayBeNew || goesOn;
         aside = false;
         driverMayBeNew = false;
+        takenOver = false;
+        moved = false;
         if (sameDriver) {
             pages.forEachRun((first, length) -> feed.offer(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
         } else {
+            // In this order: whoever finds a position must not find another driver's pages.
+            position.forget();
             pages.clear();
         }
+        inflateQueueMoved(now);
         return sameDriver;
     }
 }

@@ -1,6 +1,7 @@
 package org.exomem.balloon;
 
 import java.lang.foreign.MemorySegment;
+import org.exomem.vhostuser.memory.StoredNumber;
 
 /**
  * The fields of the config space that the driver writes, and when its writes hold.
@@ -11,37 +12,43 @@ import java.lang.foreign.MemorySegment;
  * is kept is also what is read.
  */
 final class DriverFields {
-    private int actual;
+    private final StoredNumber actual;
+    private final StoredNumber poisonVal;
     private boolean actualAside;
-    private int poisonVal;
     private boolean poisonNegotiated;
     private boolean featuresKnown;
 
+    DriverFields(KeptBalloon kept) {
+        actual = kept.actual;
+        poisonVal = kept.poisonVal;
+        actualAside = actual.isSet();
+    }
+
     /** Config {@code actual}, in pages of 4096 bytes. */
     int actual() {
-        return actualAside ? 0 : actual;
+        return actualAside ? 0 : actual.get();
     }
 
     /** Config {@code poison_val} as the driver reads it. */
     int poisonVal() {
-        return poisonNegotiated || !featuresKnown ? poisonVal : 0;
+        return poisonNegotiated || !featuresKnown ? poisonVal.get() : 0;
     }
 
     /** True if the guest finds a value other than 0 in free pages. */
     boolean isPoisoned() {
-        return poisonNegotiated && poisonVal != 0;
+        return poisonNegotiated && poisonVal.get() != 0;
     }
 
     /** The driver wrote {@code data} at {@code offset}; {@code before} is what the config space held. */
     void write(BalloonConfig before, int offset, MemorySegment data, boolean anyQueueRuns) {
         BalloonConfig after = before.overwrittenBy(offset, data);
         if (BalloonConfig.touches(BalloonConfig.ACTUAL, offset, data.byteSize())) {
-            actual = after.actual();
+            actual.set(after.actual());
             actualAside = false;
         }
         if (BalloonConfig.touches(BalloonConfig.POISON_VAL, offset, data.byteSize())
                 && (poisonNegotiated || !anyQueueRuns)) {
-            poisonVal = after.poisonVal();
+            poisonVal.set(after.poisonVal());
         }
     }
 
@@ -52,7 +59,7 @@ final class DriverFields {
 
     void firstQueueStarts() {
         if (!poisonNegotiated) {
-            poisonVal = 0;
+            poisonVal.set(0);
         }
     }
 
@@ -65,7 +72,7 @@ final class DriverFields {
     /** The driver has started its inflate queue: the one that wrote the fields, or another. */
     void driverStarted(boolean same) {
         if (!same) {
-            actual = 0;
+            actual.set(0);
         }
         actualAside = false;
     }

@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.vhostuser.memory.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -33,20 +34,28 @@ final class Hinting {
     /** What was hinted in this session. A driver may hint a page twice: it took it back in between. */
     private final PageSet hinted = new PageSet();
 
-    private HintingState state = HintingState.IDLE;
-    private int commandId;
+    private HintingState state;
+    private final StoredNumber commandId;
     /** What the driver last sent: the id under which its ranges come. */
     private int driverId = STOP;
 
-    Hinting(PageFeed feed, Listener listener) {
-        this(feed, listener, 0);
-    }
-
-    /** @param lastId the id of the last session; 0 if there was none */
-    Hinting(PageFeed feed, Listener listener, int lastId) {
+    /** @param commandId the id of the last session, not set if there was none; it is never used a second time */
+    Hinting(PageFeed feed, Listener listener, StoredNumber commandId) {
         this.feed = feed;
         this.listener = listener;
-        this.commandId = lastId;
+        this.commandId = commandId;
+        this.state = stateAfterAnother();
+    }
+
+    /** A driver may still hold the pages that it hinted to the device that it had before this one. */
+    private HintingState stateAfterAnother() {
+        return commandId.isSet() ? HintingState.DONE : HintingState.IDLE;
+    }
+
+    /** The id was replaced by that of another host, from which the VM has moved here. */
+    void movedHere() {
+        hinted.clear();
+        enter(stateAfterAnother());
     }
 
     HintingState state() {
@@ -55,7 +64,7 @@ final class Hinting {
 
     /** The id of the current or last session; 0 before the first. */
     int commandId() {
-        return commandId;
+        return commandId.get();
     }
 
     /** The bytes hinted in the current or last session, each page once. */
@@ -67,7 +76,7 @@ final class Hinting {
     int configValue() {
         return switch (state) {
             case IDLE, STOPPED -> STOP;
-            case REQUESTED, RUNNING -> commandId;
+            case REQUESTED, RUNNING -> commandId.get();
             case DONE -> DONE;
         };
     }
@@ -75,7 +84,8 @@ final class Hinting {
     /** Asks for hints under a new id; a session that is under way ends. */
     void start() {
         endSession();
-        commandId = commandId == -1 || commandId == 0 ? FIRST_ID : commandId + 1;
+        int last = commandId.get();
+        commandId.set(last == -1 || last == 0 ? FIRST_ID : last + 1);
         hinted.clear();
         enter(HintingState.REQUESTED);
     }
@@ -114,7 +124,7 @@ final class Hinting {
 
     private void endSession() {
         if (state == HintingState.RUNNING) {
-            feed.offer(PageFeed.Kind.HINTING_ENDED, commandId, 0, 0);
+            feed.offer(PageFeed.Kind.HINTING_ENDED, commandId.get(), 0, 0);
         }
     }
 
@@ -137,7 +147,7 @@ final class Hinting {
                 }
                 receive(chain.readInt(0));
             }
-            if (state == HintingState.RUNNING && driverId == commandId) {
+            if (state == HintingState.RUNNING && driverId == commandId.get()) {
                 takeHints();
             }
             queue.push(chain, 0);
@@ -152,8 +162,8 @@ final class Hinting {
                 endSession();
                 enter(HintingState.STOPPED);
             }
-        } else if (id == commandId && state == HintingState.REQUESTED) {
-            feed.offer(PageFeed.Kind.HINTING_STARTED, commandId, 0, 0);
+        } else if (id == commandId.get() && state == HintingState.REQUESTED) {
+            feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
             enter(HintingState.RUNNING);
         }
     }
@@ -164,7 +174,7 @@ final class Hinting {
             long pages = WholePages.count(chain.guestAddress(i), chain.length(i));
             if (pages > 0 && first + pages <= PageSet.LIMIT) {
                 hinted.addAll(first, pages);
-                feed.offer(PageFeed.Kind.HINTED, commandId, first << 12, pages << 12);
+                feed.offer(PageFeed.Kind.HINTED, commandId.get(), first << 12, pages << 12);
             }
         }
     }

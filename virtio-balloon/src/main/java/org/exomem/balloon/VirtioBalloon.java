@@ -4,10 +4,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +40,10 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final Reporting reporting;
     private final StatisticsQueue statistics;
     private final StatisticsInterval statisticsInterval;
-    private final DriverFields driverFields = new DriverFields();
+    private final DriverFields driverFields;
+    private final KeptBalloon kept;
+    private final StoredNumber numPages;
+    private final BalloonState state;
     /** What each running queue is for, fixed when it starts; null for one that does not run or has no purpose. */
     private final @Nullable QueueRole[] roles = new QueueRole[MAX_QUEUES];
 
@@ -46,7 +51,6 @@ public final class VirtioBalloon implements VhostUserDevice {
     private @Nullable DeviceLink link;
     private @Nullable Inflation inflation;
     private long features;
-    private int numPages;
     /** The config space has changed and the driver could not be told. */
     private boolean configUntold;
 
@@ -57,20 +61,32 @@ public final class VirtioBalloon implements VhostUserDevice {
      * @param loop the event loop of the VM
      */
     public VirtioBalloon(BalloonOptions options, BalloonListener listener, PageFeed feed, EventLoop loop) {
-        this(options, listener, feed, loop::schedule, SharedFile::punchHole);
+        this(options, KeptBalloon.ofHeap(), listener, feed, loop);
+    }
+
+    /** @param kept what is known of the balloon from before; it must not be used by anybody else */
+    public VirtioBalloon(
+            BalloonOptions options, KeptBalloon kept, BalloonListener listener, PageFeed feed, EventLoop loop) {
+        this(options, kept, listener, feed, loop::schedule, SharedFile::punchHole);
     }
 
     VirtioBalloon(
             BalloonOptions options,
+            KeptBalloon kept,
             BalloonListener listener,
             PageFeed feed,
             StatisticsInterval.Scheduler scheduler,
             Discarder.Punch punch) {
         this.options = options;
         this.listener = listener;
-        this.pages = new BalloonedPages(feed);
+        this.pages = new BalloonedPages(feed, kept);
+        this.driverFields = new DriverFields(kept);
+        this.kept = kept;
+        this.numPages = kept.numPages;
+        this.state = new BalloonState(kept, this::moveHere);
+        this.configUntold = kept.hasDriver();
         this.discarder = new Discarder(punch, this::hostFault);
-        this.hinting = new Hinting(feed, listener::hintingChanged);
+        this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
@@ -86,13 +102,13 @@ public final class VirtioBalloon implements VhostUserDevice {
             throw new IllegalArgumentException(
                     "a balloon of " + wanted + " pages; 0 to " + MAX_PAGES + " are possible");
         }
-        numPages = (int) wanted;
+        numPages.set((int) wanted);
         configChanged();
     }
 
     /** The size that is asked for, in pages of 4096 bytes. */
     public long numPages() {
-        return Integer.toUnsignedLong(numPages);
+        return Integer.toUnsignedLong(numPages.get());
     }
 
     /**
@@ -111,6 +127,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     /** The bytes of guest memory that the connected front-end shares; 0 if none is connected. */
     public long guestMemoryBytes() {
         return link == null ? 0 : link.memory().size();
+    }
+
+    /** The bytes of them in a range of guest addresses below 2^63. */
+    public long guestMemoryBytes(long address, long length) {
+        return link == null ? 0 : link.memory().sizeWithin(address, length);
     }
 
     /** All feature bits that the driver acknowledged, the transport's too; 0 if no front-end is connected. */
@@ -204,7 +225,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     private BalloonConfig config() {
-        return new BalloonConfig(numPages, driverFields.actual(), hinting.configValue(), driverFields.poisonVal());
+        return new BalloonConfig(
+                numPages.get(), driverFields.actual(), hinting.configValue(), driverFields.poisonVal());
     }
 
     @Override
@@ -243,7 +265,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         runningQueues |= 1 << queue.index();
         boolean initial = queue.isAtStart();
         switch (role) {
-            case INFLATE -> driverStarted(queue.base(), initial);
+            case INFLATE -> driverStarted(queue);
             case STATISTICS -> statistics.started(queue);
             case FREE_PAGES -> {
                 if (initial) {
@@ -259,22 +281,44 @@ public final class VirtioBalloon implements VhostUserDevice {
         }
     }
 
-    private void driverStarted(int position, boolean initial) {
+    @Override
+    public DeviceState state() {
+        return state;
+    }
+
+    private void moveHere(MemorySegment moved) {
+        BalloonState.takePages(moved, kept);
+        BalloonState.takeNumbers(moved, kept);
+        pages.movedHere();
+        driverFields.putAside();
+        hinting.movedHere();
+        configUntold = true;
+    }
+
+    private void driverStarted(Virtqueue queue) {
         long before = actual();
-        driverFields.driverStarted(pages.inflateQueueStarted(position, initial));
+        int moved = queue.movedSince(pages.position());
+        driverFields.driverStarted(pages.inflateQueueStarted(queue.base(), queue.isAtStart(), moved, queue.size()));
         tellActual(before);
     }
 
     @Override
     public void process(Virtqueue queue) {
         switch (roles[queue.index()]) {
-            case INFLATE ->
-                Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+            case INFLATE -> inflate(queue);
             case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
             case STATISTICS -> statistics.process(queue);
             case FREE_PAGES -> processHints(queue);
             case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
             case null -> refuse(queue);
+        }
+    }
+
+    private void inflate(Virtqueue queue) {
+        try {
+            Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+        } finally {
+            pages.inflateQueueMoved(queue.base());
         }
     }
 

@@ -6,7 +6,18 @@ import org.exomem.vhostuser.memory.PageFeed;
 import org.junit.jupiter.api.Test;
 
 class BalloonedPagesTest {
-    private final BalloonedPages pages = new BalloonedPages(new PageFeed(16));
+    private static final int SIZE = 128;
+
+    private final KeptBalloon kept = KeptBalloon.ofHeap();
+    private BalloonedPages pages = new BalloonedPages(new PageFeed(16), kept);
+
+    private boolean start(int position, boolean initial) {
+        return pages.inflateQueueStarted(position, initial, position - pages.position() & 0xffff, SIZE);
+    }
+
+    private void takeOver() {
+        pages = new BalloonedPages(new PageFeed(16), kept);
+    }
 
     private void pauseAt(int position) {
         pages.inflateQueueStopped(position);
@@ -15,28 +26,75 @@ class BalloonedPagesTest {
 
     @Test
     void aQueueThatGoesOnAtItsInitialPositionMayBeANewOneAndCountsAsThat() {
-        pages.inflateQueueStarted(0, true);
+        start(0, true);
         pages.putIn(5, 10);
         pauseAt(0);
 
-        assertThat(pages.inflateQueueStarted(0, true)).isFalse();
+        assertThat(start(0, true)).isFalse();
         assertThat(pages.count()).isZero();
     }
 
     @Test
     void aQueueThatGoesOnWhereItStoppedIsTheSame() {
-        pages.inflateQueueStarted(0, true);
+        start(0, true);
         pages.putIn(5, 10);
         pauseAt(7);
 
-        assertThat(pages.inflateQueueStarted(7, false)).isTrue();
+        assertThat(start(7, false)).isTrue();
         assertThat(pages.count()).isEqualTo(10);
     }
 
     @Test
     void aQueueInMidLifeThatWasNeverSeenIsNew() {
-        assertThat(pages.inflateQueueStarted(0, true)).isFalse();
-        assertThat(new BalloonedPages(new PageFeed(16)).inflateQueueStarted(9, false))
-                .isFalse();
+        assertThat(start(0, true)).isFalse();
+        pages = new BalloonedPages(new PageFeed(16), KeptBalloon.ofHeap());
+        assertThat(start(9, false)).isFalse();
+    }
+
+    @Test
+    void theNextProcessKeepsThePagesOfADriverThatGoesOnAtMostAQueueFarther() {
+        start(0, true);
+        pages.putIn(5, 10);
+        pages.inflateQueueMoved(40);
+        takeOver();
+
+        assertThat(pages.count()).as("before the driver is known").isZero();
+        assertThat(start(40 + SIZE, false)).isTrue();
+        assertThat(pages.count()).isEqualTo(10);
+    }
+
+    @Test
+    void theNextProcessForgetsThePagesOfADriverThatIsElsewhere() {
+        start(0, true);
+        pages.putIn(5, 10);
+        pages.inflateQueueMoved(40);
+        takeOver();
+
+        assertThat(start(41 + SIZE, false)).isFalse();
+        assertThat(pages.count()).isZero();
+    }
+
+    @Test
+    void theNextProcessForgetsThePagesWhenANewDriverStarts() {
+        start(0, true);
+        pages.putIn(5, 10);
+        pages.inflateQueueMoved(0xfff0);
+        takeOver();
+
+        assertThat(start(0, true)).isFalse();
+        takeOver();
+        assertThat(start(1, false)).as("going on from there").isTrue();
+        assertThat(pages.count()).isZero();
+    }
+
+    @Test
+    void pagesThatWereBeingForgottenAreNobodys() {
+        start(0, true);
+        pages.putIn(5, 10);
+        kept.position.forget();
+        takeOver();
+
+        assertThat(start(1, false)).isFalse();
+        assertThat(pages.count()).isZero();
     }
 }

@@ -12,6 +12,7 @@ import org.exomem.balloon.TestGuest.News;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.vhostuser.memory.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -268,7 +269,9 @@ class HintingTest {
 
     @Test
     void idsBeginAgainAfterTheLastOneAndAreNeverAReservedValue() {
-        Hinting hinting = new Hinting(guest.feed, state -> {}, -2);
+        StoredNumber lastId = StoredNumber.ofHeap();
+        lastId.set(-2);
+        Hinting hinting = new Hinting(guest.feed, state -> {}, lastId);
         hinting.start();
         assertThat(hinting.configValue()).isEqualTo(-1);
         hinting.start();

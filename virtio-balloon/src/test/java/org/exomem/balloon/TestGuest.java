@@ -73,7 +73,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     }
 
     TestGuest(BalloonOptions options) throws LinuxException {
-        balloon = new VirtioBalloon(options, this, feed, this::schedule, this::punch);
+        balloon = new VirtioBalloon(options, KeptBalloon.ofHeap(), this, feed, this::schedule, this::punch);
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new TestQueue(ram, i);
         }

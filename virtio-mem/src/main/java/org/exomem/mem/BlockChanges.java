@@ -8,6 +8,11 @@ import org.jspecify.annotations.Nullable;
  * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
  * driver has been told: {@link LastChange} is noted, then host memory changes, then the map, and then the driver is
  * answered.
+ *
+ * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
+ * answered or not. It finishes it: the map at once, host memory when the front-end shares it. If the driver's first
+ * request then is the same once more, it was not answered; the change is carried out again as if for the first time, so
+ * that it can still fail.
  */
 final class BlockChanges {
     private final MemoryRegionPlan plan;
@@ -15,19 +20,44 @@ final class BlockChanges {
     private final BlockBacking backing;
     private final LastChange last;
     private final boolean preallocate;
-    /** The first change after taking over may be the last one once more, for which the driver was not answered. */
+    /** The first request after taking over may be the last one once more, for which the driver was not answered. */
     private boolean mayComeAgain;
-
+    /** Host memory of the last change has not been seen to. */
     private boolean unfinished;
 
-    BlockChanges(MemoryRegionPlan plan, BlockMap blocks, LastChange last, boolean preallocate) {
-        this.plan = plan;
-        this.blocks = blocks;
+    BlockChanges(KeptBlocks kept, boolean preallocate) {
+        this.plan = kept.plan();
+        this.blocks = kept.map();
         this.backing = new BlockBacking(plan);
-        this.last = last;
+        this.last = kept.last();
         this.preallocate = preallocate;
         this.mayComeAgain = last.isValid();
         this.unfinished = last.isValid();
+        if (last.isValid()) {
+            finishMap();
+        }
+    }
+
+    private void finishMap() {
+        if (last.type() == GuestRequest.UNPLUG_ALL) {
+            blocks.clear();
+        } else {
+            blocks.set(last.first(), last.count(), last.type() == GuestRequest.PLUG);
+        }
+    }
+
+    /** Finishes in host memory what the process before this one may have begun. */
+    void takeOver(GuestMemory memory) throws LinuxException {
+        if (!unfinished) {
+            return;
+        }
+        // A plug that was answered has its memory; one that was not comes again.
+        if (last.type() == GuestRequest.UNPLUG && covers(memory, last.first(), last.count())) {
+            backing.discard(memory, last.first(), last.count());
+        } else if (last.type() == GuestRequest.UNPLUG_ALL) {
+            discardUnplugged(memory);
+        }
+        unfinished = false;
     }
 
     /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
@@ -41,79 +71,92 @@ final class BlockChanges {
         return backing.missing(memory);
     }
 
-    /** Finishes what the process before this one may have begun. */
-    void takeOver(GuestMemory memory) throws LinuxException {
-        if (!unfinished) {
-            return;
-        }
-        long first = (last.address() - plan.address()) / plan.blockSize();
-        switch (last.type()) {
-            case GuestRequest.PLUG -> blocks.set(first, last.blocks(), true);
-            case GuestRequest.UNPLUG -> {
-                backing.discard(memory, first, last.blocks());
-                blocks.set(first, last.blocks(), false);
-            }
-            case GuestRequest.UNPLUG_ALL -> discardAll(memory);
-            default -> throw new IllegalStateException("a change of type " + last.type() + " was noted");
-        }
-        unfinished = false;
-    }
-
-    /** True once if the request is the one that was carried out before this process took over, and is to be answered. */
-    boolean wasCarriedOut(GuestRequest request) {
-        boolean again = mayComeAgain && last.is(request);
+    /**
+     * To be asked once for each request, before anything else is done about it.
+     *
+     * @return true if it is the one that was begun before this process took over, and is to be carried out whatever the
+     *     state of its blocks
+     */
+    boolean comesAgain(int type, long first, long count) {
+        boolean again = mayComeAgain && last.is(type, first, count);
         mayComeAgain = false;
         return again;
     }
 
-    void plug(GuestMemory memory, GuestRequest request, long first) throws LinuxException {
-        last.note(request);
+    void plug(GuestMemory memory, long first, long count) throws LinuxException {
+        begin(GuestRequest.PLUG, first, count);
         if (preallocate) {
             try {
-                backing.allocate(memory, first, request.blocks());
+                backing.allocate(memory, first, count);
             } catch (LinuxException e) {
+                blocks.set(first, count, false);
                 last.forget();
                 throw e;
             }
         }
-        blocks.set(first, request.blocks(), true);
+        blocks.set(first, count, true);
     }
 
-    void unplug(GuestMemory memory, GuestRequest request, long first) throws LinuxException {
-        last.note(request);
+    void unplug(GuestMemory memory, long first, long count) throws LinuxException {
+        begin(GuestRequest.UNPLUG, first, count);
         try {
-            backing.discard(memory, first, request.blocks());
+            backing.discard(memory, first, count);
+        } catch (LinuxException e) {
+            blocks.set(first, count, true);
+            last.forget();
+            throw e;
+        }
+        blocks.set(first, count, false);
+    }
+
+    /** Undoes in the map what was begun before this process took over, and can't be carried out now. */
+    void giveUp(int type, long first, long count) {
+        blocks.set(first, count, type == GuestRequest.UNPLUG);
+        last.forget();
+    }
+
+    void unplugAll(GuestMemory memory) throws LinuxException {
+        begin(GuestRequest.UNPLUG_ALL, 0, 0);
+        try {
+            discardPlugged(memory);
         } catch (LinuxException e) {
             last.forget();
             throw e;
         }
-        blocks.set(first, request.blocks(), false);
+        blocks.clear();
     }
 
-    void unplugAll(GuestMemory memory, GuestRequest request) throws LinuxException {
-        last.note(request);
-        try {
-            discardAll(memory);
-        } catch (LinuxException e) {
-            last.forget();
-            throw e;
-        }
+    private void begin(int type, long first, long count) {
+        last.note(type, first, count);
+        unfinished = false;
+    }
+
+    /** No request was the last: or a process that takes over would carry that out once more. */
+    void forget() {
+        last.forget();
+        unfinished = false;
+        mayComeAgain = false;
     }
 
     /** Unplugs everything without a request. */
-    void discardAll(GuestMemory memory) throws LinuxException {
-        blocks.forEachRun(true, blocks.blocks(), (first, count) -> {
-            if (backing.covers(memory, first, count)) {
-                backing.discard(memory, first, count);
-            }
-        });
+    void reset(GuestMemory memory) throws LinuxException {
+        forget();
+        discardPlugged(memory);
         blocks.clear();
+    }
+
+    private void discardPlugged(GuestMemory memory) throws LinuxException {
+        discardRuns(memory, true);
     }
 
     /** Empties what is not plugged, for a guest that starts: its VMM may have filled memory beforehand. */
     void discardUnplugged(GuestMemory memory) throws LinuxException {
-        blocks.forEachRun(false, blocks.blocks(), (first, count) -> {
-            if (backing.covers(memory, first, count)) {
+        discardRuns(memory, false);
+    }
+
+    private void discardRuns(GuestMemory memory, boolean plugged) throws LinuxException {
+        blocks.forEachRun(plugged, blocks.blocks(), (first, count) -> {
+            if (covers(memory, first, count)) {
                 backing.discard(memory, first, count);
             }
         });

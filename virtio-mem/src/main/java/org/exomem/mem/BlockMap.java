@@ -56,6 +56,21 @@ public final class BlockMap {
         return plugged;
     }
 
+    /** The number of words of 64 blocks. */
+    long words() {
+        return bits.words();
+    }
+
+    /** 64 blocks, the first in bit 0. */
+    long word(long index) {
+        return bits.word(index);
+    }
+
+    void setWord(long index, long value) {
+        plugged += Long.bitCount(value) - Long.bitCount(bits.word(index));
+        bits.setWord(index, value);
+    }
+
     /** The state of {@code count} blocks, at least 1, from {@code first} on. */
     public State state(long first, long count) {
         check(first, count);

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import org.exomem.vhostuser.memory.CorruptBitsException;
 
 /**
  * The last request that changed blocks, in memory that may outlive this process. It is noted before its effect begins, so
@@ -13,65 +14,102 @@ import java.lang.invoke.VarHandle;
  * <pre>
  *  0 valid       u64   1 if the rest counts
  *  8 type        u64
- * 16 addr        u64
- * 24 nb_blocks   u64
+ * 16 first       u64   number of the first block
+ * 24 count       u64   number of blocks
+ * 32 check       u64   a hash of the three before
  * </pre>
  */
-public final class LastChange {
+final class LastChange {
     /** The bytes that it takes. */
-    public static final long BYTES = 32;
+    static final long BYTES = 40;
 
     private static final VarHandle LONG = JAVA_LONG.varHandle();
     private static final long VALID = 0;
     private static final long TYPE = 8;
-    private static final long ADDR = 16;
-    private static final long NB_BLOCKS = 24;
+    private static final long FIRST = 16;
+    private static final long COUNT = 24;
+    private static final long CHECK = 32;
 
     private final MemorySegment memory;
 
-    /** @param memory of {@link #BYTES} bytes, aligned to 8; zeros are no change */
-    public LastChange(MemorySegment memory) {
+    private LastChange(MemorySegment memory) {
         this.memory = memory;
     }
 
     /** Remembers nothing beyond this process. */
-    public LastChange() {
-        this(MemorySegment.ofArray(new long[(int) BYTES / Long.BYTES]));
+    static LastChange ofHeap() {
+        return new LastChange(MemorySegment.ofArray(new long[(int) BYTES / Long.BYTES]));
+    }
+
+    /**
+     * Takes up what the memory holds; zeros are no change.
+     *
+     * @param memory of {@link #BYTES} bytes, aligned to 8
+     * @param blocks the number of blocks that the device has
+     * @throws CorruptBitsException if it is no change of such a device
+     */
+    static LastChange open(MemorySegment memory, long blocks) throws CorruptBitsException {
+        LastChange last = new LastChange(memory);
+        long valid = (long) LONG.get(memory, VALID);
+        if (valid == 0) {
+            return last;
+        }
+        boolean known = last.type() == GuestRequest.UNPLUG_ALL
+                || (last.type() == GuestRequest.PLUG || last.type() == GuestRequest.UNPLUG)
+                        && last.count() > 0
+                        && last.first() >= 0
+                        && last.first() <= blocks - last.count();
+        if (valid != 1 || !known || (long) LONG.get(memory, CHECK) != check(last.type(), last.first(), last.count())) {
+            throw new CorruptBitsException(String.format(
+                    "the last change (type %d, %d blocks from block %d on, valid %d) can't be one of %d blocks, or does"
+                            + " not match its check",
+                    last.type(), last.count(), last.first(), valid, blocks));
+        }
+        return last;
     }
 
     boolean isValid() {
-        return (long) LONG.getAcquire(memory, VALID) == 1;
+        return (long) LONG.get(memory, VALID) == 1;
     }
 
-    int type() {
-        return (int) (long) LONG.get(memory, TYPE);
+    /** One of {@link GuestRequest}'s constants. */
+    long type() {
+        return (long) LONG.get(memory, TYPE);
     }
 
-    long address() {
-        return (long) LONG.get(memory, ADDR);
+    long first() {
+        return (long) LONG.get(memory, FIRST);
     }
 
-    int blocks() {
-        return (int) (long) LONG.get(memory, NB_BLOCKS);
+    long count() {
+        return (long) LONG.get(memory, COUNT);
     }
 
-    /** Notes a request. Whenever the process ends, either all of it counts or none. */
-    void note(GuestRequest request) {
+    /** Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none. */
+    void note(int type, long first, long count) {
+        if (is(type, first, count)) {
+            return;
+        }
         forget();
-        LONG.setRelease(memory, TYPE, (long) request.type());
-        LONG.setRelease(memory, ADDR, request.address());
-        LONG.setRelease(memory, NB_BLOCKS, (long) request.blocks());
+        LONG.setRelease(memory, TYPE, (long) type);
+        LONG.setRelease(memory, FIRST, first);
+        LONG.setRelease(memory, COUNT, count);
+        LONG.setRelease(memory, CHECK, check(type, first, count));
         LONG.setRelease(memory, VALID, 1L);
     }
 
-    boolean is(GuestRequest request) {
-        return isValid()
-                && type() == request.type()
-                && (type() == GuestRequest.UNPLUG_ALL
-                        || address() == request.address() && blocks() == request.blocks());
+    boolean is(int type, long first, long count) {
+        return isValid() && type() == type && first() == first && count() == count;
     }
 
     void forget() {
         LONG.setRelease(memory, VALID, 0L);
+    }
+
+    private static long check(long type, long first, long count) {
+        long h = (type + 1) * 0x9e3779b97f4a7c15L
+                ^ (first + 1) * 0xc2b2ae3d27d4eb4fL
+                ^ (count + 1) * 0x165667b19e3779f9L;
+        return (h ^ h >>> 29) * 0xd6e8feb86659fd93L;
     }
 }

@@ -2,8 +2,10 @@ package org.exomem.mem;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.function.LongUnaryOperator;
 import org.exomem.mem.Refusals.Reason;
 import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -25,6 +27,7 @@ public final class VirtioMem implements VhostUserDevice {
     private static final long PERSISTENT_SUSPEND = 1 << 2;
 
     private final MemoryRegionPlan plan;
+    private final KeptBlocks kept;
     private final BlockMap blocks;
     private final BlockChanges changes;
     private final MemListener listener;
@@ -37,33 +40,37 @@ public final class VirtioMem implements VhostUserDevice {
     private long requestedSize;
     private long usableSize;
     private boolean driverRuns;
+    private final BlocksState state;
+    /** The guest's memory came from elsewhere, and may have been filled where nothing is plugged. */
+    private boolean movedHere;
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
-     * @param blocks which blocks are plugged already
-     * @param last the last change of those blocks
-     * @param requestedSize a multiple of the block size, up to the region's size
+     * @param kept what is known of the device from before
+     * @param initialSize what is requested if nothing was before: a multiple of the block size, up to the region's size
+     * @throws IllegalArgumentException if it is not
      */
-    public VirtioMem(
-            MemoryRegionPlan plan,
-            boolean preallocate,
-            BlockMap blocks,
-            LastChange last,
-            long requestedSize,
-            MemListener listener) {
-        plan.checkRequested(requestedSize);
-        if (blocks.blocks() != plan.blocks()) {
-            throw new IllegalArgumentException(
-                    "a map of " + blocks.blocks() + " blocks for a region of " + plan.blocks());
-        }
-        this.plan = plan;
-        this.blocks = blocks;
-        this.changes = new BlockChanges(plan, blocks, last, preallocate);
+    public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener) {
+        this.plan = kept.plan();
+        plan.checkRequested(initialSize);
+        this.kept = kept;
+        this.blocks = kept.map();
+        this.changes = new BlockChanges(kept, preallocate);
         this.listener = listener;
         this.refusals = new Refusals(listener);
         this.patrol = new Patrol(plan, blocks, System::nanoTime);
-        this.requestedSize = requestedSize;
-        this.usableSize = Math.max(plan.usableSize(requestedSize), highestPluggedEnd());
+        this.requestedSize = kept.requestedSize().orElse(initialSize);
+        this.usableSize = Math.max(
+                Math.max(plan.usableSize(requestedSize), highestPluggedEnd()),
+                kept.usableSize().orElse(0));
+        this.state = new BlocksState(this, kept);
+        keepSizes();
+    }
+
+    /** The usable size first: it may always be larger than what the requested size needs, never smaller. */
+    private void keepSizes() {
+        kept.keepUsableSize(usableSize);
+        kept.keepRequestedSize(requestedSize);
     }
 
     private long highestPluggedEnd() {
@@ -96,20 +103,28 @@ public final class VirtioMem implements VhostUserDevice {
         return link != null;
     }
 
+    /**
+     * True while unplugged blocks may be looked at: a driver uses the device, and has plugged nothing that the device does
+     * not know of.
+     */
+    public boolean canPatrol() {
+        return driverRuns && kept.isKnown();
+    }
+
     /** True while a driver uses the device. */
     public boolean isDriverRunning() {
         return driverRuns;
     }
 
     /**
-     * Looks for a while whether unplugged blocks have data again; does nothing while no driver runs.
+     * Looks for a while whether unplugged blocks have data again; does nothing unless it {@linkplain #canPatrol can}.
      *
      * @param punch give what is found back to the host
      * @param budget ns after which to stop
      * @return what a round around the whole region has found if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
-        return driverRuns ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
+        return canPatrol() ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
     /**
@@ -123,6 +138,7 @@ public final class VirtioMem implements VhostUserDevice {
         requestedSize = size;
         // "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
         usableSize = Math.max(usableSize, plan.usableSize(size));
+        keepSizes();
         if (link != null) {
             link.configChanged();
         }
@@ -135,16 +151,47 @@ public final class VirtioMem implements VhostUserDevice {
      */
     public void systemReset() throws LinuxException {
         DeviceLink current = link;
-        if (current == null) {
-            blocks.clear();
-        } else {
-            changes.discardAll(current.memory());
-        }
-        usableSize = plan.usableSize(requestedSize);
+        GuestMemory memory = current == null ? new GuestMemory() : current.memory();
+        changes.reset(memory);
+        nothingIsPlugged(memory);
+        shrinkUsable();
         listener.pluggedSizeChanged(0);
         if (current != null) {
             current.configChanged();
         }
+    }
+
+    @Override
+    public DeviceState state() {
+        return state;
+    }
+
+    /** Takes the place of the device on the host that the VM has moved from. */
+    void moveHere(long requested, long usable, LongUnaryOperator mapWords) {
+        // A process that ends in between is not one that the front-end was told of as ready.
+        changes.forget();
+        for (long word = 0; word < blocks.words(); word++) {
+            blocks.setWord(word, mapWords.applyAsLong(word));
+        }
+        requestedSize = requested;
+        usableSize = usable;
+        keepSizes();
+        movedHere = true;
+        kept.keepKnown();
+        refusals.forget();
+        listener.pluggedSizeChanged(pluggedSize());
+    }
+
+    private void nothingIsPlugged(GuestMemory memory) throws LinuxException {
+        if (!kept.isKnown()) {
+            changes.discardUnplugged(memory);
+            kept.keepKnown();
+        }
+    }
+
+    private void shrinkUsable() {
+        usableSize = plan.usableSize(requestedSize);
+        keepSizes();
     }
 
     @Override
@@ -206,13 +253,26 @@ public final class VirtioMem implements VhostUserDevice {
         }
         patrol.restart();
         driverRuns = true;
+        if (queue.isAtStart()) {
+            kept.keepKnown();
+        } else if (!kept.isKnown()) {
+            Objects.requireNonNull(link)
+                    .hostFault(
+                            "the driver was running before this process knew of the device, and may have blocks plugged"
+                                    + " that are not known: unplugged memory is not patrolled until the guest starts anew");
+        }
         try {
             changes.takeOver(memory);
-            if (queue.isAtStart()) {
+            if (queue.isAtStart() || movedHere) {
                 changes.discardUnplugged(memory);
             }
+            movedHere = false;
         } catch (LinuxException e) {
             Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
+        }
+        // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
+        if (!queue.isAtStart()) {
+            Objects.requireNonNull(link).configChanged();
         }
         listener.driverChanged(true);
     }
@@ -223,6 +283,7 @@ public final class VirtioMem implements VhostUserDevice {
         long before = blocks.plugged();
         while (queue.pop(chain)) {
             request.read(chain);
+            boolean again = comesAgain();
             BlockMap.State state = BlockMap.State.PLUGGED;
             Answer answer;
             if (request.type() == GuestRequest.STATE) {
@@ -230,7 +291,7 @@ public final class VirtioMem implements VhostUserDevice {
                 answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
                 state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
             } else {
-                answer = change(memory);
+                answer = change(memory, again);
             }
             queue.push(chain, request.respond(chain, memory, answer, state));
         }
@@ -239,17 +300,23 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private Answer change(GuestMemory memory) {
-        if (changes.wasCarriedOut(request)) {
-            return Answer.ACK;
+    private boolean comesAgain() {
+        if (request.type() == GuestRequest.UNPLUG_ALL) {
+            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0);
         }
+        boolean aligned = (request.address() & plan.blockSize() - 1) == 0;
+        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks());
+    }
+
+    private Answer change(GuestMemory memory, boolean again) {
         try {
             return switch (request.type()) {
-                case GuestRequest.PLUG -> plug(memory);
-                case GuestRequest.UNPLUG -> unplug(memory);
+                case GuestRequest.PLUG -> plug(memory, again);
+                case GuestRequest.UNPLUG -> unplug(memory, again);
                 case GuestRequest.UNPLUG_ALL -> {
-                    changes.unplugAll(memory, request);
-                    usableSize = plan.usableSize(requestedSize);
+                    changes.unplugAll(memory);
+                    nothingIsPlugged(memory);
+                    shrinkUsable();
                     yield Answer.ACK;
                 }
                 default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
@@ -259,25 +326,34 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private Answer plug(GuestMemory memory) throws LinuxException {
-        Reason reason = changeFault(memory, BlockMap.State.UNPLUGGED);
+    private Answer plug(GuestMemory memory, boolean again) throws LinuxException {
+        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.UNPLUGGED);
         if (reason != null) {
             return refusals.refuse(request, reason);
         }
-        if (request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
+        if (!again && request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
             return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
         }
-        changes.plug(memory, request, firstBlock());
+        changes.plug(memory, firstBlock(), request.blocks());
         return Answer.ACK;
     }
 
-    private Answer unplug(GuestMemory memory) throws LinuxException {
-        Reason reason = changeFault(memory, BlockMap.State.PLUGGED);
+    private Answer unplug(GuestMemory memory, boolean again) throws LinuxException {
+        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.PLUGGED);
         if (reason != null) {
             return refusals.refuse(request, reason);
         }
-        changes.unplug(memory, request, firstBlock());
+        changes.unplug(memory, firstBlock(), request.blocks());
         return Answer.ACK;
+    }
+
+    /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
+    private @Nullable Reason faultAgain(GuestMemory memory) {
+        if (changes.covers(memory, firstBlock(), request.blocks())) {
+            return null;
+        }
+        changes.giveUp(request.type(), firstBlock(), request.blocks());
+        return Reason.NOT_SHARED;
     }
 
     private @Nullable Reason changeFault(GuestMemory memory, BlockMap.State wanted) {

@@ -58,7 +58,7 @@ final class BalloonCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws ConfigException {
-        Wish wish = size == null ? null : Wish.parse(size);
+        SizeChange wish = size == null ? null : SizeChange.parse(size);
         Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
@@ -104,20 +104,5 @@ final class BalloonCommand implements Callable<Integer> {
 
     private static String size(JsonNode balloon, String key) {
         return ByteSize.format(balloon.path(key).asLong());
-    }
-
-    /** A size, or a difference to the present one, in bytes. */
-    private record Wish(long bytes, boolean relative) {
-        static Wish parse(String text) throws ConfigException {
-            if (text.startsWith("--")) {
-                throw new ConfigException(
-                        "\"" + text + "\" is neither an option nor a size; see exomem balloon --help");
-            }
-            return switch (text.isEmpty() ? ' ' : text.charAt(0)) {
-                case '+' -> new Wish(ByteSize.parse(text.substring(1)), true);
-                case '-' -> new Wish(-ByteSize.parse(text.substring(1)), true);
-                default -> new Wish(ByteSize.parse(text), false);
-            };
-        }
     }
 }

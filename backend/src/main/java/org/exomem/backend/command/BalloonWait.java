@@ -4,19 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.exomem.backend.config.ByteSize;
-import org.jspecify.annotations.Nullable;
 
 /** Waits until a guest has the size that it should have; shows how far it is where somebody looks. */
 final class BalloonWait {
-    /** Events tell of progress at most once in a second; a bar shall move more smoothly. */
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(200);
-
-    private static final long MIB = 1 << 20;
-
     private final ControlOption.Session session;
     private final ObjectNode about;
     private final Duration limit;
@@ -34,7 +25,7 @@ final class BalloonWait {
         long from = actual(balloon);
         long last = from;
         long progressed = System.nanoTime();
-        try (Bar bar = new Bar(Math.abs(target(balloon) - from), output)) {
+        try (ProgressLine bar = new ProgressLine("balloon", Math.abs(target(balloon) - from), output)) {
             while (!arrived(balloon)) {
                 if (System.nanoTime() - progressed > limit.toNanos()) {
                     throw new CommandFailure(
@@ -44,7 +35,7 @@ final class BalloonWait {
                                     + ByteSize.format(actual(balloon)) + ", wanted are "
                                     + ByteSize.format(target(balloon)));
                 }
-                session.client().event(LOOK_AGAIN);
+                session.client().event(ProgressLine.LOOK_AGAIN);
                 balloon = session.execute("query-balloon", about);
                 if (actual(balloon) != last) {
                     last = actual(balloon);
@@ -70,38 +61,5 @@ final class BalloonWait {
     private static boolean arrived(JsonNode balloon) {
         // The balloon's pages are of 4 KiB; a target between two of them is met by the one above.
         return Math.abs(actual(balloon) - target(balloon)) < 4096;
-    }
-
-    /** A bar on a terminal, nothing elsewhere. */
-    private static final class Bar implements AutoCloseable {
-        private final @Nullable ProgressBar bar;
-
-        Bar(long bytes, Output output) {
-            boolean watched = !output.isJson()
-                    && System.console() != null
-                    && System.console().isTerminal();
-            bar = watched && bytes > 0
-                    ? new ProgressBarBuilder()
-                            .setTaskName("balloon")
-                            .setInitialMax(bytes)
-                            .setUnit(" MiB", MIB)
-                            .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
-                            .setUpdateIntervalMillis((int) LOOK_AGAIN.toMillis())
-                            .build()
-                    : null;
-        }
-
-        void stepTo(long bytes) {
-            if (bar != null) {
-                bar.stepTo(bytes);
-            }
-        }
-
-        @Override
-        public void close() {
-            if (bar != null) {
-                bar.close();
-            }
-        }
     }
 }

@@ -13,8 +13,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "demo",
         description =
-                "Shows a balloon's whole life in a few seconds, without a VMM: a process that serves, and a guest "
-                        + "in another process, with real memory, sockets and rings.")
+                "Shows the whole life of a guest with a balloon and a memory device in a few seconds, without a VMM: a "
+                        + "process that serves, and a guest in another process, with real memory, sockets and rings.")
 final class DemoCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;

@@ -43,6 +43,8 @@ public final class ExomemCommand {
         COMMANDS.put("serve", ServeCommand::new);
         COMMANDS.put("vms", VmsCommand::new);
         COMMANDS.put("balloon", BalloonCommand::new);
+        COMMANDS.put("mem", MemCommand::new);
+        COMMANDS.put("reset", ResetCommand::new);
         COMMANDS.put("stats", StatsCommand::new);
         COMMANDS.put("hints", HintsCommand::new);
         COMMANDS.put("quit", QuitCommand::new);

@@ -13,6 +13,7 @@ import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ConfigFile;
+import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.vm.FeatureNames;
@@ -27,7 +28,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         sortOptions = false,
-        description = "Serves the balloons of virtual machines over vhost-user, until SIGTERM or \"exomem quit\".",
+        description =
+                "Serves the balloons and memory devices of virtual machines over vhost-user, until SIGTERM or \"exomem "
+                        + "quit\".",
         footerHeading = "%nThe words of a balloon (a comma in a value is written twice):%n",
         footer = {
             "  vm=NAME                  the VM's name on the control socket",
@@ -42,9 +45,33 @@ import picocli.CommandLine.Spec;
             "  statistics=on|off, free-page-hint=on|off, page-poison=on|off,",
             "  free-page-reporting=on|off    offers the feature (default: on)",
             "",
+            "A memory device (virtio-mem) is a range of guest memory that is not there at",
+            "boot. The guest takes it, and gives it back, block by block, as \"exomem mem\"",
+            "asks for. Its words:",
+            "  vm=NAME                  the VM; it may have several, and a balloon",
+            "  id=ID                    the device's name, such as m0",
+            "  socket=PATH, connect=on, fd=N    as for a balloon",
+            "  addr=GPA                 where the range starts in guest memory, such as 4G",
+            "                           or 0x100000000; the VMM must share memory there",
+            "  size=SIZE                how large the range is: the most that can be added",
+            "  requested=SIZE           what the guest shall take from the start (default: 0);",
+            "                           with --state, what was last asked for counts",
+            "  block=SIZE               what is added or taken away at once: a power of two,",
+            "                           no less than a page of the memory behind it",
+            "                           (default: the host's transparent huge page)",
+            "  node=N                   the guest's NUMA node it belongs to (default: none)",
+            "  prealloc=on|off          takes host memory when a block is added (default: off)",
+            "  patrol=SECONDS           looks so often whether the guest uses what it gave",
+            "                           up (default: 10; 0 never looks)",
+            "  violation=WHAT           what to do then: report (tell), punch (take it away",
+            "                           again, and tell), stop (also ask the VMM to stop",
+            "                           the guest) (default: punch)",
+            "  vmm-qmp=PATH             the VMM's QMP socket, for violation=stop",
+            "",
             "Examples:",
             "  exomem serve --balloon vm=web,socket=/run/web-balloon.sock",
             "  exomem serve --balloon vm=a,socket=/tmp/a,size=2G --balloon vm=b,socket=/tmp/b",
+            "  exomem serve --mem vm=a,id=m0,socket=/tmp/m0,addr=4G,size=8G,requested=2G",
             "  exomem serve --config /etc/exomem.yaml"
         })
 final class ServeCommand implements Callable<Integer> {
@@ -60,7 +87,16 @@ final class ServeCommand implements Callable<Integer> {
             description = "A balloon; may be given many times. See below.")
     final List<String> balloons = new ArrayList<>();
 
-    @Option(names = "--config", paramLabel = "FILE", description = "YAML file: control, and a list of balloons.")
+    @Option(
+            names = "--mem",
+            paramLabel = "vm=NAME,id=ID,socket=PATH,addr=GPA,size=SIZE[,...]",
+            description = "A memory device; may be given many times, also for one VM. See below.")
+    final List<String> mems = new ArrayList<>();
+
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            description = "YAML file: control, state, a list of balloons, and one of mems.")
     @Nullable
     Path config;
 
@@ -71,6 +107,14 @@ final class ServeCommand implements Callable<Integer> {
                     + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
     @Nullable
     String control;
+
+    @Option(
+            names = "--state",
+            paramLabel = "DIR",
+            description = "Keeps there what is plugged and what is in the balloons, in a file for each device, so that "
+                    + "exomem can end in any way, be started again, and go on. Default: kept in memory only.")
+    @Nullable
+    Path state;
 
     @Option(
             names = "--socket-path",
@@ -111,6 +155,10 @@ final class ServeCommand implements Callable<Integer> {
         for (String balloon : balloons) {
             all.add(ServeConfig.balloon(balloon));
         }
+        List<MemoryConfig> allMems = new ArrayList<>();
+        for (String mem : mems) {
+            allMems.add(ServeConfig.mem(mem));
+        }
         if (socketPath != null && fd != null) {
             throw new ConfigException("--socket-path and --fd exclude each other");
         }
@@ -120,8 +168,9 @@ final class ServeCommand implements Callable<Integer> {
         if (fd != null) {
             all.add(byConvention(new Attachment.Inherited(fd)));
         }
-        ServeConfig fromFile = config == null ? new ServeConfig(Optional.empty(), List.of()) : ConfigFile.read(config);
-        return fromFile.and(Optional.empty(), all);
+        ServeConfig fromFile = config == null ? ServeConfig.NOTHING : ConfigFile.read(config);
+        return fromFile.and(new ServeConfig(
+                Optional.empty(), all, allMems, Optional.ofNullable(state).map(Path::toAbsolutePath)));
     }
 
     private static BalloonConfig byConvention(Attachment attachment) {

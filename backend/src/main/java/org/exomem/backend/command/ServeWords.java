@@ -34,11 +34,18 @@ final class ServeWords {
     private static boolean set(ServeCommand serve, String name, String value) {
         switch (name) {
             case "--balloon" -> serve.balloons.add(value);
+            case "--mem" -> serve.mems.add(value);
             case "--control" -> {
                 if (serve.control != null) {
                     return false;
                 }
                 serve.control = value;
+            }
+            case "--state" -> {
+                if (serve.state != null) {
+                    return false;
+                }
+                serve.state = Path.of(value);
             }
             case "--config" -> {
                 if (serve.config != null) {

@@ -10,13 +10,21 @@ import picocli.CommandLine.Option;
 /** {@code exomem vms}. */
 @Command(
         name = "vms",
-        description = "Lists the VMs: their memory, what they use of it now, and what was asked for.",
+        description =
+                "Lists the VMs: their memory, what they use of it now, and what was asked for. Or their memory devices.",
         footerHeading = "%nColumns:%n",
         footer = {
             "  MEMORY   what the VMM shares of the guest's memory",
             "  ACTUAL   what the guest has left: memory less its balloon",
             "  TARGET   what was asked for with \"exomem balloon\"",
-            "  SOCKET   where the VMM attaches"
+            "  SOCKET   where the VMM attaches",
+            "With --memory, one line for each memory device:",
+            "  NODE       the guest's NUMA node that it belongs to",
+            "  ADDRESS, SIZE  its range of guest memory; the most that can be plugged",
+            "  BLOCK      what is plugged or unplugged at once",
+            "  REQUESTED  what was asked for with \"exomem mem\"",
+            "  PLUGGED    what the guest has of it",
+            "  JOB, WHY   how far the last resize is, and why it stands still",
         })
 final class VmsCommand implements Callable<Integer> {
     @Mixin
@@ -30,8 +38,17 @@ final class VmsCommand implements Callable<Integer> {
             description = "Shows the features that driver and device agreed on instead of sockets.")
     private boolean features;
 
+    @Option(names = "--memory", description = "Lists the memory devices of all VMs instead.")
+    private boolean memory;
+
     @Override
     public Integer call() {
+        if (memory) {
+            return control.connect(session -> {
+                JsonNode devices = session.execute("query-memory-devices");
+                return output.show(devices, () -> MemoryTable.text(devices));
+            });
+        }
         return control.connect(session -> {
             JsonNode vms = session.execute("query-vms");
             return output.show(vms, () -> table(vms, features));

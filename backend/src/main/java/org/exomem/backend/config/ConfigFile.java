@@ -16,26 +16,36 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * The YAML file of {@code --config}. Strict: what is not understood is an error that names file, line and key.
  *
  * <pre>
  * control: /run/exomem.sock
+ * state: /var/lib/exomem
  * balloons:
  *   - vm: alpha
  *     socket: /run/alpha-balloon.sock
  *     deflate-on-oom: on
+ * mems:
+ *   - vm: alpha
+ *     id: m0
+ *     socket: /run/alpha-m0.sock
+ *     addr: 4G
+ *     size: 8G
  * </pre>
  *
- * The words of a balloon are those of {@code --balloon}. Read token by token, because values must stay the text that was
- * written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints need their line.
+ * The words of a device are those of {@code --balloon} and {@code --mem}. Read token by token, because values must stay
+ * the text that was written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints need their line.
  */
 public final class ConfigFile {
     private final Path file;
     private final YAMLParser yaml;
     private Optional<Path> control = Optional.empty();
+    private Optional<Path> state = Optional.empty();
     private final List<BalloonConfig> balloons = new ArrayList<>();
+    private final List<MemoryConfig> mems = new ArrayList<>();
 
     private ConfigFile(Path file, YAMLParser yaml) {
         this.file = file;
@@ -63,7 +73,7 @@ public final class ConfigFile {
     }
 
     private ServeConfig document() throws IOException, ConfigException {
-        expect(yaml.nextToken(), JsonToken.START_OBJECT, "the file must be a mapping with balloons and control");
+        expect(yaml.nextToken(), JsonToken.START_OBJECT, "the file must be a mapping with balloons, mems and control");
         Set<String> seen = new HashSet<>();
         while (yaml.nextToken() == JsonToken.FIELD_NAME) {
             String key = yaml.currentName();
@@ -72,33 +82,35 @@ public final class ConfigFile {
             }
             switch (key) {
                 case "control" -> control = Optional.of(controlSocket(scalar(key)));
-                case "balloons" -> balloons();
-                default -> throw complaint("\"" + key + "\" is not a key; there are balloons and control");
+                case "state" -> state = Optional.of(resolved(scalar(key)));
+                case "balloons" -> devices(key, "a balloon", BalloonWords::new, balloons);
+                case "mems" -> devices(key, "a memory device", MemoryWords::new, mems);
+                default -> throw complaint("\"" + key + "\" is not a key; there are balloons, mems, control and state");
             }
         }
         if (yaml.nextToken() != null) {
             throw complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, balloons);
+        return new ServeConfig(control, balloons, mems, state);
     }
 
-    private void balloons() throws IOException, ConfigException {
-        expect(yaml.nextToken(), JsonToken.START_ARRAY, "balloons must be a list");
+    private <C> void devices(String key, String kind, Supplier<DeviceWords<C>> words, List<C> devices)
+            throws IOException, ConfigException {
+        expect(yaml.nextToken(), JsonToken.START_ARRAY, key + " must be a list");
         while (yaml.nextToken() != JsonToken.END_ARRAY) {
-            expect(yaml.currentToken(), JsonToken.START_OBJECT, "a balloon must be a mapping, such as - vm: NAME");
-            balloons.add(balloon());
+            expect(yaml.currentToken(), JsonToken.START_OBJECT, kind + " must be a mapping, such as - vm: NAME");
+            devices.add(device(words.get()));
         }
     }
 
-    private BalloonConfig balloon() throws IOException, ConfigException {
+    private <C> C device(DeviceWords<C> words) throws IOException, ConfigException {
         String start = place();
-        BalloonWords words = new BalloonWords();
         while (yaml.nextToken() == JsonToken.FIELD_NAME) {
             String key = yaml.currentName();
             String where = place();
             String value = scalar(key);
             try {
-                words.set(key, key.equals("socket") ? resolved(value).toString() : value);
+                words.set(key, words.isPath(key) ? resolved(value).toString() : value);
             } catch (ConfigException e) {
                 throw e.at(where);
             }

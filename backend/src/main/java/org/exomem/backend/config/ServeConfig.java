@@ -3,62 +3,135 @@ package org.exomem.backend.config;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import org.exomem.mem.MemoryRegionPlan;
 
 /**
  * Everything that {@code exomem serve} was asked to do.
  *
  * @param control the path of the control socket, if one was given
- * @param balloons at least one; each with a VM, a socket or a descriptor of its own
+ * @param balloons each with a VM, a socket or a descriptor of its own
+ * @param mems memory devices, each with a socket or a descriptor of its own
+ * @param state the directory in which devices keep their state, if they do
  */
-public record ServeConfig(Optional<Path> control, List<BalloonConfig> balloons) {
+public record ServeConfig(
+        Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
+    /** Nothing at all, to begin with. */
+    public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
+
     public ServeConfig {
         balloons = List.copyOf(balloons);
+        mems = List.copyOf(mems);
+    }
+
+    /** Balloons only. */
+    public ServeConfig(Optional<Path> control, List<BalloonConfig> balloons) {
+        this(control, balloons, List.of(), Optional.empty());
     }
 
     /** One balloon from a {@code --balloon} option. */
     public static BalloonConfig balloon(String option) throws ConfigException {
         try {
-            return BalloonWords.parse(option);
+            return new BalloonWords().parse(option);
         } catch (ConfigException e) {
             throw e.at("--balloon " + option);
         }
     }
 
-    /** The file's balloons, then the others; the control socket given here before the file's. */
-    public ServeConfig and(Optional<Path> otherControl, List<BalloonConfig> others) {
-        List<BalloonConfig> all = new ArrayList<>(balloons);
-        all.addAll(others);
-        return new ServeConfig(otherControl.or(() -> control), all);
+    /** One memory device from a {@code --mem} option. */
+    public static MemoryConfig mem(String option) throws ConfigException {
+        try {
+            return new MemoryWords().parse(option);
+        } catch (ConfigException e) {
+            throw e.at("--mem " + option);
+        }
     }
 
-    /** Checks what no single balloon can know. */
+    /** The devices of both, these first; the other's control socket and directory for state before this one's. */
+    public ServeConfig and(ServeConfig other) {
+        List<BalloonConfig> allBalloons = new ArrayList<>(balloons);
+        allBalloons.addAll(other.balloons);
+        List<MemoryConfig> allMems = new ArrayList<>(mems);
+        allMems.addAll(other.mems);
+        return new ServeConfig(other.control.or(() -> control), allBalloons, allMems, other.state.or(() -> state));
+    }
+
+    /** The devices by their VMs, in the order in which the VMs are named. */
+    public List<VmConfig> vms() {
+        Map<String, VmConfig> vms = new LinkedHashMap<>();
+        for (BalloonConfig balloon : balloons) {
+            vms.put(balloon.vm(), new VmConfig(balloon.vm(), Optional.of(balloon), List.of()));
+        }
+        for (MemoryConfig mem : mems) {
+            VmConfig before = vms.getOrDefault(mem.vm(), new VmConfig(mem.vm(), Optional.empty(), List.of()));
+            List<MemoryConfig> memory = new ArrayList<>(before.memory());
+            memory.add(mem);
+            vms.put(mem.vm(), new VmConfig(mem.vm(), before.balloon(), memory));
+        }
+        return List.copyOf(vms.values());
+    }
+
+    /** Checks what no single device can know. */
     public ServeConfig checked() throws ConfigException {
-        if (balloons.isEmpty()) {
+        if (balloons.isEmpty() && mems.isEmpty()) {
             throw new ConfigException("nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH");
         }
-        Set<String> names = new HashSet<>();
-        Map<Object, String> places = new HashMap<>();
-        control.ifPresent(path -> places.put(path.toAbsolutePath(), "the control socket"));
+        Map<Object, String> users = new HashMap<>();
+        control.ifPresent(path -> users.put(path.toAbsolutePath(), "the control socket"));
+        Map<String, BalloonConfig> named = new HashMap<>();
         for (BalloonConfig balloon : balloons) {
-            if (!names.add(balloon.vm())) {
+            if (named.put(balloon.vm(), balloon) != null) {
                 throw new ConfigException("VM \"" + balloon.vm() + "\" has two balloons; a VM has one");
             }
-            Object place = switch (balloon.attachment()) {
-                case Attachment.Listen listen -> listen.socket();
-                case Attachment.Connect connect -> connect.socket();
-                case Attachment.Inherited inherited -> inherited.fd();
-            };
-            String user = "VM \"" + balloon.vm() + "\"";
-            String other = places.putIfAbsent(place, user);
-            if (other != null) {
-                throw new ConfigException(other + " and " + user + " both use " + balloon.attachment());
+            claim(users, balloon.attachment(), "VM \"" + balloon.vm() + "\"");
+        }
+        for (int i = 0; i < mems.size(); i++) {
+            MemoryConfig mem = mems.get(i);
+            for (MemoryConfig other : mems.subList(0, i)) {
+                checkTogether(other, mem);
             }
+            claim(users, mem.attachment(), "VM \"" + mem.vm() + "\" with its memory device \"" + mem.id() + "\"");
         }
         return this;
+    }
+
+    private static void claim(Map<Object, String> users, Attachment attachment, String user) throws ConfigException {
+        Object place = switch (attachment) {
+            case Attachment.Listen listen -> listen.socket();
+            case Attachment.Connect connect -> connect.socket();
+            case Attachment.Inherited inherited -> inherited.fd();
+        };
+        String other = users.putIfAbsent(place, user);
+        if (other != null) {
+            throw new ConfigException(other + " and " + user + " both use " + attachment);
+        }
+    }
+
+    private static void checkTogether(MemoryConfig a, MemoryConfig b) throws ConfigException {
+        if (!a.vm().equals(b.vm())) {
+            return;
+        }
+        if (a.id().equals(b.id())) {
+            throw new ConfigException("VM \"" + a.vm() + "\" has two memory devices \"" + a.id() + "\"");
+        }
+        if (a.plan().address() < end(b.plan()) && b.plan().address() < end(a.plan())) {
+            throw new ConfigException(String.format(
+                    "VM \"%s\": the regions of its memory devices \"%s\" (%#x to %#x) and \"%s\" (%#x to %#x) overlap",
+                    a.vm(),
+                    a.id(),
+                    a.plan().address(),
+                    end(a.plan()),
+                    b.id(),
+                    b.plan().address(),
+                    end(b.plan())));
+        }
+    }
+
+    /** No region ends above 2^48. */
+    private static long end(MemoryRegionPlan plan) {
+        return plan.address() + plan.size();
     }
 }

@@ -220,6 +220,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         return switch (cause) {
             case QmpException refused -> refused;
             case VirtualMachine.NotActive e -> QmpException.deviceNotActive(String.valueOf(e.getMessage()));
+            case VirtualMachine.NotFound e -> QmpException.deviceNotFound(String.valueOf(e.getMessage()));
+            case VirtualMachine.Refused e -> QmpException.generic(String.valueOf(e.getMessage()));
             case VirtualMachine.NotAnswering e -> QmpException.generic(String.valueOf(e.getMessage()));
             default -> {
                 LOG.error("a command of the control socket failed", cause);

@@ -25,8 +25,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
@@ -54,12 +54,12 @@ public final class ControlServer implements AutoCloseable {
     private final EventThrottle throttle = new EventThrottle(
             EVENT_INTERVAL, (delay, task) -> loop.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS));
 
-    /** The last change of each VM that clients have not been told. */
+    /** The last of each kind of event that clients have not been told. */
     private final Map<String, Change> changes = new ConcurrentHashMap<>();
 
     private @Nullable Channel listening;
 
-    private record Change(VmEvent.BalloonChange event, Instant when) {}
+    private record Change(VmEvent event, Instant when) {}
 
     private ControlServer(Path path) {
         this.path = path;
@@ -169,51 +169,33 @@ public final class ControlServer implements AutoCloseable {
 
     /** Tells all clients. From any thread. */
     public void publish(VmEvent event) {
-        Instant now = Instant.now();
-        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged:
-        // only
-        // the first since the last event may cost it a wake-up of this thread.
-        if (event instanceof VmEvent.BalloonChange change
-                && changes.put(change.vm(), new Change(change, now)) != null) {
+        Change change = new Change(event, Instant.now());
+        Optional<String> limit = EventText.limit(event);
+        if (limit.isEmpty()) {
+            loop.execute(() -> send(change));
             return;
         }
-        loop.execute(() -> {
-            switch (event) {
-                case VmEvent.BalloonChange change ->
-                    throttle.submit("BALLOON_CHANGE " + change.vm(), () -> sendChange(change.vm()));
-                case VmEvent.Connected connected -> send("DEVICE_CONNECTED", now, data(connected));
-                case VmEvent.Disconnected gone ->
-                    send("DEVICE_DISCONNECTED", now, data(gone).put("reason", gone.reason()));
-                case VmEvent.Fault fault ->
-                    throttle.submit(
-                            "DEVICE_ERROR " + fault.kind() + " " + fault.vm(),
-                            () -> send(
-                                    "DEVICE_ERROR",
-                                    now,
-                                    data(fault).put("kind", kindName(fault)).put("message", fault.message())));
-            }
-        });
-    }
-
-    private void sendChange(String vm) {
-        Change latest = changes.remove(vm);
-        if (latest != null) {
-            send("BALLOON_CHANGE", latest.when, data(latest.event).put("actual", latest.event.actual()));
+        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged.
+        // Only
+        // the first since the last event may cost it a wake-up of this thread.
+        if (changes.put(limit.get(), change) == null) {
+            loop.execute(() -> throttle.submit(limit.get(), () -> sendLatest(limit.get())));
         }
     }
 
-    private static String kindName(VmEvent.Fault fault) {
-        return fault.kind().name().toLowerCase(Locale.ROOT).replace('_', '-');
+    private void sendLatest(String limit) {
+        Change latest = changes.remove(limit);
+        if (latest != null) {
+            send(latest);
+        }
     }
 
-    private static ObjectNode data(VmEvent event) {
-        return Json.object().put("vm", event.vm()).put("device", "balloon");
-    }
-
-    private void send(String name, Instant when, ObjectNode data) {
-        ObjectNode event = Json.object().put("event", name);
-        event.set("data", data);
-        event.putObject("timestamp").put("seconds", when.getEpochSecond()).put("microseconds", when.getNano() / 1000);
+    private void send(Change change) {
+        ObjectNode event = Json.object().put("event", EventText.name(change.event));
+        event.set("data", EventText.data(change.event));
+        event.putObject("timestamp")
+                .put("seconds", change.when.getEpochSecond())
+                .put("microseconds", change.when.getNano() / 1000);
         connections.forEach(connection -> connection.event(event));
     }
 

@@ -18,13 +18,18 @@ import org.exomem.backend.control.Json;
 import org.exomem.backend.control.QmpException;
 
 /**
- * A balloon's whole life, step by step, each with what was measured. Three processes: this one is the operator, who
- * speaks to the control socket of the one that serves; the guest, without a VMM around it, is the third.
+ * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
+ * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
+ * around it, is the third.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
     private static final long MEMORY = 512 * MIB;
     private static final long SMALL = 128 * MIB;
+    /** Of the memory device. */
+    private static final long GROWN = 384 * MIB;
+
+    private static final long SHRUNK = 64 * MIB;
 
     private final PrintWriter out;
     private final GuestProcess guest;
@@ -48,12 +53,13 @@ public final class Demo {
         Path folder = Files.createTempDirectory("exomem-demo");
         try {
             Path socket = folder.resolve("balloon.sock");
+            Path memorySocket = folder.resolve("memory.sock");
             Path controlSocket = folder.resolve("control.sock");
             try (DemoServer server = inThisProcess
-                            ? new DemoServer.Here(socket, controlSocket)
-                            : DemoServer.Child.start(socket, controlSocket, folder);
+                            ? new DemoServer.Here(socket, memorySocket, controlSocket)
+                            : DemoServer.Child.start(socket, memorySocket, controlSocket, folder);
                     ControlClient control = ControlClient.connect(controlSocket);
-                    GuestProcess guest = GuestProcess.start(socket, MEMORY)) {
+                    GuestProcess guest = GuestProcess.start(socket, MEMORY, memorySocket)) {
                 Demo demo = new Demo(out, guest, control);
                 demo.say("serve", server.describe());
                 demo.life();
@@ -74,6 +80,7 @@ public final class Demo {
         statistics();
         hints();
         reporting();
+        memory();
     }
 
     private void negotiate() throws IOException {
@@ -142,6 +149,31 @@ public final class Demo {
         say("report", reported.text());
         JsonNode pages = ask("query-free-pages", vm());
         say("", size(pages, "discarded") + " were returned to the host in all");
+    }
+
+    private void memory() throws IOException {
+        say("attach", guest.step("attach-memory").text());
+        GuestProcess.Answer grown = memoryTo(GROWN);
+        check(
+                grown.number("hostAfter") - grown.number("hostBefore") >= GROWN,
+                "the guest did not get the host's memory: " + grown.text());
+        say("grow", grown.text());
+        GuestProcess.Answer shrunk = memoryTo(SHRUNK);
+        check(
+                shrunk.number("hostBefore") - shrunk.number("hostAfter") >= GROWN - SHRUNK,
+                "too little came back to the host: " + shrunk.text());
+        say("shrink", shrunk.text());
+        JsonNode device = ask("query-memory-devices", Json.object()).path(0).path("data");
+        check(device.path("size").asLong() == SHRUNK, "the guest has another size than asked for: " + device);
+        JsonNode job = device.path("job");
+        check(job.path("outcome").asText().equals("done"), "the resize is not done: " + job);
+        say("", "the job " + job.path("id").asText() + " is done, " + size(device, "size") + " are plugged");
+    }
+
+    private GuestProcess.Answer memoryTo(long bytes) throws IOException {
+        guest.tell("resize");
+        ask("mem-resize", vm().put("id", DemoServer.MEMORY_DEVICE).put("size", bytes));
+        return guest.answer("resize");
     }
 
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {

@@ -5,23 +5,32 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.BackendProcess;
 import org.exomem.backend.Exomem;
-import org.exomem.backend.config.Attachment;
-import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.ControlClient;
-import org.exomem.balloon.BalloonOptions;
 
 /** What the demo's guest attaches to. */
 sealed interface DemoServer extends AutoCloseable {
     /** The name of the only VM. */
     String VM = "demo";
 
+    /** The name of its memory device. */
+    String MEMORY_DEVICE = "m0";
+
     /** The file of that name in the demo's folder has what the process that serves wrote. */
     String LOG = "log";
+
+    private static String balloon(Path socket) {
+        return "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,");
+    }
+
+    private static String memory(Path socket) {
+        return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket="
+                + socket.toString().replace(",", ",,");
+    }
 
     /** What the process that serves wrote, as the end of a message; empty if it wrote nothing. */
     static String log(Path folder) {
@@ -56,7 +65,7 @@ sealed interface DemoServer extends AutoCloseable {
         }
 
         /** Starts the process; returns when its control socket answers. */
-        static Child start(Path socket, Path control, Path folder) throws IOException {
+        static Child start(Path socket, Path memorySocket, Path control, Path folder) throws IOException {
             long begin = System.nanoTime();
             Process process = ChildJvm.of(
                             Exomem.class,
@@ -64,7 +73,9 @@ sealed interface DemoServer extends AutoCloseable {
                             "--control",
                             control.toString(),
                             "--balloon",
-                            "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,"))
+                            balloon(socket),
+                            "--mem",
+                            memory(memorySocket))
                     .redirectError(folder.resolve(LOG).toFile())
                     .start();
             try {
@@ -133,10 +144,17 @@ sealed interface DemoServer extends AutoCloseable {
     final class Here implements DemoServer {
         private final BackendProcess process = new BackendProcess();
 
-        Here(Path socket, Path control) throws IOException {
-            BalloonConfig balloon = new BalloonConfig(
-                    VM, new Attachment.Listen(socket), BalloonOptions.defaults(), 0, OptionalLong.empty());
-            process.start(new ServeConfig(Optional.of(control), List.of(balloon)), Optional.of(control));
+        Here(Path socket, Path memorySocket, Path control) throws IOException {
+            try {
+                ServeConfig config = new ServeConfig(
+                        Optional.of(control),
+                        List.of(ServeConfig.balloon(balloon(socket))),
+                        List.of(ServeConfig.mem(memory(memorySocket))),
+                        Optional.empty());
+                process.start(config, Optional.of(control));
+            } catch (ConfigException e) {
+                throw new DemoFailure(String.valueOf(e.getMessage()));
+            }
         }
 
         @Override

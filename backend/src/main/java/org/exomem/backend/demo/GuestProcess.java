@@ -38,10 +38,11 @@ final class GuestProcess implements AutoCloseable {
         this.answers = process.inputReader(StandardCharsets.UTF_8);
     }
 
-    static GuestProcess start(Path socket, long memory) throws IOException {
-        return new GuestProcess(ChildJvm.of(DemoGuest.class, socket.toString(), Long.toString(memory >> 20))
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start());
+    static GuestProcess start(Path socket, long memory, Path memorySocket) throws IOException {
+        return new GuestProcess(
+                ChildJvm.of(DemoGuest.class, socket.toString(), Long.toString(memory >> 20), memorySocket.toString())
+                        .redirectError(ProcessBuilder.Redirect.INHERIT)
+                        .start());
     }
 
     /** Tells the guest to do a step; does not wait for it. */

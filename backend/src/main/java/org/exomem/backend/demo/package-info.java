@@ -1,4 +1,4 @@
-/** A balloon's whole life without a VMM, to be watched. */
+/** The whole life of a guest without a VMM, to be watched. */
 @NullMarked
 package org.exomem.backend.demo;
 

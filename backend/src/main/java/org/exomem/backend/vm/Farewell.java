@@ -15,16 +15,16 @@ public final class Farewell {
 
     /**
      * Closes the VMs; returns when all have ended, or after the limit, with a line in the log for each that has not. Also
-     * says which of them have a VMM that loses its balloon by this.
+     * says which of them have a VMM that loses its devices by this.
      *
      * @return whether all have ended
      */
-    public static boolean close(List<BalloonVm> vms, Duration limit) {
-        for (BalloonVm vm : vms) {
+    public static boolean close(List<ServedVm> vms, Duration limit) {
+        for (ServedVm vm : vms) {
             if (vm.isConnected()) {
                 LOG.warn(
-                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, without a"
-                                + " balloon; QEMU does not connect again",
+                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, and nobody resizes"
+                                + " it; QEMU does not connect again",
                         vm.name());
             }
         }
@@ -44,8 +44,8 @@ public final class Farewell {
         return all;
     }
 
-    private record Leave(BalloonVm vm, CountDownLatch ended) {
-        static Leave of(BalloonVm vm) {
+    private record Leave(ServedVm vm, CountDownLatch ended) {
+        static Leave of(ServedVm vm) {
             Leave leave = new Leave(vm, new CountDownLatch(1));
             Thread.ofVirtual().name("end-" + vm.name()).start(leave::close);
             return leave;

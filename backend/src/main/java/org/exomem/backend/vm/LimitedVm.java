@@ -1,6 +1,7 @@
 package org.exomem.backend.vm;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -8,6 +9,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
+import org.exomem.mem.ResizeJob;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,6 +75,21 @@ public final class LimitedVm implements VirtualMachine {
     @Override
     public CompletableFuture<FreePages> freePages() {
         return within(vm::freePages);
+    }
+
+    @Override
+    public CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes) {
+        return within(() -> vm.resizeMemory(device, bytes));
+    }
+
+    @Override
+    public CompletableFuture<Boolean> cancelJob(String id) {
+        return within(() -> vm.cancelJob(id));
+    }
+
+    @Override
+    public CompletableFuture<Void> resetMemory(Optional<String> device) {
+        return within(() -> vm.resetMemory(device));
     }
 
     private <T> CompletableFuture<T> within(Supplier<CompletableFuture<T>> task) {

@@ -1,8 +1,10 @@
 package org.exomem.backend.vm;
 
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
+import org.exomem.mem.ResizeJob;
 
 /**
  * A VM as its operator sees it. Callable from any thread; answers come on the VM's event loop. A future fails with
@@ -11,7 +13,7 @@ import org.exomem.balloon.FreePages;
 public interface VirtualMachine {
     String name();
 
-    /** Where the front-end attaches, for people. */
+    /** Where the front-end attaches, for people: to the balloon, or else to the memory devices. */
     String attachment();
 
     CompletableFuture<VmState> state();
@@ -31,6 +33,20 @@ public interface VirtualMachine {
 
     CompletableFuture<FreePages> freePages();
 
+    /**
+     * Asks the guest to come to another size of plugged memory.
+     *
+     * @param device the memory device, which may be left out where there is only one
+     * @param bytes a multiple of its block size, up to the size of its region
+     */
+    CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes);
+
+    /** Ends a job: the guest stays as large as it is. False if the VM has no such job. */
+    CompletableFuture<Boolean> cancelJob(String id);
+
+    /** The system was reset: a memory device, or all of them, have nothing plugged any more. */
+    CompletableFuture<Void> resetMemory(Optional<String> device);
+
     /** What was asked for needs a running driver, or a feature it has not acknowledged. */
     final class NotActive extends RuntimeException {
         private static final long serialVersionUID = 1L;
@@ -46,6 +62,24 @@ public interface VirtualMachine {
 
         public NotAnswering(String vm) {
             super("VM \"" + vm + "\" does not answer: its memory's host file or front-end holds it up");
+        }
+    }
+
+    /** The VM has no device of that name. */
+    final class NotFound extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        public NotFound(String message) {
+            super(message);
+        }
+    }
+
+    /** What was asked for is not possible as things are. */
+    final class Refused extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        public Refused(String message) {
+            super(message);
         }
     }
 }

@@ -1,18 +1,37 @@
 package org.exomem.backend.vm;
 
+import org.exomem.backend.config.Violation;
+import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** What happened to a VM, for whoever watches the control socket. */
+/** What happened to a VM, for whoever watches the control socket. A device is {@code balloon} or a memory device's id. */
 public sealed interface VmEvent {
     /** The VM it happened to. */
     String vm();
 
+    /** The device of the VM. */
+    String device();
+
     /** The driver reported a new size of its balloon; {@code actual} is the VM's logical size in bytes. */
-    record BalloonChange(String vm, long actual) implements VmEvent {}
+    record BalloonChange(String vm, long actual) implements VmEvent {
+        @Override
+        public String device() {
+            return VmBalloon.NAME;
+        }
+    }
 
-    record Connected(String vm) implements VmEvent {}
+    /** The driver has plugged or unplugged; {@code plugged} bytes are plugged now. */
+    record MemorySizeChange(String vm, String device, long plugged) implements VmEvent {}
 
-    record Disconnected(String vm, String reason) implements VmEvent {}
+    /** A resize job has another status. */
+    record JobChange(String vm, String device, ResizeJob.State job) implements VmEvent {}
 
-    record Fault(String vm, FaultKind kind, String message) implements VmEvent {}
+    /** The guest uses {@code bytes} of memory that it gave up, in so many blocks. */
+    record GuestViolation(String vm, String device, long bytes, long blocks, Violation action) implements VmEvent {}
+
+    record Connected(String vm, String device) implements VmEvent {}
+
+    record Disconnected(String vm, String device, String reason) implements VmEvent {}
+
+    record Fault(String vm, String device, FaultKind kind, String message) implements VmEvent {}
 }

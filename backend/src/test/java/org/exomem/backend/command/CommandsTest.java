@@ -243,7 +243,7 @@ class CommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"serve", "vms", "balloon", "stats", "hints", "quit", "demo", "completion"})
+    @ValueSource(strings = {"serve", "vms", "balloon", "mem", "reset", "stats", "hints", "quit", "demo", "completion"})
     void everyCommandExplainsItself(String command) {
         Ran ran = Ran.of(command, "--help");
         assertThat(ran.code()).isZero();

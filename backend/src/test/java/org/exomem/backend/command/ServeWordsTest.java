@@ -17,6 +17,7 @@ class ServeWordsTest {
                 "serve",
                 "serve --balloon vm=a,socket=/s",
                 "serve --balloon=vm=a,socket=/s --balloon vm=b,socket=/t --control none",
+                "serve --mem vm=a,id=m0 --mem=vm=a,id=m1 --balloon x",
                 "serve --config /etc/exomem.yaml --control=/run/c",
                 "serve --socket-path /s",
                 "serve --socket-path=/s --control /c",
@@ -29,6 +30,7 @@ class ServeWordsTest {
         ServeCommand full =
                 requireNonNull(picocli.getSubcommands().get("serve")).getCommand();
         assertThat(quick.balloons).isEqualTo(full.balloons);
+        assertThat(quick.mems).isEqualTo(full.mems);
         assertThat(quick.control).isEqualTo(full.control);
         assertThat(quick.config).isEqualTo(full.config);
         assertThat(quick.socketPath).isEqualTo(full.socketPath);

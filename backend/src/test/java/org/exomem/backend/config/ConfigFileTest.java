@@ -53,7 +53,7 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons and control
+            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control and state
             'control: a~control: b'                              | 2: "control" is given twice
             'control: [a]'                                       | 1: "control" must be a single value
             'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
@@ -64,8 +64,8 @@ class ConfigFileTest {
             'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
             'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
             'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-            '- vm: a'                                            | 1: the file must be a mapping with balloons and control
-            ''                                                   | 1: the file must be a mapping with balloons and control
+            '- vm: a'                                            | 1: the file must be a mapping with balloons, mems and control
+            ''                                                   | 1: the file must be a mapping with balloons, mems and control
             'control: a~---~control: b'                          | 3: a second document; a file has one
             """)
     void wrongFileIsExplainedWithItsLine(String text, String complaint) {

@@ -99,15 +99,15 @@ class ServeConfigTest {
     @Test
     void balloonOnTheControlSocketIsAnError() {
         assertThatThrownBy(() -> config("vm=a,socket=/c")
-                        .and(Optional.of(Path.of("/c")), List.of())
+                        .and(new ServeConfig(Optional.of(Path.of("/c")), List.of()))
                         .checked())
                 .hasMessage("the control socket and VM \"a\" both use /c");
     }
 
     private static ServeConfig config(String... balloons) throws ConfigException {
-        ServeConfig config = new ServeConfig(Optional.empty(), List.of());
+        ServeConfig config = ServeConfig.NOTHING;
         for (String balloon : balloons) {
-            config = config.and(Optional.empty(), List.of(ServeConfig.balloon(balloon)));
+            config = config.and(new ServeConfig(Optional.empty(), List.of(ServeConfig.balloon(balloon))));
         }
         return config;
     }

@@ -12,10 +12,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.BalloonOnly;
 import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.TestVms;
-import org.exomem.backend.config.ServeConfig;
-import org.exomem.backend.vm.BalloonVm;
+import org.exomem.backend.vm.ServedVm;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
@@ -280,8 +280,7 @@ class ControlServerTest {
     void vmThatDoesNotAnswerIsToldOfAndTheOthersAnswer(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("control");
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder);
-                BalloonVm well =
-                        BalloonVm.start(ServeConfig.balloon("vm=well,socket=" + folder.resolve("well")), event -> {});
+                ServedVm well = BalloonOnly.start("well", folder, event -> {});
                 ControlServer server = ControlServer.listen(socket, List.of(heldUp.vm(), well), () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();

@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.BalloonOnly;
 import org.exomem.backend.HeldUpVm;
-import org.exomem.backend.config.ServeConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,7 +21,7 @@ class FarewellTest {
 
     @Test
     void allEndAndTheirSocketsAreGone() throws Exception {
-        List<BalloonVm> vms = List.of(vm("a"), vm("b"));
+        List<ServedVm> vms = List.of(vm("a"), vm("b"));
         assertThat(Farewell.close(vms, Duration.ofSeconds(20))).isTrue();
         assertThat(folder).isEmptyDirectory();
     }
@@ -39,7 +39,7 @@ class FarewellTest {
         }
     }
 
-    private BalloonVm vm(String name) throws Exception {
-        return BalloonVm.start(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name)), event -> {});
+    private ServedVm vm(String name) throws Exception {
+        return BalloonOnly.start(name, folder, event -> {});
     }
 }

@@ -54,6 +54,8 @@ final class Connection {
     private EventLoop.@Nullable Watch watch;
     private boolean spoken;
     private boolean open;
+    /** Nothing more is read until what was asked for can be answered. */
+    private boolean pausing;
 
     /** @param ended is called once, when the connection has ended, with the reason */
     Connection(
@@ -86,7 +88,7 @@ final class Connection {
     /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
     void readable() {
         try {
-            for (int i = 0; open && i < MESSAGES_AT_ONCE; i++) {
+            for (int i = 0; open && !pausing && i < MESSAGES_AT_ONCE; i++) {
                 switch (reader.read()) {
                     case MESSAGE -> handleMessage();
                     case WAITING -> {
@@ -113,6 +115,36 @@ final class Connection {
         Header header = reader.header();
         List<Fd> fds = reader.takeFds();
         RequestType type = RequestType.of(header.request());
+        if (type == RequestType.CHECK_DEVICE_STATE && session.stateTransfers().isUnderWay()) {
+            pauseFor(type, header, fds);
+            return;
+        }
+        answer(type, header, fds);
+    }
+
+    /**
+     * "The back-end responds once it knows whether the transfer and processing was successful or not" (vhost-user,
+     * "Migrating back-end state"): the event loop does not wait for that, this connection does.
+     */
+    private void pauseFor(RequestType type, Header header, List<Fd> fds) {
+        pausing = true;
+        stopWatching();
+        session.stateTransfers().whenOver(() -> {
+            if (!open) {
+                return;
+            }
+            pausing = false;
+            watch = loop.watch(socket.fd(), this::readable);
+            try {
+                answer(type, header, fds);
+            } catch (Throwable e) {
+                failed(e);
+            }
+            readable();
+        });
+    }
+
+    private void answer(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
         Reply reply;
         try {
             reply = handle(type, header, fds);
@@ -158,6 +190,12 @@ final class Connection {
     private @Nullable Reply refusal(@Nullable RequestType type, Header header) {
         if (type == RequestType.GET_CONFIG) {
             return Reply.empty();
+        }
+        if (type == RequestType.SET_DEVICE_STATE_FD) {
+            return Reply.stateFailure();
+        }
+        if (type == RequestType.CHECK_DEVICE_STATE) {
+            return Reply.u64(FAILED);
         }
         boolean byValue = type != null && ANSWERED_BY_VALUE.contains(type);
         if (type == RequestType.SET_LOG_BASE || !byValue && wantsAcknowledgement(header)) {
@@ -229,10 +267,7 @@ final class Connection {
             return;
         }
         open = false;
-        if (watch != null) {
-            watch.close();
-            watch = null;
-        }
+        stopWatching();
         reader.discard();
         try {
             session.close();
@@ -240,6 +275,13 @@ final class Connection {
             socket.close();
             listener.disconnected(reason);
             ended.accept(reason);
+        }
+    }
+
+    private void stopWatching() {
+        if (watch != null) {
+            watch.close();
+            watch = null;
         }
     }
 }

@@ -109,6 +109,14 @@ public final class EventLoop implements AutoCloseable {
     }
 
     /**
+     * Runs a task whenever the descriptor takes bytes, or its peer has closed. Level-triggered: the watch must be closed
+     * when there is nothing to write. Called on the loop.
+     */
+    public Watch watchWritable(Fd fd, Runnable writable) {
+        return register(fd, EpollIoOps.EPOLLOUT, writable);
+    }
+
+    /**
      * Runs a task at every signal of a notifier. An eventfd is watched for edges, which saves reading it; a pipe must be
      * emptied. Called on the loop.
      */

@@ -26,19 +26,22 @@ final class Negotiation {
             ProtocolFeature.GPA_ADDRESSES);
 
     private final long offered;
+    private final long offeredProtocol;
     private long acknowledged;
     private long protocol;
 
     Negotiation(VhostUserDevice device) {
         this.offered = device.features() | RingFeatures.ALL | LOG_ALL | PROTOCOL_FEATURES;
+        long always = OFFERED_PROTOCOL.stream().mapToLong(ProtocolFeature::mask).reduce(0, (a, b) -> a | b);
+        this.offeredProtocol = always | (device.state() == null ? 0 : ProtocolFeature.DEVICE_STATE.mask());
     }
 
     long offered() {
         return offered;
     }
 
-    static long offeredProtocol() {
-        return OFFERED_PROTOCOL.stream().mapToLong(ProtocolFeature::mask).reduce(0, (a, b) -> a | b);
+    long offeredProtocol() {
+        return offeredProtocol;
     }
 
     void acknowledge(long features) {
@@ -51,7 +54,7 @@ final class Negotiation {
     }
 
     void acknowledgeProtocol(long features) {
-        long unknown = features & ~offeredProtocol();
+        long unknown = features & ~offeredProtocol;
         if (unknown != 0) {
             throw new FrontEndFault("SET_PROTOCOL_FEATURES acknowledges bits that were not offered: 0x"
                     + Long.toHexString(unknown) + " (" + ProtocolFeature.names(unknown) + ")");

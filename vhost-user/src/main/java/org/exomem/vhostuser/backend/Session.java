@@ -36,6 +36,7 @@ final class Session implements DeviceLink {
     private final Negotiation negotiation;
     private final Rings rings;
     private final BackEndChannel backEndChannel;
+    private final StateTransfers stateTransfers;
     private @Nullable DirtyLog log;
     private @Nullable EventFd logNotifier;
     private int status;
@@ -47,6 +48,7 @@ final class Session implements DeviceLink {
         this.listener = listener;
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop, this::mayTell);
+        this.stateTransfers = new StateTransfers(device, loop, listener);
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
                 process(ring);
@@ -55,6 +57,10 @@ final class Session implements DeviceLink {
                 failed.accept(e);
             }
         });
+    }
+
+    StateTransfers stateTransfers() {
+        return stateTransfers;
     }
 
     Negotiation negotiation() {
@@ -72,7 +78,7 @@ final class Session implements DeviceLink {
         return switch (request) {
             case GetFeatures() -> Reply.u64(negotiation.offered());
             case SetFeatures(long features) -> done(() -> setFeatures(features));
-            case GetProtocolFeatures() -> Reply.u64(Negotiation.offeredProtocol());
+            case GetProtocolFeatures() -> Reply.u64(negotiation.offeredProtocol());
             case SetProtocolFeatures(long features) -> done(() -> negotiation.acknowledgeProtocol(features));
             case GetQueueNum() -> Reply.u64(device.maxQueues());
             case SetOwner() -> null;
@@ -109,15 +115,14 @@ final class Session implements DeviceLink {
             case SetInflightFd(var description, var file) ->
                 done(() -> rings.trackInflight(
                         InflightBuffer.map(description, file, negotiation.acknowledged(), device.maxQueues())));
+            case SetDeviceStateFd(var wanted, var channel) -> {
+                stateTransfers.begin(wanted.direction(), channel, rings.anyStarted());
+                yield Reply.noStateChannel();
+            }
+            case CheckDeviceState() -> stateTransfers.check();
             // Their protocol features are not offered, so the connection has refused them before this.
-            case VringKick _,
-                    SetVringEndian _,
-                    PostcopyAdvise _,
-                    PostcopyListen _,
-                    PostcopyEnd _,
-                    SetDeviceStateFd _,
-                    CheckDeviceState _,
-                    GetShmemConfig _ -> throw new FrontEndFault(request + " belongs to a feature that is not offered");
+            case VringKick _, SetVringEndian _, PostcopyAdvise _, PostcopyListen _, PostcopyEnd _, GetShmemConfig _ ->
+                throw new FrontEndFault(request + " belongs to a feature that is not offered");
         };
     }
 
@@ -241,6 +246,9 @@ final class Session implements DeviceLink {
     }
 
     private void kickArrived(int index, @Nullable Fd notifier) throws LinuxException {
+        if (stateTransfers.isLoading()) {
+            throw new FrontEndFault("queue " + index + " was started while the device's state is being loaded");
+        }
         try {
             rings.setKick(index, notifier);
         } catch (DriverFault e) {
@@ -333,6 +341,7 @@ final class Session implements DeviceLink {
     void close() {
         memory.logTo(null);
         try {
+            stateTransfers.close();
             rings.close();
             device.disconnected();
         } finally {

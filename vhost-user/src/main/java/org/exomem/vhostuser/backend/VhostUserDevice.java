@@ -3,6 +3,7 @@ package org.exomem.vhostuser.backend;
 import java.lang.foreign.MemorySegment;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A virtio device, as a session sees it. The object outlives connections: front-ends come and go, the device's state
@@ -67,6 +68,11 @@ public interface VhostUserDevice {
 
     /** The front-end asked for the device's initial state (RESET_DEVICE, status 0). All queues were stopped before. */
     void reset();
+
+    /** How the device moves to another host with its VM; null if it can't. The same object, or null, at every call. */
+    default @Nullable DeviceState state() {
+        return null;
+    }
 
     /** Guest memory has changed: regions came or went. */
     default void memoryChanged() {}

@@ -28,6 +28,7 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
     private static final int TYPE_MASK = 0xf000;
     private static final int REGULAR = 0x8000;
     private static final int SOCKET = 0xc000;
+    private static final int PIPE = 0x1000;
 
     public static FileStatus of(Fd fd) throws LinuxException {
         MemorySegment buffer = NativeBuffer.ofSize(STATX_SIZE);
@@ -46,6 +47,10 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
 
     public boolean isRegularFile() {
         return (mode & TYPE_MASK) == REGULAR;
+    }
+
+    public boolean isPipe() {
+        return (mode & TYPE_MASK) == PIPE;
     }
 
     public boolean isSocket() {

@@ -20,6 +20,8 @@ final class LibC {
 
     static native int eventfd(int initial, int flags);
 
+    static native int pipe2(long pair, int flags);
+
     static native long read(int fd, long buffer, long size);
 
     static native long write(int fd, long buffer, long size);

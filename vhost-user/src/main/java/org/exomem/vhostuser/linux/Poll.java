@@ -8,6 +8,7 @@ import java.time.Duration;
 /** Waiting on one descriptor, for threads that have no event loop. */
 public final class Poll {
     private static final int POLLIN = 1;
+    private static final int POLLOUT = 4;
 
     private Poll() {}
 
@@ -18,9 +19,18 @@ public final class Poll {
      * @return false if nothing came in time
      */
     public static boolean readable(Fd fd, Duration limit) throws LinuxException {
+        return ready(fd, POLLIN, limit);
+    }
+
+    /** Waits until a write to the descriptor would not wait, or would fail; otherwise as {@link #readable}. */
+    public static boolean writable(Fd fd, Duration limit) throws LinuxException {
+        return ready(fd, POLLOUT, limit);
+    }
+
+    private static boolean ready(Fd fd, int events, Duration limit) throws LinuxException {
         MemorySegment entry = NativeBuffer.ofSize(8);
         entry.set(JAVA_INT, 0, fd.number());
-        entry.set(JAVA_INT, 4, POLLIN);
+        entry.set(JAVA_INT, 4, events);
         long end = System.nanoTime() + limit.toNanos();
         while (true) {
             long rest = Math.max(0, end - System.nanoTime());

@@ -11,13 +11,16 @@ import java.lang.invoke.VarHandle;
  *
  * <pre>
  *  0 digest     u64   sum of a hash of every word that is not 0
- *  8 changing   u64   1 while a word and the digest are being changed
- * 16 reserved   48 bytes
+ *  8 changing   u64   1 + index of the word that is being changed, 0 if none is
+ * 16 before     u64   that word as it was
+ * 24 after      u64   that word as it will be
+ * 32 reserved   32 bytes
  * 64 words
  * </pre>
  *
  * A process can be killed between any two stores, and what it has stored stays. Stores are releases, so that they happen in
- * the order that is written here.
+ * the order that is written here. A word that was being changed is found as it was or as it was to be; all others, and the
+ * digest but for that word, must fit.
  */
 public final class BitStore {
     /** Bits in a word. */
@@ -26,6 +29,8 @@ public final class BitStore {
     private static final VarHandle LONG = JAVA_LONG.varHandle();
     private static final long DIGEST = 0;
     private static final long CHANGING = 8;
+    private static final long BEFORE = 16;
+    private static final long AFTER = 24;
     private static final long HEADER = 64;
 
     private final MemorySegment memory;
@@ -54,26 +59,49 @@ public final class BitStore {
     /**
      * Takes up what the memory holds; memory of zeros is a store of zeros.
      *
-     * @param memory of {@link #bytes} bytes, aligned to 8
-     * @throws CorruptBitsException if the bits are not as they were left
+     * @param memory of at least {@link #bytes} bytes, aligned to 8
+     * @throws CorruptBitsException if the bits are not as they were left; nothing was changed
      */
     public static BitStore open(MemorySegment memory, long bits) throws CorruptBitsException {
         BitStore store = new BitStore(memory, words(bits));
-        long digest = 0;
+        long sum = 0;
         for (long i = 0; i < store.words; i++) {
-            digest += hash(i, store.word(i));
+            sum += hash(i, store.word(i));
         }
-        boolean interrupted = (long) LONG.get(memory, CHANGING) != 0;
-        if (!interrupted && digest != (long) LONG.get(memory, DIGEST)) {
-            throw new CorruptBitsException("the bits do not match their digest");
-        }
+        store.settle(sum);
         long spare = store.words * WORD_BITS - bits;
         if (spare > 0 && store.word(store.words - 1) >>> WORD_BITS - spare != 0) {
             throw new CorruptBitsException("bits are set behind the last one");
         }
-        LONG.setRelease(memory, DIGEST, digest);
+        LONG.setRelease(memory, DIGEST, sum);
         LONG.setRelease(memory, CHANGING, 0L);
         return store;
+    }
+
+    /** Checks that the words are those of the digest, or that all of them are but the one that was being changed. */
+    private void settle(long sum) throws CorruptBitsException {
+        long digest = (long) LONG.get(memory, DIGEST);
+        long changing = (long) LONG.get(memory, CHANGING);
+        if (changing == 0) {
+            if (digest != sum) {
+                throw new CorruptBitsException("the bits do not match their digest");
+            }
+            return;
+        }
+        long index = changing - 1;
+        if (index < 0 || index >= words) {
+            throw new CorruptBitsException("word " + Long.toUnsignedString(index) + " was being changed, of " + words);
+        }
+        long before = (long) LONG.get(memory, BEFORE);
+        long after = (long) LONG.get(memory, AFTER);
+        long found = word(index);
+        long others = sum - hash(index, found);
+        boolean wordFits = found == before || found == after;
+        boolean digestFits = digest == others + hash(index, before) || digest == others + hash(index, after);
+        if (!wordFits || !digestFits) {
+            throw new CorruptBitsException(
+                    "the bits do not match their digest, also but for word " + index + ", which was being changed");
+        }
     }
 
     /** The number of words. */
@@ -91,14 +119,17 @@ public final class BitStore {
         if (before == value) {
             return;
         }
-        LONG.setRelease(memory, CHANGING, 1L);
+        long digest = (long) LONG.get(memory, DIGEST) + hash(index, value) - hash(index, before);
+        LONG.setRelease(memory, BEFORE, before);
+        LONG.setRelease(memory, AFTER, value);
+        LONG.setRelease(memory, CHANGING, index + 1);
         LONG.setRelease(memory, HEADER + index * Long.BYTES, value);
-        LONG.setRelease(memory, DIGEST, (long) LONG.get(memory, DIGEST) + hash(index, value) - hash(index, before));
+        LONG.setRelease(memory, DIGEST, digest);
         LONG.setRelease(memory, CHANGING, 0L);
     }
 
     /** 0 for a word of zeros, so that memory that was never written needs no digest. */
-    private static long hash(long index, long word) {
+    static long hash(long index, long word) {
         if (word == 0) {
             return 0;
         }

@@ -30,6 +30,17 @@ public final class GuestMemory implements AutoCloseable {
         return size;
     }
 
+    /** The bytes that are shared of a range of guest addresses below 2^63. */
+    public long sizeWithin(long guestAddress, long length) {
+        long size = 0;
+        for (MemoryRegion region : regions) {
+            long from = Math.max(guestAddress, region.guestAddress());
+            long to = Math.min(guestAddress + length, region.guestAddress() + region.size());
+            size += region.guestAddress() < 0 ? 0 : Math.max(0, to - from);
+        }
+        return size;
+    }
+
     /** The region that holds the guest-physical address, or null. No allocation. */
     public @Nullable MemoryRegion find(long guestAddress) {
         MemoryRegion[] table = regions;

@@ -20,6 +20,16 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return new Reply(payload, null);
     }
 
+    /** SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 says that none comes back. */
+    public static Reply noStateChannel() {
+        return u64(1 << 8);
+    }
+
+    /** SET_DEVICE_STATE_FD failed: an error in bits 0 to 7, and no descriptor. */
+    public static Reply stateFailure() {
+        return u64(1 << 8 | 1);
+    }
+
     public static Reply ringBase(int index, int base) {
         return new Reply(new RingState(index, base).encode(), null);
     }

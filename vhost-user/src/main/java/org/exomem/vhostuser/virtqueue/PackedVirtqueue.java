@@ -25,6 +25,7 @@ public final class PackedVirtqueue extends Virtqueue {
     private int slotsPushed;
 
     private boolean callOwed;
+    private final boolean recovered;
 
     PackedVirtqueue(VirtqueueSetup setup) {
         super(setup);
@@ -36,7 +37,8 @@ public final class PackedVirtqueue extends Virtqueue {
         PackedPosition used = PackedPosition.of(setup.base() >>> USED_BASE_SHIFT, size);
         MemorySegment region = setup.inflight();
         int entries = region == null ? 0 : InflightRegion.entries(region, size, true);
-        if (region != null && entries > 0) {
+        recovered = entries > 0;
+        if (region != null && recovered) {
             // The front-end can't know how far a back-end that died had come; the region does.
             PackedInflightRecovery recovery = new PackedInflightRecovery(region, size, entries, ring);
             used = recovery.used();
@@ -185,7 +187,18 @@ public final class PackedVirtqueue extends Virtqueue {
 
     @Override
     public boolean isAtStart() {
-        return availableSlot == 0 && availableWrap;
+        return availableSlot == 0 && availableWrap && !recovered;
+    }
+
+    @Override
+    public int movedSince(int base) {
+        int slot = base & 0x7fff;
+        if (slot >= size()) {
+            return Integer.MAX_VALUE;
+        }
+        boolean sameLap = availableWrap == ((base & 0x8000) != 0);
+        int distance = availableSlot - slot + (sameLap ? 0 : size());
+        return distance < 0 ? distance + 2 * size() : distance;
     }
 
     @Override

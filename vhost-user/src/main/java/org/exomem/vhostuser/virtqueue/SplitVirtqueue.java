@@ -159,7 +159,12 @@ public final class SplitVirtqueue extends Virtqueue {
 
     @Override
     public boolean isAtStart() {
-        return nextAvailable == 0;
+        return nextAvailable == 0 && (inflight == null || !inflight.isRecovered());
+    }
+
+    @Override
+    public int movedSince(int base) {
+        return nextAvailable - base & INDEX_MASK;
     }
 
     @Override

@@ -109,8 +109,18 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      */
     public abstract int base();
 
-    /** True if the queue stands where a driver starts a new one. */
+    /**
+     * True if the queue stands where a driver starts a new one, and in-flight memory does not show that it has been in use.
+     */
     public abstract boolean isAtStart();
+
+    /**
+     * How far the queue has moved since it was at another position, at the least: positions come round again.
+     *
+     * @param base a number that {@link #base} returned once
+     * @return available buffers (split) or descriptors (packed), at least 0
+     */
+    public abstract int movedSince(int base);
 
     /**
      * Goes on with the same ring at other places, after the memory table changed. The parts' guest addresses are as

@@ -6,12 +6,13 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A guest in a process of its own: a real memfd, a real socket, real eventfds, without a VMM. It is told step by step
  * what to do, because some steps need the operator's side of the back-end too, which is in other hands.
  *
- * <p>Usage: {@code DemoGuest SOCKET [MEMORY-MIB]}. It reads commands from standard input, one on a line, and answers
+ * <p>Usage: {@code DemoGuest SOCKET [MEMORY-MIB [SOCKET-OF-MEMORY-DEVICE]]}. It reads commands from standard input, one on a line, and answers
  * each with one line on standard output:
  *
  * <pre>
@@ -29,6 +30,8 @@ import java.nio.file.Path;
  * hint                waits until the device starts a hint session, and hints the memory that it can spare
  * hints-done          waits until the device releases the hinted pages
  * report              reports the memory that it can spare as free
+ * attach-memory       connects to the memory device too
+ * resize              waits until it asks for another size, plugs or unplugs, and writes what is new
  * quit                leaves; so does the end of the input
  * </pre>
  */
@@ -38,19 +41,22 @@ public final class DemoGuest {
     private DemoGuest() {}
 
     public static void main(String[] arguments) throws IOException {
-        if (arguments.length < 1 || arguments.length > 2) {
-            System.err.println("usage: DemoGuest SOCKET [MEMORY-MIB]");
+        if (arguments.length < 1 || arguments.length > 3) {
+            System.err.println("usage: DemoGuest SOCKET [MEMORY-MIB [SOCKET-OF-MEMORY-DEVICE]]");
             System.exit(2);
         }
-        long mib = arguments.length == 2 ? Long.parseLong(arguments[1]) : DEFAULT_MIB;
+        long mib = arguments.length >= 2 ? Long.parseLong(arguments[1]) : DEFAULT_MIB;
+        Path memoryDevice = arguments.length == 3 ? Path.of(arguments[2]) : null;
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream answers = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        System.exit(run(Path.of(arguments[0]), mib << 20, commands, answers) ? 0 : 1);
+        System.exit(run(Path.of(arguments[0]), mib << 20, memoryDevice, commands, answers) ? 0 : 1);
     }
 
     /** Obeys commands until one fails or they end; returns whether all worked. */
-    static boolean run(Path socket, long memory, BufferedReader commands, PrintStream answers) throws IOException {
-        try (DemoLife life = new DemoLife(socket, memory)) {
+    static boolean run(
+            Path socket, long memory, @Nullable Path memoryDevice, BufferedReader commands, PrintStream answers)
+            throws IOException {
+        try (DemoLife life = new DemoLife(socket, memory, memoryDevice)) {
             while (true) {
                 String command = commands.readLine();
                 if (command == null || command.equals("quit")) {

@@ -34,19 +34,28 @@ final class DemoLife implements AutoCloseable {
     private static final byte CONTENT = 0x5a;
 
     private final Path socket;
+    private final long memory;
     private final GuestRam ram;
     private final long freeFrom;
+    private final @Nullable DemoMemory device;
     private @Nullable BalloonDriver driver;
 
     /** The balloon takes pages from the top of memory downwards; everything from here on is in it. */
     private long balloonFrom;
 
-    DemoLife(Path socket, long memory) throws IOException {
+    /**
+     * @param memory what the guest has from the start, in bytes
+     * @param memorySocket of a memory device whose region is at 4 GiB, if there is one
+     */
+    DemoLife(Path socket, long memory, @Nullable Path memorySocket) throws IOException {
         if (memory < 2 * OWN_MEMORY || memory % BLOCK != 0) {
             throw new IllegalArgumentException("a guest has at least 32 MiB, in steps of 4 MiB");
         }
         this.socket = socket;
-        this.ram = GuestRam.ofSize(memory);
+        this.memory = memory;
+        this.ram =
+                memorySocket == null ? GuestRam.ofSize(memory) : GuestRam.withPciHole(memory, DemoMemory.REGION_SIZE);
+        this.device = memorySocket == null ? null : new DemoMemory(memorySocket, ram);
         this.freeFrom = OWN_MEMORY;
         this.balloonFrom = memory;
     }
@@ -60,6 +69,8 @@ final class DemoLife implements AutoCloseable {
             case "hint" -> hint();
             case "hints-done" -> hintsDone();
             case "report" -> report();
+            case "attach-memory" -> memoryDevice().attach();
+            case "resize" -> memoryDevice().resize();
             default -> throw new IllegalArgumentException("no such command: " + command);
         };
     }
@@ -75,9 +86,9 @@ final class DemoLife implements AutoCloseable {
                 .hex("features", device.features())
                 .hex("protocolFeatures", device.frontEnd().protocolFeatures())
                 .with("queues", device.rings().size())
-                .with("memory", ram.size())
+                .with("memory", memory)
                 .with("nanos", nanos)
-                .say(device.rings().size() + " queues of a guest with " + mib(ram.size()) + ", features 0x"
+                .say(device.rings().size() + " queues of a guest with " + mib(memory) + ", features 0x"
                         + Long.toHexString(device.features()) + ", in " + millis(nanos));
     }
 
@@ -94,7 +105,7 @@ final class DemoLife implements AutoCloseable {
             balloon.awaitConfigChange();
             target = balloon.numPages();
         }
-        long wanted = ram.size() - Math.min(target * GuestRam.PAGE, ram.size() - freeFrom);
+        long wanted = memory - Math.min(target * GuestRam.PAGE, memory - freeFrom);
         long before = ram.hostBytes();
         long start = System.nanoTime();
         String what;
@@ -106,7 +117,7 @@ final class DemoLife implements AutoCloseable {
             balloon.deflate(balloonFrom, wanted - balloonFrom);
         }
         balloonFrom = wanted;
-        balloon.writeActual((int) ((ram.size() - balloonFrom) / GuestRam.PAGE));
+        balloon.writeActual((int) ((memory - balloonFrom) / GuestRam.PAGE));
         long nanos = System.nanoTime() - start;
         return hostMemory(
                 new Measured()
@@ -125,8 +136,8 @@ final class DemoLife implements AutoCloseable {
         return new Measured()
                 .with("tags", values.size())
                 .with("free", free())
-                .with("total", ram.size())
-                .say(values.size() + " values sent, " + mib(free()) + " free of " + mib(ram.size()));
+                .with("total", memory)
+                .say(values.size() + " values sent, " + mib(free()) + " free of " + mib(memory));
     }
 
     /** Tags 0 to 15, of which a guest without programs has only memory to tell (BAL-STAT-4). */
@@ -136,7 +147,7 @@ final class DemoLife implements AutoCloseable {
             values.put(tag, 0L);
         }
         values.put(4, free());
-        values.put(5, ram.size());
+        values.put(5, memory);
         values.put(6, free());
         return values;
     }
@@ -189,6 +200,14 @@ final class DemoLife implements AutoCloseable {
         return balloonFrom - freeFrom;
     }
 
+    private DemoMemory memoryDevice() {
+        DemoMemory current = device;
+        if (current == null) {
+            throw new IllegalStateException("there is no memory device");
+        }
+        return current;
+    }
+
     private BalloonDriver attached() {
         BalloonDriver current = driver;
         if (current == null) {
@@ -201,6 +220,9 @@ final class DemoLife implements AutoCloseable {
     public void close() {
         if (driver != null) {
             driver.close();
+        }
+        if (device != null) {
+            device.close();
         }
         ram.close();
     }

@@ -8,6 +8,7 @@ import java.util.List;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.vhostuser.linux.EventFd;
 import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.PipeEnd;
 import org.exomem.vhostuser.linux.Poll;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.linux.UnixSockets;
@@ -266,6 +267,65 @@ public final class FrontEnd implements AutoCloseable {
                 Request.SET_INFLIGHT_FD,
                 Payload.inflight(inflight.area()),
                 List.of(inflight.file().fd()));
+    }
+
+    // Device state
+
+    /**
+     * Begins a transfer of the device's state (STA-MOV-3).
+     *
+     * @param direction 0 saves, 1 loads
+     * @param channel the back-end's end of a pipe; stays the caller's
+     * @return the reply's number: bits 0 to 7 an error, bit 8 if no descriptor came
+     */
+    public long setDeviceStateFd(int direction, Fd channel) throws IOException {
+        connection.send(
+                Request.SET_DEVICE_STATE_FD, Connection.VERSION, Payload.deviceState(direction, 0), List.of(channel));
+        Reply reply = expect(Request.SET_DEVICE_STATE_FD);
+        reply.fds().forEach(Fd::close);
+        return reply.asLong();
+    }
+
+    /** How the transfer ended, when that is known: 0 is success. */
+    public long checkDeviceState() throws IOException {
+        return ask(Request.CHECK_DEVICE_STATE, Payload.none()).asLong();
+    }
+
+    /** The device's state, whole. */
+    public byte[] saveDeviceState() throws IOException {
+        PipeEnd.Pipe pipe = PipeEnd.pipe();
+        try (Fd readEnd = pipe.readEnd()) {
+            try (Fd writeEnd = pipe.writeEnd()) {
+                requireBegun(setDeviceStateFd(0, writeEnd));
+            }
+            byte[] state = StateChannel.readAll(readEnd, limit);
+            requireGood(checkDeviceState());
+            return state;
+        }
+    }
+
+    /** Gives the device a state; fails if the device does not take it. */
+    public void loadDeviceState(byte[] state) throws IOException {
+        PipeEnd.Pipe pipe = PipeEnd.pipe();
+        try (Fd writeEnd = pipe.writeEnd()) {
+            try (Fd readEnd = pipe.readEnd()) {
+                requireBegun(setDeviceStateFd(1, readEnd));
+            }
+            StateChannel.writeAll(writeEnd, state, limit);
+        }
+        requireGood(checkDeviceState());
+    }
+
+    private static void requireBegun(long reply) throws RequestRefusedException {
+        if (reply != NO_FD) {
+            throw new RequestRefusedException(Request.SET_DEVICE_STATE_FD, "0x" + Long.toHexString(reply));
+        }
+    }
+
+    private static void requireGood(long reply) throws RequestRefusedException {
+        if (reply != 0) {
+            throw new RequestRefusedException(Request.CHECK_DEVICE_STATE, "error " + reply);
+        }
     }
 
     // The wire

@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.List;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Request;
 
 /**
  * The guest side of a memory device (spec/mem.md). It plugs and unplugs what its caller says; addresses and sizes are
@@ -94,6 +95,11 @@ public final class MemDriver implements AutoCloseable {
                 bytes.getLong(32),
                 bytes.getLong(40),
                 bytes.getLong(48));
+    }
+
+    /** Waits until the device says that the config space has changed (MEM-CFG-5). */
+    public void awaitConfigChange() throws IOException {
+        device.channel().await(Request.BackEnd.CONFIG_CHANGE);
     }
 
     public Answer plug(long address, int blocks) throws IOException {

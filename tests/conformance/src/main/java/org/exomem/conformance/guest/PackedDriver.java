@@ -89,6 +89,12 @@ public final class PackedDriver extends RingDriver {
     }
 
     @Override
+    public int usedBase() {
+        int position = usedPosition() & 0xffff;
+        return position | position << 16;
+    }
+
+    @Override
     public int outstanding() {
         return outstanding.count();
     }

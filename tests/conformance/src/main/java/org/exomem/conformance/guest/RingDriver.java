@@ -99,6 +99,12 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     /** The position for SET_VRING_BASE at which the device has to continue if it has used all that is available. */
     public abstract int base();
 
+    /**
+     * The position for SET_VRING_BASE at which a device has to continue that was killed and kept no account of what it had
+     * taken: behind what has come back. All that the device used must have been polled.
+     */
+    public abstract int usedBase();
+
     /** The number of chains that the device has not given back. */
     public abstract int outstanding();
 

@@ -87,6 +87,11 @@ public final class SplitDriver extends RingDriver {
     }
 
     @Override
+    public int usedBase() {
+        return usedIndex & 0xffff;
+    }
+
+    @Override
     public int outstanding() {
         return outstanding.count();
     }

@@ -11,8 +11,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
-import org.exomem.mem.BlockMap;
-import org.exomem.mem.LastChange;
+import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
@@ -29,7 +28,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     static final long BLOCK = 2 * MIB;
 
     final VirtioMem device;
-    final GuestRam ram = ramOf();
+    final GuestRam ram;
     final List<String> refusals = new CopyOnWriteArrayList<>();
     final List<String> faults = new CopyOnWriteArrayList<>();
     private final EventLoop loop = new EventLoop("mem");
@@ -41,18 +40,20 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     }
 
     MemBackEnd(Path folder, long requested, boolean preallocate, OptionalInt node) throws Exception {
-        socket = folder.resolve("mem.sock");
-        MemoryRegionPlan plan = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, node);
-        device = new VirtioMem(plan, preallocate, new BlockMap(plan.blocks()), new LastChange(), requested, this);
-        endpoint = Endpoint.listen(socket, device, loop, this);
+        this(
+                folder.resolve("mem.sock"),
+                KeptBlocks.ofHeap(new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, node)),
+                requested,
+                preallocate,
+                GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
     }
 
-    private static GuestRam ramOf() {
-        try {
-            return GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
-        } catch (Exception e) {
-            throw new AssertionError(e);
-        }
+    /** @param ram is closed with this */
+    MemBackEnd(Path socket, KeptBlocks kept, long requested, boolean preallocate, GuestRam ram) throws Exception {
+        this.socket = socket;
+        this.ram = ram;
+        device = new VirtioMem(kept, preallocate, requested, this);
+        endpoint = Endpoint.listen(socket, device, loop, this);
     }
 
     MemDriver connect() throws Exception {
@@ -60,14 +61,20 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     }
 
     MemDriver connect(long ringFeatures) throws Exception {
-        return MemDriver.start(AttachedDevice.attach(
+        return MemDriver.start(attach(ringFeatures));
+    }
+
+    /** A front-end that has shared its memory, and a driver that has not begun. */
+    AttachedDevice attach(long ringFeatures) throws Exception {
+        return AttachedDevice.attach(
                 FrontEnd.connect(socket),
                 ram,
                 Features.VERSION_1 | Features.PROTOCOL_FEATURES | ringFeatures | 0b111,
                 Features.Protocol.REPLY_ACK
                         | Features.Protocol.CONFIG
                         | Features.Protocol.BACKEND_REQ
-                        | Features.Protocol.CONFIGURE_MEM_SLOTS));
+                        | Features.Protocol.CONFIGURE_MEM_SLOTS
+                        | Features.Protocol.DEVICE_STATE);
     }
 
     <T> T onLoop(Callable<T> task) throws Exception {

@@ -1,0 +1,140 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.control.Json;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code exomem mem}. */
+@Command(
+        name = "mem",
+        description = {
+            "Shows a VM's memory devices, and adds memory to the guest or takes it away.",
+            "",
+            "A memory device is a range of guest memory that is not there at boot. The guest plugs as many of its "
+                    + "blocks as you ask for, and unplugs them again; what is unplugged belongs to the host. Plugging "
+                    + "is quick. Unplugging takes as long as the guest needs to empty blocks, and may not get all the "
+                    + "way: then the job says why it stands still, and goes on when it can."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  exomem mem web                  what the VM's memory devices have",
+            "  exomem mem web 4G               wants 4 GiB to be plugged, and returns at once",
+            "  exomem mem web 4G --wait        and waits until the guest has done it",
+            "  exomem mem web m1 +1G           1 GiB more than was asked for, of device m1",
+            "  exomem mem web m1 --cancel      the guest stays as large as it is now",
+            "  exomem mem web m1 0 --wait      all of it back to the host"
+        })
+final class MemCommand implements Callable<Integer> {
+    @Mixin
+    private ControlOption control;
+
+    @Mixin
+    private Output output;
+
+    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
+    private String vm;
+
+    @Parameters(
+            index = "1",
+            arity = "0..1",
+            paramLabel = "DEVICE",
+            description = "The device's id; may be left out where the VM has one.")
+    private @Nullable String device;
+
+    @Parameters(
+            index = "2",
+            arity = "0..1",
+            paramLabel = "SIZE",
+            description = "What shall be plugged: 4G, 512M, 0, in powers of 1024, in whole blocks; +SIZE and -SIZE are "
+                    + "relative to what was asked for last.")
+    private @Nullable String size;
+
+    @Option(names = "--wait", description = "Waits until the guest has got there.")
+    private boolean wait;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "SECONDS",
+            description = "With --wait: gives up after so long without any progress (default: ${DEFAULT-VALUE}).",
+            defaultValue = "60")
+    private int timeout;
+
+    @Option(names = "--cancel", description = "Ends the resize that is under way, where it is.")
+    private boolean cancel;
+
+    @Override
+    public Integer call() throws ConfigException {
+        if (size == null && device != null && !Character.isLetter(device.charAt(0))) {
+            // Names of devices begin with a letter, sizes don't.
+            size = device;
+            device = null;
+        }
+        SizeChange change = size == null ? null : SizeChange.parse(size);
+        if (cancel && (change != null || wait)) {
+            throw new ConfigException("--cancel goes with neither a size nor --wait");
+        }
+        return control.connect(session -> {
+            if (cancel) {
+                session.execute("job-cancel", Json.object().put("id", job(session)));
+            }
+            String job = change != null ? resize(session, change) : wait ? job(session) : null;
+            if (wait && job != null) {
+                new MemWait(session, job, Duration.ofSeconds(timeout), output).run();
+            } else if (change != null && !output.isJson()) {
+                return ExitCode.OK;
+            }
+            JsonNode shown = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+            return output.show(shown, () -> MemoryTable.text(shown));
+        });
+    }
+
+    private String resize(ControlOption.Session session, SizeChange change) throws IOException {
+        long bytes = change.bytes();
+        if (change.relative()) {
+            bytes = change.from(only(session).path("requested-size").asLong());
+        }
+        if (bytes < 0) {
+            throw new CommandFailure(ExitCode.USAGE, "less than nothing can't be plugged");
+        }
+        ObjectNode about = Json.object().put("vm", vm).put("size", bytes);
+        if (device != null) {
+            about.put("id", device);
+        }
+        return session.execute("mem-resize", about).path("id").asText();
+    }
+
+    /** The id of the last job of the device. */
+    private String job(ControlOption.Session session) throws IOException {
+        JsonNode job = only(session).path("job");
+        if (job.isMissingNode()) {
+            throw new CommandFailure(ExitCode.FAILED, "VM \"" + vm + "\": nothing was asked for yet");
+        }
+        return job.path("id").asText();
+    }
+
+    private JsonNode only(ControlOption.Session session) throws IOException {
+        JsonNode devices = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+        if (devices.size() > 1) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "VM \"" + vm + "\" has several memory devices; name one of "
+                            + String.join(
+                                    ", ",
+                                    devices.valueStream()
+                                            .map(found -> found.path("data")
+                                                    .path("id")
+                                                    .asText())
+                                            .toList()));
+        }
+        return devices.path(0).path("data");
+    }
+}

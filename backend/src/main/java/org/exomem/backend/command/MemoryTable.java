@@ -1,0 +1,73 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import org.exomem.backend.config.ByteSize;
+import org.jspecify.annotations.Nullable;
+
+/** Memory devices as a table. */
+final class MemoryTable {
+    private MemoryTable() {}
+
+    /**
+     * The devices of one VM, or the one of that name.
+     *
+     * @throws CommandFailure if there are none
+     */
+    static ArrayNode of(JsonNode all, String vm, @Nullable String device) {
+        ArrayNode found = JsonNodeFactory.instance.arrayNode();
+        for (JsonNode node : all) {
+            JsonNode data = node.path("data");
+            if (data.path("vm").asText().equals(vm)
+                    && (device == null || data.path("id").asText().equals(device))) {
+                found.add(node);
+            }
+        }
+        if (found.isEmpty()) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    device == null
+                            ? "there is no VM \"" + vm + "\" with a memory device"
+                            : "there is no VM \"" + vm + "\" with a memory device \"" + device + "\"");
+        }
+        return found;
+    }
+
+    static String text(JsonNode devices) {
+        Table table = new Table(
+                "VM", "DEVICE", ">NODE", ">ADDRESS", ">BLOCK", ">SIZE", ">REQUESTED", ">PLUGGED", "JOB", "WHY");
+        for (JsonNode node : devices) {
+            JsonNode data = node.path("data");
+            JsonNode job = data.path("job");
+            table.add(
+                    data.path("vm").asText(),
+                    data.path("id").asText(),
+                    data.has("node") ? data.path("node").asText() : "-",
+                    "0x" + Long.toHexString(data.path("memaddr").asLong()),
+                    size(data, "block-size"),
+                    size(data, "max-size"),
+                    size(data, "requested-size"),
+                    size(data, "size"),
+                    job.isMissingNode() ? "-" : progress(job),
+                    job.path("reason").asText("-"));
+        }
+        return table.toString();
+    }
+
+    /** How a job stands, in a word or two. */
+    private static String progress(JsonNode job) {
+        String status = job.path("status").asText();
+        if (status.equals("concluded")) {
+            return job.path("outcome").asText();
+        }
+        long total = Math.max(1, job.path("total-progress").asLong());
+        String done = status + " " + 100 * job.path("current-progress").asLong() / total + "%";
+        long rate = job.path("rate").asLong();
+        return rate == 0 ? done : done + " " + ByteSize.format(rate) + "/s";
+    }
+
+    private static String size(JsonNode data, String key) {
+        return ByteSize.format(data.path(key).asLong());
+    }
+}

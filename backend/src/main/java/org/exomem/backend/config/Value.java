@@ -1,0 +1,45 @@
+package org.exomem.backend.config;
+
+import java.nio.file.Path;
+import java.util.regex.Pattern;
+
+/** The values of options, each refused with what would be right. */
+final class Value {
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.:@-]{1,64}");
+
+    private Value() {}
+
+    static String name(String value) throws ConfigException {
+        if (!NAME.matcher(value).matches()) {
+            throw new ConfigException("\"" + value + "\" is not a name; use 1 to 64 letters, digits and . _ : @ -");
+        }
+        return value;
+    }
+
+    static Path path(String value) throws ConfigException {
+        if (value.isEmpty() || value.indexOf('\0') >= 0) {
+            throw new ConfigException("the path is empty");
+        }
+        return Path.of(value).toAbsolutePath();
+    }
+
+    static int number(String value, int least, int most) throws ConfigException {
+        try {
+            int number = Integer.parseInt(value);
+            if (number >= least && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // falls to the complaint below, which is the same for both
+        }
+        throw new ConfigException("\"" + value + "\" is not a number from " + least + " to " + most);
+    }
+
+    static boolean onOff(String value) throws ConfigException {
+        return switch (value) {
+            case "on", "yes", "true", "y" -> true;
+            case "off", "no", "false", "n" -> false;
+            default -> throw new ConfigException("\"" + value + "\" is neither on nor off");
+        };
+    }
+}

@@ -1,0 +1,16 @@
+package org.exomem.backend.config;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One VM as an operator asked for it: a balloon, memory devices, or both.
+ *
+ * @param name of the VM
+ * @param memory its memory devices, in the order in which they were named
+ */
+public record VmConfig(String name, Optional<BalloonConfig> balloon, List<MemoryConfig> memory) {
+    public VmConfig {
+        memory = List.copyOf(memory);
+    }
+}

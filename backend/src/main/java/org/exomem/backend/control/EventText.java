@@ -1,0 +1,67 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import java.util.Optional;
+import org.exomem.backend.vm.VmEvent;
+
+/** How what happened to a VM is told on the control socket. */
+final class EventText {
+    private EventText() {}
+
+    static String name(VmEvent event) {
+        return switch (event) {
+            case VmEvent.BalloonChange change -> "BALLOON_CHANGE";
+            case VmEvent.MemorySizeChange change -> "MEMORY_DEVICE_SIZE_CHANGE";
+            case VmEvent.JobChange change -> "JOB_STATUS_CHANGE";
+            case VmEvent.GuestViolation violation -> "GUEST_VIOLATION";
+            case VmEvent.Connected connected -> "DEVICE_CONNECTED";
+            case VmEvent.Disconnected gone -> "DEVICE_DISCONNECTED";
+            case VmEvent.Fault fault -> "DEVICE_ERROR";
+        };
+    }
+
+    static ObjectNode data(VmEvent event) {
+        ObjectNode data = Json.object();
+        return switch (event) {
+            case VmEvent.BalloonChange change -> place(data, change).put("actual", change.actual());
+            case VmEvent.MemorySizeChange change ->
+                data.put("vm", change.vm()).put("id", change.device()).put("size", change.plugged());
+            case VmEvent.JobChange change ->
+                data.put("id", change.job().id())
+                        .put("status", MemoryCommands.word(change.job().status()));
+            case VmEvent.GuestViolation violation ->
+                data.put("vm", violation.vm())
+                        .put("id", violation.device())
+                        .put("bytes", violation.bytes())
+                        .put("blocks", violation.blocks())
+                        .put("action", violation.action().word());
+            case VmEvent.Connected connected -> place(data, connected);
+            case VmEvent.Disconnected gone -> place(data, gone).put("reason", gone.reason());
+            case VmEvent.Fault fault ->
+                place(data, fault)
+                        .put(
+                                "kind",
+                                fault.kind().name().toLowerCase(Locale.ROOT).replace('_', '-'))
+                        .put("message", fault.message());
+        };
+    }
+
+    private static ObjectNode place(ObjectNode data, VmEvent event) {
+        return data.put("vm", event.vm()).put("device", event.device());
+    }
+
+    /** What it shares a limit of one in a second with; nothing if it is never so frequent that it needs one. */
+    static Optional<String> limit(VmEvent event) {
+        String what = name(event) + " ";
+        return switch (event) {
+            case VmEvent.BalloonChange change -> Optional.of(what + change.vm());
+            case VmEvent.MemorySizeChange change -> Optional.of(what + change.vm() + "/" + change.device());
+            case VmEvent.JobChange change -> Optional.of(what + change.job().id());
+            case VmEvent.Fault fault -> Optional.of(what + fault.kind() + " " + fault.vm() + "/" + fault.device());
+            case VmEvent.GuestViolation violation -> Optional.empty();
+            case VmEvent.Connected connected -> Optional.empty();
+            case VmEvent.Disconnected gone -> Optional.empty();
+        };
+    }
+}

@@ -1,0 +1,149 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.exomem.backend.vm.MemoryState;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.mem.ResizeJob;
+
+/** The commands about memory devices, and the jobs that resize them; see {@code spec/control.md}. */
+final class MemoryCommands {
+    private static final String JOB_TYPE = "mem-resize";
+
+    private final Vms vms;
+
+    MemoryCommands(Vms vms) {
+        this.vms = vms;
+    }
+
+    void addTo(Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table) {
+        table.put("query-memory-devices", this::queryMemoryDevices);
+        table.put("mem-resize", this::resize);
+        table.put("mem-reset", this::reset);
+        table.put("query-jobs", this::queryJobs);
+        table.put("job-cancel", this::cancel);
+    }
+
+    private CompletableFuture<JsonNode> queryMemoryDevices(Arguments arguments) {
+        arguments.end();
+        return devices().thenApply(devices -> list(devices.stream().map(MemoryCommands::describe)));
+    }
+
+    private CompletableFuture<JsonNode> queryJobs(Arguments arguments) {
+        arguments.end();
+        return devices()
+                .thenApply(devices ->
+                        list(devices.stream()
+                                .flatMap(device -> device
+                                        .job()
+                                        .map(job -> describe(job)
+                                                .put("vm", device.vm())
+                                                .put("device", device.id()))
+                                        .stream())));
+    }
+
+    private CompletableFuture<List<MemoryState>> devices() {
+        return vms.states()
+                .thenApply(states -> states.stream()
+                        .flatMap(Optional::stream)
+                        .flatMap(vm -> vm.memory().stream())
+                        .toList());
+    }
+
+    private CompletableFuture<JsonNode> resize(Arguments arguments) {
+        Optional<String> id = arguments.optionalText("id");
+        long size = arguments.integer("size", 0, Long.MAX_VALUE);
+        return vms.named(arguments)
+                .resizeMemory(id, size)
+                .thenApply(job -> Json.object().put("id", job.id()));
+    }
+
+    private CompletableFuture<JsonNode> reset(Arguments arguments) {
+        Optional<String> id = arguments.optionalText("id");
+        return vms.named(arguments).resetMemory(id).thenApply(done -> Json.object());
+    }
+
+    private CompletableFuture<JsonNode> cancel(Arguments arguments) {
+        String id = arguments.text("id");
+        arguments.end();
+        CompletableFuture<Boolean> found = CompletableFuture.completedFuture(false);
+        for (VirtualMachine vm : vms.all()) {
+            if (!id.startsWith(vm.name() + "/")) {
+                continue;
+            }
+            found = found.thenCompose(before -> before ? CompletableFuture.completedFuture(true) : vm.cancelJob(id));
+        }
+        return found.thenApply(cancelled -> {
+            if (!cancelled) {
+                throw QmpException.generic("there is no job \"" + id + "\"; query-jobs lists them");
+            }
+            return Json.object();
+        });
+    }
+
+    private static ArrayNode list(Stream<ObjectNode> nodes) {
+        ArrayNode list = JsonNodeFactory.instance.arrayNode();
+        nodes.forEach(list::add);
+        return list;
+    }
+
+    private static ObjectNode describe(MemoryState device) {
+        ObjectNode node = Json.object().put("type", "virtio-mem");
+        ObjectNode data = node.putObject("data");
+        data.put("vm", device.vm())
+                .put("id", device.id())
+                .put("memaddr", device.plan().address())
+                .put("requested-size", device.requested())
+                .put("size", device.plugged())
+                .put("max-size", device.plan().size())
+                .put("usable-size", device.usable())
+                .put("block-size", device.plan().blockSize());
+        device.plan().node().ifPresent(number -> data.put("node", number));
+        data.put("attachment", device.attachment()).put("connected", device.connected());
+        device.job().ifPresent(job -> data.set("job", describe(job)));
+        MemoryState.Patrols patrol = device.patrol();
+        data.putObject("patrol")
+                .put("interval", patrol.seconds())
+                .put("action", patrol.policy().word())
+                .put("rounds", patrol.rounds())
+                .put("last-ns", patrol.lastNanos())
+                .put("bytes", patrol.bytes())
+                .put("blocks", patrol.blocks());
+        return node;
+    }
+
+    private static ObjectNode describe(ResizeJob.State job) {
+        long total = Math.abs(job.requested() - job.from());
+        long rest = Math.min(total, Math.abs(job.requested() - job.plugged()));
+        ObjectNode node = Json.object()
+                .put("id", job.id())
+                .put("type", JOB_TYPE)
+                .put("status", word(job.status()))
+                .put("current-progress", total - rest)
+                .put("total-progress", total)
+                .put("requested", job.requested())
+                .put("plugged", job.plugged())
+                .put("rate", job.rate());
+        if (job.outcome() != null) {
+            node.put("outcome", word(job.outcome()));
+        }
+        if (job.reason() != null) {
+            node.put("reason", job.reason());
+        }
+        return node;
+    }
+
+    /** A status as it is written on the wire. */
+    static String word(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,148 @@
+package org.exomem.backend.state;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.exomem.balloon.KeptBalloon;
+import org.exomem.vhostuser.memory.BitStore;
+import org.exomem.vhostuser.memory.CorruptBitsException;
+import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.vhostuser.memory.StoredNumber;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A balloon's state file: numbers in front, then its pages, as a bit store for each GiB of guest addresses in which one was
+ * ever in the balloon. The file grows with them; a GiB that has no store yet is a hole, or lies behind the end.
+ *
+ * <pre>
+ * body:
+ *    0 numbers       as KeptBalloon lays them out
+ *   64 incomplete    stored number, set if a page is in the balloon and not in the file
+ *   72 size          stored number, signed: what the operator wants the guest to have, without what memory devices
+ *                    have plugged, in pages of 4096 bytes
+ *  128 chunks        bit store: which of 16384 chunks there are
+ * 4096 chunk 0       bit store of 262144 bits, padded to 36864 bytes
+ *      chunk 1 ...
+ * </pre>
+ */
+public final class BalloonStateFile implements KeptState {
+    private static final long INCOMPLETE = KeptBalloon.BYTES;
+    private static final long SIZE = INCOMPLETE + StoredNumber.BYTES;
+    private static final long CHUNKS = 128;
+    private static final long FIRST_CHUNK = 4096;
+    private static final long PAGE = 4096;
+    private static final long CHUNK_BYTES = BitStore.bytes(PageSet.CHUNK_PAGES);
+    private static final long CHUNK_STRIDE = CHUNK_BYTES + PAGE - 1 & -PAGE;
+    /** A balloon's page numbers have 32 bits. */
+    private static final int MOST_CHUNKS = (int) ((1L << 32) / PageSet.CHUNK_PAGES);
+
+    private final StateFile file;
+    private final StoredNumber incomplete;
+    private final StoredNumber size;
+    private final BitStore present;
+    private final KeptBalloon kept;
+    private final Consumer<String> hostFault;
+
+    private BalloonStateFile(StateFile file, Consumer<String> hostFault) throws IOException, CorruptBitsException {
+        this.file = file;
+        this.hostFault = hostFault;
+        MemorySegment front = file.map(0, FIRST_CHUNK);
+        this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of a set that is not complete");
+        this.size = StoredNumber.open(front, SIZE, "the size that the guest is to have");
+        this.present = BitStore.open(front.asSlice(CHUNKS, BitStore.bytes(MOST_CHUNKS)), MOST_CHUNKS);
+        Map<Integer, BitStore> chunks = new HashMap<>();
+        for (int i = 0; i < MOST_CHUNKS; i++) {
+            if (isPresent(i)) {
+                chunks.put(i, openChunk(i));
+            }
+        }
+        PageSet pages = new PageSet(chunks, this::addChunk);
+        this.kept = KeptBalloon.open(front.asSlice(0, KeptBalloon.BYTES), pages, !incomplete.isSet());
+        incomplete.forget();
+    }
+
+    /** @param hostFault is told if there is no room for the state of a part of the guest */
+    static BalloonStateFile open(Path path, String vm, Consumer<String> hostFault) throws IOException {
+        StateFile file = StateFile.open(path, StateHeader.ofBalloon(vm), FIRST_CHUNK);
+        try {
+            return new BalloonStateFile(file, hostFault);
+        } catch (CorruptBitsException e) {
+            file.close();
+            throw StateFileException.damaged(path, String.valueOf(e.getMessage()));
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private boolean isPresent(int chunk) {
+        return (present.word(chunk / BitStore.WORD_BITS) >>> chunk & 1) != 0;
+    }
+
+    private BitStore openChunk(int chunk) throws IOException, CorruptBitsException {
+        try {
+            return BitStore.open(file.map(offset(chunk), CHUNK_BYTES), PageSet.CHUNK_PAGES);
+        } catch (CorruptBitsException e) {
+            throw new CorruptBitsException("pages of guest addresses from " + chunk + " GiB on: " + e.getMessage());
+        }
+    }
+
+    private static long offset(int chunk) {
+        return FIRST_CHUNK + chunk * CHUNK_STRIDE;
+    }
+
+    private @Nullable BitStore addChunk(int chunk) {
+        try {
+            if (chunk >= MOST_CHUNKS) {
+                throw new IOException("a balloon's pages end at 16 TiB");
+            }
+            file.zero(offset(chunk), CHUNK_STRIDE);
+            BitStore store = openChunk(chunk);
+            // Last, so that a chunk that there is has its room.
+            long word = chunk / BitStore.WORD_BITS;
+            present.setWord(word, present.word(word) | 1L << chunk);
+            return store;
+        } catch (IOException | CorruptBitsException e) {
+            if (!incomplete.isSet()) {
+                hostFault.accept("the pages in the balloon from " + chunk + " GiB on can't be kept in " + file.path()
+                        + ": " + e.getMessage()
+                        + ". The balloon goes on; if this process ends and another takes over, that"
+                        + " one will count no page until the guest's driver starts anew");
+            }
+            incomplete.set(1);
+            return null;
+        }
+    }
+
+    /** For the device; not to be used after {@link #close}. */
+    public KeptBalloon kept() {
+        return kept;
+    }
+
+    /**
+     * What the operator last wanted the guest to have, without what memory devices had plugged: bytes, perhaps fewer than
+     * 0; empty if nothing was said. So the wish needs no change when the guest plugs more, and is right at any instant.
+     */
+    public OptionalLong size() {
+        return size.isSet() ? OptionalLong.of(size.get() * PAGE) : OptionalLong.empty();
+    }
+
+    /** Keeps what {@link #size} gives, to the page, up to 8 TiB. */
+    public void keepSize(long bytes) {
+        size.set((int) Math.clamp(bytes / PAGE, Integer.MIN_VALUE, Integer.MAX_VALUE));
+    }
+
+    /** True if there was no state before. */
+    public boolean isNew() {
+        return file.isNew();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

@@ -1,0 +1,47 @@
+package org.exomem.backend.state;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.vhostuser.memory.CorruptBitsException;
+
+/** A memory device's state file: after the header what {@link KeptBlocks} lays out. */
+public final class MemoryStateFile implements KeptState {
+    private final StateFile file;
+    private final KeptBlocks kept;
+
+    private MemoryStateFile(StateFile file, KeptBlocks kept) {
+        this.file = file;
+        this.kept = kept;
+    }
+
+    static MemoryStateFile open(Path path, String vm, String device, MemoryRegionPlan plan) throws IOException {
+        long bytes = KeptBlocks.bytes(plan);
+        StateFile file = StateFile.open(path, StateHeader.ofMemory(vm, device, plan), bytes);
+        try {
+            return new MemoryStateFile(file, KeptBlocks.open(file.map(0, bytes), plan));
+        } catch (CorruptBitsException e) {
+            file.close();
+            throw StateFileException.damaged(path, String.valueOf(e.getMessage()));
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** For the device; not to be used after {@link #close}. */
+    public KeptBlocks kept() {
+        return kept;
+    }
+
+    /** True if there was no state before. */
+    public boolean isNew() {
+        return file.isNew();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

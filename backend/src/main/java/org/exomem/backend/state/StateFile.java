@@ -1,0 +1,200 @@
+package org.exomem.backend.state;
+
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The state of one device in a file: a {@link StateHeader}, then a body that is mapped. What is stored there outlives this
+ * process however it ends (not the host: nothing is forced to disk). A file is in use by one process at a time, and is never
+ * there half made.
+ */
+final class StateFile implements AutoCloseable {
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final Logger LOG = LoggerFactory.getLogger(StateFile.class);
+    private static final int ZEROS = 1 << 16;
+    /**
+     * The files that this process has open. Linux forgets the locks of a process on a file as soon as it closes any
+     * descriptor of it, so a second one must not even be opened.
+     */
+    private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
+
+    private final Path path;
+    private final FileChannel channel;
+    private final Arena arena = Arena.ofShared();
+    private boolean fresh;
+
+    private StateFile(Path path, FileChannel channel) {
+        this.path = path;
+        this.channel = channel;
+    }
+
+    /**
+     * Opens the file of a device, or makes one whose body is all zeros.
+     *
+     * @param path absolute
+     * @param bodyBytes the least that the body must have, and what a new one has
+     * @throws StateFileException if the file is in use, or not this device's; it is left as it is
+     * @throws IOException if the file system refuses
+     */
+    static StateFile open(Path path, StateHeader header, long bodyBytes) throws IOException {
+        Path real = path.toAbsolutePath().normalize();
+        if (!OPEN.add(real)) {
+            throw new StateFileException(path, "it is in use by another device of this process");
+        }
+        StateFile file = null;
+        try {
+            while (file == null) {
+                file = Files.exists(path) ? existing(path, header, bodyBytes) : create(path, header, bodyBytes);
+            }
+            return file;
+        } finally {
+            if (file == null) {
+                OPEN.remove(real);
+            }
+        }
+    }
+
+    private static StateFile existing(Path path, StateHeader header, long bodyBytes) throws IOException {
+        FileChannel channel = FileChannel.open(path, READ, WRITE);
+        try {
+            lock(path, channel);
+            long size = channel.size();
+            if (size < StateHeader.BYTES) {
+                throw StateFileException.damaged(
+                        path, "it has " + size + " bytes, its header alone has " + StateHeader.BYTES);
+            }
+            ByteBuffer found = ByteBuffer.allocate(StateHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            while (found.hasRemaining() && channel.read(found, found.position()) > 0) {}
+            header.check(path, found);
+            if (size < StateHeader.BYTES + bodyBytes) {
+                throw StateFileException.damaged(
+                        path, "it has " + size + " bytes instead of " + (StateHeader.BYTES + bodyBytes));
+            }
+            Files.deleteIfExists(beside(path));
+            return new StateFile(path, channel);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /** Makes the file beside its place and puts it there when it is complete; null if it is to be looked for once more. */
+    private static @Nullable StateFile create(Path path, StateHeader header, long bodyBytes) throws IOException {
+        Path beside = beside(path);
+        // What a process left that was killed here may have two names already: it must not be written to.
+        Files.deleteIfExists(beside);
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(beside, Set.of(CREATE_NEW, READ, WRITE), OWNER_ONLY);
+        } catch (FileAlreadyExistsException e) {
+            return null;
+        }
+        try {
+            lock(path, channel);
+            StateFile file = new StateFile(path, channel);
+            file.fresh = true;
+            // Written and not left as a hole: a store to a page that the disk has no room for would be a fatal signal.
+            file.zero(0, bodyBytes);
+            writeAll(channel, header.encode(), 0);
+            // A link does not replace what another process has put there meanwhile, as a rename would.
+            Files.createLink(path, beside);
+            Files.deleteIfExists(beside);
+            return file;
+        } catch (FileAlreadyExistsException | NoSuchFileException e) {
+            channel.close();
+            Files.deleteIfExists(beside);
+            return null;
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static Path beside(Path path) {
+        return path.resolveSibling("." + path.getFileName() + ".new");
+    }
+
+    private static void lock(Path path, FileChannel channel) throws IOException {
+        if (channel.tryLock() == null) {
+            throw new StateFileException(
+                    path,
+                    "it is in use by another process. Two processes can't serve one device: end the other one first");
+        }
+    }
+
+    Path path() {
+        return path;
+    }
+
+    /** True if there was no file before. */
+    boolean isNew() {
+        return fresh;
+    }
+
+    /** The bytes of the body, now. */
+    long bodyBytes() throws IOException {
+        return channel.size() - StateHeader.BYTES;
+    }
+
+    /** A part of the body, which must be in the file. Offset and length in bytes. */
+    MemorySegment map(long offset, long length) throws IOException {
+        if (length > bodyBytes() - offset) {
+            throw StateFileException.damaged(
+                    path, "it ends at " + channel.size() + ", within a part that it says it has");
+        }
+        return channel.map(MapMode.READ_WRITE, StateHeader.BYTES + offset, length, arena);
+    }
+
+    /** Makes a part of the body zeros, and room for it on the file system. Offset and length in bytes. */
+    void zero(long offset, long length) throws IOException {
+        ByteBuffer zeros = ByteBuffer.allocate((int) Math.min(length, ZEROS));
+        long at = 0;
+        while (at < length) {
+            zeros.clear().limit((int) Math.min(length - at, zeros.capacity()));
+            writeAll(channel, zeros, StateHeader.BYTES + offset + at);
+            at += zeros.limit();
+        }
+    }
+
+    private static void writeAll(FileChannel channel, ByteBuffer bytes, long at) throws IOException {
+        long position = at;
+        while (bytes.hasRemaining()) {
+            position += channel.write(bytes, position);
+        }
+    }
+
+    /** Lets another process have the file. The mapped parts can't be used any more. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+            try {
+                channel.close();
+            } catch (IOException e) {
+                LOG.warn("state file {} could not be closed: {}", path, e.getMessage());
+            }
+            OPEN.remove(path.toAbsolutePath().normalize());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.exomem.backend.config.Attachment;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.linux.Fd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Tells operators how front-ends come to a device and go. */
+final class FrontEndWatch implements EndpointListener {
+    private static final Logger LOG = LoggerFactory.getLogger(FrontEndWatch.class);
+
+    private final String vm;
+    private final String device;
+    private final Consumer<VmEvent> events;
+    private final EventLoop loop;
+    private final Runnable changed;
+    private final LogThrottle comings;
+    private final LogThrottle faults;
+
+    /**
+     * @param device what events call it
+     * @param loop of the VM
+     * @param changed is run after a front-end came or went
+     */
+    FrontEndWatch(String vm, String device, EventLoop loop, Consumer<VmEvent> events, Runnable changed) {
+        this.vm = vm;
+        this.device = device;
+        this.loop = loop;
+        this.events = events;
+        this.changed = changed;
+        this.comings = new LogThrottle(line -> LOG.info("{} {}: {}", vm, device, line), loop::schedule);
+        this.faults = new LogThrottle(line -> LOG.warn("{} {}: {}", vm, device, line), loop::schedule);
+    }
+
+    /** Attaches the device where its operator wants it. */
+    Endpoint attach(Attachment attachment, VhostUserDevice to) throws IOException {
+        return switch (attachment) {
+            case Attachment.Listen listen -> Endpoint.listen(listen.socket(), to, loop, this);
+            case Attachment.Connect connect -> Endpoint.connect(connect.socket(), to, loop, this);
+            case Attachment.Inherited inherited -> Endpoint.inherit(new Fd(inherited.fd()), to, loop, this);
+        };
+    }
+
+    @Override
+    public void connected() {
+        comings.say("a front-end has connected");
+        events.accept(new VmEvent.Connected(vm, device));
+        changed.run();
+    }
+
+    @Override
+    public void disconnected(String reason) {
+        comings.say("disconnected: " + reason);
+        events.accept(new VmEvent.Disconnected(vm, device, reason));
+        changed.run();
+    }
+
+    @Override
+    public void fault(FaultKind kind, String message) {
+        faults.say(message);
+        events.accept(new VmEvent.Fault(vm, device, kind, message));
+    }
+}

@@ -1,0 +1,105 @@
+package org.exomem.backend.vm;
+
+import java.time.Duration;
+import java.util.function.Consumer;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.Violation;
+import org.exomem.mem.Patrol;
+import org.exomem.mem.VirtioMem;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Sends the patrol around a device again and again, a little at a time, and acts on what it finds. On the VM's loop. */
+final class PatrolRounds {
+    private static final Logger LOG = LoggerFactory.getLogger(PatrolRounds.class);
+    /** What the VM's other work has to wait for at most, and the pause in which it is done. */
+    private static final long SLICE_NANOS = 1_000_000;
+
+    private static final Duration PAUSE = Duration.ofMillis(9);
+
+    private final MemoryConfig config;
+    private final VirtioMem device;
+    private final EventLoop loop;
+    private final Consumer<VmEvent> events;
+    private final FrontEndWatch faults;
+    private final GuestStop stop;
+    private long rounds;
+    private long lastNanos;
+    private long bytes;
+    private long blocks;
+
+    PatrolRounds(
+            MemoryConfig config,
+            VirtioMem device,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            FrontEndWatch faults,
+            GuestStop stop) {
+        this.config = config;
+        this.device = device;
+        this.loop = loop;
+        this.events = events;
+        this.faults = faults;
+        this.stop = stop;
+    }
+
+    /** Goes the first round an interval from now, if there is to be any. */
+    void start() {
+        if (config.patrolSeconds() > 0) {
+            loop.schedule(Duration.ofSeconds(config.patrolSeconds()), this::slice);
+        }
+    }
+
+    MemoryState.Patrols soFar() {
+        return new MemoryState.Patrols(config.patrolSeconds(), config.violation(), rounds, lastNanos, bytes, blocks);
+    }
+
+    private void slice() {
+        boolean onItsWay = false;
+        try {
+            Patrol.Round round = device.patrol(config.violation() != Violation.REPORT, SLICE_NANOS);
+            if (round != null) {
+                completed(round);
+            }
+            onItsWay = round == null && device.canPatrol();
+        } catch (LinuxException e) {
+            faults.fault(FaultKind.HOST, "unplugged memory could not be looked at: " + e.getMessage());
+        }
+        loop.schedule(onItsWay ? PAUSE : Duration.ofSeconds(config.patrolSeconds()), this::slice);
+    }
+
+    private void completed(Patrol.Round round) {
+        rounds++;
+        lastNanos = round.nanos();
+        if (round.bytes() == 0) {
+            return;
+        }
+        bytes += round.bytes();
+        blocks += round.blocks();
+        Violation action = action();
+        LOG.warn(
+                "{} {}: the guest uses {} bytes in {} blocks that it gave up (policy: {})",
+                config.vm(),
+                config.id(),
+                round.bytes(),
+                round.blocks(),
+                action.word());
+        events.accept(new VmEvent.GuestViolation(config.vm(), config.id(), round.bytes(), round.blocks(), action));
+        if (action == Violation.STOP) {
+            config.vmmQmp()
+                    .ifPresent(qmp -> stop.stop(
+                            qmp,
+                            why -> loop.execute(
+                                    () -> faults.fault(FaultKind.HOST, "the guest was not stopped: " + why))));
+        }
+    }
+
+    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged: no guest stops for that. */
+    private Violation action() {
+        boolean mayRead = !device.mustNotAccessUnplugged();
+        return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : config.violation();
+    }
+}

@@ -1,0 +1,256 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.state.BalloonStateFile;
+import org.exomem.backend.state.KeptState;
+import org.exomem.backend.state.StateDirectory;
+import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.FreePages;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.ResizeJob;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A VM with a balloon, memory devices, or both, on an event loop of its own. */
+public final class ServedVm implements VirtualMachine, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedVm.class);
+
+    private final String name;
+    private final String attachment;
+    private final EventLoop loop;
+    private final List<VmMemory> memory = new ArrayList<>();
+    private final List<KeptState> states = new ArrayList<>();
+    private final AtomicBoolean closed = new AtomicBoolean();
+    private @Nullable VmBalloon balloon;
+
+    private ServedVm(VmConfig config) {
+        this.name = config.name();
+        this.attachment = config.balloon()
+                .map(of -> of.attachment().toString())
+                .orElseGet(() -> config.memory().stream()
+                        .map(of -> of.attachment().toString())
+                        .collect(Collectors.joining(", ")));
+        this.loop = new EventLoop("vm-" + name);
+    }
+
+    /**
+     * Starts the VM's event loop and attaches its devices.
+     *
+     * @param state where the state of its devices is kept, if it is
+     * @param events is told on the VM's loop what happens
+     * @param stop is asked where a guest is to be stopped
+     * @throws IOException if a socket can't be listened on, or a device's state can't be used
+     */
+    public static ServedVm start(
+            VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
+            throws IOException {
+        ServedVm vm = new ServedVm(config);
+        try {
+            // A guest may come to the first device before the last one is there: everything happens on the loop.
+            vm.loop.submit(() -> vm.attach(config, state, events, stop)).join();
+            return vm;
+        } catch (CompletionException e) {
+            vm.close();
+            if (e.getCause() instanceof IOException cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    private ServedVm attach(VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
+            throws IOException {
+        if (config.balloon().isPresent()) {
+            Optional<BalloonStateFile> file = Optional.empty();
+            if (state.isPresent()) {
+                file = Optional.of(keep(state.get().balloon(name, what -> hostFault(events, what))));
+            }
+            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged);
+        }
+        for (MemoryConfig device : config.memory()) {
+            KeptBlocks kept = state.isEmpty()
+                    ? KeptBlocks.ofHeap(device.plan())
+                    : keep(state.get().memory(name, device.id(), device.plan())).kept();
+            memory.add(new VmMemory(device, kept, loop, events, this::grewBy, stop));
+        }
+        // What is plugged from before is a part of what the balloon's operator wants, as if it were plugged now.
+        grewBy(plugged());
+        return this;
+    }
+
+    private long plugged() {
+        return memory.stream().mapToLong(VmMemory::plugged).sum();
+    }
+
+    private <S extends KeptState> S keep(S file) {
+        states.add(file);
+        return file;
+    }
+
+    private void hostFault(Consumer<VmEvent> events, String what) {
+        LOG.warn("{} {}: {}", name, VmBalloon.NAME, what);
+        events.accept(new VmEvent.Fault(name, VmBalloon.NAME, FaultKind.HOST, what));
+    }
+
+    /** How much of the memory that the balloon's front-end shares is not plugged. */
+    private long unplugged(VirtioBalloon of) {
+        long bytes = 0;
+        for (VmMemory device : memory) {
+            bytes += Math.min(device.unplugged(), of.guestMemoryBytes(device.address(), device.regionSize()));
+        }
+        return bytes;
+    }
+
+    private void grewBy(long bytes) {
+        if (balloon != null) {
+            balloon.guestGrewBy(bytes);
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public String attachment() {
+        return attachment;
+    }
+
+    /** True while a front-end is connected to one of its devices. From any thread. */
+    boolean isConnected() {
+        return balloon != null && balloon.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
+    }
+
+    @Override
+    public CompletableFuture<VmState> state() {
+        return loop.submit(() -> new VmState(
+                name,
+                attachment,
+                Optional.ofNullable(balloon).map(VmBalloon::state),
+                memory.stream().map(VmMemory::state).toList()));
+    }
+
+    @Override
+    public CompletableFuture<Void> resize(long bytes) {
+        return run(() -> balloon().resize(bytes, plugged()));
+    }
+
+    @Override
+    public CompletableFuture<BalloonStatistics> statistics() {
+        return loop.submit(() -> balloon().statistics());
+    }
+
+    @Override
+    public CompletableFuture<Void> statisticsInterval(int seconds) {
+        return run(() -> balloon().statisticsInterval(seconds));
+    }
+
+    @Override
+    public CompletableFuture<Void> hint(HintAction action) {
+        return run(() -> balloon().hint(action));
+    }
+
+    @Override
+    public CompletableFuture<FreePages> freePages() {
+        return loop.submit(() -> balloon().freePages());
+    }
+
+    @Override
+    public CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes) {
+        return loop.submit(() -> memory(device).resize(bytes));
+    }
+
+    @Override
+    public CompletableFuture<Boolean> cancelJob(String id) {
+        return loop.submit(() -> {
+            for (VmMemory device : memory) {
+                if (device.cancel(id)) {
+                    return true;
+                }
+            }
+            return false;
+        });
+    }
+
+    @Override
+    public CompletableFuture<Void> resetMemory(Optional<String> device) {
+        return run(() -> {
+            if (device.isPresent()) {
+                memory(device).reset();
+            } else {
+                withMemory();
+                memory.forEach(VmMemory::reset);
+            }
+        });
+    }
+
+    private VmBalloon balloon() {
+        if (balloon == null) {
+            throw new NotActive("VM \"" + name + "\" has no balloon");
+        }
+        return balloon;
+    }
+
+    private void withMemory() {
+        if (memory.isEmpty()) {
+            throw new NotActive("VM \"" + name + "\" has no memory device");
+        }
+    }
+
+    /** The device of that name, or the only one. */
+    private VmMemory memory(Optional<String> id) {
+        withMemory();
+        Function<String, String> which = what -> "VM \"" + name + "\" " + what + "; there are "
+                + String.join(", ", memory.stream().map(VmMemory::id).toList());
+        if (id.isEmpty()) {
+            if (memory.size() > 1) {
+                throw new Refused(which.apply("has several memory devices, and none is named"));
+            }
+            return memory.getFirst();
+        }
+        return memory.stream()
+                .filter(device -> device.id().equals(id.get()))
+                .findFirst()
+                .orElseThrow(() -> new NotFound(which.apply("has no memory device \"" + id.get() + "\"")));
+    }
+
+    private CompletableFuture<Void> run(Runnable task) {
+        Callable<Void> call = () -> {
+            task.run();
+            return null;
+        };
+        return loop.submit(call);
+    }
+
+    /** Disconnects everybody, removes the sockets, ends the loop and lets go of the state. */
+    @Override
+    public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        if (balloon != null) {
+            balloon.close();
+        }
+        memory.forEach(VmMemory::close);
+        loop.close();
+        // Last: nobody may touch them any more.
+        states.forEach(KeptState::close);
+    }
+}

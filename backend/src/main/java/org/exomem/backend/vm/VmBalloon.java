@@ -1,0 +1,184 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.state.BalloonStateFile;
+import org.exomem.balloon.BalloonFeatures;
+import org.exomem.balloon.BalloonListener;
+import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.FreePages;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.KeptBalloon;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.memory.PageFeed;
+
+/**
+ * The balloon of a VM. The operator's wish is a logical size in bytes; the driver's is a number of pages in the balloon.
+ * The wish is kept, and translated again whenever the guest's memory is known anew. Belongs on the
+ * VM's event loop, but for {@link #close}.
+ */
+final class VmBalloon implements AutoCloseable {
+    /** What events call it. */
+    static final String NAME = "balloon";
+
+    private static final int PAGE_SHIFT = 12;
+
+    /** Tells how much of the memory that a balloon's front-end shares the guest does not have. */
+    @FunctionalInterface
+    interface Unplugged {
+        long bytes(VirtioBalloon balloon);
+    }
+
+    private final BalloonConfig config;
+    private final Consumer<VmEvent> events;
+    private final Unplugged unplugged;
+    private final VirtioBalloon balloon;
+    private final Endpoint endpoint;
+    private final Optional<BalloonStateFile> state;
+    private OptionalLong wish;
+
+    /**
+     * @param state where its state is kept, if it is; stays the caller's
+     * @throws IOException if the socket can't be listened on
+     */
+    VmBalloon(
+            BalloonConfig config,
+            Optional<BalloonStateFile> state,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            Unplugged unplugged)
+            throws IOException {
+        this.config = config;
+        this.events = events;
+        this.unplugged = unplugged;
+        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, () -> {});
+        this.state = state;
+        this.wish = state.map(BalloonStateFile::size)
+                .filter(OptionalLong::isPresent)
+                .orElse(config.size());
+        this.balloon = new VirtioBalloon(
+                config.options(),
+                state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
+                new DriverWatch(),
+                new PageFeed(1),
+                loop);
+        balloon.setStatisticsInterval(config.statisticsInterval());
+        this.endpoint = watch.attach(config.attachment(), balloon);
+    }
+
+    /** From any thread. */
+    boolean isConnected() {
+        return endpoint.isConnected();
+    }
+
+    VmState.Balloon state() {
+        long memory = memory();
+        return new VmState.Balloon(
+                endpoint.isConnected(),
+                memory,
+                wish,
+                logicalSize(memory, balloon.actual()),
+                balloon.pagesInBalloon() << PAGE_SHIFT,
+                FeatureNames.of(balloon.acknowledgedFeatures()),
+                balloon.statisticsInterval());
+    }
+
+    /** What the guest has of memory, without what is unplugged; 0 while nothing is shared. */
+    private long memory() {
+        return Math.max(0, balloon.guestMemoryBytes() - unplugged.bytes(balloon));
+    }
+
+    private static long logicalSize(long memory, long pages) {
+        return Math.max(0, memory - (pages << PAGE_SHIFT));
+    }
+
+    /** @param plugged what memory devices have plugged, which is a part of the wish */
+    void resize(long bytes, long plugged) {
+        wish = OptionalLong.of(bytes);
+        state.ifPresent(file -> file.keepSize(bytes - plugged));
+        applyWish();
+    }
+
+    /** The guest plugged so many bytes, or unplugged them if negative: the balloon stays as large as it is. */
+    void guestGrewBy(long bytes) {
+        if (wish.isPresent()) {
+            wish = OptionalLong.of(Math.max(1, Math.addExact(Math.min(wish.getAsLong(), Long.MAX_VALUE >> 1), bytes)));
+        }
+    }
+
+    private void applyWish() {
+        long memory = memory();
+        if (wish.isEmpty() || memory == 0) {
+            return;
+        }
+        long pages = Math.min(Math.max(0, memory - wish.getAsLong()) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
+        if (pages != balloon.numPages()) {
+            balloon.setNumPages(pages);
+        }
+    }
+
+    BalloonStatistics statistics() {
+        require(BalloonFeatures.STATS_VQ, "has not agreed to give statistics");
+        balloon.requestStatistics();
+        return balloon.statistics();
+    }
+
+    void statisticsInterval(int seconds) {
+        balloon.setStatisticsInterval(seconds);
+    }
+
+    void hint(HintAction action) {
+        require(BalloonFeatures.FREE_PAGE_HINT, "has not agreed to hint free pages");
+        try {
+            switch (action) {
+                case START -> balloon.startHinting();
+                case STOP -> balloon.stopHinting();
+                case DONE -> balloon.finishHinting();
+            }
+        } catch (IllegalStateException e) {
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": " + e.getMessage());
+        }
+    }
+
+    FreePages freePages() {
+        return balloon.freePages();
+    }
+
+    private void require(long feature, String otherwise) {
+        if (!endpoint.isConnected()) {
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
+        }
+        if ((balloon.acknowledgedFeatures() & feature) == 0) {
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": the guest's driver " + otherwise);
+        }
+    }
+
+    /** Disconnects and removes the socket. */
+    @Override
+    public void close() {
+        endpoint.close();
+    }
+
+    private final class DriverWatch implements BalloonListener {
+        @Override
+        public void actualChanged(long actual) {
+            events.accept(new VmEvent.BalloonChange(config.vm(), logicalSize(memory(), actual)));
+        }
+
+        @Override
+        public void guestMemoryChanged(long bytes) {
+            applyWish();
+        }
+
+        @Override
+        public void statisticsUpdated() {}
+
+        @Override
+        public void hintingChanged(HintingState state) {}
+    }
+}

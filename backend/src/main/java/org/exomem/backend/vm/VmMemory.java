@@ -1,0 +1,248 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.LongConsumer;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemListener;
+import org.exomem.mem.ResizeJob;
+import org.exomem.mem.VirtioMem;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A memory device of a VM, with the last resize that was asked for. Belongs on the VM's event loop, but for {@link
+ * #close}. Sizes in bytes.
+ */
+final class VmMemory implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VmMemory.class);
+
+    private final MemoryConfig config;
+    private final EventLoop loop;
+    private final Consumer<VmEvent> events;
+    private final LongConsumer grewBy;
+    private final VirtioMem device;
+    private final PatrolRounds patrol;
+    private final Endpoint endpoint;
+    private long plugged;
+    private long requested;
+    private long jobs;
+    private @Nullable ResizeJob job;
+    private EventLoop.@Nullable Timer nextLook;
+
+    /**
+     * @param kept its state from before
+     * @param grewBy is told by how much the guest has grown, or shrunk if negative
+     * @throws IOException if the socket can't be listened on
+     */
+    VmMemory(
+            MemoryConfig config,
+            KeptBlocks kept,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            LongConsumer grewBy,
+            GuestStop stop)
+            throws IOException {
+        this.config = config;
+        this.loop = loop;
+        this.events = events;
+        this.grewBy = grewBy;
+        this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch());
+        this.plugged = device.pluggedSize();
+        this.requested = device.requestedSize();
+        FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), loop, events, this::presenceChanged);
+        this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
+        if (plugged != requested) {
+            job = newJob(requested);
+        }
+        this.endpoint = watch.attach(config.attachment(), device);
+        patrol.start();
+    }
+
+    String id() {
+        return config.id();
+    }
+
+    /** From any thread. */
+    boolean isConnected() {
+        return endpoint.isConnected();
+    }
+
+    MemoryState state() {
+        return new MemoryState(
+                config.vm(),
+                config.id(),
+                config.attachment().toString(),
+                device.isConnected(),
+                config.plan(),
+                device.requestedSize(),
+                device.pluggedSize(),
+                device.usableSize(),
+                Optional.ofNullable(job).map(ResizeJob::state),
+                patrol.soFar());
+    }
+
+    /** Asks the guest to come to another size; asked for once more, what stands still is tried again. */
+    ResizeJob.State resize(long size) {
+        try {
+            device.request(size);
+        } catch (IllegalArgumentException e) {
+            throw new VirtualMachine.Refused(label() + ": " + e.getMessage());
+        }
+        ResizeJob current = job;
+        if (current != null && !current.isOver() && current.requested() == size) {
+            current.resume();
+        } else {
+            current = replaceJob(size);
+        }
+        watchJob();
+        return current.state();
+    }
+
+    private ResizeJob replaceJob(long size) {
+        if (job != null) {
+            job.replace();
+        }
+        requested = size;
+        ResizeJob next = newJob(size);
+        job = next;
+        return next;
+    }
+
+    private ResizeJob newJob(long size) {
+        String id = config.vm() + "/" + config.id() + "/" + ++jobs;
+        return new ResizeJob(id, plugged, size, presence(), System::nanoTime, this::jobChanged);
+    }
+
+    /** Ends a job where it is; false if there is none of that name. */
+    boolean cancel(String jobId) {
+        ResizeJob current = job;
+        if (current == null || !current.id().equals(jobId)) {
+            return false;
+        }
+        if (current.isOver()) {
+            throw new VirtualMachine.Refused("job \"" + jobId + "\" is over already");
+        }
+        requested = device.pluggedSize();
+        device.request(requested);
+        current.cancel();
+        return true;
+    }
+
+    /** The system was reset: nobody uses any block any more. */
+    void reset() {
+        try {
+            device.systemReset();
+            LOG.info("{}: reset, nothing is plugged", label());
+        } catch (LinuxException e) {
+            throw new VirtualMachine.Refused(label() + ": memory can't be given back: " + e.getMessage());
+        }
+    }
+
+    /** The part of the region that is not plugged. */
+    long unplugged() {
+        return config.plan().size() - plugged;
+    }
+
+    /** The size of all plugged blocks. */
+    long plugged() {
+        return plugged;
+    }
+
+    long address() {
+        return config.plan().address();
+    }
+
+    long regionSize() {
+        return config.plan().size();
+    }
+
+    private String label() {
+        return "VM \"" + config.vm() + "\", memory device \"" + config.id() + "\"";
+    }
+
+    private ResizeJob.Presence presence() {
+        if (device.isDriverRunning()) {
+            return ResizeJob.Presence.DRIVER;
+        }
+        return device.isConnected() ? ResizeJob.Presence.FRONT_END : ResizeJob.Presence.NOBODY;
+    }
+
+    private void presenceChanged() {
+        if (job != null) {
+            job.presenceIs(presence());
+        }
+        watchJob();
+    }
+
+    private void jobChanged(ResizeJob.State state) {
+        if (state.status() == ResizeJob.Status.STALLED && device.isDriverRunning()) {
+            LOG.info(
+                    "{} {}: stands still at {} of {} bytes: {}",
+                    config.vm(),
+                    config.id(),
+                    state.plugged(),
+                    state.requested(),
+                    state.reason());
+        }
+        events.accept(new VmEvent.JobChange(config.vm(), config.id(), state));
+    }
+
+    /** Looks at the job when it may have stood still for too long. */
+    private void watchJob() {
+        if (nextLook == null && job != null) {
+            job.look()
+                    .ifPresent(nanos -> nextLook = loop.schedule(Duration.ofNanos(nanos), () -> {
+                        nextLook = null;
+                        watchJob();
+                    }));
+        }
+    }
+
+    /** Disconnects and removes the socket. */
+    @Override
+    public void close() {
+        endpoint.close();
+    }
+
+    private final class DriverWatch implements MemListener {
+        @Override
+        public void pluggedSizeChanged(long size) {
+            long before = plugged;
+            plugged = size;
+            events.accept(new VmEvent.MemorySizeChange(config.vm(), config.id(), size));
+            grewBy.accept(size - before);
+            if (requested != device.requestedSize()) {
+                // The VM has moved here, with what was asked for where it was.
+                replaceJob(device.requestedSize());
+            } else if (job != null) {
+                job.pluggedIs(size);
+            }
+            watchJob();
+        }
+
+        @Override
+        public void refused(String reason) {
+            LOG.warn("{} {}: {}", config.vm(), config.id(), reason);
+        }
+
+        @Override
+        public void busy(String why) {
+            if (job != null) {
+                job.hostIsBusy(why);
+            }
+        }
+
+        @Override
+        public void driverChanged(boolean running) {
+            presenceChanged();
+        }
+    }
+}

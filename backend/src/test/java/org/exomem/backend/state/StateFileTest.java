@@ -1,0 +1,260 @@
+package org.exomem.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
+import java.util.zip.CRC32C;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemListener;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.mem.VirtioMem;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Files that are used, and files that are refused and left alone (STA-FILE). */
+class StateFileTest {
+    private static final long MIB = 1 << 20;
+    private static final MemoryRegionPlan PLAN = plan(4L << 30, 512 * MIB, 2 * MIB, 1);
+    private static final int HEADER = 4096;
+    private static final int CHECKSUM = 12;
+
+    @TempDir
+    Path folder;
+
+    private StateDirectory state;
+    private Path file;
+
+    private static MemoryRegionPlan plan(long address, long size, long blockSize, int node) {
+        return new MemoryRegionPlan(address, size, blockSize, node < 0 ? OptionalInt.empty() : OptionalInt.of(node));
+    }
+
+    @BeforeEach
+    void makeFile() throws IOException {
+        state = new StateDirectory(folder.resolve("state"));
+        file = folder.resolve("state/vm.dimm.mem.state");
+        try (MemoryStateFile first = state.memory("vm", "dimm", PLAN)) {
+            assertThat(first.isNew()).isTrue();
+            device(first.kept()).request(64 * MIB);
+        }
+    }
+
+    private static VirtioMem device(KeptBlocks kept) {
+        return new VirtioMem(kept, false, 0, new MemListener() {
+            @Override
+            public void pluggedSizeChanged(long pluggedSize) {}
+
+            @Override
+            public void refused(String reason) {}
+        });
+    }
+
+    private void assertRefused(ThrowingCallable open, String... words) throws IOException {
+        byte[] before = Files.readAllBytes(file);
+        assertThatThrownBy(open)
+                .isInstanceOf(StateFileException.class)
+                .hasMessageContaining(file.toString())
+                .hasMessageContainingAll(words);
+        assertThat(Files.readAllBytes(file)).as("the file is left as it is").isEqualTo(before);
+    }
+
+    @Test
+    void whatTheOperatorAskedForIsThereAgainAndGoesBeforeTheConfiguration() throws IOException {
+        try (MemoryStateFile second = state.memory("vm", "dimm", PLAN)) {
+            assertThat(second.isNew()).isFalse();
+            assertThat(second.kept().requestedSize()).isEqualTo(OptionalLong.of(64 * MIB));
+            assertThat(device(second.kept()).requestedSize()).isEqualTo(64 * MIB);
+        }
+        assertThat(Files.list(folder.resolve("state")))
+                .as("nothing is left beside it")
+                .containsExactly(file);
+    }
+
+    @Test
+    void theUsableSizeDoesNotShrinkBecauseAProcessEnded() throws IOException {
+        long before;
+        try (MemoryStateFile second = state.memory("vm", "dimm", PLAN)) {
+            VirtioMem device = device(second.kept());
+            device.request(PLAN.size());
+            device.request(0);
+            before = device.usableSize();
+        }
+        try (MemoryStateFile third = state.memory("vm", "dimm", PLAN)) {
+            assertThat(device(third.kept()).usableSize()).isEqualTo(before).isEqualTo(PLAN.size());
+        }
+    }
+
+    static Stream<List<Object>> otherPlans() {
+        return Stream.of(
+                List.of(plan(8L << 30, 512 * MIB, 2 * MIB, 1), "address", "0x100000000", "0x200000000"),
+                List.of(plan(4L << 30, 256 * MIB, 2 * MIB, 1), "size", "536870912", "268435456"),
+                List.of(plan(4L << 30, 512 * MIB, 4 * MIB, 1), "block size", "2097152", "4194304"),
+                List.of(plan(4L << 30, 512 * MIB, 2 * MIB, 2), "node", "1", "2"),
+                List.of(plan(4L << 30, 512 * MIB, 2 * MIB, -1), "node", "1", "-1"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("otherPlans")
+    void aFileOfADeviceWithOtherParametersIsRefusedWithBothValues(List<Object> other) throws IOException {
+        MemoryRegionPlan plan = (MemoryRegionPlan) other.get(0);
+        assertRefused(
+                () -> state.memory("vm", "dimm", plan),
+                "\"" + other.get(1) + "\"",
+                "has " + other.get(2),
+                "the configuration has " + other.get(3));
+    }
+
+    @Test
+    void aFileOfAnotherVmDeviceOrKindIsRefused() throws IOException {
+        Files.copy(file, folder.resolve("state/other.dimm.mem.state"));
+        Files.copy(file, folder.resolve("state/vm.m1.mem.state"));
+        Files.copy(file, folder.resolve("state/vm.balloon.state"));
+        assertThatThrownBy(() -> state.memory("other", "dimm", PLAN))
+                .hasMessageContaining("its field \"VM\" has vm, the configuration has other");
+        assertThatThrownBy(() -> state.memory("vm", "m1", PLAN))
+                .hasMessageContaining("its field \"device\" has dimm, the configuration has m1");
+        assertThatThrownBy(() -> state.balloon("vm", reason -> {}))
+                .hasMessageContaining("its field \"kind\" has 2, the configuration has 1");
+    }
+
+    @Test
+    void namesThatCouldLeadElsewhereStayInTheDirectory() throws IOException {
+        try (MemoryStateFile strange = state.memory("../vm", ".a/b", PLAN)) {
+            assertThat(strange.isNew()).isTrue();
+        }
+        assertThat(folder.resolve("state/%2E.%2Fvm.%2Ea%2Fb.mem.state")).exists();
+    }
+
+    @Test
+    void aFileThatIsInUseIsRefused() throws IOException {
+        try (MemoryStateFile first = state.memory("vm", "dimm", PLAN)) {
+            assertRefused(() -> state.memory("vm", "dimm", PLAN), "in use", "this process");
+            device(first.kept()).request(128 * MIB);
+        }
+        state.memory("vm", "dimm", PLAN).close();
+    }
+
+    @Test
+    void aFileThatAnotherProcessUsesIsRefused() throws IOException {
+        StateDirectory shared = new StateDirectory(folder.resolve("shared"));
+        try (DevicesProcess _ = new DevicesProcess(shared.path(), folder, 1)) {
+            assertThatThrownBy(() -> shared.memory("vm0", "dimm", DevicesProcess.PLAN))
+                    .isInstanceOf(StateFileException.class)
+                    .hasMessageContaining("in use by another process");
+        }
+        shared.memory("vm0", "dimm", DevicesProcess.PLAN).close();
+    }
+
+    @Test
+    void aFileThatDidNotGetDoneIsNoFile() throws IOException {
+        Files.delete(file);
+        Files.write(folder.resolve("state/.vm.dimm.mem.state.new"), new byte[100]);
+        try (MemoryStateFile fresh = state.memory("vm", "dimm", PLAN)) {
+            assertThat(fresh.isNew()).isTrue();
+        }
+        assertThat(Files.list(folder.resolve("state"))).containsExactly(file);
+    }
+
+    @Test
+    void aFileThatTheOperatorMovedAwayIsNeverTouchedAgain() throws IOException {
+        // As a process leaves it that is killed between giving the file its name and taking the first one away.
+        Files.createLink(folder.resolve("state/.vm.dimm.mem.state.new"), file);
+        Path away = folder.resolve("away");
+        Files.move(file, away);
+        byte[] before = Files.readAllBytes(away);
+        try (MemoryStateFile fresh = state.memory("vm", "dimm", PLAN)) {
+            device(fresh.kept()).request(2 * MIB);
+        }
+        assertThat(Files.readAllBytes(away)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 100, HEADER - 1, HEADER, HEADER + 1, HEADER + 128, HEADER + 200})
+    void aFileThatWasCutIsRefused(int length) throws IOException {
+        Files.write(file, Arrays.copyOf(Files.readAllBytes(file), length));
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "has " + length + " bytes", "damaged");
+    }
+
+    @Test
+    void aFileOfSomebodyElseIsRefused() throws IOException {
+        Files.write(file, "#!/bin/sh\n".repeat(2000).getBytes(StandardCharsets.UTF_8));
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "no state file of exomem");
+    }
+
+    @Test
+    void aFileOfAnotherVersionIsRefused() throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putInt(8, 2).putInt(CHECKSUM, 0);
+        CRC32C crc = new CRC32C();
+        crc.update(bytes.array(), 0, HEADER);
+        bytes.putInt(CHECKSUM, (int) crc.getValue());
+        Files.write(file, bytes.array());
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "version is 2", "knows version 1");
+    }
+
+    @Test
+    void noBitOfTheHeaderCanChangeUnseen() throws IOException {
+        byte[] good = Files.readAllBytes(file);
+        for (int at = 0; at < HEADER; at += 1 + at / 64) {
+            byte[] bent = good.clone();
+            bent[at] ^= (byte) (1 << at % 8);
+            Files.write(file, bent);
+            assertRefused(() -> state.memory("vm", "dimm", PLAN), "state file");
+        }
+    }
+
+    @Test
+    void noBitOfWhatIsKnownCanChangeUnseen() throws IOException {
+        byte[] good = Files.readAllBytes(file);
+        int map = HEADER + 128;
+        int end = map + 64 + (int) PLAN.blocks() / 8;
+        for (int at = HEADER; at < end; at++) {
+            boolean number = at < HEADER + 16;
+            boolean digestOrWord = at >= map && at < map + 8 || at >= map + 64;
+            if (number || digestOrWord) {
+                byte[] bent = good.clone();
+                bent[at] ^= (byte) (1 << at % 8);
+                Files.write(file, bent);
+                assertRefused(() -> state.memory("vm", "dimm", PLAN), "damaged");
+            }
+        }
+    }
+
+    @Test
+    void aLastChangeThatCantBeIsRefused() throws IOException {
+        byte[] bent = Files.readAllBytes(file);
+        bent[HEADER + 64] = 1;
+        bent[HEADER + 64 + 8] = 1;
+        bent[HEADER + 64 + 24] = 5;
+        Files.write(file, bent);
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "last change", "damaged");
+    }
+
+    @Test
+    void aBalloonsNumbersAndItsMarkOfChunksAreCheckedToo() throws IOException {
+        state.balloon("vm", reason -> {}).close();
+        file = folder.resolve("state/vm.balloon.state");
+        byte[] good = Files.readAllBytes(file);
+        for (int at : new int[] {0, 9, 18, 27, 36, 65, 74, 128, 128 + 64 + 7}) {
+            byte[] bent = good.clone();
+            bent[HEADER + at] ^= 0x10;
+            Files.write(file, bent);
+            assertRefused(() -> state.balloon("vm", reason -> {}), "damaged");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package org.exomem.conformance.frontend;
+
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import org.exomem.vhostuser.linux.Errno;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.PipeEnd;
+import org.exomem.vhostuser.linux.Poll;
+
+/** The front-end's end of the pipe through which a device's state goes. */
+public final class StateChannel {
+    private static final int AT_ONCE = 1 << 16;
+
+    private StateChannel() {}
+
+    /** Reads to the end; the descriptor stays the caller's. */
+    public static byte[] readAll(Fd fd, Duration limit) throws IOException {
+        PipeEnd pipe = adopt(fd);
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(AT_ONCE);
+            while (true) {
+                if (!Poll.readable(fd, limit)) {
+                    throw new SocketTimeoutException("the device's state did not come to an end");
+                }
+                int read = pipe.read(buffer);
+                if (read == PipeEnd.END) {
+                    return all.toByteArray();
+                }
+                if (read > 0) {
+                    all.writeBytes(buffer.asSlice(0, read).toArray(ValueLayout.JAVA_BYTE));
+                }
+            }
+        }
+    }
+
+    /**
+     * Writes all; the descriptor stays the caller's.
+     *
+     * @throws EOFException if the back-end has closed its end before
+     */
+    public static void writeAll(Fd fd, byte[] state, Duration limit) throws IOException {
+        PipeEnd pipe = adopt(fd);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_BYTE, state);
+            for (long done = 0; done < bytes.byteSize(); ) {
+                if (!Poll.writable(fd, limit)) {
+                    throw new SocketTimeoutException("the device took " + done + " of " + state.length + " bytes");
+                }
+                int written = pipe.write(bytes.asSlice(done));
+                done += Math.max(0, written);
+            }
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EPIPE) {
+                throw new EOFException("the back-end has closed its end of the pipe");
+            }
+            throw e;
+        }
+    }
+
+    private static PipeEnd adopt(Fd fd) throws IOException {
+        PipeEnd pipe = PipeEnd.adopt(fd);
+        if (pipe == null) {
+            throw new IOException(fd.description() + " is no pipe");
+        }
+        return pipe;
+    }
+}

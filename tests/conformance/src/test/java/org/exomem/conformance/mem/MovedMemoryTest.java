@@ -1,0 +1,290 @@
+package org.exomem.conformance.mem;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.exomem.conformance.mem.MemBackEnd.ADDRESS;
+import static org.exomem.conformance.mem.MemBackEnd.BLOCK;
+import static org.exomem.conformance.mem.MemBackEnd.MIB;
+import static org.exomem.conformance.mem.MemBackEnd.SIZE;
+import static org.exomem.conformance.mem.MemBackEnd.block;
+
+import java.io.EOFException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.RequestRefusedException;
+import org.exomem.conformance.frontend.StateChannel;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
+import org.exomem.conformance.guest.MemDriver.Answer;
+import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.PipeEnd;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.linux.UnixSockets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A memory device's state moves from one process to another through the front-end (STA-MOV). */
+class MovedMemoryTest {
+    private static final long FAILED = 0x101;
+    private static final long NO_FD = 0x100;
+    private static final int SAVE = 0;
+    private static final int LOAD = 1;
+
+    @TempDir
+    Path folder;
+
+    private int backEnds;
+
+    private MemBackEnd backEnd(MemoryRegionPlan plan, GuestRam ram) throws Exception {
+        return new MemBackEnd(folder.resolve("mem" + backEnds++), KeptBlocks.ofHeap(plan), 0, false, ram);
+    }
+
+    private MemBackEnd backEnd() throws Exception {
+        return backEnd(plan(ADDRESS, SIZE, BLOCK, -1), GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
+    }
+
+    private static MemoryRegionPlan plan(long address, long size, long blockSize, int node) {
+        return new MemoryRegionPlan(address, size, blockSize, node < 0 ? OptionalInt.empty() : OptionalInt.of(node));
+    }
+
+    /** The state of a device with blocks 5 to 7 and 100 plugged of 64 MiB that are requested. */
+    private byte[] savedState(MemBackEnd source) throws Exception {
+        source.request(64 * MIB);
+        try (MemDriver driver = source.connect()) {
+            assertThat(driver.plug(block(5), 3)).isEqualTo(Answer.ACK);
+            assertThat(driver.plug(block(100), 1)).isEqualTo(Answer.ACK);
+            driver.device().stop();
+            return driver.device().frontEnd().saveDeviceState();
+        }
+    }
+
+    @Test
+    void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened() throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd source = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
+                MemBackEnd destination = backEnd()) {
+            byte[] state = savedState(source);
+            try (AttachedDevice moved = destination.attach(0)) {
+                // The destination's memory came over the network, zeros of what is unplugged included.
+                destination.ram.fill(block(6), BLOCK, (byte) 3);
+                destination.ram.fill(block(50), BLOCK, (byte) 3);
+                moved.frontEnd().loadDeviceState(state);
+                MemDriver driver = MemDriver.start(moved);
+                MemDriver.Config config = driver.config();
+                assertThat(config.requestedSize()).isEqualTo(64 * MIB);
+                assertThat(config.pluggedSize()).isEqualTo(4 * BLOCK);
+                assertThat(config.usableSize()).isEqualTo(320 * MIB);
+                assertThat(driver.state(block(5), 3)).isEqualTo(State.PLUGGED);
+                assertThat(driver.state(block(100), 1)).isEqualTo(State.PLUGGED);
+                assertThat(driver.state(block(8), 92)).isEqualTo(State.UNPLUGGED);
+                assertThat(driver.unplug(block(5), 3)).isEqualTo(Answer.ACK);
+                assertThat(destination.ram.getByte(block(50))).isZero();
+            }
+            assertThat(destination.faults).isEmpty();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0x140000000, 512, 2, -1, address, 0x140000000, 0x100000000",
+        "0x100000000, 256, 2, -1, size, 268435456, 536870912",
+        "0x100000000, 512, 4, -1, block size, 4194304, 2097152",
+        "0x100000000, 512, 2, 3, node, 3, -1"
+    })
+    void aStateOfAnotherDeviceIsRefusedAndTheOperatorToldWhy(
+            String address, long size, long blockSize, int node, String field, String ours, String theirs)
+            throws Exception {
+        try (MemBackEnd source = backEnd();
+                MemBackEnd destination = backEnd(
+                        plan(Long.decode(address), size * MIB, blockSize * MIB, node), GuestRam.ofLayout(0, 16 * MIB));
+                AttachedDevice attached = destination.attach(0)) {
+            byte[] state = savedState(source);
+            assertThatThrownBy(() -> attached.frontEnd().loadDeviceState(state))
+                    .isInstanceOf(RequestRefusedException.class);
+            assertThat(destination.faults)
+                    .singleElement()
+                    .satisfies(fault ->
+                            assertThat(fault).contains("\"" + field + "\" has " + theirs, "this device has " + ours));
+            assertThat(destination.onLoop(destination.device::pluggedSize)).isZero();
+        }
+    }
+
+    @Test
+    void noByteOfAStateCanChangeUnseenAndNoneBeMissing() throws Exception {
+        try (MemBackEnd source = backEnd();
+                MemBackEnd destination = backEnd();
+                AttachedDevice attached = destination.attach(0)) {
+            byte[] state = savedState(source);
+            for (int at = 0; at < state.length; at++) {
+                byte[] bent = state.clone();
+                bent[at] ^= (byte) (1 << at % 8);
+                assertRefused(attached, bent);
+                assertRefused(attached, Arrays.copyOf(state, at));
+            }
+            assertRefused(attached, Arrays.copyOf(state, state.length + 1));
+            assertThat(destination.onLoop(destination.device::pluggedSize)).isZero();
+            attached.frontEnd().loadDeviceState(state);
+            assertThat(destination.onLoop(destination.device::pluggedSize)).isEqualTo(4 * BLOCK);
+        }
+    }
+
+    private static void assertRefused(AttachedDevice attached, byte[] state) {
+        assertThatThrownBy(() -> attached.frontEnd().loadDeviceState(state))
+                .isInstanceOfAny(RequestRefusedException.class, EOFException.class);
+    }
+
+    @Test
+    void aStateOfAnotherVersionIsRefused() throws Exception {
+        try (MemBackEnd source = backEnd();
+                MemBackEnd destination = backEnd();
+                AttachedDevice attached = destination.attach(0)) {
+            byte[] state = savedState(source);
+            ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(8, 2);
+            assertRefused(attached, state);
+            assertThat(destination.faults).singleElement().asString().contains("version 2", "knows version 1");
+        }
+    }
+
+    @Test
+    void moreThanAnyStateHasIsCutOff() throws Exception {
+        try (MemBackEnd destination = backEnd();
+                AttachedDevice attached = destination.attach(0)) {
+            assertRefused(attached, new byte[8 << 20]);
+            assertThat(attached.frontEnd().checkDeviceState()).isNotZero();
+            assertThat(destination.faults).singleElement().asString().contains("more than", "the most");
+        }
+    }
+
+    @Test
+    void aDeviceWhoseQueueRunsMovesNowhere() throws Exception {
+        try (MemBackEnd backEnd = backEnd();
+                MemDriver driver = backEnd.connect()) {
+            FrontEnd frontEnd = driver.device().frontEnd();
+            PipeEnd.Pipe pipe = PipeEnd.pipe();
+            try (Fd readEnd = pipe.readEnd();
+                    Fd writeEnd = pipe.writeEnd()) {
+                assertThat(frontEnd.setDeviceStateFd(SAVE, writeEnd)).isEqualTo(FAILED);
+                assertThat(frontEnd.setDeviceStateFd(LOAD, readEnd)).isEqualTo(FAILED);
+            }
+            assertThat(frontEnd.checkDeviceState())
+                    .as("nothing was transferred")
+                    .isEqualTo(1);
+            assertThat(driver.unplugAll()).as("it goes on").isEqualTo(Answer.ACK);
+        }
+    }
+
+    @Test
+    void aDescriptorThatIsNoPipeIsRefused() throws Exception {
+        try (MemBackEnd backEnd = backEnd();
+                AttachedDevice attached = backEnd.attach(0);
+                SharedFile file = SharedFile.memfd("state", 4096)) {
+            assertThat(attached.frontEnd().setDeviceStateFd(SAVE, file.fd())).isEqualTo(FAILED);
+        }
+    }
+
+    @Test
+    void aSocketServesAsAPipe() throws Exception {
+        try (MemBackEnd source = backEnd();
+                AttachedDevice attached = source.attach(0)) {
+            List<Fd> pair = UnixSockets.pair();
+            try (Fd ours = pair.get(0)) {
+                try (Fd theirs = pair.get(1)) {
+                    assertThat(attached.frontEnd().setDeviceStateFd(SAVE, theirs))
+                            .isEqualTo(NO_FD);
+                }
+                assertThat(StateChannel.readAll(ours, FrontEnd.LIMIT)).hasSize(32 + 56 + 32);
+            }
+        }
+    }
+
+    @Test
+    void aFrontEndThatDoesNotReadHoldsNobodyUp() throws Exception {
+        MemoryRegionPlan large = plan(1L << 40, 4L << 40, MIB, -1);
+        try (MemBackEnd source = backEnd(large, GuestRam.ofLayout(0, 16 * MIB));
+                AttachedDevice attached = source.attach(0)) {
+            PipeEnd.Pipe pipe = PipeEnd.pipe();
+            try (Fd readEnd = pipe.readEnd()) {
+                try (Fd writeEnd = pipe.writeEnd()) {
+                    assertThat(attached.frontEnd().setDeviceStateFd(SAVE, writeEnd))
+                            .isEqualTo(NO_FD);
+                    assertThat(attached.frontEnd().setDeviceStateFd(SAVE, writeEnd))
+                            .as("one at a time")
+                            .isEqualTo(FAILED);
+                }
+                assertThat(attached.frontEnd().getConfig(0, 56)).hasSize(56);
+                assertThat(source.onLoop(source.device::pluggedSize)).isZero();
+                assertThat(StateChannel.readAll(readEnd, FrontEnd.LIMIT)).hasSize(32 + 56 + (4 << 20) / 8);
+            }
+            assertThat(attached.frontEnd().checkDeviceState()).isZero();
+        }
+    }
+
+    @Test
+    void theQuestionHowItEndedIsAnsweredWhenItHasEnded() throws Exception {
+        try (MemBackEnd source = backEnd();
+                MemBackEnd destination = backEnd();
+                AttachedDevice attached = destination.attach(0)) {
+            byte[] state = savedState(source);
+            PipeEnd.Pipe pipe = PipeEnd.pipe();
+            try (Fd readEnd = pipe.readEnd()) {
+                assertThat(attached.frontEnd().setDeviceStateFd(LOAD, readEnd)).isEqualTo(NO_FD);
+            }
+            try (Fd writeEnd = pipe.writeEnd()) {
+                StateChannel.writeAll(writeEnd, Arrays.copyOf(state, 40), FrontEnd.LIMIT);
+                attached.frontEnd().send(43, 1, new byte[0], List.of());
+                attached.frontEnd().send(1, 1, new byte[0], List.of());
+                // The loop has other things to do meanwhile.
+                assertThat(destination.onLoop(destination.device::pluggedSize)).isZero();
+                StateChannel.writeAll(writeEnd, Arrays.copyOfRange(state, 40, state.length), FrontEnd.LIMIT);
+            }
+            assertThat(attached.frontEnd().connection().receive().asLong()).isZero();
+            assertThat(attached.frontEnd().connection().receive().request())
+                    .as("then what came behind it")
+                    .isEqualTo(1);
+            assertThat(destination.onLoop(destination.device::pluggedSize)).isEqualTo(4 * BLOCK);
+        }
+    }
+
+    @Test
+    void noQueueStartsWhileAStateIsBeingLoaded() throws Exception {
+        try (MemBackEnd backEnd = backEnd();
+                AttachedDevice attached = backEnd.attach(0)) {
+            PipeEnd.Pipe pipe = PipeEnd.pipe();
+            try (Fd readEnd = pipe.readEnd();
+                    Fd _ = pipe.writeEnd()) {
+                assertThat(attached.frontEnd().setDeviceStateFd(LOAD, readEnd)).isEqualTo(NO_FD);
+                assertThatThrownBy(() -> MemDriver.start(attached)).isInstanceOf(RequestRefusedException.class);
+            }
+        }
+    }
+
+    @Test
+    void aFrontEndThatLeavesInTheMidstLeavesTheDeviceAsItWas() throws Exception {
+        try (MemBackEnd backEnd = backEnd()) {
+            byte[] state = savedState(backEnd);
+            PipeEnd.Pipe pipe = PipeEnd.pipe();
+            try (Fd writeEnd = pipe.writeEnd();
+                    AttachedDevice attached = backEnd.attach(0)) {
+                try (Fd readEnd = pipe.readEnd()) {
+                    assertThat(attached.frontEnd().setDeviceStateFd(LOAD, readEnd))
+                            .isEqualTo(NO_FD);
+                }
+                StateChannel.writeAll(writeEnd, Arrays.copyOf(state, 60), FrontEnd.LIMIT);
+            }
+            try (MemDriver driver = backEnd.connect()) {
+                assertThat(driver.state(block(5), 3)).isEqualTo(State.PLUGGED);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package org.exomem.conformance.mem;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.exomem.conformance.mem.MemBackEnd.ADDRESS;
+import static org.exomem.conformance.mem.MemBackEnd.BLOCK;
+import static org.exomem.conformance.mem.MemBackEnd.MIB;
+import static org.exomem.conformance.mem.MemBackEnd.SIZE;
+import static org.exomem.conformance.mem.MemBackEnd.block;
+
+import java.nio.file.Path;
+import java.util.OptionalInt;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemoryRegionPlan;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A process without state meets a driver that was there before: what that has plugged is no violation. */
+class UnknownBlocksTest {
+    private static final long LONG_ENOUGH = Long.MAX_VALUE / 2;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void nothingIsPatrolledUntilTheDriverStartsAnew() throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd old = backEnd("old", ram);
+                MemDriver driver = old.connect();
+                MemBackEnd fresh = backEnd("fresh", ram)) {
+            driver.plug(block(0), 4);
+            ram.fill(block(0), BLOCK, (byte) 7);
+            int base = driver.device().stop().getFirst();
+
+            try (AttachedDevice attached = fresh.attach(0)) {
+                attached.start(driver.ring(), base, false);
+                assertThat(fresh.onLoop(fresh.device::isDriverRunning)).isTrue();
+                assertThat(fresh.faults.getFirst()).contains("the driver was running before this process knew");
+                assertThat(fresh.onLoop(fresh.device::canPatrol)).isFalse();
+                fresh.onLoop(() -> {
+                    fresh.device.patrol(true, LONG_ENOUGH);
+                    return true;
+                });
+                assertThat(ram.getByte(block(0))).isEqualTo((byte) 7);
+            }
+            try (MemDriver anew = fresh.connect()) {
+                assertThat(anew.config().pluggedSize()).isZero();
+                assertThat(fresh.onLoop(fresh.device::canPatrol)).isTrue();
+                assertThat(ram.getByte(block(0))).isZero();
+            }
+        }
+    }
+
+    private MemBackEnd backEnd(String name, GuestRam ram) throws Exception {
+        MemoryRegionPlan plan = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, OptionalInt.of(1));
+        return new MemBackEnd(folder.resolve(name), KeptBlocks.ofHeap(plan), 64 * MIB, false, ram);
+    }
+}

@@ -1,0 +1,169 @@
+package org.exomem.vhostuser.backend;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.PipeEnd;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Bytes on their way through a pipe, on the event loop and without ever waiting for the other end: as much at once as the
+ * pipe takes or has, up to a limit, and then the loop's other events.
+ */
+final class StateTransfer implements AutoCloseable {
+    /** How long the other end may do nothing before it is given up. */
+    static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    private static final int AT_ONCE = 1 << 20;
+    private static final int FIRST_ROOM = 1 << 16;
+
+    /** Is told how it ended, once. */
+    interface Outcome {
+        /** All is through: what was written, or read. The bytes are gone when this returns. */
+        void through(MemorySegment bytes);
+
+        /** It can't go on; says why. */
+        void failed(String reason);
+    }
+
+    private final PipeEnd pipe;
+    private final EventLoop loop;
+    private final Outcome outcome;
+    private final long limit;
+    /** Where the bytes are; freed with the transfer. */
+    private Arena arena;
+
+    private MemorySegment bytes;
+    private long done;
+    private long seen;
+    private EventLoop.@Nullable Watch watch;
+    private EventLoop.@Nullable Timer timer;
+    private boolean over;
+
+    private StateTransfer(PipeEnd pipe, EventLoop loop, Outcome outcome, Arena arena, MemorySegment bytes, long limit) {
+        this.pipe = pipe;
+        this.loop = loop;
+        this.outcome = outcome;
+        this.arena = arena;
+        this.bytes = bytes;
+        this.limit = limit;
+    }
+
+    /** Begins to write the bytes, which are the arena's; the pipe is closed behind the last one, and then the arena. */
+    static StateTransfer write(PipeEnd pipe, Arena arena, MemorySegment bytes, EventLoop loop, Outcome outcome) {
+        StateTransfer transfer = new StateTransfer(pipe, loop, outcome, arena, bytes, bytes.byteSize());
+        transfer.watch = loop.watchWritable(pipe.fd(), () -> transfer.step(transfer::writeSome));
+        transfer.watchProgress();
+        return transfer;
+    }
+
+    /** Begins to read to the end of the pipe, which fails behind {@code limit} bytes. */
+    static StateTransfer read(PipeEnd pipe, long limit, EventLoop loop, Outcome outcome) {
+        Arena arena = Arena.ofConfined();
+        MemorySegment room = arena.allocate(Math.min(limit + 1, FIRST_ROOM));
+        StateTransfer transfer = new StateTransfer(pipe, loop, outcome, arena, room, limit);
+        transfer.watch = loop.watch(pipe.fd(), () -> transfer.step(transfer::readSome));
+        transfer.watchProgress();
+        return transfer;
+    }
+
+    @FunctionalInterface
+    private interface Step {
+        void run() throws LinuxException;
+    }
+
+    private void step(Step step) {
+        if (over) {
+            return;
+        }
+        try {
+            step.run();
+        } catch (LinuxException e) {
+            fail(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void writeSome() throws LinuxException {
+        int written = pipe.write(bytes.asSlice(done, Math.min(AT_ONCE, bytes.byteSize() - done)));
+        if (written != PipeEnd.WOULD_BLOCK) {
+            done += written;
+        }
+        if (done == bytes.byteSize()) {
+            settle(() -> outcome.through(bytes));
+        }
+    }
+
+    private void readSome() throws LinuxException {
+        if (done == bytes.byteSize()) {
+            grow();
+        }
+        int read = pipe.read(bytes.asSlice(done, Math.min(AT_ONCE, bytes.byteSize() - done)));
+        if (read == PipeEnd.WOULD_BLOCK) {
+            return;
+        }
+        if (read == PipeEnd.END) {
+            settle(() -> outcome.through(bytes.asSlice(0, done)));
+            return;
+        }
+        done += read;
+        if (done > limit) {
+            fail("it has more than " + limit + " bytes, which is the most that a state of this device can have");
+        }
+    }
+
+    private void grow() {
+        Arena larger = Arena.ofConfined();
+        bytes = larger.allocate(Math.min(limit + 1, 2 * bytes.byteSize())).copyFrom(bytes);
+        arena.close();
+        arena = larger;
+    }
+
+    private void watchProgress() {
+        seen = done;
+        timer = loop.schedule(PATIENCE, () -> {
+            if (over) {
+                return;
+            }
+            if (done == seen) {
+                fail("the front-end did nothing for " + PATIENCE.toSeconds() + " s, after " + done + " bytes");
+            } else {
+                watchProgress();
+            }
+        });
+    }
+
+    private void fail(String reason) {
+        settle(() -> outcome.failed(reason));
+    }
+
+    private void settle(Runnable tell) {
+        stop();
+        try {
+            tell.run();
+        } finally {
+            arena.close();
+        }
+    }
+
+    /** Gives up without a word. */
+    @Override
+    public void close() {
+        if (!over) {
+            stop();
+            arena.close();
+        }
+    }
+
+    private void stop() {
+        over = true;
+        if (watch != null) {
+            watch.close();
+        }
+        if (timer != null) {
+            timer.cancel();
+        }
+        // Closing is what tells a reader that this was all.
+        pipe.close();
+    }
+}

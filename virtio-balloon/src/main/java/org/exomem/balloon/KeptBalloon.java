@@ -1,0 +1,95 @@
+package org.exomem.balloon;
+
+import java.lang.foreign.MemorySegment;
+import org.exomem.vhostuser.memory.CorruptBitsException;
+import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.vhostuser.memory.StoredNumber;
+
+/**
+ * What of a balloon outlives the process, in memory that may be a mapped file (spec/state.md): numbers here, and the pages
+ * in a set of their own. Every change is in that memory before the driver learns of it.
+ *
+ * <pre>
+ *  0 num_pages    stored number   the size that is asked for, in pages of 4096 bytes
+ *  8 actual       stored number   config space, as the driver wrote it
+ * 16 poison_val   stored number   likewise
+ * 24 command_id   stored number   the last session of free page hinting; not set before the first
+ * 32 position     stored number   of the inflate queue, as SET_VRING_BASE has it; not set while the pages are nobody's
+ * 40 reserved     24 bytes
+ * </pre>
+ */
+public final class KeptBalloon {
+    /** The bytes of memory that the numbers take. */
+    public static final long BYTES = 64;
+
+    private static final long NUM_PAGES = 0;
+    private static final long ACTUAL = 8;
+    private static final long POISON_VAL = 16;
+    private static final long COMMAND_ID = 24;
+    private static final long POSITION = 32;
+
+    final StoredNumber numPages;
+    final StoredNumber actual;
+    final StoredNumber poisonVal;
+    final StoredNumber commandId;
+    final StoredNumber position;
+    final PageSet pages;
+
+    private KeptBalloon(
+            StoredNumber numPages,
+            StoredNumber actual,
+            StoredNumber poisonVal,
+            StoredNumber commandId,
+            StoredNumber position,
+            PageSet pages) {
+        this.numPages = numPages;
+        this.actual = actual;
+        this.poisonVal = poisonVal;
+        this.commandId = commandId;
+        this.position = position;
+        this.pages = pages;
+    }
+
+    /** Keeps nothing beyond this process. */
+    public static KeptBalloon ofHeap() {
+        return new KeptBalloon(
+                StoredNumber.ofHeap(),
+                StoredNumber.ofHeap(),
+                StoredNumber.ofHeap(),
+                StoredNumber.ofHeap(),
+                StoredNumber.ofHeap(),
+                new PageSet());
+    }
+
+    /**
+     * Takes up what was kept.
+     *
+     * @param memory of {@link #BYTES} bytes, aligned to 8; zeros are a new balloon
+     * @param pages the pages in the balloon
+     * @param whole false if pages may be in the balloon that are not in the set: then it is nobody's, to be forgotten
+     * @throws CorruptBitsException if the numbers are not as they were left
+     */
+    public static KeptBalloon open(MemorySegment memory, PageSet pages, boolean whole) throws CorruptBitsException {
+        KeptBalloon kept = new KeptBalloon(
+                StoredNumber.open(memory, NUM_PAGES, "num_pages"),
+                StoredNumber.open(memory, ACTUAL, "actual"),
+                StoredNumber.open(memory, POISON_VAL, "poison_val"),
+                StoredNumber.open(memory, COMMAND_ID, "the command id of free page hinting"),
+                StoredNumber.open(memory, POSITION, "the position of the inflate queue"),
+                pages);
+        if (!whole) {
+            kept.position.forget();
+        }
+        return kept;
+    }
+
+    /** True if an operator's wish was kept. */
+    public boolean hasNumPages() {
+        return numPages.isSet();
+    }
+
+    /** True if a driver was served, which may go on. */
+    boolean hasDriver() {
+        return position.isSet();
+    }
+}
