@@ -58,7 +58,7 @@ final class BalloonCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws ConfigException {
-        SizeChange wish = size == null ? null : SizeChange.parse(size);
+        SizeChange wish = size == null ? null : SizeChange.parse(size, "balloon");
         Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);

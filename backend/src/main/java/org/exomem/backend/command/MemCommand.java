@@ -78,17 +78,18 @@ final class MemCommand implements Callable<Integer> {
             size = device;
             device = null;
         }
-        SizeChange change = size == null ? null : SizeChange.parse(size);
+        SizeChange change = size == null ? null : SizeChange.parse(size, "mem");
         if (cancel && (change != null || wait)) {
             throw new ConfigException("--cancel goes with neither a size nor --wait");
         }
+        Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
         return control.connect(session -> {
             if (cancel) {
                 session.execute("job-cancel", Json.object().put("id", job(session)));
             }
             String job = change != null ? resize(session, change) : wait ? job(session) : null;
             if (wait && job != null) {
-                new MemWait(session, job, Duration.ofSeconds(timeout), output).run();
+                new MemWait(session, job, limit, output).run();
             } else if (change != null && !output.isJson()) {
                 return ExitCode.OK;
             }

@@ -5,7 +5,12 @@ import org.exomem.backend.config.ConfigException;
 
 /** A size, or with a sign a difference to the present one, in bytes. */
 record SizeChange(long bytes, boolean relative) {
-    static SizeChange parse(String text) throws ConfigException {
+    /** @param command the one whose help explains what it takes */
+    static SizeChange parse(String text, String command) throws ConfigException {
+        if (text.startsWith("--")) {
+            throw new ConfigException(
+                    "\"" + text + "\" is neither an option nor a size; see exomem " + command + " --help");
+        }
         return switch (text.isEmpty() ? ' ' : text.charAt(0)) {
             case '+' -> new SizeChange(ByteSize.parse(text.substring(1)), true);
             case '-' -> new SizeChange(-ByteSize.parse(text.substring(1)), true);
