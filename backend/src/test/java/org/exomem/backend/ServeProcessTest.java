@@ -47,6 +47,29 @@ class ServeProcessTest {
     }
 
     @Test
+    void memoryDevicesAndTheStateOfWordsAreServed() throws Exception {
+        Process process = exomem(
+                "serve",
+                "--control",
+                path("control"),
+                "--state",
+                path("state"),
+                "--mem",
+                "vm=a,id=m0,socket=" + path("m0") + ",addr=4G,size=1G,block=4M,requested=64M");
+        awaitControl(process);
+        assertThat(folder.resolve("m0")).exists();
+        assertThat(folder.resolve("state")).isNotEmptyDirectory();
+        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+            assertThat(client.execute("query-memory-devices", Json.object())
+                            .path(0)
+                            .path("data")
+                            .path("requested-size")
+                            .asLong())
+                    .isEqualTo(64L << 20);
+        }
+    }
+
+    @Test
     void sigintEndsItLikewise() throws Exception {
         Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
         awaitControl(process);
