@@ -3,18 +3,23 @@
  *
  *   memeat fill NAME MIB SEED   takes MIB MiB, writes numbers drawn from SEED to all of it, stays in the background
  *   memeat verify NAME          reads all of it back; prints "ok CHECKSUM", or where the first wrong byte is (exit 1)
+ *   memeat pin NAME             keeps one page of each MiB, where it is, and gives the rest back; there is nothing
+ *                               to be verified any more
  *   memeat free NAME            gives the memory back and ends
  *
  * The process in the background serves one request at a time on the socket /run/memeat.NAME. No two pages have
  * the same content, and none compresses well.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -63,6 +68,31 @@ static struct sockaddr_un address(const char *name)
     return to;
 }
 
+/*
+ * A page in a pipe is referred to by address: the kernel can neither move nor reclaim it. So what has one of them can't
+ * be taken out of the guest.
+ */
+static void pin(char *bytes, size_t size)
+{
+    enum { MIB = 1 << 20, PAGE = 4096 };
+    int ends[2] = { -1, -1 };
+    size_t room = 0;
+    for (size_t at = 0; at < size; at += MIB) {
+        struct iovec page = { bytes + at, PAGE };
+        if (room == 0) {
+            /* The end to read from stays open, or the pages would be gone. */
+            if (pipe(ends) < 0 || fcntl(ends[1], F_SETPIPE_SZ, MIB) < 0)
+                fail("pipe");
+            room = MIB / PAGE;
+        }
+        if (vmsplice(ends[1], &page, 1, 0) != PAGE)
+            fail("vmsplice");
+        room--;
+    }
+    if (madvise(bytes, size, MADV_DONTNEED) < 0)
+        fail("madvise");
+}
+
 static void serve(int listener, const char *path, size_t bytes, uint64_t seed, int filled)
 {
     uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -81,7 +111,10 @@ static void serve(int listener, const char *path, size_t bytes, uint64_t seed, i
         if (read(client, &request, 1) == 1) {
             if (request == 'v')
                 verify(words, bytes / sizeof *words, seed, answer, sizeof answer);
-            else if (munmap(words, bytes) < 0 || unlink(path) < 0)
+            else if (request == 'p') {
+                pin((char *) words, bytes);
+                strcpy(answer, "pinned\n");
+            } else if (munmap(words, bytes) < 0 || unlink(path) < 0)
                 fail("free");
             if (write(client, answer, strlen(answer)) < 0)
                 perror("memeat: answer");
@@ -153,8 +186,10 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[1], "verify") == 0)
         return ask(argv[2], 'v');
+    if (argc == 3 && strcmp(argv[1], "pin") == 0)
+        return ask(argv[2], 'p');
     if (argc == 3 && strcmp(argv[1], "free") == 0)
         return ask(argv[2], 'f');
-    fprintf(stderr, "usage: memeat fill NAME MIB SEED | verify NAME | free NAME\n");
+    fprintf(stderr, "usage: memeat fill NAME MIB SEED | verify NAME | pin NAME | free NAME\n");
     return 2;
 }

@@ -1,6 +1,7 @@
 package org.exomem.vmm;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,8 +11,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A process {@code exomem serve} with a control socket and a balloon for each of some VMs, run from this program's
- * class path. Closing it ends the process and removes its files.
+ * A process {@code exomem serve} with a control socket and the devices of some VMs, run from this program's class path.
+ * Closing it ends the process and removes its files.
  */
 public final class BackEnd implements AutoCloseable {
 
@@ -33,11 +34,24 @@ public final class BackEnd implements AutoCloseable {
      * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,deflate-on-oom=on}
      */
     public static BackEnd start(String... balloons) throws IOException {
+        return start(List.of(balloons), List.of());
+    }
+
+    /**
+     * Starts the process and returns when it can be asked.
+     *
+     * @param balloons as above
+     * @param memories the VM's name and the device's, then options of {@code --mem} as in {@code a/m0,addr=4G,size=1G}
+     */
+    public static BackEnd start(List<String> balloons, List<String> memories) throws IOException {
         Path folder = Files.createTempDirectory("exomem-back-end");
         Process process = null;
         try {
             Path control = folder.resolve("control");
-            process = new ProcessBuilder(words(folder, control, balloons))
+            List<String> words = new ArrayList<>(words("serve", "--control", control.toString()));
+            balloons.forEach(balloon -> words.addAll(List.of("--balloon", device(folder, balloon))));
+            memories.forEach(memory -> words.addAll(List.of("--mem", device(folder, memory))));
+            process = new ProcessBuilder(words)
                     .redirectErrorStream(true)
                     .redirectOutput(folder.resolve("output").toFile())
                     .start();
@@ -57,13 +71,41 @@ public final class BackEnd implements AutoCloseable {
         return new BalloonControl(control, vm);
     }
 
+    /** Returns what the control socket can be told about one VM's memory device. */
+    public MemoryControl memory(String vm, String id) {
+        return new MemoryControl(control, vm, id);
+    }
+
     public QmpClient control() {
         return control;
     }
 
-    /** Returns where the VMM of that VM attaches. */
-    public Path socket(String vm) {
-        return socket(folder, vm);
+    /** Returns where a VMM attaches to the balloon {@code a} or the memory device {@code a/m0}. */
+    public Path socket(String device) {
+        return socket(folder, device);
+    }
+
+    /** Runs a command of {@code exomem}, such as {@code mem a --json}, which must succeed, and returns what it writes. */
+    public String command(String... words) throws IOException {
+        List<String> all = new ArrayList<>(words(words));
+        all.addAll(List.of("--control", folder.resolve("control").toString()));
+        Path errors = folder.resolve("errors");
+        Process command = new ProcessBuilder(all).redirectError(errors.toFile()).start();
+        try {
+            command.getOutputStream().close();
+            String output = new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            int exitCode = command.waitFor();
+            if (exitCode != 0) {
+                throw new IOException("exomem " + String.join(" ", words) + ": exit code " + exitCode + ": "
+                        + Files.readString(errors).strip());
+            }
+            return output;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while exomem " + String.join(" ", words) + " runs", e);
+        } finally {
+            command.destroyForcibly();
+        }
     }
 
     public long pid() {
@@ -99,29 +141,34 @@ public final class BackEnd implements AutoCloseable {
         delete(folder);
     }
 
-    private static List<String> words(Path folder, Path control, String... balloons) {
-        List<String> words = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                // Surefire may put a jar that only names the others on the class path proper.
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                "org.exomem.backend.Exomem",
-                "serve",
-                "--control",
-                control.toString()));
-        for (String balloon : balloons) {
-            String[] nameAndOptions = balloon.split(",", 2);
-            words.add("--balloon");
-            words.add("vm=" + nameAndOptions[0] + ",socket=" + socket(folder, nameAndOptions[0])
-                    + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : ""));
-        }
-        return words;
+    /** Returns the words that run {@code exomem} with these. */
+    private static List<String> words(String... words) {
+        return Stream.concat(
+                        Stream.of(
+                                Path.of(System.getProperty("java.home"), "bin", "java")
+                                        .toString(),
+                                "-XX:+UseSerialGC",
+                                "--enable-native-access=ALL-UNNAMED",
+                                "-cp",
+                                // Surefire may put a jar that only names the others on the class path proper.
+                                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                                "org.exomem.backend.Exomem"),
+                        Stream.of(words))
+                .toList();
     }
 
-    private static Path socket(Path folder, String vm) {
-        return folder.resolve(vm + ".sock");
+    /** Returns a device in the words of {@code serve}: from {@code a/m0,size=1G}, {@code vm=a,id=m0,socket=…,size=1G}. */
+    private static String device(Path folder, String text) {
+        String[] nameAndOptions = text.split(",", 2);
+        String[] vmAndId = nameAndOptions[0].split("/", 2);
+        return "vm=" + vmAndId[0]
+                + (vmAndId.length == 2 ? ",id=" + vmAndId[1] : "")
+                + ",socket=" + socket(folder, nameAndOptions[0])
+                + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : "");
+    }
+
+    private static Path socket(Path folder, String device) {
+        return folder.resolve(device.replace('/', '-') + ".sock");
     }
 
     private static QmpClient connect(Process process, Path control) throws IOException {

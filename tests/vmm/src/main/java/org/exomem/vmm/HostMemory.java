@@ -5,8 +5,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
-/** The memory file of a guest's RAM, seen from the host: how much of it really occupies memory. */
+/** A memory file of a guest's RAM, seen from the host: how much of it really occupies memory. */
 public final class HostMemory {
 
     private final Path file;
@@ -15,17 +18,21 @@ public final class HostMemory {
         this.file = file;
     }
 
-    /** Finds the memfd that the process made for its RAM backend. */
-    static HostMemory of(long pid) throws IOException {
+    /** Finds the memfds that the process made for its RAM backends, in that order. */
+    static List<HostMemory> of(long pid) throws IOException {
+        SortedMap<Integer, HostMemory> files = new TreeMap<>();
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/" + pid + "/fd"))) {
             for (Path descriptor : descriptors) {
                 if (Files.isSymbolicLink(descriptor)
                         && Files.readSymbolicLink(descriptor).toString().startsWith("/memfd:memory-backend-memfd")) {
-                    return new HostMemory(descriptor);
+                    files.put(Integer.valueOf(descriptor.getFileName().toString()), new HostMemory(descriptor));
                 }
             }
         }
-        throw new IOException("process " + pid + " has no memfd of a memory backend open");
+        if (files.isEmpty()) {
+            throw new IOException("process " + pid + " has no memfd of a memory backend open");
+        }
+        return List.copyOf(files.values());
     }
 
     /** Returns the bytes that are allocated: st_blocks, which Java itself does not tell. */

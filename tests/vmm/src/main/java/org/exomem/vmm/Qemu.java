@@ -24,7 +24,7 @@ public final class Qemu implements AutoCloseable {
     private final Process process;
     private final QmpClient qmp;
     private final GuestShell guest;
-    private final HostMemory ram;
+    private final List<HostMemory> ram;
 
     private Qemu(Path folder, Process process, QmpClient qmp, GuestShell guest) throws IOException {
         this.folder = folder;
@@ -75,9 +75,14 @@ public final class Qemu implements AutoCloseable {
         return guest;
     }
 
-    /** Returns the memory file of the guest's RAM. */
+    /** Returns the memory file of the guest's RAM; with {@linkplain QemuCommand#nodes nodes}, that of node 0. */
     public HostMemory ram() {
-        return ram;
+        return ram.get(0);
+    }
+
+    /** Returns the memory file of a node's RAM. */
+    public HostMemory ram(int node) {
+        return ram.get(node);
     }
 
     public long pid() {

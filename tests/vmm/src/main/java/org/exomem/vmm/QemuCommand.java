@@ -7,20 +7,28 @@ import java.util.List;
 /**
  * The command line of a guest: a q35 machine whose RAM is one shared memfd, with a free root port to plug a device
  * into while it runs. All sizes are in bytes.
+ *
+ * <p>Memory devices find their regions from guest address {@link #REGIONS} on, one after the other. QEMU's generic device
+ * has no memory of its own: the machine has all of it as RAM, and the kernel is told to boot with less.
  */
 public final class QemuCommand {
 
     /** The id of the root port that devices are plugged into and out of. */
     public static final String PORT = "port0";
 
+    /** The guest address where the first memory device has its region. */
+    public static final long REGIONS = 4L << 30;
+
     private static final long MIB = 1L << 20;
 
     private final GuestImage image;
+    private final List<Long> regions = new ArrayList<>();
     private final List<String> devices = new ArrayList<>();
     private final List<String> drivers = new ArrayList<>();
     private final List<String> kernelArguments = new ArrayList<>(List.of("console=ttyS0", "quiet", "panic=-1"));
     private long ram = 2048 * MIB;
     private boolean rebootable;
+    private boolean nodes;
 
     private QemuCommand(GuestImage image) {
         this.image = image;
@@ -30,7 +38,7 @@ public final class QemuCommand {
         return new QemuCommand(image);
     }
 
-    /** Sets the size of the guest's RAM, a multiple of 1 MiB; 2 GiB otherwise. */
+    /** Sets the size of the RAM that the guest boots with, a multiple of 1 MiB; 2 GiB otherwise. */
     public QemuCommand ram(long bytes) {
         if (bytes <= 0 || bytes % MIB != 0) {
             throw new IllegalArgumentException("RAM of " + bytes + " bytes is not a multiple of 1 MiB");
@@ -79,6 +87,31 @@ public final class QemuCommand {
         return this;
     }
 
+    /**
+     * Adds a memory device that is served by the vhost-user back-end that listens on {@code socket}, and the memory of its
+     * region.
+     */
+    public QemuCommand vhostUserMemory(Path socket, long regionSize) {
+        String id = "mem" + regions.size();
+        regions.add(regionSize);
+        devices.addAll(List.of(
+                "-chardev",
+                "socket,id=" + id + "-socket,path=" + socket,
+                "-device",
+                VhostUserBalloon.DEVICE + ",id=" + id + ",chardev=" + id
+                        + "-socket,virtio-id=24,num_vqs=1,vq_size=128,config_size=56"));
+        return this;
+    }
+
+    /**
+     * Makes a NUMA node of each memory device's region, from node 1 on, with a memfd of its own. Without it all RAM is one
+     * memfd, and no node is told of.
+     */
+    public QemuCommand nodes() {
+        nodes = true;
+        return this;
+    }
+
     /** Adds arguments as they are. */
     public QemuCommand arguments(String... arguments) {
         devices.addAll(List.of(arguments));
@@ -88,13 +121,23 @@ public final class QemuCommand {
     /** Returns the whole command; QEMU connects to the listening sockets {@code qmp} and {@code shell}. */
     List<String> words(Path qmp, Path shell, Path console) {
         List<String> words = new ArrayList<>(image.qemu());
-        words.addAll(List.of("-machine", "q35,memory-backend=ram"));
+        long all = ram + regions.stream().mapToLong(Long::longValue).sum();
+        // All that the guest boots with lies below 4 GiB, so that the regions begin there.
+        String split = regions.isEmpty() ? "" : ",max-ram-below-4g=" + ram;
+        words.addAll(List.of("-machine", "q35" + split + (nodes ? "" : ",memory-backend=ram")));
         // Not KVM where there is one: its timing differs, and nested ones have failed in the middle of a boot.
         words.addAll(List.of("-accel", "tcg"));
         // Without "rep movsb/stosb" the kernel clears pages by words: under TCG that is four times as fast.
         words.addAll(List.of("-cpu", "max,-erms,-fsrm"));
-        words.addAll(List.of("-m", ram / MIB + "M"));
-        words.addAll(List.of("-object", "memory-backend-memfd,id=ram,size=" + ram + ",share=on"));
+        words.addAll(List.of("-m", all / MIB + "M"));
+        if (nodes) {
+            addNode(words, 0, ram);
+            for (int node = 1; node <= regions.size(); node++) {
+                addNode(words, node, regions.get(node - 1));
+            }
+        } else {
+            addMemory(words, "ram", all);
+        }
         words.addAll(List.of("-nodefaults", "-no-user-config", "-display", "none"));
         words.addAll(List.of("-run-with", "exit-with-parent=on"));
         words.addAll(List.of("-serial", "file:" + console));
@@ -102,14 +145,25 @@ public final class QemuCommand {
         words.addAll(List.of("-qmp", "unix:" + qmp + ",server=off"));
         words.addAll(List.of("-kernel", image.kernel().toString()));
         words.addAll(List.of("-initrd", image.initramfs().toString()));
-        words.addAll(
-                List.of("-append", String.join(" ", kernelArguments) + " exomem.load=" + String.join(",", drivers)));
+        words.addAll(List.of(
+                "-append",
+                String.join(" ", kernelArguments) + (regions.isEmpty() ? "" : " mem=" + ram / MIB + "M")
+                        + " exomem.load=" + String.join(",", drivers)));
         words.addAll(List.of("-device", "pcie-root-port,id=" + PORT + ",chassis=1"));
         if (!rebootable) {
             words.add("-no-reboot");
         }
         words.addAll(devices);
         return words;
+    }
+
+    private static void addNode(List<String> words, int node, long bytes) {
+        addMemory(words, "ram" + node, bytes);
+        words.addAll(List.of("-numa", "node,nodeid=" + node + ",memdev=ram" + node));
+    }
+
+    private static void addMemory(List<String> words, String id, long bytes) {
+        words.addAll(List.of("-object", "memory-backend-memfd,id=" + id + ",size=" + bytes + ",share=on"));
     }
 
     private static String commas(String first, String... others) {
