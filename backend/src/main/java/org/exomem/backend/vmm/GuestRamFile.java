@@ -1,0 +1,12 @@
+package org.exomem.backend.vmm;
+
+import java.nio.file.Path;
+
+/**
+ * A file that is a part of a guest's RAM, mapped by the VMM for all to share.
+ *
+ * @param id the VMM's name for it
+ * @param path where it is in the file system
+ * @param size bytes
+ */
+public record GuestRamFile(String id, Path path, long size) {}

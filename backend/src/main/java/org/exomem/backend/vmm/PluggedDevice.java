@@ -1,0 +1,74 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.backend.control.Json;
+
+/**
+ * A generic vhost-user device of a VMM with a vhost-user back-end behind its character device, and all that it takes to
+ * plug such a device in again.
+ *
+ * @param id the device's id
+ * @param chardev the id of its character device
+ * @param socket the path on which front-end and back-end meet
+ * @param listening whether the VMM listens there
+ * @param arguments those of {@code device_add}
+ */
+public record PluggedDevice(String id, String chardev, Path socket, boolean listening, ObjectNode arguments) {
+    private static final String PERIPHERAL = "/machine/peripheral";
+    private static final String CHILD = "child<";
+    private static final String UNIX = "unix:";
+    private static final String SERVER = ",server=on";
+    /** What makes a generic device the one that it is, by the names of its properties. */
+    private static final List<String> PROPERTIES = List.of("virtio-id", "num_vqs", "vq_size", "config_size");
+
+    /** All generic vhost-user devices that a VMM has under an id. */
+    static List<PluggedDevice> of(QmpSession qmp) throws IOException {
+        List<PluggedDevice> devices = new ArrayList<>();
+        JsonNode chardevs = qmp.execute("query-chardev");
+        for (JsonNode entry : qmp.execute("qom-list", Json.object().put("path", PERIPHERAL))) {
+            String type = entry.path("type").asText();
+            if (type.startsWith(CHILD + "vhost-user-") && type.endsWith("device-pci>")) {
+                String driver = type.substring(CHILD.length(), type.length() - 1);
+                of(qmp, driver, entry.path("name").asText(), chardevs).ifPresent(devices::add);
+            }
+        }
+        return devices;
+    }
+
+    private static Optional<PluggedDevice> of(QmpSession qmp, String driver, String id, JsonNode chardevs)
+            throws IOException {
+        String path = PERIPHERAL + "/" + id;
+        String chardev = qmp.property(path, "chardev").asText();
+        String bus = qmp.property(path, "parent_bus").asText();
+        ObjectNode arguments = Json.object()
+                .put("driver", driver)
+                .put("id", id)
+                .put("bus", bus.substring(bus.lastIndexOf('/') + 1))
+                .put("chardev", chardev);
+        for (String property : PROPERTIES) {
+            arguments.set(property, qmp.property(path, property));
+        }
+        for (JsonNode candidate : chardevs) {
+            String name = candidate.path("filename").asText();
+            int address = name.indexOf(UNIX);
+            if (candidate.path("label").asText().equals(chardev) && address >= 0) {
+                String rest = name.substring(address + UNIX.length());
+                boolean listening = rest.endsWith(SERVER);
+                Path socket = Path.of(listening ? rest.substring(0, rest.length() - SERVER.length()) : rest);
+                return Optional.of(new PluggedDevice(id, chardev, socket, listening, arguments));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The same device with its back-end at another path, to which the VMM connects. */
+    public PluggedDevice at(Path otherSocket) {
+        return new PluggedDevice(id, chardev, otherSocket, false, arguments);
+    }
+}

@@ -1,0 +1,79 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Predicate;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.backend.control.Json;
+import org.exomem.backend.control.QmpException;
+import org.jspecify.annotations.Nullable;
+
+/** A VMM's QMP socket, with its name in every error. Belongs to one thread. */
+final class QmpSession implements AutoCloseable {
+    private final Path socket;
+    private final ControlClient client;
+
+    private QmpSession(Path socket, ControlClient client) {
+        this.socket = socket;
+        this.client = client;
+    }
+
+    static QmpSession connect(Path socket) throws VmmException {
+        try {
+            return new QmpSession(socket, ControlClient.connect(socket));
+        } catch (IOException | QmpException e) {
+            throw new VmmException("can't speak QMP to the VMM on " + socket + ": " + e.getMessage(), e);
+        }
+    }
+
+    JsonNode execute(String command) throws VmmException {
+        return execute(command, Json.object());
+    }
+
+    /** @throws VmmException if the VMM refuses, has gone, or does not answer in 10 s */
+    JsonNode execute(String command, ObjectNode arguments) throws VmmException {
+        try {
+            return client.execute(command, arguments);
+        } catch (IOException | QmpException e) {
+            throw new VmmException("the VMM on " + socket + ": " + command + ": " + e.getMessage(), e);
+        }
+    }
+
+    JsonNode property(String path, String name) throws VmmException {
+        return execute("qom-get", Json.object().put("path", path).put("property", name));
+    }
+
+    /** Waits for an event; those that come before it are let go. Returns it, or null if it does not come in time. */
+    @Nullable
+    JsonNode await(Predicate<JsonNode> wanted, Duration limit) throws VmmException {
+        long end = System.nanoTime() + limit.toNanos();
+        try {
+            while (true) {
+                long left = end - System.nanoTime();
+                JsonNode event = left <= 0 ? null : client.event(Duration.ofNanos(left));
+                if (event == null || wanted.test(event)) {
+                    return event;
+                }
+            }
+        } catch (IOException e) {
+            throw new VmmException("the VMM on " + socket + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return socket.toString();
+    }
+
+    @Override
+    public void close() {
+        try {
+            client.close();
+        } catch (IOException e) {
+            // It was open for reading answers that nobody waits for any more.
+        }
+    }
+}

@@ -1,0 +1,197 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.exomem.backend.control.Json;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A VMM that speaks QMP as QEMU does. Its guest's RAM is moved by exomem, everything else by the VMM itself (capability
+ * {@code x-ignore-shared}). Belongs to one thread; a call returns when the VMM has done it.
+ */
+public final class QmpVmm implements AutoCloseable {
+    /** A guest's driver lets a device go within seconds, unless it is not there or not well. */
+    private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(30);
+
+    private static final Duration STATE_LIMIT = Duration.ofSeconds(60);
+    private static final Duration STATE_LOOK = Duration.ofMillis(2);
+    private static final String DIRTY_LOG = "query-dirty-log";
+
+    private final QmpSession qmp;
+    private final Set<String> commands = new HashSet<>();
+
+    private QmpVmm(QmpSession qmp) throws IOException {
+        this.qmp = qmp;
+        for (JsonNode command : qmp.execute("query-commands")) {
+            commands.add(command.path("name").asText());
+        }
+    }
+
+    /** @throws VmmException if nobody listens there, or does not speak QMP */
+    public static QmpVmm connect(Path socket) throws IOException {
+        QmpSession qmp = QmpSession.connect(socket);
+        try {
+            return new QmpVmm(qmp);
+        } catch (IOException | RuntimeException e) {
+            qmp.close();
+            throw e;
+        }
+    }
+
+    /**
+     * The files that are the guest's RAM.
+     *
+     * @throws VmmException if the VMM has RAM that it would not leave to exomem: such as is not shared, or has no name in the
+     *     file system (QEMU's {@code memory-backend-memfd})
+     */
+    public List<GuestRamFile> ram() throws IOException {
+        List<GuestRamFile> files = new ArrayList<>();
+        for (JsonNode backend : qmp.execute("query-memdev")) {
+            String id = backend.path("id").asText();
+            JsonNode path = memoryPath(id);
+            if (path == null || !backend.path("share").asBoolean()) {
+                throw new VmmException("the VMM on " + qmp + ": the memory \"" + id + "\" is "
+                        + (path == null ? "not a file with a name" : "not shared")
+                        + "; start the VM with -object memory-backend-file,id=" + id
+                        + ",share=on,mem-path=FILE,… (in /dev/shm, for example)");
+            }
+            files.add(new GuestRamFile(
+                    id, Path.of(path.asText()), backend.path("size").asLong()));
+        }
+        if (files.isEmpty()) {
+            throw new VmmException("the VMM on " + qmp + " has no memory back-end; start the VM with -machine"
+                    + " …,memory-backend=ram and -object memory-backend-file,id=ram,share=on,mem-path=FILE,…");
+        }
+        return files;
+    }
+
+    private @Nullable JsonNode memoryPath(String id) throws IOException {
+        for (JsonNode property : qmp.execute("qom-list", Json.object().put("path", "/objects/" + id))) {
+            if (property.path("name").asText().equals("mem-path")) {
+                return qmp.property("/objects/" + id, "mem-path");
+            }
+        }
+        return null;
+    }
+
+    /** The devices that are served on one of these sockets. */
+    public List<PluggedDevice> devices(Set<Path> sockets) throws IOException {
+        return PluggedDevice.of(qmp).stream()
+                .filter(device -> sockets.contains(device.socket()))
+                .toList();
+    }
+
+    /**
+     * Takes a device out of the running guest; returns when the guest's driver has let it go.
+     *
+     * @throws VmmException if it doesn't within half a minute
+     */
+    public void unplug(PluggedDevice device) throws IOException {
+        qmp.execute("device_del", Json.object().put("id", device.id()));
+        JsonNode gone = qmp.await(
+                event -> event.path("event").asText().equals("DEVICE_DELETED")
+                        && event.path("data").path("device").asText().equals(device.id()),
+                UNPLUG_LIMIT);
+        if (gone == null) {
+            throw new VmmException("the VMM on " + qmp + ": the guest did not let the device \"" + device.id()
+                    + "\" go in " + UNPLUG_LIMIT.toSeconds() + " s");
+        }
+        qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+    }
+
+    /** Plugs a device in whose back-end listens, or connects, on its socket. */
+    public void plug(PluggedDevice device) throws IOException {
+        ObjectNode chardev = Json.object().put("id", device.chardev());
+        ObjectNode data = chardev.putObject("backend").put("type", "socket").putObject("data");
+        data.put("server", device.listening()).put("wait", false);
+        data.putObject("addr")
+                .put("type", "unix")
+                .putObject("data")
+                .put("path", device.socket().toString());
+        if (!device.listening()) {
+            data.remove("wait");
+        }
+        qmp.execute("chardev-add", chardev);
+        qmp.execute("device_add", device.arguments());
+    }
+
+    /** Stops the guest's processors and devices. */
+    public void pause() throws IOException {
+        qmp.execute("stop");
+    }
+
+    /** Lets the guest run on. */
+    public void resume() throws IOException {
+        qmp.execute("cont");
+    }
+
+    public boolean isRunning() throws IOException {
+        return qmp.execute("query-status").path("running").asBoolean();
+    }
+
+    /** The file of the log in which the VMM notes the guest's writes, if it keeps one (spec/vmm.md). */
+    public Optional<Path> dirtyLog() throws IOException {
+        if (!commands.contains(DIRTY_LOG)) {
+            return Optional.empty();
+        }
+        return Optional.of(Path.of(qmp.execute(DIRTY_LOG).path("path").asText()));
+    }
+
+    /** Has the VMM write everything of the stopped guest but its RAM into a file. */
+    public void saveState(Path file) throws IOException {
+        leaveSharedMemory();
+        qmp.execute("migrate", Json.object().put("uri", "file:" + file));
+        awaitState("the state of the guest's devices could not be saved");
+    }
+
+    /** Has a VMM that waits for it read what {@link #saveState} wrote, over RAM that is there already. */
+    public void loadState(Path file) throws IOException {
+        leaveSharedMemory();
+        qmp.execute("migrate-incoming", Json.object().put("uri", "file:" + file));
+        awaitState("the state of the guest's devices could not be loaded");
+    }
+
+    private void leaveSharedMemory() throws IOException {
+        ArrayNode capabilities = Json.object().putArray("capabilities");
+        capabilities.addObject().put("capability", "x-ignore-shared").put("state", true);
+        ObjectNode arguments = Json.object();
+        arguments.set("capabilities", capabilities);
+        qmp.execute("migrate-set-capabilities", arguments);
+    }
+
+    private void awaitState(String otherwise) throws IOException {
+        long end = System.nanoTime() + STATE_LIMIT.toNanos();
+        while (true) {
+            JsonNode migration = qmp.execute("query-migrate");
+            switch (migration.path("status").asText()) {
+                case "completed" -> {
+                    return;
+                }
+                case "failed", "cancelled" ->
+                    throw new VmmException("the VMM on " + qmp + ": " + otherwise + ": "
+                            + migration.path("error-desc").asText("it does not say why"));
+                default -> {
+                    if (System.nanoTime() > end) {
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in "
+                                + STATE_LIMIT.toSeconds() + " s");
+                    }
+                    qmp.await(event -> false, STATE_LOOK);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        qmp.close();
+    }
+}

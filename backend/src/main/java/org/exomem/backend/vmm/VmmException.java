@@ -1,0 +1,16 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+
+/** A VMM could not be asked, or did not do what it was asked to; says what, and why. */
+public final class VmmException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    VmmException(String message) {
+        super(message);
+    }
+
+    VmmException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}
