@@ -19,6 +19,7 @@ class ArrowsTest {
     private static final String VHOST_USER = "org.exomem.vhostuser..";
     private static final String BALLOON = "org.exomem.balloon..";
     private static final String MEM = "org.exomem.mem..";
+    private static final String MIGRATION = "org.exomem.migration..";
     private static final String CONFORMANCE = "org.exomem.conformance..";
     private static final String BACKEND = "org.exomem.backend..";
 
@@ -31,6 +32,8 @@ class ArrowsTest {
             .definedBy(BALLOON)
             .layer("mem")
             .definedBy(MEM)
+            .layer("migration")
+            .definedBy(MIGRATION)
             .layer("conformance")
             .definedBy(CONFORMANCE)
             .layer("backend")
@@ -41,10 +44,12 @@ class ArrowsTest {
             .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("mem")
             .mayOnlyBeAccessedByLayers("backend")
+            .whereLayer("migration")
+            .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("conformance")
             .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("vhost-user")
-            .mayOnlyBeAccessedByLayers("backend", "balloon", "mem", "conformance");
+            .mayOnlyBeAccessedByLayers("backend", "balloon", "mem", "migration", "conformance");
 
     @ArchTest
     static final ArchRule CONFORMANCE_ENCODES_FOR_ITSELF = noClasses()
@@ -77,7 +82,7 @@ class ArrowsTest {
     @ArchTest
     static final ArchRule DEVICES_KNOW_NO_WIRE = noClasses()
             .that()
-            .resideInAnyPackage(BALLOON, MEM)
+            .resideInAnyPackage(BALLOON, MEM, MIGRATION)
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.exomem.vhostuser.protocol..", "io.netty..");

@@ -1,0 +1,29 @@
+package org.exomem.migration;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Where pages go: one channel of the stream to the destination. Used by one thread at a time. Pages of two sinks may
+ * overtake each other until the next barrier, which whoever owns the sinks makes between rounds.
+ *
+ * <p>A destination begins with all pages zero. What comes later for a page replaces what came before.
+ */
+public interface PageSink {
+    /**
+     * Sends pages with their content, which is used up when this returns.
+     *
+     * @param first number of the first page
+     * @param content a whole number of pages, native memory
+     */
+    void pages(long first, MemorySegment content) throws IOException;
+
+    /** Sends that {@code count} pages from {@code first} on read as zeros. */
+    void zeros(long first, long count) throws IOException;
+
+    /**
+     * Sends that {@code count} pages from {@code first} on will not come, because what is in them matters to nobody.
+     * Comes after the last round that a page had any part in.
+     */
+    void free(long first, long count) throws IOException;
+}
