@@ -181,8 +181,8 @@ public final class QmpVmm implements AutoCloseable {
                             + migration.path("error-desc").asText("it does not say why"));
                 default -> {
                     if (System.nanoTime() > end) {
-                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in "
-                                + STATE_LIMIT.toSeconds() + " s");
+                        throw new VmmException(
+                                "the VMM on " + qmp + ": " + otherwise + " in " + STATE_LIMIT.toSeconds() + " s");
                     }
                     qmp.await(event -> false, STATE_LOOK);
                 }

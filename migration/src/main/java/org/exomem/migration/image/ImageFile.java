@@ -1,0 +1,85 @@
+package org.exomem.migration.image;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/**
+ * A file of a guest's memory, held by a descriptor of its own, so that it stays whatever becomes of the connection over
+ * which it came. May be read by several threads at once.
+ */
+public final class ImageFile implements AutoCloseable {
+    private final String name;
+    private final SharedFile file;
+    private final FileChannel channel;
+    private final long size;
+
+    /**
+     * @param name what both ends of a migration call it
+     * @param file owned from now on, also if this fails
+     * @throws IOException if it can't be read
+     */
+    public ImageFile(String name, SharedFile file) throws IOException {
+        this.name = name;
+        this.file = file;
+        try {
+            this.size = file.size();
+            // The JDK has no channel over a descriptor that is open already.
+            this.channel = FileChannel.open(
+                    Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.READ);
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    public String name() {
+        return name;
+    }
+
+    public SharedFile file() {
+        return file;
+    }
+
+    /** Bytes; as it was when the image was made. */
+    public long size() {
+        return size;
+    }
+
+    /** Reads without mapping: a hole stays one, and a file that was cut short can't end this process by a signal. */
+    void read(MemorySegment into, long offset) throws IOException {
+        ByteBuffer buffer = into.asByteBuffer();
+        while (buffer.hasRemaining()) {
+            if (channel.read(buffer, offset + buffer.position()) < 0) {
+                throw new IOException("the memory file " + name + " (" + file
+                        + ") has become shorter: it ends before byte " + (offset + into.byteSize()));
+            }
+        }
+    }
+
+    /** The offset of the first data at or after {@code from}, or the size. */
+    long nextData(long from) throws IOException {
+        long found = file.nextData(from);
+        return found < 0 ? size : Math.min(size, found);
+    }
+
+    /** The offset of the first hole at or after {@code from}, or the size. */
+    long nextHole(long from) throws IOException {
+        long found = file.nextHole(from);
+        return found < 0 ? size : Math.min(size, found);
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            // Nothing was written through it.
+        }
+        file.close();
+    }
+}

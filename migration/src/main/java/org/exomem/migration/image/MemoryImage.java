@@ -1,0 +1,125 @@
+package org.exomem.migration.image;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.OptionalLong;
+import org.exomem.migration.GuestPages;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/**
+ * A guest's memory as pages of whole files, one after the other: also those parts of a file that the guest does not see now,
+ * because its VMM shadows them. Pages are of 4096 bytes. Owns its files.
+ */
+public final class MemoryImage implements GuestPages, AutoCloseable {
+    /** Bytes of a page. */
+    public static final int PAGE = 4096;
+
+    private final List<ImageFile> files;
+    private final long[] firstPages;
+    private final long pages;
+
+    /**
+     * @param files at least one; owned from now on, also if this fails
+     * @throws IllegalArgumentException if a size is not a multiple of {@link #PAGE}
+     */
+    public MemoryImage(List<ImageFile> files) {
+        this.files = List.copyOf(files);
+        this.firstPages = new long[files.size()];
+        long at = 0;
+        for (int i = 0; i < firstPages.length; i++) {
+            ImageFile file = files.get(i);
+            if (file.size() == 0 || file.size() % PAGE != 0) {
+                close();
+                throw new IllegalArgumentException(
+                        "the memory file " + file.name() + " has " + file.size() + " bytes, which are no whole pages");
+            }
+            firstPages[i] = at;
+            at = Math.addExact(at, file.size() / PAGE);
+        }
+        this.pages = at;
+    }
+
+    public List<ImageFile> files() {
+        return files;
+    }
+
+    /** The number of a file's first page; empty if the file is none of these. */
+    public OptionalLong firstPage(SharedFile of) {
+        for (int i = 0; i < firstPages.length; i++) {
+            if (files.get(i).file().isSameFileAs(of)) {
+                return OptionalLong.of(firstPages[i]);
+            }
+        }
+        return OptionalLong.empty();
+    }
+
+    @Override
+    public long pages() {
+        return pages;
+    }
+
+    @Override
+    public int pageSize() {
+        return PAGE;
+    }
+
+    /** The file that page {@code from} is in. */
+    private int fileOf(long from) {
+        int index = firstPages.length - 1;
+        while (firstPages[index] > from) {
+            index--;
+        }
+        return index;
+    }
+
+    private long endOf(int index) {
+        return firstPages[index] + files.get(index).size() / PAGE;
+    }
+
+    @Override
+    public long nextData(long from) throws IOException {
+        for (long page = from; page < pages; ) {
+            int index = fileOf(page);
+            ImageFile file = files.get(index);
+            long offset = file.nextData((page - firstPages[index]) * PAGE);
+            if (offset < file.size()) {
+                return firstPages[index] + offset / PAGE;
+            }
+            page = endOf(index);
+        }
+        return pages;
+    }
+
+    @Override
+    public long nextHole(long from) throws IOException {
+        for (long page = from; page < pages; ) {
+            int index = fileOf(page);
+            ImageFile file = files.get(index);
+            // A page that is a hole in part only is data.
+            long hole = firstPages[index] + (file.nextHole((page - firstPages[index]) * PAGE) + PAGE - 1) / PAGE;
+            if (hole < endOf(index)) {
+                return hole;
+            }
+            page = endOf(index);
+        }
+        return pages;
+    }
+
+    @Override
+    public void read(long first, MemorySegment into) throws IOException {
+        long done = 0;
+        while (done < into.byteSize()) {
+            long page = first + done / PAGE;
+            int index = fileOf(page);
+            long length = Math.min(into.byteSize() - done, (endOf(index) - page) * PAGE);
+            files.get(index).read(into.asSlice(done, length), (page - firstPages[index]) * PAGE);
+            done += length;
+        }
+    }
+
+    @Override
+    public void close() {
+        files.forEach(ImageFile::close);
+    }
+}
