@@ -49,6 +49,29 @@ public final class SharedFile implements AutoCloseable {
                 size);
     }
 
+    /**
+     * The file of that name, made if there is none; one that is empty becomes {@code size} bytes of zeros.
+     *
+     * @throws LinuxException EINVAL if it has another size
+     */
+    public static SharedFile openOrCreate(Path path, long size) throws LinuxException {
+        SharedFile file = new SharedFile(
+                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "open", path.toString()));
+        try {
+            long present = file.size();
+            if (present == 0) {
+                file.truncate(size);
+            } else if (present != size) {
+                throw new LinuxException(
+                        "open", path.toString(), Errno.EINVAL, "it has " + present + " bytes, not " + size);
+            }
+            return file;
+        } catch (LinuxException e) {
+            file.close();
+            throw e;
+        }
+    }
+
     /** Like {@link #memfd}, of huge pages; fails with ENOMEM or ENODEV where the host has none of that size reserved. */
     public static SharedFile hugeMemfd(String name, long size, long hugePageSize) throws LinuxException {
         int log2 = Long.numberOfTrailingZeros(hugePageSize);

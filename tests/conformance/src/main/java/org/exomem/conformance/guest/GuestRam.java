@@ -54,6 +54,11 @@ public final class GuestRam implements AutoCloseable {
         return of(SharedFile.create(file, size), new long[] {0, size});
     }
 
+    /** A file that may be there already, laid out as {@link #ofLayout} does; the file's owner deletes it. */
+    public static GuestRam ofSharedFile(Path file, long... addressesAndSizes) throws LinuxException {
+        return of(SharedFile.openOrCreate(file, total(addressesAndSizes)), addressesAndSizes);
+    }
+
     /** One region of huge pages; fails with ENOMEM where the host has reserved too few of them. */
     public static GuestRam ofHugePages(long size, long hugePageSize) throws LinuxException {
         return of(SharedFile.hugeMemfd("guest-ram", size, hugePageSize), new long[] {0, size});
@@ -61,11 +66,15 @@ public final class GuestRam implements AutoCloseable {
 
     /** Any layout of one memfd: pairs of guest address and size, which lie in the file one after the other. */
     public static GuestRam ofLayout(long... addressesAndSizes) throws LinuxException {
+        return of(SharedFile.memfd("guest-ram", total(addressesAndSizes)), addressesAndSizes);
+    }
+
+    private static long total(long... addressesAndSizes) {
         long total = 0;
         for (int i = 1; i < addressesAndSizes.length; i += 2) {
             total += addressesAndSizes[i];
         }
-        return of(SharedFile.memfd("guest-ram", total), addressesAndSizes);
+        return total;
     }
 
     private static GuestRam of(SharedFile file, long[] layout) throws LinuxException {
@@ -122,6 +131,16 @@ public final class GuestRam implements AutoCloseable {
         long address = allocate(size, alignment);
         fill(address, size, (byte) 0);
         return address;
+    }
+
+    /** Takes back all that {@link #allocate} has handed out from an address on. */
+    public void releaseFrom(long address) {
+        nextFree = Math.min(nextFree, address);
+    }
+
+    /** All of the memory, by the offset in the file. */
+    public MemorySegment contents() {
+        return mapping.segment();
     }
 
     /** The lowest address that {@link #allocate} has not handed out, rounded up to a page. */

@@ -1,0 +1,169 @@
+package org.exomem.conformance.embedded;
+
+import java.util.Queue;
+import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentLinkedQueue;
+
+/** One thread of the guest's program, with pages of its own. */
+final class Processor {
+    private static final long MOST_INSIDE = 1_000_000;
+    private static final long REST = 2_000_000;
+    private static final int AT_ONCE = 16;
+    /** After a pause a processor does not make up for what it missed. */
+    private static final long MOST_MISSED = 20_000_000;
+
+    private static final long LONG = Long.MAX_VALUE / 4;
+
+    private final GuestProgram program;
+    private final PageAllocator allocator;
+    private final HeldPages held;
+    private final RunGate gate;
+    private final SplittableRandom random;
+    private final Queue<Job> jobs = new ConcurrentLinkedQueue<>();
+    private final Pace writes = new Pace();
+    private final Pace churn = new Pace();
+    private final Pace checks = new Pace();
+    private long jobDone;
+    private long last = System.nanoTime();
+
+    Processor(GuestProgram program, PageAllocator allocator, HeldPages held, RunGate gate, long seed) {
+        this.program = program;
+        this.allocator = allocator;
+        this.held = held;
+        this.gate = gate;
+        this.random = new SplittableRandom(seed);
+    }
+
+    HeldPages held() {
+        return held;
+    }
+
+    /** Gives it something to do before all else; {@link RunGate#call} must follow. */
+    void add(Job job) {
+        jobs.add(job);
+    }
+
+    /** Runs until the gate closes. */
+    void run() throws InterruptedException, WrongContentException {
+        while (gate.enter()) {
+            long start = System.nanoTime();
+            long calls = gate.calls();
+            boolean busy;
+            try {
+                busy = slice(start);
+            } finally {
+                gate.leave();
+            }
+            long ran = System.nanoTime() - start;
+            int throttle = program.throttle();
+            long rest = ran * throttle / (100 - throttle);
+            if (rest > 0 || !busy) {
+                gate.rest(Math.max(rest, busy ? 0 : program.load().equals(Load.IDLE) ? LONG : REST), calls);
+            }
+        }
+    }
+
+    /** Nobody runs it any more: who waits for a job learns it. */
+    void end(String why) {
+        for (Job job = jobs.poll(); job != null; job = jobs.poll()) {
+            job.done().completeExceptionally(new IllegalStateException(why));
+        }
+    }
+
+    /** Does what is due, for a millisecond at most. Returns whether there is more. */
+    private boolean slice(long start) throws WrongContentException {
+        Job job = jobs.peek();
+        while (job != null) {
+            if (!work(job, start)) {
+                last = System.nanoTime();
+                return true;
+            }
+            jobs.remove();
+            jobDone = 0;
+            job = jobs.peek();
+        }
+        Load load = program.load();
+        long missed = Math.min(start - last, MOST_MISSED);
+        last = start;
+        int share = program.processors();
+        boolean more = repeat(start, churn.due(load.churn(), share, missed), () -> exchange(load.pressure()));
+        more |= repeat(start, writes.due(load.writes(), share, missed), this::rewriteAny);
+        more |= repeat(start, checks.due(load.checks(), share, missed), held::checkNext);
+        return more;
+    }
+
+    /** A step of the program. */
+    private interface Step {
+        void run() throws WrongContentException;
+    }
+
+    /** Returns whether the time was over before all was done: then the guest can't keep up, and what is left is let go. */
+    private boolean repeat(long start, long times, Step step) throws WrongContentException {
+        for (long i = 0; i < times; i++) {
+            if (i % AT_ONCE == 0 && isOver(start)) {
+                return true;
+            }
+            step.run();
+        }
+        return false;
+    }
+
+    private boolean isOver(long start) {
+        return gate.isWantedOutside() || System.nanoTime() - start > MOST_INSIDE;
+    }
+
+    private void rewriteAny() {
+        if (held.count() > 0) {
+            held.rewrite(random.nextInt(held.count()));
+        }
+    }
+
+    /** Takes a page and gives another up. */
+    private void exchange(boolean pressure) {
+        int page = pressure ? allocator.takeHinted() : PageAllocator.NONE;
+        page = page == PageAllocator.NONE ? allocator.take() : page;
+        if (page != PageAllocator.NONE) {
+            held.add(page);
+        }
+        if (held.count() > 0) {
+            allocator.give(held.remove(random.nextInt(held.count())));
+        }
+    }
+
+    /** Goes on with a job; returns whether it is done. */
+    private boolean work(Job job, long start) throws WrongContentException {
+        long end = job.kind() == Job.Kind.CHECK ? held.count() : job.pages();
+        while (jobDone < end) {
+            if (!step(job)) {
+                job.done().complete(false);
+                return true;
+            }
+            jobDone++;
+            if (jobDone % AT_ONCE == 0 && isOver(start)) {
+                return false;
+            }
+        }
+        job.done().complete(true);
+        return true;
+    }
+
+    private boolean step(Job job) throws WrongContentException {
+        switch (job.kind()) {
+            case FILL -> {
+                int page = allocator.take();
+                if (page == PageAllocator.NONE) {
+                    return false;
+                }
+                held.add(page);
+            }
+            case FREE -> {
+                if (held.count() == 0) {
+                    return false;
+                }
+                allocator.give(held.remove(held.count() - 1));
+            }
+            case CHECK -> held.check((int) jobDone);
+        }
+        return true;
+    }
+}

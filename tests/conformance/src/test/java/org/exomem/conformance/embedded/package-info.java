@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conformance.embedded;
+
+import org.jspecify.annotations.NullMarked;
