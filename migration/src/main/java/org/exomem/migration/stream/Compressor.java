@@ -1,0 +1,41 @@
+package org.exomem.migration.stream;
+
+import com.github.luben.zstd.Zstd;
+import com.github.luben.zstd.ZstdCompressCtx;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** Makes content smaller with zstd where that is worth it. Used by one thread; holds native memory until closed. */
+final class Compressor implements AutoCloseable {
+    /** zstd's own scale: the cheapest of its ordinary levels, for a network is fast. */
+    private static final int LEVEL = 1;
+
+    private final ZstdCompressCtx context = new ZstdCompressCtx().setLevel(LEVEL);
+    private final ByteBuffer smaller = ByteBuffer.allocateDirect((int) Zstd.compressBound(ChunkType.Limits.PAGES));
+    private @Nullable ByteBuffer direct;
+
+    /** The content made smaller, valid until the next call; or null if it would not be smaller by an eighth. */
+    @Nullable
+    ByteBuffer compress(ByteBuffer content) {
+        ByteBuffer source = content.isDirect() ? content : directCopy(content);
+        int length = source.remaining();
+        smaller.clear();
+        int compressed =
+                context.compressDirectByteBuffer(smaller, 0, smaller.capacity(), source, source.position(), length);
+        return compressed < length - length / 8 ? smaller.limit(compressed) : null;
+    }
+
+    private ByteBuffer directCopy(ByteBuffer content) {
+        ByteBuffer copy = direct;
+        if (copy == null) {
+            copy = ByteBuffer.allocateDirect(ChunkType.Limits.PAGES);
+            direct = copy;
+        }
+        return copy.clear().put(content).flip();
+    }
+
+    @Override
+    public void close() {
+        context.close();
+    }
+}

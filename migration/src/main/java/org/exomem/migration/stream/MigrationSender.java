@@ -1,0 +1,318 @@
+package org.exomem.migration.stream;
+
+import static java.util.Objects.requireNonNull;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.locks.LockSupport;
+import org.exomem.migration.PageSink;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The source of a migration: sends rounds of pages over several data connections, then device states, then lets go.
+ *
+ * <p>One thread, the engine's, calls the methods of this class; each {@link #channels channel} may have a thread of its own,
+ * which does nothing while this class's methods run. {@link #sent} and {@link #close} may be called by anyone; close makes
+ * whatever waits fail.
+ *
+ * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
+ * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where nobody knows who has the guest,
+ * anything else where the connection broke, after which {@link #reconnect} may help. In all cases but
+ * {@link HandoverUncertainException} the source's guest is the one that counts.
+ */
+public final class MigrationSender implements AutoCloseable {
+    private static final Duration BETWEEN_TRIES = Duration.ofMillis(200);
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    private final MigrationAddress to;
+    private final StreamSecurity security;
+    private final StreamOptions options;
+    private final MemoryDescription memory;
+    private final BandwidthLimit limit;
+    private final UUID migration = UUID.randomUUID();
+    private final ScheduledExecutorService timer = Timers.start();
+    private final List<SenderChannel> channels = new ArrayList<>();
+    private volatile @Nullable SourceLink link;
+    private Set<StreamFeature> features = Set.of();
+    private long rounds;
+    private byte[] digest = RoundDigest.none();
+    private byte[] digestOfNext = RoundDigest.none();
+    private int states;
+    private boolean letGo;
+
+    /**
+     * What the destination has after a cut.
+     *
+     * @param rounds the rounds that it has completely; what was sent after the last of them has to be sent again
+     * @param isReady true if it has everything, device states too: only {@link #handOver} is left to do
+     */
+    public record ResumePoint(long rounds, boolean isReady) {}
+
+    private MigrationSender(
+            MigrationAddress to,
+            StreamSecurity security,
+            StreamOptions options,
+            MemoryDescription memory,
+            BandwidthLimit limit) {
+        this.to = to;
+        this.security = security;
+        this.options = options;
+        this.memory = memory;
+        this.limit = limit;
+    }
+
+    /**
+     * Connects to a destination that has, or makes, a memory like this one.
+     *
+     * @param limit of all connections together
+     * @throws IOException if nobody is there, or the destination does not want this migration; the message says why
+     */
+    public static MigrationSender connect(
+            MigrationAddress to,
+            StreamSecurity security,
+            StreamOptions options,
+            MemoryDescription memory,
+            BandwidthLimit limit)
+            throws IOException {
+        MigrationSender sender = new MigrationSender(to, security, options, memory, limit);
+        try {
+            sender.open(ChunkType.MEMORY);
+            return sender;
+        } catch (IOException | RuntimeException e) {
+            sender.close();
+            throw e;
+        }
+    }
+
+    private SourceLink.Answer open(ChunkType how) throws IOException {
+        Greeting main = Greeting.of(to, security, options, preamble(Preamble.Role.MAIN, 0), timer);
+        SourceLink opened = new SourceLink(main, timer, options);
+        link = opened;
+        features = main.features();
+        opened.say(writer -> {
+            if (how == ChunkType.MEMORY) {
+                writer.chunk(ChunkType.MEMORY, 0, 0, MemoryDescriptionCodec.encode(memory));
+            } else {
+                writer.chunk(how, rounds, 0);
+            }
+            writer.flush();
+        });
+        SourceLink.Answer answer = opened.await(ChunkType.ACCEPTED);
+        if (answer.count() == ReceivingSession.Phase.RECEIVING.ordinal()) {
+            for (int i = 0; i < options.channels(); i++) {
+                attach(opened, i);
+            }
+        }
+        return answer;
+    }
+
+    private void attach(SourceLink opened, int number) throws IOException {
+        if (channels.size() == number) {
+            Compressor compressor = features.contains(StreamFeature.ZSTD) ? new Compressor() : null;
+            channels.add(new SenderChannel(memory, compressor, limit));
+        }
+        Greeting data = Greeting.of(to, security, options, preamble(Preamble.Role.DATA, number), timer);
+        opened.add(data);
+        ChunkReader reader = new ChunkReader(data.wire(), data.mine().sequence(), ChunkType.Limits.TEXT);
+        try {
+            if (reader.next() && reader.type() == ChunkType.ACCEPTED) {
+                channels.get(number).attach(opened, data);
+                return;
+            }
+        } catch (IOException e) {
+            throw opened.because(e);
+        }
+        throw new PeerFault("the destination refused data connection " + number + ": " + reader.text());
+    }
+
+    private Preamble preamble(Preamble.Role role, int channel) {
+        return new Preamble(
+                Preamble.VERSION,
+                Preamble.VERSION,
+                role,
+                channel,
+                StreamFeature.bits(options.offered()),
+                StreamFeature.bits(options.required()),
+                migration,
+                RANDOM.nextLong(),
+                options.channels());
+    }
+
+    /** The data connections, which carry pages side by side. They stay the same when the source reconnects. */
+    public List<PageSink> channels() {
+        return List.copyOf(channels);
+    }
+
+    /** Who the destination is: the name that its certificate proves, or its address. */
+    public String destination() {
+        return link().main().wire().peer();
+    }
+
+    /** What both ends agreed on. */
+    public Set<StreamFeature> features() {
+        return Set.copyOf(features);
+    }
+
+    /** The bytes of pages, with all that surrounds them, that went to the network so far. */
+    public long sent() {
+        long sent = 0;
+        for (SenderChannel channel : channels) {
+            sent += channel.sent();
+        }
+        return sent;
+    }
+
+    /**
+     * Ends a round: returns when the destination has all that was sent, in its place, so that nothing that is sent from now
+     * on can be overtaken by it. No channel may be in use.
+     *
+     * @return the rounds so far
+     */
+    public long endRound() throws IOException {
+        SourceLink current = link();
+        long round = rounds + 1;
+        List<byte[]> digests = new ArrayList<>();
+        for (SenderChannel channel : channels) {
+            digests.add(channel.endRound(round));
+        }
+        digestOfNext = RoundDigest.chain(digest, digests);
+        SourceLink.Answer done = current.await(ChunkType.ROUND_DONE);
+        if (done.first() != round || !Arrays.equals(done.payload(), digestOfNext)) {
+            throw new StreamFault("after round " + round
+                    + " the destination has not what was sent: the digests of round " + done.first() + " differ");
+        }
+        return roundIsDone();
+    }
+
+    private long roundIsDone() {
+        digest = digestOfNext;
+        rounds++;
+        return rounds;
+    }
+
+    /**
+     * The state of a device, to be written as it comes and closed. After the last round; one at a time.
+     *
+     * @param name what both ends call it, 1 to 255 bytes of UTF-8
+     */
+    public OutputStream deviceState(String name) throws IOException {
+        return new StateStream(link(), states++, name);
+    }
+
+    /** Says that everything was sent; returns when the destination could start the guest at once. */
+    public void finish() throws IOException {
+        SourceLink current = link();
+        for (SenderChannel channel : channels) {
+            channel.end(rounds);
+        }
+        current.say(writer -> {
+            byte[] all = RoundDigest.chain(digest, List.of(writer.digest().finish()));
+            writer.chunk(ChunkType.END, rounds, 0, ByteBuffer.wrap(all));
+            writer.flush();
+        });
+        current.await(ChunkType.READY);
+    }
+
+    /**
+     * Lets go: from now on the guest is the destination's. Returns when it runs there.
+     *
+     * @throws PeerFault if the destination could not start it, and will not: the source may go on
+     * @throws HandoverUncertainException if the source must not go on, because the destination may have started
+     */
+    public void handOver() throws IOException {
+        SourceLink current = link();
+        letGo = true;
+        try {
+            current.say(writer -> {
+                writer.chunk(ChunkType.GO, 0, 0);
+                writer.flush();
+            });
+            current.await(ChunkType.RUNNING);
+        } catch (PeerFault e) {
+            throw e;
+        } catch (IOException e) {
+            throw uncertain(e);
+        }
+    }
+
+    private HandoverUncertainException uncertain(IOException e) {
+        return new HandoverUncertainException(
+                "the guest was handed over to " + to
+                        + ", and the connection broke before the destination said that it runs (" + e.getMessage()
+                        + "). Look there: if it does not run, the source may go on; never let both run",
+                e);
+    }
+
+    /**
+     * After a cut: connects again, trying for as long as the options say. Everything that was sent after the rounds that the
+     * destination has must be sent again, and all device states if it is not ready.
+     *
+     * @throws IOException if nobody answers in time, or coming back was not agreed on or is refused
+     */
+    public ResumePoint reconnect() throws IOException {
+        link().close();
+        if (!features.contains(StreamFeature.RESUME)) {
+            throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
+        }
+        long end = System.nanoTime() + options.resumeWithin().toNanos();
+        while (true) {
+            try {
+                return resume();
+            } catch (IOException e) {
+                if (Failures.isFinal(e)
+                        || System.nanoTime() - end > 0
+                        || Thread.currentThread().isInterrupted()) {
+                    throw letGo && !(e instanceof PeerFault) ? uncertain(e) : e;
+                }
+                LockSupport.parkNanos(BETWEEN_TRIES.toNanos());
+            }
+        }
+    }
+
+    private ResumePoint resume() throws IOException {
+        link().close();
+        SourceLink.Answer answer = open(ChunkType.RESUME);
+        states = 0;
+        long has = answer.first();
+        if (has == rounds + 1) {
+            roundIsDone();
+        }
+        if (has != rounds) {
+            throw new StreamFault("the destination says that it has " + has + " rounds, " + rounds + " were sent");
+        }
+        return new ResumePoint(has, answer.count() != ReceivingSession.Phase.RECEIVING.ordinal());
+    }
+
+    /** Gives the migration up; the destination reads why. Not after {@link #handOver}. */
+    public void abort(String reason) {
+        SourceLink current = link;
+        if (current != null) {
+            current.sayGoodbye(reason);
+        }
+        close();
+    }
+
+    private SourceLink link() {
+        return requireNonNull(link, "connected");
+    }
+
+    /** Ends all connections and threads. Without {@link #handOver} before, the destination throws away what it has. */
+    @Override
+    public void close() {
+        timer.shutdownNow();
+        SourceLink current = link;
+        if (current != null) {
+            current.close();
+        }
+        channels.forEach(SenderChannel::close);
+    }
+}

@@ -1,0 +1,211 @@
+package org.exomem.migration.stream;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The source's connections, from one connecting to the next: a main one, on which a thread listens, and those that carry
+ * pages. The first failure ends all of them; whoever uses one is told that failure, and not what it caused.
+ */
+final class SourceLink implements AutoCloseable {
+    /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
+    private static final Duration EXPLANATION = Duration.ofSeconds(5);
+
+    /**
+     * What the destination said.
+     *
+     * @param payload a copy
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Answer(ChunkType type, long first, long count, byte[] payload) {}
+
+    private final Greeting main;
+    private final ChunkWriter writer;
+    private final ChunkReader reader;
+    private final LivenessWatch watch;
+    private final Thread listener;
+    private final Object writing = new Object();
+    private final List<Greeting> data = new ArrayList<>();
+    private @Nullable Answer answer;
+    private @Nullable IOException failure;
+    private boolean saidGoodbye;
+
+    SourceLink(Greeting main, ScheduledExecutorService timer, StreamOptions options) {
+        this.main = main;
+        this.writer = new ChunkWriter(
+                main.wire(), main.theirs().sequence(), new BandwidthLimit(BandwidthLimit.NONE), null, false);
+        this.reader = new ChunkReader(main.wire(), main.mine().sequence(), ChunkType.Limits.CONTROL);
+        this.watch = new LivenessWatch(timer, options.patience(), this::speak, this::missing);
+        this.listener = Thread.ofPlatform().name("migration-answers").daemon().start(this::listen);
+    }
+
+    Greeting main() {
+        return main;
+    }
+
+    /** What is said on the main connection, one thing at a time. */
+    interface Saying {
+        void to(ChunkWriter writer) throws IOException;
+    }
+
+    /** Says something on the main connection. */
+    void say(Saying saying) throws IOException {
+        try {
+            synchronized (writing) {
+                saying.to(writer);
+            }
+        } catch (IOException e) {
+            throw because(e);
+        }
+    }
+
+    private void speak() throws IOException {
+        synchronized (writing) {
+            writer.chunk(ChunkType.ALIVE, 0, 0);
+            writer.flush();
+        }
+    }
+
+    private void missing() {
+        fail(new IOException("the destination has said nothing for too long"));
+    }
+
+    private void listen() {
+        try {
+            while (reader.next()) {
+                watch.heard();
+                switch (reader.type()) {
+                    case ALIVE -> {}
+                    case ACCEPTED, ROUND_DONE, READY, RUNNING -> heard(answer());
+                    case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
+                    default -> throw new StreamFault("the destination sent " + reader.type());
+                }
+            }
+            throw new EOFException("the destination ended the connection");
+        } catch (IOException e) {
+            fail(e);
+        }
+    }
+
+    private Answer answer() {
+        ByteBuffer payload = reader.payload();
+        byte[] copy = new byte[payload.remaining()];
+        payload.get(copy);
+        return new Answer(reader.type(), reader.first(), reader.count(), copy);
+    }
+
+    private synchronized void heard(Answer heard) throws StreamFault {
+        if (answer != null) {
+            throw new StreamFault("the destination sent " + heard.type + " where it had nothing to say");
+        }
+        answer = heard;
+        notifyAll();
+    }
+
+    /** Waits for what the destination has to say next. */
+    synchronized Answer await(ChunkType expected) throws IOException {
+        while (answer == null && failure == null) {
+            waitAWhile(0);
+        }
+        Answer said = answer;
+        answer = null;
+        if (said == null) {
+            throw failure();
+        }
+        if (said.type != expected) {
+            StreamFault fault = new StreamFault("the destination sent " + said.type + " instead of " + expected);
+            fail(fault);
+            throw fault;
+        }
+        return said;
+    }
+
+    private void waitAWhile(long millis) throws IOException {
+        try {
+            wait(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while waiting for the destination");
+        }
+    }
+
+    private IOException failure() {
+        return failure == null ? new IOException("the connection was closed") : Failures.again(failure);
+    }
+
+    /** A data connection belongs to this link now: it ends with it. */
+    synchronized void add(Greeting connection) throws IOException {
+        if (failure != null) {
+            connection.close();
+            throw failure();
+        }
+        data.add(connection);
+    }
+
+    /**
+     * Why something failed on one of the connections: mostly because the destination hung up, for a reason that it told or
+     * tells now on the main one.
+     */
+    synchronized IOException because(IOException e) throws IOException {
+        long end = System.nanoTime() + EXPLANATION.toNanos();
+        while (failure == null) {
+            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            if (left <= 0) {
+                fail(e);
+                break;
+            }
+            waitAWhile(left);
+        }
+        return failure();
+    }
+
+    private synchronized void fail(IOException e) {
+        if (failure == null) {
+            failure = e;
+            notifyAll();
+        }
+        main.close();
+        data.forEach(Greeting::close);
+    }
+
+    /** Tells the destination that nothing more will come, and why, as far as that is still possible. */
+    void sayGoodbye(String reason) {
+        synchronized (this) {
+            if (failure != null || saidGoodbye) {
+                return;
+            }
+            saidGoodbye = true;
+        }
+        try {
+            synchronized (writing) {
+                writer.error(reason);
+                main.wire().finishWriting();
+            }
+            listener.join(EXPLANATION.toMillis());
+        } catch (IOException e) {
+            fail(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Ends all connections, and the thread that listens. */
+    @Override
+    public void close() {
+        watch.close();
+        fail(new IOException("the connection was closed"));
+        try {
+            listener.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

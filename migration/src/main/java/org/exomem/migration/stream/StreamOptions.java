@@ -1,0 +1,60 @@
+package org.exomem.migration.stream;
+
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * What an end of the stream is told by its user.
+ *
+ * @param channels data connections, for a source; a destination takes what comes
+ * @param offered features that may be used
+ * @param required features without which there shall be no migration; among the offered ones
+ * @param plainAllowed true if memory may travel unprotected to other hosts
+ * @param patience how long connecting, a handshake, and a silent peer are waited for
+ * @param resumeWithin how long after a cut the source may come back; how long a source tries
+ */
+public record StreamOptions(
+        int channels,
+        Set<StreamFeature> offered,
+        Set<StreamFeature> required,
+        boolean plainAllowed,
+        Duration patience,
+        Duration resumeWithin) {
+    /** The defaults: one data connection, resumption, no compression. */
+    public static StreamOptions defaults() {
+        return new StreamOptions(
+                1, Set.of(StreamFeature.RESUME), Set.of(), false, Duration.ofSeconds(20), Duration.ofSeconds(60));
+    }
+
+    public StreamOptions {
+        offered = Set.copyOf(offered);
+        required = Set.copyOf(required);
+        if (channels < 1 || channels > Preamble.MOST_CHANNELS) {
+            throw new IllegalArgumentException(
+                    channels + " data connections; there may be 1 to " + Preamble.MOST_CHANNELS);
+        }
+        if (!offered.containsAll(required)) {
+            throw new IllegalArgumentException("features are required that are not offered");
+        }
+    }
+
+    public StreamOptions withChannels(int number) {
+        return new StreamOptions(number, offered, required, plainAllowed, patience, resumeWithin);
+    }
+
+    public StreamOptions withFeatures(Set<StreamFeature> features, Set<StreamFeature> needed) {
+        return new StreamOptions(channels, features, needed, plainAllowed, patience, resumeWithin);
+    }
+
+    public StreamOptions withPlainAllowed(boolean allowed) {
+        return new StreamOptions(channels, offered, required, allowed, patience, resumeWithin);
+    }
+
+    public StreamOptions withPatience(Duration limit) {
+        return new StreamOptions(channels, offered, required, plainAllowed, limit, resumeWithin);
+    }
+
+    public StreamOptions withResumeWithin(Duration limit) {
+        return new StreamOptions(channels, offered, required, plainAllowed, patience, limit);
+    }
+}

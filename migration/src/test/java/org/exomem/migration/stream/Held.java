@@ -1,0 +1,57 @@
+package org.exomem.migration.stream;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Descriptors and threads that this process has, to be compared with what it has afterwards. */
+record Held(long sockets, long files) {
+    static {
+        // The JDK makes some for itself with the first socket that is closed.
+        try (ServerSocketChannel server = ServerSocketChannel.open().bind(null);
+                SocketChannel socket = SocketChannel.open(server.getLocalAddress())) {
+            socket.finishConnect();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static Held now() {
+        return new Held(count("socket:"), count("/memfd:destination"));
+    }
+
+    private static long count(String kind) {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.filter(fd -> {
+                        try {
+                            return Files.readSymbolicLink(fd).toString().startsWith(kind);
+                        } catch (IOException e) {
+                            return false;
+                        }
+                    })
+                    .count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static List<String> migrationThreads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .map(Thread::getName)
+                .filter(name -> name.startsWith("migration-"))
+                .toList();
+    }
+
+    /** What a migration took is given back. */
+    void awaitSame() {
+        await("threads to end").until(() -> migrationThreads().isEmpty());
+        await("descriptors to be closed").until(() -> now().equals(this));
+    }
+}

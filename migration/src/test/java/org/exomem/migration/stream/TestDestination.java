@@ -1,0 +1,115 @@
+package org.exomem.migration.stream;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/** A destination with memory of its own, which remembers what it was told. */
+final class TestDestination implements Destination, AutoCloseable {
+    final MemoryDescription memory;
+    final SharedFile file;
+    final Map<String, ByteArrayOutputStream> states = new LinkedHashMap<>();
+    final List<IOException> failures = new CopyOnWriteArrayList<>();
+    final List<IOException> turnedAway = new CopyOnWriteArrayList<>();
+    volatile boolean ready;
+    volatile boolean started;
+    volatile boolean closed;
+    volatile String refuses = "";
+
+    TestDestination(MemoryDescription memory) throws IOException {
+        this.memory = memory;
+        this.file = SharedFile.memfd("destination", memory.pages() * memory.pageSize());
+    }
+
+    @Override
+    public PageTarget open(MemoryDescription described, String source) throws IOException {
+        var difference = described.differenceFrom(memory);
+        if (difference.isPresent()) {
+            throw new IOException(difference.get());
+        }
+        FilePages pages = new FilePages(memory, List.of(file));
+        return new PageTarget() {
+            @Override
+            public void pages(long first, MemorySegment content) throws IOException {
+                refuse("pages");
+                pages.pages(first, content);
+            }
+
+            @Override
+            public void zeros(long first, long count) throws IOException {
+                pages.zeros(first, count);
+            }
+
+            @Override
+            public void free(long first, long count) throws IOException {
+                pages.free(first, count);
+            }
+
+            @Override
+            public void close() {
+                closed = true;
+                pages.close();
+            }
+        };
+    }
+
+    private void refuse(String what) throws IOException {
+        if (refuses.equals(what)) {
+            throw new IOException("no " + what + " today");
+        }
+    }
+
+    @Override
+    public OutputStream deviceState(String name) throws IOException {
+        refuse("state");
+        ByteArrayOutputStream state = new ByteArrayOutputStream();
+        states.put(name, state);
+        return state;
+    }
+
+    @Override
+    public void ready(ReceivedMigration received) throws IOException {
+        refuse("ready");
+        ready = true;
+    }
+
+    @Override
+    public void start() throws IOException {
+        refuse("start");
+        started = true;
+    }
+
+    @Override
+    public void failed(IOException why) {
+        failures.add(why);
+    }
+
+    @Override
+    public void turnedAway(String who, IOException why) {
+        turnedAway.add(why);
+    }
+
+    /** A device's state as it arrived; empty if none did. */
+    byte[] state(String name) {
+        return states.getOrDefault(name, new ByteArrayOutputStream()).toByteArray();
+    }
+
+    byte[] content() throws IOException {
+        try (Mapping mapping = Mapping.of(file, 0, file.size())) {
+            return mapping.segment().toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
