@@ -17,28 +17,31 @@ import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.PageFeed;
 
 /** The balloon of one VM on a socket, in this process, with all features on offer. */
-final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {
-    static final BalloonOptions EVERYTHING = new BalloonOptions(true, true, true, true, true, true, true);
+public final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {
+    public static final BalloonOptions EVERYTHING = new BalloonOptions(true, true, true, true, true, true, true);
 
-    final Path socket;
-    final EventLoop loop;
-    final VirtioBalloon balloon;
-    final List<String> faults = new CopyOnWriteArrayList<>();
-    final List<HintingState> hinting = new CopyOnWriteArrayList<>();
+    public final Path socket;
+    public final EventLoop loop;
+    public final VirtioBalloon balloon;
+    public final List<String> faults = new CopyOnWriteArrayList<>();
+    public final List<HintingState> hinting = new CopyOnWriteArrayList<>();
+    /** What the device learns about pages, for a test that opens it. */
+    public final PageFeed feed = new PageFeed(1 << 14);
+
     private final Endpoint endpoint;
 
-    BalloonBackEnd(Path socket) throws LinuxException {
+    public BalloonBackEnd(Path socket) throws LinuxException {
         this.socket = socket;
         this.loop = new EventLoop("balloon-" + socket.getFileName());
-        this.balloon = new VirtioBalloon(EVERYTHING, this, new PageFeed(1024), loop);
+        this.balloon = new VirtioBalloon(EVERYTHING, this, feed, loop);
         this.endpoint = Endpoint.listen(socket, balloon, loop, this);
     }
 
-    <T> T onLoop(Callable<T> task) throws Exception {
+    public <T> T onLoop(Callable<T> task) throws Exception {
         return loop.submit(task).get(EchoBackEnd.LIMIT.toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    void runOnLoop(Runnable task) throws Exception {
+    public void runOnLoop(Runnable task) throws Exception {
         onLoop(() -> {
             task.run();
             return true;
@@ -65,6 +68,11 @@ final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonLi
     @Override
     public void fault(FaultKind kind, String message) {
         faults.add(kind + ": " + message);
+    }
+
+    /** Ends as a back-end that dies, for the front-end's eyes. */
+    public void disconnect() {
+        endpoint.close();
     }
 
     @Override

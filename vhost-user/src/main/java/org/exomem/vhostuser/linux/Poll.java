@@ -4,8 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.List;
 
-/** Waiting on one descriptor, for threads that have no event loop. */
+/** Waiting on descriptors, for threads that have no event loop. */
 public final class Poll {
     private static final int POLLIN = 1;
     private static final int POLLOUT = 4;
@@ -27,19 +28,31 @@ public final class Poll {
         return ready(fd, POLLOUT, limit);
     }
 
+    /** Like {@link #readable}, of any one of several descriptors. */
+    public static boolean anyReadable(List<Fd> fds, Duration limit) throws LinuxException {
+        return ready(fds, POLLIN, limit);
+    }
+
     private static boolean ready(Fd fd, int events, Duration limit) throws LinuxException {
-        MemorySegment entry = NativeBuffer.ofSize(8);
-        entry.set(JAVA_INT, 0, fd.number());
-        entry.set(JAVA_INT, 4, events);
+        return ready(List.of(fd), events, limit);
+    }
+
+    private static boolean ready(List<Fd> fds, int events, Duration limit) throws LinuxException {
+        MemorySegment entries = NativeBuffer.ofSize(8L * fds.size());
+        for (int i = 0; i < fds.size(); i++) {
+            entries.set(JAVA_INT, 8L * i, fds.get(i).number());
+            entries.set(JAVA_INT, 8L * i + 4, events);
+        }
         long end = System.nanoTime() + limit.toNanos();
         while (true) {
             long rest = Math.max(0, end - System.nanoTime());
-            int ready = LibC.poll(entry.address(), 1, (int) Math.min(Integer.MAX_VALUE, (rest + 999_999) / 1_000_000));
+            int millis = (int) Math.min(Integer.MAX_VALUE, (rest + 999_999) / 1_000_000);
+            int ready = LibC.poll(entries.address(), fds.size(), millis);
             if (ready > 0) {
                 return true;
             }
             if (ready < 0 && LibC.errno() != Errno.EINTR) {
-                throw new LinuxException("poll", fd.toString(), LibC.errno());
+                throw new LinuxException("poll", fds.toString(), LibC.errno());
             }
             if (System.nanoTime() - end >= 0) {
                 return false;

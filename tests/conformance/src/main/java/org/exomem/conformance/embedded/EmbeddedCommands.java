@@ -21,6 +21,9 @@ import org.exomem.conformance.guest.GuestRam;
  *                   Returns {"held": bytes, "free": bytes}
  * x-verify          verifies all memory that the program uses. Returns {"checked": pages, "wrong": pages}
  * x-throttle        percent of its time that the guest stands still
+ * x-balloon         what the balloon's driver did since it started: {"in-balloon": pages, "sessions": of hinting,
+ *                   "hinted": pages, "reported": pages, "taken-back": hinted pages that were used all the same,
+ *                   "broken": why the device does not work any more}
  * </pre>
  */
 final class EmbeddedCommands implements QmpServer.Commands {
@@ -54,6 +57,13 @@ final class EmbeddedCommands implements QmpServer.Commands {
         if (guest.ram().log() != null) {
             commands.put("query-dirty-log", arguments -> dirtyLog());
         }
+        DeviceCommands devices = new DeviceCommands(guest);
+        commands.put("query-chardev", arguments -> devices.characterDevices());
+        commands.put("chardev-add", devices::addCharacterDevice);
+        commands.put("chardev-remove", devices::removeCharacterDevice);
+        commands.put("device_add", devices::add);
+        commands.put("device_del", devices::remove);
+        commands.put("x-balloon", arguments -> devices.balloon());
         commands.put("x-load", this::load);
         commands.put("x-verify", arguments -> verify());
         commands.put(
@@ -117,19 +127,24 @@ final class EmbeddedCommands implements QmpServer.Commands {
                 all.addObject().put("name", "share").put("type", "bool");
                 all.addObject().put("name", "mem-path").put("type", "string");
             }
+            case DeviceCommands.PERIPHERAL ->
+                guest.devices()
+                        .ids()
+                        .forEach(id ->
+                                all.addObject().put("name", id).put("type", "child<" + DeviceCommands.DRIVER + ">"));
             default -> throw new QmpError("DeviceNotFound", "Device '" + path(arguments) + "' not found");
         }
         return all;
     }
 
     private JsonNode get(JsonNode arguments) throws QmpError {
-        ObjectNode properties = QmpServer.object();
+        ObjectNode properties = DeviceCommands.properties(guest.devices(), path(arguments));
         if (path(arguments).equals("/objects/ram")) {
             properties
                     .put("size", guest.ram().size())
                     .put("share", true)
                     .put("mem-path", guest.ram().path().toString());
-        } else {
+        } else if (properties.isEmpty()) {
             throw new QmpError("DeviceNotFound", "Device '" + path(arguments) + "' not found");
         }
         String name = arguments.path("property").asText();
@@ -199,9 +214,8 @@ final class EmbeddedCommands implements QmpServer.Commands {
                 rate(arguments, "churn", before.churn()),
                 rate(arguments, "checks", before.checks()),
                 arguments.path("pressure").asBoolean(before.pressure()));
-        return QmpServer.object()
-                .put("held", guest.heldBytes())
-                .put("free", guest.program().allocator().available() * GuestRam.PAGE);
+        EmbeddedGuest.Usage usage = guest.usage();
+        return QmpServer.object().put("held", usage.held()).put("free", usage.free());
     }
 
     private static long rate(JsonNode arguments, String name, long otherwise) {
@@ -223,7 +237,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
     private ObjectNode verify() {
         List<String> wrong = guest.verify();
         ObjectNode answer = QmpServer.object()
-                .put("checked", guest.heldBytes() / GuestRam.PAGE)
+                .put("checked", guest.usage().held() / GuestRam.PAGE)
                 .put("wrong", wrong.size());
         if (!wrong.isEmpty()) {
             answer.put("first-wrong", wrong.getFirst());

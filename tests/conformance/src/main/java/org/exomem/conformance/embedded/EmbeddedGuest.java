@@ -21,6 +21,7 @@ public final class EmbeddedGuest implements AutoCloseable {
     private final EmbeddedRam ram;
     private final GuestProgram program;
     private final CountDownLatch ended = new CountDownLatch(1);
+    private final EmbeddedDevices devices;
     private @Nullable QmpServer server;
     private RunState state;
     private boolean runsAfterwards = true;
@@ -31,10 +32,16 @@ public final class EmbeddedGuest implements AutoCloseable {
         this.options = options;
         this.ram = ram;
         this.program = new GuestProgram(ram, options.processors(), options.seed(), this::fail);
+        this.devices = new EmbeddedDevices(this, ram, program, options.hints());
         this.state = RunState.INMIGRATE;
     }
 
-    /** Starts a guest, which runs unless it waits for the state of another; its program is idle. */
+    /**
+     * Starts a guest, which runs unless it waits for the state of another. Its program uses no memory yet; its balloon's
+     * driver, if it has one and runs, has started.
+     *
+     * @throws IOException if there can't be such a memory or socket, or the balloon's back-end does not work
+     */
     public static EmbeddedGuest start(EmbeddedOptions options) throws IOException {
         EmbeddedRam ram = EmbeddedRam.open(options.ram(), options.size(), options.low(), options.log());
         EmbeddedGuest guest = new EmbeddedGuest(options, ram);
@@ -50,10 +57,25 @@ public final class EmbeddedGuest implements AutoCloseable {
     private synchronized void begin() throws IOException {
         program.start();
         server = QmpServer.listen(options.qmp(), new EmbeddedCommands(this));
+        Path balloon = options.balloon();
+        if (balloon != null) {
+            devices.plugFirst(balloon);
+        }
         if (!options.incoming()) {
             state = RunState.RUNNING;
-            program.resume();
+            letRun();
+            devices.awaitDrivers();
         }
+    }
+
+    private void letRun() {
+        program.resume();
+        devices.resume();
+    }
+
+    private void halt() {
+        program.pause();
+        devices.pause();
     }
 
     public EmbeddedOptions options() {
@@ -66,6 +88,10 @@ public final class EmbeddedGuest implements AutoCloseable {
 
     GuestProgram program() {
         return program;
+    }
+
+    EmbeddedDevices devices() {
+        return devices;
     }
 
     synchronized RunState state() {
@@ -81,17 +107,21 @@ public final class EmbeddedGuest implements AutoCloseable {
         event(name, QmpServer.object());
     }
 
-    private void event(String name, ObjectNode data) {
+    void event(String name, ObjectNode data) {
         QmpServer current = server;
         if (current != null) {
             current.event(name, data);
         }
     }
 
+    synchronized void plug(String id, String chardev, ObjectNode arguments) throws IOException {
+        devices.plug(id, chardev, arguments, state == RunState.RUNNING);
+    }
+
     /** Stops the guest: when this returns, all that it wrote is in memory, and noted in the log. */
     public synchronized void stop() {
         if (state == RunState.RUNNING) {
-            program.pause();
+            halt();
             state = RunState.PAUSED;
             event("STOP");
         }
@@ -105,18 +135,26 @@ public final class EmbeddedGuest implements AutoCloseable {
             case INMIGRATE -> runsAfterwards = true;
             case PAUSED, POSTMIGRATE -> {
                 state = RunState.RUNNING;
-                program.resume();
+                letRun();
                 event("RESUME");
             }
             case GUEST_PANICKED -> throw new IllegalStateException("the guest can't go on: " + failure);
         }
     }
 
-    /** Writes the state of the guest, except for its memory, to a file; stops it before. */
+    /**
+     * Writes the state of the guest, except for its memory, to a file; stops it before.
+     *
+     * @throws IllegalStateException if it has a device, which can't be migrated, as QEMU's generic one can't
+     */
     public synchronized void save(Path file) throws IOException {
         boolean ran = state == RunState.RUNNING;
         if (state == RunState.INMIGRATE || state == RunState.GUEST_PANICKED) {
             throw new IOException("a guest that is " + state + " has no state to save");
+        }
+        String device = devices.any();
+        if (device != null) {
+            throw new IllegalStateException("State blocked by non-migratable device '" + device + "'");
         }
         stop();
         try {
@@ -171,9 +209,17 @@ public final class EmbeddedGuest implements AutoCloseable {
         program.setLoad(new Load(writes, churn, checks, pressure));
     }
 
-    /** Bytes that the program uses. */
-    public synchronized long heldBytes() {
-        return stopped(program::heldPages) * GuestRam.PAGE;
+    /**
+     * What the guest's memory is used for.
+     *
+     * @param held bytes that the program uses
+     * @param free bytes that nobody uses; those that were hinted are among them, those in the balloon are not
+     */
+    public record Usage(long held, long free) {}
+
+    public synchronized Usage usage() {
+        return stopped(() -> new Usage(
+                program.heldPages() * GuestRam.PAGE, program.allocator().available() * GuestRam.PAGE));
     }
 
     /** Verifies all memory that the program uses, while it stands still; returns what is wrong. */
@@ -239,6 +285,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         if (server != null) {
             server.close();
         }
+        devices.close();
         program.close();
         ram.close();
         ended.countDown();

@@ -133,10 +133,10 @@ final class EmbeddedRam implements AutoCloseable {
         return contents.get(JAVA_LONG, page * GuestRam.PAGE);
     }
 
-    /** Notes that the drivers may have written anything that is theirs, from a guest address on. */
-    void driversWrote(long from) {
-        if (log != null && ram.firstFreePage() > from) {
-            log.mark(from, ram.firstFreePage() - from);
+    /** Notes that the drivers and their devices may have written anything that is theirs. */
+    void driversWrote() {
+        if (log != null && ram.firstFreePage() > 0) {
+            log.mark(0, ram.firstFreePage());
         }
     }
 

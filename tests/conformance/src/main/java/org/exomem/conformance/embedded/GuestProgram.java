@@ -9,7 +9,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.exomem.conformance.guest.GuestRam;
 
 /**
  * What the guest does with its memory: it takes pages and writes them, writes them anew, gives them up and takes others,
@@ -20,14 +19,13 @@ final class GuestProgram implements AutoCloseable {
     private static final long CLOSE_SECONDS = 10;
     private static final int MOST_THROTTLE = 99;
 
-    private final EmbeddedRam ram;
     private final PageAllocator allocator;
     private final RunGate gate = new RunGate();
     private final List<Processor> processors = new ArrayList<>();
     private final List<Thread> threads = new ArrayList<>();
     private final HeldPages driversPages;
     private final Consumer<String> failed;
-    private volatile Load load = Load.IDLE;
+    private volatile Load load = Load.QUIET;
     private volatile int throttle;
 
     /**
@@ -36,7 +34,6 @@ final class GuestProgram implements AutoCloseable {
      * @param failed is told, once, on any thread, when the guest can't go on
      */
     GuestProgram(EmbeddedRam ram, int count, long seed, Consumer<String> failed) {
-        this.ram = ram;
         this.allocator = new PageAllocator(ram);
         this.failed = failed;
         this.driversPages = new HeldPages(ram, seed, 0, count + 1);
@@ -77,7 +74,7 @@ final class GuestProgram implements AutoCloseable {
         return allocator;
     }
 
-    /** Pages of a driver that uses some itself, on its own thread. */
+    /** Pages that a driver uses itself, on its own thread. Guarded by themselves. */
     HeldPages driversPages() {
         return driversPages;
     }
@@ -150,7 +147,9 @@ final class GuestProgram implements AutoCloseable {
 
     /** All pages that the paused guest holds. */
     int heldPages() {
-        return held().stream().mapToInt(HeldPages::count).sum();
+        synchronized (driversPages) {
+            return held().stream().mapToInt(HeldPages::count).sum();
+        }
     }
 
     /**
@@ -160,12 +159,15 @@ final class GuestProgram implements AutoCloseable {
      */
     List<String> verify() {
         List<String> wrong = new ArrayList<>();
-        for (HeldPages held : held()) {
-            for (int i = 0; i < held.count(); i++) {
-                try {
-                    held.check(i);
-                } catch (WrongContentException e) {
-                    wrong.add(e.getMessage());
+        // A driver is not a processor: it goes on while these stand still.
+        synchronized (driversPages) {
+            for (HeldPages held : held()) {
+                for (int i = 0; i < held.count(); i++) {
+                    try {
+                        held.check(i);
+                    } catch (WrongContentException e) {
+                        wrong.add(e.getMessage());
+                    }
                 }
             }
         }
@@ -202,11 +204,6 @@ final class GuestProgram implements AutoCloseable {
             }
         }
         processors.forEach(processor -> processor.add(new Job(Job.Kind.CHECK, 0)));
-    }
-
-    /** The bytes of memory that the program can have at all. */
-    long usableBytes() {
-        return (ram.pages() - EmbeddedRam.firstPage()) * GuestRam.PAGE;
     }
 
     @Override

@@ -110,7 +110,7 @@ final class HeldPages {
     }
 
     private long content(int page, int generation) {
-        long mixed = seed ^ (long) page << 32 ^ generation & 0xffffffffL;
+        long mixed = seed ^ ((long) page << 32) ^ (generation & 0xffffffffL);
         mixed = (mixed ^ mixed >>> 30) * 0xbf58476d1ce4e5b9L;
         mixed = (mixed ^ mixed >>> 27) * 0x94d049bb133111ebL;
         return mixed ^ mixed >>> 31;

@@ -14,12 +14,18 @@ import java.io.IOException;
  */
 record Load(long writes, long churn, long checks, boolean pressure) {
     static final long UNLIMITED = Long.MAX_VALUE;
-    static final Load IDLE = new Load(0, 0, 0, false);
+    /** Nothing is written, and everything is looked at from time to time. */
+    static final Load QUIET = new Load(0, 0, 1000, false);
 
     Load {
         if (writes < 0 || churn < 0 || checks < 0) {
             throw new IllegalArgumentException("a rate is not negative");
         }
+    }
+
+    /** Whether memory only is read, if anything. */
+    boolean isQuiet() {
+        return writes == 0 && churn == 0;
     }
 
     void save(DataOutput out) throws IOException {

@@ -1,6 +1,7 @@
 package org.exomem.conformance.embedded;
 
 import java.util.BitSet;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +27,7 @@ final class PageAllocator {
     private int lowest;
 
     private long takenBack;
+    private volatile BooleanSupplier rescue = () -> false;
 
     /** Everything that is not the drivers' is free. */
     PageAllocator(EmbeddedRam ram) {
@@ -72,6 +74,20 @@ final class PageAllocator {
         hintedCount--;
         takenBack++;
         return page;
+    }
+
+    /**
+     * Whom to ask when no pages are free.
+     *
+     * @param source returns whether there will be some soon; never waits
+     */
+    void setRescue(BooleanSupplier source) {
+        rescue = source;
+    }
+
+    /** Asks for pages when none are free. Returns whether it is worth trying again soon. */
+    boolean findsMore() {
+        return rescue.getAsBoolean();
     }
 
     synchronized void give(int page) {
@@ -138,7 +154,10 @@ final class PageAllocator {
      */
     synchronized @Nullable Run takeUnreported(int from, int block) {
         for (int first = from + block - 1 & -block; first + block <= ram.pages(); first += block) {
-            if (free.nextClearBit(first) >= first + block && reported.nextClearBit(first) < first + block) {
+            boolean acrossTheHole = first < ram.firstHighPage() && first + block > ram.firstHighPage();
+            if (!acrossTheHole
+                    && free.nextClearBit(first) >= first + block
+                    && reported.nextClearBit(first) < first + block) {
                 takeOut(first, block);
                 return new Run(first, block);
             }

@@ -8,11 +8,10 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 final class Processor {
     private static final long MOST_INSIDE = 1_000_000;
     private static final long REST = 2_000_000;
+    private static final long QUIET_REST = 20_000_000;
     private static final int AT_ONCE = 16;
     /** After a pause a processor does not make up for what it missed. */
-    private static final long MOST_MISSED = 20_000_000;
-
-    private static final long LONG = Long.MAX_VALUE / 4;
+    private static final long MOST_MISSED = 50_000_000;
 
     private final GuestProgram program;
     private final PageAllocator allocator;
@@ -24,6 +23,7 @@ final class Processor {
     private final Pace churn = new Pace();
     private final Pace checks = new Pace();
     private long jobDone;
+    private boolean waits;
     private long last = System.nanoTime();
 
     Processor(GuestProgram program, PageAllocator allocator, HeldPages held, RunGate gate, long seed) {
@@ -58,7 +58,7 @@ final class Processor {
             int throttle = program.throttle();
             long rest = ran * throttle / (100 - throttle);
             if (rest > 0 || !busy) {
-                gate.rest(Math.max(rest, busy ? 0 : program.load().equals(Load.IDLE) ? LONG : REST), calls);
+                gate.rest(Math.max(rest, busy ? 0 : isQuiet() ? QUIET_REST : REST), calls);
             }
         }
     }
@@ -70,13 +70,18 @@ final class Processor {
         }
     }
 
+    private boolean isQuiet() {
+        return jobs.isEmpty() && program.load().isQuiet();
+    }
+
     /** Does what is due, for a millisecond at most. Returns whether there is more. */
     private boolean slice(long start) throws WrongContentException {
         Job job = jobs.peek();
         while (job != null) {
+            waits = false;
             if (!work(job, start)) {
                 last = System.nanoTime();
-                return true;
+                return !waits;
             }
             jobs.remove();
             jobDone = 0;
@@ -135,6 +140,10 @@ final class Processor {
         long end = job.kind() == Job.Kind.CHECK ? held.count() : job.pages();
         while (jobDone < end) {
             if (!step(job)) {
+                if (job.kind() == Job.Kind.FILL && allocator.findsMore()) {
+                    waits = true;
+                    return false;
+                }
                 job.done().complete(false);
                 return true;
             }

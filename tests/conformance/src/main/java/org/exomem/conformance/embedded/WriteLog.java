@@ -68,7 +68,8 @@ final class WriteLog implements AutoCloseable {
 
     /** Notes writes of a range, in bytes. */
     void mark(long address, long length) {
-        for (long page = address >>> PAGE_SHIFT; page <= address + length - 1 >>> PAGE_SHIFT; page++) {
+        long last = (address + length - 1) >>> PAGE_SHIFT;
+        for (long page = address >>> PAGE_SHIFT; page <= last; page++) {
             mark(page);
         }
     }

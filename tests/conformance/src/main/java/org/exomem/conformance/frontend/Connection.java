@@ -142,6 +142,11 @@ public final class Connection implements AutoCloseable {
         }
     }
 
+    /** The socket, to wait on together with others. */
+    public Fd fd() {
+        return socket.fd();
+    }
+
     /** Ends both directions; the other side sees the end of the connection. */
     public void shutdown() {
         socket.shutdown();

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Request;
+import org.exomem.vhostuser.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -184,6 +185,22 @@ public final class BalloonDriver implements AutoCloseable {
         required(statistics).await(limit);
     }
 
+    /** What becomes readable when the device gives the buffer back; null if there is no queue for statistics. */
+    public @Nullable Fd statisticsCall() {
+        return statistics == null ? null : statistics.callFd().fd();
+    }
+
+    /** Like {@link #awaitStatisticsRequest}, but only looks. */
+    public boolean statisticsAreRequested() {
+        RingDriver ring = required(statistics);
+        ring.callFd().drain();
+        if (ring.poll() != null) {
+            return true;
+        }
+        ring.resumeCalls();
+        return ring.poll() != null;
+    }
+
     // Free page hinting
 
     /**
@@ -203,12 +220,21 @@ public final class BalloonDriver implements AutoCloseable {
 
     /** Hints a range as free, in blocks of the given size; waits until the device has seen it. */
     public void hint(long address, long length, long block) throws IOException {
-        RingDriver ring = required(freePages);
+        List<Buffer> blocks = new ArrayList<>();
         for (long at = 0; at < length; at += block) {
+            blocks.add(Buffer.writable(address + at, Math.min(block, length - at)));
+        }
+        hint(blocks);
+    }
+
+    /** Hints blocks as free; waits until the device has seen them. */
+    public void hint(List<Buffer> blocks) throws IOException {
+        RingDriver ring = required(freePages);
+        for (Buffer block : blocks) {
             while (ring.free() < 2) {
                 ring.await(limit);
             }
-            ring.add(List.of(Buffer.writable(address + at, Math.min(block, length - at))));
+            ring.add(List.of(block));
             ring.kick();
         }
         while (ring.outstanding() > 0) {

@@ -1,0 +1,96 @@
+package org.exomem.backend.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import org.exomem.balloon.BalloonListener;
+import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.conformance.embedded.EmbeddedGuest;
+import org.exomem.conformance.embedded.EmbeddedOptions;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** All that exomem asks of a VMM, asked of the embedded one. */
+@Timeout(60)
+class EmbeddedVmmOverQmpTest {
+    private static final long SIZE = 64 << 20;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aGuestIsMovedWithItsDeviceTakenOutAndPutInAgain() throws Exception {
+        Path socket = folder.resolve("balloon");
+        try (EventLoop loop = new EventLoop("test");
+                Endpoint endpoint = Endpoint.listen(
+                        socket,
+                        new VirtioBalloon(BalloonOptions.defaults(), new Deaf(), new PageFeed(64), loop),
+                        loop,
+                        new Deaf());
+                EmbeddedGuest source = EmbeddedGuest.start(options("a").withBalloon(socket));
+                EmbeddedGuest destination = EmbeddedGuest.start(options("b").thatIsIncoming());
+                QmpVmm here = QmpVmm.connect(source.options().qmp());
+                QmpVmm there = QmpVmm.connect(destination.options().qmp())) {
+            assertThat(endpoint).isNotNull();
+            source.work(20 << 20, 0);
+            GuestRamFile ram = here.ram().getFirst();
+            assertThat(ram.path()).isEqualTo(source.options().ram());
+            assertThat(ram.size()).isEqualTo(SIZE);
+            assertThat(here.dirtyLog()).contains(folder.resolve("a.log"));
+            assertThat(here.devices(Set.of(folder.resolve("another")))).isEmpty();
+            PluggedDevice device = here.devices(Set.of(socket)).getFirst();
+            assertThatThrownBy(() -> here.saveState(folder.resolve("state"))).hasMessageContaining("non-migratable");
+            here.unplug(device);
+            here.pause();
+            assertThat(here.isRunning()).isFalse();
+            Files.write(destination.options().ram(), Files.readAllBytes(ram.path()), StandardOpenOption.WRITE);
+            here.saveState(folder.resolve("state"));
+            there.loadState(folder.resolve("state"));
+            assertThat(there.isRunning()).isFalse();
+            there.resume();
+            there.plug(device);
+            assertThat(there.isRunning()).isTrue();
+            assertThat(there.devices(Set.of(socket))).hasSize(1);
+            assertThat(destination.usage().held()).isEqualTo(20 << 20);
+            assertThat(destination.verify()).isEmpty();
+        }
+    }
+
+    private EmbeddedOptions options(String name) {
+        return EmbeddedOptions.of(folder.resolve(name), SIZE, folder.resolve(name + ".qmp"))
+                .withLog(folder.resolve(name + ".log"));
+    }
+
+    /** Is not interested. */
+    private static final class Deaf implements BalloonListener, EndpointListener {
+        @Override
+        public void actualChanged(long actual) {}
+
+        @Override
+        public void statisticsUpdated() {}
+
+        @Override
+        public void hintingChanged(HintingState state) {}
+
+        @Override
+        public void connected() {}
+
+        @Override
+        public void disconnected(String reason) {}
+
+        @Override
+        public void fault(FaultKind kind, String message) {}
+    }
+}

@@ -1,0 +1,326 @@
+package org.exomem.conformance.embedded;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.BitSet;
+import java.util.concurrent.Callable;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.StatisticsTag;
+import org.exomem.conformance.BalloonBackEnd;
+import org.exomem.conformance.embedded.EmbeddedOptions.Hints;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The embedded guest with exomem's balloon. */
+@Timeout(60)
+class EmbeddedBalloonTest {
+    private static final long MIB = 1 << 20;
+    private static final long SIZE = 64 * MIB;
+    private static final long PROGRAMS = SIZE - EmbeddedRam.DRIVER_BYTES;
+    private static final long PAGE = 4096;
+
+    @TempDir
+    Path folder;
+
+    Path memory;
+    BalloonBackEnd backEnd;
+
+    @BeforeEach
+    void start() throws Exception {
+        memory = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-embedded");
+        backEnd = new BalloonBackEnd(folder.resolve("balloon"));
+        backEnd.feed.open();
+    }
+
+    @AfterEach
+    void end() throws Exception {
+        backEnd.close();
+        try (var files = Files.list(memory)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(memory);
+    }
+
+    private EmbeddedOptions options() {
+        return EmbeddedOptions.of(memory.resolve("ram"), SIZE, folder.resolve("qmp"))
+                .withLog(memory.resolve("log"))
+                .withBalloon(backEnd.socket);
+    }
+
+    private static QmpClient client(EmbeddedGuest guest) throws Exception {
+        return new QmpClient(guest.options().qmp());
+    }
+
+    private void awaitThat(Callable<Boolean> condition) {
+        await().atMost(Duration.ofSeconds(10))
+                .pollDelay(Duration.ZERO)
+                .pollInterval(Duration.ofMillis(2))
+                .until(() -> backEnd.onLoop(condition));
+    }
+
+    /** The pages that were hinted up to now, by their guest addresses. */
+    private BitSet hinted() {
+        BitSet pages = new BitSet();
+        PageFeed.Listener listener = (kind, session, address, length) -> {
+            if (kind == PageFeed.Kind.HINTED) {
+                pages.set((int) (address / PAGE), (int) ((address + length) / PAGE));
+            }
+        };
+        while (backEnd.feed.drain(listener, 1000) > 0) {
+            // Until nothing is left.
+        }
+        return pages;
+    }
+
+    private void awaitHinting(HintingState state) {
+        awaitThat(() -> backEnd.balloon.freePages().state() == state);
+    }
+
+    @ParameterizedTest(name = "{0} MiB below the hole")
+    @ValueSource(longs = {64, 23})
+    void theBalloonFollowsWhatIsAskedForAndTheGuestLosesNothing(long low) throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options().withLow(low * MIB));
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 8 * MIB + ", 'writes': 10000, 'churn': 10000, 'checks': 10000}");
+            for (long pages : new long[] {5000, 12000, 777, 0}) {
+                backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(pages));
+                awaitThat(() -> backEnd.balloon.actual() == pages);
+                assertThat(backEnd.onLoop(backEnd.balloon::pagesInBalloon)).isEqualTo(pages);
+                assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+            }
+            backEnd.runOnLoop(backEnd.balloon::requestStatistics);
+            awaitThat(() -> backEnd.balloon.statistics().values().size() == 10);
+            assertThat(backEnd.onLoop(backEnd.balloon::statistics).values())
+                    .containsEntry(StatisticsTag.TOTAL_MEMORY, SIZE);
+        }
+        assertThat(backEnd.faults).isEmpty();
+    }
+
+    @ParameterizedTest(name = "{0} MiB below the hole")
+    @ValueSource(longs = {64, 23})
+    void allFreePagesAreHintedAndNoOthers(long low) throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options().withLow(low * MIB));
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 40 * MIB + ", 'free': " + 30 * MIB + "}");
+            backEnd.runOnLoop(backEnd.balloon::startHinting);
+            awaitHinting(HintingState.STOPPED);
+            assertThat(backEnd.onLoop(backEnd.balloon::freePages).hintedBytes()).isEqualTo(PROGRAMS - 10 * MIB);
+            BitSet hinted = hinted();
+            assertThat(hinted.cardinality() * PAGE).isEqualTo(PROGRAMS - 10 * MIB);
+            guest.stop();
+            for (int i = 0; i < SIZE / PAGE; i++) {
+                if (guest.program().allocator().take(i)) {
+                    throw new AssertionError("page " + i + " is free, and not kept for hinting");
+                }
+            }
+            guest.cont();
+            backEnd.runOnLoop(backEnd.balloon::finishHinting);
+            await().until(() -> guest.program().allocator().take(EmbeddedRam.firstPage() + 4000));
+        }
+    }
+
+    @Test
+    void underPressureAGuestTakesHintedPagesBackAndWritesThem() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+                QmpClient qmp = client(guest);
+                SharedFile file = SharedFile.openOrCreate(options().ram(), SIZE);
+                Mapping source = Mapping.of(file, 0, SIZE);
+                SharedFile copyFile = SharedFile.memfd("copy", SIZE);
+                Mapping copy = Mapping.of(copyFile, 0, SIZE)) {
+            JsonNode log = qmp.execute("query-dirty-log");
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + ", 'churn': 1000, 'pressure': true}");
+            backEnd.runOnLoop(backEnd.balloon::startHinting);
+            awaitHinting(HintingState.STOPPED);
+            await().until(() -> qmp.execute("x-balloon").path("taken-back").asLong() > 10);
+            qmp.execute("x-load", "{'fill': " + 50 * MIB + "}");
+            assertThat(qmp.execute("x-balloon").path("taken-back").asLong()).isGreaterThan(40 * MIB / PAGE);
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+            qmp.execute("stop");
+            try (LogReader reader = new LogReader(
+                    Path.of(log.path("path").asText()),
+                    log.path("size").asLong(),
+                    source.segment(),
+                    copy.segment(),
+                    SIZE)) {
+                reader.round();
+            }
+            assertThat(source.segment().mismatch(copy.segment())).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void aGuestThatLiesHintsWhatItUsesAndItsWritesAreInTheLog() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options().withHints(Hints.LYING));
+                QmpClient qmp = client(guest);
+                SharedFile file = SharedFile.openOrCreate(options().ram(), SIZE);
+                Mapping source = Mapping.of(file, 0, SIZE);
+                SharedFile copyFile = SharedFile.memfd("copy", SIZE);
+                Mapping copy = Mapping.of(copyFile, 0, SIZE)) {
+            JsonNode log = qmp.execute("query-dirty-log");
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + ", 'writes': 10000}");
+            try (LogReader reader = new LogReader(
+                    Path.of(log.path("path").asText()),
+                    log.path("size").asLong(),
+                    source.segment(),
+                    copy.segment(),
+                    SIZE)) {
+                for (int session = 1; session <= 5; session++) {
+                    backEnd.runOnLoop(backEnd.balloon::startHinting);
+                    reader.round();
+                    awaitHinting(HintingState.STOPPED);
+                    assertThat(hinted().cardinality() * PAGE).isEqualTo(PROGRAMS);
+                    qmp.execute("stop");
+                    assertThat(reader.round()).isPositive();
+                    assertThat(source.segment().mismatch(copy.segment())).isEqualTo(-1);
+                    qmp.execute("cont");
+                    assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+                    backEnd.runOnLoop(backEnd.balloon::finishHinting);
+                }
+            }
+        }
+    }
+
+    @Test
+    void aSilentDriverDoesNotAnswerButDoesAllElse() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options().withHints(Hints.SILENT));
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + "}");
+            backEnd.runOnLoop(backEnd.balloon::startHinting);
+            backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(1000));
+            awaitThat(() -> backEnd.balloon.actual() == 1000);
+            assertThat(backEnd.onLoop(backEnd.balloon::freePages).state()).isEqualTo(HintingState.REQUESTED);
+            assertThat(qmp.execute("x-balloon").path("sessions").asLong()).isZero();
+        }
+    }
+
+    @Test
+    void aGuestWithoutFreeMemoryTakesItOutOfTheBalloon() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+                QmpClient qmp = client(guest)) {
+            backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(PROGRAMS / PAGE));
+            awaitThat(() -> backEnd.balloon.actual() == PROGRAMS / PAGE);
+            JsonNode filled = qmp.execute("x-load", "{'fill': " + 20 * MIB + "}");
+            assertThat(filled.path("held").asLong()).isEqualTo(20 * MIB);
+            awaitThat(() -> backEnd.balloon.actual() <= (PROGRAMS - 20 * MIB) / PAGE);
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+        }
+    }
+
+    @Test
+    void aStoppedGuestsDriverDoesNothingUntilItGoesOn() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + "}");
+            backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(3000));
+            for (int i = 0; i < 20; i++) {
+                qmp.execute("stop");
+                long before = backEnd.onLoop(backEnd.balloon::pagesInBalloon);
+                int target = 1000 * (i + 1) % 7000;
+                backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(target));
+                assertThat(backEnd.onLoop(backEnd.balloon::pagesInBalloon)).isEqualTo(before);
+                qmp.execute("cont");
+            }
+            awaitThat(() -> backEnd.balloon.pagesInBalloon() == 20_000 % 7000);
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+        }
+        assertThat(backEnd.faults).isEmpty();
+    }
+
+    @Test
+    void theDeviceIsTakenOutAndPutInAgain() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + ", 'churn': 1000}");
+            backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(5000));
+            awaitThat(() -> backEnd.balloon.actual() == 5000);
+            for (int times = 0; times < 3; times++) {
+                backEnd.runOnLoop(backEnd.balloon::startHinting);
+                awaitHinting(HintingState.STOPPED);
+                qmp.execute(
+                        "migrate-set-capabilities",
+                        "{'capabilities': [{'capability': 'x-ignore-shared', 'state': true}]}");
+                assertThat(qmp.refusal("migrate", "{'uri': 'file:" + folder.resolve("state") + "'}"))
+                        .contains("non-migratable");
+                String id = qmp.execute("qom-list", "{'path': '/machine/peripheral'}")
+                        .get(0)
+                        .path("name")
+                        .asText();
+                JsonNode chardev = qmp.execute("query-chardev").get(0);
+                assertThat(chardev.path("filename").asText()).isEqualTo("unix:" + backEnd.socket);
+                String label = chardev.path("label").asText();
+                assertThat(qmp.refusal("chardev-remove", "{'id': '" + label + "'}"))
+                        .contains("busy");
+                String arguments =
+                        "{'driver': 'vhost-user-test-device-pci', 'id': '" + id + "', 'bus': 'rp0', 'chardev': '"
+                                + label + "', 'virtio-id': 5, 'num_vqs': 5, 'vq_size': 128, 'config_size': 16}";
+                qmp.execute("device_del", "{'id': '" + id + "'}");
+                assertThat(qmp.await("DEVICE_DELETED").findValue("device").asText())
+                        .isEqualTo(id);
+                assertThat(qmp.execute("qom-list", "{'path': '/machine/peripheral'}"))
+                        .isEmpty();
+                qmp.execute("chardev-remove", "{'id': '" + label + "'}");
+                assertThat(qmp.execute("x-load").path("free").asLong()).isEqualTo(PROGRAMS - 10 * MIB);
+                awaitThat(() -> backEnd.balloon.pagesInBalloon() == 0);
+                qmp.execute(
+                        "chardev-add",
+                        "{'id': '" + label + "', 'backend': {'type': 'socket', 'data': {'server': false, 'addr': "
+                                + "{'type': 'unix', 'data': {'path': '" + backEnd.socket + "'}}}}}");
+                qmp.execute("device_add", arguments);
+                awaitThat(() -> backEnd.balloon.actual() == 5000);
+            }
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+        }
+        assertThat(backEnd.faults).isEmpty();
+    }
+
+    @Test
+    void freePagesAreReportedAndTheirMemoryGoesBackToTheHost() throws Exception {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+                QmpClient qmp = client(guest);
+                SharedFile file = SharedFile.openOrCreate(options().ram(), SIZE)) {
+            qmp.execute("x-load", "{'fill': " + 50 * MIB + ", 'free': " + 40 * MIB + "}");
+            // All but the pages that share a block with used ones.
+            await().atMost(Duration.ofSeconds(10)).until(() -> file.allocatedBytes() <= 10 * MIB + 4 * MIB);
+            assertThat(qmp.execute("x-load", "{'fill': " + 30 * MIB + "}")
+                            .path("held")
+                            .asLong())
+                    .isEqualTo(40 * MIB);
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+        }
+    }
+
+    @Test
+    void aBackEndThatDiesIsToldAndTheGuestGoesOn() throws Exception {
+        try (BalloonBackEnd mortal = new BalloonBackEnd(folder.resolve("mortal"));
+                EmbeddedGuest guest = EmbeddedGuest.start(options().withBalloon(mortal.socket));
+                QmpClient qmp = client(guest)) {
+            qmp.execute("x-load", "{'fill': " + 10 * MIB + ", 'churn': 1000, 'checks': 1000}");
+            mortal.runOnLoop(() -> mortal.balloon.setNumPages(5000));
+            await().until(() -> mortal.onLoop(mortal.balloon::actual) == 5000);
+            mortal.disconnect();
+            await().until(() -> qmp.execute("x-balloon").has("broken"));
+            qmp.execute("stop");
+            qmp.execute("cont");
+            assertThat(qmp.execute("x-verify").path("wrong").asInt()).isZero();
+            qmp.execute("device_del", "{'id': 'balloon0'}");
+            qmp.await("DEVICE_DELETED");
+            assertThat(qmp.execute("x-load").path("free").asLong()).isEqualTo(PROGRAMS - 10 * MIB);
+            assertThat(guest.failure()).isNull();
+        }
+    }
+}
