@@ -180,6 +180,33 @@ class ServeProcessTest {
         }
     }
 
+    @Test
+    void memoryDevicesAreServedAndTheirStateOutlivesTheProcess() throws Exception {
+        String[] words = {
+            "serve",
+            "--control",
+            path("control"),
+            "--state",
+            path("state"),
+            "--mem",
+            "vm=a,id=m0,addr=4G,size=1G,block=2M,socket=" + path("a-m0")
+        };
+        Process first = exomem(words);
+        awaitControl(first);
+        assertThat(folder.resolve("a-m0")).exists();
+        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+            client.execute("mem-resize", Json.object().put("size", 64 << 20));
+        }
+        first.destroyForcibly().waitFor();
+        awaitControl(exomem(words));
+        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+            JsonNode devices = client.execute("query-memory-devices", Json.object());
+            assertThat(devices).hasSize(1);
+            assertThat(devices.path(0).path("data").path("requested-size").asLong())
+                    .isEqualTo(64 << 20);
+        }
+    }
+
     private String path(String name) {
         return folder.resolve(name).toString();
     }

@@ -138,8 +138,7 @@ final class ServeCommand implements Callable<Integer> {
         }
         ServeConfig wanted = wanted();
         Optional<Path> controlSocket = controlPath(wanted);
-        ServeConfig checked =
-                new ServeConfig(controlSocket, wanted.balloons(), wanted.mems(), wanted.state()).checked();
+        ServeConfig checked = wanted.withControl(controlSocket).checked();
         // The signal before the first socket is there: who sees that may send it at once.
         try (BackendProcess process = new BackendProcess();
                 EndOnSignal _ = EndOnSignal.of(process)) {

@@ -59,6 +59,11 @@ public record ServeConfig(
         return new ServeConfig(other.control.or(() -> control), allBalloons, allMems, other.state.or(() -> state));
     }
 
+    /** The same, with a control socket there, or with none. */
+    public ServeConfig withControl(Optional<Path> path) {
+        return new ServeConfig(path, balloons, mems, state);
+    }
+
     /** The devices by their VMs, in the order in which the VMs are named. */
     public List<VmConfig> vms() {
         Map<String, VmConfig> vms = new LinkedHashMap<>();
@@ -77,7 +82,8 @@ public record ServeConfig(
     /** Checks what no single device can know. */
     public ServeConfig checked() throws ConfigException {
         if (balloons.isEmpty() && mems.isEmpty()) {
-            throw new ConfigException("nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH");
+            throw new ConfigException(
+                    "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device (--mem)");
         }
         Map<Object, String> users = new HashMap<>();
         control.ifPresent(path -> users.put(path.toAbsolutePath(), "the control socket"));

@@ -81,7 +81,8 @@ class ServeConfigTest {
     @Test
     void nothingToServeIsAnError() {
         assertThatThrownBy(() -> config().checked())
-                .hasMessage("nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH");
+                .hasMessage(
+                        "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device (--mem)");
     }
 
     @Test
