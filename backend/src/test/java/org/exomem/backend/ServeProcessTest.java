@@ -207,6 +207,17 @@ class ServeProcessTest {
         }
     }
 
+    @Test
+    void aPlaceForStateThatCantBeUsedIsOneLineAndExitCode1() throws Exception {
+        Path file = Files.writeString(folder.resolve("file"), "precious");
+        Process process = exomem(
+                "serve", "--control", path("control"), "--state", path("file"), "--balloon", "vm=a,socket=" + path("a"));
+        assertThat(process.waitFor()).isEqualTo(1);
+        assertThat(errors(process).lines())
+                .containsExactly("exomem: state directory " + file + " can't be used: it is no directory");
+        assertThat(file).hasContent("precious");
+    }
+
     private String path(String name) {
         return folder.resolve(name).toString();
     }

@@ -61,10 +61,17 @@ public final class KeptBalloon {
                 new PageSet());
     }
 
+    /** Makes memory of zeros, of {@link #BYTES} bytes, that of a new balloon. */
+    public static void format(MemorySegment memory) {
+        for (long place = 0; place <= POSITION; place += StoredNumber.BYTES) {
+            StoredNumber.format(memory, place);
+        }
+    }
+
     /**
      * Takes up what was kept.
      *
-     * @param memory of {@link #BYTES} bytes, aligned to 8; zeros are a new balloon
+     * @param memory of {@link #BYTES} bytes, aligned to 8
      * @param pages the pages in the balloon
      * @param whole false if pages may be in the balloon that are not in the set: then it is nobody's, to be forgotten
      * @throws CorruptBitsException if the numbers are not as they were left

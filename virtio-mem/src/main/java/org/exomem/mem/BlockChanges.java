@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
  * answered or not. It finishes it: the map at once, host memory when the front-end shares it. If the driver's first
- * request then is the same once more, it was not answered; the change is carried out again as if for the first time, so
- * that it can still fail.
+ * request then is the same once more, at the same place of the used ring, it was not answered; the change is carried out
+ * again as if for the first time, so that it can still fail.
  */
 final class BlockChanges {
     private final MemoryRegionPlan plan;
@@ -22,6 +22,9 @@ final class BlockChanges {
     private final boolean preallocate;
     /** The first request after taking over may be the last one once more, for which the driver was not answered. */
     private boolean mayComeAgain;
+    /** Where the request at hand will be answered. */
+    private int position;
+
     /** Host memory of the last change has not been seen to. */
     private boolean unfinished;
 
@@ -74,12 +77,14 @@ final class BlockChanges {
     /**
      * To be asked once for each request, before anything else is done about it.
      *
+     * @param at where in the used ring it will be answered: there the driver can't have an answer yet
      * @return true if it is the one that was begun before this process took over, and is to be carried out whatever the
      *     state of its blocks
      */
-    boolean comesAgain(int type, long first, long count) {
-        boolean again = mayComeAgain && last.is(type, first, count);
+    boolean comesAgain(int type, long first, long count, int at) {
+        boolean again = mayComeAgain && last.is(type, first, count, at);
         mayComeAgain = false;
+        position = at;
         return again;
     }
 
@@ -127,7 +132,7 @@ final class BlockChanges {
     }
 
     private void begin(int type, long first, long count) {
-        last.note(type, first, count);
+        last.note(type, first, count, position);
         unfinished = false;
     }
 

@@ -64,8 +64,17 @@ public final class KeptBlocks {
         return PLUGGED + BitStore.bytes(plan.blocks());
     }
 
+    /** Makes memory of zeros, of {@link #bytes} bytes, that of a new device. */
+    public static void format(MemorySegment memory) {
+        StoredNumber.format(memory, REQUESTED);
+        StoredNumber.format(memory, USABLE);
+        StoredNumber.format(memory, KNOWN);
+        LastChange.format(memory.asSlice(LAST, LastChange.BYTES));
+        BitStore.format(memory.asSlice(PLUGGED));
+    }
+
     /**
-     * Takes up what the memory holds; zeros are a new device.
+     * Takes up what the memory holds.
      *
      * @param memory of {@link #bytes} bytes, aligned to 8
      * @throws CorruptBitsException if it is not as it was left; nothing was changed

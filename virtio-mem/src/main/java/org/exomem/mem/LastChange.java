@@ -12,11 +12,11 @@ import org.exomem.vhostuser.memory.CorruptBitsException;
  * perhaps never answered and which then comes once more, is answered and not refused for having been carried out.
  *
  * <pre>
- *  0 valid       u64   1 if the rest counts
+ *  0 check       u64   a hash of the rest, always odd; another constant if there is no change
  *  8 type        u64
  * 16 first       u64   number of the first block
  * 24 count       u64   number of blocks
- * 32 check       u64   a hash of the three before
+ * 32 position    u64   where in the used ring the request is answered, as Virtqueue.usedPosition() has it
  * </pre>
  */
 final class LastChange {
@@ -24,11 +24,13 @@ final class LastChange {
     static final long BYTES = 40;
 
     private static final VarHandle LONG = JAVA_LONG.varHandle();
-    private static final long VALID = 0;
+    private static final long CHECK = 0;
     private static final long TYPE = 8;
     private static final long FIRST = 16;
     private static final long COUNT = 24;
-    private static final long CHECK = 32;
+    private static final long POSITION = 32;
+    /** The check of no change; not 0, so that memory that was wiped does not pass for it. */
+    private static final long NONE = 0x6e6f6368616e6765L & ~1;
 
     private final MemorySegment memory;
 
@@ -38,11 +40,18 @@ final class LastChange {
 
     /** Remembers nothing beyond this process. */
     static LastChange ofHeap() {
-        return new LastChange(MemorySegment.ofArray(new long[(int) BYTES / Long.BYTES]));
+        LastChange last = new LastChange(MemorySegment.ofArray(new long[(int) BYTES / Long.BYTES]));
+        last.forget();
+        return last;
+    }
+
+    /** Makes memory that holds nothing one that holds no change. */
+    static void format(MemorySegment memory) {
+        new LastChange(memory).forget();
     }
 
     /**
-     * Takes up what the memory holds; zeros are no change.
+     * Takes up what the memory holds.
      *
      * @param memory of {@link #BYTES} bytes, aligned to 8
      * @param blocks the number of blocks that the device has
@@ -50,8 +59,7 @@ final class LastChange {
      */
     static LastChange open(MemorySegment memory, long blocks) throws CorruptBitsException {
         LastChange last = new LastChange(memory);
-        long valid = (long) LONG.get(memory, VALID);
-        if (valid == 0) {
+        if (!last.isValid()) {
             return last;
         }
         boolean known = last.type() == GuestRequest.UNPLUG_ALL
@@ -59,17 +67,17 @@ final class LastChange {
                         && last.count() > 0
                         && last.first() >= 0
                         && last.first() <= blocks - last.count();
-        if (valid != 1 || !known || (long) LONG.get(memory, CHECK) != check(last.type(), last.first(), last.count())) {
+        if (!known || last.check() != check(last.type(), last.first(), last.count(), last.position())) {
             throw new CorruptBitsException(String.format(
-                    "the last change (type %d, %d blocks from block %d on, valid %d) can't be one of %d blocks, or does"
-                            + " not match its check",
-                    last.type(), last.count(), last.first(), valid, blocks));
+                    "the last change (type %d, %d blocks from block %d on) can't be one of %d blocks, or does not match"
+                            + " its check",
+                    last.type(), last.count(), last.first(), blocks));
         }
         return last;
     }
 
     boolean isValid() {
-        return (long) LONG.get(memory, VALID) == 1;
+        return check() != NONE;
     }
 
     /** One of {@link GuestRequest}'s constants. */
@@ -85,31 +93,40 @@ final class LastChange {
         return (long) LONG.get(memory, COUNT);
     }
 
+    private int position() {
+        return (int) (long) LONG.get(memory, POSITION);
+    }
+
+    private long check() {
+        return (long) LONG.get(memory, CHECK);
+    }
+
     /** Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none. */
-    void note(int type, long first, long count) {
-        if (is(type, first, count)) {
+    void note(int type, long first, long count, int position) {
+        if (is(type, first, count, position)) {
             return;
         }
         forget();
         LONG.setRelease(memory, TYPE, (long) type);
         LONG.setRelease(memory, FIRST, first);
         LONG.setRelease(memory, COUNT, count);
-        LONG.setRelease(memory, CHECK, check(type, first, count));
-        LONG.setRelease(memory, VALID, 1L);
+        LONG.setRelease(memory, POSITION, (long) position);
+        LONG.setRelease(memory, CHECK, check(type, first, count, position));
     }
 
-    boolean is(int type, long first, long count) {
-        return isValid() && type() == type && first() == first && count() == count;
+    boolean is(int type, long first, long count, int position) {
+        return isValid() && type() == type && first() == first && count() == count && position() == position;
     }
 
     void forget() {
-        LONG.setRelease(memory, VALID, 0L);
+        LONG.setRelease(memory, CHECK, NONE);
     }
 
-    private static long check(long type, long first, long count) {
+    private static long check(long type, long first, long count, long position) {
         long h = (type + 1) * 0x9e3779b97f4a7c15L
                 ^ (first + 1) * 0xc2b2ae3d27d4eb4fL
-                ^ (count + 1) * 0x165667b19e3779f9L;
-        return (h ^ h >>> 29) * 0xd6e8feb86659fd93L;
+                ^ (count + 1) * 0x165667b19e3779f9L
+                ^ (position + 1) * 0x27d4eb2f165667c5L;
+        return (h ^ h >>> 29) * 0xd6e8feb86659fd93L | 1;
     }
 }

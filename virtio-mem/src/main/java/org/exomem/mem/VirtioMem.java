@@ -283,7 +283,7 @@ public final class VirtioMem implements VhostUserDevice {
         long before = blocks.plugged();
         while (queue.pop(chain)) {
             request.read(chain);
-            boolean again = comesAgain();
+            boolean again = comesAgain(queue.usedPosition());
             BlockMap.State state = BlockMap.State.PLUGGED;
             Answer answer;
             if (request.type() == GuestRequest.STATE) {
@@ -300,12 +300,12 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private boolean comesAgain() {
+    private boolean comesAgain(int position) {
         if (request.type() == GuestRequest.UNPLUG_ALL) {
-            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0);
+            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0, position);
         }
         boolean aligned = (request.address() & plan.blockSize() - 1) == 0;
-        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks());
+        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks(), position);
     }
 
     private Answer change(GuestMemory memory, boolean again) {

@@ -48,6 +48,7 @@ class BlockMapTest {
     void aMapTakesUpWhatItsMemoryHolds() throws Exception {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(BitStore.bytes(70), 8);
+            BitStore.format(memory);
             new BlockMap(BitStore.open(memory, 70), 70).set(60, 10, true);
             BlockMap again = new BlockMap(BitStore.open(memory, 70), 70);
             assertThat(again.plugged()).isEqualTo(10);

@@ -2,6 +2,7 @@ package org.exomem.backend.state;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -47,17 +48,18 @@ public final class BalloonStateFile implements KeptState {
     private final KeptBalloon kept;
     private final Consumer<String> hostFault;
 
-    private BalloonStateFile(StateFile file, Consumer<String> hostFault) throws IOException, CorruptBitsException {
+    private BalloonStateFile(StateFile file, MapMode mode, Consumer<String> hostFault)
+            throws IOException, CorruptBitsException {
         this.file = file;
         this.hostFault = hostFault;
-        MemorySegment front = file.map(0, FIRST_CHUNK);
+        MemorySegment front = file.map(mode, 0, FIRST_CHUNK);
         this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of a set that is not complete");
         this.size = StoredNumber.open(front, SIZE, "the size that the guest is to have");
         this.present = BitStore.open(front.asSlice(CHUNKS, BitStore.bytes(MOST_CHUNKS)), MOST_CHUNKS);
         Map<Integer, BitStore> chunks = new HashMap<>();
         for (int i = 0; i < MOST_CHUNKS; i++) {
             if (isPresent(i)) {
-                chunks.put(i, openChunk(i));
+                chunks.put(i, openChunk(i, mode));
             }
         }
         PageSet pages = new PageSet(chunks, this::addChunk);
@@ -67,9 +69,11 @@ public final class BalloonStateFile implements KeptState {
 
     /** @param hostFault is told if there is no room for the state of a part of the guest */
     static BalloonStateFile open(Path path, String vm, Consumer<String> hostFault) throws IOException {
-        StateFile file = StateFile.open(path, StateHeader.ofBalloon(vm), FIRST_CHUNK);
+        StateFile file = StateFile.open(path, StateHeader.ofBalloon(vm), FIRST_CHUNK, BalloonStateFile::format);
         try {
-            return new BalloonStateFile(file, hostFault);
+            // First on a copy: what is found damaged late must not be left with what was set right before.
+            new BalloonStateFile(file, MapMode.PRIVATE, hostFault);
+            return new BalloonStateFile(file, MapMode.READ_WRITE, hostFault);
         } catch (CorruptBitsException e) {
             file.close();
             throw StateFileException.damaged(path, String.valueOf(e.getMessage()));
@@ -79,13 +83,20 @@ public final class BalloonStateFile implements KeptState {
         }
     }
 
+    private static void format(MemorySegment front) {
+        KeptBalloon.format(front);
+        StoredNumber.format(front, INCOMPLETE);
+        StoredNumber.format(front, SIZE);
+        BitStore.format(front.asSlice(CHUNKS));
+    }
+
     private boolean isPresent(int chunk) {
         return (present.word(chunk / BitStore.WORD_BITS) >>> chunk & 1) != 0;
     }
 
-    private BitStore openChunk(int chunk) throws IOException, CorruptBitsException {
+    private BitStore openChunk(int chunk, MapMode mode) throws IOException, CorruptBitsException {
         try {
-            return BitStore.open(file.map(offset(chunk), CHUNK_BYTES), PageSet.CHUNK_PAGES);
+            return BitStore.open(file.map(mode, offset(chunk), CHUNK_BYTES), PageSet.CHUNK_PAGES);
         } catch (CorruptBitsException e) {
             throw new CorruptBitsException("pages of guest addresses from " + chunk + " GiB on: " + e.getMessage());
         }
@@ -101,7 +112,8 @@ public final class BalloonStateFile implements KeptState {
                 throw new IOException("a balloon's pages end at 16 TiB");
             }
             file.zero(offset(chunk), CHUNK_STRIDE);
-            BitStore store = openChunk(chunk);
+            BitStore.format(file.map(MapMode.READ_WRITE, offset(chunk), CHUNK_BYTES));
+            BitStore store = openChunk(chunk, MapMode.READ_WRITE);
             // Last, so that a chunk that there is has its room.
             long word = chunk / BitStore.WORD_BITS;
             present.setWord(word, present.word(word) | 1L << chunk);

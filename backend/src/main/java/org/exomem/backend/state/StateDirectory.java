@@ -18,8 +18,8 @@ public record StateDirectory(Path path) {
      * The state of a VM's balloon.
      *
      * @param hostFault is told, on the thread that uses the balloon, if there is no room for more state
-     * @throws StateFileException if there is one that can't be used: in use, damaged, or another device's
-     * @throws IOException if the file system refuses
+     * @throws StateFileException if there is one that can't be used: in use, damaged, or another device's; or if the file
+     *     system refuses
      */
     public BalloonStateFile balloon(String vm, Consumer<String> hostFault) throws IOException {
         return BalloonStateFile.open(file(name(vm) + ".balloon.state"), vm, hostFault);
@@ -37,7 +37,11 @@ public record StateDirectory(Path path) {
     }
 
     private Path file(String name) throws IOException {
-        Files.createDirectories(path);
+        try {
+            Files.createDirectories(path);
+        } catch (IOException e) {
+            throw StateFileException.ofDirectory(path, e);
+        }
         return path.resolve(name);
     }
 

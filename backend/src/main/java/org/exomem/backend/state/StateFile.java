@@ -1,5 +1,6 @@
 package org.exomem.backend.state;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
@@ -11,14 +12,19 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +39,8 @@ final class StateFile implements AutoCloseable {
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final Logger LOG = LoggerFactory.getLogger(StateFile.class);
     private static final int ZEROS = 1 << 16;
+    /** How the names of files end that are being made. */
+    private static final String UNFINISHED = ".new";
     /**
      * The files that this process has open. Linux forgets the locks of a process on a file as soon as it closes any
      * descriptor of it, so a second one must not even be opened.
@@ -50,24 +58,33 @@ final class StateFile implements AutoCloseable {
     }
 
     /**
-     * Opens the file of a device, or makes one whose body is all zeros.
+     * Opens the file of a device, or makes one.
      *
      * @param path absolute
      * @param bodyBytes the least that the body must have, and what a new one has
+     * @param format makes a new body, of zeros, that of a new device
      * @throws StateFileException if the file is in use, or not this device's; it is left as it is
      * @throws IOException if the file system refuses
      */
-    static StateFile open(Path path, StateHeader header, long bodyBytes) throws IOException {
+    static StateFile open(Path path, StateHeader header, long bodyBytes, Consumer<MemorySegment> format)
+            throws IOException {
         Path real = path.toAbsolutePath().normalize();
         if (!OPEN.add(real)) {
-            throw new StateFileException(path, "it is in use by another device of this process");
+            throw StateFileException.inUseHere(path);
         }
         StateFile file = null;
         try {
             while (file == null) {
-                file = Files.exists(path) ? existing(path, header, bodyBytes) : create(path, header, bodyBytes);
+                file = Files.exists(path, NOFOLLOW_LINKS)
+                        ? existing(path, header, bodyBytes)
+                        : create(path, header, bodyBytes, format);
             }
+            removeUnfinished(path);
             return file;
+        } catch (StateFileException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new StateFileException(path, "it can't be used: " + StateFileException.reason(e), e);
         } finally {
             if (file == null) {
                 OPEN.remove(real);
@@ -75,8 +92,17 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    private static StateFile existing(Path path, StateHeader header, long bodyBytes) throws IOException {
-        FileChannel channel = FileChannel.open(path, READ, WRITE);
+    /** Null if it is gone by now. */
+    private static @Nullable StateFile existing(Path path, StateHeader header, long bodyBytes) throws IOException {
+        if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
+            throw StateFileException.notPlain(path);
+        }
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(path, READ, WRITE, NOFOLLOW_LINKS);
+        } catch (NoSuchFileException e) {
+            return null;
+        }
         try {
             lock(path, channel);
             long size = channel.size();
@@ -91,7 +117,6 @@ final class StateFile implements AutoCloseable {
                 throw StateFileException.damaged(
                         path, "it has " + size + " bytes instead of " + (StateHeader.BYTES + bodyBytes));
             }
-            Files.deleteIfExists(beside(path));
             return new StateFile(path, channel);
         } catch (IOException | RuntimeException e) {
             channel.close();
@@ -99,47 +124,67 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    /** Makes the file beside its place and puts it there when it is complete; null if it is to be looked for once more. */
-    private static @Nullable StateFile create(Path path, StateHeader header, long bodyBytes) throws IOException {
-        Path beside = beside(path);
-        // What a process left that was killed here may have two names already: it must not be written to.
-        Files.deleteIfExists(beside);
-        FileChannel channel;
-        try {
-            channel = FileChannel.open(beside, Set.of(CREATE_NEW, READ, WRITE), OWNER_ONLY);
-        } catch (FileAlreadyExistsException e) {
-            return null;
-        }
+    /**
+     * Makes the file beside its place, under a name that nobody else uses, and puts it there when it is complete. Null if
+     * somebody else was faster, and it is to be looked for once more.
+     */
+    private static @Nullable StateFile create(
+            Path path, StateHeader header, long bodyBytes, Consumer<MemorySegment> format) throws IOException {
+        Path beside = path.resolveSibling(unfinishedPrefix(path) + UUID.randomUUID() + UNFINISHED);
+        FileChannel channel = FileChannel.open(beside, Set.of(CREATE_NEW, READ, WRITE), OWNER_ONLY);
         try {
             lock(path, channel);
             StateFile file = new StateFile(path, channel);
             file.fresh = true;
             // Written and not left as a hole: a store to a page that the disk has no room for would be a fatal signal.
             file.zero(0, bodyBytes);
+            format.accept(file.map(MapMode.READ_WRITE, 0, bodyBytes));
             writeAll(channel, header.encode(), 0);
             // A link does not replace what another process has put there meanwhile, as a rename would.
             Files.createLink(path, beside);
-            Files.deleteIfExists(beside);
             return file;
         } catch (FileAlreadyExistsException | NoSuchFileException e) {
             channel.close();
-            Files.deleteIfExists(beside);
             return null;
         } catch (IOException | RuntimeException e) {
             channel.close();
             throw e;
+        } finally {
+            Files.deleteIfExists(beside);
         }
     }
 
-    private static Path beside(Path path) {
-        return path.resolveSibling("." + path.getFileName() + ".new");
+    private static String unfinishedPrefix(Path path) {
+        return "." + path.getFileName() + ".";
+    }
+
+    /**
+     * Removes what processes left that were killed while they made the file. One that is still at it finds its own gone,
+     * and then this one in use.
+     */
+    private static void removeUnfinished(Path path) throws IOException {
+        String prefix = unfinishedPrefix(path);
+        Path folder = Objects.requireNonNull(path.toAbsolutePath().getParent());
+        try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, other -> {
+            String name = String.valueOf(other.getFileName());
+            return name.startsWith(prefix) && name.endsWith(UNFINISHED);
+        })) {
+            for (Path one : left) {
+                Files.deleteIfExists(one);
+            }
+        }
     }
 
     private static void lock(Path path, FileChannel channel) throws IOException {
-        if (channel.tryLock() == null) {
-            throw new StateFileException(
-                    path,
-                    "it is in use by another process. Two processes can't serve one device: end the other one first");
+        try {
+            if (channel.tryLock() == null) {
+                throw new StateFileException(
+                        path,
+                        "it is in use by another process. Two processes can't serve one device: end the other one first");
+            }
+        } catch (OverlappingFileLockException e) {
+            // The same file under two names.
+            throw StateFileException.inUseHere(path);
         }
     }
 
@@ -157,13 +202,17 @@ final class StateFile implements AutoCloseable {
         return channel.size() - StateHeader.BYTES;
     }
 
-    /** A part of the body, which must be in the file. Offset and length in bytes. */
-    MemorySegment map(long offset, long length) throws IOException {
+    /**
+     * A part of the body, which must be in the file. Offset and length in bytes.
+     *
+     * @param mode {@code PRIVATE} for a copy that can be tried out
+     */
+    MemorySegment map(MapMode mode, long offset, long length) throws IOException {
         if (length > bodyBytes() - offset) {
             throw StateFileException.damaged(
                     path, "it ends at " + channel.size() + ", within a part that it says it has");
         }
-        return channel.map(MapMode.READ_WRITE, StateHeader.BYTES + offset, length, arena);
+        return channel.map(mode, StateHeader.BYTES + offset, length, arena);
     }
 
     /** Makes a part of the body zeros, and room for it on the file system. Offset and length in bytes. */

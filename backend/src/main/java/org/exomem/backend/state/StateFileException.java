@@ -1,6 +1,10 @@
 package org.exomem.backend.state;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** A state file can't be used; the message says which, why, and what to do. */
@@ -11,8 +15,39 @@ public final class StateFileException extends IOException {
         super("state file " + file + ": " + what);
     }
 
+    private StateFileException(String what, Throwable cause) {
+        super(what, cause);
+    }
+
     StateFileException(Path file, String what, Throwable cause) {
         super("state file " + file + ": " + what, cause);
+    }
+
+    /** The directory of all state files can't be used. */
+    static StateFileException ofDirectory(Path directory, IOException cause) {
+        String why = cause instanceof FileAlreadyExistsException ? "it is no directory" : reason(cause);
+        return new StateFileException("state directory " + directory + " can't be used: " + why, cause);
+    }
+
+    static StateFileException inUseHere(Path file) {
+        return new StateFileException(file, "it is in use by another device of this process");
+    }
+
+    static StateFileException notPlain(Path file) {
+        return new StateFileException(
+                file,
+                "it is a directory, a link or a device, and no plain file. It is left as it is. Move it away, or use another"
+                        + " directory for state");
+    }
+
+    /** What the file system says, without the path. */
+    static String reason(IOException e) {
+        return switch (e) {
+            case AccessDeniedException _ -> "permission denied";
+            case NoSuchFileException _ -> "it is not there";
+            case FileSystemException other when other.getReason() != null -> other.getReason();
+            default -> String.valueOf(e.getMessage());
+        };
     }
 
     static StateFileException damaged(Path file, String what) {

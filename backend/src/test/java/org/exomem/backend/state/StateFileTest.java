@@ -2,6 +2,7 @@ package org.exomem.backend.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -9,10 +10,13 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -21,6 +25,8 @@ import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -163,7 +169,7 @@ class StateFileTest {
     @Test
     void aFileThatDidNotGetDoneIsNoFile() throws IOException {
         Files.delete(file);
-        Files.write(folder.resolve("state/.vm.dimm.mem.state.new"), new byte[100]);
+        Files.write(folder.resolve("state/.vm.dimm.mem.state.1.new"), new byte[100]);
         try (MemoryStateFile fresh = state.memory("vm", "dimm", PLAN)) {
             assertThat(fresh.isNew()).isTrue();
         }
@@ -173,7 +179,7 @@ class StateFileTest {
     @Test
     void aFileThatTheOperatorMovedAwayIsNeverTouchedAgain() throws IOException {
         // As a process leaves it that is killed between giving the file its name and taking the first one away.
-        Files.createLink(folder.resolve("state/.vm.dimm.mem.state.new"), file);
+        Files.createLink(folder.resolve("state/.vm.dimm.mem.state.1.new"), file);
         Path away = folder.resolve("away");
         Files.move(file, away);
         byte[] before = Files.readAllBytes(away);
@@ -181,6 +187,77 @@ class StateFileTest {
             device(fresh.kept()).request(2 * MIB);
         }
         assertThat(Files.readAllBytes(away)).isEqualTo(before);
+    }
+
+    @Test
+    void oneFileUnderTwoNamesServesOneDevice() throws IOException {
+        try (MemoryStateFile _ = state.memory("vm", "dimm", PLAN)) {
+            Files.createLink(folder.resolve("state/vm.m1.mem.state"), file);
+            assertThatThrownBy(() -> state.memory("vm", "m1", PLAN))
+                    .isInstanceOf(StateFileException.class)
+                    .hasMessageContaining("in use by another device of this process");
+        }
+    }
+
+    @Test
+    void whatIsNoPlainFileIsRefusedAndLeftAsItIs() throws IOException {
+        Path directory = Files.createDirectory(folder.resolve("state/a.dimm.mem.state"));
+        Path nowhere = Files.createSymbolicLink(folder.resolve("state/b.dimm.mem.state"), folder.resolve("nowhere"));
+        Path device = Files.createSymbolicLink(folder.resolve("state/c.dimm.mem.state"), Path.of("/dev/zero"));
+        Path other = Files.createSymbolicLink(folder.resolve("state/d.dimm.mem.state"), file);
+        for (String vm : List.of("a", "b", "c", "d")) {
+            assertThatThrownBy(() -> state.memory(vm, "dimm", PLAN))
+                    .isInstanceOf(StateFileException.class)
+                    .hasMessageContaining(vm + ".dimm.mem.state: it is a directory, a link or a device");
+        }
+        assertThat(directory).isEmptyDirectory();
+        assertThat(nowhere).isSymbolicLink();
+        assertThat(folder.resolve("nowhere")).doesNotExist();
+        assertThat(device).isSymbolicLink();
+        assertThat(other).isSymbolicLink();
+    }
+
+    @Test
+    void aFileThatMayNotBeWrittenIsRefused() throws IOException {
+        assumeFalse(System.getProperty("user.name").equals("root"), "root may write everything");
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "permission denied");
+    }
+
+    @Test
+    void aDirectoryThatIsNoneIsRefused() {
+        assertThatThrownBy(() -> new StateDirectory(file).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessage("state directory " + file + " can't be used: it is no directory");
+        assertThatThrownBy(() -> new StateDirectory(file.resolve("deeper")).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessageContaining("state directory " + file.resolve("deeper") + " can't be used: ");
+        assertThatThrownBy(() -> new StateDirectory(Path.of("/proc/nowhere")).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessageContaining("state directory /proc/nowhere can't be used: ");
+    }
+
+    @RepeatedTest(3)
+    void ofTwoProcessesThatStartTogetherOneServes(RepetitionInfo round) {
+        Path shared = folder.resolve("shared" + round.getCurrentRepetition());
+        List<CompletableFuture<Optional<DevicesProcess>>> both = Stream.of("one", "two")
+                .map(name -> CompletableFuture.supplyAsync(() -> started(shared, folder.resolve(name))))
+                .toList();
+        List<DevicesProcess> serving = both.stream()
+                .map(CompletableFuture::join)
+                .flatMap(Optional::stream)
+                .toList();
+        serving.forEach(DevicesProcess::close);
+        assertThat(serving).hasSize(1);
+    }
+
+    private static Optional<DevicesProcess> started(Path state, Path sockets) {
+        try {
+            Files.createDirectories(sockets);
+            return Optional.of(new DevicesProcess(state, sockets, 1));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
     @ParameterizedTest
@@ -224,7 +301,7 @@ class StateFileTest {
         int map = HEADER + 128;
         int end = map + 64 + (int) PLAN.blocks() / 8;
         for (int at = HEADER; at < end; at++) {
-            boolean number = at < HEADER + 16;
+            boolean number = at < HEADER + 24 || at >= HEADER + 64 && at < HEADER + 64 + 8;
             boolean digestOrWord = at >= map && at < map + 8 || at >= map + 64;
             if (number || digestOrWord) {
                 byte[] bent = good.clone();
@@ -235,10 +312,22 @@ class StateFileTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {0, 8, 16, 64, 128})
+    void aPartThatWasWipedIsNoNewBeginning(int part) throws IOException {
+        byte[] bent = Files.readAllBytes(file);
+        Arrays.fill(bent, HEADER + part, HEADER + part + 8, (byte) 0);
+        Files.write(file, bent);
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "damaged");
+        Arrays.fill(bent, HEADER, bent.length, (byte) 0);
+        Files.write(file, bent);
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "damaged");
+    }
+
     @Test
     void aLastChangeThatCantBeIsRefused() throws IOException {
         byte[] bent = Files.readAllBytes(file);
-        bent[HEADER + 64] = 1;
+        bent[HEADER + 64] ^= 1;
         bent[HEADER + 64 + 8] = 1;
         bent[HEADER + 64 + 24] = 5;
         Files.write(file, bent);
@@ -255,6 +344,11 @@ class StateFileTest {
             bent[HEADER + at] ^= 0x10;
             Files.write(file, bent);
             assertRefused(() -> state.balloon("vm", reason -> {}), "damaged");
+            Arrays.fill(bent, HEADER + (at & -8), HEADER + (at & -8) + 8, (byte) 0);
+            if (at < 192) {
+                Files.write(file, bent);
+                assertRefused(() -> state.balloon("vm", reason -> {}), "damaged");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ import java.lang.invoke.VarHandle;
  * opens them again can tell whether they are as they were left. Not thread-safe.
  *
  * <pre>
- *  0 digest     u64   sum of a hash of every word that is not 0
+ *  0 digest     u64   a constant, and a hash of every word that is not 0
  *  8 changing   u64   1 + index of the word that is being changed, 0 if none is
  * 16 before     u64   that word as it was
  * 24 after      u64   that word as it will be
@@ -32,6 +32,8 @@ public final class BitStore {
     private static final long BEFORE = 16;
     private static final long AFTER = 24;
     private static final long HEADER = 64;
+    /** The digest of a store of zeros; not 0, so that memory that was wiped is no store. */
+    private static final long NOTHING = 0x65786f6d656d6273L;
 
     private final MemorySegment memory;
     private final long words;
@@ -53,18 +55,25 @@ public final class BitStore {
     /** A store of this process only, all bits 0. */
     public static BitStore ofHeap(long bits) {
         long longs = bytes(bits) / Long.BYTES;
-        return new BitStore(MemorySegment.ofArray(new long[Math.toIntExact(longs)]), words(bits));
+        MemorySegment memory = MemorySegment.ofArray(new long[Math.toIntExact(longs)]);
+        format(memory);
+        return new BitStore(memory, words(bits));
+    }
+
+    /** Makes memory of zeros a store of zeros. */
+    public static void format(MemorySegment memory) {
+        LONG.setRelease(memory, DIGEST, NOTHING);
     }
 
     /**
-     * Takes up what the memory holds; memory of zeros is a store of zeros.
+     * Takes up what the memory holds.
      *
      * @param memory of at least {@link #bytes} bytes, aligned to 8
      * @throws CorruptBitsException if the bits are not as they were left; nothing was changed
      */
     public static BitStore open(MemorySegment memory, long bits) throws CorruptBitsException {
         BitStore store = new BitStore(memory, words(bits));
-        long sum = 0;
+        long sum = NOTHING;
         for (long i = 0; i < store.words; i++) {
             sum += hash(i, store.word(i));
         }
@@ -128,7 +137,7 @@ public final class BitStore {
         LONG.setRelease(memory, CHANGING, 0L);
     }
 
-    /** 0 for a word of zeros, so that memory that was never written needs no digest. */
+    /** 0 for a word of zeros, so that the digest of a store of zeros does not depend on its size. */
     static long hash(long index, long word) {
         if (word == 0) {
             return 0;

@@ -10,8 +10,8 @@ import java.lang.invoke.VarHandle;
  * shows whether it is as it was left. Not thread-safe.
  *
  * <pre>
- * 0 value   u32
- * 4 check   u32   a hash of value and place, never 0; 8 bytes of zeros are no number
+ * 0 value   u32   0 if the number is not set
+ * 4 check   u32   a hash of value and place, another one if the number is not set; never 0
  * </pre>
  */
 public final class StoredNumber {
@@ -30,7 +30,14 @@ public final class StoredNumber {
 
     /** A number of this process only, not set. */
     public static StoredNumber ofHeap() {
-        return new StoredNumber(MemorySegment.ofArray(new long[1]), 0);
+        StoredNumber number = new StoredNumber(MemorySegment.ofArray(new long[1]), 0);
+        number.forget();
+        return number;
+    }
+
+    /** Puts a number that is not set into memory where none was. */
+    public static void format(MemorySegment memory, long place) {
+        new StoredNumber(memory.asSlice(place, BYTES), place).forget();
     }
 
     /**
@@ -51,7 +58,7 @@ public final class StoredNumber {
     }
 
     public boolean isSet() {
-        return word() != 0;
+        return word() != unset();
     }
 
     /** The number, all 32 bits of it; 0 if it is not set. */
@@ -66,7 +73,7 @@ public final class StoredNumber {
 
     /** Makes it not set. */
     public void forget() {
-        LONG.setRelease(memory, 0L, 0L);
+        LONG.setRelease(memory, 0L, unset());
     }
 
     private long word() {
@@ -75,7 +82,15 @@ public final class StoredNumber {
 
     private long encode(int value) {
         long unsigned = Integer.toUnsignedLong(value);
-        long check = BitStore.hash(place, unsigned + 1) | 1;
-        return check << Integer.SIZE | unsigned;
+        return check(unsigned + 1) | unsigned;
+    }
+
+    /** No value has this check, and memory that was never written, or was wiped, does not have it either. */
+    private long unset() {
+        return check(-1);
+    }
+
+    private long check(long of) {
+        return (BitStore.hash(place, of) | 1) << Integer.SIZE;
     }
 }

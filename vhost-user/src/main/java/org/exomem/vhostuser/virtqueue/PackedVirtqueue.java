@@ -186,6 +186,11 @@ public final class PackedVirtqueue extends Virtqueue {
     }
 
     @Override
+    public int usedPosition() {
+        return PackedPosition.bits(usedSlot, usedWrap);
+    }
+
+    @Override
     public boolean isAtStart() {
         return availableSlot == 0 && availableWrap && !recovered;
     }

@@ -158,6 +158,11 @@ public final class SplitVirtqueue extends Virtqueue {
     }
 
     @Override
+    public int usedPosition() {
+        return usedIndex & INDEX_MASK;
+    }
+
+    @Override
     public boolean isAtStart() {
         return nextAvailable == 0 && (inflight == null || !inflight.isRecovered());
     }

@@ -110,6 +110,13 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract int base();
 
     /**
+     * Where the next chain that is pushed is told to the driver. It is in the ring, not with the device: the device that
+     * takes over finds it where the one before it has pushed its last chain. It comes round again after 65536 chains
+     * (split) or two laps (packed).
+     */
+    public abstract int usedPosition();
+
+    /**
      * True if the queue stands where a driver starts a new one, and in-flight memory does not show that it has been in use.
      */
     public abstract boolean isAtStart();

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
+import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
@@ -32,6 +33,7 @@ class EveryStoreTest {
     private static final MemoryRegionPlan PLAN = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, OptionalInt.empty());
     // Numbers of words in the body.
     private static final int LAST = 8;
+    private static final long NO_CHANGE = 0x6e6f6368616e6764L;
     private static final int DIGEST = 16;
     private static final int CHANGING = 17;
     private static final int BEFORE = 18;
@@ -60,6 +62,12 @@ class EveryStoreTest {
         return new MemBackEnd(folder.resolve("mem" + processes++), kept, SIZE, false, ram);
     }
 
+    private static long[] fresh() {
+        long[] body = new long[(int) KeptBlocks.bytes(PLAN) / Long.BYTES];
+        KeptBlocks.format(MemorySegment.ofArray(body));
+        return body;
+    }
+
     /** What a device leaves that does this. */
     private long[] after(long[] body, int type, int first, int count) throws Exception {
         long[] copy = body.clone();
@@ -75,7 +83,7 @@ class EveryStoreTest {
 
     @BeforeEach
     void prepare() throws Exception {
-        long[] fresh = new long[(int) KeptBlocks.bytes(PLAN) / Long.BYTES];
+        long[] fresh = fresh();
         // Blocks that have nothing to do with it, in both words and elsewhere.
         empty = after(after(after(fresh, MemDriver.PLUG, 3, 2), MemDriver.PLUG, 75, 1), MemDriver.PLUG, 200, 3);
         plugged = after(empty, MemDriver.PLUG, FIRST, COUNT);
@@ -85,11 +93,11 @@ class EveryStoreTest {
     private static List<Store> stores(long[]... images) {
         long[] last = images[images.length - 1];
         List<Store> stores = new ArrayList<>();
-        stores.add(new Store(LAST, 0));
+        stores.add(new Store(LAST, NO_CHANGE));
         for (int i = 1; i <= 4; i++) {
             stores.add(new Store(LAST + i, last[LAST + i]));
         }
-        stores.add(new Store(LAST, 1));
+        stores.add(new Store(LAST, last[LAST]));
         for (int i = 1; i < images.length; i++) {
             for (int word = 0; word < MAP_WORDS; word++) {
                 long before = images[i - 1][MAP + word];
@@ -165,6 +173,28 @@ class EveryStoreTest {
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.state(block(FIRST), COUNT)).isEqualTo(State.PLUGGED);
             assertThat(driver.plug(block(FIRST), COUNT)).isEqualTo(Answer.ERROR);
+        }
+    }
+
+    @Test
+    void aRequestThatIsMerelyLikeTheLastOneIsNotTakenForIt() throws Exception {
+        long[] body = fresh();
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd first = process(body, ram);
+                MemDriver driver = first.connect()) {
+            // Behind another request, so that it does not stand where a new driver begins.
+            assertThat(driver.state(block(0), 1)).isEqualTo(State.UNPLUGGED);
+            assertThat(driver.plug(block(FIRST), COUNT)).isEqualTo(Answer.ACK);
+            int base = driver.device().stop().getFirst();
+            try (MemBackEnd next = process(body.clone(), ram);
+                    AttachedDevice attached = next.attach(0)) {
+                attached.start(driver.ring(), base, false);
+                assertThat(driver.plug(block(FIRST), COUNT)).isEqualTo(Answer.ERROR);
+            }
+            try (MemBackEnd next = process(body.clone());
+                    MemDriver anew = next.connect()) {
+                assertThat(anew.plug(block(FIRST), COUNT)).isEqualTo(Answer.ERROR);
+            }
         }
     }
 
