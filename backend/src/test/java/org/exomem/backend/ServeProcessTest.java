@@ -211,7 +211,13 @@ class ServeProcessTest {
     void aPlaceForStateThatCantBeUsedIsOneLineAndExitCode1() throws Exception {
         Path file = Files.writeString(folder.resolve("file"), "precious");
         Process process = exomem(
-                "serve", "--control", path("control"), "--state", path("file"), "--balloon", "vm=a,socket=" + path("a"));
+                "serve",
+                "--control",
+                path("control"),
+                "--state",
+                path("file"),
+                "--balloon",
+                "vm=a,socket=" + path("a"));
         assertThat(process.waitFor()).isEqualTo(1);
         assertThat(errors(process).lines())
                 .containsExactly("exomem: state directory " + file + " can't be used: it is no directory");

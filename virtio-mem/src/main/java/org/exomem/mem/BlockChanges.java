@@ -121,9 +121,11 @@ final class BlockChanges {
     }
 
     void unplugAll(GuestMemory memory) throws LinuxException {
+        // A process that took over has an empty map already, and perhaps could not empty the memory.
+        boolean plugged = !unfinished;
         begin(GuestRequest.UNPLUG_ALL, 0, 0);
         try {
-            discardPlugged(memory);
+            discardRuns(memory, plugged);
         } catch (LinuxException e) {
             last.forget();
             throw e;

@@ -16,6 +16,9 @@ public interface MemListener {
     /** The host could not do what a request asked for, and the driver may ask again. Told every time. */
     default void busy(String why) {}
 
+    /** A system call that a request needed has failed, for want of memory most likely. Told every time. */
+    default void hostFailed(String what) {}
+
     /** The driver has started to use the device, or has stopped. */
     default void driverChanged(boolean running) {}
 }

@@ -14,6 +14,7 @@ final class Refusals {
         WRONG_STATE("not all of its blocks are in the state that it wants to change", Answer.ERROR),
         MORE_THAN_REQUESTED("it would plug more than was requested", Answer.NACK),
         NOT_SHARED("the front-end shares no memory there, or its pages are larger than a block", Answer.BUSY),
+        MOVING("the VM is on its way to another host", Answer.BUSY),
         NO_ROOM("the host can't", Answer.BUSY);
 
         private final String text;
@@ -26,7 +27,7 @@ final class Refusals {
     }
 
     private final MemListener listener;
-    private final Set<Reason> told = EnumSet.noneOf(Reason.class);
+    private final Set<Reason> known = EnumSet.noneOf(Reason.class);
 
     Refusals(MemListener listener) {
         this.listener = listener;
@@ -38,18 +39,23 @@ final class Refusals {
     }
 
     Answer refuse(GuestRequest request, Reason reason, String detail) {
+        String why = detail.isEmpty() ? reason.text : reason.text + ": " + detail;
+        String told = request + " was answered " + reason.answer + ": " + why;
         if (reason.answer == Answer.BUSY) {
-            listener.busy(reason.text + detail);
+            listener.busy(detail.isEmpty() ? reason.text : detail);
+        }
+        if (reason == Reason.NO_ROOM) {
+            listener.hostFailed(told);
         }
         // A driver probes for the limits in the course of its work, so this reason is no news to anybody.
-        if (reason != Reason.MORE_THAN_REQUESTED && told.add(reason)) {
-            listener.refused(request + " was answered " + reason.answer + ": " + reason.text + detail);
+        if (reason != Reason.MORE_THAN_REQUESTED && known.add(reason)) {
+            listener.refused(told);
         }
         return reason.answer;
     }
 
     /** From now on everything is news again. */
     void forget() {
-        told.clear();
+        known.clear();
     }
 }

@@ -313,16 +313,11 @@ public final class VirtioMem implements VhostUserDevice {
             return switch (request.type()) {
                 case GuestRequest.PLUG -> plug(memory, again);
                 case GuestRequest.UNPLUG -> unplug(memory, again);
-                case GuestRequest.UNPLUG_ALL -> {
-                    changes.unplugAll(memory);
-                    nothingIsPlugged(memory);
-                    shrinkUsable();
-                    yield Answer.ACK;
-                }
+                case GuestRequest.UNPLUG_ALL -> unplugAll(memory, again);
                 default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
             };
         } catch (LinuxException e) {
-            return refusals.refuse(request, Reason.NO_ROOM, ": " + e.getMessage());
+            return refusals.refuse(request, Reason.NO_ROOM, String.valueOf(e.getMessage()));
         }
     }
 
@@ -334,6 +329,9 @@ public final class VirtioMem implements VhostUserDevice {
         if (!again && request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
             return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
         }
+        if (!again && memory.isLogged()) {
+            return refusals.refuse(request, Reason.MOVING);
+        }
         changes.plug(memory, firstBlock(), request.blocks());
         return Answer.ACK;
     }
@@ -343,7 +341,20 @@ public final class VirtioMem implements VhostUserDevice {
         if (reason != null) {
             return refusals.refuse(request, reason);
         }
+        if (!again && memory.isLogged()) {
+            return refusals.refuse(request, Reason.MOVING);
+        }
         changes.unplug(memory, firstBlock(), request.blocks());
+        return Answer.ACK;
+    }
+
+    private Answer unplugAll(GuestMemory memory, boolean again) throws LinuxException {
+        if (!again && memory.isLogged() && blocks.plugged() > 0) {
+            return refusals.refuse(request, Reason.MOVING);
+        }
+        changes.unplugAll(memory);
+        nothingIsPlugged(memory);
+        shrinkUsable();
         return Answer.ACK;
     }
 

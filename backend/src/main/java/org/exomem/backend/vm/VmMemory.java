@@ -12,6 +12,7 @@ import org.exomem.mem.ResizeJob;
 import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -238,6 +239,11 @@ final class VmMemory implements AutoCloseable {
             if (job != null) {
                 job.hostIsBusy(why);
             }
+        }
+
+        @Override
+        public void hostFailed(String what) {
+            events.accept(new VmEvent.Fault(config.vm(), config.id(), FaultKind.HOST, what));
         }
 
         @Override

@@ -3,6 +3,7 @@ package org.exomem.backend.control;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -139,6 +140,23 @@ class MemoryCommandsTest {
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("running");
         driver.plug(ADDRESS, 1);
         assertThat(jobOf("m0").path("outcome").asText()).isEqualTo("done");
+    }
+
+    @Test
+    void jobIsCancelledAlsoWhileNobodyIsConnected() throws Exception {
+        MemDriver first = vms.attachMemory(0, vms.ram(256 * MIB));
+        String job = resize("m0", 128 * MIB);
+        first.plug(ADDRESS, 3);
+        first.close();
+        await().atMost(Duration.ofSeconds(10))
+                .until(() -> !device(0).path("connected").asBoolean());
+        assertThat(jobOf("m0").path("status").asText()).isEqualTo("stalled");
+        ask("job-cancel", Json.object().put("id", job));
+        assertThat(jobOf("m0").path("outcome").asText()).isEqualTo("cancelled");
+        assertThat(device(0).path("requested-size").asLong()).isEqualTo(6 * MIB);
+        MemDriver next = vms.attachMemory(0, vms.ram(256 * MIB));
+        assertThat(next.config().requestedSize()).isEqualTo(6 * MIB);
+        assertThat(jobOf("m0").path("outcome").asText()).isEqualTo("cancelled");
     }
 
     @Test

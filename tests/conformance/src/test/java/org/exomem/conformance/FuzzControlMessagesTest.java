@@ -10,7 +10,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A bounded run of the fuzzer; its own main makes long ones. */
 class FuzzControlMessagesTest {
-    private static final int CONNECTIONS = 1_500;
+    private static final int CONNECTIONS = Integer.getInteger("exomem.fuzz", 1_500);
 
     @TempDir
     Path folder;

@@ -13,6 +13,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
+import org.exomem.conformance.fuzz.FuzzDeviceState;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.BalloonFeatures;
@@ -72,6 +73,24 @@ class MovedBalloonTest {
         source.runOnLoop(() -> source.balloon.setNumPages(1000));
         driver.writeActual(768);
         return driver;
+    }
+
+    @Test
+    void noStateHarmsABalloonOrLeavesItWithOneThatCantBe() throws Exception {
+        int states = Integer.getInteger("exomem.fuzz", 1_500) / 5;
+        long seed = System.nanoTime();
+        try (BalloonDriver driver = inflated(0)) {
+            driver.device().stop();
+            byte[] state = driver.device().frontEnd().saveDeviceState();
+            try (AttachedDevice moved = attach(destination, 0)) {
+                moved.frontEnd().loadDeviceState(state);
+            }
+            FuzzDeviceState fuzz = new FuzzDeviceState(destination.socket, seed);
+            fuzz.load(0, states);
+            assertThat(fuzz.accepted()).isPositive().isLessThan(states);
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError("seed " + seed, e);
+        }
     }
 
     @ParameterizedTest

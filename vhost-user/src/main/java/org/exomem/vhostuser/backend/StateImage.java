@@ -74,7 +74,10 @@ final class StateImage {
         }
         int found = image.get(LE_INT, CHECKSUM_AT);
         int expected = checksum(image);
-        if (found != expected || image.get(LE_INT, RESERVED_AT) != 0) {
+        if (image.get(LE_INT, RESERVED_AT) != 0) {
+            throw new DeviceStateException("it has " + image.get(LE_INT, RESERVED_AT) + " in a reserved field");
+        }
+        if (found != expected) {
             throw new DeviceStateException(String.format(
                     "its checksum is %#x, its content has %#x: it was damaged on the way", found, expected));
         }

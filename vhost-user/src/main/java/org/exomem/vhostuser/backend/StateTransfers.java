@@ -57,6 +57,10 @@ final class StateTransfers implements AutoCloseable {
      */
     void begin(Direction wanted, Fd channel, boolean queuesRun) throws LinuxException {
         DeviceState state = Objects.requireNonNull(device.state());
+        if (transfer == null) {
+            // What CHECK_DEVICE_STATE tells is of the last one that was asked for, begun or not.
+            succeeded = false;
+        }
         if (queuesRun) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD came while queues are started; the device must be stopped");
         }

@@ -133,6 +133,11 @@ public final class GuestMemory implements AutoCloseable {
         log = newLog;
     }
 
+    /** True while what the back-end writes is logged: the VM is on its way to another host. */
+    public boolean isLogged() {
+        return log != null;
+    }
+
     /** Tells the log, if there is one, that the back-end has written the range. Call after the write. */
     public void markDirty(long guestAddress, long length) {
         DirtyLog current = log;

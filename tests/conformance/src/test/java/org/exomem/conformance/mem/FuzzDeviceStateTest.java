@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A bounded run of the fuzzer; its own main makes long ones. */
 class FuzzDeviceStateTest {
-    private static final int STATES = 1_500;
+    private static final int STATES = Integer.getInteger("exomem.fuzz", 1_500);
 
     @TempDir
     Path folder;

@@ -73,6 +73,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
                 Features.Protocol.REPLY_ACK
                         | Features.Protocol.CONFIG
                         | Features.Protocol.BACKEND_REQ
+                        | Features.Protocol.LOG_SHMFD
                         | Features.Protocol.CONFIGURE_MEM_SLOTS
                         | Features.Protocol.DEVICE_STATE);
     }

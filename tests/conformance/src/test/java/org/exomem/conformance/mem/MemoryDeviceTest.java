@@ -10,11 +10,14 @@ import static org.exomem.conformance.mem.MemBackEnd.block;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.Config;
 import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.vhostuser.linux.SharedFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -176,6 +179,30 @@ class MemoryDeviceTest {
                 assertThat(driver.state(block(5), 6)).isEqualTo(State.UNPLUGGED);
                 assertThat(backEnd.ram.getByte(block(5))).isZero();
             }
+        }
+    }
+
+    @Test
+    void nothingIsPluggedOrUnpluggedWhileTheVmMovesToAnotherHost() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect();
+                SharedFile log = SharedFile.memfd("log", 1 << 20)) {
+            driver.plug(block(4), 4);
+            backEnd.ram.fill(block(4), BLOCK, (byte) 7);
+            FrontEnd frontEnd = driver.device().frontEnd();
+            frontEnd.setLogBase(log, 1 << 20, 0);
+            frontEnd.setFeatures(driver.device().features() | Features.LOG_ALL);
+            assertThat(driver.plug(block(0), 1)).isEqualTo(Answer.BUSY);
+            assertThat(driver.unplug(block(4), 4)).isEqualTo(Answer.BUSY);
+            assertThat(driver.unplugAll()).isEqualTo(Answer.BUSY);
+            assertThat(driver.plug(block(4), 1)).as("wrong anyway").isEqualTo(Answer.ERROR);
+            assertThat(driver.plug(block(20), 100)).as("too much anyway").isEqualTo(Answer.NACK);
+            assertThat(driver.state(block(4), 4)).isEqualTo(State.PLUGGED);
+            assertThat(backEnd.ram.getByte(block(4))).isEqualTo((byte) 7);
+            frontEnd.setFeatures(driver.device().features());
+            assertThat(driver.unplug(block(4), 4)).isEqualTo(Answer.ACK);
+            assertThat(backEnd.refusals)
+                    .anyMatch(refusal -> refusal.endsWith("BUSY: the VM is on its way to another host"));
         }
     }
 

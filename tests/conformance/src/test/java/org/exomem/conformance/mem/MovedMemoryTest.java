@@ -180,6 +180,15 @@ class MovedMemoryTest {
             assertThat(frontEnd.checkDeviceState())
                     .as("nothing was transferred")
                     .isEqualTo(1);
+            driver.device().stop();
+            assertThat(frontEnd.saveDeviceState()).isNotEmpty();
+            try (SharedFile file = SharedFile.memfd("state", 4096)) {
+                assertThat(frontEnd.setDeviceStateFd(SAVE, file.fd())).isEqualTo(FAILED);
+            }
+            assertThat(frontEnd.checkDeviceState())
+                    .as("of the last one, not of the one before")
+                    .isEqualTo(1);
+            driver.device().start(driver.ring(), driver.ring().usedBase(), false);
             assertThat(driver.unplugAll()).as("it goes on").isEqualTo(Answer.ACK);
         }
     }

@@ -1,0 +1,47 @@
+package org.exomem.backend;
+
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A file system in memory that is soon full. Only root may make one: without, the test that wants one is skipped. */
+public final class SmallDisk implements AutoCloseable {
+    private final Path folder;
+
+    private SmallDisk(Path folder) {
+        this.folder = folder;
+    }
+
+    /** @param folder empty, hidden while the disk is there */
+    public static SmallDisk at(Path folder, long bytes) throws IOException {
+        if (run("mount", "-t", "tmpfs", "-o", "size=" + bytes, "exomem-test", folder.toString()) != 0) {
+            abort("only root may mount a file system");
+        }
+        return new SmallDisk(folder);
+    }
+
+    private static int run(String... words) throws IOException {
+        Process process = new ProcessBuilder(List.of(words))
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try {
+            if (process.waitFor(10, TimeUnit.SECONDS)) {
+                return process.exitValue();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        process.destroyForcibly();
+        throw new IOException(words[0] + " does not end");
+    }
+
+    /** Whatever is still open there stays usable; the folder is as it was. */
+    @Override
+    public void close() throws IOException {
+        run("umount", "--lazy", folder.toString());
+    }
+}

@@ -1,0 +1,145 @@
+package org.exomem.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+import org.exomem.backend.SmallDisk;
+import org.exomem.balloon.BalloonListener;
+import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.KeptBalloon;
+import org.exomem.balloon.VirtioBalloon;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.guest.AttachedDevice;
+import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.conformance.guest.BalloonFeatures;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.vhostuser.backend.Endpoint;
+import org.exomem.vhostuser.backend.EndpointListener;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** State has no room on its disk: that is told, and no store to a file can fail later. */
+class FullDiskTest {
+    private static final long KIB = 1 << 10;
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    Path folder;
+
+    private static void fill(Path disk) throws IOException {
+        try (var out = Files.newOutputStream(disk.resolve("filler"), StandardOpenOption.CREATE)) {
+            out.write(new byte[64 << 20]);
+        } catch (IOException e) {
+            assertThat(e).hasMessageContaining("No space left");
+        }
+    }
+
+    private static List<String> names(Path disk) throws IOException {
+        try (Stream<Path> files = Files.list(disk)) {
+            return files.map(file -> String.valueOf(file.getFileName())).toList();
+        }
+    }
+
+    @Test
+    void aFileThatHasNoRoomIsNotMadeAndLeavesNothingBehind() throws IOException {
+        try (SmallDisk _ = SmallDisk.at(folder, 64 * KIB)) {
+            StateDirectory state = new StateDirectory(folder);
+            MemoryRegionPlan large = new MemoryRegionPlan(4L << 30, 4L << 40, MIB, OptionalInt.empty());
+            assertThatThrownBy(() -> state.memory("vm", "m0", large))
+                    .isInstanceOf(StateFileException.class)
+                    .hasMessage("state file " + folder.resolve("vm.m0.mem.state")
+                            + ": it can't be used: No space left on device");
+            assertThat(names(folder)).isEmpty();
+            fill(folder);
+            assertThatThrownBy(() -> state.balloon("vm", what -> {}))
+                    .isInstanceOf(StateFileException.class)
+                    .hasMessageEndingWith("it can't be used: No space left on device");
+            assertThat(names(folder)).containsExactly("filler");
+        }
+    }
+
+    @Test
+    void aBalloonGoesOnWithoutRoomForItsPagesAndTheNextProcessDoesNotTrustWhatIsThere() throws Exception {
+        List<String> told = new ArrayList<>();
+        try (SmallDisk _ = SmallDisk.at(folder, 512 * KIB);
+                EventLoop loop = new EventLoop("balloon");
+                GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB)) {
+            StateDirectory state = new StateDirectory(folder);
+            Path socket = folder.resolve("s");
+            try (BalloonStateFile file = state.balloon("vm", told::add)) {
+                VirtioBalloon balloon = balloon(file.kept(), loop);
+                try (Endpoint _ = listen(socket, balloon, loop);
+                        BalloonDriver driver = attach(socket, ram)) {
+                    driver.inflate(16 * MIB, 10 * 4096);
+                    assertThat(told).isEmpty();
+                    fill(folder);
+                    driver.inflate(4L << 30, 10 * 4096);
+                    assertThat(told)
+                            .singleElement()
+                            .asString()
+                            .contains("from 4 GiB on can't be kept", "No space left on device", "The balloon goes on");
+                    assertThat(loop.submit(balloon::pagesInBalloon).join()).isEqualTo(20);
+                }
+            }
+            Files.delete(folder.resolve("filler"));
+            try (BalloonStateFile file = state.balloon("vm", told::add)) {
+                VirtioBalloon next = balloon(file.kept(), loop);
+                assertThat(loop.submit(next::pagesInBalloon).join()).isZero();
+            }
+        }
+    }
+
+    private static VirtioBalloon balloon(KeptBalloon kept, EventLoop loop) {
+        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Unheard(), new PageFeed(1), loop);
+    }
+
+    private static Endpoint listen(Path socket, VirtioBalloon balloon, EventLoop loop) throws IOException {
+        return loop.submit(() -> Endpoint.listen(socket, balloon, loop, new Unheard()))
+                .join();
+    }
+
+    private static BalloonDriver attach(Path socket, GuestRam ram) throws IOException {
+        return BalloonDriver.start(AttachedDevice.attach(
+                FrontEnd.connect(socket),
+                ram,
+                BalloonFeatures.LINUX | Features.PROTOCOL_FEATURES | Features.VERSION_1,
+                Features.Protocol.REPLY_ACK | Features.Protocol.CONFIG));
+    }
+
+    private static final class Unheard implements BalloonListener, EndpointListener {
+        @Override
+        public void actualChanged(long actual) {}
+
+        @Override
+        public void guestMemoryChanged(long bytes) {}
+
+        @Override
+        public void statisticsUpdated() {}
+
+        @Override
+        public void hintingChanged(HintingState hintingState) {}
+
+        @Override
+        public void connected() {}
+
+        @Override
+        public void disconnected(String reason) {}
+
+        @Override
+        public void fault(FaultKind kind, String message) {}
+    }
+}
