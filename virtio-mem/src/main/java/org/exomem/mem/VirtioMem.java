@@ -253,7 +253,9 @@ public final class VirtioMem implements VhostUserDevice {
         }
         patrol.restart();
         driverRuns = true;
-        if (queue.isAtStart()) {
+        // Where the map may lack what the driver has plugged, its memory is at stake: then a ring must look new, too.
+        boolean anew = queue.isAtStart() && (kept.isKnown() || !queue.showsUse());
+        if (anew) {
             kept.keepKnown();
         } else if (!kept.isKnown()) {
             Objects.requireNonNull(link)
@@ -263,7 +265,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
         try {
             changes.takeOver(memory);
-            if (queue.isAtStart() || movedHere) {
+            if (anew || movedHere) {
                 changes.discardUnplugged(memory);
             }
             movedHere = false;
@@ -271,7 +273,7 @@ public final class VirtioMem implements VhostUserDevice {
             Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
         }
         // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
-        if (!queue.isAtStart()) {
+        if (!anew) {
             Objects.requireNonNull(link).configChanged();
         }
         listener.driverChanged(true);

@@ -73,7 +73,7 @@ final class MemCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws ConfigException {
-        if (size == null && device != null && !Character.isLetter(device.charAt(0))) {
+        if (size == null && device != null && !device.isEmpty() && !Character.isLetter(device.charAt(0))) {
             // Names of devices begin with a letter, sizes don't.
             size = device;
             device = null;
@@ -90,8 +90,13 @@ final class MemCommand implements Callable<Integer> {
             String job = change != null ? resize(session, change) : wait ? job(session) : null;
             if (wait && job != null) {
                 new MemWait(session, job, limit, output).run();
-            } else if (change != null && !output.isJson()) {
-                return ExitCode.OK;
+            } else if (change != null) {
+                if (!only(session).path("connected").asBoolean()) {
+                    output.note("kept until a VMM connects");
+                }
+                if (!output.isJson()) {
+                    return ExitCode.OK;
+                }
             }
             JsonNode shown = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
             return output.show(shown, () -> MemoryTable.text(shown));

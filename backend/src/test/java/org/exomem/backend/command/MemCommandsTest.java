@@ -66,11 +66,20 @@ class MemCommandsTest {
 
     @Test
     void theOnlyDeviceNeedsNoName() throws Exception {
-        assertThat(run("mem", "db", "16M").code()).isZero();
+        Ran first = run("mem", "db", "16M");
+        assertThat(first.code()).isZero();
+        assertThat(first.err().strip()).isEqualTo("exomem: kept until a VMM connects");
         assertThat(run("mem", "db", "+16M").code()).isZero();
         assertThat(run("mem", "db").out()).contains("big").contains("32 MiB").doesNotContain("web");
         assertThat(run("mem", "--", "db", "-8M").code()).isZero();
         assertThat(run("mem", "db", "big").out()).contains("24 MiB");
+    }
+
+    @Test
+    void aDeviceWithoutANameIsNotFound() {
+        Ran ran = run("mem", "db", "");
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err().strip()).isEqualTo("exomem: there is no VM \"db\" with a memory device \"\"");
     }
 
     @Test

@@ -19,6 +19,7 @@ final class PackedRing {
     /** At the position in {@code desc}; with EVENT_IDX only. */
     static final int EVENTS_AT_DESCRIPTOR = 2;
 
+    private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[RingLayout.DESCRIPTOR_BYTES]);
     private static final long EVENT_DESC = 0;
     private static final long EVENT_FLAGS = 2;
     private static final int EVENT_FLAGS_MASK = 3;
@@ -52,6 +53,17 @@ final class PackedRing {
 
     MemorySegment descriptors() {
         return descriptors;
+    }
+
+    /** True if there is a descriptor that is not a new driver's: neither zeros nor available in the first lap. */
+    boolean hasUsedDescriptors(int size) {
+        for (int slot = 0; slot < size; slot++) {
+            MemorySegment descriptor = descriptors.asSlice(offset(slot), RingLayout.DESCRIPTOR_BYTES);
+            if (!isAvailable(flags(slot), true) && descriptor.mismatch(ZEROS) != -1) {
+                return true;
+            }
+        }
+        return false;
     }
 
     int flags(int slot) {

@@ -196,6 +196,11 @@ public final class PackedVirtqueue extends Virtqueue {
     }
 
     @Override
+    public boolean showsUse() {
+        return ring.hasUsedDescriptors(size());
+    }
+
+    @Override
     public int movedSince(int base) {
         int slot = base & 0x7fff;
         if (slot >= size()) {

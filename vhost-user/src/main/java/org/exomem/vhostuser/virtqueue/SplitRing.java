@@ -1,5 +1,7 @@
 package org.exomem.vhostuser.virtqueue;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -57,6 +59,16 @@ final class SplitRing {
 
     MemorySegment descriptors() {
         return descriptors;
+    }
+
+    /** True if any used entry was ever written, by this device or one before it, since the driver made the ring. */
+    boolean hasUsedEntries() {
+        for (long at = RING; at < availEvent; at++) {
+            if (used.get(JAVA_BYTE, at) != 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The driver's index, 0 to 65535. */

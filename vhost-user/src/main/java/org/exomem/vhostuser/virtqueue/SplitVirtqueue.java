@@ -168,6 +168,11 @@ public final class SplitVirtqueue extends Virtqueue {
     }
 
     @Override
+    public boolean showsUse() {
+        return ring.hasUsedEntries();
+    }
+
+    @Override
     public int movedSince(int base) {
         return nextAvailable - base & INDEX_MASK;
     }

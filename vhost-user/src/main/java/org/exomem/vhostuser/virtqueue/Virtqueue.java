@@ -122,6 +122,12 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract boolean isAtStart();
 
     /**
+     * True if the ring's memory shows that it has been in use: a queue that stands at its start all the same has come
+     * round to it. A driver that makes a new queue of a ring's memory without clearing that is taken for one that goes on.
+     */
+    public abstract boolean showsUse();
+
+    /**
      * How far the queue has moved since it was at another position, at the least: positions come round again.
      *
      * @param base a number that {@link #base} returned once

@@ -9,6 +9,7 @@ import static org.exomem.conformance.mem.MemBackEnd.block;
 
 import java.nio.file.Path;
 import java.util.OptionalInt;
+import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
@@ -16,6 +17,8 @@ import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A process without state meets a driver that was there before: what that has plugged is no violation. */
 class UnknownBlocksTest {
@@ -49,6 +52,30 @@ class UnknownBlocksTest {
                 assertThat(anew.config().pluggedSize()).isZero();
                 assertThat(fresh.onLoop(fresh.device::canPatrol)).isTrue();
                 assertThat(ram.getByte(block(0))).isZero();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, Features.RING_PACKED})
+    void aQueueThatHasComeRoundToItsStartIsNoNewDriver(long features) throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd old = backEnd("old", ram);
+                MemDriver driver = old.connect(features);
+                MemBackEnd fresh = backEnd("fresh", ram)) {
+            driver.plug(block(0), 4);
+            ram.fill(block(0), BLOCK, (byte) 7);
+            int start = features == 0 ? 0 : 0x8000_8000;
+            int requests = features == 0 ? 1 << 16 : 128;
+            for (int i = 1; i < requests; i++) {
+                driver.state(block(0), 1);
+            }
+            int base = driver.device().stop().getFirst();
+            assertThat(base).as("round").isEqualTo(start);
+            try (AttachedDevice attached = fresh.attach(features)) {
+                attached.start(driver.ring(), base, false);
+                assertThat(fresh.onLoop(fresh.device::canPatrol)).isFalse();
+                assertThat(ram.getByte(block(0))).isEqualTo((byte) 7);
             }
         }
     }
