@@ -34,7 +34,7 @@ public record EmbeddedOptions(
     public enum Hints {
         /** With those that are free, which it keeps until it is told that they are no longer of interest. */
         HONEST,
-        /** With all pages, and it writes some of them before, meanwhile and afterwards. */
+        /** With those that are free, and with some that it uses, and writes before, meanwhile and afterwards. */
         LYING,
         /** Not at all. */
         SILENT

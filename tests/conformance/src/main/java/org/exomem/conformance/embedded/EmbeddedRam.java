@@ -2,6 +2,7 @@ package org.exomem.conformance.embedded;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import org.exomem.conformance.frontend.Region;
@@ -99,6 +100,20 @@ final class EmbeddedRam implements AutoCloseable {
     long address(int page) {
         long offset = page * GuestRam.PAGE;
         return offset < low ? offset : FOUR_GIB + (offset - low);
+    }
+
+    /**
+     * Has the host find room for pages that are about to be written: for many at once that is several times faster than a
+     * fault for each.
+     *
+     * @throws UncheckedIOException if it has no room
+     */
+    void prepare(PageAllocator.Run run) {
+        try {
+            ram.file().allocate(run.first() * GuestRam.PAGE, run.count() * GuestRam.PAGE);
+        } catch (LinuxException e) {
+            throw new UncheckedIOException("there is no room for the guest's memory in " + path, e);
+        }
     }
 
     /** Writes all of a page; {@code first} decides what. */

@@ -29,6 +29,7 @@ final class FreePageHints {
     private int command = BalloonDriver.STOP;
     private boolean active;
     private int next;
+    private int lies;
     private long sessions;
     private long hinted;
 
@@ -66,6 +67,7 @@ final class FreePageHints {
                 lie();
                 driver.sendCommand(shown);
                 next = EmbeddedRam.firstPage();
+                lies = 0;
                 active = true;
                 sessions++;
             }
@@ -88,7 +90,6 @@ final class FreePageHints {
         List<Buffer> blocks = new ArrayList<>();
         for (PageAllocator.Run run = next(); run != null; run = blocks.size() < AT_ONCE ? next() : null) {
             blocks.add(Buffer.writable(ram.address(run.first()), run.count() * GuestRam.PAGE));
-            next = run.first() + run.count();
             hinted += run.count();
         }
         if (blocks.isEmpty()) {
@@ -101,18 +102,18 @@ final class FreePageHints {
     }
 
     private PageAllocator.@Nullable Run next() {
-        return answer == Hints.LYING ? any() : allocator.lend(next, BLOCK);
+        if (lies < own.count()) {
+            // In use, and written again before the guest can be paused: a hint that must be worth nothing in the end.
+            int page = own.page(lies);
+            lies++;
+            return new PageAllocator.Run(page, 1);
+        }
+        PageAllocator.Run run = allocator.lend(next, BLOCK);
+        next = run == null ? next : run.first() + run.count();
+        return run;
     }
 
-    /** The pages that come next, whoever uses them. */
-    private PageAllocator.@Nullable Run any() {
-        int end = next < ram.firstHighPage() ? ram.firstHighPage() : ram.pages();
-        return next >= ram.pages()
-                ? null
-                : new PageAllocator.Run(next, Math.min((next / BLOCK + 1) * BLOCK, end) - next);
-    }
-
-    /** A driver that lies writes pages of its own, which it hints as all others. */
+    /** A driver that lies uses pages itself, which it hints with the others, and writes all the time. */
     void lie() {
         if (answer != Hints.LYING) {
             return;

@@ -43,6 +43,14 @@ final class HeldPages {
         return pages[index];
     }
 
+    /** Takes pages in, and writes them. */
+    void add(PageAllocator.Run run) {
+        ram.prepare(run);
+        for (int i = 0; i < run.count(); i++) {
+            add(run.first() + i);
+        }
+    }
+
     /** Takes a page in, and writes it. */
     void add(int page) {
         if (count == pages.length) {

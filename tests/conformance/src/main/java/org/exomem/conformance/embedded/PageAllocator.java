@@ -12,6 +12,8 @@ final class PageAllocator {
     /** No page. */
     static final int NONE = -1;
 
+    private static final int RUN = 128;
+
     /** Pages that lie one after another. */
     record Run(int first, int count) {}
 
@@ -53,6 +55,17 @@ final class PageAllocator {
         int page = free.nextSetBit(lowest);
         takeOut(page, 1);
         return page;
+    }
+
+    /** The lowest free pages that lie together, at most {@code most}; null if there are none but hinted ones. */
+    synchronized @Nullable Run takeRun(int most) {
+        Run run = next(free, lowest, RUN);
+        if (run == null) {
+            return null;
+        }
+        Run taken = new Run(run.first, Math.min(run.count, most));
+        takeOut(taken.first, taken.count);
+        return taken;
     }
 
     /** Takes a certain page out of those that are free; false if it is not. */

@@ -92,8 +92,9 @@ final class Processor {
         last = start;
         int share = program.processors();
         boolean more = repeat(start, churn.due(load.churn(), share, missed), () -> exchange(load.pressure()));
-        more |= repeat(start, writes.due(load.writes(), share, missed), this::rewriteAny);
         more |= repeat(start, checks.due(load.checks(), share, missed), held::checkNext);
+        // Last, as there may be no end of them.
+        more |= repeat(start, writes.due(load.writes(), share, missed), this::rewriteAny);
         return more;
     }
 
@@ -139,7 +140,8 @@ final class Processor {
     private boolean work(Job job, long start) throws WrongContentException {
         long end = job.kind() == Job.Kind.CHECK ? held.count() : job.pages();
         while (jobDone < end) {
-            if (!step(job)) {
+            int done = step(job, end - jobDone);
+            if (done == 0) {
                 if (job.kind() == Job.Kind.FILL && allocator.findsMore()) {
                     waits = true;
                     return false;
@@ -147,8 +149,8 @@ final class Processor {
                 job.done().complete(false);
                 return true;
             }
-            jobDone++;
-            if (jobDone % AT_ONCE == 0 && isOver(start)) {
+            jobDone += done;
+            if ((done > 1 || jobDone % AT_ONCE == 0) && isOver(start)) {
                 return false;
             }
         }
@@ -156,23 +158,34 @@ final class Processor {
         return true;
     }
 
-    private boolean step(Job job) throws WrongContentException {
+    /** Does a part of a job, at most {@code most} pages of it; returns how many it did, 0 if it can't go on. */
+    private int step(Job job, long most) throws WrongContentException {
         switch (job.kind()) {
             case FILL -> {
-                int page = allocator.take();
-                if (page == PageAllocator.NONE) {
-                    return false;
-                }
-                held.add(page);
+                return fill((int) Math.min(Integer.MAX_VALUE, most));
             }
             case FREE -> {
                 if (held.count() == 0) {
-                    return false;
+                    return 0;
                 }
                 allocator.give(held.remove(held.count() - 1));
             }
             case CHECK -> held.check((int) jobDone);
         }
-        return true;
+        return 1;
+    }
+
+    private int fill(int most) {
+        PageAllocator.Run run = allocator.takeRun(most);
+        if (run != null) {
+            held.add(run);
+            return run.count();
+        }
+        int page = allocator.take();
+        if (page == PageAllocator.NONE) {
+            return 0;
+        }
+        held.add(page);
+        return 1;
     }
 }

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
+import java.util.BitSet;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.Mapping;
@@ -32,18 +33,31 @@ final class LogReader implements AutoCloseable {
 
     /** Copies every page that was written since the last round; returns how many. */
     long round() {
-        long copied = 0;
+        BitSet written = new BitSet();
+        sync(written);
+        written.stream().forEach(this::copy);
+        return written.cardinality();
+    }
+
+    /** Adds the pages that were written since the last time, by their numbers in the file. */
+    void sync(BitSet written) {
         for (long at = 0; at < log.segment().byteSize(); at += 8) {
             // Acquire: the pages are read after the bits.
             long bits = (long) WORD.getAndSetAcquire(log.segment(), at, 0L);
             for (; bits != 0; bits &= bits - 1) {
                 long page = at * 8 + Long.numberOfTrailingZeros(bits);
-                long inFile = page < lowPages ? page : page - FOUR_GIB_PAGES + lowPages;
-                MemorySegment.copy(from, inFile * GuestRam.PAGE, to, inFile * GuestRam.PAGE, GuestRam.PAGE);
-                copied++;
+                written.set(inFile(page));
             }
         }
-        return copied;
+    }
+
+    /** The number in the file of a page that is given by its guest address. */
+    int inFile(long guestPage) {
+        return (int) (guestPage < lowPages ? guestPage : guestPage - FOUR_GIB_PAGES + lowPages);
+    }
+
+    void copy(int page) {
+        MemorySegment.copy(from, page * GuestRam.PAGE, to, page * GuestRam.PAGE, GuestRam.PAGE);
     }
 
     @Override
