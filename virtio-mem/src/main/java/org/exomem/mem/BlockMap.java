@@ -74,22 +74,23 @@ public final class BlockMap {
     /** The state of {@code count} blocks, at least 1, from {@code first} on. */
     public State state(long first, long count) {
         check(first, count);
-        boolean anyPlugged = false;
-        boolean anyUnplugged = false;
-        long block = first;
-        long end = first + count;
-        while (block < end) {
-            long inWord = inWord(block, end);
-            long mask = mask(block, inWord);
-            long found = bits.word(block / WORD_BITS) & mask;
-            anyPlugged |= found != 0;
-            anyUnplugged |= found != mask;
-            if (anyPlugged && anyUnplugged) {
+        long last = first + count - 1;
+        long firstWord = first / WORD_BITS;
+        long lastWord = last / WORD_BITS;
+        // All others have to be as the first one is.
+        boolean isPlugged = (bits.word(firstWord) >>> first & 1) != 0;
+        long same = isPlugged ? -1L : 0;
+        long others = (bits.word(firstWord) ^ same) & -1L << first;
+        if (firstWord < lastWord) {
+            if (others != 0 || !bits.areAll(firstWord + 1, lastWord, same)) {
                 return State.MIXED;
             }
-            block += inWord;
+            others = bits.word(lastWord) ^ same;
         }
-        return anyPlugged ? State.PLUGGED : State.UNPLUGGED;
+        if ((others & -1L >>> ~last) != 0) {
+            return State.MIXED;
+        }
+        return isPlugged ? State.PLUGGED : State.UNPLUGGED;
     }
 
     /** Marks blocks as plugged or unplugged, whatever they were. */

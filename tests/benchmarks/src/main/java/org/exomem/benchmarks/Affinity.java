@@ -4,10 +4,7 @@ import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Stream;
 
 /**
  * On which processor a thread runs. Waking a thread costs a few microseconds on the waker's processor and many times that
@@ -35,22 +32,8 @@ final class Affinity {
 
     /** Ties the threads of that name of another process. */
     static void tie(long pid, String name, int cpu) throws IOException {
-        try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid + "/task"))) {
-            List<Path> named =
-                    threads.filter(thread -> nameOf(thread).equals(name)).toList();
-            if (named.isEmpty()) {
-                throw new IOException("process " + pid + " has no thread " + name);
-            }
-            named.forEach(thread -> set(Integer.parseInt(thread.getFileName().toString()), 1L << cpu));
-        }
-    }
-
-    private static String nameOf(Path thread) {
-        try {
-            return Files.readString(thread.resolve("comm")).strip();
-        } catch (IOException e) {
-            // It has ended.
-            return "";
+        for (Path thread : ProcessUsage.threads(pid, name)) {
+            set(Integer.parseInt(thread.getFileName().toString()), 1L << cpu);
         }
     }
 

@@ -7,7 +7,17 @@ import picocli.CommandLine.Command;
 @Command(
         name = "benchmarks",
         mixinStandardHelpOptions = true,
-        subcommands = {DeviceInflate.class, KickLatency.class, Idle.class, GuestInflate.class, Micro.class})
+        subcommands = {
+            DeviceInflate.class,
+            DevicePlug.class,
+            BlockMapCost.class,
+            KickLatency.class,
+            Idle.class,
+            PatrolCost.class,
+            GuestInflate.class,
+            GuestPlug.class,
+            Micro.class
+        })
 public final class Benchmarks {
     private Benchmarks() {}
 

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.exomem.benchmarks.PageRuns.Run;
-import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.GuestRam;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -31,22 +30,6 @@ final class DeviceInflate extends Benchmark {
 
     @Option(names = "--warm-up", description = "Rounds before, not measured. Default: ${DEFAULT-VALUE}")
     private int warmUp = 60;
-
-    private enum RingFormat {
-        SPLIT(0),
-        PACKED(Features.RING_PACKED);
-
-        private final long feature;
-
-        RingFormat(long feature) {
-            this.feature = feature;
-        }
-
-        @Override
-        public String toString() {
-            return this == SPLIT ? "split" : "packed";
-        }
-    }
 
     @Override
     List<Figure> measure() throws IOException {
@@ -78,7 +61,7 @@ final class DeviceInflate extends Benchmark {
     private Guest attach(ServeProcess exomem, String vm, RingFormat format) throws IOException {
         int buffers = (int) ((memory << 20 >> 12) / 256 + 1);
         int queueSize = Integer.highestOneBit(2 * buffers - 1);
-        return Guest.attach(exomem.socket(vm), OWN + (memory << 20), Features.VERSION_1 | format.feature, queueSize);
+        return Guest.attach(exomem.socket(vm), OWN + (memory << 20), format.features(), queueSize);
     }
 
     private List<Figure> count(Guest guest, PageRuns shape, RingFormat format) throws IOException {

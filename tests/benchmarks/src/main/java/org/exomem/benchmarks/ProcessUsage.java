@@ -28,6 +28,32 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
                 number(process.resolve("status"), "VmRSS:") << 10);
     }
 
+    /** What the threads of that name have used of a processor. */
+    static long cpuNanos(long pid, String thread) throws IOException {
+        return threads(pid, thread).stream().mapToLong(ProcessUsage::cpu).sum();
+    }
+
+    /** The threads of that name, as {@code /proc} has them; at least one. */
+    static List<Path> threads(long pid, String name) throws IOException {
+        try (Stream<Path> threads = Files.list(Path.of("/proc", Long.toString(pid), "task"))) {
+            List<Path> named =
+                    threads.filter(thread -> nameOf(thread).equals(name)).toList();
+            if (named.isEmpty()) {
+                throw new IOException("process " + pid + " has no thread " + name);
+            }
+            return named;
+        }
+    }
+
+    private static String nameOf(Path thread) {
+        try {
+            return Files.readString(thread.resolve("comm")).strip();
+        } catch (IOException e) {
+            // It has ended.
+            return "";
+        }
+    }
+
     long cpuMillis() {
         return cpuNanos / 1_000_000;
     }

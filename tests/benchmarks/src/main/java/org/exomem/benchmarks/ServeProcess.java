@@ -8,6 +8,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -18,6 +19,9 @@ import org.exomem.vmm.QmpClient;
  * {@code exomem.launcher} names. Without it (in tests) the process runs from this one's class path.
  */
 final class ServeProcess implements AutoCloseable {
+    /** The name of a VM's memory device. */
+    static final String MEMORY_DEVICE = "m0";
+
     private static final long START_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final Path folder;
@@ -36,16 +40,34 @@ final class ServeProcess implements AutoCloseable {
      * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,discard=off}
      */
     static ServeProcess start(List<String> balloons) throws IOException {
+        return start("--balloon", "", balloons, false);
+    }
+
+    /**
+     * Like {@link #start}, of VMs with a memory device each, called {@code m0}.
+     *
+     * @param memories one for each VM: its name, then options of {@code --mem} as in {@code a,addr=4G,size=2G}
+     * @param keepsState whether what is plugged is kept in a file, too
+     */
+    static ServeProcess startMemories(List<String> memories, boolean keepsState) throws IOException {
+        return start("--mem", ",id=" + MEMORY_DEVICE, memories, keepsState);
+    }
+
+    private static ServeProcess start(String option, String more, List<String> devices, boolean keepsState)
+            throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         List<String> words = launcher();
         words.addAll(List.of("serve", "--control", folder.resolve("control").toString()));
+        if (keepsState) {
+            words.addAll(List.of("--state", folder.resolve("state").toString()));
+        }
         List<Path> sockets = new ArrayList<>(List.of(folder.resolve("control")));
-        for (String balloon : balloons) {
-            String[] nameAndOptions = balloon.split(",", 2);
+        for (String device : devices) {
+            String[] nameAndOptions = device.split(",", 2);
             Path socket = folder.resolve(nameAndOptions[0]);
             sockets.addFirst(socket);
-            words.add("--balloon");
-            words.add("vm=" + nameAndOptions[0] + ",socket=" + socket
+            words.add(option);
+            words.add("vm=" + nameAndOptions[0] + more + ",socket=" + socket
                     + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : ""));
         }
         long start = System.nanoTime();
@@ -134,11 +156,10 @@ final class ServeProcess implements AutoCloseable {
     }
 
     private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.toList()) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.deleteIfExists(file);
             }
         }
-        Files.deleteIfExists(folder);
     }
 }

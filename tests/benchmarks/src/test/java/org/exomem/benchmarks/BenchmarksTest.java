@@ -28,6 +28,9 @@ class BenchmarksTest {
     static Stream<List<String>> small() {
         return Stream.of(
                 List.of("device-inflate", "--memory=8", "--rounds=1", "--warm-up=0"),
+                List.of("device-plug", "--requests=16", "--memory=8", "--rounds=1", "--warm-up=0"),
+                List.of("patrol", "--region=1", "--rounds=1", "--found=4", "--interval=1", "--violations=1"),
+                List.of("block-map", "--forks=0", "--iterations=1", "--millis=10"),
                 List.of("kick-latency", "--rounds=1", "--times=50"),
                 List.of("idle", "--starts=1", "--vms=2", "--seconds=1", "--settle=5"),
                 List.of("micro", "--forks=0", "--iterations=1", "--millis=10"));
@@ -47,6 +50,14 @@ class BenchmarksTest {
         // The tests of real guests say what is missing, and fail on a build server that has none.
         assumeThat(GuestImage.whyAbsent()).isEmpty();
         assertThat(figuresOf(List.of("guest-inflate", "--memory=512", "--inflate=128", "--used=0", "--rounds=1")))
+                .extracting(figure -> figure.path("value").asDouble())
+                .allSatisfy(value -> assertThat(value).isPositive());
+    }
+
+    @Test
+    void aRealGuestPlugsWithBothDevices() throws IOException {
+        assumeThat(GuestImage.whyAbsent()).isEmpty();
+        assertThat(figuresOf(List.of("guest-plug", "--size=256", "--used=0", "--rounds=1")))
                 .extracting(figure -> figure.path("value").asDouble())
                 .allSatisfy(value -> assertThat(value).isPositive());
     }

@@ -122,6 +122,18 @@ public final class BitStore {
         return memory.get(JAVA_LONG, HEADER + index * Long.BYTES);
     }
 
+    /** True if the words from {@code from} on, to before {@code to}, are all {@code value}. */
+    public boolean areAll(long from, long to, long value) {
+        long first = HEADER + from * Long.BYTES;
+        int count = Math.toIntExact(to - from);
+        long others = 0;
+        // Counted by an int, one word at a time, no way out: so the JVM makes it a loop over vectors.
+        for (int i = 0; i < count; i++) {
+            others |= memory.get(JAVA_LONG, first + (long) Long.BYTES * i) ^ value;
+        }
+        return others == 0;
+    }
+
     /** Changes a word; it is in memory when this returns. */
     public void setWord(long index, long value) {
         long before = word(index);

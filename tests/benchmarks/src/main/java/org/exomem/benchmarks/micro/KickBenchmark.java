@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
@@ -13,10 +14,15 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.mem.KeptBlocks;
+import org.exomem.mem.MemListener;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.EventFd;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.jspecify.annotations.Nullable;
@@ -24,13 +30,14 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * All of the way: kick, event loop, session, queue, balloon, used ring, call. The driver is another thread that allocates
+ * All of the way: kick, event loop, session, queue, device, used ring, call. The driver is another thread that allocates
  * nothing, so what is allocated for an operation is allocated on that way.
  */
 @State(Scope.Benchmark)
@@ -40,12 +47,21 @@ public class KickBenchmark {
     private static final int SIZE = 128;
     private static final long MEMORY = 64L << 20;
 
+    /** The device at the end of the way: a page into the balloon, or a block plugged and unplugged in turns. */
+    public enum Served {
+        BALLOON,
+        MEMORY
+    }
+
+    @Param
+    public Served served = Served.BALLOON;
+
     private @Nullable Path folder;
     private @Nullable EventLoop loop;
     private @Nullable Endpoint endpoint;
     private @Nullable GuestRam ram;
     private @Nullable AttachedDevice device;
-    private @Nullable ReusedRing ring;
+    private @Nullable Runnable makeAvailable;
     private @Nullable EventFd kick;
     private @Nullable EventFd call;
 
@@ -53,22 +69,17 @@ public class KickBenchmark {
     public void setUp() throws IOException {
         Path created = Files.createTempDirectory("exomem-benchmark");
         folder = created;
-        Path socket = created.resolve("balloon");
+        Path socket = created.resolve("socket");
         EventLoop events = new EventLoop("benchmark");
         loop = events;
-        BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
-        VirtioBalloon balloon = new VirtioBalloon(counting, new Nobody(), new PageFeed(1), events);
-        endpoint = Endpoint.listen(socket, balloon, events, new FaultsOnly());
+        endpoint = Endpoint.listen(socket, server(events), events, new FaultsOnly());
 
         GuestRam memory = GuestRam.ofSize(MEMORY);
         ram = memory;
-        long buffer = memory.allocate(4, 4);
-        memory.putInt(buffer, (int) (MEMORY >> 12) - 1);
-        long features = Features.VERSION_1 | Features.PROTOCOL_FEATURES;
+        long features = Features.VERSION_1 | Features.INDIRECT_DESC | Features.PROTOCOL_FEATURES;
         FrontEnd frontEnd = FrontEnd.connect(socket);
         device = AttachedDevice.attach(frontEnd, memory, features, Features.Protocol.REPLY_ACK);
-        ReusedRing reused = ReusedRing.of(memory, SIZE, features, false, buffer, 4);
-        ring = reused;
+        ReusedRing reused = driver(memory, features);
         EventFd kicks = new EventFd();
         kick = kicks;
         EventFd calls = new EventFd();
@@ -81,11 +92,45 @@ public class KickBenchmark {
         frontEnd.setVringEnable(0, true);
     }
 
+    private VhostUserDevice server(EventLoop events) {
+        return switch (served) {
+            case BALLOON -> {
+                BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
+                yield new VirtioBalloon(counting, new Nobody(), new PageFeed(1), events);
+            }
+            case MEMORY -> {
+                MemoryRegionPlan plan = new MemoryRegionPlan(
+                        ReusedRequest.REGION,
+                        ReusedRequest.REGION_BYTES,
+                        ReusedRequest.BLOCK_BYTES,
+                        OptionalInt.empty());
+                yield new VirtioMem(KeptBlocks.ofHeap(plan), false, plan.size(), new Nobody());
+            }
+        };
+    }
+
+    private ReusedRing driver(GuestRam memory, long features) {
+        return switch (served) {
+            case BALLOON -> {
+                long buffer = memory.allocate(4, 4);
+                memory.putInt(buffer, (int) (MEMORY >> 12) - 1);
+                ReusedRing pages = ReusedRing.of(memory, SIZE, features, false, buffer, 4);
+                makeAvailable = pages::makeAvailable;
+                yield pages;
+            }
+            case MEMORY -> {
+                ReusedRequest request = new ReusedRequest(memory, features);
+                makeAvailable = request::makeChangeAvailable;
+                yield request.ring();
+            }
+        };
+    }
+
     @Benchmark
     public void kickToCall() {
         EventFd calls = Objects.requireNonNull(call);
         calls.drain();
-        Objects.requireNonNull(ring).makeAvailable();
+        Objects.requireNonNull(makeAvailable).run();
         Objects.requireNonNull(kick).signal();
         while (!calls.drain()) {
             Thread.onSpinWait();
@@ -116,7 +161,15 @@ public class KickBenchmark {
         }
     }
 
-    private static final class Nobody implements BalloonListener {
+    private static final class Nobody implements BalloonListener, MemListener {
+        @Override
+        public void pluggedSizeChanged(long pluggedSize) {}
+
+        @Override
+        public void refused(String reason) {
+            throw new IllegalStateException(reason);
+        }
+
         @Override
         public void actualChanged(long actual) {}
 

@@ -22,6 +22,8 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
     static final ValueLayout.OfLong LE_LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final VarHandle SHORT = LE_SHORT.varHandle();
     static final int INDIRECT = 4;
+    private static final int NEXT = 1;
+    private static final int WRITE = 2;
     private static final int DESCRIPTOR = 16;
 
     final GuestRam ram;
@@ -64,7 +66,29 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
             ram.putInt(target + 8, length);
             ram.putInt(target + 12, 0);
         }
-        int flags = indirect ? INDIRECT : 0;
+        return of(ram, size, features, target, targetLength, indirect ? INDIRECT : 0);
+    }
+
+    /**
+     * A ring for one request with its response, both named by a table: INDIRECT_DESC has to be among the
+     * features of the device.
+     */
+    static ReusedRing ofRequest(
+            GuestRam ram, int size, long features, long request, int requestLength, long response, int responseLength) {
+        boolean packed = (features & Features.RING_PACKED) != 0;
+        long table = ram.allocate(2L * DESCRIPTOR, DESCRIPTOR);
+        ram.putLong(table, request);
+        ram.putInt(table + 8, requestLength);
+        ram.putShort(table + 12, packed ? 0 : NEXT);
+        ram.putShort(table + 14, packed ? 0 : 1);
+        ram.putLong(table + DESCRIPTOR, response);
+        ram.putInt(table + DESCRIPTOR + 8, responseLength);
+        ram.putShort(table + DESCRIPTOR + 12, packed ? 0 : WRITE);
+        ram.putShort(table + DESCRIPTOR + 14, packed ? WRITE : 0);
+        return of(ram, size, features, table, 2 * DESCRIPTOR, INDIRECT);
+    }
+
+    private static ReusedRing of(GuestRam ram, int size, long features, long target, int targetLength, int flags) {
         return (features & Features.RING_PACKED) != 0
                 ? new ReusedPackedRing(ram, size, features, target, targetLength, flags)
                 : new ReusedSplitRing(ram, size, features, target, targetLength, flags);

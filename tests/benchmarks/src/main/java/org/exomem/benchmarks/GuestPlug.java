@@ -1,0 +1,227 @@
+package org.exomem.benchmarks;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
+import org.exomem.vmm.GuestImage;
+import org.exomem.vmm.Qemu;
+import org.exomem.vmm.QemuCommand;
+import org.exomem.vmm.QmpClient;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * The whole system: how long the same Linux guest in the same QEMU takes to plug memory and to unplug it again, once with
+ * exomem's memory device and once with QEMU's own, from the command until the driver's last request was carried out.
+ */
+@Command(
+        name = "guest-plug",
+        mixinStandardHelpOptions = true,
+        description = "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device.")
+final class GuestPlug extends Benchmark {
+    private static final double WANTED_PLUG = 1.0;
+    private static final double WANTED_UNPLUG = 0.8;
+    /** What the guest boots with; all of it lies below 2 GiB, and the regions of both devices from 4 GiB on. */
+    private static final long BOOT = 2L << 30;
+
+    private static final long REGION = 4L << 30;
+    private static final Duration LIMIT = Duration.ofMinutes(2);
+    /** Plugging takes a tenth of a second. */
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(2);
+
+    @Option(names = "--size", paramLabel = "MIB", description = "How much is plugged. Default: ${DEFAULT-VALUE}")
+    private long size = 4096;
+
+    @Option(
+            names = "--used",
+            split = ",",
+            paramLabel = "MIB",
+            description =
+                    "What a program in the guest fills and frees before memory is unplugged, so that the host holds"
+                            + " it. Default: ${DEFAULT-VALUE}")
+    private List<Long> used = List.of(0L, 5000L);
+
+    @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
+    private int rounds = 3;
+
+    @Option(names = "--block", paramLabel = "MIB", description = "The block size of both. Default: ${DEFAULT-VALUE}")
+    private long block = 2;
+
+    @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
+
+    /** One guest's run, in ms; {@code cpu} is that of QEMU and the back-end. */
+    private record Run(double plug, long plugCpu, double unplug, long unplugCpu) {}
+
+    /** What tells a memory device its size, and asks for it. */
+    private interface Memory {
+        void resize(long bytes) throws IOException;
+
+        long plugged() throws IOException;
+    }
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        for (long before : used) {
+            figures.addAll(compare(before));
+        }
+        return figures;
+    }
+
+    private List<Figure> compare(long before) throws IOException {
+        List<Run> own = new ArrayList<>();
+        List<Run> ours = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            // Neither always comes first.
+            if (round % 2 == 0) {
+                own.add(qemu(before));
+                ours.add(exomem(before));
+            } else {
+                ours.add(exomem(before));
+                own.add(qemu(before));
+            }
+            say(String.format(Locale.ROOT, "  used %d MiB, round %d: QEMU %s", before, round + 1, own.getLast()));
+            say(String.format(Locale.ROOT, "  used %d MiB, round %d: exomem %s", before, round + 1, ours.getLast()));
+        }
+        List<Double> plugRatios = new ArrayList<>();
+        List<Double> unplugRatios = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            plugRatios.add(ours.get(round).plug / own.get(round).plug);
+            unplugRatios.add(ours.get(round).unplug / own.get(round).unplug);
+        }
+        String guest = before == 0 ? "memory that was not used" : "after " + before + " MiB were used";
+        return List.of(
+                Figure.of(
+                        "QEMU's device: plug",
+                        Median.of(own.stream().map(Run::plug).toList()),
+                        "ms"),
+                Figure.of("exomem: plug", Median.of(ours.stream().map(Run::plug).toList()), "ms"),
+                Figure.of("plug, exomem / QEMU", Median.of(plugRatios), "").atMost(WANTED_PLUG),
+                Figure.of(
+                        "QEMU's device: unplug, " + guest,
+                        Median.of(own.stream().map(Run::unplug).toList()),
+                        "ms"),
+                Figure.of(
+                        "exomem: unplug, " + guest,
+                        Median.of(ours.stream().map(Run::unplug).toList()),
+                        "ms"),
+                Figure.of("unplug, exomem / QEMU, " + guest, Median.of(unplugRatios), "")
+                        .atMost(WANTED_UNPLUG));
+    }
+
+    private QemuCommand command() {
+        return QemuCommand.of(GuestImage.of(linux)).driver("virtio_mem");
+    }
+
+    private Run qemu(long before) throws IOException {
+        QemuCommand command = command()
+                .ram(BOOT)
+                .arguments(
+                        "-m",
+                        "maxmem=" + (BOOT + REGION),
+                        "-object",
+                        "memory-backend-memfd,id=added,size=" + REGION + ",share=on",
+                        "-device",
+                        "virtio-mem-pci,id=mem0,memdev=added,requested-size=0,block-size=" + (block << 20));
+        try (Qemu qemu = Qemu.start(command)) {
+            return run(qemu, List.of(qemu.pid()), before, new Memory() {
+                @Override
+                public void resize(long bytes) throws IOException {
+                    qemu.qmp()
+                            .execute(
+                                    "qom-set",
+                                    Map.of(
+                                            "path",
+                                            "/machine/peripheral/mem0",
+                                            "property",
+                                            "requested-size",
+                                            "value",
+                                            bytes));
+                }
+
+                @Override
+                public long plugged() throws IOException {
+                    return qemu.qmp()
+                            .execute("qom-get", Map.of("path", "/machine/peripheral/mem0", "property", "size"))
+                            .asLong();
+                }
+            });
+        }
+    }
+
+    private Run exomem(long before) throws IOException {
+        String device = "a,addr=4G,size=" + REGION + ",block=" + (block << 20);
+        try (ServeProcess exomem = ServeProcess.startMemories(List.of(device), false);
+                QmpClient control = exomem.control();
+                Qemu qemu = Qemu.start(withVhostUserMemory(exomem.socket("a")))) {
+            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Memory() {
+                @Override
+                public void resize(long bytes) throws IOException {
+                    control.execute("mem-resize", Map.of("vm", "a", "size", bytes));
+                }
+
+                @Override
+                public long plugged() throws IOException {
+                    return control.execute("query-memory-devices")
+                            .path(0)
+                            .path("data")
+                            .path("size")
+                            .asLong();
+                }
+            });
+        }
+    }
+
+    /** QEMU has all memory from the start; the guest leaves alone what lies above 2 GiB until it is plugged. */
+    private QemuCommand withVhostUserMemory(Path socket) {
+        return command()
+                .ram(BOOT + REGION)
+                .kernelArgument("mem=" + BOOT)
+                .arguments(
+                        "-chardev",
+                        "socket,id=memory,path=" + socket,
+                        "-device",
+                        "vhost-user-test-device-pci,chardev=memory,virtio-id=24,num_vqs=1,vq_size=128,config_size=56");
+    }
+
+    private Run run(Qemu qemu, List<Long> processes, long before, Memory memory) throws IOException {
+        long cpu = cpuMillis(processes);
+        double plug = millisTo(memory, size << 20);
+        long plugCpu = cpuMillis(processes) - cpu;
+        // The guest has still to make memory of what it plugged last.
+        qemu.guest().run("true");
+        if (before > 0) {
+            qemu.guest().run("memeat fill a " + before + " 1", LIMIT);
+            qemu.guest().run("memeat free a", LIMIT);
+        }
+        cpu = cpuMillis(processes);
+        double unplug = millisTo(memory, 0);
+        return new Run(plug, plugCpu, unplug, cpuMillis(processes) - cpu);
+    }
+
+    private static long cpuMillis(List<Long> processes) throws IOException {
+        long sum = 0;
+        for (long pid : processes) {
+            sum += ProcessUsage.of(pid).cpuMillis();
+        }
+        return sum;
+    }
+
+    private static double millisTo(Memory memory, long bytes) throws IOException {
+        long start = System.nanoTime();
+        memory.resize(bytes);
+        Awaitility.await()
+                .pollDelay(LOOK_AGAIN)
+                .pollInterval(LOOK_AGAIN)
+                .atMost(LIMIT)
+                .until(() -> memory.plugged() == bytes);
+        return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
+    }
+}
