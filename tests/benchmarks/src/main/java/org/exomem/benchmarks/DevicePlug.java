@@ -35,7 +35,7 @@ final class DevicePlug extends Benchmark {
             names = "--memory",
             paramLabel = "MIB",
             description = "What is filled and unplugged. Default: ${DEFAULT-VALUE}")
-    private long memory = 2048;
+    private long memory = 1024;
 
     @Option(names = "--rounds", description = "Rounds of each shape. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
@@ -107,32 +107,52 @@ final class DevicePlug extends Benchmark {
     }
 
     private List<Figure> compare(RingFormat format) throws IOException {
-        long region = memory << 20;
-        int queueSize = Integer.highestOneBit((int) (4 * region / MemoryGuest.BLOCK - 1));
+        // Where little is in each, there have to be many: the wake-ups at both ends are not to count.
+        long region = Math.max(requests * MemoryGuest.BLOCK, memory << 20);
         List<Figure> figures = new ArrayList<>();
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(MemoryGuest.options("a", region)), false);
-                MemoryGuest guest = MemoryGuest.attach(exomem.socket("a"), region, format, queueSize);
+                MemoryGuest guest = MemoryGuest.attach(exomem.socket("a"), region, format, queueSize(region));
                 BareFallocate bare = BareFallocate.start(guest.ram())) {
-            List<Run> single = inNoOrder(runs(region, 1));
+            List<Run> all = inNoOrder(runs(region, 1));
+            warmUp(guest, bare, all);
+            figures.addAll(
+                    compare(guest, bare, all, Content.ONE_PAGE_A_BLOCK, format + ", blocks with a page in each"));
             figures.addAll(compare(
-                    guest, bare, single, Content.ONE_PAGE_A_BLOCK, format + ", blocks with a page in each", warmUp));
-            figures.addAll(compare(guest, bare, single, Content.ALL_PAGES, format + ", full blocks", 2));
-            List<Run> large = inNoOrder(runs(region, LINUX_BLOCKS));
+                    guest, bare, inNoOrder(runs(memory << 20, 1)), Content.ALL_PAGES, format + ", full blocks"));
             figures.addAll(compare(
-                    guest, bare, large, Content.ALL_PAGES, format + ", " + LINUX_BLOCKS + " full blocks at once", 2));
+                    guest,
+                    bare,
+                    inNoOrder(runs(memory << 20, LINUX_BLOCKS)),
+                    Content.ALL_PAGES,
+                    format + ", " + LINUX_BLOCKS + " full blocks at once"));
         }
         return figures;
     }
 
+    /** Room for requests for all blocks of a region, each of two descriptors. */
+    private static int queueSize(long region) {
+        return Integer.highestOneBit((int) (4 * region / MemoryGuest.BLOCK - 1));
+    }
+
+    /** As before the other figures, for both. */
+    private void warmUp(MemoryGuest guest, BareFallocate bare, List<Run> runs) throws IOException {
+        BlockRequests blocks = new BlockRequests(guest.ram(), runs);
+        bare.use(runs);
+        for (int round = 0; round < warmUp; round++) {
+            blocks.plug(guest.ring());
+            blocks.unplug(guest.ring());
+            bare.punch();
+        }
+    }
+
     /** The same ranges with the same in them in the same order, once by calls of another process. */
-    private List<Figure> compare(
-            MemoryGuest guest, BareFallocate bare, List<Run> runs, Content content, String what, int unmeasured)
+    private List<Figure> compare(MemoryGuest guest, BareFallocate bare, List<Run> runs, Content content, String what)
             throws IOException {
         BlockRequests requests = new BlockRequests(guest.ram(), runs);
         bare.use(runs);
         List<Double> rates = new ArrayList<>();
         List<Double> ratios = new ArrayList<>();
-        for (int round = -unmeasured; round < rounds; round++) {
+        for (int round = -2; round < rounds; round++) {
             // Plugged for both: the patrol looks at what is not.
             requests.plug(guest.ring());
             content.write(guest.ram(), runs);
