@@ -102,21 +102,25 @@ public final class PageBits {
         Arrays.fill(words, 0);
     }
 
-    /** Adds all pages of another set of as many pages. */
+    /** Adds all pages of another set of as many pages. Words to which nothing is added are left alone. */
     public void or(PageBits other) {
         same(other);
         long[] others = other.words;
         for (int i = 0; i < words.length; i++) {
-            words[i] |= others[i];
+            if (others[i] != 0) {
+                words[i] |= others[i];
+            }
         }
     }
 
-    /** Takes all pages of another set of as many pages out. */
+    /** Takes all pages of another set of as many pages out. Words from which nothing is taken are left alone. */
     public void andNot(PageBits other) {
         same(other);
         long[] others = other.words;
         for (int i = 0; i < words.length; i++) {
-            words[i] &= ~others[i];
+            if (others[i] != 0) {
+                words[i] &= ~others[i];
+            }
         }
     }
 
@@ -185,9 +189,30 @@ public final class PageBits {
         return words[index];
     }
 
+    /** Takes all pages of a word out, and returns those that were in. */
+    public long takeWord(int index) {
+        long taken = words[index];
+        words[index] = 0;
+        return taken;
+    }
+
     /** Adds pages as {@link #word} gives them; bits behind the last page are left out. */
     public void orWord(int index, long added) {
         words[index] |= index == words.length - 1 ? added & tail(pages) : added;
+    }
+
+    /** Adds pages from {@code first} on, the first in bit 0; none of them may be behind the last page. */
+    public void or(long first, long added) {
+        if (added == 0) {
+            return;
+        }
+        check(first, WORD - Long.numberOfLeadingZeros(added));
+        int i = (int) (first / WORD);
+        words[i] |= added << first;
+        long rest = (first & WORD - 1) == 0 ? 0 : added >>> -first;
+        if (rest != 0) {
+            words[i + 1] |= rest;
+        }
     }
 
     private int index(long page) {

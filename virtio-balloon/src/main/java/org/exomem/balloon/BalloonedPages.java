@@ -37,6 +37,10 @@ final class BalloonedPages {
 
     private final PageFeed feed;
     private boolean aside;
+    /** The inflate queue runs: the pages are in the balloon of a driver that is there. */
+    private boolean inUse;
+    /** The driver tells before it uses a page again. */
+    private boolean driverTells;
     /** The pages are those of a driver that another process served. */
     private boolean takenOver;
     /** The pages are those of a driver that goes on here next, wherever it stands. */
@@ -54,6 +58,18 @@ final class BalloonedPages {
             // The process before this one ended while it forgot them.
             pages.clear();
         }
+        feed.add(this::tell);
+    }
+
+    /** @param mustTellHost true if the driver has that feature: only then are pages in the balloon known to be unused */
+    void featuresAcknowledged(boolean mustTellHost) {
+        driverTells = mustTellHost;
+    }
+
+    private void tell(PageFeed.Listener listener) {
+        if (driverTells && inUse) {
+            pages.forEachRun((first, length) -> listener.pages(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
+        }
     }
 
     /** The pages that the driver has put in and not taken out, of 4096 bytes. */
@@ -68,7 +84,9 @@ final class BalloonedPages {
 
     void putIn(long firstPage, long length) {
         pages.addAll(firstPage, length);
-        feed.offer(PageFeed.Kind.INFLATED, 0, firstPage << 12, length << 12);
+        if (driverTells) {
+            feed.offer(PageFeed.Kind.INFLATED, 0, firstPage << 12, length << 12);
+        }
     }
 
     void takeOut(long firstPage, long length) {
@@ -87,6 +105,7 @@ final class BalloonedPages {
     void inflateQueueStopped(int now) {
         inflateQueueMoved(now);
         driverMayBeNew = false;
+        inUse = false;
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
 
@@ -97,6 +116,7 @@ final class BalloonedPages {
     /** The device was reset, or the front-end has gone. */
     void putAside() {
         aside = true;
+        inUse = false;
         driverMayBeNew = true;
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
@@ -128,8 +148,9 @@ final class BalloonedPages {
         driverMayBeNew = false;
         takenOver = false;
         moved = false;
+        inUse = true;
         if (sameDriver) {
-            pages.forEachRun((first, length) -> feed.offer(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
+            tell(feed::offer);
         } else {
             // In this order: whoever finds a position must not find another driver's pages.
             position.forget();

@@ -87,6 +87,8 @@ final class Hinting {
         int last = commandId.get();
         commandId.set(last == -1 || last == 0 ? FIRST_ID : last + 1);
         hinted.clear();
+        // Before the driver can know of the id: it may use a page again that it hinted under it at any time after that.
+        feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
         enter(HintingState.REQUESTED);
     }
 
@@ -123,7 +125,7 @@ final class Hinting {
     }
 
     private void endSession() {
-        if (state == HintingState.RUNNING) {
+        if (state == HintingState.REQUESTED || state == HintingState.RUNNING) {
             feed.offer(PageFeed.Kind.HINTING_ENDED, commandId.get(), 0, 0);
         }
     }
@@ -163,7 +165,6 @@ final class Hinting {
                 enter(HintingState.STOPPED);
             }
         } else if (id == commandId.get() && state == HintingState.REQUESTED) {
-            feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
             enter(HintingState.RUNNING);
         }
     }

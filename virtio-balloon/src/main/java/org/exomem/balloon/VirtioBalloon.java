@@ -253,6 +253,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     public void featuresAcknowledged(long acknowledged) {
         features = acknowledged;
         driverFields.featuresAcknowledged(acknowledged);
+        pages.featuresAcknowledged((acknowledged & BalloonFeatures.MUST_TELL_HOST) != 0);
     }
 
     @Override

@@ -9,14 +9,14 @@ class BalloonedPagesTest {
     private static final int SIZE = 128;
 
     private final KeptBalloon kept = KeptBalloon.ofHeap();
-    private BalloonedPages pages = new BalloonedPages(new PageFeed(16), kept);
+    private BalloonedPages pages = new BalloonedPages(new PageFeed(), kept);
 
     private boolean start(int position, boolean initial) {
         return pages.inflateQueueStarted(position, initial, position - pages.position() & 0xffff, SIZE);
     }
 
     private void takeOver() {
-        pages = new BalloonedPages(new PageFeed(16), kept);
+        pages = new BalloonedPages(new PageFeed(), kept);
     }
 
     private void pauseAt(int position) {
@@ -47,7 +47,7 @@ class BalloonedPagesTest {
     @Test
     void aQueueInMidLifeThatWasNeverSeenIsNew() {
         assertThat(start(0, true)).isFalse();
-        pages = new BalloonedPages(new PageFeed(16), KeptBalloon.ofHeap());
+        pages = new BalloonedPages(new PageFeed(), KeptBalloon.ofHeap());
         assertThat(start(9, false)).isFalse();
     }
 

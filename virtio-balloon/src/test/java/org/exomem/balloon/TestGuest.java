@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import org.exomem.vhostuser.backend.DeviceLink;
@@ -12,6 +13,7 @@ import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
@@ -52,7 +54,8 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     }
 
     final TestRam ram = new TestRam();
-    final PageFeed feed = new PageFeed(1 << 16);
+    final PageFeed feed = new PageFeed();
+    final PageSubscription heard = feed.subscribe(EnumSet.allOf(PageFeed.Kind.class), 1 << 16);
     final VirtioBalloon balloon;
     final TestQueue[] queues = new TestQueue[5];
     final @Nullable Virtqueue[] running = new Virtqueue[5];
@@ -77,7 +80,6 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new TestQueue(ram, i);
         }
-        feed.open();
         balloon.connected(this);
     }
 
@@ -153,7 +155,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
 
     List<News> news() {
         List<News> news = new ArrayList<>();
-        feed.drain((kind, session, address, length) -> news.add(new News(kind, session, address, length)), 1 << 16);
+        heard.drain((kind, session, address, length) -> news.add(new News(kind, session, address, length)));
         return news;
     }
 

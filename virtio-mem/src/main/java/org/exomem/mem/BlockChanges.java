@@ -2,6 +2,7 @@ package org.exomem.mem;
 
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.PageFeed;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,7 @@ final class BlockChanges {
     private final BlockBacking backing;
     private final LastChange last;
     private final boolean preallocate;
+    private final PageFeed feed;
     /** The first request after taking over may be the last one once more, for which the driver was not answered. */
     private boolean mayComeAgain;
     /** Where the request at hand will be answered. */
@@ -28,7 +30,9 @@ final class BlockChanges {
     /** Host memory of the last change has not been seen to. */
     private boolean unfinished;
 
-    BlockChanges(KeptBlocks kept, boolean preallocate) {
+    /** @param feed is told of each change before the driver is answered */
+    BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
+        this.feed = feed;
         this.plan = kept.plan();
         this.blocks = kept.map();
         this.backing = new BlockBacking(plan);
@@ -100,6 +104,7 @@ final class BlockChanges {
             }
         }
         blocks.set(first, count, true);
+        tell(feed::offer, first, count, true);
     }
 
     void unplug(GuestMemory memory, long first, long count) throws LinuxException {
@@ -108,15 +113,18 @@ final class BlockChanges {
             backing.discard(memory, first, count);
         } catch (LinuxException e) {
             blocks.set(first, count, true);
+            tell(feed::offer, first, count, true);
             last.forget();
             throw e;
         }
         blocks.set(first, count, false);
+        tell(feed::offer, first, count, false);
     }
 
     /** Undoes in the map what was begun before this process took over, and can't be carried out now. */
     void giveUp(int type, long first, long count) {
         blocks.set(first, count, type == GuestRequest.UNPLUG);
+        tell(feed::offer, first, count, type == GuestRequest.UNPLUG);
         last.forget();
     }
 
@@ -131,6 +139,21 @@ final class BlockChanges {
             throw e;
         }
         blocks.clear();
+        tell(feed::offer);
+    }
+
+    /** Gives the state of all blocks. */
+    void tell(PageFeed.Listener listener) {
+        blocks.forEachRun(true, blocks.blocks(), (first, count) -> tell(listener, first, count, true));
+        blocks.forEachRun(false, blocks.blocks(), (first, count) -> tell(listener, first, count, false));
+    }
+
+    private void tell(PageFeed.Listener listener, long first, long count, boolean plugged) {
+        listener.pages(
+                plugged ? PageFeed.Kind.PLUGGED : PageFeed.Kind.UNPLUGGED,
+                0,
+                plan.address() + first * plan.blockSize(),
+                count * plan.blockSize());
     }
 
     private void begin(int type, long first, long count) {
@@ -150,6 +173,7 @@ final class BlockChanges {
         forget();
         discardPlugged(memory);
         blocks.clear();
+        tell(feed::offer);
     }
 
     private void discardPlugged(GuestMemory memory) throws LinuxException {

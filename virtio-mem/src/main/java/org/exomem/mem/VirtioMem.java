@@ -9,6 +9,7 @@ import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,7 @@ public final class VirtioMem implements VhostUserDevice {
     private final KeptBlocks kept;
     private final BlockMap blocks;
     private final BlockChanges changes;
+    private final PageFeed feed;
     private final MemListener listener;
     private final Refusals refusals;
     private final Patrol patrol;
@@ -51,11 +53,18 @@ public final class VirtioMem implements VhostUserDevice {
      * @throws IllegalArgumentException if it is not
      */
     public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener) {
+        this(kept, preallocate, initialSize, listener, new PageFeed());
+    }
+
+    /** @param feed is told which blocks the guest does not use */
+    public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener, PageFeed feed) {
         this.plan = kept.plan();
         plan.checkRequested(initialSize);
         this.kept = kept;
         this.blocks = kept.map();
-        this.changes = new BlockChanges(kept, preallocate);
+        this.changes = new BlockChanges(kept, preallocate, feed);
+        this.feed = feed;
+        feed.add(this::tell);
         this.listener = listener;
         this.refusals = new Refusals(listener);
         this.patrol = new Patrol(plan, blocks, System::nanoTime);
@@ -65,6 +74,20 @@ public final class VirtioMem implements VhostUserDevice {
                 kept.usableSize().orElse(0));
         this.state = new BlocksState(this, kept);
         keepSizes();
+    }
+
+    private void tell(PageFeed.Listener to) {
+        // A driver that the device does not know may have plugged anything.
+        if (kept.isKnown()) {
+            changes.tell(to);
+        }
+    }
+
+    private void keepKnown() {
+        if (!kept.isKnown()) {
+            kept.keepKnown();
+            changes.tell(feed::offer);
+        }
     }
 
     /** The usable size first: it may always be larger than what the requested size needs, never smaller. */
@@ -178,6 +201,7 @@ public final class VirtioMem implements VhostUserDevice {
         keepSizes();
         movedHere = true;
         kept.keepKnown();
+        changes.tell(feed::offer);
         refusals.forget();
         listener.pluggedSizeChanged(pluggedSize());
     }
@@ -185,7 +209,7 @@ public final class VirtioMem implements VhostUserDevice {
     private void nothingIsPlugged(GuestMemory memory) throws LinuxException {
         if (!kept.isKnown()) {
             changes.discardUnplugged(memory);
-            kept.keepKnown();
+            keepKnown();
         }
     }
 
@@ -256,7 +280,7 @@ public final class VirtioMem implements VhostUserDevice {
         // Where the map may lack what the driver has plugged, its memory is at stake: then a ring must look new, too.
         boolean anew = queue.isAtStart() && (kept.isKnown() || !queue.showsUse());
         if (anew) {
-            kept.keepKnown();
+            keepKnown();
         } else if (!kept.isKnown()) {
             Objects.requireNonNull(link)
                     .hostFault(

@@ -65,7 +65,7 @@ final class VmBalloon implements AutoCloseable {
                 config.options(),
                 state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
                 new DriverWatch(),
-                new PageFeed(1),
+                new PageFeed(),
                 loop);
         balloon.setStatisticsInterval(config.statisticsInterval());
         this.endpoint = watch.attach(config.attachment(), balloon);

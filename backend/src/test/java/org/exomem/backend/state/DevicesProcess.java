@@ -133,7 +133,7 @@ final class DevicesProcess implements AutoCloseable {
             loop = new EventLoop(name);
             memory = new VirtioMem(state.memory(name, "dimm", PLAN).kept(), false, PLAN.size() / 2, this);
             balloon = new VirtioBalloon(
-                    OPTIONS, state.balloon(name, this::complain).kept(), this, new PageFeed(1), loop);
+                    OPTIONS, state.balloon(name, this::complain).kept(), this, new PageFeed(), loop);
             Endpoint.listen(memorySocket(sockets, vm), memory, loop, this);
             Endpoint.listen(balloonSocket(sockets, vm), balloon, loop, this);
         }

@@ -104,7 +104,7 @@ class FullDiskTest {
     }
 
     private static VirtioBalloon balloon(KeptBalloon kept, EventLoop loop) {
-        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Unheard(), new PageFeed(1), loop);
+        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Unheard(), new PageFeed(), loop);
     }
 
     private static Endpoint listen(Path socket, VirtioBalloon balloon, EventLoop loop) throws IOException {

@@ -62,7 +62,7 @@ class FuzzStateFilesTest {
             fuzz("vm0.balloon.state", reader -> {
                 try (BalloonStateFile file = state.balloon("vm0", what -> {})) {
                     VirtioBalloon balloon = new VirtioBalloon(
-                            BalloonOptions.defaults(), file.kept(), new Unheard(), new PageFeed(1), loop);
+                            BalloonOptions.defaults(), file.kept(), new Unheard(), new PageFeed(), loop);
                     reader.read(balloon.state());
                 }
             });

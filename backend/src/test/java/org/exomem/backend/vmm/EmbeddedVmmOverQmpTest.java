@@ -36,7 +36,7 @@ class EmbeddedVmmOverQmpTest {
         try (EventLoop loop = new EventLoop("test");
                 Endpoint endpoint = Endpoint.listen(
                         socket,
-                        new VirtioBalloon(BalloonOptions.defaults(), new Deaf(), new PageFeed(64), loop),
+                        new VirtioBalloon(BalloonOptions.defaults(), new Deaf(), new PageFeed(), loop),
                         loop,
                         new Deaf());
                 EmbeddedGuest source = EmbeddedGuest.start(options("a").withBalloon(socket));

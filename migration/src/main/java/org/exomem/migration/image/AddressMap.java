@@ -50,6 +50,21 @@ public final class AddressMap {
 
     /** Gives the whole pages of a range of guest addresses that are in the image; parts of pages are left out. */
     public <E extends Exception> void forEachRun(long address, long length, PageBits.RunVisitor<E> visitor) throws E {
+        forEach(address, length, MemoryImage.PAGE - 1, 0, visitor);
+    }
+
+    /** Gives all pages of the image in which any part of a range of guest addresses is. */
+    public <E extends Exception> void forEachTouched(long address, long length, PageBits.RunVisitor<E> visitor)
+            throws E {
+        forEach(address, length, 0, MemoryImage.PAGE - 1, visitor);
+    }
+
+    /**
+     * @param startSlack bytes of a page that may be missing for it to begin with the next one
+     * @param endSlack bytes of a page that may be missing for it to be in
+     */
+    private <E extends Exception> void forEach(
+            long address, long length, int startSlack, int endSlack, PageBits.RunVisitor<E> visitor) throws E {
         for (Range range : ranges) {
             // Offsets into the range: no sum of foreign numbers that could wrap.
             long start = Long.compareUnsigned(address, range.guestAddress()) > 0 ? address - range.guestAddress() : 0;
@@ -61,10 +76,28 @@ public final class AddressMap {
                 continue;
             }
             long end = start + Math.min(range.length() - start, Math.max(0, clamped(length - skipped)));
-            long from = (start + MemoryImage.PAGE - 1) / MemoryImage.PAGE;
-            long to = end / MemoryImage.PAGE;
+            long from = (start + startSlack) / MemoryImage.PAGE;
+            long to = (end + endSlack) / MemoryImage.PAGE;
             if (to > from) {
                 visitor.run(range.firstPage() + from, to - from);
+            }
+        }
+    }
+
+    /**
+     * Adds the pages of the image for which bits are set.
+     *
+     * @param word number of 64 pages of guest addresses, counted from address 0 on
+     * @param bits the first of these pages in bit 0
+     */
+    public void addWord(long word, long bits, PageBits into) {
+        long from = word * PageBits.WORD;
+        for (Range range : ranges) {
+            long first = Math.max(from, range.guestAddress() / MemoryImage.PAGE);
+            long end = Math.min(from + PageBits.WORD, (range.guestAddress() + range.length()) / MemoryImage.PAGE);
+            if (first < end) {
+                long within = bits >>> first - from & -1L >>> PageBits.WORD - (end - first);
+                into.or(range.firstPage() + first - range.guestAddress() / MemoryImage.PAGE, within);
             }
         }
     }

@@ -26,7 +26,7 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
     public final List<String> faults = new CopyOnWriteArrayList<>();
     public final List<HintingState> hinting = new CopyOnWriteArrayList<>();
     /** What the device learns about pages, for a test that opens it. */
-    public final PageFeed feed = new PageFeed(1 << 14);
+    public final PageFeed feed = new PageFeed();
 
     private final Endpoint endpoint;
 

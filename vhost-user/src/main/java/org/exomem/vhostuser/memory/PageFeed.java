@@ -1,25 +1,31 @@
 package org.exomem.vhostuser.memory;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
 
 /**
- * What a VM's devices learn about guest pages, as messages to whoever listens: a bounded queue from the VM's event
- * loop (the only one that offers) to one listener's thread (the only one that drains). Offering never waits, locks or
- * allocates; while nobody listens it does nothing.
+ * What a VM's devices learn about guest pages, as messages to whoever listens: the engine, a command that prints them, a
+ * VMM that has subscribed. Belongs to the VM's event loop, where the devices offer and listeners are added; each listener
+ * then drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates; while
+ * nobody listens it does nothing.
  *
- * <p>A full queue drops. A lost hint costs savings only. Losing anything else could make the listener believe that a
- * page is still unused when it isn't, so {@link #losses} counts those: a listener that sees the count change must
- * forget all that it knew of this feed.
+ * <p>A device whose state outlives its messages (a balloon, plugged blocks) is a {@link Teller}: whoever begins to listen
+ * is told that state first, as messages like any other.
  */
 public final class PageFeed {
     /** What a message says of its range. */
     public enum Kind {
         /** The driver put the pages into the balloon. */
         INFLATED,
-        /** The driver takes the pages out of the balloon. */
+        /** The driver takes the pages out of the balloon, and does not use them before the device has answered. */
         DEFLATED,
-        /** A hint session began; no range. */
+        /**
+         * A hint session begins: the device is about to issue its command id, so the driver does not know of it yet. No
+         * range. (A driver may use a hinted page again before the device has even seen the hint, so nothing later can be
+         * the beginning; VIRTIO, "Free Page Hinting".)
+         */
         HINTING_STARTED,
         /** Free at some time since the session began; the guest may have used it again. */
         HINTED,
@@ -27,13 +33,18 @@ public final class PageFeed {
         HINTING_ENDED,
         /** The driver reported the pages free; their content is gone. */
         REPORTED,
-        /** The device was reset, or lost its guest: what was in the balloon is so no more; no range. */
-        RESET;
+        /** The balloon was reset, or lost its guest: what was in it is so no more; no range. */
+        RESET,
+        /** The blocks of a memory device are no longer the guest's, and their content is gone. */
+        UNPLUGGED,
+        /** The blocks of a memory device become the guest's, which does not use them before the device has answered. */
+        PLUGGED;
 
-        private static final Kind[] ALL = values();
+        static final Kind[] ALL = values();
 
+        /** True if losing such a message costs a listener savings only. */
         boolean mayBeLost() {
-            return this == HINTED || this == REPORTED || this == INFLATED;
+            return this == HINTED || this == REPORTED || this == INFLATED || this == UNPLUGGED;
         }
     }
 
@@ -48,105 +59,56 @@ public final class PageFeed {
         void pages(Kind kind, int session, long address, long length);
     }
 
-    private static final int WORDS = 3;
-    private static final VarHandle HEAD;
-    private static final VarHandle TAIL;
-
-    static {
-        try {
-            MethodHandles.Lookup lookup = MethodHandles.lookup();
-            HEAD = lookup.findVarHandle(PageFeed.class, "head", long.class);
-            TAIL = lookup.findVarHandle(PageFeed.class, "tail", long.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
+    /** A device that can say what is so now. */
+    @FunctionalInterface
+    public interface Teller {
+        /** Gives the state of now to a new listener; on the VM's event loop. */
+        void tell(Listener listener);
     }
 
-    private final int mask;
-    private volatile long[] records = {};
-    private volatile boolean open;
-    private volatile long hintsDropped;
-    private volatile long losses;
+    private static final PageSubscription[] NONE = {};
 
-    @SuppressWarnings("unused")
-    private long head;
+    private final List<Teller> tellers = new ArrayList<>();
+    private PageSubscription[] subscriptions = NONE;
+    private int count;
 
-    @SuppressWarnings("unused")
-    private long tail;
+    /** Adds a device whose state new listeners are to be told. */
+    public void add(Teller teller) {
+        tellers.add(teller);
+    }
 
     /**
-     * @param capacity the most messages that wait, a power of two; memory (24 bytes each) is taken only when somebody
-     *     listens
+     * Adds a listener, which is told what is so now and from then on what changes. Called on the VM's event loop.
+     *
+     * @param kinds what it wants to hear of
+     * @param capacity the most messages that wait for it, a power of two; they take 24 bytes each
      */
-    public PageFeed(int capacity) {
-        if (Integer.bitCount(capacity) != 1) {
-            throw new IllegalArgumentException("capacity " + capacity + " is not a power of two");
+    public PageSubscription subscribe(Set<Kind> kinds, int capacity) {
+        PageSubscription added = new PageSubscription(kinds, capacity);
+        for (Teller teller : tellers) {
+            teller.tell(added::offer);
         }
-        this.mask = capacity - 1;
+        prune();
+        subscriptions = Arrays.copyOf(subscriptions, count + 1);
+        subscriptions[count++] = added;
+        return added;
     }
 
-    /** Starts listening: from now on messages are kept. Called by the listener's thread. */
-    public void open() {
-        records = new long[(mask + 1) * WORDS];
-        open = true;
-    }
-
-    /** Stops listening. Messages that wait are left for a last {@link #drain}. */
-    public void close() {
-        open = false;
-    }
-
-    /** Offers a message; called on the VM's event loop. */
+    /** Offers a message to all who listen; called on the VM's event loop. */
     public void offer(Kind kind, int session, long address, long length) {
-        if (!open) {
-            return;
-        }
-        long at = (long) TAIL.get(this);
-        // Acquire: a slot that the listener has read may be written again.
-        if (at - (long) HEAD.getAcquire(this) > mask) {
-            drop(kind);
-            return;
-        }
-        long[] slots = records;
-        int slot = (int) (at & mask) * WORDS;
-        slots[slot] = (long) kind.ordinal() << 32 | session & 0xffffffffL;
-        slots[slot + 1] = address;
-        slots[slot + 2] = length;
-        // Release: the message before its announcement.
-        TAIL.setRelease(this, at + 1);
-    }
-
-    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
-    private void drop(Kind kind) {
-        if (kind.mayBeLost()) {
-            hintsDropped++;
-        } else {
-            losses++;
+        for (int i = 0; i < count; i++) {
+            subscriptions[i].offer(kind, session, address, length);
         }
     }
 
-    /** Gives up to {@code limit} waiting messages to the listener, in order; returns how many there were. */
-    public int drain(Listener listener, int limit) {
-        long at = (long) HEAD.get(this);
-        // Acquire: pairs with the release in offer.
-        long end = Math.min((long) TAIL.getAcquire(this), at + limit);
-        int drained = (int) (end - at);
-        long[] slots = records;
-        for (; at < end; at++) {
-            int slot = (int) (at & mask) * WORDS;
-            listener.pages(Kind.ALL[(int) (slots[slot] >>> 32)], (int) slots[slot], slots[slot + 1], slots[slot + 2]);
-            HEAD.setRelease(this, at + 1);
+    /** Forgets listeners that have closed; until the next one comes, they cost a look at each message. */
+    private void prune() {
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            if (subscriptions[i].isOpen()) {
+                subscriptions[kept++] = subscriptions[i];
+            }
         }
-        return drained;
-    }
-
-    /** How many messages were dropped whose loss costs savings only. */
-    public long hintsDropped() {
-        return hintsDropped;
-    }
-
-    /** How many messages were dropped that a listener can't do without: if this changes, it must forget what it knew. */
-    public long losses() {
-        return losses;
+        count = kept;
     }
 }

@@ -68,7 +68,7 @@ public class InflateBenchmark {
         EventLoop events = new EventLoop("benchmark");
         loop = events;
         BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
-        VirtioBalloon device = new VirtioBalloon(counting, new Nobody(), new PageFeed(1), events);
+        VirtioBalloon device = new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
         device.connected(new NoLink(shared.memory()));
         device.featuresAcknowledged(Features.VERSION_1);
         device.queueStarted(inflate);

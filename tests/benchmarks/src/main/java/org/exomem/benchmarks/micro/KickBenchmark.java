@@ -96,7 +96,7 @@ public class KickBenchmark {
         return switch (served) {
             case BALLOON -> {
                 BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
-                yield new VirtioBalloon(counting, new Nobody(), new PageFeed(1), events);
+                yield new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
             }
             case MEMORY -> {
                 MemoryRegionPlan plan = new MemoryRegionPlan(

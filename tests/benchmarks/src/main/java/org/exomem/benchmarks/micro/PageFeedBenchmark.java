@@ -1,13 +1,14 @@
 package org.exomem.benchmarks.micro;
 
+import java.util.EnumSet;
 import java.util.concurrent.TimeUnit;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /** What a message costs the event loop while nobody listens, and a message there and out again while somebody does. */
@@ -17,16 +18,12 @@ import org.openjdk.jmh.annotations.State;
 public class PageFeedBenchmark {
     private static final int CAPACITY = 1 << 12;
 
-    private final PageFeed unheard = new PageFeed(CAPACITY);
-    private final PageFeed heard = new PageFeed(CAPACITY);
+    private final PageFeed unheard = new PageFeed();
+    private final PageFeed heard = new PageFeed();
+    private final PageSubscription subscription = heard.subscribe(EnumSet.allOf(PageFeed.Kind.class), CAPACITY);
     private long address;
     private long sum;
     private final PageFeed.Listener listener = (kind, session, from, length) -> sum += from + length;
-
-    @Setup
-    public void listen() {
-        heard.open();
-    }
 
     @Benchmark
     public void offerToNobody() {
@@ -36,7 +33,7 @@ public class PageFeedBenchmark {
     @Benchmark
     public long offerAndDrain() {
         heard.offer(PageFeed.Kind.INFLATED, 0, ++address << 12, 4096);
-        heard.drain(listener, 1);
+        subscription.drain(listener, 1);
         return sum;
     }
 }

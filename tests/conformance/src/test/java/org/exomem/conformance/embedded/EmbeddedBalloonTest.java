@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.BitSet;
+import java.util.EnumSet;
 import java.util.concurrent.Callable;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.StatisticsTag;
@@ -16,6 +17,7 @@ import org.exomem.conformance.embedded.EmbeddedOptions.Hints;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,12 +40,13 @@ class EmbeddedBalloonTest {
 
     Path memory;
     BalloonBackEnd backEnd;
+    PageSubscription hints;
 
     @BeforeEach
     void start() throws Exception {
         memory = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-embedded");
         backEnd = new BalloonBackEnd(folder.resolve("balloon"));
-        backEnd.feed.open();
+        hints = backEnd.onLoop(() -> backEnd.feed.subscribe(EnumSet.of(PageFeed.Kind.HINTED), 1 << 14));
     }
 
     @AfterEach
@@ -82,7 +85,7 @@ class EmbeddedBalloonTest {
                 pages.set((int) (address / PAGE), (int) ((address + length) / PAGE));
             }
         };
-        while (backEnd.feed.drain(listener, 1000) > 0) {
+        while (hints.drain(listener) > 0) {
             // Until nothing is left.
         }
         return pages;

@@ -1,0 +1,13 @@
+package org.exomem.migration;
+
+import java.io.IOException;
+
+/** Ends a round at the destination. */
+@FunctionalInterface
+public interface RoundBarrier {
+    /**
+     * Ends a round on all sinks: whatever is sent after this can't be overtaken by what was sent before. Called while no
+     * sink is in use.
+     */
+    void endRound() throws IOException;
+}

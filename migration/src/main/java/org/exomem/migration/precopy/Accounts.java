@@ -1,0 +1,177 @@
+package org.exomem.migration.precopy;
+
+import java.io.IOException;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
+import org.exomem.migration.Fate;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.source.DirtySource;
+import org.exomem.migration.source.FreePageSource;
+
+/**
+ * Which pages are owed to the destination, and why others are not. Belongs to the engine's thread, and is the only place
+ * where a page stops being owed without being looked at. The rules are those of {@code spec/migration.md}, MIG-ROUND and
+ * MIG-HINT.
+ */
+final class Accounts {
+    private final MigrationSource source;
+    private final PageTable table;
+    private final boolean blind;
+    private final boolean skipUnchanged;
+    /** What this round has still to look at. */
+    private final PageBits owed;
+    /** Hinted pages that this round looks at when it is through with the others. */
+    private final PageBits later;
+
+    private final PageBits scratch;
+    private final Map<Fate, PageBits> excused = new EnumMap<>(Fate.class);
+    private boolean postpones;
+    private boolean looked;
+    private boolean last;
+
+    /** All pages are owed at the beginning. */
+    Accounts(MigrationSource source, PageTable table, HintedPages hintedPages) {
+        long pages = source.memory().pages();
+        this.source = source;
+        this.table = table;
+        this.blind = source.isBlind();
+        this.skipUnchanged = blind && hintedPages == HintedPages.SKIP_UNCHANGED;
+        this.owed = new PageBits(pages);
+        this.later = new PageBits(pages);
+        this.scratch = new PageBits(pages);
+        for (FreePageSource free : source.free()) {
+            excused.computeIfAbsent(free.fate(), fate -> new PageBits(pages));
+        }
+        owed.addAll();
+    }
+
+    /** No sync follows the next one. */
+    void lastRound() {
+        last = true;
+    }
+
+    /** The pages that this round has still to look at; workers take them out. */
+    PageBits owed() {
+        return owed;
+    }
+
+    /**
+     * Every page that was written is owed again. First all that was written, then what is free: what a page holds that
+     * turns out free after this is needed by nobody, unless it is written again, and that is in the next sync.
+     */
+    void sync() {
+        owed.or(later);
+        later.clear();
+        for (DirtySource dirty : source.dirty()) {
+            dirty.sync(scratch);
+        }
+        owed.or(scratch);
+        for (PageBits pages : excused.values()) {
+            pages.andNot(scratch);
+        }
+        scratch.clear();
+        for (FreePageSource free : source.free()) {
+            // After looking, hints are measured by the contents of then, not by this sync.
+            if (!looked || free.fate() != Fate.HINTED) {
+                free.synced();
+            }
+        }
+        postpones = blind && !skipUnchanged;
+    }
+
+    /** The fingerprints of all contents were taken: for hints, this is what they are measured by from now on. */
+    void looked() {
+        for (FreePageSource free : source.free()) {
+            free.synced();
+        }
+        looked = true;
+    }
+
+    /** Takes what is known to be free by now out of what is owed. Returns true if there was anything new. */
+    boolean excuse() throws IOException {
+        boolean any = false;
+        for (FreePageSource free : source.free()) {
+            if (free.collect(scratch)) {
+                any = true;
+                scratch.and(owed);
+                excuse(free.fate());
+                scratch.clear();
+            }
+        }
+        return any;
+    }
+
+    private void excuse(Fate fate) {
+        if (fate == Fate.HOLE) {
+            // A page that was sent before and is a hole now has to become zeros there too.
+            scratch.andNot(table.sent);
+            // What it held before is gone, so the destination has what is here.
+            table.assumedFree.andNot(scratch);
+        } else if (fate == Fate.HINTED && blind) {
+            excuseUntilNextRound();
+            return;
+        }
+        owed.andNot(scratch);
+        Objects.requireNonNull(excused.get(fate)).or(scratch);
+    }
+
+    /** Each sync makes these pages owed again. After the last one they stay owed: they have to be looked at. */
+    private void excuseUntilNextRound() {
+        if (skipUnchanged) {
+            scratch.and(table.seen);
+            table.assumedFree.or(scratch);
+            if (!last) {
+                owed.andNot(scratch);
+            }
+        } else if (postpones) {
+            later.or(scratch);
+            owed.andNot(scratch);
+        }
+    }
+
+    /** Makes what was put off the rest of the round. Returns false if nothing was. */
+    boolean takeUpPostponed() {
+        postpones = false;
+        if (later.isEmpty()) {
+            return false;
+        }
+        owed.or(later);
+        later.clear();
+        return true;
+    }
+
+    /** Gives the pages that never travelled and whose content is nobody's; at the end. */
+    <E extends Exception> void forEachFreeRun(PageBits.RunVisitor<E> visitor) throws E {
+        scratch.or(table.assumedFree);
+        excused.forEach((fate, pages) -> {
+            if (fate.isNobodysContent()) {
+                scratch.or(pages);
+            }
+        });
+        scratch.andNot(table.travelled);
+        scratch.forEachRun(visitor);
+        scratch.clear();
+    }
+
+    /** What became of each page; at the end, once. */
+    Map<Fate, Long> fates() {
+        Map<Fate, Long> fates = new EnumMap<>(Fate.class);
+        scratch.or(table.travelled);
+        long before = scratch.count();
+        fates.put(Fate.SENT, before);
+        PageBits hinted = excused.get(Fate.HINTED);
+        if (hinted != null) {
+            hinted.or(table.assumedFree);
+        }
+        for (Map.Entry<Fate, PageBits> entry : excused.entrySet()) {
+            scratch.or(entry.getValue());
+            long now = scratch.count();
+            fates.put(entry.getKey(), now - before);
+            before = now;
+        }
+        fates.put(Fate.ZERO, scratch.pages() - before);
+        scratch.clear();
+        return fates;
+    }
+}

@@ -1,0 +1,120 @@
+package org.exomem.migration.precopy;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.function.LongFunction;
+import org.exomem.migration.Fingerprint;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.PageSink;
+
+/**
+ * Reads pages and sends what the destination does not have. Everything is decided by the bytes that were read into a
+ * buffer of its own, and these are what is sent: the guest may write at any time. For one thread.
+ */
+final class Courier {
+    private enum Action {
+        NOTHING,
+        SEND,
+        SEND_ZEROS
+    }
+
+    private final GuestPages memory;
+    private final PageTable table;
+    private final Fingerprint fingerprint;
+    private final Tally tally;
+    private final PageSink sink;
+    private final int pageSize;
+    private final MemorySegment buffer;
+    private final long[] found = new long[2];
+    private final long[] ofZeros = new long[2];
+    private final PageBits.RunVisitor<IOException> carry = this::carry;
+    private final PageBits.RunVisitor<IOException> look = this::look;
+
+    /** @param allocator makes buffers of so many bytes, all zeros */
+    Courier(
+            GuestPages memory,
+            PageTable table,
+            Fingerprint fingerprint,
+            Tally tally,
+            PageSink sink,
+            LongFunction<MemorySegment> allocator) {
+        this.memory = memory;
+        this.table = table;
+        this.fingerprint = fingerprint;
+        this.tally = tally;
+        this.sink = sink;
+        this.pageSize = memory.pageSize();
+        this.buffer = allocator.apply((long) PageBits.WORD * pageSize);
+        fingerprint.of(buffer, 0, ofZeros);
+    }
+
+    /** Brings the destination's pages to what they are here. */
+    void carry(Batch batch) throws IOException {
+        batch.forEachRun(carry);
+    }
+
+    /** Only takes fingerprints of what is there. */
+    void look(Batch batch) throws IOException {
+        batch.forEachRun(look);
+    }
+
+    private void look(long first, long count) throws IOException {
+        memory.read(first, buffer.asSlice(0, count * pageSize));
+        for (int i = 0; i < count; i++) {
+            fingerprint.of(buffer, (long) i * pageSize, found);
+            if (!isZero(i)) {
+                table.isSeen(first + i, found);
+            }
+        }
+    }
+
+    private void carry(long first, long count) throws IOException {
+        memory.read(first, buffer.asSlice(0, count * pageSize));
+        int from = 0;
+        Action doing = Action.NOTHING;
+        for (int i = 0; i < count; i++) {
+            Action action = decide(first + i, i);
+            if (action != doing) {
+                carryOut(doing, first, from, i);
+                doing = action;
+                from = i;
+            }
+        }
+        carryOut(doing, first, from, (int) count);
+    }
+
+    private Action decide(long page, int index) {
+        fingerprint.of(buffer, (long) index * pageSize, found);
+        boolean sent = table.sent.contains(page);
+        if (isZero(index)) {
+            table.isZero(page);
+            return sent ? Action.SEND_ZEROS : Action.NOTHING;
+        }
+        if ((sent || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
+            tally.unchanged.increment();
+            return Action.NOTHING;
+        }
+        if (table.travelled.contains(page)) {
+            tally.resent.increment();
+        }
+        table.isSent(page, found);
+        return Action.SEND;
+    }
+
+    /** The fingerprint of zeros alone would do; the real look costs nothing, because few other pages come so far. */
+    private boolean isZero(int index) {
+        return found[0] == ofZeros[0] && found[1] == ofZeros[1] && fingerprint.isZero(buffer, (long) index * pageSize);
+    }
+
+    private void carryOut(Action action, long first, int from, int to) throws IOException {
+        switch (action) {
+            case NOTHING -> {}
+            case SEND -> {
+                sink.pages(first + from, buffer.asSlice((long) from * pageSize, (long) (to - from) * pageSize));
+                tally.sent.add(to - from);
+            }
+            case SEND_ZEROS -> sink.zeros(first + from, to - from);
+        }
+    }
+}

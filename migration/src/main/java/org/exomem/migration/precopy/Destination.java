@@ -1,0 +1,13 @@
+package org.exomem.migration.precopy;
+
+import java.util.List;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.RoundBarrier;
+
+/**
+ * Where the guest goes.
+ *
+ * @param sinks at least one; each gets a thread of its own
+ * @param barrier ends rounds on all of them
+ */
+public record Destination(List<? extends PageSink> sinks, RoundBarrier barrier) {}

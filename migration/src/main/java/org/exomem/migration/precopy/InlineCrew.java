@@ -1,0 +1,34 @@
+package org.exomem.migration.precopy;
+
+import java.io.IOException;
+
+/** The engine's own thread does all the work, so that every run is like the one before. */
+final class InlineCrew implements Crew {
+    private final Courier courier;
+    private final Batch batch = new Batch();
+
+    InlineCrew(Courier courier) {
+        this.courier = courier;
+    }
+
+    @Override
+    public Batch free() {
+        return batch;
+    }
+
+    @Override
+    public void give(Batch given, Work work) throws IOException {
+        switch (work) {
+            case LOOK -> courier.look(given);
+            case CARRY -> courier.carry(given);
+        }
+    }
+
+    @Override
+    public boolean isIdle() {
+        return true;
+    }
+
+    @Override
+    public void close() {}
+}

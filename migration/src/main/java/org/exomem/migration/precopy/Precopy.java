@@ -1,0 +1,327 @@
+package org.exomem.migration.precopy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.LongFunction;
+import org.exomem.migration.Fingerprint;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.source.HintSessions;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/**
+ * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it
+ * waits for the destination and never for the guest. {@code spec/migration.md} says why no page is lost.
+ */
+public final class Precopy {
+    private static final long PROGRESS_NANOS = 100_000_000;
+    private static final long SHORT_NANOS = 1_000_000;
+    private static final long QUIET_NANOS = 50_000_000;
+    /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
+    private static final int PATIENCE_PART = 25;
+    /** A round that has less to send asks for no hints. */
+    private static final long WORTH_HINTS = 64L << 20;
+
+    /** What a test does otherwise. */
+    record Means(Ticker ticker, LongFunction<MemorySegment> buffers, Function<List<Courier>, Crew> crews) {
+        static final Means REAL =
+                new Means(Ticker.SYSTEM, bytes -> Arena.ofAuto().allocate(bytes, Long.BYTES), ThreadCrew::new);
+    }
+
+    private final MigrationSource source;
+    private final Destination destination;
+    private final PrecopyOptions options;
+    private final Progress.Listener listener;
+    private final Means means;
+    private final Ticker ticker;
+    private final int pageSize;
+    private final Tally tally = new Tally();
+    private final Convergence convergence;
+
+    private volatile boolean cancelled;
+    private boolean paused;
+    private boolean hinting;
+    private int throttle;
+    private int maxThrottle;
+    private int rounds;
+    private Progress.Phase phase = Progress.Phase.COPYING;
+    private long lastProgress;
+    private long roundStart;
+    private long sentBefore;
+
+    /** A migration that has not begun. */
+    public Precopy(
+            MigrationSource source, Destination destination, PrecopyOptions options, Progress.Listener listener) {
+        this(source, destination, options, listener, Means.REAL);
+    }
+
+    Precopy(
+            MigrationSource source,
+            Destination destination,
+            PrecopyOptions options,
+            Progress.Listener listener,
+            Means means) {
+        this.source = source;
+        this.destination = destination;
+        this.options = options;
+        this.listener = listener;
+        this.means = means;
+        this.ticker = means.ticker;
+        this.pageSize = source.memory().pageSize();
+        this.convergence = new Convergence(options, source.isBlind());
+    }
+
+    /** Ends the migration soon; from any thread. Close what the sinks write to if one of them may hang. */
+    public void cancel() {
+        cancelled = true;
+    }
+
+    /**
+     * Migrates the memory, once. When this returns, the destination has all of it and the guest is paused; when it throws,
+     * the guest runs.
+     *
+     * @throws MigrationCancelledException if {@link #cancel} was called in time
+     * @throws IOException if memory can't be read, a sink fails, or the guest's control does
+     */
+    public Report run() throws IOException {
+        long pages = source.memory().pages();
+        try (Mapping fingerprints = table(pages)) {
+            return run(new PageTable(pages, fingerprints.segment()), new Fingerprint(Fingerprint.newSeed(), pageSize));
+        }
+    }
+
+    /** In a file without a name, so that only what is used takes memory, and none of the heap. */
+    private static Mapping table(long pages) throws IOException {
+        long size = Math.max(1, PageTable.bytes(pages)) + SharedFile.SMALL_PAGE - 1 & -SharedFile.SMALL_PAGE;
+        try (SharedFile file = SharedFile.memfd("exomem-fingerprints", size)) {
+            return Mapping.of(file, 0, size);
+        }
+    }
+
+    Report run(PageTable table, Fingerprint fingerprint) throws IOException {
+        List<Courier> couriers = new ArrayList<>();
+        for (PageSink sink : destination.sinks()) {
+            couriers.add(new Courier(source.memory(), table, fingerprint, tally, sink, means.buffers));
+        }
+        try (Crew crew = means.crews.apply(couriers)) {
+            return run(crew, new Accounts(source, table, options.hintedPages()));
+        } catch (IOException | RuntimeException | Error e) {
+            giveUp(e);
+            throw e;
+        }
+    }
+
+    private Report run(Crew crew, Accounts accounts) throws IOException {
+        long start = ticker.nanoTime();
+        if (source.isBlind() && options.hintedPages() == HintedPages.SKIP_UNCHANGED) {
+            look(crew, accounts);
+        }
+        boolean askForHints = true;
+        do {
+            round(crew, accounts, askForHints);
+            accounts.sync();
+            accounts.excuse();
+            convergence.estimate(owedBytes(accounts));
+            askForHints = owedBytes(accounts) >= WORTH_HINTS;
+        } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
+        prepare(crew, accounts);
+        Duration estimated = Duration.ofNanos(convergence.estimate());
+        boolean inLimit = convergence.isInLimit();
+
+        check();
+        long pausing = ticker.nanoTime();
+        paused = true;
+        source.control().pause();
+        phase = Progress.Phase.PAUSED;
+        accounts.lastRound();
+        round(crew, accounts, false);
+        check();
+        long end = ticker.nanoTime();
+        unthrottle();
+        return new Report(
+                pageSize,
+                accounts.fates(),
+                tally.resent.sum(),
+                tally.unchanged.sum(),
+                rounds,
+                tally.sent.sum() * pageSize,
+                Duration.ofNanos(end - start),
+                Duration.ofNanos(end - pausing),
+                estimated,
+                inLimit,
+                maxThrottle);
+    }
+
+    /** Takes fingerprints of everything, so that what is hinted later can be compared with them. */
+    private void look(Crew crew, Accounts accounts) throws IOException {
+        phase = Progress.Phase.LOOKING;
+        accounts.sync();
+        pass(crew, accounts, Crew.Work.LOOK);
+        accounts.looked();
+        phase = Progress.Phase.COPYING;
+    }
+
+    private void prepare(Crew crew, Accounts accounts) throws IOException {
+        check();
+        long before = ticker.nanoTime();
+        source.control().prepare();
+        if (ticker.nanoTime() - before > options.downtimeLimit().toNanos() / PATIENCE_PART) {
+            round(crew, accounts, false);
+        }
+        endHinting();
+    }
+
+    private void round(Crew crew, Accounts accounts, boolean askForHints) throws IOException {
+        check();
+        rounds++;
+        roundStart = ticker.nanoTime();
+        sentBefore = tally.sent.sum();
+        accounts.sync();
+        if (askForHints) {
+            beginHinting(accounts);
+        }
+        do {
+            pass(crew, accounts, Crew.Work.CARRY);
+        } while (accounts.takeUpPostponed());
+        if (paused) {
+            accounts.forEachFreeRun(destination.sinks().getFirst()::free);
+        }
+        destination.barrier().endRound();
+        convergence.roundEnded(ticker.nanoTime() - roundStart, (tally.sent.sum() - sentBefore) * pageSize);
+    }
+
+    /** Lets workers have all that is owed, and takes hints meanwhile. */
+    private void pass(Crew crew, Accounts accounts, Crew.Work work) throws IOException {
+        long from = 0;
+        while (from >= 0) {
+            meanwhile(accounts);
+            Batch batch = isTooFast() ? null : crew.free();
+            if (batch != null) {
+                from = batch.take(accounts.owed(), from);
+                crew.give(batch, work);
+            }
+        }
+        while (!crew.isIdle()) {
+            meanwhile(accounts);
+        }
+    }
+
+    private void meanwhile(Accounts accounts) throws IOException {
+        check();
+        accounts.excuse();
+        report(accounts);
+    }
+
+    private boolean isTooFast() {
+        if (options.bandwidth() == 0) {
+            return false;
+        }
+        double bytes = (double) (tally.sent.sum() - sentBefore) * pageSize;
+        if (bytes / options.bandwidth() * 1e9 <= ticker.nanoTime() - roundStart) {
+            return false;
+        }
+        ticker.pass(SHORT_NANOS);
+        return true;
+    }
+
+    /** Asks for hints, and lets the round begin a little later while they come. */
+    private void beginHinting(Accounts accounts) throws IOException {
+        if (source.hints() == HintSessions.NONE) {
+            return;
+        }
+        accounts.excuse();
+        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owedBytes(accounts)) / PATIENCE_PART);
+        hinting = true;
+        source.hints().begin();
+        long start = ticker.nanoTime();
+        long last = start;
+        for (long now = start; now - start < patience && now - last < QUIET_NANOS; now = ticker.nanoTime()) {
+            check();
+            if (accounts.excuse()) {
+                last = now;
+            }
+            ticker.pass(SHORT_NANOS);
+        }
+    }
+
+    private void endHinting() {
+        if (hinting) {
+            hinting = false;
+            source.hints().end();
+        }
+    }
+
+    /** True if another round may be of use because the guest writes less from now on. */
+    private boolean slowDown() throws IOException {
+        int more = Convergence.nextThrottle(throttle);
+        if (!options.autoConverge() || more == throttle || !source.control().throttle(more)) {
+            return false;
+        }
+        throttle = more;
+        maxThrottle = more;
+        convergence.throttled();
+        return true;
+    }
+
+    private long owedBytes(Accounts accounts) {
+        return accounts.owed().count() * pageSize;
+    }
+
+    private void check() throws MigrationCancelledException {
+        if (cancelled) {
+            throw new MigrationCancelledException();
+        }
+    }
+
+    private void report(Accounts accounts) {
+        long now = ticker.nanoTime();
+        if (now - lastProgress < PROGRESS_NANOS) {
+            return;
+        }
+        lastProgress = now;
+        long owed = owedBytes(accounts);
+        listener.progress(new Progress(
+                phase,
+                rounds,
+                tally.sent.sum() * pageSize,
+                owed,
+                convergence.rate(),
+                Duration.ofNanos(convergence.nanos(owed)),
+                Duration.ofNanos(convergence.estimate())));
+    }
+
+    /** Leaves the guest as it was: running, at its full speed. */
+    private void giveUp(Throwable because) {
+        attempt(because, () -> {
+            if (paused) {
+                source.control().resume();
+            }
+        });
+        attempt(because, this::unthrottle);
+        attempt(because, this::endHinting);
+    }
+
+    private void unthrottle() throws IOException {
+        if (throttle > 0) {
+            throttle = 0;
+            source.control().throttle(0);
+        }
+    }
+
+    private interface Attempt {
+        void run() throws IOException;
+    }
+
+    private static void attempt(Throwable because, Attempt attempt) {
+        try {
+            attempt.run();
+        } catch (IOException | RuntimeException e) {
+            because.addSuppressed(e);
+        }
+    }
+}

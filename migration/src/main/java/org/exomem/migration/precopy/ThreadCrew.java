@@ -1,0 +1,102 @@
+package org.exomem.migration.precopy;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** A thread for each sink. */
+final class ThreadCrew implements Crew {
+    private static final int BATCHES_EACH = 3;
+
+    private record Order(Batch batch, Work work) {}
+
+    private static final Order GO = new Order(new Batch(), Work.LOOK);
+
+    private final int workers;
+    private final int batches;
+    private final BlockingQueue<Batch> free;
+    private final BlockingQueue<Order> orders;
+    private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+
+    ThreadCrew(List<Courier> couriers) {
+        this.workers = couriers.size();
+        this.batches = workers * BATCHES_EACH;
+        this.free = new ArrayBlockingQueue<>(batches);
+        this.orders = new ArrayBlockingQueue<>(batches + workers);
+        for (int i = 0; i < batches; i++) {
+            free.add(new Batch());
+        }
+        for (int i = 0; i < workers; i++) {
+            Courier courier = couriers.get(i);
+            Thread.ofPlatform().daemon().name("migration-" + i).start(() -> work(courier));
+        }
+    }
+
+    private void work(Courier courier) {
+        try {
+            for (Order order = orders.take(); order != GO; order = orders.take()) {
+                switch (order.work) {
+                    case LOOK -> courier.look(order.batch);
+                    case CARRY -> courier.carry(order.batch);
+                }
+                free.add(order.batch);
+            }
+        } catch (Throwable e) {
+            // Errors too: the engine's thread has to know, or it would wait for this batch for ever.
+            failure.compareAndSet(null, e);
+        }
+    }
+
+    @Override
+    public @Nullable Batch free() throws IOException {
+        try {
+            Batch batch = free.poll(1, TimeUnit.MILLISECONDS);
+            check();
+            return batch;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("the migration's thread was interrupted");
+        }
+    }
+
+    @Override
+    public void give(Batch batch, Work work) {
+        orders.add(new Order(batch, work));
+    }
+
+    @Override
+    public boolean isIdle() throws IOException {
+        if (free.size() < batches) {
+            Batch batch = free();
+            if (batch != null) {
+                free.add(batch);
+            }
+        }
+        check();
+        return free.size() == batches;
+    }
+
+    private void check() throws IOException {
+        Throwable cause = failure.get();
+        switch (cause) {
+            case null -> {}
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IOException("a thread of the migration has ended", cause);
+        }
+    }
+
+    @Override
+    public void close() {
+        orders.clear();
+        for (int i = 0; i < workers; i++) {
+            orders.add(GO);
+        }
+    }
+}

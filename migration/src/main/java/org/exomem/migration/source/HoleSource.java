@@ -1,0 +1,42 @@
+package org.exomem.migration.source;
+
+import java.io.IOException;
+import org.exomem.migration.Fate;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.PageBits;
+
+/** Pages for which the memory file has nothing: never touched, or given back to the host. They read as zeros. */
+public final class HoleSource implements FreePageSource {
+    private final GuestPages memory;
+    private boolean due;
+
+    public HoleSource(GuestPages memory) {
+        this.memory = memory;
+    }
+
+    @Override
+    public Fate fate() {
+        return Fate.HOLE;
+    }
+
+    @Override
+    public void synced() {
+        due = true;
+    }
+
+    /** Looks once after each sync: a page that is a hole after a sync is one until it is written, and that is in the next. */
+    @Override
+    public boolean collect(PageBits free) throws IOException {
+        if (!due) {
+            return false;
+        }
+        due = false;
+        long pages = memory.pages();
+        for (long hole = memory.nextHole(0); hole < pages; ) {
+            long data = memory.nextData(hole);
+            free.add(hole, data - hole);
+            hole = data < pages ? memory.nextHole(data) : pages;
+        }
+        return true;
+    }
+}

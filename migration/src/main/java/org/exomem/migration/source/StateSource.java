@@ -1,0 +1,50 @@
+package org.exomem.migration.source;
+
+import org.exomem.migration.PageBits;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.vhostuser.memory.PageSubscription;
+
+/**
+ * Pages that a device knows to be unused until it says otherwise. The guest uses such a page only after the device has told
+ * so; a write then is after the last sync that came before that, and in the next one (MIG-STATE-1).
+ */
+abstract class StateSource extends FeedSource {
+    private final PageBits unused;
+    private boolean changed;
+
+    StateSource(PageSubscription subscription, AddressMap map, long pages) {
+        super(subscription, map);
+        this.unused = new PageBits(pages);
+    }
+
+    @Override
+    public final void synced() {
+        drain();
+        changed = true;
+    }
+
+    @Override
+    public final boolean collect(PageBits free) {
+        drain();
+        if (!changed) {
+            return false;
+        }
+        changed = false;
+        free.or(unused);
+        return true;
+    }
+
+    final void unused(long address, long length) {
+        add(unused, address, length);
+        changed = true;
+    }
+
+    final void used(long address, long length) {
+        remove(unused, address, length);
+    }
+
+    @Override
+    final void forget() {
+        unused.clear();
+    }
+}

@@ -1,0 +1,32 @@
+package org.exomem.migration.precopy;
+
+/** Ways to break a rule on purpose. */
+enum Mutant {
+    NONE,
+    /** A hint counts whenever its session began. */
+    START_NOT_CHECKED,
+    /** What waits in the feeds is drained before the sync and not after it. */
+    DRAIN_BEFORE_SYNC,
+    /** A hint counts also after its session's end. */
+    END_NOT_CHECKED,
+    /** The device takes the driver's answer for the beginning of a session, and not that it issued the id. */
+    BEGINS_WITH_THE_ANSWER,
+    /** The log is read, and then cleared. */
+    FETCH_THEN_CLEAR,
+    /** A message that was lost is not noticed. */
+    LOSSES_IGNORED,
+    /** The guest takes pages out of the balloon without telling. */
+    NOT_TOLD_OF_DEFLATION,
+    /** The device answers a deflation, and then tells of it. */
+    DEFLATION_TOLD_LATE,
+    /** The device answers a plug request, and then tells of it. */
+    PLUG_TOLD_LATE,
+    /** A reset of the balloon is not noticed. */
+    RESET_IGNORED,
+    /** There is no sync after the pause. */
+    NO_LAST_SYNC,
+    /** What is sent is read a second time, and not what the fingerprint is of. */
+    READ_TWICE,
+    /** Fingerprints are taken to be older than the hints, which they are not. */
+    HINTED_BEFORE_LOOKING
+}

@@ -1,0 +1,277 @@
+package org.exomem.migration.precopy;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.exomem.migration.Fate;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.source.DirtySource;
+import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.source.HoleSource;
+import org.exomem.migration.source.Unlogged;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+class PrecopyTest {
+    private static final int PAGE = 4096;
+    private static final int PAGES = 4096;
+    private static final long SIZE = (long) PAGE * PAGES;
+
+    /** Time passes only when the engine lets it, or a sink takes it. */
+    private static final class TestTicker implements Ticker {
+        long now;
+        long passed;
+
+        @Override
+        public long nanoTime() {
+            return now;
+        }
+
+        @Override
+        public void pass(long nanos) {
+            now += nanos;
+            passed += nanos;
+        }
+    }
+
+    private final class Control implements GuestControl {
+        final List<String> calls = new ArrayList<>();
+
+        @Override
+        public void prepare() {
+            calls.add("prepare");
+            ticker.now += preparing;
+        }
+
+        @Override
+        public void pause() throws IOException {
+            calls.add("pause");
+            if (pauseFails) {
+                throw new IOException("can't pause");
+            }
+        }
+
+        @Override
+        public void resume() throws IOException {
+            calls.add("resume");
+            throw new IOException("can't resume either");
+        }
+
+        @Override
+        public boolean throttle(int percent) {
+            calls.add("throttle " + percent);
+            return true;
+        }
+    }
+
+    /** Writes what it gets into the destination, at a gigabyte per second. */
+    private class Sink implements PageSink {
+        @Override
+        public void pages(long first, MemorySegment content) {
+            arrived.segment().asSlice(first * PAGE, content.byteSize()).copyFrom(content);
+            ticker.now += content.byteSize();
+        }
+
+        @Override
+        public void zeros(long first, long count) {
+            arrived.segment().asSlice(first * PAGE, count * PAGE).fill((byte) 0);
+        }
+
+        @Override
+        public void free(long first, long count) {}
+    }
+
+    private final TestTicker ticker = new TestTicker();
+    private final Control control = new Control();
+    private long preparing;
+    private boolean pauseFails;
+    private SharedFile source;
+    private SharedFile target;
+    private Mapping memory;
+    private Mapping arrived;
+    private MemoryImage image;
+
+    @BeforeEach
+    void makeMemory() throws IOException {
+        source = SharedFile.memfd("source", SIZE);
+        target = SharedFile.memfd("target", SIZE);
+        memory = Mapping.of(source, 0, SIZE);
+        arrived = Mapping.of(target, 0, SIZE);
+        image = new MemoryImage(
+                List.of(new ImageFile("ram", new SharedFile(source.fd().duplicate()))));
+    }
+
+    @AfterEach
+    void close() {
+        image.close();
+        arrived.close();
+        memory.close();
+        target.close();
+        source.close();
+    }
+
+    private void fill(long first, long count) {
+        Random random = new Random(first);
+        for (long at = first * PAGE; at < (first + count) * PAGE; at += Long.BYTES) {
+            memory.segment().set(JAVA_LONG, at, random.nextLong());
+        }
+    }
+
+    private Precopy precopy(DirtySource dirty, HintSessions hints, PrecopyOptions options) {
+        return new Precopy(
+                new MigrationSource(image, List.of(dirty), List.of(new HoleSource(image)), hints, control),
+                new Destination(List.of(new Sink()), () -> {}),
+                options,
+                progress -> {},
+                new Precopy.Means(
+                        ticker, Precopy.Means.REAL.buffers(), couriers -> new InlineCrew(couriers.getFirst())));
+    }
+
+    private static final DirtySource NOTHING = into -> {};
+
+    @Test
+    @Timeout(60)
+    void memoryOfARealFileArrivesOverSeveralThreadsAndItsHolesStay() throws IOException {
+        fill(100, 1000);
+        memory.segment().asSlice(50 * PAGE, 10 * PAGE).fill((byte) 0);
+        memory.segment().set(JAVA_LONG, SIZE - 8, 1);
+        long allocated = source.allocatedBytes();
+        Report report = new Precopy(
+                        new MigrationSource(
+                                image,
+                                List.of(new Unlogged()),
+                                List.of(new HoleSource(image)),
+                                HintSessions.NONE,
+                                control),
+                        new Destination(List.of(new Sink(), new Sink()), () -> {}),
+                        PrecopyOptions.DEFAULT,
+                        progress -> {})
+                .run();
+
+        // Before this test itself reads the mapping, which allocates.
+        assertThat(source.allocatedBytes()).isEqualTo(allocated);
+        assertThat(memory.segment().mismatch(arrived.segment())).isEqualTo(-1);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(1001);
+        assertThat(report.pages(Fate.ZERO) + report.pages(Fate.HOLE)).isEqualTo(PAGES - 1001);
+        assertThat(report.pages(Fate.HOLE)).isPositive();
+        assertThat(report.sentBytes()).isEqualTo(1001 * PAGE);
+        assertThat(report.resent()).isZero();
+        assertThat(control.calls).containsExactly("prepare", "pause");
+    }
+
+    @Test
+    void aDriverThatIsSilentCostsATwentyFifthOfTheTimeAtMost() throws IOException {
+        fill(0, PAGES);
+        HintSessions silent = new HintSessions() {
+            @Override
+            public void begin() {}
+
+            @Override
+            public void end() {}
+        };
+        precopy(NOTHING, silent, PrecopyOptions.DEFAULT).run();
+        assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
+    }
+
+    @Test
+    void aGuestThatWritesFasterThanItsPagesTravelIsSlowedDownAndRunsFreelyInTheEnd() throws IOException {
+        fill(0, PAGES);
+        precopy(PageBits::addAll, HintSessions.NONE, PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofNanos(1)))
+                .run();
+        assertThat(control.calls).containsExactly("prepare", "pause");
+        control.calls.clear();
+
+        long[] round = {1};
+        DirtySource writing = into -> {
+            round[0]++;
+            for (long page = 0; page < PAGES; page++) {
+                memory.segment().set(JAVA_LONG, page * PAGE, round[0]);
+            }
+            into.addAll();
+        };
+        Report report = precopy(
+                        writing,
+                        HintSessions.NONE,
+                        PrecopyOptions.DEFAULT
+                                .withDowntimeLimit(Duration.ofNanos(1))
+                                .withAutoConverge(true))
+                .run();
+        assertThat(control.calls).startsWith("throttle 20", "throttle 30").endsWith("prepare", "pause", "throttle 0");
+        assertThat(report.throttle()).isEqualTo(99);
+        assertThat(report.inLimit()).isFalse();
+        assertThat(report.resent()).isPositive();
+    }
+
+    @Test
+    void pagesTakeNoMoreThanTheirBandwidth() throws IOException {
+        fill(0, PAGES);
+        Report report = precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT.withBandwidth(SIZE / 2))
+                .run();
+        // The last megabyte goes as fast as it can.
+        assertThat(report.total()).isBetween(Duration.ofMillis(1800), Duration.ofMillis(2100));
+    }
+
+    @Test
+    void aPreparationThatTakesTimeIsFollowedByARoundWhileTheGuestRuns() throws IOException {
+        fill(0, 16);
+        Report swift =
+                precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT).run();
+        preparing = 2_000_000_000;
+        Report slow =
+                precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT).run();
+        assertThat(slow.rounds()).isEqualTo(swift.rounds() + 1);
+        assertThat(slow.downtime()).isLessThan(Duration.ofMillis(1));
+    }
+
+    @Test
+    void aPauseThatFailsIsUndoneAndBothReasonsAreTold() {
+        pauseFails = true;
+        assertThatThrownBy(() -> precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT)
+                        .run())
+                .hasMessage("can't pause")
+                .satisfies(e -> assertThat(e.getSuppressed()).hasSize(1));
+        assertThat(control.calls).containsExactly("prepare", "pause", "resume");
+    }
+
+    @Test
+    @Timeout(60)
+    void aSinkThatFailsInItsThreadEndsTheMigrationAndTheGuestWasNeverPaused() {
+        fill(0, PAGES);
+        Sink failing = new Sink() {
+            @Override
+            public void pages(long first, MemorySegment content) {
+                throw new IllegalStateException("no room at page " + first);
+            }
+        };
+        Precopy precopy = new Precopy(
+                new MigrationSource(image, List.of(NOTHING), List.of(), HintSessions.NONE, control),
+                new Destination(List.of(new Sink(), failing), () -> {}),
+                PrecopyOptions.DEFAULT,
+                progress -> {});
+        assertThatThrownBy(precopy::run).hasMessageStartingWith("no room at page");
+        assertThat(control.calls).isEmpty();
+    }
+
+    @Test
+    void aMigrationThatIsCancelledAtOnceSendsNothing() {
+        fill(0, 16);
+        Precopy precopy = precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT);
+        precopy.cancel();
+        assertThatThrownBy(precopy::run).isInstanceOf(MigrationCancelledException.class);
+        assertThat(arrived.segment().get(JAVA_LONG, 0)).isZero();
+    }
+}

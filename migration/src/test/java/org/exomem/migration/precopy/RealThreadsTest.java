@@ -1,0 +1,289 @@
+package org.exomem.migration.precopy;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
+import org.exomem.migration.Fate;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.source.BalloonSource;
+import org.exomem.migration.source.DirtySource;
+import org.exomem.migration.source.FreePageSource;
+import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.source.HintSource;
+import org.exomem.migration.source.SharedLog;
+import org.exomem.migration.source.Unlogged;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.vhostuser.memory.PageSubscription;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A guest, a device's event loop, the engine and its workers, each a thread: migration after migration of the same guest. */
+class RealThreadsTest {
+    private static final int RUNS = Integer.getInteger("exomem.threads.runs", 3000);
+    private static final int PAGES = 300;
+    private static final int PAGE_BYTES = 64;
+    private static final long GUEST_PAGE = 4096;
+
+    private static final class Memory implements GuestPages {
+        private final MemorySegment bytes = Arena.ofAuto().allocate(PAGES * PAGE_BYTES, 8);
+
+        @Override
+        public long pages() {
+            return PAGES;
+        }
+
+        @Override
+        public int pageSize() {
+            return PAGE_BYTES;
+        }
+
+        @Override
+        public long nextData(long from) {
+            return from;
+        }
+
+        @Override
+        public long nextHole(long from) {
+            return PAGES;
+        }
+
+        @Override
+        public void read(long first, MemorySegment into) {
+            into.copyFrom(bytes.asSlice(first * PAGE_BYTES, into.byteSize()));
+        }
+
+        long word(int page, int word) {
+            return bytes.getAtIndex(JAVA_LONG, page * (PAGE_BYTES / 8) + word);
+        }
+    }
+
+    private static final class Sink implements PageSink {
+        private final Memory destination;
+
+        Sink(Memory destination) {
+            this.destination = destination;
+        }
+
+        @Override
+        public void pages(long first, MemorySegment content) {
+            destination.bytes.asSlice(first * PAGE_BYTES, content.byteSize()).copyFrom(content);
+        }
+
+        @Override
+        public void zeros(long first, long count) {
+            destination.bytes.asSlice(first * PAGE_BYTES, count * PAGE_BYTES).fill((byte) 0);
+        }
+
+        @Override
+        public void free(long first, long count) {}
+    }
+
+    /** The guest's thread owns what is needed of each page; the event loop owns the device. */
+    private static final class Guest implements GuestControl, HintSessions, AutoCloseable {
+        private static final VarHandle LONG = JAVA_LONG.varHandle();
+        private static final int USED = 0;
+        private static final int ON_ITS_WAY = 1;
+        private static final int IN_BALLOON = 2;
+
+        final Memory memory = new Memory();
+        final MemorySegment log = Arena.ofAuto().allocate((PAGES + 63) / 64 * 8L, 8);
+        final boolean[] matters = new boolean[PAGES];
+        final PageFeed feed = new PageFeed();
+        private final AtomicIntegerArray uses = new AtomicIntegerArray(PAGES);
+        private final ExecutorService loop = Executors.newSingleThreadExecutor();
+        private final Thread thread = new Thread(this::live);
+        private final boolean[] inBalloon = new boolean[PAGES];
+        private volatile int shownId;
+        private int id;
+        private volatile boolean pauseWanted;
+        private volatile boolean stands;
+        private volatile boolean ended;
+        private long value;
+
+        Guest() {
+            feed.add(listener -> {
+                for (int p = 0; p < PAGES; p++) {
+                    if (inBalloon[p]) {
+                        listener.pages(Kind.INFLATED, 0, p * GUEST_PAGE, GUEST_PAGE);
+                    }
+                }
+            });
+            thread.start();
+        }
+
+        private void live() {
+            Chance chance = new Chance(42);
+            while (!ended) {
+                if (pauseWanted) {
+                    stands = true;
+                    LockSupport.parkNanos(10_000);
+                    continue;
+                }
+                stands = false;
+                int page = chance.below(PAGES);
+                int use = uses.get(page);
+                switch (chance.below(8)) {
+                    case 0, 1, 2 -> {
+                        if (use == USED) {
+                            write(page, chance.oneIn(8) ? 0 : ++value);
+                        }
+                    }
+                    case 3, 4 -> hint(page);
+                    case 5 -> {
+                        if (use == USED) {
+                            matters[page] = false;
+                            uses.set(page, ON_ITS_WAY);
+                            loop.execute(() -> putIn(page));
+                        }
+                    }
+                    case 6 -> {
+                        if (use == IN_BALLOON) {
+                            uses.set(page, ON_ITS_WAY);
+                            loop.execute(() -> takeOut(page));
+                        }
+                    }
+                    default -> Thread.onSpinWait();
+                }
+            }
+        }
+
+        private void write(int page, long content) {
+            matters[page] = true;
+            for (int i = 0; i < PAGE_BYTES / 8; i++) {
+                memory.bytes.setAtIndex(JAVA_LONG, page * (PAGE_BYTES / 8) + i, content);
+            }
+            LONG.getAndBitwiseOrRelease(log, page / 64 * 8L, 1L << page);
+        }
+
+        private void hint(int page) {
+            int under = shownId;
+            if (under != 0 && uses.get(page) == USED) {
+                matters[page] = false;
+                loop.execute(() -> {
+                    if (shownId == under) {
+                        feed.offer(Kind.HINTED, under, page * GUEST_PAGE, GUEST_PAGE);
+                    }
+                });
+            }
+        }
+
+        private void putIn(int page) {
+            inBalloon[page] = true;
+            feed.offer(Kind.INFLATED, 0, page * GUEST_PAGE, GUEST_PAGE);
+            uses.set(page, IN_BALLOON);
+        }
+
+        private void takeOut(int page) {
+            inBalloon[page] = false;
+            feed.offer(Kind.DEFLATED, 0, page * GUEST_PAGE, GUEST_PAGE);
+            uses.set(page, USED);
+        }
+
+        <T> T onLoop(Callable<T> task) throws Exception {
+            return loop.submit(task).get();
+        }
+
+        @Override
+        public void begin() {
+            loop.execute(() -> {
+                endNow();
+                id++;
+                feed.offer(Kind.HINTING_STARTED, id, 0, 0);
+                shownId = id;
+            });
+        }
+
+        @Override
+        public void end() {
+            loop.execute(this::endNow);
+        }
+
+        private void endNow() {
+            if (shownId != 0) {
+                shownId = 0;
+                feed.offer(Kind.HINTING_ENDED, id, 0, 0);
+            }
+        }
+
+        @Override
+        public void pause() {
+            pauseWanted = true;
+            while (!stands) {
+                Thread.onSpinWait();
+            }
+        }
+
+        @Override
+        public void resume() {
+            pauseWanted = false;
+        }
+
+        @Override
+        public void close() throws InterruptedException {
+            ended = true;
+            thread.join();
+            loop.shutdown();
+        }
+    }
+
+    private static PageSubscription subscribe(Guest guest, Set<Kind> kinds) throws Exception {
+        return guest.onLoop(() -> guest.feed.subscribe(kinds, 1 << 12));
+    }
+
+    @Test
+    @Timeout(120)
+    void migrationAfterMigrationLosesNoPageThatAnybodyNeeds() throws Exception {
+        AddressMap map = new AddressMap(List.of(new AddressMap.Range(0, PAGES * GUEST_PAGE, 0)));
+        long[] fates = new long[Fate.values().length];
+        try (Guest guest = new Guest()) {
+            for (int run = 0; run < RUNS; run++) {
+                Memory destination = new Memory();
+                DirtySource dirty = run % 3 == 0 ? new Unlogged() : new SharedLog(guest.log, map, PAGES);
+                PrecopyOptions options = PrecopyOptions.DEFAULT
+                        .withMaxRounds(1 + run % 4)
+                        .withDowntimeLimit(Duration.ZERO)
+                        .withHintedPages(run % 2 == 0 ? HintedPages.SEND : HintedPages.SKIP_UNCHANGED)
+                        .withPatience(Duration.ZERO);
+                try (PageSubscription hints = subscribe(guest, HintSource.KINDS);
+                        PageSubscription balloon = subscribe(guest, BalloonSource.KINDS)) {
+                    List<FreePageSource> free = new ArrayList<>();
+                    free.add(new HintSource(hints, map, PAGES));
+                    free.add(new BalloonSource(balloon, map, PAGES));
+                    Report report = new Precopy(
+                                    new MigrationSource(guest.memory, List.of(dirty), free, guest, guest),
+                                    new Destination(List.of(new Sink(destination), new Sink(destination)), () -> {}),
+                                    options,
+                                    progress -> {})
+                            .run();
+                    report.pages().forEach((fate, pages) -> fates[fate.ordinal()] += pages);
+                }
+                for (int p = 0; p < PAGES; p++) {
+                    for (int w = 0; guest.matters[p] && w < PAGE_BYTES / 8; w++) {
+                        assertThat(destination.word(p, w))
+                                .as("run %s, page %s, word %s", run, p, w)
+                                .isEqualTo(guest.memory.word(p, w));
+                    }
+                }
+                guest.resume();
+            }
+        }
+        for (Fate fate : List.of(Fate.SENT, Fate.ZERO, Fate.HINTED, Fate.BALLOON)) {
+            assertThat(fates[fate.ordinal()]).as(fate.name()).isPositive();
+        }
+    }
+}

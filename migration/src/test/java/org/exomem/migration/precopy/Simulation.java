@@ -1,0 +1,420 @@
+package org.exomem.migration.precopy;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.exomem.migration.Fate;
+import org.exomem.migration.Fingerprint;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.source.BalloonSource;
+import org.exomem.migration.source.DirtySource;
+import org.exomem.migration.source.FreePageSource;
+import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.source.HintSource;
+import org.exomem.migration.source.HoleSource;
+import org.exomem.migration.source.UnpluggedSource;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One migration of a tiny guest, on one thread and under one seed. Whenever the engine calls anything, the world goes on
+ * first, and the call may fail. In the end the destination is compared with the source.
+ */
+final class Simulation implements GuestPages, PageSink, GuestControl, HintSessions, Ticker {
+    /** What came of it. */
+    enum Outcome {
+        MIGRATED,
+        FAILED,
+        CANCELLED
+    }
+
+    private static final int PAGE_BYTES = World.WORDS_IN_PAGE * Long.BYTES;
+    private static final Fingerprint FINGERPRINT = new Fingerprint(new byte[Fingerprint.SEED_BYTES], PAGE_BYTES);
+
+    private static final class InjectedFailure extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        InjectedFailure(int call) {
+            super("call " + call + " fails", null);
+        }
+
+        @Override
+        public Throwable fillInStackTrace() {
+            return this;
+        }
+    }
+
+    private final Chance chance;
+    private final Mutant mutant;
+    private final World world;
+    private final boolean blind;
+    private final boolean asksForHints;
+    private final HintedPages hintedPages;
+    private final long[] destination;
+    private final boolean[] freed;
+    private final Precopy precopy;
+    private final List<FreePageSource> sources = new ArrayList<>();
+    private final int failingCall;
+    private final int cancellingCall;
+    private int calls;
+    private long time;
+    private boolean gaveUp;
+
+    @Nullable
+    Report report;
+
+    Simulation(long seed, Mutant mutant) {
+        this.chance = new Chance(seed);
+        this.mutant = mutant;
+        this.blind = mutant != Mutant.FETCH_THEN_CLEAR && mutant != Mutant.NO_LAST_SYNC && chance.oneIn(3)
+                || mutant == Mutant.HINTED_BEFORE_LOOKING;
+        this.hintedPages = chance.oneIn(2) || mutant == Mutant.HINTED_BEFORE_LOOKING
+                ? HintedPages.SKIP_UNCHANGED
+                : HintedPages.SEND;
+        this.world = new World(chance, mutant, !blind);
+        this.asksForHints = chance.below(4) > 0;
+        this.destination = new long[world.memory.length];
+        this.freed = new boolean[world.pages];
+        this.failingCall = chance.oneIn(4) ? 1 + chance.below(120) : -1;
+        this.cancellingCall = chance.oneIn(8) ? 1 + chance.below(120) : -1;
+        addSources();
+        PrecopyOptions options = new PrecopyOptions(
+                Duration.ofNanos(chance.below(3)),
+                1 + chance.below(4),
+                chance.oneIn(4) ? 1L << 33 : 0,
+                chance.oneIn(2),
+                hintedPages,
+                Duration.ofNanos(chance.oneIn(2) ? 0 : 5_000_000));
+        this.precopy = new Precopy(
+                new MigrationSource(this, dirtySources(), sources, asksForHints ? this : HintSessions.NONE, this),
+                new Destination(List.of(this), this::endRound),
+                options,
+                progress -> {},
+                new Precopy.Means(
+                        this,
+                        bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
+                        couriers -> new InlineCrew(couriers.getFirst())));
+    }
+
+    Simulation traced() {
+        world.trace = new StringBuilder();
+        return this;
+    }
+
+    private void addSources() {
+        int pages = world.pages;
+        AddressMap map = new AddressMap(List.of(new AddressMap.Range(0, pages * World.PAGE, 0)));
+        boolean brokenHints = EnumSet.of(
+                        Mutant.START_NOT_CHECKED,
+                        Mutant.END_NOT_CHECKED,
+                        Mutant.LOSSES_IGNORED,
+                        Mutant.HINTED_BEFORE_LOOKING)
+                .contains(mutant);
+        boolean brokenBalloon = mutant == Mutant.LOSSES_IGNORED || mutant == Mutant.RESET_IGNORED;
+        if (chance.below(8) > 0) {
+            Set<Kind> kinds = chance.oneIn(2) ? HintSource.KINDS : Set.of();
+            sources.add(
+                    brokenHints
+                            ? new BrokenSource(Fate.HINTED, mutant, world.subscribe(HintSource.KINDS), pages)
+                            : new HintSource(world.subscribe(kinds), map, pages));
+        }
+        if (chance.below(3) > 0) {
+            Set<Kind> kinds = chance.oneIn(2) ? BalloonSource.KINDS : Set.of();
+            sources.add(
+                    brokenBalloon
+                            ? new BrokenSource(Fate.BALLOON, mutant, world.subscribe(BalloonSource.KINDS), pages)
+                            : new BalloonSource(world.subscribe(kinds), map, pages));
+        }
+        if (chance.below(3) > 0) {
+            sources.add(new UnpluggedSource(world.subscribe(UnpluggedSource.KINDS), map, pages));
+        }
+        if (chance.oneIn(2)) {
+            sources.add(new HoleSource(this));
+        }
+        if (sources.size() > 1 && chance.oneIn(2)) {
+            Collections.shuffle(sources, new Random(chance.next()));
+        }
+        if (mutant == Mutant.DRAIN_BEFORE_SYNC) {
+            sources.replaceAll(DrainedBeforeSync::new);
+        }
+    }
+
+    private List<DirtySource> dirtySources() {
+        List<DirtySource> dirty = new ArrayList<>();
+        if (mutant == Mutant.DRAIN_BEFORE_SYNC) {
+            dirty.add(into -> sources.forEach(source -> ((DrainedBeforeSync) source).drain()));
+        }
+        dirty.add(new Log(world.logs[0]));
+        dirty.add(blind ? new Blind() : new Log(world.logs[1]));
+        return dirty;
+    }
+
+    private static final class DrainedBeforeSync implements FreePageSource {
+        private final FreePageSource source;
+
+        DrainedBeforeSync(FreePageSource source) {
+            this.source = source;
+        }
+
+        void drain() {
+            source.synced();
+        }
+
+        @Override
+        public Fate fate() {
+            return source.fate();
+        }
+
+        @Override
+        public void synced() {}
+
+        @Override
+        public boolean collect(PageBits free) throws IOException {
+            return source.collect(free);
+        }
+    }
+
+    private final class Blind implements DirtySource {
+        @Override
+        public void sync(PageBits into) {
+            world.step();
+            into.addAll();
+        }
+
+        @Override
+        public boolean isBlind() {
+            return true;
+        }
+    }
+
+    private final class Log implements DirtySource {
+        private final long[] words;
+
+        Log(long[] words) {
+            this.words = words;
+        }
+
+        @Override
+        public void sync(PageBits into) {
+            if (world.paused && mutant == Mutant.NO_LAST_SYNC) {
+                return;
+            }
+            for (int i = 0; i < words.length; i++) {
+                world.step();
+                into.orWord(i, words[i]);
+                if (mutant == Mutant.FETCH_THEN_CLEAR) {
+                    world.step();
+                }
+                words[i] = 0;
+            }
+            world.step();
+        }
+    }
+
+    /** Any call that may fail. */
+    private void call() throws IOException {
+        world.step();
+        calls++;
+        if (calls == cancellingCall) {
+            precopy.cancel();
+        }
+        if (calls == failingCall) {
+            throw new InjectedFailure(calls);
+        }
+    }
+
+    @Override
+    public long pages() {
+        return world.pages;
+    }
+
+    @Override
+    public int pageSize() {
+        return PAGE_BYTES;
+    }
+
+    @Override
+    public long nextData(long from) throws IOException {
+        return next(from, false);
+    }
+
+    @Override
+    public long nextHole(long from) throws IOException {
+        return next(from, true);
+    }
+
+    private long next(long from, boolean hole) throws IOException {
+        call();
+        int page = (int) from;
+        while (page < world.pages && world.hole[page] != hole) {
+            page++;
+        }
+        return page;
+    }
+
+    @Override
+    public void read(long first, MemorySegment into) throws IOException {
+        call();
+        int words = (int) (into.byteSize() / Long.BYTES);
+        int from = (int) first * World.WORDS_IN_PAGE;
+        for (int i = 0; i < words; i++) {
+            if (chance.oneIn(4)) {
+                world.step();
+            }
+            into.setAtIndex(JAVA_LONG, i, world.memory[from + i]);
+        }
+    }
+
+    @Override
+    public void pages(long first, MemorySegment content) throws IOException {
+        call();
+        int words = (int) (content.byteSize() / Long.BYTES);
+        int from = (int) first * World.WORDS_IN_PAGE;
+        for (int i = 0; i < words; i++) {
+            destination[from + i] =
+                    mutant == Mutant.READ_TWICE ? world.memory[from + i] : content.getAtIndex(JAVA_LONG, i);
+        }
+    }
+
+    @Override
+    public void zeros(long first, long count) throws IOException {
+        call();
+        for (int i = (int) first * World.WORDS_IN_PAGE; i < (first + count) * World.WORDS_IN_PAGE; i++) {
+            destination[i] = 0;
+        }
+    }
+
+    @Override
+    public void free(long first, long count) throws IOException {
+        call();
+        for (long p = first; p < first + count; p++) {
+            freed[(int) p] = true;
+        }
+    }
+
+    private void endRound() throws IOException {
+        call();
+    }
+
+    @Override
+    public void prepare() throws IOException {
+        call();
+    }
+
+    @Override
+    public void pause() throws IOException {
+        call();
+        world.pause();
+    }
+
+    @Override
+    public void resume() {
+        world.resume();
+    }
+
+    @Override
+    public boolean throttle(int percent) throws IOException {
+        if (percent > 0) {
+            call();
+            if (chance.oneIn(2)) {
+                return false;
+            }
+        }
+        world.throttle = percent;
+        return true;
+    }
+
+    @Override
+    public void begin() {
+        world.wantHints(true);
+    }
+
+    @Override
+    public void end() {
+        world.wantHints(false);
+    }
+
+    @Override
+    public long nanoTime() {
+        time += 1 + chance.below(3);
+        return time;
+    }
+
+    @Override
+    public void pass(long nanos) {
+        time += nanos;
+        world.step();
+    }
+
+    Outcome run() throws IOException {
+        for (int i = chance.below(20); i > 0; i--) {
+            world.step();
+        }
+        try {
+            MemorySegment fingerprints = MemorySegment.ofArray(new long[2 * world.pages]);
+            report = precopy.run(new PageTable(world.pages, fingerprints), FINGERPRINT);
+        } catch (InjectedFailure e) {
+            gaveUp = true;
+            verify(calls >= failingCall && failingCall > 0, "a failure that was not made", -1);
+            verify(!world.paused, "the guest stands still after a failure", -1);
+            verify(world.throttle == 0, "the guest is slow after a failure", -1);
+            return Outcome.FAILED;
+        } catch (MigrationCancelledException e) {
+            verify(!world.paused, "the guest stands still after it was cancelled", -1);
+            verify(world.throttle == 0, "the guest is slow after it was cancelled", -1);
+            return Outcome.CANCELLED;
+        }
+        verify(failingCall < 0 || calls < failingCall, "a failure was swallowed", -1);
+        compare();
+        return Outcome.MIGRATED;
+    }
+
+    private void compare() {
+        long told = 0;
+        for (int p = 0; p < world.pages; p++) {
+            for (int i = p * World.WORDS_IN_PAGE; world.matters[p] && i < (p + 1) * World.WORDS_IN_PAGE; i++) {
+                verify(
+                        destination[i] == world.memory[i],
+                        "the destination has " + destination[i] + " and not " + world.memory[i],
+                        p);
+            }
+            verify(!freed[p] || !world.matters[p], "the destination was told that it is free, and it isn't", p);
+            told += freed[p] ? 1 : 0;
+        }
+        Report done = java.util.Objects.requireNonNull(report);
+        long fates = done.pages().values().stream().mapToLong(Long::longValue).sum();
+        verify(fates == world.pages, "fates of " + fates + " pages", -1);
+        long free = 0;
+        for (Fate fate : Fate.values()) {
+            free += fate.isNobodysContent() ? done.pages(fate) : 0;
+        }
+        verify(free == told, "told that " + told + " are free, counted " + free, -1);
+        verify(world.paused, "the guest runs", -1);
+        verify(world.throttle == 0, "the guest is slow at the destination", -1);
+    }
+
+    private void verify(boolean right, String otherwise, int page) {
+        if (!right) {
+            throw new AssertionError((page >= 0 ? "page " + page + " of " + world.pages + ": " : "") + otherwise + "; "
+                    + this + (world.trace == null ? "" : "\n" + world.trace));
+        }
+    }
+
+    @Override
+    public String toString() {
+        return (blind ? "no log, " + hintedPages : "log") + ", failing call " + failingCall + ", cancelled in call "
+                + cancellingCall + ", sources "
+                + sources.stream().map(FreePageSource::fate).toList() + (gaveUp ? ", gave up" : "");
+    }
+}

@@ -1,0 +1,112 @@
+package org.exomem.migration.precopy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import java.io.IOException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.LongStream;
+import org.exomem.migration.Fate;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Migrations of tiny guests under all kinds of interleavings, one for each seed. {@code -Dexomem.simulation.seed=N} runs one
+ * seed and shows what happened, {@code -Dexomem.simulation.runs=N} another number than a million.
+ */
+class SimulationTest {
+    private static final long RUNS = Long.getLong("exomem.simulation.runs", 1_000_000);
+    private static final long MUTANT_RUNS = 400_000;
+
+    private static @Nullable Throwable failure(long seed, Mutant mutant) {
+        try {
+            new Simulation(seed, mutant).run();
+            return null;
+        } catch (AssertionError | RuntimeException | IOException e) {
+            return e;
+        }
+    }
+
+    private static AssertionError explained(long seed) {
+        try {
+            new Simulation(seed, Mutant.NONE).traced().run();
+            return new AssertionError("seed " + seed + " failed once and not again");
+        } catch (AssertionError | RuntimeException | IOException e) {
+            return new AssertionError("-Dexomem.simulation.seed=" + seed + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Test
+    void aMillionSchedulesLoseNoPageThatAnybodyNeeds() throws IOException {
+        Long wanted = Long.getLong("exomem.simulation.seed");
+        if (wanted != null) {
+            if (failure(wanted, Mutant.NONE) != null) {
+                throw explained(wanted);
+            }
+            return;
+        }
+        AtomicReference<@Nullable AssertionError> failed = new AtomicReference<>();
+        AtomicLongArray outcomes = new AtomicLongArray(Simulation.Outcome.values().length);
+        AtomicLongArray fates = new AtomicLongArray(Fate.values().length);
+        AtomicLong resent = new AtomicLong();
+        AtomicLong unchanged = new AtomicLong();
+        LongStream.range(0, RUNS).parallel().forEach(seed -> {
+            if (failed.get() != null) {
+                return;
+            }
+            try {
+                Simulation simulation = new Simulation(seed, Mutant.NONE);
+                outcomes.incrementAndGet(simulation.run().ordinal());
+                Report report = simulation.report;
+                if (report != null) {
+                    report.pages().forEach((fate, pages) -> fates.addAndGet(fate.ordinal(), pages));
+                    resent.addAndGet(report.resent());
+                    unchanged.addAndGet(report.unchanged());
+                }
+            } catch (AssertionError | RuntimeException | IOException e) {
+                failed.compareAndSet(null, explained(seed));
+            }
+        });
+        if (failed.get() != null) {
+            throw failed.get();
+        }
+        // That nothing is lost means little if nothing ever happens.
+        for (Simulation.Outcome outcome : Simulation.Outcome.values()) {
+            assertThat(outcomes.get(outcome.ordinal())).as(outcome.name()).isGreaterThan(RUNS / 50);
+        }
+        for (Fate fate : Fate.values()) {
+            assertThat(fates.get(fate.ordinal())).as(fate.name()).isGreaterThan(RUNS / 50);
+        }
+        assertThat(resent.get()).isGreaterThan(RUNS / 50);
+        assertThat(unchanged.get()).isGreaterThan(RUNS / 50);
+        System.out.printf(
+                "%d schedules: outcomes %s, fates %s, resent %s, unchanged %s%n",
+                RUNS, outcomes, fates, resent, unchanged);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void aRuleThatIsBrokenIsNoticed(Mutant mutant) {
+        for (long seed = 0; seed < MUTANT_RUNS; seed++) {
+            if (failure(seed, mutant) instanceof AssertionError) {
+                System.out.println(mutant + " is caught by seed " + seed);
+                return;
+            }
+        }
+        fail("none of %s schedules lost a page with %s", MUTANT_RUNS, mutant);
+    }
+
+    @Test
+    void aSeedIsTheSameScheduleEachTime() throws IOException {
+        for (long seed = 0; seed < 1000; seed++) {
+            Simulation first = new Simulation(seed, Mutant.NONE);
+            Simulation second = new Simulation(seed, Mutant.NONE);
+            assertThat(first.run()).isEqualTo(second.run());
+            assertThat(first.report).isEqualTo(second.report);
+        }
+    }
+}

@@ -1,0 +1,486 @@
+package org.exomem.migration.precopy;
+
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.vhostuser.memory.PageSubscription;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A guest, its devices and its VMM, as far as their doings concern a migration, and what is true of each page: whether
+ * anybody needs its content. Each {@link #step} is one small thing that one of them does, chosen by the seed.
+ *
+ * <p>The guest is honest or lies. An honest one obeys VIRTIO: what it does not say is not tested here. A liar hints pages
+ * that it uses. For both, a page that is hinted is needed by nobody from the moment at which the guest puts the hint into its
+ * queue, until it writes the page again.
+ */
+final class World {
+    static final int WORDS_IN_PAGE = 2;
+    static final long PAGE = 4096;
+    private static final int BLOCK = 4;
+    private static final int STOP = 0;
+
+    /** What the guest does with a page. */
+    private enum Use {
+        USED,
+        /** Put aside for hinting; the guest may take it back at any time. */
+        HINTED,
+        INFLATING,
+        INFLATED,
+        DEFLATING,
+        REPORTING,
+        UNPLUGGING,
+        UNPLUGGED,
+        PLUGGING
+    }
+
+    /** A queue between the driver and the device. */
+    private static final class Ring {
+        private int[] entries = new int[16];
+        private int from;
+        private int to;
+
+        void put(int entry) {
+            if (to == entries.length) {
+                if (from > 0) {
+                    System.arraycopy(entries, from, entries, 0, to - from);
+                    to -= from;
+                    from = 0;
+                } else {
+                    entries = Arrays.copyOf(entries, 2 * to);
+                }
+            }
+            entries[to++] = entry;
+        }
+
+        boolean isEmpty() {
+            return from == to;
+        }
+
+        int take() {
+            return entries[from++];
+        }
+
+        void clear() {
+            from = to;
+        }
+    }
+
+    final int pages;
+    final long[] memory;
+    final boolean[] hole;
+    /** Somebody needs what the page holds. */
+    final boolean[] matters;
+    /** Pages written, told to two logs. */
+    final long[][] logs;
+
+    private final Chance chance;
+    private final Mutant mutant;
+    private final boolean liar;
+    /** False if each write has a value of its own. */
+    private final boolean valuesComeAgain;
+
+    private final Use[] uses;
+    private final boolean[] untold;
+    private final PageFeed feed = new PageFeed();
+    private final Ring hints = new Ring();
+    private final Ring inflations = new Ring();
+    private final Ring deflations = new Ring();
+    private final Ring reports = new Ring();
+    private final Ring blocks = new Ring();
+    /** Messages that a broken device offers later. */
+    private final Ring late = new Ring();
+
+    boolean paused;
+    int throttle;
+    private int activity;
+    private long values = 1;
+    /** The device's, and what the driver has read of it; STOP if none. */
+    private int commandId;
+
+    private int driversId;
+    private int answeredId;
+    private boolean requested;
+    private boolean running;
+    private boolean beginWanted;
+    private boolean endWanted;
+
+    @Nullable
+    StringBuilder trace;
+
+    World(Chance chance, Mutant mutant, boolean valuesComeAgain) {
+        this.chance = chance;
+        this.mutant = mutant;
+        this.valuesComeAgain = valuesComeAgain;
+        this.liar = chance.oneIn(3);
+        this.pages = chance.oneIn(24) ? 60 + chance.below(80) : 2 + chance.below(10);
+        this.memory = new long[pages * WORDS_IN_PAGE];
+        this.hole = new boolean[pages];
+        this.matters = new boolean[pages];
+        this.uses = new Use[pages];
+        this.untold = new boolean[pages];
+        this.logs = new long[2][(pages + 63) / 64];
+        this.activity = 1 + chance.below(4);
+        for (int p = 0; p < pages; p++) {
+            uses[p] = Use.USED;
+            hole[p] = chance.oneIn(3);
+            matters[p] = true;
+            if (!hole[p]) {
+                fill(p, newValue());
+            }
+        }
+        if (chance.oneIn(3)) {
+            for (int p = 0; p < pages; p += 1 + chance.below(4)) {
+                uses[p] = Use.INFLATED;
+                matters[p] = false;
+            }
+        }
+        feed.add(this::tell);
+    }
+
+    private void tell(PageFeed.Listener listener) {
+        for (int p = 0; p < pages; p++) {
+            if (uses[p] == Use.INFLATED || uses[p] == Use.DEFLATING) {
+                listener.pages(Kind.INFLATED, 0, p * PAGE, PAGE);
+            } else if (uses[p] == Use.UNPLUGGED || uses[p] == Use.PLUGGING) {
+                listener.pages(Kind.UNPLUGGED, 0, p * PAGE, PAGE);
+            }
+        }
+    }
+
+    PageSubscription subscribe(Set<Kind> kinds) {
+        return feed.subscribe(kinds.isEmpty() ? EnumSet.allOf(Kind.class) : kinds, 1 << chance.below(7));
+    }
+
+    private void say(String what, int page) {
+        if (trace != null) {
+            trace.append(what).append(' ').append(page).append('\n');
+        }
+    }
+
+    /** Some things happen, or none; now and then a lot. */
+    void step() {
+        int things = chance.oneIn(64) ? chance.below(40) : chance.below(activity + 1);
+        for (int i = 0; i < things; i++) {
+            happen();
+        }
+    }
+
+    private void happen() {
+        int what = chance.below(16);
+        if (paused && what < 9) {
+            return;
+        }
+        int page = chance.below(pages);
+        switch (what) {
+            case 0, 1 -> write(page);
+            case 2 -> driverReadsConfig();
+            case 3, 4 -> hint(page);
+            case 5 -> takeBack(page);
+            case 6 -> putIntoBalloon(page);
+            case 7 -> takeOutOfBalloon(page);
+            case 8 -> plugOrReport(page);
+            case 9, 10 -> deviceServesHints();
+            case 11 -> deviceServesBalloon();
+            case 12 -> deviceServesBlocksAndReports();
+            case 13 -> operatorAsks();
+            case 14 -> rarely(page);
+            default -> publishWrites();
+        }
+    }
+
+    private long newValue() {
+        if (chance.oneIn(8)) {
+            return 0;
+        }
+        return valuesComeAgain ? 1 + chance.below(2) : values++;
+    }
+
+    private void fill(int page, long value) {
+        for (int i = 0; i < WORDS_IN_PAGE; i++) {
+            memory[page * WORDS_IN_PAGE + i] = value;
+        }
+    }
+
+    private void write(int page) {
+        if (uses[page] != Use.USED && uses[page] != Use.HINTED) {
+            return;
+        }
+        // Taken back from hinting, if it was hinted.
+        uses[page] = Use.USED;
+        hole[page] = false;
+        fill(page, newValue());
+        matters[page] = true;
+        say("write", page);
+        if (chance.oneIn(3)) {
+            untold[page] = true;
+        } else {
+            log(page);
+        }
+    }
+
+    private void log(int page) {
+        logs[chance.below(2)][page / 64] |= 1L << page;
+    }
+
+    private void publishWrites() {
+        for (int p = 0; p < pages; p++) {
+            if (untold[p]) {
+                untold[p] = false;
+                log(p);
+            }
+        }
+    }
+
+    private void driverReadsConfig() {
+        int shown = requested || running ? commandId : STOP;
+        if (shown == driversId) {
+            return;
+        }
+        driversId = shown;
+        hints.put(~shown);
+        say("driver reads id", shown);
+    }
+
+    private void hint(int page) {
+        if (driversId == STOP || uses[page] != Use.USED && uses[page] != Use.HINTED) {
+            return;
+        }
+        if (!liar || chance.oneIn(2)) {
+            uses[page] = Use.HINTED;
+        }
+        matters[page] = false;
+        hints.put(page);
+        say("hint", page);
+    }
+
+    private void takeBack(int page) {
+        if (uses[page] == Use.HINTED) {
+            uses[page] = Use.USED;
+        }
+    }
+
+    private void putIntoBalloon(int page) {
+        if (uses[page] == Use.USED) {
+            uses[page] = Use.INFLATING;
+            matters[page] = false;
+            inflations.put(page);
+            say("inflate", page);
+        }
+    }
+
+    private void takeOutOfBalloon(int page) {
+        if (uses[page] != Use.INFLATED) {
+            return;
+        }
+        if (mutant == Mutant.NOT_TOLD_OF_DEFLATION) {
+            uses[page] = Use.USED;
+            return;
+        }
+        uses[page] = Use.DEFLATING;
+        deflations.put(page);
+        say("deflate", page);
+    }
+
+    private void plugOrReport(int page) {
+        if (chance.oneIn(2)) {
+            if (uses[page] == Use.USED) {
+                uses[page] = Use.REPORTING;
+                matters[page] = false;
+                reports.put(page);
+                say("report", page);
+            }
+            return;
+        }
+        int first = page / BLOCK * BLOCK;
+        int end = Math.min(pages, first + BLOCK);
+        Use use = uses[first];
+        if (use != Use.USED && use != Use.UNPLUGGED) {
+            return;
+        }
+        for (int p = first; p < end; p++) {
+            if (uses[p] != use) {
+                return;
+            }
+        }
+        for (int p = first; p < end; p++) {
+            uses[p] = use == Use.USED ? Use.UNPLUGGING : Use.PLUGGING;
+            matters[p] = false;
+        }
+        blocks.put(first);
+        say(use == Use.USED ? "unplug" : "plug", first);
+    }
+
+    private void deviceServesHints() {
+        if (hints.isEmpty()) {
+            return;
+        }
+        int entry = hints.take();
+        if (entry >= 0) {
+            if (running && answeredId == commandId) {
+                feed.offer(Kind.HINTED, commandId, entry * PAGE, PAGE);
+                say("device hints", entry);
+            }
+            return;
+        }
+        answeredId = ~entry;
+        if (answeredId == STOP) {
+            if (running) {
+                endSession();
+            }
+        } else if (answeredId == commandId && requested) {
+            requested = false;
+            running = true;
+            if (mutant == Mutant.BEGINS_WITH_THE_ANSWER) {
+                feed.offer(Kind.HINTING_STARTED, commandId, 0, 0);
+            }
+        }
+    }
+
+    private void beginSession() {
+        endSession();
+        commandId++;
+        requested = true;
+        if (mutant != Mutant.BEGINS_WITH_THE_ANSWER) {
+            feed.offer(Kind.HINTING_STARTED, commandId, 0, 0);
+        }
+        say("device issues id", commandId);
+    }
+
+    private void endSession() {
+        if (requested || running) {
+            feed.offer(Kind.HINTING_ENDED, commandId, 0, 0);
+            requested = false;
+            running = false;
+            say("device ends", commandId);
+        }
+    }
+
+    private void deviceServesBalloon() {
+        if (chance.oneIn(2)) {
+            if (!inflations.isEmpty()) {
+                int page = inflations.take();
+                if (chance.oneIn(2)) {
+                    punch(page);
+                }
+                feed.offer(Kind.INFLATED, 0, page * PAGE, PAGE);
+                uses[page] = Use.INFLATED;
+                say("device inflates", page);
+            }
+        } else if (!deflations.isEmpty()) {
+            int page = deflations.take();
+            if (mutant == Mutant.DEFLATION_TOLD_LATE) {
+                late.put(page);
+            } else {
+                feed.offer(Kind.DEFLATED, 0, page * PAGE, PAGE);
+            }
+            uses[page] = Use.USED;
+            say("device deflates", page);
+        }
+    }
+
+    private void deviceServesBlocksAndReports() {
+        if (chance.oneIn(2)) {
+            if (!reports.isEmpty()) {
+                int page = reports.take();
+                punch(page);
+                feed.offer(Kind.REPORTED, 0, page * PAGE, PAGE);
+                uses[page] = Use.USED;
+                say("device discards", page);
+            }
+            return;
+        }
+        if (blocks.isEmpty()) {
+            return;
+        }
+        int first = blocks.take();
+        int count = Math.min(pages - first, BLOCK);
+        boolean plug = uses[first] == Use.PLUGGING;
+        for (int p = first; p < first + count; p++) {
+            if (!plug && chance.below(4) > 0) {
+                punch(p);
+            }
+            uses[p] = plug ? Use.USED : Use.UNPLUGGED;
+        }
+        if (plug && mutant == Mutant.PLUG_TOLD_LATE) {
+            late.put(~first);
+        } else {
+            feed.offer(plug ? Kind.PLUGGED : Kind.UNPLUGGED, 0, first * PAGE, count * PAGE);
+        }
+        say(plug ? "device plugs" : "device unplugs", first);
+    }
+
+    private void punch(int page) {
+        hole[page] = true;
+        fill(page, 0);
+    }
+
+    private void operatorAsks() {
+        if (beginWanted) {
+            beginWanted = false;
+            beginSession();
+        } else if (endWanted || chance.oneIn(8)) {
+            endWanted = false;
+            endSession();
+        } else if (chance.oneIn(6)) {
+            beginSession();
+        }
+        if (!late.isEmpty()) {
+            int entry = late.take();
+            feed.offer(
+                    entry < 0 ? Kind.PLUGGED : Kind.DEFLATED,
+                    0,
+                    (entry < 0 ? ~entry : entry) * PAGE,
+                    entry < 0 ? BLOCK * PAGE : PAGE);
+        }
+    }
+
+    private void rarely(int page) {
+        switch (chance.below(8)) {
+            // A message of no session, which says nothing: none that was begun, or one that has ended.
+            case 0 -> feed.offer(Kind.HINTED, commandId + 1, page * PAGE, PAGE);
+            case 1 -> {
+                if (!requested && !running && commandId > 0) {
+                    feed.offer(Kind.HINTED, commandId, page * PAGE, PAGE);
+                    say("stale hint", page);
+                }
+            }
+            case 2 -> resetBalloon();
+            default -> {}
+        }
+    }
+
+    /** The guest boots anew, or loads its driver anew. */
+    private void resetBalloon() {
+        if (paused) {
+            return;
+        }
+        feed.offer(Kind.RESET, 0, 0, 0);
+        inflations.clear();
+        deflations.clear();
+        for (int p = 0; p < pages; p++) {
+            if (uses[p] == Use.INFLATING || uses[p] == Use.INFLATED || uses[p] == Use.DEFLATING) {
+                uses[p] = Use.USED;
+            }
+        }
+        say("reset", 0);
+    }
+
+    void wantHints(boolean wanted) {
+        beginWanted |= wanted;
+        endWanted = !wanted;
+    }
+
+    void pause() {
+        publishWrites();
+        paused = true;
+        say("pause", 0);
+    }
+
+    void resume() {
+        paused = false;
+        say("resume", 0);
+    }
+}

@@ -1,0 +1,126 @@
+package org.exomem.migration.source;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.List;
+import org.exomem.migration.Fate;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.image.AddressMap.Range;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.junit.jupiter.api.Test;
+
+class FreePageSourcesTest {
+    private static final long PAGE = 4096;
+    private static final long PAGES = 64;
+    private static final int SESSION = 0x80000000;
+
+    private final PageFeed feed = new PageFeed();
+    private final AddressMap map = new AddressMap(List.of(new Range(PAGE * 1000, PAGES * PAGE, 0)));
+
+    private void offer(Kind kind, long first, long count) {
+        feed.offer(kind, 0, (1000 + first) * PAGE, count * PAGE);
+    }
+
+    private void hint(int session, long first) {
+        feed.offer(Kind.HINTED, session, (1000 + first) * PAGE, PAGE);
+    }
+
+    private void begin(int session) {
+        feed.offer(Kind.HINTING_STARTED, session, 0, 0);
+    }
+
+    private static String collect(FreePageSource source) throws IOException {
+        PageBits free = new PageBits(PAGES);
+        source.collect(free);
+        return free.toString();
+    }
+
+    private HintSource hints(int capacity) {
+        return new HintSource(feed.subscribe(HintSource.KINDS, capacity), map, PAGES);
+    }
+
+    @Test
+    void hintsCountIfTheirSessionBeganAfterTheSync() throws IOException {
+        HintSource source = hints(16);
+        source.synced();
+        begin(SESSION);
+        hint(SESSION, 3);
+        assertThat(collect(source)).isEqualTo("3");
+        assertThat(collect(source)).as("told once").isEmpty();
+        hint(SESSION, 4);
+        source.synced();
+        hint(SESSION, 5);
+        assertThat(collect(source)).as("the session began before the sync").isEmpty();
+        begin(SESSION + 1);
+        hint(SESSION, 6);
+        hint(SESSION + 1, 7);
+        assertThat(collect(source)).isEqualTo("7");
+        assertThat(source.fate()).isEqualTo(Fate.HINTED);
+    }
+
+    @Test
+    void hintsDoNotCountAfterTheEndOfTheirSession() throws IOException {
+        HintSource source = hints(16);
+        source.synced();
+        begin(SESSION);
+        hint(SESSION, 3);
+        feed.offer(Kind.HINTING_ENDED, SESSION, 0, 0);
+        hint(SESSION, 4);
+        assertThat(collect(source)).isEqualTo("3");
+    }
+
+    @Test
+    void hintsOfNoMemoryAreNone() throws IOException {
+        HintSource source = hints(16);
+        source.synced();
+        begin(SESSION);
+        feed.offer(Kind.HINTED, SESSION, 0, 999 * PAGE);
+        feed.offer(Kind.HINTED, SESSION, -PAGE, Long.MAX_VALUE);
+        feed.offer(Kind.HINTED, SESSION, 1000 * PAGE + 1, 2 * PAGE);
+        feed.offer(Kind.HINTED, SESSION, 1063 * PAGE, Long.MAX_VALUE);
+        assertThat(collect(source)).isEqualTo("1 63");
+    }
+
+    @Test
+    void afterALossNothingCountsThatWasKnown() throws IOException {
+        HintSource source = hints(2);
+        source.synced();
+        begin(SESSION);
+        hint(SESSION, 3);
+        feed.offer(Kind.HINTING_ENDED, SESSION, 0, 0);
+        hint(SESSION, 4);
+        assertThat(collect(source)).isEmpty();
+        begin(SESSION + 1);
+        hint(SESSION + 1, 5);
+        assertThat(collect(source)).isEqualTo("5");
+    }
+
+    @Test
+    void pagesAreInTheBalloonUntilTheyAreTakenOut() throws IOException {
+        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 1000 * PAGE, 4 * PAGE));
+        BalloonSource source = new BalloonSource(feed.subscribe(BalloonSource.KINDS, 16), map, PAGES);
+        source.synced();
+        assertThat(collect(source)).isEqualTo("0-3");
+        offer(Kind.INFLATED, 10, 2);
+        feed.offer(Kind.DEFLATED, 0, 1001 * PAGE + 100, 1);
+        assertThat(collect(source)).as("a part of a page is the page").isEqualTo("0 2-3 10-11");
+        source.synced();
+        assertThat(collect(source)).as("after each sync").isEqualTo("0 2-3 10-11");
+        feed.offer(Kind.RESET, 0, 0, 0);
+        source.synced();
+        assertThat(collect(source)).isEmpty();
+    }
+
+    @Test
+    void blocksStayUnpluggedOverTheBalloonsReset() throws IOException {
+        UnpluggedSource source = new UnpluggedSource(feed.subscribe(UnpluggedSource.KINDS, 16), map, PAGES);
+        offer(Kind.UNPLUGGED, 0, 32);
+        offer(Kind.PLUGGED, 8, 8);
+        feed.offer(Kind.RESET, 0, 0, 0);
+        source.synced();
+        assertThat(collect(source)).isEqualTo("0-7 16-31");
+    }
+}
