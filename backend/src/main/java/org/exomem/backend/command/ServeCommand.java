@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
             "  connect=on               connects to the socket instead, where the VMM listens",
             "  fd=N                     uses an inherited socket instead",
             "  size=SIZE                what the VM shall have, such as 2G (default: all)",
+            "  vmm-qmp=PATH             the VMM's QMP socket, for \"exomem migrate\"",
             "  stats-interval=SECONDS   asks for statistics so often (default: 0, never)",
             "  discard=on|off           returns unused pages to the host (default: on)",
             "  deflate-on-oom=on|off    a guest out of memory takes pages back (default: off)",
@@ -174,7 +175,7 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private static BalloonConfig byConvention(Attachment attachment) {
-        return new BalloonConfig(NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty());
+        return new BalloonConfig(NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty(), Optional.empty());
     }
 
     private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {

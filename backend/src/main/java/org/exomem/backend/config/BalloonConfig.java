@@ -1,5 +1,7 @@
 package org.exomem.backend.config;
 
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
 
@@ -11,9 +13,15 @@ import org.exomem.balloon.BalloonOptions;
  * @param options what the device offers
  * @param statisticsInterval seconds between two questions for statistics; 0 asks only when told to
  * @param size the VM's logical size in bytes that is wanted from the start, if one was given
+ * @param vmmQmp the VMM's QMP socket, over which the VM can be migrated
  */
 public record BalloonConfig(
-        String vm, Attachment attachment, BalloonOptions options, int statisticsInterval, OptionalLong size) {
+        String vm,
+        Attachment attachment,
+        BalloonOptions options,
+        int statisticsInterval,
+        OptionalLong size,
+        Optional<Path> vmmQmp) {
     /** In bytes; less than this is a unit forgotten, not a wish: no guest lives in it. */
     public static final long LEAST_SIZE = 1 << 20;
 }

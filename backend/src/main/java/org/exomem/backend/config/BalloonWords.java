@@ -13,6 +13,7 @@ final class BalloonWords extends DeviceWords<BalloonConfig> {
             "fd",
             "size",
             "stats-interval",
+            "vmm-qmp",
             "discard",
             "deflate-on-oom",
             "must-tell-host",
@@ -60,7 +61,7 @@ final class BalloonWords extends DeviceWords<BalloonConfig> {
         }
         BalloonOptions options = new BalloonOptions(
                 mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
-        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size);
+        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp());
     }
 
     private static long logicalSize(String value) throws ConfigException {

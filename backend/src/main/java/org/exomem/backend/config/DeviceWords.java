@@ -3,6 +3,7 @@ package org.exomem.backend.config;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,7 @@ abstract class DeviceWords<C> {
     private @Nullable Path socket;
     private @Nullable Integer fd;
     private boolean connect;
+    private @Nullable Path vmmQmp;
 
     /**
      * @param kind of device, with its article, for complaints
@@ -34,7 +36,7 @@ abstract class DeviceWords<C> {
 
     /** True if the value of a word is a path, which in a file is relative to that. */
     boolean isPath(String key) {
-        return key.equals("socket");
+        return key.equals("socket") || key.equals("vmm-qmp");
     }
 
     final void set(String key, String value) throws ConfigException {
@@ -51,6 +53,7 @@ abstract class DeviceWords<C> {
                 case "socket" -> socket = Value.path(value);
                 case "fd" -> fd = Value.number(value, 0, Integer.MAX_VALUE);
                 case "connect" -> connect = Value.onOff(value);
+                case "vmm-qmp" -> vmmQmp = Value.path(value);
                 default -> setOwn(key, value);
             }
         } catch (ConfigException e) {
@@ -69,6 +72,11 @@ abstract class DeviceWords<C> {
             throw new ConfigException("vm is missing: the name by which the control socket knows this VM");
         }
         return vm;
+    }
+
+    /** The VMM's QMP socket, if it was named. */
+    final Optional<Path> vmmQmp() {
+        return Optional.ofNullable(vmmQmp);
     }
 
     final Attachment attachment() throws ConfigException {

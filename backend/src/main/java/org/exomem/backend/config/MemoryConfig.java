@@ -15,7 +15,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param preallocate take host memory when a block is plugged
  * @param patrolSeconds between two looks at what is unplugged; 0 for none
  * @param violation what to do about memory that is used though it is unplugged
- * @param vmmQmp the VMM's QMP socket, over which to stop the guest
+ * @param vmmQmp the VMM's QMP socket, over which to stop the guest, or to migrate it
  */
 public record MemoryConfig(
         String vm,

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
 import org.exomem.mem.MemoryRegionPlan;
@@ -47,15 +46,9 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
     private boolean preallocate;
     private int patrolSeconds = DEFAULT_PATROL_SECONDS;
     private Violation violation = Violation.PUNCH;
-    private @Nullable Path vmmQmp;
 
     MemoryWords() {
         super("a memory device", KNOWN);
-    }
-
-    @Override
-    boolean isPath(String key) {
-        return super.isPath(key) || key.equals("vmm-qmp");
     }
 
     @Override
@@ -70,7 +63,6 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
             case "prealloc" -> preallocate = Value.onOff(value);
             case "patrol" -> patrolSeconds = Value.number(value, 0, MAX_PATROL_SECONDS);
             case "violation" -> violation = Violation.parse(value);
-            case "vmm-qmp" -> vmmQmp = Value.path(value);
             default -> throw new IllegalStateException(key);
         }
     }
@@ -86,7 +78,7 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
                     + " is missing: where the device's region of guest memory starts (addr), and how large it is"
                     + " (size)");
         }
-        if (violation == Violation.STOP && vmmQmp == null) {
+        if (violation == Violation.STOP && vmmQmp().isEmpty()) {
             throw new ConfigException("violation=stop needs vmm-qmp, the path of the VMM's QMP socket");
         }
         return new MemoryConfig(
@@ -98,7 +90,7 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
                 preallocate,
                 patrolSeconds,
                 violation,
-                Optional.ofNullable(vmmQmp));
+                vmmQmp());
     }
 
     private MemoryRegionPlan plan(long start, long length, long blockSize) throws ConfigException {

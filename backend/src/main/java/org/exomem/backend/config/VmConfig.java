@@ -1,5 +1,6 @@
 package org.exomem.backend.config;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
@@ -12,5 +13,12 @@ import java.util.Optional;
 public record VmConfig(String name, Optional<BalloonConfig> balloon, List<MemoryConfig> memory) {
     public VmConfig {
         memory = List.copyOf(memory);
+    }
+
+    /** The QMP socket of the VM's VMM, if one of its devices names it. */
+    public Optional<Path> vmmQmp() {
+        return balloon.flatMap(BalloonConfig::vmmQmp).or(() -> memory.stream()
+                .flatMap(device -> device.vmmQmp().stream())
+                .findFirst());
     }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
 import org.junit.jupiter.api.Test;
@@ -42,13 +43,15 @@ class ConfigFileTest {
                                 new Attachment.Listen(Path.of("/run/web.sock")),
                                 new BalloonOptions(false, true, true, false, true, true, true),
                                 0,
-                                OptionalLong.of(3L << 29)),
+                                OptionalLong.of(3L << 29),
+                                Optional.empty()),
                         new BalloonConfig(
                                 "007",
                                 new Attachment.Inherited(3),
                                 BalloonOptions.defaults(),
                                 10,
-                                OptionalLong.empty()));
+                                OptionalLong.empty(),
+                        Optional.empty()));
     }
 
     @ParameterizedTest

@@ -21,20 +21,22 @@ class ServeConfigTest {
                         new Attachment.Listen(Path.of("/run/web.sock")),
                         BalloonOptions.defaults(),
                         0,
-                        OptionalLong.empty()));
+                        OptionalLong.empty(),
+                        Optional.empty()));
     }
 
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
-                        "vm=a,fd=7,size=2G,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
+                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
                                 + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),
                         new BalloonOptions(true, true, true, false, false, false, false),
                         5,
-                        OptionalLong.of(2L << 30)));
+                        OptionalLong.of(2L << 30),
+                        Optional.of(Path.of("/run/a.qmp"))));
     }
 
     @Test
@@ -74,7 +76,7 @@ class ServeConfigTest {
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
                 .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket, "
-                        + "connect, fd, size, stats-interval, discard, deflate-on-oom, must-tell-host, statistics, "
+                        + "connect, fd, size, stats-interval, vmm-qmp, discard, deflate-on-oom, must-tell-host, statistics, "
                         + "free-page-hint, page-poison, free-page-reporting");
     }
 
