@@ -1,6 +1,7 @@
 package org.exomem.balloon;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.exomem.vhostuser.backend.DeviceLink;
@@ -8,6 +9,7 @@ import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.memory.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DriverFault;
@@ -132,6 +134,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     /** The bytes of them in a range of guest addresses below 2^63. */
     public long guestMemoryBytes(long address, long length) {
         return link == null ? 0 : link.memory().sizeWithin(address, length);
+    }
+
+    /** The memory that the connected front-end shares, mapped as long as it stays so; none if nobody is connected. */
+    public List<MemoryRegion> sharedMemory() {
+        return link == null ? List.of() : link.memory().regions();
     }
 
     /** All feature bits that the driver acknowledged, the transport's too; 0 if no front-end is connected. */

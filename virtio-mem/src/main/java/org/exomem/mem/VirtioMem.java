@@ -1,6 +1,7 @@
 package org.exomem.mem;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.LongUnaryOperator;
 import org.exomem.mem.Refusals.Reason;
@@ -9,6 +10,7 @@ import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -119,6 +121,11 @@ public final class VirtioMem implements VhostUserDevice {
     /** The part of the region in which blocks can be plugged, from its start on. */
     public long usableSize() {
         return usableSize;
+    }
+
+    /** The memory that the connected front-end shares, mapped as long as it stays so; none if nobody is connected. */
+    public List<MemoryRegion> sharedMemory() {
+        return link == null ? List.of() : link.memory().regions();
     }
 
     /** True while a front-end is connected. */

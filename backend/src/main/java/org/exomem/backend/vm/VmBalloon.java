@@ -1,6 +1,7 @@
 package org.exomem.backend.vm;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
@@ -15,6 +16,7 @@ import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed;
 
 /**
@@ -69,6 +71,16 @@ final class VmBalloon implements AutoCloseable {
                 loop);
         balloon.setStatisticsInterval(config.statisticsInterval());
         this.endpoint = watch.attach(config.attachment(), balloon);
+    }
+
+    /** What the front-end shares, if one is connected. */
+    List<MemoryRegion> sharedMemory() {
+        return balloon.sharedMemory();
+    }
+
+    /** True if the driver tells before it uses pages of the balloon again. */
+    boolean driverTellsBeforeUse() {
+        return (balloon.acknowledgedFeatures() & BalloonFeatures.MUST_TELL_HOST) != 0;
     }
 
     /** From any thread. */

@@ -2,6 +2,7 @@ package org.exomem.backend.vm;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
@@ -14,6 +15,7 @@ import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -69,6 +71,11 @@ final class VmMemory implements AutoCloseable {
 
     String id() {
         return config.id();
+    }
+
+    /** What the front-end shares, if one is connected. */
+    List<MemoryRegion> sharedMemory() {
+        return device.sharedMemory();
     }
 
     /** From any thread. */
