@@ -10,6 +10,7 @@ import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
+import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.Farewell;
 import org.exomem.backend.vm.ServedVm;
@@ -28,6 +29,7 @@ public final class BackendProcess implements AutoCloseable {
     private final List<ServedVm> vms = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
+    private @Nullable Migrations migrations;
 
     private boolean closed;
 
@@ -48,7 +50,12 @@ public final class BackendProcess implements AutoCloseable {
                         .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
             }
             if (controlSocket.isPresent()) {
-                control = ControlServer.listen(controlSocket.get(), vms, this::stop);
+                Migrations all = new Migrations(
+                        vms,
+                        state -> publish(new VmEvent.MigrationChange(
+                                state.vm(), state.status().toString())));
+                migrations = all;
+                control = ControlServer.listen(controlSocket.get(), vms, all, this::stop);
                 LOG.info("control socket on {}", controlSocket.get());
             }
         } catch (IOException | RuntimeException e) {
@@ -81,6 +88,9 @@ public final class BackendProcess implements AutoCloseable {
             return;
         }
         closed = true;
+        if (migrations != null) {
+            migrations.close();
+        }
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
         Farewell.close(vms, END_LIMIT);
         ControlServer server = control;

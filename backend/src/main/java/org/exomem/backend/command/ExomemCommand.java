@@ -47,6 +47,8 @@ public final class ExomemCommand {
         COMMANDS.put("reset", ResetCommand::new);
         COMMANDS.put("stats", StatsCommand::new);
         COMMANDS.put("hints", HintsCommand::new);
+        COMMANDS.put("migrate", MigrateCommand::new);
+        COMMANDS.put("receive", ReceiveCommand::new);
         COMMANDS.put("quit", QuitCommand::new);
         COMMANDS.put("demo", DemoCommand::new);
         COMMANDS.put("completion", CompletionCommand::new);

@@ -175,7 +175,8 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private static BalloonConfig byConvention(Attachment attachment) {
-        return new BalloonConfig(NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty(), Optional.empty());
+        return new BalloonConfig(
+                NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty(), Optional.empty());
     }
 
     private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {

@@ -1,9 +1,19 @@
 package org.exomem.backend.config;
 
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** How a device and its front-end find each other. */
 public sealed interface Attachment {
+    /** The path of the socket, if it has one. */
+    default Optional<Path> path() {
+        return switch (this) {
+            case Listen listen -> Optional.of(listen.socket);
+            case Connect connect -> Optional.of(connect.socket);
+            case Inherited inherited -> Optional.empty();
+        };
+    }
+
     /** We listen on a Unix socket, the front-end connects. */
     record Listen(Path socket) implements Attachment {
         @Override

@@ -17,8 +17,9 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
 
     /** The QMP socket of the VM's VMM, if one of its devices names it. */
     public Optional<Path> vmmQmp() {
-        return balloon.flatMap(BalloonConfig::vmmQmp).or(() -> memory.stream()
-                .flatMap(device -> device.vmmQmp().stream())
-                .findFirst());
+        return balloon.flatMap(BalloonConfig::vmmQmp)
+                .or(() -> memory.stream()
+                        .flatMap(device -> device.vmmQmp().stream())
+                        .findFirst());
     }
 }

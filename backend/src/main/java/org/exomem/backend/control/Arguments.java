@@ -29,7 +29,25 @@ final class Arguments {
     }
 
     long integer(String name, long least, long most) {
-        JsonNode value = argument(name).orElseThrow(() -> missing(name));
+        return integer(name, argument(name).orElseThrow(() -> missing(name)), least, most);
+    }
+
+    long integer(String name, long least, long most, long otherwise) {
+        return argument(name).map(value -> integer(name, value, least, most)).orElse(otherwise);
+    }
+
+    boolean flag(String name, boolean otherwise) {
+        return argument(name)
+                .map(value -> {
+                    if (!value.isBoolean()) {
+                        throw QmpException.generic("argument \"" + name + "\" must be true or false");
+                    }
+                    return value.booleanValue();
+                })
+                .orElse(otherwise);
+    }
+
+    private static long integer(String name, JsonNode value, long least, long most) {
         if (!value.isIntegralNumber()
                 || !value.canConvertToLong()
                 || value.longValue() < least

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
@@ -25,10 +26,11 @@ final class Commands {
     private final Runnable quit;
     private final Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table = new TreeMap<>();
 
-    Commands(List<? extends VirtualMachine> list, Runnable quit) {
+    Commands(List<? extends VirtualMachine> list, Migrations migrations, Runnable quit) {
         this.vms = new Vms(list);
         this.quit = quit;
         new MemoryCommands(vms).addTo(table);
+        new MigrationCommands(migrations).addTo(table);
         table.put("query-status", this::queryStatus);
         table.put("query-commands", this::queryCommands);
         table.put("query-vms", this::queryVms);

@@ -31,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.vhostuser.backend.StaleSocket;
@@ -71,11 +72,11 @@ public final class ControlServer implements AutoCloseable {
      * @param quit what the command {@code quit} does; must not wait
      * @throws IOException if another process listens on the path, if it is no socket, or can't be made
      */
-    public static ControlServer listen(Path path, List<? extends VirtualMachine> vms, Runnable quit)
-            throws IOException {
+    public static ControlServer listen(
+            Path path, List<? extends VirtualMachine> vms, Migrations migrations, Runnable quit) throws IOException {
         ControlServer server = new ControlServer(path);
         try {
-            server.bind(new Commands(vms, quit));
+            server.bind(new Commands(vms, migrations, quit));
             return server;
         } catch (IOException | RuntimeException e) {
             server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);

@@ -15,6 +15,7 @@ final class EventText {
             case VmEvent.MemorySizeChange change -> "MEMORY_DEVICE_SIZE_CHANGE";
             case VmEvent.JobChange change -> "JOB_STATUS_CHANGE";
             case VmEvent.GuestViolation violation -> "GUEST_VIOLATION";
+            case VmEvent.MigrationChange migration -> "MIGRATION";
             case VmEvent.Connected connected -> "DEVICE_CONNECTED";
             case VmEvent.Disconnected gone -> "DEVICE_DISCONNECTED";
             case VmEvent.Fault fault -> "DEVICE_ERROR";
@@ -36,6 +37,8 @@ final class EventText {
                         .put("bytes", violation.bytes())
                         .put("blocks", violation.blocks())
                         .put("action", violation.action().word());
+            case VmEvent.MigrationChange migration ->
+                data.put("vm", migration.vm()).put("status", migration.status());
             case VmEvent.Connected connected -> place(data, connected);
             case VmEvent.Disconnected gone -> place(data, gone).put("reason", gone.reason());
             case VmEvent.Fault fault ->
@@ -60,6 +63,7 @@ final class EventText {
             case VmEvent.JobChange change -> Optional.of(what + change.job().id());
             case VmEvent.Fault fault -> Optional.of(what + fault.kind() + " " + fault.vm() + "/" + fault.device());
             case VmEvent.GuestViolation violation -> Optional.empty();
+            case VmEvent.MigrationChange migration -> Optional.empty();
             case VmEvent.Connected connected -> Optional.empty();
             case VmEvent.Disconnected gone -> Optional.empty();
         };

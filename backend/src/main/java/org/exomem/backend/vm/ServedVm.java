@@ -1,9 +1,13 @@
 package org.exomem.backend.vm;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -21,8 +25,15 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.ResizeJob;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.source.BalloonSource;
+import org.exomem.migration.source.HintSource;
+import org.exomem.migration.source.UnpluggedSource;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PageFeed;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,15 +42,21 @@ import org.slf4j.LoggerFactory;
 public final class ServedVm implements VirtualMachine, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServedVm.class);
 
+    /** The messages that wait for a migration, of each kind; 24 bytes each. */
+    private static final int MESSAGES = 1 << 16;
+
     private final String name;
     private final String attachment;
     private final EventLoop loop;
     private final List<VmMemory> memory = new ArrayList<>();
     private final List<KeptState> states = new ArrayList<>();
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final PageFeed feed = new PageFeed();
+    private final VmConfig config;
     private @Nullable VmBalloon balloon;
 
     private ServedVm(VmConfig config) {
+        this.config = config;
         this.name = config.name();
         this.attachment = config.balloon()
                 .map(of -> of.attachment().toString())
@@ -81,13 +98,13 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             if (state.isPresent()) {
                 file = Optional.of(keep(state.get().balloon(name, what -> hostFault(events, what))));
             }
-            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged);
+            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged, feed);
         }
         for (MemoryConfig device : config.memory()) {
             KeptBlocks kept = state.isEmpty()
                     ? KeptBlocks.ofHeap(device.plan())
                     : keep(state.get().memory(name, device.id(), device.plan())).kept();
-            memory.add(new VmMemory(device, kept, loop, events, this::grewBy, stop));
+            memory.add(new VmMemory(device, kept, loop, events, this::grewBy, stop, feed));
         }
         // What is plugged from before is a part of what the balloon's operator wants, as if it were plugged now.
         grewBy(plugged());
@@ -136,6 +153,40 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /** True while a front-end is connected to one of its devices. From any thread. */
     boolean isConnected() {
         return balloon != null && balloon.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
+    }
+
+    /** The QMP socket of its VMM, if it was named. */
+    public Optional<Path> vmmQmp() {
+        return config.vmmQmp();
+    }
+
+    /** The sockets on which a VMM meets the VM's devices, by the devices' names; one without a path is left out. */
+    public Map<String, Path> sockets() {
+        Map<String, Path> sockets = new TreeMap<>();
+        config.balloon().flatMap(of -> of.attachment().path()).ifPresent(path -> sockets.put(VmBalloon.NAME, path));
+        config.memory().forEach(device -> device.attachment().path().ifPresent(path -> sockets.put(device.id(), path)));
+        return sockets;
+    }
+
+    /** Begins to show the guest to a migration of that memory; the caller closes what it gets. */
+    public CompletableFuture<GuestView> show(MemoryImage image) {
+        return loop.submit(() -> new GuestView(
+                AddressMap.of(sharedMemory(), image),
+                feed.subscribe(HintSource.KINDS, MESSAGES),
+                feed.subscribe(BalloonSource.KINDS, MESSAGES),
+                feed.subscribe(UnpluggedSource.KINDS, MESSAGES),
+                balloon == null ? OptionalLong.empty() : balloon.state().target()));
+    }
+
+    private List<MemoryRegion> sharedMemory() {
+        List<MemoryRegion> regions = balloon == null ? List.of() : balloon.sharedMemory();
+        return !regions.isEmpty()
+                ? regions
+                : memory.stream()
+                        .map(VmMemory::sharedMemory)
+                        .filter(shared -> !shared.isEmpty())
+                        .findFirst()
+                        .orElse(List.of());
     }
 
     @Override

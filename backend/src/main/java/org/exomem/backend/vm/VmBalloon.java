@@ -46,6 +46,7 @@ final class VmBalloon implements AutoCloseable {
 
     /**
      * @param state where its state is kept, if it is; stays the caller's
+     * @param feed is told what the balloon learns of pages
      * @throws IOException if the socket can't be listened on
      */
     VmBalloon(
@@ -53,7 +54,8 @@ final class VmBalloon implements AutoCloseable {
             Optional<BalloonStateFile> state,
             EventLoop loop,
             Consumer<VmEvent> events,
-            Unplugged unplugged)
+            Unplugged unplugged,
+            PageFeed feed)
             throws IOException {
         this.config = config;
         this.events = events;
@@ -67,7 +69,7 @@ final class VmBalloon implements AutoCloseable {
                 config.options(),
                 state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
                 new DriverWatch(),
-                new PageFeed(),
+                feed,
                 loop);
         balloon.setStatisticsInterval(config.statisticsInterval());
         this.endpoint = watch.attach(config.attachment(), balloon);
@@ -76,11 +78,6 @@ final class VmBalloon implements AutoCloseable {
     /** What the front-end shares, if one is connected. */
     List<MemoryRegion> sharedMemory() {
         return balloon.sharedMemory();
-    }
-
-    /** True if the driver tells before it uses pages of the balloon again. */
-    boolean driverTellsBeforeUse() {
-        return (balloon.acknowledgedFeatures() & BalloonFeatures.MUST_TELL_HOST) != 0;
     }
 
     /** From any thread. */

@@ -4,7 +4,10 @@ import org.exomem.backend.config.Violation;
 import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** What happened to a VM, for whoever watches the control socket. A device is {@code balloon} or a memory device's id. */
+/**
+ * What happened to a VM, for whoever watches the control socket. A device is {@code balloon}, a memory device's id, or empty
+ * for the whole VM.
+ */
 public sealed interface VmEvent {
     /** The VM it happened to. */
     String vm();
@@ -28,6 +31,14 @@ public sealed interface VmEvent {
 
     /** The guest uses {@code bytes} of memory that it gave up, in so many blocks. */
     record GuestViolation(String vm, String device, long bytes, long blocks, Violation action) implements VmEvent {}
+
+    /** A migration of the VM has another status. */
+    record MigrationChange(String vm, String status) implements VmEvent {
+        @Override
+        public String device() {
+            return "";
+        }
+    }
 
     record Connected(String vm, String device) implements VmEvent {}
 

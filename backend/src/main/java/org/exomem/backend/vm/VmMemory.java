@@ -16,6 +16,7 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PageFeed;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +44,7 @@ final class VmMemory implements AutoCloseable {
     /**
      * @param kept its state from before
      * @param grewBy is told by how much the guest has grown, or shrunk if negative
+     * @param feed is told which blocks the guest does not use
      * @throws IOException if the socket can't be listened on
      */
     VmMemory(
@@ -51,13 +53,14 @@ final class VmMemory implements AutoCloseable {
             EventLoop loop,
             Consumer<VmEvent> events,
             LongConsumer grewBy,
-            GuestStop stop)
+            GuestStop stop,
+            PageFeed feed)
             throws IOException {
         this.config = config;
         this.loop = loop;
         this.events = events;
         this.grewBy = grewBy;
-        this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch());
+        this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch(), feed);
         this.plugged = device.pluggedSize();
         this.requested = device.requestedSize();
         FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), loop, events, this::presenceChanged);

@@ -24,6 +24,8 @@ public final class QmpVmm implements AutoCloseable {
 
     private static final Duration STATE_LIMIT = Duration.ofSeconds(60);
     private static final Duration STATE_LOOK = Duration.ofMillis(2);
+    private static final Set<String> HOTPLUG =
+            Set.of("query-chardev", "chardev-add", "chardev-remove", "device_add", "device_del", "qom-list", "qom-get");
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private final QmpSession qmp;
@@ -83,11 +85,9 @@ public final class QmpVmm implements AutoCloseable {
         return null;
     }
 
-    /** The devices that are served on one of these sockets. */
-    public List<PluggedDevice> devices(Set<Path> sockets) throws IOException {
-        return PluggedDevice.of(qmp).stream()
-                .filter(device -> sockets.contains(device.socket()))
-                .toList();
+    /** The generic vhost-user devices that it has under an id; none if it knows no way to plug one in. */
+    public List<PluggedDevice> devices() throws IOException {
+        return commands.containsAll(HOTPLUG) ? PluggedDevice.of(qmp) : List.of();
     }
 
     /**

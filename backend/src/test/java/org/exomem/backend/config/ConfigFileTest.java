@@ -51,7 +51,7 @@ class ConfigFileTest {
                                 BalloonOptions.defaults(),
                                 10,
                                 OptionalLong.empty(),
-                        Optional.empty()));
+                                Optional.empty()));
     }
 
     @ParameterizedTest

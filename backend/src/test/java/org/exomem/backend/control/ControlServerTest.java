@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.BalloonOnly;
 import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.TestVms;
+import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.Buffer;
@@ -30,6 +31,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
 class ControlServerTest {
+    private static final Migrations NO_MIGRATIONS = new Migrations(List.of(), state -> {});
+
     private TestVms vms;
 
     @BeforeEach
@@ -281,7 +284,8 @@ class ControlServerTest {
         Path socket = folder.resolve("control");
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder);
                 ServedVm well = BalloonOnly.start("well", folder, event -> {});
-                ControlServer server = ControlServer.listen(socket, List.of(heldUp.vm(), well), () -> {});
+                ControlServer server =
+                        ControlServer.listen(socket, List.of(heldUp.vm(), well), NO_MIGRATIONS, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
             assertThat(client.ask("{'execute': 'query-vms'}"))
@@ -303,13 +307,14 @@ class ControlServerTest {
     @ValueSource(ints = {1, 8, 20})
     void pathOfTheSocketMayBeAsLongAsTheSystemAllows(int nameLength, @TempDir Path folder) throws Exception {
         Path longest = longPath(folder, nameLength, 106);
-        try (ControlServer server = ControlServer.listen(longest, List.of(), () -> {});
+        try (ControlServer server = ControlServer.listen(longest, List.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(longest)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
             assertThat(longest.resolveSibling("").toFile().list()).hasSize(1);
         }
-        assertThatThrownBy(() -> ControlServer.listen(longPath(folder, nameLength, 107), List.of(), () -> {}))
+        assertThatThrownBy(() ->
+                        ControlServer.listen(longPath(folder, nameLength, 107), List.of(), NO_MIGRATIONS, () -> {}))
                 .hasMessageContaining("too long by 1 bytes; a control socket's has at most 106");
     }
 
@@ -326,7 +331,7 @@ class ControlServerTest {
 
     @Test
     void socketOfALivingProcessIsNotTaken() {
-        assertThatThrownBy(() -> ControlServer.listen(vms.control(), List.of(), () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(vms.control(), List.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(vms.control().toString())
                 .hasMessageContaining("another process listens there");
@@ -338,7 +343,7 @@ class ControlServerTest {
         try (var socket = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
             socket.bind(java.net.UnixDomainSocketAddress.of(stale));
         }
-        try (ControlServer server = ControlServer.listen(stale, List.of(), () -> {});
+        try (ControlServer server = ControlServer.listen(stale, List.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(stale)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
@@ -346,7 +351,7 @@ class ControlServerTest {
         assertThat(stale).doesNotExist();
 
         Path file = Files.writeString(folder.resolve("file"), "precious");
-        assertThatThrownBy(() -> ControlServer.listen(file, List.of(), () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(file, List.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class);
         assertThat(file).hasContent("precious");
     }

@@ -37,6 +37,7 @@ public final class MigrationReceiver implements AutoCloseable {
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
 
     private static final long GOODBYE_SECONDS = 3;
+    private static final String CONNECTION = "migration-connection";
 
     private final ServerSocketChannel server;
     private final MigrationAddress address;
@@ -107,7 +108,9 @@ public final class MigrationReceiver implements AutoCloseable {
      */
     public ReceivedMigration receive() throws IOException {
         try {
-            return outcome.get();
+            ReceivedMigration received = outcome.get();
+            sayGoodbye();
+            return received;
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io
                     ? Failures.again(io)
@@ -115,6 +118,15 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while waiting for a migration");
+        }
+    }
+
+    /** Lets the source hear that its guest runs before anybody closes this; a source that does not hang up is not waited for. */
+    private void sayGoodbye() {
+        for (Thread thread : threads) {
+            if (thread.getName().startsWith(CONNECTION)) {
+                join(thread);
+            }
         }
     }
 
@@ -139,7 +151,7 @@ public final class MigrationReceiver implements AutoCloseable {
                     continue;
                 }
                 sockets.add(socket);
-                start("migration-connection", () -> serve(socket));
+                start(CONNECTION, () -> serve(socket));
             } catch (IOException e) {
                 if (!closed) {
                     outcome.completeExceptionally(

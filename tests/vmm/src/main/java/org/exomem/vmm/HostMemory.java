@@ -35,6 +35,10 @@ public final class HostMemory {
         return List.copyOf(files.values());
     }
 
+    static HostMemory of(Path file) {
+        return new HostMemory(file);
+    }
+
     /** Returns the bytes that are allocated: st_blocks, which Java itself does not tell. */
     public long allocated() throws IOException {
         Process stat = new ProcessBuilder("stat", "-L", "-c", "%b", file.toString())

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A guest that runs. Closing it ends QEMU and removes its files; QEMU also ends with the process that started it.
@@ -26,15 +27,16 @@ public final class Qemu implements AutoCloseable {
     private final GuestShell guest;
     private final List<HostMemory> ram;
 
-    private Qemu(Path folder, Process process, QmpClient qmp, GuestShell guest) throws IOException {
+    private Qemu(Path folder, Process process, QmpClient qmp, GuestShell guest, @Nullable Path ramFile)
+            throws IOException {
         this.folder = folder;
         this.process = process;
         this.qmp = qmp;
         this.guest = guest;
-        this.ram = HostMemory.of(process.pid());
+        this.ram = ramFile == null ? HostMemory.of(process.pid()) : List.of(HostMemory.of(ramFile));
     }
 
-    /** Starts QEMU and returns when the guest has booted. */
+    /** Starts QEMU and returns when the guest has booted, or at once if it waits for one from elsewhere. */
     public static Qemu start(QemuCommand command) throws IOException {
         Path folder = Files.createTempDirectory("exomem-vmm");
         Path qmpSocket = folder.resolve("qmp");
@@ -55,8 +57,10 @@ public final class Qemu implements AutoCloseable {
             });
             GuestShell guest = GuestShell.over(shellListener.accept());
             QmpClient qmp = QmpClient.over(qmpListener.accept());
-            guest.awaitBoot(BOOT_LIMIT);
-            return new Qemu(folder, process, qmp, guest);
+            if (!command.isIncoming()) {
+                guest.awaitBoot(BOOT_LIMIT);
+            }
+            return new Qemu(folder, process, qmp, guest, command.ramFile());
         } catch (IOException e) {
             IOException failure = new IOException("the guest did not start: " + e + output(folder), e);
             if (process != null) {

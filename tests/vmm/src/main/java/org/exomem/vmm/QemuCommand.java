@@ -3,6 +3,7 @@ package org.exomem.vmm;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The command line of a guest: a q35 machine whose RAM is one shared memfd, with a free root port to plug a device
@@ -29,6 +30,9 @@ public final class QemuCommand {
     private long ram = 2048 * MIB;
     private boolean rebootable;
     private boolean nodes;
+    private @Nullable Path ramFile;
+    private @Nullable Path listeningQmp;
+    private boolean incoming;
 
     private QemuCommand(GuestImage image) {
         this.image = image;
@@ -112,6 +116,33 @@ public final class QemuCommand {
         return this;
     }
 
+    /** Has the RAM in a file with that name, which QEMU makes if it is not there, instead of in a memfd. */
+    public QemuCommand ramFile(Path file) {
+        ramFile = file;
+        return this;
+    }
+
+    @Nullable
+    Path ramFile() {
+        return ramFile;
+    }
+
+    /** Has QEMU also listen for QMP on a socket. */
+    public QemuCommand listeningQmp(Path socket) {
+        listeningQmp = socket;
+        return this;
+    }
+
+    /** Has QEMU wait for a guest from elsewhere. */
+    public QemuCommand incoming() {
+        incoming = true;
+        return this;
+    }
+
+    boolean isIncoming() {
+        return incoming;
+    }
+
     /** Adds arguments as they are. */
     public QemuCommand arguments(String... arguments) {
         devices.addAll(List.of(arguments));
@@ -153,17 +184,24 @@ public final class QemuCommand {
         if (!rebootable) {
             words.add("-no-reboot");
         }
+        if (listeningQmp != null) {
+            words.addAll(List.of("-qmp", "unix:" + listeningQmp + ",server=on,wait=off"));
+        }
+        if (incoming) {
+            words.addAll(List.of("-incoming", "defer"));
+        }
         words.addAll(devices);
         return words;
     }
 
-    private static void addNode(List<String> words, int node, long bytes) {
+    private void addNode(List<String> words, int node, long bytes) {
         addMemory(words, "ram" + node, bytes);
         words.addAll(List.of("-numa", "node,nodeid=" + node + ",memdev=ram" + node));
     }
 
-    private static void addMemory(List<String> words, String id, long bytes) {
-        words.addAll(List.of("-object", "memory-backend-memfd,id=" + id + ",size=" + bytes + ",share=on"));
+    private void addMemory(List<String> words, String id, long bytes) {
+        String kind = ramFile == null ? "memory-backend-memfd" : "memory-backend-file,mem-path=" + ramFile;
+        words.addAll(List.of("-object", kind + ",id=" + id + ",size=" + bytes + ",share=on"));
     }
 
     private static String commas(String first, String... others) {

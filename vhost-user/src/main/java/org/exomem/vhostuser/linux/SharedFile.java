@@ -42,6 +42,17 @@ public final class SharedFile implements AutoCloseable {
         return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     }
 
+    /** A file that exists in a file system, for reading and writing. */
+    public static SharedFile open(Path path) throws LinuxException {
+        Fd fd = Fd.of(LibC.open(path.toString(), O_RDWR | O_CLOEXEC, 0), "open", path.toString());
+        try {
+            return new SharedFile(fd);
+        } catch (LinuxException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
     /** A new file of zeros in a file system, readable by its owner only; fails where something of that name is. */
     public static SharedFile create(Path path, long size) throws LinuxException {
         return sized(

@@ -1,0 +1,83 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Locale;
+import org.exomem.backend.config.ByteSize;
+
+/** What became of a migration, for people. */
+final class MigrationTable {
+    /** The fates of pages by the names on the wire, with what they mean. */
+    private static final String[][] FATES = {
+        {"sent", "sent"},
+        {"zero", "zeros"},
+        {"hole", "never touched, or given back to the host"},
+        {"hinted", "hinted as free"},
+        {"balloon", "in the balloon"},
+        {"unplugged", "unplugged"},
+    };
+
+    private MigrationTable() {}
+
+    static String text(JsonNode state) {
+        StringBuilder text = new StringBuilder();
+        String vm = state.path("vm").asText();
+        boolean incoming = state.path("direction").asText().equals("incoming");
+        text.append(
+                switch (state.path("status").asText()) {
+                    case "completed" ->
+                        incoming
+                                ? "VM \"" + vm + "\" runs here now. "
+                                : "VM \"" + vm + "\" runs at "
+                                        + state.path("peer").asText() + " now. ";
+                    default ->
+                        "VM \"" + vm + "\": " + state.path("status").asText() + ", "
+                                + state.path("peer").asText() + ". "
+                                + state.path("error-desc").asText("");
+                });
+        text.append(seconds(state.path("total-time").asLong() * 1000)).append(" in all");
+        if (state.has("downtime")) {
+            text.append(", paused for ").append(state.path("downtime").asLong()).append(" ms");
+        }
+        text.append('\n');
+        JsonNode pages = state.path("pages");
+        if (!pages.isMissingNode()) {
+            text.append('\n').append(pages(pages));
+        }
+        JsonNode received = state.path("received");
+        if (!received.isMissingNode()) {
+            text.append(received.path("pages").asLong())
+                    .append(" pages came in ")
+                    .append(received.path("rounds").asLong())
+                    .append(" rounds from ")
+                    .append(received.path("source").asText())
+                    .append('\n');
+        }
+        return text.toString();
+    }
+
+    private static String pages(JsonNode pages) {
+        long size = pages.path("size").asLong();
+        Table table = new Table("MEMORY", ">PAGES", ">SIZE");
+        for (String[] fate : FATES) {
+            long count = pages.path(fate[0]).asLong();
+            if (count > 0) {
+                table.add(fate[1], Long.toString(count), ByteSize.format(count * size));
+            }
+        }
+        long resent = pages.path("resent").asLong();
+        table.add("sent again", Long.toString(resent), ByteSize.format(resent * size));
+        return table + "\n" + pages.path("rounds").asLong() + " rounds, "
+                + ByteSize.format(pages.path("sent-bytes").asLong()) + " of pages in "
+                + seconds(pages.path("memory-time-us").asLong())
+                + (pages.path("throttle").asInt() > 0
+                        ? ", the guest slowed down by up to "
+                                + pages.path("throttle").asInt() + " %"
+                        : "")
+                + (pages.path("in-limit").asBoolean() ? "" : "; it wrote too fast for the downtime limit")
+                + "\n";
+    }
+
+    private static String seconds(long micros) {
+        return String.format(Locale.ROOT, "%.2f s", micros / 1e6);
+    }
+}

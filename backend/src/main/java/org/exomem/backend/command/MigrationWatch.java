@@ -1,0 +1,70 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.Json;
+
+/** Watches a migration until it is over; shows how far it is where somebody looks, and what became of it at the end. */
+final class MigrationWatch {
+    private final ControlOption.Session session;
+    private final String vm;
+    private final Output output;
+
+    MigrationWatch(ControlOption.Session session, String vm, Output output) {
+        this.session = session;
+        this.vm = vm;
+        this.output = output;
+    }
+
+    /** @throws CommandFailure if the VM did not move */
+    int untilOver() throws IOException {
+        JsonNode state = state();
+        while (isUnderWay(state) && state.path("ram").isMissingNode()) {
+            session.client().event(ProgressLine.LOOK_AGAIN);
+            state = state();
+        }
+        try (ProgressLine line =
+                new ProgressLine("memory", state.path("ram").path("total").asLong(), output)) {
+            while (isUnderWay(state)) {
+                session.client().event(ProgressLine.LOOK_AGAIN);
+                state = state();
+                JsonNode ram = state.path("ram");
+                line.stepTo(ram.path("total").asLong() - ram.path("remaining").asLong());
+                line.say("round " + ram.path("dirty-sync-count").asInt() + ", "
+                        + ByteSize.format(ram.path("transferred").asLong()) + " sent, pause of "
+                        + state.path("expected-downtime").asLong() + " ms expected");
+            }
+        }
+        if (!state.path("status").asText().equals("completed")) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "VM \"" + vm + "\" did not move: "
+                            + state.path("error-desc").asText("it was cancelled"));
+        }
+        return show(state);
+    }
+
+    int show() throws IOException {
+        return show(state());
+    }
+
+    private int show(JsonNode state) {
+        return output.show(state, () -> MigrationTable.text(state));
+    }
+
+    private JsonNode state() throws IOException {
+        JsonNode state = session.execute("query-migrate", Json.object().put("vm", vm));
+        if (state.isEmpty()) {
+            throw new CommandFailure(ExitCode.FAILED, "VM \"" + vm + "\" has not migrated since exomem was started");
+        }
+        return state;
+    }
+
+    private static boolean isUnderWay(JsonNode state) {
+        return switch (state.path("status").asText()) {
+            case "setup", "active", "device" -> true;
+            default -> false;
+        };
+    }
+}

@@ -1,0 +1,154 @@
+package org.exomem.backend.migrate;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.stream.Destination;
+import org.exomem.migration.stream.FilePages;
+import org.exomem.migration.stream.MemoryDescription;
+import org.exomem.migration.stream.PageTarget;
+import org.exomem.migration.stream.ReceivedMigration;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A VM that comes: a VMM waits for it, with RAM in files that exomem fills. Belongs to the threads of one migration, which
+ * call one after the other.
+ */
+final class IncomingVm implements Destination, AutoCloseable {
+    private final QmpVmm vmm;
+    private final Map<String, Path> sockets;
+    private final Consumer<MovedDevices> arrived;
+    private final Consumer<String> note;
+    private final Path folder;
+    private final List<SharedFile> files = new ArrayList<>();
+    private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
+    private @Nullable MovedDevices moved;
+
+    /**
+     * @param vmm that waits; closed with this
+     * @param sockets of the devices that exomem serves here for the VM, by their names
+     * @param arrived is told when the guest runs here
+     * @param note is told what an operator should know and what stops nothing
+     */
+    IncomingVm(QmpVmm vmm, Map<String, Path> sockets, Consumer<MovedDevices> arrived, Consumer<String> note)
+            throws IOException {
+        this.vmm = vmm;
+        this.sockets = Map.copyOf(sockets);
+        this.arrived = arrived;
+        this.note = note;
+        this.folder = StateFolder.make();
+    }
+
+    @Override
+    public PageTarget open(MemoryDescription memory, String source) throws IOException {
+        List<GuestRamFile> ram = vmm.ram();
+        List<MemoryDescription.MemoryFile> described = memory.files();
+        if (ram.size() != described.size()) {
+            throw new IOException(
+                    "the VMM here has " + ram.size() + " memory files, the source's has " + described.size());
+        }
+        for (MemoryDescription.MemoryFile wanted : described) {
+            GuestRamFile here = ram.stream()
+                    .filter(file -> file.id().equals(wanted.name()))
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("the VMM here has no memory \"" + wanted.name() + "\""));
+            if (here.size() != wanted.size()) {
+                throw new IOException("the memory \"" + wanted.name() + "\" has " + here.size() + " bytes here and "
+                        + wanted.size() + " at the source");
+            }
+            SharedFile file = SharedFile.open(here.path());
+            files.add(file);
+            // What a VMM put there while it started is not the guest's.
+            file.punchHole(0, wanted.size());
+        }
+        return new FilePages(memory, files);
+    }
+
+    @Override
+    public OutputStream deviceState(String name) throws IOException {
+        return switch (name) {
+            case StateFolder.VMM ->
+                Files.newOutputStream(
+                        vmmState(),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE,
+                        StandardOpenOption.TRUNCATE_EXISTING);
+            case MovedDevices.STATE -> {
+                devices.reset();
+                yield new LimitedOutput(devices, MovedDevices.MOST_BYTES);
+            }
+            default -> throw new IOException("the source sends the state of \"" + name + "\", which nobody here knows");
+        };
+    }
+
+    private Path vmmState() {
+        return folder.resolve(StateFolder.VMM);
+    }
+
+    @Override
+    public void ready(ReceivedMigration received) throws IOException {
+        moved = MovedDevices.of(devices.toByteArray());
+        if (!Files.exists(vmmState())) {
+            throw new IOException("the source sent no state of its VMM");
+        }
+        vmm.loadState(vmmState());
+        Files.delete(vmmState());
+    }
+
+    /** The guest first, then its devices: it can do without them for a while. */
+    @Override
+    public void start() throws IOException {
+        vmm.resume();
+        if (moved == null) {
+            return;
+        }
+        for (MovedDevices.Device device : moved.devices()) {
+            Path socket = sockets.get(device.name());
+            if (socket == null) {
+                note.accept("the VM had the device \"" + device.name() + "\", which is not served here");
+                continue;
+            }
+            try {
+                vmm.plug(device.plugged().at(socket));
+            } catch (IOException e) {
+                // The guest runs here: there is no way back, and no need for one.
+                note.accept("the device \"" + device.name() + "\" could not be plugged in again: " + e.getMessage());
+            }
+        }
+        arrived.accept(moved);
+    }
+
+    /** Gives all memory back to the host: a VMM that waits can wait for another source. */
+    @Override
+    public void failed(IOException why) {
+        for (SharedFile file : files) {
+            try {
+                file.punchHole(0, file.size());
+            } catch (IOException e) {
+                note.accept("memory could not be given back: " + e.getMessage());
+            }
+        }
+    }
+
+    @Override
+    public void turnedAway(String who, IOException why) {
+        note.accept(who + " was turned away: " + why.getMessage());
+    }
+
+    @Override
+    public void close() {
+        files.forEach(SharedFile::close);
+        vmm.close();
+        StateFolder.remove(folder);
+    }
+}

@@ -1,0 +1,200 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.precopy.Progress;
+import org.exomem.migration.precopy.Report;
+import org.exomem.migration.stream.MigrationReceiver;
+import org.exomem.migration.stream.ReceivedMigration;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One migration of one VM, on a thread of its own. Safe for use by several threads. */
+final class Migration {
+    private static final Logger LOG = LoggerFactory.getLogger(Migration.class);
+
+    private final ServedVm vm;
+    private final MigrationWish wish;
+    private final boolean incoming;
+    private final Consumer<MigrationState> changed;
+    private final long begin = System.nanoTime();
+    private final CountDownLatch ended = new CountDownLatch(1);
+
+    private Status status = Status.SETUP;
+    private String peer;
+    private long end;
+    private long memory;
+    private boolean cancelled;
+    private @Nullable Runnable canceller;
+    private @Nullable Progress progress;
+    private @Nullable Duration downtime;
+    private @Nullable Report report;
+    private @Nullable ReceivedMigration received;
+    private @Nullable String error;
+
+    Migration(ServedVm vm, MigrationWish wish, boolean incoming, Consumer<MigrationState> changed) {
+        this.vm = vm;
+        this.wish = wish;
+        this.incoming = incoming;
+        this.changed = changed;
+        this.peer = wish.address().toString();
+    }
+
+    void start(Path qmp) {
+        Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> run(qmp));
+        LOG.info("{}: {} {}", vm.name(), incoming ? "is waited for at" : "migrates to", peer);
+        changed.accept(state());
+    }
+
+    private void run(Path qmp) {
+        try {
+            if (incoming) {
+                receive(qmp);
+            } else {
+                OutgoingVm.migrate(vm, qmp, wish, new Watcher(), this::cancelBy);
+            }
+            over(Status.COMPLETED, null);
+        } catch (IOException e) {
+            over(isCancelled() ? Status.CANCELLED : Status.FAILED, e.getMessage());
+        } catch (RuntimeException | Error e) {
+            LOG.error("{}: a migration failed by a fault of exomem, please report it", vm.name(), e);
+            over(Status.FAILED, "a fault of exomem itself: " + e);
+        } finally {
+            ended.countDown();
+        }
+    }
+
+    private void receive(Path qmp) throws IOException {
+        try (IncomingVm guest = new IncomingVm(
+                        QmpVmm.connect(qmp), vm.sockets(), this::arrived, what -> LOG.warn("{}: {}", vm.name(), what));
+                MigrationReceiver receiver =
+                        MigrationReceiver.listen(wish.address(), wish.security(), wish.stream(), guest)) {
+            listens(receiver.address().toString());
+            cancelBy(receiver::close);
+            ReceivedMigration what = receiver.receive();
+            synchronized (this) {
+                received = what;
+            }
+        }
+    }
+
+    private synchronized void listens(String address) {
+        peer = address;
+    }
+
+    /** What was wanted of the VM's balloon where it was is wanted here too. */
+    private void arrived(MovedDevices devices) {
+        devices.target().ifPresent(vm::resize);
+    }
+
+    private void cancelBy(Runnable task) {
+        boolean now;
+        synchronized (this) {
+            canceller = task;
+            now = cancelled;
+        }
+        if (now) {
+            task.run();
+        }
+    }
+
+    /** False if it is over already. */
+    boolean cancel() {
+        Runnable task;
+        synchronized (this) {
+            if (status.isOver()) {
+                return false;
+            }
+            cancelled = true;
+            task = canceller;
+        }
+        if (task != null) {
+            task.run();
+        }
+        return true;
+    }
+
+    private synchronized boolean isCancelled() {
+        return cancelled;
+    }
+
+    private void over(Status how, @Nullable String why) {
+        synchronized (this) {
+            status = how;
+            error = why;
+            end = System.nanoTime();
+        }
+        if (how == Status.COMPLETED) {
+            LOG.info("{}: {}", vm.name(), incoming ? "runs here now" : "runs at " + peer + " now");
+        } else {
+            LOG.warn("{}: the migration {} {}: {}", vm.name(), incoming ? "from" : "to", peer, why);
+        }
+        changed.accept(state());
+    }
+
+    synchronized MigrationState state() {
+        return new MigrationState(
+                vm.name(),
+                incoming,
+                status,
+                peer,
+                Duration.ofNanos((status.isOver() ? end : System.nanoTime()) - begin),
+                memory,
+                progress == null ? 0 : progress.sentBytes(),
+                Optional.ofNullable(progress),
+                Optional.ofNullable(downtime),
+                Optional.ofNullable(report),
+                Optional.ofNullable(received),
+                Optional.ofNullable(error));
+    }
+
+    void awaitEnd(Duration limit) {
+        try {
+            if (!ended.await(limit.toNanos(), TimeUnit.NANOSECONDS)) {
+                LOG.error("{}: its migration did not end in {} s", vm.name(), limit.toSeconds());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private final class Watcher implements OutgoingVm.Watcher {
+        @Override
+        public void memory(long bytes) {
+            synchronized (Migration.this) {
+                memory = bytes;
+            }
+        }
+
+        @Override
+        public void status(Status now) {
+            synchronized (Migration.this) {
+                status = now;
+            }
+            changed.accept(state());
+        }
+
+        @Override
+        public void progress(Progress now) {
+            synchronized (Migration.this) {
+                progress = now;
+            }
+        }
+
+        @Override
+        public void downtime(Duration paused, Report what) {
+            synchronized (Migration.this) {
+                downtime = paused;
+                report = what;
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package org.exomem.backend.migrate;
+
+import java.time.Duration;
+import java.util.Optional;
+import org.exomem.migration.precopy.Progress;
+import org.exomem.migration.precopy.Report;
+import org.exomem.migration.stream.ReceivedMigration;
+
+/**
+ * A VM's migration at one moment.
+ *
+ * @param vm its name
+ * @param incoming true if the VM comes, false if it leaves
+ * @param peer the other end: where the VM goes, or where it is waited for
+ * @param elapsed since the migration was asked for, or until it was over
+ * @param memory bytes of the guest's memory; 0 before that is known
+ * @param sent bytes that went to the network
+ * @param progress of memory, at a source that has begun
+ * @param downtime for which the guest was paused, at a source that is done
+ * @param report what became of memory, at a source that is done
+ * @param received what came, at a destination that is done
+ * @param error why it failed
+ */
+public record MigrationState(
+        String vm,
+        boolean incoming,
+        Status status,
+        String peer,
+        Duration elapsed,
+        long memory,
+        long sent,
+        Optional<Progress> progress,
+        Optional<Duration> downtime,
+        Optional<Report> report,
+        Optional<ReceivedMigration> received,
+        Optional<String> error) {}

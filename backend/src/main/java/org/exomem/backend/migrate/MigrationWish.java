@@ -1,0 +1,26 @@
+package org.exomem.backend.migrate;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.exomem.migration.precopy.PrecopyOptions;
+import org.exomem.migration.stream.MigrationAddress;
+import org.exomem.migration.stream.StreamOptions;
+import org.exomem.migration.stream.StreamSecurity;
+
+/**
+ * What an operator wants of a migration.
+ *
+ * @param address where the VM goes, or where it is waited for
+ * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
+ * @param bandwidth bytes a second that may go to the network, 0 for no limit; of no meaning to a destination
+ * @param hints whether the guest is asked for hints; of no meaning to a destination
+ * @param precopy of no meaning to a destination
+ */
+public record MigrationWish(
+        MigrationAddress address,
+        Optional<Path> vmmQmp,
+        StreamSecurity security,
+        StreamOptions stream,
+        long bandwidth,
+        boolean hints,
+        PrecopyOptions precopy) {}

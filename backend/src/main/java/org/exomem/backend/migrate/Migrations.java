@@ -1,0 +1,88 @@
+package org.exomem.backend.migrate;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
+
+/** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
+public final class Migrations implements AutoCloseable {
+    private final Map<String, ServedVm> vms;
+    private final Consumer<MigrationState> changed;
+    private final Map<String, Migration> last = new HashMap<>();
+    private boolean closed;
+
+    /** @param changed is told of every change of a migration's status, on any thread */
+    public Migrations(List<ServedVm> vms, Consumer<MigrationState> changed) {
+        this.vms = new TreeMap<>(vms.stream().collect(Collectors.toMap(ServedVm::name, vm -> vm)));
+        this.changed = changed;
+    }
+
+    /**
+     * Begins to migrate a VM to another host; returns at once.
+     *
+     * @throws VirtualMachine.NotFound if there is no such VM
+     * @throws VirtualMachine.Refused if it is migrating already, or nobody named its VMM
+     */
+    public void migrate(String vm, MigrationWish wish) {
+        begin(vm, wish, false);
+    }
+
+    /** Begins to wait for a VM from another host; returns when a source may connect. Throws as {@link #migrate} does. */
+    public void receive(String vm, MigrationWish wish) {
+        begin(vm, wish, true);
+    }
+
+    private synchronized void begin(String name, MigrationWish wish, boolean incoming) {
+        ServedVm vm = vms.get(name);
+        if (vm == null) {
+            throw new VirtualMachine.NotFound(
+                    "there is no VM \"" + name + "\"; there are " + String.join(", ", vms.keySet()));
+        }
+        Migration before = last.get(name);
+        if (closed || before != null && !before.state().status().isOver()) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating already; migrate-cancel ends that");
+        }
+        Path qmp = wish.vmmQmp()
+                .or(vm::vmmQmp)
+                .orElseThrow(
+                        () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
+                                + " say vmm-qmp=PATH where it is served, or name it here"));
+        Migration migration = new Migration(vm, wish, incoming, changed);
+        last.put(name, migration);
+        migration.start(qmp);
+    }
+
+    /** Ends a migration; its status changes when it has ended. False if there is none under way. */
+    public boolean cancel(String vm) {
+        Migration migration;
+        synchronized (this) {
+            migration = last.get(vm);
+        }
+        return migration != null && migration.cancel();
+    }
+
+    /** The last migration of a VM, or the one under way. */
+    public synchronized Optional<MigrationState> state(String vm) {
+        return Optional.ofNullable(last.get(vm)).map(Migration::state);
+    }
+
+    /** Ends all migrations; waits a few seconds for their guests to be left as they were. */
+    @Override
+    public void close() {
+        List<Migration> all;
+        synchronized (this) {
+            closed = true;
+            all = List.copyOf(last.values());
+        }
+        all.forEach(Migration::cancel);
+        all.forEach(migration -> migration.awaitEnd(Duration.ofSeconds(3)));
+    }
+}

@@ -1,0 +1,315 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import org.exomem.backend.vm.GuestView;
+import org.exomem.backend.vm.HintAction;
+import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.PluggedDevice;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.precopy.Destination;
+import org.exomem.migration.precopy.GuestControl;
+import org.exomem.migration.precopy.MigrationSource;
+import org.exomem.migration.precopy.Precopy;
+import org.exomem.migration.precopy.Progress;
+import org.exomem.migration.precopy.Report;
+import org.exomem.migration.source.BalloonSource;
+import org.exomem.migration.source.DirtySource;
+import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.source.HintSource;
+import org.exomem.migration.source.HoleSource;
+import org.exomem.migration.source.SharedLog;
+import org.exomem.migration.source.Unlogged;
+import org.exomem.migration.source.UnpluggedSource;
+import org.exomem.migration.stream.BandwidthLimit;
+import org.exomem.migration.stream.HandoverUncertainException;
+import org.exomem.migration.stream.MemoryDescription;
+import org.exomem.migration.stream.MigrationSender;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A VM that leaves. Memory first, while the guest runs; then its vhost-user devices are taken out, which a VMM can't
+ * migrate; then the guest is paused, and what is left of its memory and the VMM's own state travel. Whatever fails before
+ * the destination has taken over leaves the guest running here, with its devices.
+ */
+final class OutgoingVm implements GuestControl {
+    private static final Logger LOG = LoggerFactory.getLogger(OutgoingVm.class);
+
+    private final ServedVm vm;
+    private final MigrationWish wish;
+    private final QmpVmm vmm;
+    private final MemoryImage image;
+    private final Watcher watcher;
+    private final List<MovedDevices.Device> devices;
+    private final List<MovedDevices.Device> takenOut = new ArrayList<>();
+    private volatile @Nullable Precopy precopy;
+    private volatile @Nullable MigrationSender sender;
+    private volatile boolean cancelled;
+    private boolean paused;
+
+    /** Is told how it goes, on the migration's thread. */
+    interface Watcher {
+        void memory(long bytes);
+
+        void status(Status status);
+
+        void progress(Progress progress);
+
+        void downtime(Duration paused, Report report);
+    }
+
+    private OutgoingVm(ServedVm vm, MigrationWish wish, QmpVmm vmm, MemoryImage image, Watcher watcher)
+            throws IOException {
+        this.vm = vm;
+        this.wish = wish;
+        this.vmm = vmm;
+        this.image = image;
+        this.watcher = watcher;
+        this.devices = devices();
+    }
+
+    /**
+     * Migrates the VM; returns when its guest runs at the destination, and is stopped here for good.
+     *
+     * @param begun is given what can be cancelled
+     * @throws IOException if it could not be; the guest then runs here, unless it is a {@link HandoverUncertainException}
+     */
+    static void migrate(ServedVm vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
+            throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                MemoryImage image = image(vmm.ram())) {
+            OutgoingVm outgoing = new OutgoingVm(vm, wish, vmm, image, watcher);
+            begun.accept(outgoing::cancel);
+            outgoing.run();
+        }
+    }
+
+    private static MemoryImage image(List<GuestRamFile> ram) throws IOException {
+        List<ImageFile> files = new ArrayList<>();
+        try {
+            for (GuestRamFile file : ram) {
+                files.add(new ImageFile(file.id(), SharedFile.open(file.path())));
+            }
+            return new MemoryImage(files);
+        } catch (IOException | RuntimeException e) {
+            files.forEach(ImageFile::close);
+            throw e;
+        }
+    }
+
+    private List<MovedDevices.Device> devices() throws IOException {
+        Map<String, Path> sockets = vm.sockets();
+        List<MovedDevices.Device> found = new ArrayList<>();
+        for (PluggedDevice plugged : vmm.devices()) {
+            String name = sockets.entrySet().stream()
+                    .filter(entry -> entry.getValue().equals(plugged.socket()))
+                    .map(Map.Entry::getKey)
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("the VMM's device \"" + plugged.id()
+                            + "\" has a vhost-user back-end" + " on " + plugged.socket()
+                            + " that this exomem does not serve for the VM: take it out first"));
+            found.add(new MovedDevices.Device(name, plugged));
+        }
+        return found;
+    }
+
+    private void cancel() {
+        cancelled = true;
+        Precopy running = precopy;
+        if (running != null) {
+            running.cancel();
+        }
+        MigrationSender connected = sender;
+        if (connected != null) {
+            connected.abort("the migration was cancelled at the source");
+        }
+    }
+
+    private void run() throws IOException {
+        watcher.memory(image.pages() * image.pageSize());
+        try (GuestView view = view();
+                MigrationSender connected = MigrationSender.connect(
+                        wish.address(),
+                        wish.security(),
+                        wish.stream(),
+                        description(view),
+                        new BandwidthLimit(wish.bandwidth()))) {
+            sender = connected;
+            watcher.status(Status.ACTIVE);
+            try {
+                migrate(connected, view);
+            } catch (HandoverUncertainException e) {
+                throw e;
+            } catch (IOException | RuntimeException e) {
+                connected.abort("the source gave up: " + e.getMessage());
+                goOn(e);
+                throw e;
+            }
+        }
+    }
+
+    private GuestView view() throws IOException {
+        try {
+            return vm.show(image).join();
+        } catch (CompletionException e) {
+            throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + e.getCause(), e);
+        }
+    }
+
+    private MemoryDescription description(GuestView view) {
+        List<MemoryDescription.MemoryFile> files = new ArrayList<>();
+        for (ImageFile file : image.files()) {
+            files.add(new MemoryDescription.MemoryFile(
+                    file.name(), file.size(), file.file().pageSize()));
+        }
+        return new MemoryDescription(image.pageSize(), files, List.of());
+    }
+
+    private void migrate(MigrationSender connected, GuestView view) throws IOException {
+        Report report;
+        long pausing;
+        try (LogMapping log = LogMapping.of(vmm.dirtyLog())) {
+            MigrationSource source = new MigrationSource(
+                    image,
+                    List.of(log.source(view, image.pages())),
+                    List.of(
+                            new HoleSource(image),
+                            new UnpluggedSource(view.blocks(), view.addresses(), image.pages()),
+                            new BalloonSource(view.balloon(), view.addresses(), image.pages()),
+                            new HintSource(view.hints(), view.addresses(), image.pages())),
+                    wish.hints() && HintBenefit.isExpected(vm, image) ? hints() : HintSessions.NONE,
+                    this);
+            Precopy running = new Precopy(
+                    source,
+                    new Destination(connected.channels(), connected::endRound),
+                    wish.precopy(),
+                    watcher::progress);
+            precopy = running;
+            if (cancelled) {
+                running.cancel();
+            }
+            report = running.run();
+            pausing = System.nanoTime() - report.downtime().toNanos();
+        }
+        watcher.status(Status.DEVICE);
+        sendState(connected, view);
+        connected.finish();
+        connected.handOver();
+        watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+    }
+
+    private void sendState(MigrationSender connected, GuestView view) throws IOException {
+        Path folder = StateFolder.make();
+        try {
+            Path state = folder.resolve(StateFolder.VMM);
+            vmm.saveState(state);
+            try (OutputStream out = connected.deviceState(StateFolder.VMM)) {
+                Files.copy(state, out);
+            }
+            try (OutputStream out = connected.deviceState(MovedDevices.STATE)) {
+                out.write(new MovedDevices(devices, view.target()).toBytes());
+            }
+        } finally {
+            StateFolder.remove(folder);
+        }
+    }
+
+    /** A guest that does not hint, or can't, costs savings only. */
+    private HintSessions hints() {
+        return new HintSessions() {
+            @Override
+            public void begin() {
+                tell(HintAction.START);
+            }
+
+            @Override
+            public void end() {
+                tell(HintAction.DONE);
+            }
+
+            private void tell(HintAction action) {
+                vm.hint(action).exceptionally(failure -> {
+                    LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
+                    return null;
+                });
+            }
+        };
+    }
+
+    @Override
+    public void prepare() throws IOException {
+        for (MovedDevices.Device device : devices) {
+            vmm.unplug(device.plugged());
+            takenOut.add(device);
+        }
+    }
+
+    @Override
+    public void pause() throws IOException {
+        paused = true;
+        vmm.pause();
+    }
+
+    @Override
+    public void resume() throws IOException {
+        vmm.resume();
+        paused = false;
+    }
+
+    /** After a failure: the guest runs on, and has its devices back. */
+    private void goOn(Exception because) {
+        try {
+            if (paused) {
+                resume();
+            }
+            for (MovedDevices.Device device : takenOut) {
+                vmm.plug(device.plugged());
+            }
+        } catch (IOException e) {
+            LOG.error(
+                    "{}: after a migration that failed the guest could not be left as it was: {}",
+                    vm.name(),
+                    e.getMessage());
+            because.addSuppressed(e);
+        }
+    }
+
+    /** The VMM's log of writes, if it has one. */
+    private record LogMapping(@Nullable Mapping mapping) implements AutoCloseable {
+        static LogMapping of(Optional<Path> path) throws IOException {
+            if (path.isEmpty()) {
+                return new LogMapping(null);
+            }
+            try (SharedFile file = SharedFile.open(path.get())) {
+                return new LogMapping(Mapping.of(file, 0, file.size() & -Long.BYTES));
+            }
+        }
+
+        DirtySource source(GuestView view, long pages) {
+            return mapping == null ? new Unlogged() : new SharedLog(mapping.segment(), view.addresses(), pages);
+        }
+
+        @Override
+        public void close() {
+            if (mapping != null) {
+                mapping.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+package org.exomem.backend.migrate;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.vm.ServedVm;
+import org.exomem.conformance.embedded.EmbeddedGuest;
+import org.exomem.conformance.embedded.EmbeddedOptions;
+import org.exomem.migration.precopy.PrecopyOptions;
+import org.exomem.migration.stream.MigrationAddress;
+import org.exomem.migration.stream.StreamOptions;
+import org.exomem.migration.stream.StreamSecurity;
+
+/** Two hosts in this JVM, each with an exomem that serves the VM "web" and an embedded VMM: one runs it, the other waits. */
+final class TwoHosts implements AutoCloseable {
+    static final String VM = "web";
+
+    final Host source;
+    final Host destination;
+    private final Path folder;
+    private final List<AutoCloseable> open = new ArrayList<>();
+
+    /** One host. */
+    static final class Host {
+        final ServedVm vm;
+        final Migrations migrations;
+        final EmbeddedGuest guest;
+
+        Host(ServedVm vm, Migrations migrations, EmbeddedGuest guest) {
+            this.vm = vm;
+            this.migrations = migrations;
+            this.guest = guest;
+        }
+
+        MigrationState state() {
+            return migrations.state(VM).orElseThrow();
+        }
+
+        MigrationState awaitEnd() {
+            await().atMost(Duration.ofSeconds(60)).until(() -> state().status().isOver());
+            return state();
+        }
+    }
+
+    /** @param changes to what both VMMs would be otherwise */
+    TwoHosts(Path folder, long memory, UnaryOperator<EmbeddedOptions> changes) throws IOException, ConfigException {
+        this.folder = folder;
+        try {
+            source = host("a", memory, changes);
+            destination = host("b", memory, options -> changes.apply(options).thatIsIncoming());
+        } catch (IOException | RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private Host host(String name, long memory, UnaryOperator<EmbeddedOptions> changes)
+            throws IOException, ConfigException {
+        Path socket = folder.resolve(name + ".balloon");
+        Path qmp = folder.resolve(name + ".qmp");
+        VmConfig config = new VmConfig(
+                VM, Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp)), List.of());
+        ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {});
+        open.add(vm);
+        EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);
+        EmbeddedOptions changed = changes.apply(options);
+        EmbeddedGuest guest = EmbeddedGuest.start(changed.incoming() ? changed : changed.withBalloon(socket));
+        open.add(guest);
+        Migrations migrations = new Migrations(List.of(vm), state -> {});
+        open.add(migrations);
+        return new Host(vm, migrations, guest);
+    }
+
+    MigrationAddress address() {
+        return MigrationAddress.parse("unix:" + folder.resolve("stream"));
+    }
+
+    MigrationWish wish(PrecopyOptions precopy) {
+        return new MigrationWish(
+                address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, true, precopy);
+    }
+
+    /** Migrates, and waits for the end at both hosts. */
+    void migrate(MigrationWish wish) {
+        destination.migrations.receive(VM, wish);
+        await().until(() -> Files.exists(folder.resolve("stream")));
+        source.migrations.migrate(VM, wish);
+        if (source.awaitEnd().status() != Status.COMPLETED) {
+            destination.migrations.cancel(VM);
+        }
+        destination.awaitEnd();
+    }
+
+    @Override
+    public void close() {
+        for (AutoCloseable each : open.reversed()) {
+            try {
+                each.close();
+            } catch (Exception e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+}
