@@ -1,0 +1,244 @@
+package org.exomem.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Memory devices of a real guest beside a balloon, on nodes, over resets, and with a guest that breaks its promise. */
+@RealGuest
+final class GuestMemoryDevicesTest {
+
+    private static final long MIB = 1L << 20;
+    private static final long BOOT = 512 * MIB;
+    private static final long REGION = 1024 * MIB;
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+
+    @ParameterizedTest
+    @EnumSource(GuestImage.Linux.class)
+    void balloonAndMemoryDeviceWorkAtOnceUnderLoad(GuestImage.Linux linux) throws IOException {
+        long seed = new Random().nextLong();
+        Random random = new Random(seed);
+        try (BackEnd backEnd = BackEnd.start(List.of("a"), List.of("a/m0,addr=4G,size=1G,block=4M,requested=1G"));
+                Qemu qemu = Qemu.start(guest(linux)
+                        .driver("virtio_balloon")
+                        .driver("virtio_mem")
+                        .vhostUserBalloon(backEnd.socket("a"))
+                        .vhostUserMemory(backEnd.socket("a/m0"), REGION))) {
+            MemoryControl memory = backEnd.memory("a", "m0");
+            BalloonControl balloon = backEnd.balloon("a");
+            awaitPlugged(backEnd, "m0", REGION);
+            long total = qemu.guest().memory().total();
+            qemu.guest().run("memeat fill kept 256 7");
+
+            for (int i = 1; i <= 3; i++) {
+                int round = i;
+                // Together they leave what the program and the kernel need.
+                long unplugged = 4 * MIB * random.nextInt(112);
+                long ballooned = 4 * MIB * random.nextInt(80);
+                // The balloon keeps its size while the rest grows or shrinks.
+                balloon.resize(BOOT + memory.plugged() - ballooned);
+                memory.resize(REGION - unplugged);
+                qemu.guest().run("memeat fill more 192 " + round);
+                assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+                assertThat(qemu.guest().run("memeat verify more")).startsWith("ok ");
+                qemu.guest().run("memeat free more");
+
+                awaitPlugged(backEnd, "m0", REGION - unplugged);
+                await().atMost(LIMIT)
+                        .untilAsserted(() -> assertThat(balloon.ballooned())
+                                .as("round %s, seed %s%s", round, seed, backEnd.output())
+                                .isEqualTo(ballooned));
+                assertThat(balloon.actual()).isEqualTo(BOOT + REGION - unplugged - ballooned);
+                assertThat(qemu.ram().allocated()).isLessThanOrEqualTo(BOOT + REGION - unplugged - ballooned);
+                assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+            }
+
+            memory.resize(REGION);
+            balloon.resize(BOOT + REGION);
+            awaitPlugged(backEnd, "m0", REGION);
+            await().atMost(LIMIT).until(() -> balloon.ballooned() == 0);
+            await().atMost(LIMIT)
+                    .untilAsserted(
+                            () -> assertThat(qemu.guest().memory().total()).isEqualTo(total));
+            assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+            assertThat(backEnd.control().pollEvent("DEVICE_ERROR"))
+                    .as(backEnd.output())
+                    .isNull();
+        }
+    }
+
+    /** The nodes are crossed: the device's node counts, not the one that the firmware names for that memory. */
+    @Test
+    void twoMemoryDevicesAreOnTheNodesThatTheyAreConfiguredFor() throws IOException {
+        try (BackEnd backEnd = BackEnd.start(
+                        List.of(),
+                        List.of("a/m0,addr=4G,size=1G,block=4M,node=2", "a/m1,addr=5G,size=1G,block=8M,node=1"));
+                Qemu qemu = Qemu.start(guest(GuestImage.Linux.FORKY)
+                        .driver("virtio_mem")
+                        .vhostUserMemory(backEnd.socket("a/m0"), REGION)
+                        .vhostUserMemory(backEnd.socket("a/m1"), REGION)
+                        .nodes())) {
+            long before = onNode(qemu, 0);
+            resizeBoth(backEnd, qemu, 1024, 384);
+            resizeBoth(backEnd, qemu, 256, 1024);
+            resizeBoth(backEnd, qemu, 0, 512);
+            assertThat(onNode(qemu, 0)).isEqualTo(before);
+        }
+    }
+
+    private static void resizeBoth(BackEnd backEnd, Qemu qemu, long first, long second) throws IOException {
+        backEnd.memory("a", "m0").resize(first * MIB);
+        backEnd.memory("a", "m1").resize(second * MIB);
+        awaitPlugged(backEnd, "m0", first * MIB);
+        awaitPlugged(backEnd, "m1", second * MIB);
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(List.of(onNode(qemu, 2), onNode(qemu, 1)))
+                        .containsExactly(first * MIB, second * MIB));
+        assertThat(backEnd.command("vms", "--memory")).contains("m0", "m1", size(first), size(second));
+    }
+
+    private static String size(long mib) {
+        return mib == 0 ? "0 B" : mib % 1024 == 0 ? mib / 1024 + " GiB" : mib + " MiB";
+    }
+
+    /** Returns what the guest has on a node, 0 if it does not know of it. */
+    private static long onNode(Qemu qemu, int node) throws IOException {
+        String kib = qemu.guest()
+                .run("sed -n 's/^Node . MemTotal: *\\([0-9]*\\) kB$/\\1/p' /sys/devices/system/node/node" + node
+                        + "/meminfo 2> /dev/null || true")
+                .strip();
+        return kib.isEmpty() ? 0 : Long.parseLong(kib) << 10;
+    }
+
+    @Test
+    void aResetGuestComesBackWithWhatWasAskedFor() throws IOException {
+        try (BackEnd backEnd = BackEnd.start(List.of(), List.of("a/m0,addr=4G,size=1G,block=4M,node=1,prealloc=on"));
+                Qemu qemu = Qemu.start(guest(GuestImage.Linux.BOOKWORM)
+                        .driver("virtio_mem")
+                        .vhostUserMemory(backEnd.socket("a/m0"), REGION)
+                        .nodes()
+                        .rebootable())) {
+            MemoryControl memory = backEnd.memory("a", "m0");
+            long before = qemu.guest().memory().total();
+            memory.resize(768 * MIB);
+            awaitPlugged(backEnd, "m0", 768 * MIB);
+
+            // Linux finds what is plugged from before, unplugs it, and starts anew.
+            qemu.qmp().execute("system_reset");
+            qemu.guest().awaitBoot(LIMIT);
+            awaitTotal(qemu, before + 768 * MIB);
+            assertThat(memory.plugged()).isEqualTo(768 * MIB);
+
+            // The operator says it: then nothing is left for whoever boots next.
+            qemu.qmp().execute("stop");
+            qemu.qmp().execute("system_reset");
+            backEnd.command("reset", "a");
+            assertThat(memory.plugged()).isZero();
+            assertThat(memory.requested()).isEqualTo(768 * MIB);
+            assertThat(qemu.ram(1).allocated()).isZero();
+            qemu.qmp().execute("cont");
+            qemu.guest().awaitBoot(LIMIT);
+            awaitTotal(qemu, before + 768 * MIB);
+            assertThat(memory.plugged()).isEqualTo(768 * MIB);
+            assertThat(qemu.ram(1).allocated()).isEqualTo(768 * MIB);
+            assertThat(memory.jobStatus()).isEqualTo("done");
+        }
+    }
+
+    /**
+     * Linux protects the region of a driver that is loaded from {@code /dev/mem}: who has mapped it before loses it. What
+     * gets through is a module that was told a wrong address. It is one in a Linux memory block (128 MiB) of which only
+     * the first device block is plugged: further up no module can map anything.
+     */
+    @ParameterizedTest
+    @EnumSource(GuestImage.Linux.class)
+    void aModuleThatUsesUnpluggedMemoryIsFoundAndTheGuestStoppedIfWanted(GuestImage.Linux linux, @TempDir Path folder)
+            throws IOException {
+        Path qmp = folder.resolve("qmp");
+        try (BackEnd backEnd = BackEnd.start(
+                        List.of(),
+                        List.of(
+                                "a/m0,addr=4G,size=1G,block=4M,prealloc=on,requested=260M,patrol=1",
+                                "a/m1,addr=5G,size=1G,block=4M,requested=4M,patrol=1,violation=stop,vmm-qmp=" + qmp));
+                Qemu qemu = Qemu.start(guest(linux)
+                        .driver("virtio_mem")
+                        .vhostUserMemory(backEnd.socket("a/m0"), REGION)
+                        .vhostUserMemory(backEnd.socket("a/m1"), REGION)
+                        .nodes()
+                        .arguments("-qmp", "unix:" + qmp + ",server=on,wait=off"))) {
+            MemoryControl memory = backEnd.memory("a", "m0");
+            awaitPlugged(backEnd, "m0", 260 * MIB);
+            awaitPlugged(backEnd, "m1", 4 * MIB);
+            await().atMost(LIMIT).until(() -> memory.patrol().path("rounds").asInt() > 0);
+            assertThat(backEnd.control().pollEvent("GUEST_VIOLATION"))
+                    .as("a guest that keeps its promise")
+                    .isNull();
+
+            qemu.guest().run("load reed_solomon");
+            writeToEachPageOf(qemu, "0x110800000");
+            List<JsonNode> found = new ArrayList<>();
+            long bytes = 0;
+            // A round may come while it still writes.
+            while (bytes < MIB) {
+                JsonNode violation =
+                        backEnd.control().awaitEvent("GUEST_VIOLATION", LIMIT).data();
+                found.add(violation);
+                bytes += violation.path("bytes").asLong();
+            }
+            assertThat(bytes).isEqualTo(MIB);
+            assertThat(found).allSatisfy(violation -> {
+                assertThat(violation.path("vm").asText()).isEqualTo("a");
+                assertThat(violation.path("id").asText()).isEqualTo("m0");
+                assertThat(violation.path("action").asText()).isEqualTo("punch");
+            });
+            assertThat(memory.patrol().path("bytes").asLong()).isEqualTo(MIB);
+            assertThat(qemu.ram(1).allocated()).as("punched").isEqualTo(260 * MIB);
+
+            qemu.guest().run("rmmod ramoops");
+            writeToEachPageOf(qemu, "0x140800000");
+            assertThat(backEnd.control()
+                            .awaitEvent("GUEST_VIOLATION", LIMIT)
+                            .data()
+                            .path("action")
+                            .asText())
+                    .isEqualTo("stop");
+            qemu.qmp().awaitEvent("STOP", LIMIT);
+            assertThat(qemu.qmp().execute("query-status").path("status").asText())
+                    .isEqualTo("paused");
+        }
+    }
+
+    /** Has a module use 1 MiB of physical memory, whose it may be; it writes a header to each of its records. */
+    private static void writeToEachPageOf(Qemu qemu, String address) throws IOException {
+        qemu.guest()
+                .run("load ramoops mem_address=" + address
+                        + " mem_size=0x100000 record_size=4096 console_size=0 ftrace_size=0 pmsg_size=0");
+    }
+
+    private static QemuCommand guest(GuestImage.Linux linux) {
+        return QemuCommand.of(GuestImage.of(linux)).ram(BOOT);
+    }
+
+    private static void awaitPlugged(BackEnd backEnd, String id, long size) {
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(backEnd.memory("a", id).plugged())
+                        .as(backEnd.output())
+                        .isEqualTo(size));
+    }
+
+    private static void awaitTotal(Qemu qemu, long bytes) {
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(qemu.guest().memory().total()).isEqualTo(bytes));
+    }
+}
