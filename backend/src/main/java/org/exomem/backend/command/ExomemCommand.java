@@ -49,6 +49,7 @@ public final class ExomemCommand {
         COMMANDS.put("hints", HintsCommand::new);
         COMMANDS.put("migrate", MigrateCommand::new);
         COMMANDS.put("receive", ReceiveCommand::new);
+        COMMANDS.put("pki", PkiCommand::new);
         COMMANDS.put("quit", QuitCommand::new);
         COMMANDS.put("demo", DemoCommand::new);
         COMMANDS.put("completion", CompletionCommand::new);

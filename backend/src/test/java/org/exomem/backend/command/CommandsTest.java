@@ -209,7 +209,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, migrate, receive, quit, demo, completion
+            nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, migrate, receive, pki, quit, demo, completion
             serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
             balloon               | exomem: VM is missing
             balloon a --wiat      | exomem: "--wiat" is neither an option nor a size; see exomem balloon --help

@@ -16,6 +16,7 @@ final class Decompressor implements AutoCloseable {
      * @param size the bytes that it must have, at most those of a chunk of pages
      */
     ByteBuffer decompress(ByteBuffer payload, int size) throws StreamFault {
+        larger.clear();
         try {
             int got = context.decompressDirectByteBuffer(
                     larger, 0, size, payload, payload.position(), payload.remaining());
@@ -28,7 +29,7 @@ final class Decompressor implements AutoCloseable {
                             + e.getMessage(),
                     e);
         }
-        return larger.clear().limit(size);
+        return larger.limit(size);
     }
 
     @Override

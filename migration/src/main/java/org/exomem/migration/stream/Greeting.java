@@ -10,6 +10,7 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -35,8 +36,13 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
         security.check(address, options.plainAllowed());
         SocketChannel socket = open(address);
         Duration patience = options.patience();
-        ScheduledFuture<?> impatience =
-                timer.schedule(() -> Quietly.close(socket), patience.toNanos(), TimeUnit.NANOSECONDS);
+        ScheduledFuture<?> impatience;
+        try {
+            impatience = timer.schedule(() -> Quietly.close(socket), patience.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            Quietly.close(socket);
+            throw new IOException("the migration was closed", e);
+        }
         try {
             socket.connect(address);
             Wire wire = security.outgoing(socket, to);

@@ -134,14 +134,21 @@ final class MainReceiver {
     }
 
     private void go() throws IOException {
-        if (session.takeOver(link)) {
+        boolean starts = session.takeOver(link);
+        if (starts) {
             try {
                 session.destination().start();
             } catch (IOException e) {
                 throw new DestinationFault("the destination can't start the guest", e);
             }
-            session.runs();
         }
-        link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
+        try {
+            link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
+        } finally {
+            // Only now: who waits for it may end this process, and the source must have heard.
+            if (starts) {
+                session.runs();
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -37,7 +38,6 @@ public final class MigrationReceiver implements AutoCloseable {
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
 
     private static final long GOODBYE_SECONDS = 3;
-    private static final String CONNECTION = "migration-connection";
 
     private final ServerSocketChannel server;
     private final MigrationAddress address;
@@ -48,6 +48,9 @@ public final class MigrationReceiver implements AutoCloseable {
     private final CompletableFuture<ReceivedMigration> outcome = new CompletableFuture<>();
     private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
+    /** Those that belong to no migration yet. */
+    private final Set<SocketChannel> strangers = ConcurrentHashMap.newKeySet();
+
     private @Nullable ReceivingSession session;
     private boolean taken;
     private volatile boolean closed;
@@ -108,9 +111,7 @@ public final class MigrationReceiver implements AutoCloseable {
      */
     public ReceivedMigration receive() throws IOException {
         try {
-            ReceivedMigration received = outcome.get();
-            sayGoodbye();
-            return received;
+            return outcome.get();
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io
                     ? Failures.again(io)
@@ -118,15 +119,6 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while waiting for a migration");
-        }
-    }
-
-    /** Lets the source hear that its guest runs before anybody closes this; a source that does not hang up is not waited for. */
-    private void sayGoodbye() {
-        for (Thread thread : threads) {
-            if (thread.getName().startsWith(CONNECTION)) {
-                join(thread);
-            }
         }
     }
 
@@ -151,7 +143,8 @@ public final class MigrationReceiver implements AutoCloseable {
                     continue;
                 }
                 sockets.add(socket);
-                start(CONNECTION, () -> serve(socket));
+                strangers.add(socket);
+                start("migration-connection", () -> serve(socket));
             } catch (IOException e) {
                 if (!closed) {
                     outcome.completeExceptionally(
@@ -174,9 +167,11 @@ public final class MigrationReceiver implements AutoCloseable {
             who = String.valueOf(socket.getRemoteAddress());
             Wire wire = security.incoming(socket);
             who = wire.peer();
-            new Arrival(wire, deadline).serve();
+            new Arrival(wire, socket, deadline).serve();
         } catch (IOException e) {
             turnAway(who, e);
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "somebody came while this destination closed", e);
         } catch (RuntimeException e) {
             LOG.log(Level.ERROR, "a connection of a migration failed by a fault of exomem itself", e);
         } finally {
@@ -184,6 +179,7 @@ public final class MigrationReceiver implements AutoCloseable {
                 deadline.cancel(false);
             }
             Quietly.close(socket);
+            strangers.remove(socket);
             sockets.remove(socket);
         }
     }
@@ -197,10 +193,12 @@ public final class MigrationReceiver implements AutoCloseable {
     /** A connection that was just made. */
     private final class Arrival {
         private final Wire wire;
+        private final SocketChannel socket;
         private final ScheduledFuture<?> deadline;
 
-        Arrival(Wire wire, ScheduledFuture<?> deadline) {
+        Arrival(Wire wire, SocketChannel socket, ScheduledFuture<?> deadline) {
             this.wire = wire;
+            this.socket = socket;
             this.deadline = deadline;
         }
 
@@ -227,6 +225,12 @@ public final class MigrationReceiver implements AutoCloseable {
                 }
                 throw e;
             }
+        }
+
+        /** It is one of a migration: it may take its time, and is not hung up on without a word. */
+        private void isKnown() {
+            deadline.cancel(false);
+            strangers.remove(socket);
         }
 
         private ChunkWriter writer(long sequence) {
@@ -272,7 +276,13 @@ public final class MigrationReceiver implements AutoCloseable {
 
         /** Reads until the other end hangs up: if we did first, what we said last might be lost. */
         private void drain() {
-            ScheduledFuture<?> end = timer.schedule(wire::close, GOODBYE_SECONDS, TimeUnit.SECONDS);
+            ScheduledFuture<?> end;
+            try {
+                end = timer.schedule(wire::close, GOODBYE_SECONDS, TimeUnit.SECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.log(Level.DEBUG, "no time for a goodbye: this destination is closed", e);
+                return;
+            }
             ByteBuffer nothing = ByteBuffer.allocate(1 << 14);
             try {
                 while (wire.read(nothing.clear()) >= 0) {
@@ -297,7 +307,7 @@ public final class MigrationReceiver implements AutoCloseable {
                     throw new StreamFault(
                             "the source began with " + reader.type() + " instead of a description of its memory");
             };
-            deadline.cancel(false);
+            isKnown();
             LivenessWatch watch = new LivenessWatch(
                     timer,
                     options.patience(),
@@ -347,7 +357,7 @@ public final class MigrationReceiver implements AutoCloseable {
         private void serveData(Preamble theirs, ChunkWriter writer, ChunkReader reader) throws IOException {
             ReceivingSession mine = known(theirs);
             ReceivingLink link = mine.join(wire, theirs.channel(), theirs.channels());
-            deadline.cancel(false);
+            isKnown();
             Thread.currentThread().setName("migration-data-" + theirs.channel());
             try {
                 writer.chunk(ChunkType.ACCEPTED, 0, 0);
@@ -419,21 +429,23 @@ public final class MigrationReceiver implements AutoCloseable {
         synchronized (this) {
             current = session;
         }
+        strangers.forEach(Quietly::close);
         if (current != null) {
             current.stop();
         }
-        outcome.completeExceptionally(new IOException("the destination at " + address + " was closed"));
+        // What was said last has to reach the source before its connection ends.
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(GOODBYE_SECONDS);
+        threads.forEach(thread -> join(thread, end));
         sockets.forEach(Quietly::close);
         timer.shutdownNow();
-        for (Thread thread : threads) {
-            join(thread);
-        }
+        threads.forEach(thread -> join(thread, end + TimeUnit.SECONDS.toNanos(GOODBYE_SECONDS)));
+        outcome.completeExceptionally(new IOException("the destination at " + address + " was closed"));
     }
 
-    private static void join(Thread thread) {
+    private static void join(Thread thread, long end) {
         try {
             if (thread != Thread.currentThread()) {
-                thread.join(TimeUnit.SECONDS.toMillis(GOODBYE_SECONDS));
+                thread.join(Math.max(1, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

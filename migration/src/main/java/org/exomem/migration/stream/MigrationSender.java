@@ -2,6 +2,7 @@ package org.exomem.migration.stream;
 
 import static java.util.Objects.requireNonNull;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -124,14 +125,16 @@ public final class MigrationSender implements AutoCloseable {
         opened.add(data);
         ChunkReader reader = new ChunkReader(data.wire(), data.mine().sequence(), ChunkType.Limits.TEXT);
         try {
-            if (reader.next() && reader.type() == ChunkType.ACCEPTED) {
-                channels.get(number).attach(opened, data);
-                return;
+            if (!reader.next()) {
+                throw new EOFException("the destination ended data connection " + number);
             }
         } catch (IOException e) {
             throw opened.because(e);
         }
-        throw new PeerFault("the destination refused data connection " + number + ": " + reader.text());
+        if (reader.type() != ChunkType.ACCEPTED) {
+            throw new PeerFault("the destination refused data connection " + number + ": " + reader.text());
+        }
+        channels.get(number).attach(opened, data);
     }
 
     private Preamble preamble(Preamble.Role role, int channel) {

@@ -97,7 +97,7 @@ final class TlsWire implements Wire {
 
     static IOException explained(SSLException e) {
         String message = String.valueOf(e.getMessage());
-        if (message.startsWith("Unsupported or unrecognized SSL message")) {
+        if (message.contains("nrecognized SSL message")) {
             return new IOException(
                     "the other end does not use TLS, this one does: give both ends certificates or a key", e);
         }
@@ -106,9 +106,10 @@ final class TlsWire implements Wire {
                     "the other end refused this end's certificate, or its TLS altogether (" + message + ")", e);
         }
         if (message.contains("Empty client certificate chain")) {
-            return new IOException("the source has no certificate: both ends need one of the same CA", e);
+            return new IOException(
+                    "the source has no certificate of a CA that this end trusts: both ends need one of the same CA", e);
         }
-        return new IOException("the TLS handshake failed, and the other end is not to be trusted: " + message, e);
+        return new IOException("TLS failed, and the other end is not to be trusted: " + message, e);
     }
 
     @Override

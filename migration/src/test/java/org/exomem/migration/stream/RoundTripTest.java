@@ -176,6 +176,31 @@ class RoundTripTest {
     }
 
     @Test
+    void aDestinationThatClosesAtOnceHasToldTheSourceThatTheGuestRuns() throws Exception {
+        StreamOptions options = StreamOptions.defaults();
+        TestSource small = new TestSource(4, 1);
+        for (int i = 0; i < 60; i++) {
+            try (TestDestination destination = new TestDestination(small.memory());
+                    MigrationReceiver receiver =
+                            MigrationReceiver.listen(ANY_PORT, StreamSecurity.none(), options, destination)) {
+                Thread closing = Thread.ofPlatform().start(() -> {
+                    try (receiver) {
+                        receiver.receive();
+                    } catch (IOException e) {
+                        destination.failures.add(e);
+                    }
+                });
+                try (MigrationSender sender = MigrationSender.connect(
+                        receiver.address(), StreamSecurity.none(), options, small.memory(), new BandwidthLimit(0))) {
+                    small.migrate(sender, 2);
+                }
+                closing.join();
+                assertThat(destination.failures).isEmpty();
+            }
+        }
+    }
+
+    @Test
     void addressesAreReadAsPeopleWriteThem() {
         assertThat(List.of("host:4444", "[::1]:1", "unix:/run/a", "10.0.0.1:0"))
                 .allSatisfy(text -> assertThat(MigrationAddress.parse(text)).hasToString(text));

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.exomem.migration.PageSink;
@@ -24,7 +25,7 @@ final class TestSource {
             byte[] one = new byte[PAGE];
             switch (page % 4) {
                 case 0, 1 -> random.nextBytes(one);
-                case 2 -> java.util.Arrays.fill(one, (byte) page);
+                case 2 -> Arrays.fill(one, (byte) page);
                 default -> {}
             }
             System.arraycopy(one, 0, content, page * PAGE, PAGE);

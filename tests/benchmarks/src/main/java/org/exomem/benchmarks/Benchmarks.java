@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
             PatrolCost.class,
             GuestInflate.class,
             GuestPlug.class,
+            StreamThroughput.class,
             Micro.class
         })
 public final class Benchmarks {

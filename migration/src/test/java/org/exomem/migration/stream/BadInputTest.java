@@ -1,0 +1,479 @@
+package org.exomem.migration.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.exomem.migration.tls.CertificateSecurity;
+import org.exomem.migration.tls.Pki;
+import org.exomem.migration.tls.PreSharedKey;
+import org.exomem.migration.tls.PskSecurity;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Sources and destinations that are wrong, each in its own way: both ends say so, and nothing of theirs is used. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class BadInputTest {
+    private static final byte[] NOTHING = {};
+    private static final byte[] PAGE = new byte[4096];
+    private static final MigrationAddress ANY_PORT = MigrationAddress.parse("127.0.0.1:0");
+
+    @TempDir
+    Path folder;
+
+    private final Held before = Held.now();
+    private final TestSource source = new TestSource(16, 3);
+    private final StreamOptions options = StreamOptions.defaults().withFeatures(Set.of(), Set.of());
+    private final TestDestination destination;
+    private MigrationReceiver receiver;
+
+    BadInputTest() throws IOException {
+        destination = new TestDestination(RawMemory.of(16));
+        receiver = MigrationReceiver.listen(ANY_PORT, StreamSecurity.none(), options, destination);
+        Arrays.fill(PAGE, (byte) 7);
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        receiver.close();
+        destination.close();
+        before.awaitSame();
+    }
+
+    /** The raw source's memory: one file, no ranges. */
+    private static final class RawMemory {
+        static MemoryDescription of(int pages) {
+            return new MemoryDescription(
+                    4096, List.of(new MemoryDescription.MemoryFile("pc.ram", pages * 4096L, 4096)), List.of());
+        }
+    }
+
+    private void listenAgain(StreamSecurity security, StreamOptions other) throws IOException {
+        receiver.close();
+        receiver = MigrationReceiver.listen(ANY_PORT, security, other, destination);
+    }
+
+    private RawSource accepted() throws IOException {
+        RawSource main = new RawSource(receiver.address()).greet(0, 0);
+        main.say(RawSource.MEMORY, 0, 0, RawSource.memory(4096, 16 * 4096));
+        assertThat(main.hear().type()).isEqualTo(RawSource.ACCEPTED);
+        return main;
+    }
+
+    private RawSource dataOf(RawSource main) throws IOException {
+        RawSource data = new RawSource(receiver.address());
+        data.id = main.id;
+        data.greet(1, 0);
+        assertThat(data.hear().type()).isEqualTo(RawSource.ACCEPTED);
+        return data;
+    }
+
+    /** The migration that had begun ends, at both ends for this reason, with nothing applied. */
+    private void assertFails(RawSource main, String reason) throws IOException {
+        RawSource.Chunk said = main.hear();
+        assertThat(said.type()).isEqualTo(RawSource.ERROR);
+        assertThat(said.text()).contains(reason);
+        main.close();
+        assertThatThrownBy(receiver::receive).isInstanceOf(IOException.class).hasMessageContaining(reason);
+        assertThat(destination.failures)
+                .singleElement()
+                .satisfies(e -> assertThat(e).hasMessageContaining(reason));
+        assertThat(destination.closed).isTrue();
+        assertThat(destination.started).isFalse();
+        assertThat(destination.content()).containsOnly(0);
+    }
+
+    /** Somebody is told why nobody wants to talk to it, and the destination waits on for a real source. */
+    private void assertTurnedAway(RawSource raw, String reason) throws Exception {
+        RawSource.Chunk said = raw.hear();
+        assertThat(said.type()).isEqualTo(RawSource.ERROR);
+        assertThat(said.text()).contains(reason);
+        raw.close();
+        await().untilAsserted(() -> assertThat(destination.turnedAway)
+                .singleElement()
+                .satisfies(e -> assertThat(e).hasMessageContaining(reason)));
+        assertThat(destination.failures).isEmpty();
+        aRealSourceIsServed();
+    }
+
+    private void aRealSourceIsServed() throws Exception {
+        try (MigrationSender sender = MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0))) {
+            source.migrate(sender, 4);
+        }
+        receiver.receive();
+        assertThat(destination.content()).isEqualTo(source.content);
+    }
+
+    private byte[] sayOnData(RawSource data, int type, long first, long count, byte[] payload) throws IOException {
+        byte[] chunk = data.chunk(type, first, count, payload);
+        data.send(chunk);
+        return chunk;
+    }
+
+    @Test
+    void anotherVersionIsTurnedAwayWithBothVersions() throws Exception {
+        RawSource raw = new RawSource(receiver.address());
+        raw.version = 3;
+        raw.oldest = 2;
+        assertTurnedAway(raw.greet(0, 0), "speaks versions 2 to 3 of the migration stream, this end speaks version 1");
+    }
+
+    @Test
+    void aNewerVersionThatStillSpeaksOursIsServed() throws Exception {
+        try (RawSource raw = new RawSource(receiver.address())) {
+            raw.version = 9;
+            raw.greet(0, 0).say(RawSource.MEMORY, 0, 0, RawSource.memory(4096, 16 * 4096));
+            assertThat(raw.hear().type()).isEqualTo(RawSource.ACCEPTED);
+        }
+    }
+
+    @Test
+    void aFeatureThatTheDestinationDoesNotHaveIsNamed() throws Exception {
+        RawSource raw = new RawSource(receiver.address());
+        raw.offered = 1L << 40;
+        raw.required = 1L << 40;
+        assertTurnedAway(raw.greet(0, 0), "can't do without the unknown feature 40");
+    }
+
+    @Test
+    void aFeatureThatTheOtherEndLacksIsNamedAtBothEnds() throws Exception {
+        StreamOptions wanting = options.withFeatures(EnumSet.of(StreamFeature.ZSTD), EnumSet.of(StreamFeature.ZSTD));
+        assertThatThrownBy(() -> MigrationSender.connect(
+                        receiver.address(), StreamSecurity.none(), wanting, source.memory(), new BandwidthLimit(0)))
+                .isInstanceOf(StreamFault.class)
+                .hasMessageContaining("feature ZSTD");
+        await().untilAsserted(() -> assertThat(destination.turnedAway)
+                .singleElement()
+                .satisfies(e -> assertThat(e).hasMessageContaining("feature ZSTD")));
+        aRealSourceIsServed();
+    }
+
+    @Test
+    void whoSpeaksSomethingElseIsTurnedAway() throws Exception {
+        try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
+            socket.write(ByteBuffer.wrap("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
+            await().until(() -> !destination.turnedAway.isEmpty());
+        }
+        assertThat(destination.turnedAway.getFirst()).hasMessageContaining("does not speak exomem's migration stream");
+        aRealSourceIsServed();
+    }
+
+    @Test
+    void whoSaysNothingIsTurnedAwayInTime() throws Exception {
+        listenAgain(StreamSecurity.none(), options.withPatience(Duration.ofMillis(300)));
+        try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
+            await().until(() -> !destination.turnedAway.isEmpty());
+            assertThat(socket.read(ByteBuffer.allocate(1))).isLessThan(0);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {16, 1L << 62, -1, Long.MIN_VALUE, Long.MAX_VALUE})
+    void pagesOutsideOfMemoryAreRefused(long first) throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, RawSource.PAGES, first, 1, PAGE);
+            assertFails(main, "outside of a memory of 16 pages");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 17, -1, Long.MIN_VALUE, Long.MAX_VALUE})
+    void runsThatReachBeyondMemoryAreRefused(long count) throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, RawSource.ZEROS, 0, count, NOTHING);
+            assertFails(main, "outside of a memory of 16 pages");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {2, 0, -1, 1L << 52, Long.MIN_VALUE})
+    void countsThatDoNotFitTheLengthAreRefused(long count) throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, RawSource.PAGES, 0, count, PAGE);
+            assertFails(
+                    main, count == 2 ? "a chunk of 2 pages of 4096 bytes has 4096 bytes" : "pages; it may have 1 to");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, (1 << 20) + 1, -1, Integer.MIN_VALUE})
+    void lengthsThatNoChunkHasAreRefusedBeforeAnythingElseIsRead(int length) throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            data.send(RawSource.chunk(RawSource.PAGES, 0, length, data.sequence, 0, 1, NOTHING));
+            assertFails(main, "has a length of");
+        }
+    }
+
+    @Test
+    void aChunkThatComesTwiceIsRefused() throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            byte[] chunk = sayOnData(data, RawSource.ZEROS, 1, 1, NOTHING);
+            data.send(chunk);
+            assertFails(main, "was lost, came twice or in another order");
+        }
+    }
+
+    @Test
+    void chunksInAnotherOrderAreRefused() throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            byte[] first = data.chunk(RawSource.PAGES, 1, 1, PAGE);
+            data.send(data.chunk(RawSource.PAGES, 2, 1, PAGE));
+            data.send(first);
+            assertFails(main, "was lost, came twice or in another order");
+        }
+    }
+
+    @Test
+    void theRecordingOfAnotherStreamIsRefused() throws Exception {
+        RawSource raw = new RawSource(receiver.address()).greet(0, 0);
+        raw.sequence += 12345;
+        raw.say(RawSource.MEMORY, 0, 0, RawSource.memory(4096, 16 * 4096));
+        assertTurnedAway(raw, "recording of another stream");
+    }
+
+    @Test
+    void flagsAndTypesThatNobodyAgreedOnAreRefused() throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            data.send(RawSource.chunk(RawSource.PAGES, 1, 4096, data.sequence, 0, 1, PAGE));
+            assertFails(main, "compressed that must not be");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 14, 18, 200})
+    void typesThatDoNotBelongThereAreRefused(int type) throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, type, 0, 0, NOTHING);
+            RawSource.Chunk said = main.hear();
+            assertThat(said.type()).isEqualTo(RawSource.ERROR);
+            assertThat(said.text()).containsAnyOf("which nobody agreed on", "the source sent");
+        }
+    }
+
+    @Test
+    void aRoundWithAnotherDigestIsRefused() throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, RawSource.ROUND_END, 1, 0, new byte[32]);
+            assertFails(main, "their digests differ");
+        }
+    }
+
+    @Test
+    void aSourceThatLetsGoTooEarlyIsRefused() throws Exception {
+        try (RawSource main = accepted()) {
+            main.say(RawSource.GO, 0, 0, NOTHING);
+            assertFails(main, "let go of a guest that was not ready");
+        }
+    }
+
+    @Test
+    void aDescriptionOfMemoryThatLiesIsRefused() throws Exception {
+        RawSource raw = new RawSource(receiver.address()).greet(0, 0);
+        raw.say(RawSource.MEMORY, 0, 0, RawSource.memory(4097, 16 * 4096));
+        assertTurnedAway(raw, "a page has 4097 bytes");
+    }
+
+    @Test
+    void aSecondMigrationIsToldOfTheFirst() throws Exception {
+        try (RawSource first = accepted()) {
+            assertThatThrownBy(() -> MigrationSender.connect(
+                            receiver.address(),
+                            StreamSecurity.none(),
+                            options,
+                            RawMemory.of(16),
+                            new BandwidthLimit(0)))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("receiving another migration");
+            assertThat(destination.failures).isEmpty();
+            try (RawSource data = dataOf(first)) {
+                sayOnData(data, RawSource.PAGES, 0, 1, PAGE);
+                await().until(() -> destination.content()[0] == 7);
+            }
+        }
+    }
+
+    @Test
+    void aDestinationWithOtherMemorySaysWhatDiffers() throws Exception {
+        assertThatThrownBy(() -> MigrationSender.connect(
+                        receiver.address(), StreamSecurity.none(), options, RawMemory.of(17), new BandwidthLimit(0)))
+                .isInstanceOf(PeerFault.class)
+                .hasMessageContaining("file pc.ram has 69632 bytes, not 65536");
+        aRealSourceIsServed();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"pages", "state", "ready", "start"})
+    void aDestinationThatCannotGoOnSaysWhy(String what) throws Exception {
+        destination.refuses = what;
+        try (MigrationSender sender = MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0))) {
+            assertThatThrownBy(() -> source.migrate(sender, 4))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("no " + what + " today");
+        }
+        assertThatThrownBy(receiver::receive)
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("no " + what + " today");
+        assertThat(destination.started).isFalse();
+        assertThat(destination.failures).hasSize(1);
+        assertThat(destination.closed).isTrue();
+    }
+
+    @Test
+    void aSourceThatGivesUpSaysWhy() throws Exception {
+        MigrationSender sender = MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0));
+        source.sendAll(sender, 4);
+        sender.abort("the user cancelled it");
+        assertThatThrownBy(receiver::receive)
+                .isInstanceOf(PeerFault.class)
+                .hasMessageContaining("the user cancelled it");
+        assertThat(destination.failures).hasSize(1);
+    }
+
+    @Test
+    void aDestinationThatIsStoppedSaysSo() throws Exception {
+        try (MigrationSender sender = MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0))) {
+            Thread stopping = Thread.ofPlatform().start(receiver::close);
+            assertThatThrownBy(() -> {
+                        while (true) {
+                            source.sendAll(sender, 4);
+                            sender.endRound();
+                        }
+                    })
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("stopped");
+            sender.close();
+            stopping.join();
+        }
+        assertThat(destination.failures).hasSize(1);
+    }
+
+    @Test
+    void aDestinationThatFallsSilentIsGivenUp() throws Exception {
+        try (ServerSocketChannel deaf = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0))) {
+            int port = ((InetSocketAddress) deaf.getLocalAddress()).getPort();
+            assertThatThrownBy(() -> MigrationSender.connect(
+                            new MigrationAddress.Network("127.0.0.1", port),
+                            StreamSecurity.none(),
+                            options.withPatience(Duration.ofMillis(300)),
+                            source.memory(),
+                            new BandwidthLimit(0)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("did not answer within 300 ms");
+        }
+    }
+
+    private CertificateSecurity host(String pki, String name) throws IOException {
+        return CertificateSecurity.of(Pki.in(folder.resolve(pki)).addHost(name));
+    }
+
+    private void assertNoTrust(StreamSecurity atSource, StreamSecurity atDestination, String source, String other)
+            throws Exception {
+        listenAgain(atDestination, options);
+        assertThatThrownBy(() -> MigrationSender.connect(
+                        receiver.address(), atSource, options, RawMemory.of(16), new BandwidthLimit(0)))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(source);
+        await().untilAsserted(() -> assertThat(destination.turnedAway)
+                .singleElement()
+                .satisfies(e -> assertThat(e).hasMessageContaining(other)));
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    void aDestinationOfAnotherAuthorityIsNotTrusted() throws Exception {
+        assertNoTrust(
+                host("a", "127.0.0.1"), host("b", "127.0.0.1"), "not to be trusted", "refused this end's certificate");
+    }
+
+    @Test
+    void aDestinationWithTheCertificateOfAnotherHostIsNotTrusted() throws Exception {
+        assertNoTrust(
+                host("a", "127.0.0.1"), host("a", "10.1.2.3"), "not to be trusted", "refused this end's certificate");
+    }
+
+    @Test
+    void aSourceOfAnotherAuthorityIsNotTrusted() throws Exception {
+        Path mixed = Pki.in(folder.resolve("b")).addHost("127.0.0.1");
+        Path right = Pki.in(folder.resolve("a")).addHost("127.0.0.1");
+        Files.copy(
+                right.resolve(Pki.CA_CERTIFICATE),
+                mixed.resolve(Pki.CA_CERTIFICATE),
+                StandardCopyOption.REPLACE_EXISTING);
+        assertNoTrust(
+                CertificateSecurity.of(mixed),
+                CertificateSecurity.of(right),
+                "refused this end's certificate",
+                "no certificate of a CA that this end trusts");
+    }
+
+    @Test
+    void anotherKeyIsRefused() throws Exception {
+        byte[] other = new byte[32];
+        other[31] = 1;
+        assertNoTrust(
+                new PskSecurity(new PreSharedKey("k", other)),
+                new PskSecurity(new PreSharedKey("k", new byte[32])),
+                "refused the pre-shared key",
+                "another pre-shared key");
+    }
+
+    @Test
+    void anotherIdentityIsRefused() throws Exception {
+        assertNoTrust(
+                new PskSecurity(new PreSharedKey("mine", new byte[32])),
+                new PskSecurity(new PreSharedKey("yours", new byte[32])),
+                "another pre-shared key",
+                "pre-shared key");
+    }
+
+    @Test
+    void aKeyAgainstCertificatesIsRefused() throws Exception {
+        assertNoTrust(
+                new PskSecurity(new PreSharedKey("mine", new byte[32])),
+                host("a", "127.0.0.1"),
+                "another pre-shared key",
+                "TLS");
+    }
+
+    @Test
+    void plainTextAgainstTlsIsRefused() throws Exception {
+        assertNoTrust(StreamSecurity.none(), host("a", "127.0.0.1"), "uses TLS, this end does not", "does not use TLS");
+    }
+
+    @Test
+    void tlsAgainstPlainTextIsRefused() throws Exception {
+        assertNoTrust(host("a", "127.0.0.1"), StreamSecurity.none(), "does not use TLS", "uses TLS, this end does not");
+    }
+}

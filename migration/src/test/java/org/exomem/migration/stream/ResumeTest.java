@@ -1,0 +1,193 @@
+package org.exomem.migration.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.time.Duration;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A network that is cut, and comes back: what the destination has counts, what is uncertain is sent again. */
+@Timeout(value = 90, unit = TimeUnit.SECONDS)
+class ResumeTest {
+    private static final StreamOptions OPTIONS =
+            StreamOptions.defaults().withChannels(2).withResumeWithin(Duration.ofSeconds(20));
+
+    private final Held before = Held.now();
+    private final TestSource source = new TestSource(64, 11);
+    private final AtomicLong cutAfter = new AtomicLong(Long.MAX_VALUE);
+    private final AtomicInteger cuts = new AtomicInteger();
+    private TestDestination destination;
+    private MigrationReceiver receiver;
+    private Tampered way;
+
+    ResumeTest() throws IOException {
+        destination = new TestDestination(source.memory());
+        receiver = listener(OPTIONS);
+        way = cutter();
+    }
+
+    private void listen(StreamOptions options) throws IOException {
+        way.close();
+        receiver.close();
+        destination.close();
+        destination = new TestDestination(source.memory());
+        receiver = listener(options);
+        way = cutter();
+    }
+
+    private MigrationReceiver listener(StreamOptions options) throws IOException {
+        return MigrationReceiver.listen(
+                MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), options, destination);
+    }
+
+    /** One budget of bytes for all connections; whichever uses it up is cut, in the middle of what it carries. */
+    private Tampered cutter() throws IOException {
+        return new Tampered(receiver.address(), (connection, offset, bytes) -> {
+            long left = cutAfter.addAndGet(-bytes.remaining());
+            if (left >= 0) {
+                return true;
+            }
+            cutAfter.set(Long.MAX_VALUE);
+            cuts.incrementAndGet();
+            bytes.limit((int) Math.max(bytes.position(), bytes.limit() + left));
+            return false;
+        });
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        way.close();
+        receiver.close();
+        destination.close();
+        before.awaitSame();
+    }
+
+    private MigrationSender connect(StreamOptions options) throws IOException {
+        return MigrationSender.connect(
+                way.address(), StreamSecurity.none(), options, source.memory(), new BandwidthLimit(0));
+    }
+
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    /** Does something that may be cut off, coming back and doing it again as long as it takes. */
+    private static boolean untilDone(MigrationSender sender, Step step) throws IOException {
+        while (true) {
+            try {
+                step.run();
+                return false;
+            } catch (PeerFault | StreamFault | HandoverUncertainException e) {
+                throw e;
+            } catch (IOException e) {
+                if (sender.reconnect().isReady()) {
+                    return true;
+                }
+            }
+        }
+    }
+
+    private void migrateOver(MigrationSender sender) throws IOException {
+        untilDone(sender, () -> {
+            source.sendAll(sender, 3);
+            sender.endRound();
+        });
+        boolean ready = untilDone(sender, () -> {
+            sender.channels().getFirst().pages(5, source.pages(5, 1));
+            sender.endRound();
+            try (OutputStream state = sender.deviceState("cpu")) {
+                state.write(new byte[3000]);
+            }
+            sender.finish();
+        });
+        assertThat(ready || destination.ready).isTrue();
+        try {
+            sender.handOver();
+        } catch (HandoverUncertainException e) {
+            assertThat(sender.reconnect().isReady()).isTrue();
+            sender.handOver();
+        }
+    }
+
+    @Test
+    void aMigrationThatIsCutAnywhereGoesOn() throws Exception {
+        SplittableRandom random = new SplittableRandom(5);
+        for (int i = 0; i < 40; i++) {
+            if (i > 0) {
+                listen(OPTIONS);
+            }
+            long at = random.nextLong(source.content.length + 12_000L);
+            cuts.set(0);
+            try (MigrationSender sender = connect(OPTIONS)) {
+                cutAfter.set(at);
+                migrateOver(sender);
+                ReceivedMigration received = receiver.receive();
+                assertThat(received.rounds()).as("cut after %d bytes", at).isGreaterThanOrEqualTo(2);
+            }
+            assertThat(destination.content()).as("cut after %d bytes", at).isEqualTo(source.content);
+            assertThat(destination.state("cpu")).as("cut after %d bytes", at).hasSize(3000);
+            assertThat(destination.started).isTrue();
+            assertThat(destination.failures).isEmpty();
+        }
+    }
+
+    @Test
+    void aSourceThatDoesNotComeBackIsGivenUp() throws Exception {
+        StreamOptions impatient = OPTIONS.withResumeWithin(Duration.ofMillis(300));
+        listen(impatient);
+        try (MigrationSender sender = connect(OPTIONS)) {
+            cutAfter.set(10_000);
+            assertThatThrownBy(() -> {
+                        source.sendAll(sender, 3);
+                        sender.endRound();
+                    })
+                    .isInstanceOf(IOException.class);
+            assertThatThrownBy(receiver::receive)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("did not come back within 300 ms");
+            assertThat(destination.failures).hasSize(1);
+            assertThat(destination.closed).isTrue();
+            assertThatThrownBy(sender::reconnect)
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("gave this migration up");
+        }
+    }
+
+    @Test
+    void aSourceThatFindsNobodyGivesUp() throws Exception {
+        StreamOptions impatient = OPTIONS.withResumeWithin(Duration.ofMillis(300));
+        try (MigrationSender sender = connect(impatient)) {
+            way.close();
+            assertThatThrownBy(() -> {
+                        source.sendAll(sender, 3);
+                        sender.endRound();
+                    })
+                    .isInstanceOf(IOException.class);
+            assertThatThrownBy(sender::reconnect)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("can't reach a destination");
+        }
+    }
+
+    @Test
+    void aStrangerCannotTakeAMigrationOver() throws Exception {
+        try (MigrationSender sender = connect(OPTIONS);
+                RawSource stranger = new RawSource(receiver.address())) {
+            stranger.offered = 2;
+            stranger.channels = 2;
+            stranger.greet(0, 0).say(17, 0, 0, new byte[0]);
+            assertThat(stranger.hear().text()).contains("knows nothing of that migration");
+            source.migrate(sender, 3);
+            receiver.receive();
+            assertThat(destination.content()).isEqualTo(source.content);
+        }
+    }
+}
