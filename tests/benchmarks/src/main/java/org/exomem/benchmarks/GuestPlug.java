@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
 import org.exomem.vmm.GuestImage;
 import org.exomem.vmm.Qemu;
@@ -31,8 +32,9 @@ final class GuestPlug extends Benchmark {
 
     private static final long REGION = 4L << 30;
     private static final Duration LIMIT = Duration.ofMinutes(2);
-    // Each look wakes threads of what is measured; plugging takes a fifth of a second.
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
+    // Each look is work for what is measured: plugging takes a fifth of a second, unplugging some seconds.
+    private static final Duration LOOK_WHEN_PLUGGING = Duration.ofMillis(20);
+    private static final Duration LOOK_WHEN_UNPLUGGING = Duration.ofMillis(100);
 
     @Option(names = "--size", paramLabel = "MIB", description = "How much is plugged. Default: ${DEFAULT-VALUE}")
     private long size = 4096;
@@ -55,8 +57,14 @@ final class GuestPlug extends Benchmark {
     @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
 
-    /** One guest's run, in ms; {@code cpu} is that of QEMU and the back-end. */
-    private record Run(double plug, long plugCpu, double unplug, long unplugCpu) {}
+    /** One guest's run, in ms; {@code cpu} is that of QEMU, and of the back-end if that is another process. */
+    private record Run(double plug, List<Long> plugCpu, double unplug, List<Long> unplugCpu) {
+        @Override
+        public String toString() {
+            return String.format(
+                    Locale.ROOT, "plug %.0f ms (CPU %s), unplug %.0f ms (CPU %s)", plug, plugCpu, unplug, unplugCpu);
+        }
+    }
 
     /** What tells a memory device its size, and asks for it. */
     private interface Memory {
@@ -178,9 +186,9 @@ final class GuestPlug extends Benchmark {
     }
 
     private Run run(Qemu qemu, List<Long> processes, long before, Memory memory) throws IOException {
-        long cpu = cpuMillis(processes);
-        double plug = millisTo(memory, size << 20);
-        long plugCpu = cpuMillis(processes) - cpu;
+        List<Long> cpu = cpuMillis(processes);
+        double plug = millisTo(memory, size << 20, LOOK_WHEN_PLUGGING);
+        List<Long> plugCpu = since(cpu, processes);
         // The guest has still to make memory of what it plugged last.
         qemu.guest().run("true");
         if (before > 0) {
@@ -188,24 +196,31 @@ final class GuestPlug extends Benchmark {
             qemu.guest().run("memeat free a", LIMIT);
         }
         cpu = cpuMillis(processes);
-        double unplug = millisTo(memory, 0);
-        return new Run(plug, plugCpu, unplug, cpuMillis(processes) - cpu);
+        double unplug = millisTo(memory, 0, LOOK_WHEN_UNPLUGGING);
+        return new Run(plug, plugCpu, unplug, since(cpu, processes));
     }
 
-    private static long cpuMillis(List<Long> processes) throws IOException {
-        long sum = 0;
+    private static List<Long> cpuMillis(List<Long> processes) throws IOException {
+        List<Long> cpu = new ArrayList<>();
         for (long pid : processes) {
-            sum += ProcessUsage.of(pid).cpuMillis();
+            cpu.add(ProcessUsage.of(pid).cpuMillis());
         }
-        return sum;
+        return cpu;
     }
 
-    private static double millisTo(Memory memory, long bytes) throws IOException {
+    private static List<Long> since(List<Long> before, List<Long> processes) throws IOException {
+        List<Long> now = cpuMillis(processes);
+        return IntStream.range(0, now.size())
+                .mapToObj(i -> now.get(i) - before.get(i))
+                .toList();
+    }
+
+    private static double millisTo(Memory memory, long bytes, Duration lookAgain) throws IOException {
         long start = System.nanoTime();
         memory.resize(bytes);
         Awaitility.await()
-                .pollDelay(LOOK_AGAIN)
-                .pollInterval(LOOK_AGAIN)
+                .pollDelay(lookAgain)
+                .pollInterval(lookAgain)
                 .atMost(LIMIT)
                 .until(() -> memory.plugged() == bytes);
         return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
