@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.stream.Destination;
@@ -39,6 +40,7 @@ final class IncomingVm implements Destination, AutoCloseable {
      * @param sockets of the devices that exomem serves here for the VM, by their names
      * @param arrived is told when the guest runs here
      * @param note is told what an operator should know and what stops nothing
+     * @throws IOException if the VMM does not wait for a guest
      */
     IncomingVm(QmpVmm vmm, Map<String, Path> sockets, Consumer<MovedDevices> arrived, Consumer<String> note)
             throws IOException {
@@ -46,32 +48,57 @@ final class IncomingVm implements Destination, AutoCloseable {
         this.sockets = Map.copyOf(sockets);
         this.arrived = arrived;
         this.note = note;
-        this.folder = StateFolder.make();
+        try {
+            vmm.expectIncoming();
+            this.folder = StateFolder.make();
+        } catch (IOException | RuntimeException e) {
+            vmm.close();
+            throw e;
+        }
     }
 
     @Override
     public PageTarget open(MemoryDescription memory, String source) throws IOException {
+        vmm.expectIncoming();
         List<GuestRamFile> ram = vmm.ram();
         List<MemoryDescription.MemoryFile> described = memory.files();
         if (ram.size() != described.size()) {
-            throw new IOException(
-                    "the VMM here has " + ram.size() + " memory files, the source's has " + described.size());
+            throw new IOException("the VMM at the destination has " + ram.size() + " memory files, the source's has "
+                    + described.size());
         }
-        for (MemoryDescription.MemoryFile wanted : described) {
-            GuestRamFile here = ram.stream()
-                    .filter(file -> file.id().equals(wanted.name()))
-                    .findFirst()
-                    .orElseThrow(() -> new IOException("the VMM here has no memory \"" + wanted.name() + "\""));
-            if (here.size() != wanted.size()) {
-                throw new IOException("the memory \"" + wanted.name() + "\" has " + here.size() + " bytes here and "
-                        + wanted.size() + " at the source");
+        try {
+            for (MemoryDescription.MemoryFile wanted : described) {
+                files.add(open(ram, wanted));
             }
-            SharedFile file = SharedFile.open(here.path());
-            files.add(file);
-            // What a VMM put there while it started is not the guest's.
-            file.punchHole(0, wanted.size());
+            for (SharedFile file : files) {
+                // What a VMM put there while it started is not the guest's.
+                file.punchHole(0, file.size());
+            }
+            return new FilePages(memory, files);
+        } catch (IOException | RuntimeException e) {
+            // This destination waits on, maybe for a source with another memory.
+            closeFiles();
+            throw e;
         }
-        return new FilePages(memory, files);
+    }
+
+    private static SharedFile open(List<GuestRamFile> ram, MemoryDescription.MemoryFile wanted) throws IOException {
+        GuestRamFile here = ram.stream()
+                .filter(file -> file.id().equals(wanted.name()))
+                .findFirst()
+                .orElseThrow(() -> new IOException("the VMM at the destination has no memory \"" + wanted.name()
+                        + "\", it has "
+                        + ram.stream().map(file -> "\"" + file.id() + "\"").collect(Collectors.joining(", "))));
+        if (here.size() != wanted.size()) {
+            throw new IOException("the memory \"" + wanted.name() + "\" has " + here.size()
+                    + " bytes at the destination, and " + wanted.size() + " at the source");
+        }
+        return SharedFile.open(here.path());
+    }
+
+    private void closeFiles() {
+        files.forEach(SharedFile::close);
+        files.clear();
     }
 
     @Override
@@ -147,7 +174,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void close() {
-        files.forEach(SharedFile::close);
+        closeFiles();
         vmm.close();
         StateFolder.remove(folder);
     }

@@ -11,6 +11,7 @@ import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
+import org.exomem.migration.stream.HandoverUncertainException;
 import org.exomem.migration.stream.MigrationReceiver;
 import org.exomem.migration.stream.ReceivedMigration;
 import org.jspecify.annotations.Nullable;
@@ -62,8 +63,14 @@ final class Migration {
                 OutgoingVm.migrate(vm, qmp, wish, new Watcher(), this::cancelBy);
             }
             over(Status.COMPLETED, null);
+        } catch (HandoverUncertainException e) {
+            over(Status.FAILED, e.getMessage());
         } catch (IOException e) {
-            over(isCancelled() ? Status.CANCELLED : Status.FAILED, e.getMessage());
+            if (isCancelled()) {
+                over(Status.CANCELLED, "it was cancelled at this end");
+            } else {
+                over(Status.FAILED, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+            }
         } catch (RuntimeException | Error e) {
             LOG.error("{}: a migration failed by a fault of exomem, please report it", vm.name(), e);
             over(Status.FAILED, "a fault of exomem itself: " + e);

@@ -21,6 +21,7 @@ import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.precopy.Destination;
 import org.exomem.migration.precopy.GuestControl;
+import org.exomem.migration.precopy.MigrationCancelledException;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
 import org.exomem.migration.precopy.Progress;
@@ -61,6 +62,7 @@ final class OutgoingVm implements GuestControl {
     private volatile @Nullable Precopy precopy;
     private volatile @Nullable MigrationSender sender;
     private volatile boolean cancelled;
+    private boolean letsGo;
     private boolean paused;
 
     /** Is told how it goes, on the migration's thread. */
@@ -130,7 +132,13 @@ final class OutgoingVm implements GuestControl {
     }
 
     private void cancel() {
-        cancelled = true;
+        synchronized (this) {
+            if (letsGo) {
+                // The destination may have started: hanging up now would leave nobody knowing who has the guest.
+                return;
+            }
+            cancelled = true;
+        }
         Precopy running = precopy;
         if (running != null) {
             running.cancel();
@@ -157,8 +165,9 @@ final class OutgoingVm implements GuestControl {
             } catch (HandoverUncertainException e) {
                 throw e;
             } catch (IOException | RuntimeException e) {
-                connected.abort("the source gave up: " + e.getMessage());
+                // First the guest: a destination that has gone may take seconds to be told.
                 goOn(e);
+                connected.abort(String.valueOf(e.getMessage() == null ? e : e.getMessage()));
                 throw e;
             }
         }
@@ -210,8 +219,16 @@ final class OutgoingVm implements GuestControl {
         watcher.status(Status.DEVICE);
         sendState(connected, view);
         connected.finish();
+        letGo();
         connected.handOver();
         watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+    }
+
+    private synchronized void letGo() throws MigrationCancelledException {
+        if (cancelled) {
+            throw new MigrationCancelledException();
+        }
+        letsGo = true;
     }
 
     private void sendState(MigrationSender connected, GuestView view) throws IOException {
@@ -274,18 +291,23 @@ final class OutgoingVm implements GuestControl {
 
     /** After a failure: the guest runs on, and has its devices back. */
     private void goOn(Exception because) {
+        if (paused) {
+            attempt(because, "go on", this::resume);
+        }
+        for (MovedDevices.Device device : takenOut) {
+            attempt(because, "have its device \"" + device.name() + "\" back", () -> vmm.plug(device.plugged()));
+        }
+    }
+
+    private interface Attempt {
+        void run() throws IOException;
+    }
+
+    private void attempt(Exception because, String what, Attempt attempt) {
         try {
-            if (paused) {
-                resume();
-            }
-            for (MovedDevices.Device device : takenOut) {
-                vmm.plug(device.plugged());
-            }
+            attempt.run();
         } catch (IOException e) {
-            LOG.error(
-                    "{}: after a migration that failed the guest could not be left as it was: {}",
-                    vm.name(),
-                    e.getMessage());
+            LOG.error("{}: after a migration that failed the guest could not {}: {}", vm.name(), what, e.getMessage());
             because.addSuppressed(e);
         }
     }

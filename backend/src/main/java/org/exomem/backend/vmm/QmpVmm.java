@@ -26,6 +26,7 @@ public final class QmpVmm implements AutoCloseable {
     private static final Duration STATE_LOOK = Duration.ofMillis(2);
     private static final Set<String> HOTPLUG =
             Set.of("query-chardev", "chardev-add", "chardev-remove", "device_add", "device_del", "qom-list", "qom-get");
+    private static final String INCOMING = "inmigrate";
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private final QmpSession qmp;
@@ -136,6 +137,19 @@ public final class QmpVmm implements AutoCloseable {
 
     public boolean isRunning() throws IOException {
         return qmp.execute("query-status").path("running").asBoolean();
+    }
+
+    /**
+     * Makes sure that the VMM waits for a guest, and has none that its memory could be taken from.
+     *
+     * @throws VmmException if it doesn't
+     */
+    public void expectIncoming() throws IOException {
+        String status = qmp.execute("query-status").path("status").asText();
+        if (!status.equals(INCOMING)) {
+            throw new VmmException("the VMM on " + qmp + " does not wait for a guest, it is " + status
+                    + ": start it anew with -incoming defer");
+        }
     }
 
     /** The file of the log in which the VMM notes the guest's writes, if it keeps one (spec/vmm.md). */

@@ -54,10 +54,24 @@ final class TwoHosts implements AutoCloseable {
 
     /** @param changes to what both VMMs would be otherwise */
     TwoHosts(Path folder, long memory, UnaryOperator<EmbeddedOptions> changes) throws IOException, ConfigException {
+        this(folder, memory, changes, changes);
+    }
+
+    /**
+     * @param changes to what the source's VMM would be otherwise
+     * @param changesThere to what the destination's would be
+     */
+    TwoHosts(
+            Path folder,
+            long memory,
+            UnaryOperator<EmbeddedOptions> changes,
+            UnaryOperator<EmbeddedOptions> changesThere)
+            throws IOException, ConfigException {
         this.folder = folder;
         try {
             source = host("a", memory, changes);
-            destination = host("b", memory, options -> changes.apply(options).thatIsIncoming());
+            destination =
+                    host("b", memory, options -> changesThere.apply(options).thatIsIncoming());
         } catch (IOException | RuntimeException e) {
             close();
             throw e;
@@ -92,9 +106,34 @@ final class TwoHosts implements AutoCloseable {
 
     /** Migrates, and waits for the end at both hosts. */
     void migrate(MigrationWish wish) {
+        begin(wish);
+        awaitEnd();
+    }
+
+    /** Returns when both hosts have begun. */
+    void begin(MigrationWish wish) {
+        source.migrations.migrate(VM, receive(wish));
+    }
+
+    /** Returns when a source may connect, as this says. */
+    MigrationWish receive(MigrationWish wish) {
         destination.migrations.receive(VM, wish);
-        await().until(() -> Files.exists(folder.resolve("stream")));
-        source.migrations.migrate(VM, wish);
+        if (wish.address() instanceof MigrationAddress.Network) {
+            await().until(() -> !destination.state().peer().endsWith(":0"));
+        } else {
+            await().until(() -> Files.exists(folder.resolve("stream")));
+        }
+        return new MigrationWish(
+                MigrationAddress.parse(destination.state().peer()),
+                wish.vmmQmp(),
+                wish.security(),
+                wish.stream(),
+                wish.bandwidth(),
+                wish.hints(),
+                wish.precopy());
+    }
+
+    void awaitEnd() {
         if (source.awaitEnd().status() != Status.COMPLETED) {
             destination.migrations.cancel(VM);
         }
