@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
             GuestInflate.class,
             GuestPlug.class,
             StreamThroughput.class,
+            GuestMigrate.class,
             Micro.class
         })
 public final class Benchmarks {

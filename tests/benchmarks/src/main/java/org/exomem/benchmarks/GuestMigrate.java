@@ -1,0 +1,336 @@
+package org.exomem.benchmarks;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
+import org.awaitility.Awaitility;
+import org.exomem.vmm.GuestImage;
+import org.exomem.vmm.Qemu;
+import org.exomem.vmm.QemuCommand;
+import org.exomem.vmm.QmpClient;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * The whole system: a Linux guest moves from one QEMU to another on the same machine, by QEMU alone and with exomem, idle
+ * and after a program in it has used most of its memory and ended. Afterwards the guest must be alive over there, with the
+ * memory that it held.
+ */
+@Command(
+        name = "guest-migrate",
+        mixinStandardHelpOptions = true,
+        description = "A real Linux guest migrates: QEMU alone against exomem, with and without hints.")
+final class GuestMigrate extends Benchmark {
+    private static final Duration LIMIT = Duration.ofMinutes(3);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+    private static final long MIB = 1 << 20;
+    /** What the guest holds, and has to hold afterwards. */
+    private static final long KEPT = 64;
+
+    /** Far more than any socket here carries. */
+    private static final long NO_LIMIT = 100L << 30;
+
+    private static final double WANTED_BYTES = 22;
+    private static final double WANTED_TIME = 13.5;
+    private static final double WANTED_AGAINST_QEMU = 5;
+    private static final double WANTED_IDLE = 4.5;
+
+    /** Who migrates, and what it knows. */
+    enum Way {
+        QEMU("QEMU alone"),
+        QEMU_HINTS("QEMU, free page hints"),
+        EXOMEM("exomem, no hints"),
+        EXOMEM_HINTS("exomem, hints"),
+        EXOMEM_SKIP("exomem, hints, skip unchanged"),
+        EXOMEM_REPORTING("exomem, reporting");
+
+        private final String title;
+
+        Way(String title) {
+            this.title = title;
+        }
+
+        boolean isQemu() {
+            return this == QEMU || this == QEMU_HINTS;
+        }
+    }
+
+    @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
+    private long memory = 8192;
+
+    @Option(
+            names = "--used",
+            split = ",",
+            paramLabel = "MIB",
+            description = "What a program in the guest fills and frees before; 0 for an idle guest. Default:"
+                    + " ${DEFAULT-VALUE}")
+    private List<Long> used = List.of(0L, 7000L);
+
+    @Option(names = "--ways", split = ",", description = "Of ${COMPLETION-CANDIDATES}. Default: all")
+    private List<Way> ways = List.of(Way.values());
+
+    @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
+    private int rounds = 1;
+
+    @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
+
+    @Option(names = "--picture", paramLabel = "FILE", description = "Draws the times and bytes as an SVG.")
+    private Path picture = Path.of(System.getProperty("exomem.results", "target/results"), "guest-migrate.svg");
+
+    /** One migration; times in ms, {@code used} the bytes that the guest had in use. */
+    record Run(double time, double bytes, double downtime, double cpu, double used) {}
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        List<MigrationPicture.Group> groups = new ArrayList<>();
+        for (long before : used) {
+            Map<Way, List<Run>> runs = new EnumMap<>(Way.class);
+            for (int round = 0; round < rounds; round++) {
+                for (Way way : ways) {
+                    Run run = migrate(way, before);
+                    runs.computeIfAbsent(way, key -> new ArrayList<>()).add(run);
+                    say(String.format(
+                            Locale.ROOT,
+                            "  used %d MiB, %s: %.0f ms, %.0f MiB, paused %.0f ms, CPU %.0f ms, guest uses %.0f MiB",
+                            before,
+                            way.title,
+                            run.time,
+                            run.bytes / MIB,
+                            run.downtime,
+                            run.cpu,
+                            run.used / MIB));
+                }
+            }
+            Map<Way, Run> medians = new EnumMap<>(Way.class);
+            runs.forEach((way, all) -> medians.put(way, median(all)));
+            String guest = before == 0 ? "idle" : "after " + before + " MiB";
+            medians.forEach((way, run) -> figures.addAll(figures(guest, way, run)));
+            figures.addAll(ratios(guest, before == 0, medians));
+            groups.add(new MigrationPicture.Group(
+                    before == 0 ? "idle guest" : "after " + before + " MiB were used and freed",
+                    medians.entrySet().stream()
+                            .map(entry -> new MigrationPicture.Bar(
+                                    entry.getKey().title,
+                                    entry.getValue().time,
+                                    entry.getValue().bytes / MIB,
+                                    entry.getValue().downtime))
+                            .toList()));
+        }
+        Files.createDirectories(picture.toAbsolutePath().getParent());
+        Files.writeString(picture, MigrationPicture.svg(memory, groups));
+        return figures;
+    }
+
+    private static Run median(List<Run> runs) {
+        return new Run(
+                median(runs, Run::time),
+                median(runs, Run::bytes),
+                median(runs, Run::downtime),
+                median(runs, Run::cpu),
+                median(runs, Run::used));
+    }
+
+    private static double median(List<Run> runs, ToDoubleFunction<Run> of) {
+        return Median.of(runs.stream().map(of::applyAsDouble).toList());
+    }
+
+    private static List<Figure> figures(String guest, Way way, Run run) {
+        String name = guest + ", " + way.title + ": ";
+        return List.of(
+                Figure.of(name + "time", run.time, "ms"),
+                Figure.of(name + "bytes", run.bytes / MIB, "MiB"),
+                Figure.of(name + "downtime", run.downtime, "ms"),
+                Figure.of(name + "CPU of all processes", run.cpu, "ms"));
+    }
+
+    private static List<Figure> ratios(String guest, boolean idle, Map<Way, Run> runs) {
+        List<Figure> figures = new ArrayList<>();
+        Run plain = runs.get(Way.EXOMEM);
+        Run hinting = runs.get(Way.QEMU_HINTS);
+        for (Way way : List.of(Way.EXOMEM_HINTS, Way.EXOMEM_SKIP, Way.EXOMEM_REPORTING)) {
+            Run run = runs.get(way);
+            if (run == null) {
+                continue;
+            }
+            String name = guest + ", " + way.title + ": ";
+            if (plain != null) {
+                Figure time = Figure.of(name + "times shorter than without", plain.time / run.time, "");
+                figures.add(time.atLeast(idle ? WANTED_IDLE : WANTED_TIME));
+                if (!idle) {
+                    figures.add(Figure.of(name + "times fewer bytes than without", plain.bytes / run.bytes, "")
+                            .atLeast(WANTED_BYTES));
+                }
+            }
+            if (!idle) {
+                figures.add(Figure.of(name + "bytes / what the guest uses", run.bytes / run.used, "")
+                        .atMost(1.1));
+                if (hinting != null) {
+                    figures.add(Figure.of(
+                                    name + "times shorter than QEMU with hints", hinting.time / run.time, "")
+                            .atLeast(WANTED_AGAINST_QEMU));
+                }
+            }
+        }
+        return figures;
+    }
+
+    private Run migrate(Way way, long before) throws IOException {
+        Path folder = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-migrate");
+        try {
+            return way.isQemu() ? byQemu(way, before, folder) : byExomem(way, before, folder);
+        } finally {
+            try (Stream<Path> files = Files.list(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.deleteIfExists(file);
+                }
+            }
+            Files.delete(folder);
+        }
+    }
+
+    private QemuCommand command(Path folder, String name) {
+        return QemuCommand.of(GuestImage.of(linux))
+                .ram(memory << 20)
+                .ramFile(folder.resolve(name + ".ram"))
+                .listeningQmp(folder.resolve(name + ".qmp"))
+                .driver("virtio_balloon");
+    }
+
+    private Run byQemu(Way way, long before, Path folder) throws IOException {
+        String hint = "free-page-hint=" + (way == Way.QEMU_HINTS ? "on,iothread=io0" : "off");
+        String[] thread = {"-object", "iothread,id=io0"};
+        try (Qemu source = Qemu.start(command(folder, "a").arguments(thread).ownBalloon(hint));
+                Qemu destination = Qemu.start(
+                        command(folder, "b").arguments(thread).ownBalloon(hint).incoming())) {
+            String checksum = work(source, before);
+            String uri = "unix:" + folder.resolve("stream");
+            destination.qmp().execute("migrate-incoming", Map.of("uri", uri));
+            source.qmp().execute("migrate-set-parameters", Map.of("max-bandwidth", NO_LIMIT));
+            double inUse = inUse(source);
+            List<Long> processes = List.of(source.pid(), destination.pid());
+            long cpu = cpuMillis(processes);
+            source.qmp().execute("migrate", Map.of("uri", uri));
+            JsonNode done = awaitEnd(source.qmp(), Map.of());
+            long cpuAfter = cpuMillis(processes);
+            check(destination, checksum);
+            return new Run(
+                    done.path("total-time").asDouble(),
+                    done.path("ram").path("transferred").asDouble(),
+                    done.path("downtime").asDouble(),
+                    cpuAfter - cpu,
+                    inUse);
+        }
+    }
+
+    private Run byExomem(Way way, long before, Path folder) throws IOException {
+        boolean reporting = way == Way.EXOMEM_REPORTING;
+        String options = ",free-page-reporting=" + (reporting ? "on" : "off") + ",vmm-qmp=" + folder;
+        try (ServeProcess here = ServeProcess.start(List.of("a" + options + "/a.qmp"));
+                ServeProcess there = ServeProcess.start(List.of("a" + options + "/b.qmp"));
+                QmpClient sender = here.control();
+                QmpClient receiver = there.control();
+                Qemu source = Qemu.start(command(folder, "a").vhostUserBalloon(here.socket("a")));
+                Qemu destination = Qemu.start(command(folder, "b").incoming())) {
+            String checksum = work(source, before);
+            if (reporting) {
+                awaitReported(source);
+            }
+            String uri = "unix:" + folder.resolve("stream");
+            receiver.execute("migrate-incoming", Map.of("vm", "a", "uri", uri));
+            Awaitility.await().atMost(LIMIT).until(() -> Files.exists(folder.resolve("stream")));
+            Map<String, Object> wish = new HashMap<>(Map.of("vm", "a", "uri", uri, "channels", 2));
+            wish.put("hints", way == Way.EXOMEM_HINTS || way == Way.EXOMEM_SKIP);
+            wish.put("hinted-pages", way == Way.EXOMEM_SKIP ? "skip-unchanged" : "send");
+            double inUse = inUse(source);
+            List<Long> processes = List.of(source.pid(), destination.pid(), here.pid(), there.pid());
+            long cpu = cpuMillis(processes);
+            sender.execute("migrate", wish);
+            JsonNode done = awaitEnd(sender, Map.of("vm", "a"));
+            long cpuAfter = cpuMillis(processes);
+            check(destination, checksum);
+            say("    " + done.path("pages"));
+            return new Run(
+                    done.path("total-time").asDouble(),
+                    done.path("pages").path("sent-bytes").asDouble(),
+                    done.path("downtime").asDouble(),
+                    cpuAfter - cpu,
+                    inUse);
+        }
+    }
+
+    private static String work(Qemu qemu, long before) throws IOException {
+        qemu.guest().run("memeat fill kept " + KEPT + " 7", LIMIT);
+        if (before > 0) {
+            qemu.guest().run("memeat fill gone " + before + " 1", LIMIT);
+            qemu.guest().run("memeat free gone", LIMIT);
+        }
+        return qemu.guest().run("memeat verify kept");
+    }
+
+    /** A guest that lost memory would have died, or would find it out. */
+    private static void check(Qemu destination, String checksum) throws IOException {
+        String found = destination.guest().run("memeat verify kept", LIMIT);
+        if (!found.equals(checksum)) {
+            throw new IOException("the guest has other memory at the destination: " + found);
+        }
+    }
+
+    private static double inUse(Qemu qemu) throws IOException {
+        return qemu.guest().memory().total() - qemu.guest().memory().free();
+    }
+
+    /** Waits until reports free no more: a sixteenth of what is free comes every two seconds. */
+    private static void awaitReported(Qemu qemu) {
+        long[] last = {Long.MAX_VALUE};
+        Awaitility.await()
+                .pollDelay(Duration.ofSeconds(6))
+                .pollInterval(Duration.ofSeconds(6))
+                .atMost(LIMIT)
+                .until(() -> {
+                    long now = qemu.ram().allocated();
+                    boolean settled = now > last[0] - 8 * MIB;
+                    last[0] = now;
+                    return settled;
+                });
+    }
+
+    private static JsonNode awaitEnd(QmpClient qmp, Map<String, ?> arguments) throws IOException {
+        JsonNode[] last = new JsonNode[1];
+        Awaitility.await()
+                .pollDelay(LOOK_AGAIN)
+                .pollInterval(LOOK_AGAIN)
+                .atMost(LIMIT)
+                .until(() -> {
+                    last[0] = qmp.execute("query-migrate", arguments);
+                    return switch (last[0].path("status").asText()) {
+                        case "completed", "failed", "cancelled" -> true;
+                        default -> false;
+                    };
+                });
+        if (!last[0].path("status").asText().equals("completed")) {
+            throw new IOException("the guest did not move: " + last[0]);
+        }
+        return last[0];
+    }
+
+    private static long cpuMillis(List<Long> processes) throws IOException {
+        long sum = 0;
+        for (long pid : processes) {
+            sum += ProcessUsage.of(pid).cpuMillis();
+        }
+        return sum;
+    }
+}
