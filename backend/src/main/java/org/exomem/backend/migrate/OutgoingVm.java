@@ -64,6 +64,8 @@ final class OutgoingVm implements GuestControl {
     private volatile boolean cancelled;
     private boolean letsGo;
     private boolean paused;
+    /** The driver was asked for hints, and keeps the pages that it has hinted. */
+    private boolean asked;
 
     /** Is told how it goes, on the migration's thread. */
     interface Watcher {
@@ -247,26 +249,27 @@ final class OutgoingVm implements GuestControl {
         }
     }
 
-    /** A guest that does not hint, or can't, costs savings only. */
     private HintSessions hints() {
         return new HintSessions() {
             @Override
             public void begin() {
-                tell(HintAction.START);
+                hint(HintAction.START);
             }
 
             @Override
             public void end() {
-                tell(HintAction.DONE);
-            }
-
-            private void tell(HintAction action) {
-                vm.hint(action).exceptionally(failure -> {
-                    LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
-                    return null;
-                });
+                hint(HintAction.STOP);
             }
         };
+    }
+
+    /** Asks, and does not wait: a guest that does not hint, or can't, costs savings only. */
+    private void hint(HintAction action) {
+        asked = action != HintAction.DONE;
+        vm.hint(action).exceptionally(failure -> {
+            LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
+            return null;
+        });
     }
 
     @Override
@@ -289,8 +292,11 @@ final class OutgoingVm implements GuestControl {
         paused = false;
     }
 
-    /** After a failure: the guest runs on, and has its devices back. */
+    /** After a failure: the guest runs on, and has its devices back, and the pages that it set aside for hints. */
     private void goOn(Exception because) {
+        if (asked && takenOut.isEmpty()) {
+            hint(HintAction.DONE);
+        }
         if (paused) {
             attempt(because, "go on", this::resume);
         }
