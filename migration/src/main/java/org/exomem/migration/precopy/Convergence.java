@@ -5,7 +5,6 @@ package org.exomem.migration.precopy;
  * before. Where nobody does, the last round has to look at all memory as each does, so it takes as long as the one before.
  */
 final class Convergence {
-    private static final long ASSUMED_RATE = 1L << 30;
     private static final long ENOUGH_BYTES = 16L << 20;
     private static final double SECOND = 1e9;
     private static final int FIRST_THROTTLE = 20;
@@ -15,16 +14,19 @@ final class Convergence {
     private final long limitNanos;
     private final int maxRounds;
     private final boolean blind;
+    private final long assumedRate;
     private long rate;
     private int rounds;
     private long lastNanos;
     private long estimate;
     private int stuck;
 
-    Convergence(PrecopyOptions options, boolean blind) {
+    /** @param assumedRate bytes per second that are expected to travel before any have */
+    Convergence(PrecopyOptions options, boolean blind, long assumedRate) {
         this.limitNanos = options.downtimeLimit().toNanos();
         this.maxRounds = options.maxRounds();
         this.blind = blind;
+        this.assumedRate = assumedRate;
     }
 
     void roundEnded(long nanos, long bytes) {
@@ -42,7 +44,7 @@ final class Convergence {
     }
 
     long nanos(long bytes) {
-        return (long) (bytes * SECOND / (rate == 0 ? ASSUMED_RATE : rate));
+        return (long) (bytes * SECOND / (rate == 0 ? assumedRate : rate));
     }
 
     /** @param owedBytes what a round would have to send that begins now */

@@ -24,13 +24,20 @@ public final class Precopy {
     private static final long QUIET_NANOS = 50_000_000;
     /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
     private static final int PATIENCE_PART = 25;
-    /** A round that has less to send asks for no hints. */
-    private static final long WORTH_HINTS = 64L << 20;
-
-    /** What a test does otherwise. */
-    record Means(Ticker ticker, LongFunction<MemorySegment> buffers, Function<List<Courier>, Crew> crews) {
-        static final Means REAL =
-                new Means(Ticker.SYSTEM, bytes -> Arena.ofAuto().allocate(bytes, Long.BYTES), ThreadCrew::new);
+    /**
+     * What a test does otherwise.
+     *
+     * @param assumedRate bytes per second that are expected to travel before any have
+     * @param worthHints bytes; a later round that has less to send asks for no hints
+     */
+    record Means(
+            Ticker ticker,
+            LongFunction<MemorySegment> buffers,
+            Function<List<Courier>, Crew> crews,
+            long assumedRate,
+            long worthHints) {
+        static final Means REAL = new Means(
+                Ticker.SYSTEM, bytes -> Arena.ofAuto().allocate(bytes, Long.BYTES), ThreadCrew::new, 1L << 30, 64L << 20);
     }
 
     private final MigrationSource source;
@@ -73,7 +80,7 @@ public final class Precopy {
         this.means = means;
         this.ticker = means.ticker;
         this.pageSize = source.memory().pageSize();
-        this.convergence = new Convergence(options, source.isBlind());
+        this.convergence = new Convergence(options, source.isBlind(), means.assumedRate);
     }
 
     /** Ends the migration soon; from any thread. Close what the sinks write to if one of them may hang. */
@@ -127,7 +134,7 @@ public final class Precopy {
             accounts.sync();
             accounts.excuse();
             convergence.estimate(owedBytes(accounts));
-            askForHints = owedBytes(accounts) >= WORTH_HINTS;
+            askForHints = owedBytes(accounts) >= means.worthHints;
         } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
         prepare(crew, accounts);
         Duration estimated = Duration.ofNanos(convergence.estimate());

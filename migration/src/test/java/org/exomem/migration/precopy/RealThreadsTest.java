@@ -135,6 +135,10 @@ class RealThreadsTest {
                     continue;
                 }
                 stands = false;
+                // Whoever wants a pause and has not seen this yet waits; whoever has seen the last one is seen here.
+                if (pauseWanted) {
+                    continue;
+                }
                 int page = chance.below(PAGES);
                 int use = uses.get(page);
                 switch (chance.below(8)) {

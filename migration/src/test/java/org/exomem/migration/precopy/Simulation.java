@@ -104,7 +104,10 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                 new Precopy.Means(
                         this,
                         bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
-                        couriers -> new InlineCrew(couriers.getFirst())));
+                        couriers -> new InlineCrew(couriers.getFirst()),
+                        // So slow that there is time for hints, and each of them is worth it.
+                        1,
+                        0));
     }
 
     Simulation traced() {
@@ -354,7 +357,10 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     @Override
     public void pass(long nanos) {
         time += nanos;
-        world.step();
+        // Much happens in a time in which the engine does nothing.
+        for (int i = chance.below(48); i > 0; i--) {
+            world.step();
+        }
     }
 
     Outcome run() throws IOException {
