@@ -1,7 +1,7 @@
 package org.exomem.migration.source;
 
-import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
+import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.memory.PageFeed.Kind;
 import org.exomem.vhostuser.memory.PageSubscription;
 
@@ -9,6 +9,8 @@ import org.exomem.vhostuser.memory.PageSubscription;
 abstract class FeedSource implements FreePageSource {
     private final PageSubscription subscription;
     private final AddressMap map;
+    // Made once: draining happens often, and mostly for nothing.
+    private final PageFeed.Listener listener = this::take;
     private long losses;
 
     FeedSource(PageSubscription subscription, AddressMap map) {
@@ -19,7 +21,7 @@ abstract class FeedSource implements FreePageSource {
 
     /** Takes all messages that wait; forgets everything if one was lost that matters. */
     final void drain() {
-        subscription.drain(this::take);
+        subscription.drain(listener);
         // After draining: what was lost was newer than what has just been taken.
         long now = subscription.losses();
         if (now != losses) {
@@ -33,12 +35,7 @@ abstract class FeedSource implements FreePageSource {
     /** Nothing that was ever told counts any more. */
     abstract void forget();
 
-    final void add(PageBits pages, long address, long length) {
-        map.forEachRun(address, length, pages::add);
-    }
-
-    /** Takes all pages out that have any part in the range. */
-    final void remove(PageBits pages, long address, long length) {
-        map.forEachTouched(address, length, pages::remove);
+    final AddressMap map() {
+        return map;
     }
 }

@@ -18,6 +18,7 @@ public final class HintSource extends FeedSource {
     public static final Set<Kind> KINDS = Set.of(Kind.HINTING_STARTED, Kind.HINTED, Kind.HINTING_ENDED);
 
     private final PageBits hinted;
+    private final PageBits.RunVisitor<RuntimeException> hint;
     private boolean running;
     private int current;
 
@@ -28,6 +29,7 @@ public final class HintSource extends FeedSource {
     public HintSource(PageSubscription subscription, AddressMap map, long pages) {
         super(subscription, map);
         this.hinted = new PageBits(pages);
+        this.hint = hinted::add;
     }
 
     @Override
@@ -62,7 +64,7 @@ public final class HintSource extends FeedSource {
             }
             case HINTED -> {
                 if (running && session == current) {
-                    add(hinted, address, length);
+                    map().forEachRun(address, length, hint);
                 }
             }
             case HINTING_ENDED -> running = false;

@@ -10,11 +10,15 @@ import org.exomem.vhostuser.memory.PageSubscription;
  */
 abstract class StateSource extends FeedSource {
     private final PageBits unused;
+    private final PageBits.RunVisitor<RuntimeException> add;
+    private final PageBits.RunVisitor<RuntimeException> remove;
     private boolean changed;
 
     StateSource(PageSubscription subscription, AddressMap map, long pages) {
         super(subscription, map);
         this.unused = new PageBits(pages);
+        this.add = unused::add;
+        this.remove = unused::remove;
     }
 
     @Override
@@ -35,12 +39,13 @@ abstract class StateSource extends FeedSource {
     }
 
     final void unused(long address, long length) {
-        add(unused, address, length);
+        map().forEachRun(address, length, add);
         changed = true;
     }
 
+    /** Pages of which any part is in the range. */
     final void used(long address, long length) {
-        remove(unused, address, length);
+        map().forEachTouched(address, length, remove);
     }
 
     @Override

@@ -83,9 +83,6 @@ class SimulationTest {
         }
         assertThat(resent.get()).isGreaterThan(RUNS / 50);
         assertThat(unchanged.get()).isGreaterThan(RUNS / 50);
-        System.out.printf(
-                "%d schedules: outcomes %s, fates %s, resent %s, unchanged %s%n",
-                RUNS, outcomes, fates, resent, unchanged);
     }
 
     @ParameterizedTest
@@ -93,7 +90,6 @@ class SimulationTest {
     void aRuleThatIsBrokenIsNoticed(Mutant mutant) {
         for (long seed = 0; seed < MUTANT_RUNS; seed++) {
             if (failure(seed, mutant) instanceof AssertionError) {
-                System.out.println(mutant + " is caught by seed " + seed);
                 return;
             }
         }

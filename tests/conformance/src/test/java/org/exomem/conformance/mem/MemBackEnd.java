@@ -19,6 +19,7 @@ import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.PageFeed;
 
 /** A memory device on a socket, in this process, what was told to its operator, and memory for its guest. */
 final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
@@ -30,6 +31,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     final VirtioMem device;
     final GuestRam ram;
     final List<String> refusals = new CopyOnWriteArrayList<>();
+    final PageFeed feed = new PageFeed();
     final List<String> faults = new CopyOnWriteArrayList<>();
     private final EventLoop loop = new EventLoop("mem");
     private final Endpoint endpoint;
@@ -52,7 +54,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     MemBackEnd(Path socket, KeptBlocks kept, long requested, boolean preallocate, GuestRam ram) throws Exception {
         this.socket = socket;
         this.ram = ram;
-        device = new VirtioMem(kept, preallocate, requested, this);
+        device = new VirtioMem(kept, preallocate, requested, this, feed);
         endpoint = Endpoint.listen(socket, device, loop, this);
     }
 

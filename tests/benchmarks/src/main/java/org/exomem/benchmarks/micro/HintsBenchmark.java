@@ -1,0 +1,59 @@
+package org.exomem.benchmarks.micro;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.migration.PageBits;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.source.HintSource;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+
+/** Taking the hints of 64 GiB of free memory, 4 MiB each, and clearing them from what is owed, as the engine does. */
+@State(Scope.Thread)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+public class HintsBenchmark {
+    private static final long SIZE = 64L << 30;
+    private static final long PAGES = SIZE >> 12;
+    private static final long BLOCK = 4L << 20;
+
+    private final PageFeed feed = new PageFeed();
+    private final HintSource source = new HintSource(
+            feed.subscribe(HintSource.KINDS, 1 << 15),
+            new AddressMap(List.of(new AddressMap.Range(0, SIZE, 0))),
+            PAGES);
+    private final PageBits owed = new PageBits(PAGES);
+    private final PageBits free = new PageBits(PAGES);
+    private final PageBits excused = new PageBits(PAGES);
+    private int session;
+
+    @Setup(Level.Invocation)
+    public void hint() {
+        owed.addAll();
+        source.synced();
+        session++;
+        feed.offer(Kind.HINTING_STARTED, session, 0, 0);
+        for (long at = 0; at < SIZE; at += BLOCK) {
+            feed.offer(Kind.HINTED, session, at, BLOCK);
+        }
+    }
+
+    @Benchmark
+    public PageBits apply() throws IOException {
+        source.collect(free);
+        free.and(owed);
+        owed.andNot(free);
+        excused.or(free);
+        free.clear();
+        return owed;
+    }
+}
