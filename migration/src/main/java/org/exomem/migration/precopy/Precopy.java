@@ -37,7 +37,11 @@ public final class Precopy {
             long assumedRate,
             long worthHints) {
         static final Means REAL = new Means(
-                Ticker.SYSTEM, bytes -> Arena.ofAuto().allocate(bytes, Long.BYTES), ThreadCrew::new, 1L << 30, 64L << 20);
+                Ticker.SYSTEM,
+                bytes -> Arena.ofAuto().allocate(bytes, Long.BYTES),
+                ThreadCrew::new,
+                1L << 30,
+                64L << 20);
     }
 
     private final MigrationSource source;

@@ -138,7 +138,11 @@ class PrecopyTest {
                 options,
                 progress -> {},
                 new Precopy.Means(
-                        ticker, Precopy.Means.REAL.buffers(), couriers -> new InlineCrew(couriers.getFirst()), 1L << 30, 64L << 20));
+                        ticker,
+                        Precopy.Means.REAL.buffers(),
+                        couriers -> new InlineCrew(couriers.getFirst()),
+                        1L << 30,
+                        64L << 20));
     }
 
     private static final DirtySource NOTHING = into -> {};

@@ -95,8 +95,10 @@ class TamperedStreamTest {
     }
 
     private static IOException reasonAt(TestDestination destination, MigrationReceiver receiver) {
-        await().until(() ->
-                destination.started || !destination.failures.isEmpty() || !destination.turnedAway.isEmpty());
+        await().pollDelay(Duration.ZERO)
+                .pollInterval(Duration.ofMillis(1))
+                .until(() ->
+                        destination.started || !destination.failures.isEmpty() || !destination.turnedAway.isEmpty());
         receiver.close();
         if (!destination.failures.isEmpty()) {
             return destination.failures.getFirst();
@@ -163,8 +165,10 @@ class TamperedStreamTest {
 
     /** All places of what is small, and of a large connection those where something begins, and some in between. */
     private static long[] places(long bytes, int stride) {
+        // 64 bytes of preamble, then mostly chunks of one page.
         return LongStream.range(0, bytes)
-                .filter(at -> at % stride == 0 || bytes - at < 160 || at < 320 || at % (TestSource.PAGE + 40) < 80)
+                .filter(at ->
+                        at % stride == 0 || bytes - at < 160 || at < 64 || (at - 64) % (TestSource.PAGE + 40) < 44)
                 .toArray();
     }
 

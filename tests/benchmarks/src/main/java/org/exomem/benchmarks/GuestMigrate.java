@@ -178,8 +178,7 @@ final class GuestMigrate extends Benchmark {
                 figures.add(Figure.of(name + "bytes / what the guest uses", run.bytes / run.used, "")
                         .atMost(1.1));
                 if (hinting != null) {
-                    figures.add(Figure.of(
-                                    name + "times shorter than QEMU with hints", hinting.time / run.time, "")
+                    figures.add(Figure.of(name + "times shorter than QEMU with hints", hinting.time / run.time, "")
                             .atLeast(WANTED_AGAINST_QEMU));
                 }
             }

@@ -62,13 +62,7 @@ final class MigrationPicture {
 
     private static void bar(StringBuilder svg, int x, int y, double part, String colour, double value) {
         double width = Math.max(1, part * BARS);
-        line(
-                svg,
-                "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" fill=\"%s\"/>",
-                x,
-                y - 13,
-                width,
-                colour);
+        line(svg, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" fill=\"%s\"/>", x, y - 13, width, colour);
         line(svg, "<text x=\"%.1f\" y=\"%d\">%.0f</text>", x + width + 6, y, value);
     }
 

@@ -26,8 +26,8 @@ class BlockFeedTest {
     Path folder;
 
     private static PageSubscription subscribe(MemBackEnd backEnd) throws Exception {
-        return backEnd.onLoop(() -> backEnd.feed.subscribe(
-                EnumSet.of(PageFeed.Kind.PLUGGED, PageFeed.Kind.UNPLUGGED), 1 << 12));
+        return backEnd.onLoop(
+                () -> backEnd.feed.subscribe(EnumSet.of(PageFeed.Kind.PLUGGED, PageFeed.Kind.UNPLUGGED), 1 << 12));
     }
 
     private static void drain(PageSubscription subscription, BitSet unplugged) {
