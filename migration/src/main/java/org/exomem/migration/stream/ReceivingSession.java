@@ -118,6 +118,7 @@ final class ReceivingSession {
         }
         if (old != null) {
             fail(old, new IOException("the source came back on another connection"));
+            old.main.close();
             long end = System.nanoTime() + options.patience().toNanos();
             while (old.threads > 0) {
                 waitUntil(end, "connections of before the cut don't end");
@@ -273,7 +274,10 @@ final class ReceivingSession {
      * come back.
      */
     synchronized void fail(ReceivingLink mine, IOException why) {
-        if (mine.failure != null) {
+        if (mine.failure != null || phase == Phase.RUNNING && !(why instanceof DestinationFault)) {
+            // Once the source has let go, nothing but our failure to start gives the guest back: telling the source to
+            // go on
+            // while it starts here would make two guests of one.
             return;
         }
         mine.failure = why;
