@@ -10,44 +10,65 @@ import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * A keyed hash of a page: 128 bits. Thread-safe.
+ * A keyed hash of a page: 128 bits, as two sums of 64 bits. For one thread; {@link #forAnotherThread} gives the same
+ * function to another.
  *
- * <p>The page is taken as words m<sub>0</sub>, m<sub>1</sub> … of 64 bits, the key as as many words k<sub>0</sub>,
- * k<sub>1</sub> …, and the fingerprint is the sum, modulo 2^128, of the products of 64 by 64 bits
+ * <p>The page is words of 64 bits, each a pair (l, h) of halves; so is the key, with one word more. With the halves of key
+ * word i being p[i] and q[i], the sums are, modulo 2^64 and with the sums in brackets modulo 2^32,
  *
- * <pre>(m[0] + k[0]) * (m[1] + k[1])  +  (m[2] + k[2]) * (m[3] + k[3])  +  …</pre>
+ * <pre>
+ * S = (l[0] + p[0]) * (h[0] + q[0])  +  (l[1] + p[1]) * (h[1] + q[1])  +  …
+ * T = (l[0] + p[1]) * (h[0] + q[1])  +  (l[1] + p[2]) * (h[1] + q[2])  +  …
+ * </pre>
  *
- * with the sums in brackets modulo 2^64. This is the function NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway:
- * "UMAC: Fast and Secure Message Authentication", section 4).
+ * This is NH of UMAC in its Toeplitz form with two passes (Black, Halevi, Krawczyk, Krovetz, Rogaway: "UMAC: Fast and
+ * Secure Message Authentication", section 4): loops of products of 32 by 32 bits, which the compiler turns into vectors.
  *
- * <p><b>Why a collision is as rare as 2^-64.</b> Let two different pages differ in word m[0], say (otherwise swap names: the
- * formula is symmetric in the words of a pair, and in the pairs). Fix all words of the key but k[1]. The fingerprints are
- * equal if and only if {@code a * (m[1] + k[1]) - b * (m'[1] + k[1]) = c} modulo 2^128, where a = m[0] + k[0] and
- * b = m'[0] + k[0] are different numbers below 2^64, and c does not depend on k[1]. Suppose two values x and y of k[1]
- * fulfil this and neither sum wraps between them: then (a - b)(x - y) = 0 modulo 2^128, but a - b and x - y are both less
- * than 2^64 in size and not 0, so their product is not 0 either. That the sums wrap at 2^64 does not help: it is the case
- * that the paper's theorem 4.2 treats, with the same result, one value of k[1] of the 2^64. So whoever chooses both pages
- * without knowing the key has a chance of at most 2^-64. A guest learns nothing of the key: fingerprints never leave
- * memory of this process, and the destination gets a key of its own if it gets one.
+ * <p><b>Why a collision is at most as likely as 2^-64</b> for whoever chooses two different pages without knowing the key.
  *
- * <p>The pages have one size, so there is nothing to pad. The key is as long as a page, made from 32 random bytes by AES in
- * counter mode.
+ * <p>One product: let a and a' be different numbers below 2^32, d and c any numbers, b run through the numbers below 2^32, and
+ * b' be b + d modulo 2^32. Then a * b - a' * b' = c modulo 2^64 for at most one b. For if two fulfil it, b and b + e with e
+ * above 0, then their b' have either the same distance e, and (a - a') * e is 0 modulo 2^64, which it is not, being less than
+ * 2^64 in size and not 0; or one has wrapped, and (a' - a) * e is a' * 2^32 modulo 2^64. If a' is larger than a, the left side
+ * is positive and less than a' * 2^32, because e is below 2^32; if it is smaller, the left side is negative and larger than
+ * a' * 2^32 - 2^64, because a - a' is less than 2^32 - a'. Neither can be.
+ *
+ * <p>The sums: let i be the last word in which the pages differ, in its lower half, say (the formula is the same for the
+ * upper one). Behind i all products are equal and drop out of the difference of the two pages' sums. What is left of S has
+ * key words up to i, and of T up to i + 1. Whatever the key words before i, and p[i], are: the difference of S is 0 for at most one
+ * of the 2^32 values of q[i], by the above, because l[i] + p[i] is different in the two pages. Whatever then the key words up to i,
+ * and p[i + 1], are: the difference of T is 0 for at most one value of q[i + 1]. So both are 0 in one case of 2^64.
+ *
+ * <p>A guest learns nothing of the key: neither it nor fingerprints leave the memory of this process. All pages have one size,
+ * so there is nothing to pad. The key is made from 32 random bytes by AES in counter mode.
  */
 public final class Fingerprint {
     /** Bytes of the seed of a key. */
     public static final int SEED_BYTES = 32;
 
-    private final int pageSize;
+    private static final long HALF = 0xffffffffL;
+
+    private final int words;
     private final long[] key;
+    private final long[] page;
 
     /**
      * @param seed {@link #SEED_BYTES} bytes that nobody can guess
      * @param pageSize bytes in a page, a multiple of 8
      */
     public Fingerprint(byte[] seed, int pageSize) {
-        this.pageSize = pageSize;
-        // An even number of words: a page of one word is taken as one with a word of zeros behind it.
-        this.key = expand(seed, (pageSize / Long.BYTES + 1) & -2);
+        this(expand(seed, pageSize / Long.BYTES + 1));
+    }
+
+    private Fingerprint(long[] key) {
+        this.words = key.length - 1;
+        this.key = key;
+        this.page = new long[words];
+    }
+
+    /** The same function, to be used by another thread. */
+    public Fingerprint forAnotherThread() {
+        return new Fingerprint(key);
     }
 
     /** A new seed. */
@@ -70,57 +91,35 @@ public final class Fingerprint {
         }
     }
 
-    /** Bytes in a page. */
-    public int pageSize() {
-        return pageSize;
-    }
-
     /**
-     * Computes the fingerprint of a page. The memory must not change meanwhile.
+     * Computes the fingerprint of a page.
      *
-     * @param memory native memory, or an array of longs
+     * @param memory where the page is; must not change meanwhile
      * @param offset of the page in it, bytes
-     * @param into takes two words, the lower half first
+     * @param into takes the two sums
      */
     public void of(MemorySegment memory, long offset, long[] into) {
-        // Two sums, so that one product need not wait for the carry of the other.
-        long low = 0;
-        long high = 0;
-        long low2 = 0;
-        long high2 = 0;
-        long[] k = key;
-        int words = pageSize / Long.BYTES;
-        int i = 0;
-        for (; i <= words - 4; i += 4) {
-            long at = offset + (long) i * Long.BYTES;
-            long a = memory.get(JAVA_LONG_UNALIGNED, at) + k[i];
-            long b = memory.get(JAVA_LONG_UNALIGNED, at + 8) + k[i + 1];
-            long c = memory.get(JAVA_LONG_UNALIGNED, at + 16) + k[i + 2];
-            long d = memory.get(JAVA_LONG_UNALIGNED, at + 24) + k[i + 3];
-            long ab = a * b;
-            long cd = c * d;
-            low += ab;
-            low2 += cd;
-            high += Math.unsignedMultiplyHigh(a, b) + (Long.compareUnsigned(low, ab) < 0 ? 1 : 0);
-            high2 += Math.unsignedMultiplyHigh(c, d) + (Long.compareUnsigned(low2, cd) < 0 ? 1 : 0);
+        // Into an array first: only over arrays are the loops turned into vectors, which pays for the copy many times
+        // over.
+        MemorySegment.copy(memory, JAVA_LONG_UNALIGNED, offset, page, 0, words);
+        into[0] = sum(page, key, 0);
+        into[1] = sum(page, key, 1);
+    }
+
+    /** One sum in one loop: two in one are not turned into vectors. */
+    private static long sum(long[] page, long[] key, int shift) {
+        long sum = 0;
+        for (int i = 0; i < page.length; i++) {
+            long m = page[i];
+            long k = key[i + shift];
+            sum += (m + k & HALF) * ((m >>> 32) + (k >>> 32) & HALF);
         }
-        for (; i < words; i += 2) {
-            long at = offset + (long) i * Long.BYTES;
-            long a = memory.get(JAVA_LONG_UNALIGNED, at) + k[i];
-            long b = (i + 1 < words ? memory.get(JAVA_LONG_UNALIGNED, at + 8) : 0) + k[i + 1];
-            long ab = a * b;
-            low += ab;
-            high += Math.unsignedMultiplyHigh(a, b) + (Long.compareUnsigned(low, ab) < 0 ? 1 : 0);
-        }
-        low += low2;
-        high += high2 + (Long.compareUnsigned(low, low2) < 0 ? 1 : 0);
-        into[0] = low;
-        into[1] = high;
+        return sum;
     }
 
     /** True if a page holds zeros only. */
     public boolean isZero(MemorySegment memory, long offset) {
-        for (long at = offset, end = offset + pageSize; at < end; at += Long.BYTES) {
+        for (long at = offset, end = offset + (long) words * Long.BYTES; at < end; at += Long.BYTES) {
             if (memory.get(JAVA_LONG_UNALIGNED, at) != 0) {
                 return false;
             }

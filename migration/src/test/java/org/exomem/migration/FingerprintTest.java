@@ -7,7 +7,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
 import java.security.GeneralSecurityException;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import javax.crypto.Cipher;
@@ -18,36 +20,42 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FingerprintTest {
+    private static final BigInteger TWO_32 = BigInteger.ONE.shiftLeft(32);
     private static final BigInteger TWO_64 = BigInteger.ONE.shiftLeft(64);
 
     private static BigInteger unsigned(long value) {
         return new BigInteger(Long.toUnsignedString(value));
     }
 
-    private static BigInteger of(Fingerprint fingerprint, MemorySegment memory, long offset) {
+    private static List<BigInteger> of(Fingerprint fingerprint, MemorySegment memory, long offset) {
         long[] words = new long[2];
         fingerprint.of(memory, offset, words);
-        return unsigned(words[1]).shiftLeft(64).add(unsigned(words[0]));
+        return List.of(unsigned(words[0]), unsigned(words[1]));
     }
 
     /** The formula as it is written, in numbers that don't wrap. */
-    private static BigInteger byTheFormula(byte[] seed, MemorySegment page) throws GeneralSecurityException {
+    private static List<BigInteger> byTheFormula(byte[] seed, MemorySegment page) throws GeneralSecurityException {
         Cipher cipher = Cipher.getInstance("AES/CTR/NoPadding");
         cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(seed, "AES"), new IvParameterSpec(new byte[16]));
         MemorySegment key = MemorySegment.ofArray(cipher.doFinal(new byte[(int) page.byteSize() + 8]));
-        BigInteger sum = BigInteger.ZERO;
-        for (long at = 0; at < page.byteSize(); at += 16) {
-            BigInteger a = unsigned(page.get(JAVA_LONG_UNALIGNED, at) + key.get(JAVA_LONG_UNALIGNED, at));
-            long second = at + 8 < page.byteSize() ? page.get(JAVA_LONG_UNALIGNED, at + 8) : 0;
-            BigInteger b = unsigned(second + key.get(JAVA_LONG_UNALIGNED, at + 8));
-            sum = sum.add(a.multiply(b));
+        List<BigInteger> sums = new ArrayList<>();
+        for (int shift = 0; shift < 2; shift++) {
+            BigInteger sum = BigInteger.ZERO;
+            for (long at = 0; at < page.byteSize(); at += 8) {
+                BigInteger m = unsigned(page.get(JAVA_LONG_UNALIGNED, at));
+                BigInteger k = unsigned(key.get(JAVA_LONG_UNALIGNED, at + 8L * shift));
+                BigInteger low = m.add(k).mod(TWO_32);
+                BigInteger high = m.shiftRight(32).add(k.shiftRight(32)).mod(TWO_32);
+                sum = sum.add(low.multiply(high));
+            }
+            sums.add(sum.mod(TWO_64));
         }
-        return sum.mod(TWO_64.multiply(TWO_64));
+        return sums;
     }
 
     @ParameterizedTest
     @ValueSource(ints = {8, 16, 24, 40, 64, 4096})
-    void itIsTheSumOfTheProducts(int pageSize) throws GeneralSecurityException {
+    void itIsTheSumsOfTheProducts(int pageSize) throws GeneralSecurityException {
         Random random = new Random(pageSize);
         for (int i = 0; i < 50; i++) {
             byte[] seed = Fingerprint.newSeed();
@@ -64,7 +72,7 @@ class FingerprintTest {
         Fingerprint fingerprint = new Fingerprint(Fingerprint.newSeed(), 4096);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment page = arena.allocate(4096, 8);
-            Set<BigInteger> seen = new HashSet<>();
+            Set<List<BigInteger>> seen = new HashSet<>();
             seen.add(of(fingerprint, page, 0));
             for (int bit = 0; bit < 4096 * 8; bit++) {
                 long at = bit / 64 * 8L;

@@ -84,24 +84,6 @@ public final class AddressMap {
         }
     }
 
-    /**
-     * Adds the pages of the image for which bits are set.
-     *
-     * @param word number of 64 pages of guest addresses, counted from address 0 on
-     * @param bits the first of these pages in bit 0
-     */
-    public void addWord(long word, long bits, PageBits into) {
-        long from = word * PageBits.WORD;
-        for (Range range : ranges) {
-            long first = Math.max(from, range.guestAddress() / MemoryImage.PAGE);
-            long end = Math.min(from + PageBits.WORD, (range.guestAddress() + range.length()) / MemoryImage.PAGE);
-            if (first < end) {
-                long within = bits >>> first - from & -1L >>> PageBits.WORD - (end - first);
-                into.or(range.firstPage() + first - range.guestAddress() / MemoryImage.PAGE, within);
-            }
-        }
-    }
-
     private static long clamped(long unsigned) {
         return unsigned < 0 ? Long.MAX_VALUE : unsigned;
     }

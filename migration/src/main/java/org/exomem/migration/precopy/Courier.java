@@ -41,12 +41,12 @@ final class Courier {
             LongFunction<MemorySegment> allocator) {
         this.memory = memory;
         this.table = table;
-        this.fingerprint = fingerprint;
+        this.fingerprint = fingerprint.forAnotherThread();
         this.tally = tally;
         this.sink = sink;
         this.pageSize = memory.pageSize();
         this.buffer = allocator.apply((long) PageBits.WORD * pageSize);
-        fingerprint.of(buffer, 0, ofZeros);
+        this.fingerprint.of(buffer, 0, ofZeros);
     }
 
     /** Brings the destination's pages to what they are here. */

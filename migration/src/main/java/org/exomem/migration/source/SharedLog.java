@@ -4,6 +4,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import java.util.Comparator;
+import java.util.List;
 import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.MemoryImage;
@@ -17,7 +19,11 @@ public final class SharedLog implements DirtySource {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
     private final MemorySegment log;
-    private final AddressMap map;
+    /** Of each range of addresses, in ascending order: its first page and the one behind its last, and its first of the image. */
+    private final long[] starts;
+
+    private final long[] ends;
+    private final long[] images;
     private final PageBits unseen;
 
     /**
@@ -28,7 +34,16 @@ public final class SharedLog implements DirtySource {
      */
     public SharedLog(MemorySegment log, AddressMap map, long pages) {
         this.log = log;
-        this.map = map;
+        List<AddressMap.Range> ranges = map.ranges().stream()
+                .sorted(Comparator.comparingLong(AddressMap.Range::guestAddress))
+                .toList();
+        this.starts = ranges.stream()
+                .mapToLong(range -> range.guestAddress() / MemoryImage.PAGE)
+                .toArray();
+        this.ends = ranges.stream()
+                .mapToLong(range -> (range.guestAddress() + range.length()) / MemoryImage.PAGE)
+                .toArray();
+        this.images = ranges.stream().mapToLong(AddressMap.Range::firstPage).toArray();
         this.unseen = new PageBits(pages);
         unseen.addAll();
         map.forEachRun(0, log.byteSize() * Byte.SIZE * MemoryImage.PAGE, unseen::remove);
@@ -39,6 +54,7 @@ public final class SharedLog implements DirtySource {
     public void sync(PageBits into) {
         into.or(unseen);
         long words = log.byteSize() / Long.BYTES;
+        int range = 0;
         for (long i = 0; i < words; i++) {
             // A word that has become 0 just now costs nothing; a bit that is set just after this is for the next call.
             if ((long) WORD.getOpaque(log, i * Long.BYTES) == 0) {
@@ -46,7 +62,19 @@ public final class SharedLog implements DirtySource {
             }
             // Acquire: whoever sees the bit sees the write that it tells of.
             long bits = (long) WORD.getAndSetAcquire(log, i * Long.BYTES, 0L);
-            map.addWord(i, bits, into);
+            while (range < ends.length && ends[range] <= i * PageBits.WORD) {
+                range++;
+            }
+            add(range, i * PageBits.WORD, bits, into);
+        }
+    }
+
+    /** Adds pages from {@code from} on, from the first range that does not end before them. */
+    private void add(int range, long from, long bits, PageBits into) {
+        for (int r = range; r < starts.length && starts[r] < from + PageBits.WORD; r++) {
+            long first = Math.max(from, starts[r]);
+            long end = Math.min(from + PageBits.WORD, ends[r]);
+            into.or(images[r] + first - starts[r], bits >>> first - from & -1L >>> PageBits.WORD - (end - first));
         }
     }
 }
