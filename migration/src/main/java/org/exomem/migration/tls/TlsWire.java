@@ -59,6 +59,10 @@ final class TlsWire implements Wire {
         } catch (SSLException e) {
             sendAlert();
             throw explained(e);
+        } catch (EOFException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new IOException("the connection broke during the TLS handshake: " + e.getMessage(), e);
         }
     }
 
