@@ -93,7 +93,15 @@ public final class PskSecurity implements StreamSecurity {
             return handshake.shake();
         } catch (IOException e) {
             Quietly.close(socket);
-            throw explained(e);
+            IOException why = explained(e);
+            boolean broke =
+                    why == e && !(e instanceof ClosedChannelException) && !(e instanceof InterruptedIOException);
+            throw broke
+                    ? new IOException(
+                            "the other end broke the connection during the TLS handshake (" + e.getMessage()
+                                    + "): both ends need the same identity and pre-shared key",
+                            e)
+                    : why;
         }
     }
 
@@ -112,7 +120,10 @@ public final class PskSecurity implements StreamSecurity {
                                 + name(alert.getAlertDescription()) + "): both ends need the same identity and key",
                         alert);
             case EOFException end ->
-                new IOException("the other end ended the connection during the TLS handshake", end);
+                new IOException(
+                        "the other end ended the connection during the TLS handshake: both ends need the same identity and"
+                                + " pre-shared key",
+                        end);
             default -> e;
         };
     }
