@@ -7,6 +7,8 @@ import org.exomem.vhostuser.memory.PageSubscription;
 
 /** What the sources have in common that listen to a VM's devices. */
 abstract class FeedSource implements FreePageSource {
+    private static final PageFeed.Listener NOTHING = (kind, session, address, length) -> {};
+
     private final PageSubscription subscription;
     private final AddressMap map;
     // Made once: draining happens often, and mostly for nothing.
@@ -22,10 +24,11 @@ abstract class FeedSource implements FreePageSource {
     /** Takes all messages that wait; forgets everything if one was lost that matters. */
     final void drain() {
         subscription.drain(listener);
-        // After draining: what was lost was newer than what has just been taken.
-        long now = subscription.losses();
-        if (now != losses) {
+        // After taking: a message that was lost may be newer than any of these.
+        for (long now = subscription.losses(); now != losses; now = subscription.losses()) {
             losses = now;
+            // It may be newer, too, than what waits by now: a page's way into the balloon, when its way out was lost.
+            subscription.drain(NOTHING);
             forget();
         }
     }

@@ -14,7 +14,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicIntegerArray;
-import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.PageSink;
@@ -110,8 +110,9 @@ class RealThreadsTest {
         private final boolean[] inBalloon = new boolean[PAGES];
         private volatile int shownId;
         private int id;
-        private volatile boolean pauseWanted;
-        private volatile boolean stands;
+        /** Whoever holds it keeps the guest from doing anything. */
+        private final ReentrantLock running = new ReentrantLock(true);
+
         private volatile boolean ended;
         private long value;
 
@@ -129,40 +130,39 @@ class RealThreadsTest {
         private void live() {
             Chance chance = new Chance(42);
             while (!ended) {
-                if (pauseWanted) {
-                    stands = true;
-                    LockSupport.parkNanos(10_000);
-                    continue;
+                running.lock();
+                try {
+                    act(chance);
+                } finally {
+                    running.unlock();
                 }
-                stands = false;
-                // Whoever wants a pause and has not seen this yet waits; whoever has seen the last one is seen here.
-                if (pauseWanted) {
-                    continue;
+            }
+        }
+
+        private void act(Chance chance) {
+            int page = chance.below(PAGES);
+            int use = uses.get(page);
+            switch (chance.below(8)) {
+                case 0, 1, 2 -> {
+                    if (use == USED) {
+                        write(page, chance.oneIn(8) ? 0 : ++value);
+                    }
                 }
-                int page = chance.below(PAGES);
-                int use = uses.get(page);
-                switch (chance.below(8)) {
-                    case 0, 1, 2 -> {
-                        if (use == USED) {
-                            write(page, chance.oneIn(8) ? 0 : ++value);
-                        }
+                case 3, 4 -> hint(page);
+                case 5 -> {
+                    if (use == USED) {
+                        matters[page] = false;
+                        uses.set(page, ON_ITS_WAY);
+                        loop.execute(() -> putIn(page));
                     }
-                    case 3, 4 -> hint(page);
-                    case 5 -> {
-                        if (use == USED) {
-                            matters[page] = false;
-                            uses.set(page, ON_ITS_WAY);
-                            loop.execute(() -> putIn(page));
-                        }
-                    }
-                    case 6 -> {
-                        if (use == IN_BALLOON) {
-                            uses.set(page, ON_ITS_WAY);
-                            loop.execute(() -> takeOut(page));
-                        }
-                    }
-                    default -> Thread.onSpinWait();
                 }
+                case 6 -> {
+                    if (use == IN_BALLOON) {
+                        uses.set(page, ON_ITS_WAY);
+                        loop.execute(() -> takeOut(page));
+                    }
+                }
+                default -> Thread.onSpinWait();
             }
         }
 
@@ -226,15 +226,12 @@ class RealThreadsTest {
 
         @Override
         public void pause() {
-            pauseWanted = true;
-            while (!stands) {
-                Thread.onSpinWait();
-            }
+            running.lock();
         }
 
         @Override
         public void resume() {
-            pauseWanted = false;
+            running.unlock();
         }
 
         @Override

@@ -12,7 +12,7 @@ import org.exomem.vhostuser.memory.PageFeed.Listener;
  *
  * <p>A full queue drops. A lost hint costs savings only. Losing anything else could make the listener believe that a
  * page is still unused when it isn't, so {@link #losses} counts those: a listener that sees the count change must forget
- * all that it knew of this feed.
+ * all that it knew of this feed, and let go unread what waits by then: it may be older than what was lost.
  */
 public final class PageSubscription implements AutoCloseable {
     private static final int WORDS = 3;
