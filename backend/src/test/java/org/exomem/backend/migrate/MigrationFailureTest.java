@@ -3,6 +3,7 @@ package org.exomem.backend.migrate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -332,5 +333,32 @@ class MigrationFailureTest {
             assertEnded(hosts.source, Status.FAILED, "can't speak QMP to the VMM on " + folder.resolve("nobody.qmp"));
             assertUnharmed(hosts);
         }
+    }
+
+    @Test
+    void destinationWithoutEnoughMemoryLeavesTheGuestWhereItIs() throws Exception {
+        Path small = Files.createDirectory(folder.resolve("small"));
+        assumeTrue(isDone("mount", "-t", "tmpfs", "-o", "size=16m", "none", small.toString()), "needs root");
+        try (TwoHosts hosts =
+                hosts(options -> EmbeddedOptions.of(small.resolve("b.ram"), options.size(), options.qmp()))) {
+            hosts.begin(hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "the destination gave up: the destination can't ");
+            assertEnded(hosts.destination, Status.FAILED, "No space left on device");
+            assertUnharmed(hosts);
+            assertThat(isDone("mount", "-o", "remount,size=256m", small.toString()))
+                    .isTrue();
+            assertSecondSucceeds(hosts);
+        } finally {
+            assertThat(isDone("umount", "-l", small.toString())).isTrue();
+        }
+    }
+
+    private static boolean isDone(String... command) throws Exception {
+        return new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                        .start()
+                        .waitFor()
+                == 0;
     }
 }
