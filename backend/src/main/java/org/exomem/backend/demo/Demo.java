@@ -20,7 +20,8 @@ import org.exomem.backend.control.QmpException;
 /**
  * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
  * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
- * around it, is the third.
+ * around it, is the third. At the end another guest, with an embedded VMM, migrates to a second process that serves, and
+ * back.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
@@ -63,6 +64,9 @@ public final class Demo {
                 Demo demo = new Demo(out, guest, control);
                 demo.say("serve", server.describe());
                 demo.life();
+                if (!inThisProcess) {
+                    demo.migration(folder);
+                }
             }
             out.println(String.format(
                     Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
@@ -176,6 +180,29 @@ public final class Demo {
         return guest.answer("resize");
     }
 
+    /** Another guest, which has a VMM, moves to another host and back: all else is in use no more. */
+    private void migration(Path folder) throws IOException {
+        try (DemoMigration migration = DemoMigration.start(folder, control)) {
+            migration.fill();
+            say("two hosts", migration.describe());
+            DemoMigration.Moved without = migration.there();
+            say("migrate", "without hints: " + without.text());
+            DemoMigration.Moved with = migration.back();
+            say("migrate", "back, with hints: " + with.text());
+            check(
+                    with.bytes() * 4 < without.bytes(),
+                    "the guest's hints saved too little: " + ByteSize.format(with.bytes()) + " of "
+                            + ByteSize.format(without.bytes()));
+            say(
+                    "",
+                    String.format(
+                            Locale.ROOT,
+                            "%.1f times fewer bytes, %.1f times the speed; its memory is verified",
+                            (double) without.bytes() / with.bytes(),
+                            (double) without.millis() / Math.max(1, with.millis())));
+        }
+    }
+
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {
         return control.execute(command, arguments);
     }
@@ -204,7 +231,7 @@ public final class Demo {
         out.flush();
     }
 
-    private static void delete(Path folder) throws IOException {
+    static void delete(Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(folder)) {
             files.sorted(Comparator.reverseOrder()).forEach(file -> {
                 try {

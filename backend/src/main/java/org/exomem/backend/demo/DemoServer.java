@@ -3,6 +3,7 @@ package org.exomem.backend.demo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -24,12 +25,16 @@ sealed interface DemoServer extends AutoCloseable {
     String LOG = "log";
 
     private static String balloon(Path socket) {
-        return "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,");
+        return "vm=" + VM + ",socket=" + word(socket);
+    }
+
+    /** A path as a word of an option. */
+    static String word(Path path) {
+        return path.toString().replace(",", ",,");
     }
 
     private static String memory(Path socket) {
-        return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket="
-                + socket.toString().replace(",", ",,");
+        return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket=" + word(socket);
     }
 
     /** What the process that serves wrote, as the end of a message; empty if it wrote nothing. */
@@ -64,19 +69,27 @@ sealed interface DemoServer extends AutoCloseable {
             this.startMillis = startMillis;
         }
 
-        /** Starts the process; returns when its control socket answers. */
+        /** Starts the process that serves the demo's guest; returns when its control socket answers. */
         static Child start(Path socket, Path memorySocket, Path control, Path folder) throws IOException {
+            return start(
+                    control,
+                    folder,
+                    "--balloon",
+                    balloon(socket),
+                    "--mem",
+                    memory(memorySocket),
+                    "--balloon",
+                    DemoMigration.balloon(folder, DemoMigration.HERE));
+        }
+
+        /** Starts a process that serves those devices; returns when its control socket answers. */
+        static Child start(Path control, Path folder, String... devices) throws IOException {
             long begin = System.nanoTime();
-            Process process = ChildJvm.of(
-                            Exomem.class,
-                            "serve",
-                            "--control",
-                            control.toString(),
-                            "--balloon",
-                            balloon(socket),
-                            "--mem",
-                            memory(memorySocket))
-                    .redirectError(folder.resolve(LOG).toFile())
+            List<String> words = new ArrayList<>(List.of("serve", "--control", control.toString()));
+            words.addAll(List.of(devices));
+            Process process = ChildJvm.of(Exomem.class, words.toArray(String[]::new))
+                    .redirectError(
+                            ProcessBuilder.Redirect.appendTo(folder.resolve(LOG).toFile()))
                     .start();
             try {
                 while (!answers(control)) {
