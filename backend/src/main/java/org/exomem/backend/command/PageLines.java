@@ -35,7 +35,9 @@ final class PageLines {
         if (data.has("lost")) {
             print(
                     timestamp,
-                    Json.object().put("kind", "lost").put("messages", data.path("lost").asLong()));
+                    Json.object()
+                            .put("kind", "lost")
+                            .put("messages", data.path("lost").asLong()));
         }
         out.flush();
     }
@@ -49,7 +51,8 @@ final class PageLines {
             return;
         }
         Instant when = Instant.ofEpochSecond(
-                timestamp.path("seconds").asLong(), timestamp.path("microseconds").asLong() * 1000);
+                timestamp.path("seconds").asLong(),
+                timestamp.path("microseconds").asLong() * 1000);
         out.println(TIME.format(when) + "  " + text(run));
     }
 

@@ -108,9 +108,7 @@ final class PageFollower {
             data.put("lost", lost);
         }
         Instant now = Instant.now();
-        event.putObject("timestamp")
-                .put("seconds", now.getEpochSecond())
-                .put("microseconds", now.getNano() / 1000);
+        event.putObject("timestamp").put("seconds", now.getEpochSecond()).put("microseconds", now.getNano() / 1000);
         return event;
     }
 

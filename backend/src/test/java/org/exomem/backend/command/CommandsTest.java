@@ -192,7 +192,8 @@ class CommandsTest {
         StringWriter json = new StringWriter();
         CompletableFuture<Integer> first = follow(people, "hints", "a", "--follow", "start", "--control", control);
         CompletableFuture<Integer> second = follow(json, "hints", "a", "--follow", "--json", "--control", control);
-        await().until(() -> people.toString().contains("inflated") && json.toString().contains("inflated"));
+        await().until(() ->
+                people.toString().contains("inflated") && json.toString().contains("inflated"));
         int session = driver.beginHinting();
         driver.hint(16 * MIB, 8 * MIB, 8 * MIB);
         await().until(() -> people.toString().contains("hinted")
@@ -209,7 +210,9 @@ class CommandsTest {
             assertThat(Json.parse(line).path("timestamp").path("seconds").asLong())
                     .isPositive();
         }
-        assertThat(json.toString()).contains("\"kind\":\"hinted\"").contains("\"address\":16777216,\"length\":8388608}");
+        assertThat(json.toString())
+                .contains("\"kind\":\"hinted\"")
+                .contains("\"address\":16777216,\"length\":8388608}");
     }
 
     private static CompletableFuture<Integer> follow(StringWriter out, String... words) {
