@@ -9,15 +9,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
-import org.exomem.balloon.BalloonListener;
+import org.exomem.backend.Deaf;
 import org.exomem.balloon.BalloonOptions;
-import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
-import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.Endpoint;
-import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.PageFeed;
@@ -119,7 +116,7 @@ final class DevicesProcess implements AutoCloseable {
     }
 
     /** The devices of one VM. */
-    private static final class Devices implements EndpointListener, MemListener, BalloonListener {
+    private static final class Devices extends Deaf {
         private static final BalloonOptions OPTIONS = new BalloonOptions(true, false, false, false, false, false, true);
 
         private final int vm;
@@ -162,29 +159,5 @@ final class DevicesProcess implements AutoCloseable {
         public void fault(FaultKind kind, String message) {
             complain(kind + " " + message);
         }
-
-        @Override
-        public void refused(String reason) {}
-
-        @Override
-        public void connected() {}
-
-        @Override
-        public void disconnected(String reason) {}
-
-        @Override
-        public void pluggedSizeChanged(long pluggedSize) {}
-
-        @Override
-        public void actualChanged(long actual) {}
-
-        @Override
-        public void guestMemoryChanged(long bytes) {}
-
-        @Override
-        public void statisticsUpdated() {}
-
-        @Override
-        public void hintingChanged(HintingState hintingState) {}
     }
 }

@@ -11,10 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
+import org.exomem.backend.Deaf;
 import org.exomem.backend.SmallDisk;
-import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
-import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.frontend.Features;
@@ -25,9 +24,7 @@ import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.vhostuser.backend.Endpoint;
-import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -104,11 +101,11 @@ class FullDiskTest {
     }
 
     private static VirtioBalloon balloon(KeptBalloon kept, EventLoop loop) {
-        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Unheard(), new PageFeed(), loop);
+        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Deaf(), new PageFeed(), loop);
     }
 
     private static Endpoint listen(Path socket, VirtioBalloon balloon, EventLoop loop) throws IOException {
-        return loop.submit(() -> Endpoint.listen(socket, balloon, loop, new Unheard()))
+        return loop.submit(() -> Endpoint.listen(socket, balloon, loop, new Deaf()))
                 .join();
     }
 
@@ -118,28 +115,5 @@ class FullDiskTest {
                 ram,
                 BalloonFeatures.LINUX | Features.PROTOCOL_FEATURES | Features.VERSION_1,
                 Features.Protocol.REPLY_ACK | Features.Protocol.CONFIG));
-    }
-
-    private static final class Unheard implements BalloonListener, EndpointListener {
-        @Override
-        public void actualChanged(long actual) {}
-
-        @Override
-        public void guestMemoryChanged(long bytes) {}
-
-        @Override
-        public void statisticsUpdated() {}
-
-        @Override
-        public void hintingChanged(HintingState hintingState) {}
-
-        @Override
-        public void connected() {}
-
-        @Override
-        public void disconnected(String reason) {}
-
-        @Override
-        public void fault(FaultKind kind, String message) {}
     }
 }

@@ -6,12 +6,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
-import org.exomem.balloon.BalloonListener;
+import org.exomem.backend.Deaf;
 import org.exomem.balloon.BalloonOptions;
-import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.mem.MemListener;
 import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.PageFeed;
@@ -51,7 +49,7 @@ class FuzzStateFilesTest {
     void noMemoryDevicesFileIsTakenForSomethingElseThanItIs() throws Exception {
         fuzz("vm0.dimm.mem.state", reader -> {
             try (MemoryStateFile file = state.memory("vm0", "dimm", DevicesProcess.PLAN)) {
-                reader.read(new VirtioMem(file.kept(), false, 0, new Unheard()).state());
+                reader.read(new VirtioMem(file.kept(), false, 0, new Deaf()).state());
             }
         });
     }
@@ -61,8 +59,8 @@ class FuzzStateFilesTest {
         try (EventLoop loop = new EventLoop("balloon")) {
             fuzz("vm0.balloon.state", reader -> {
                 try (BalloonStateFile file = state.balloon("vm0", what -> {})) {
-                    VirtioBalloon balloon = new VirtioBalloon(
-                            BalloonOptions.defaults(), file.kept(), new Unheard(), new PageFeed(), loop);
+                    VirtioBalloon balloon =
+                            new VirtioBalloon(BalloonOptions.defaults(), file.kept(), new Deaf(), new PageFeed(), loop);
                     reader.read(balloon.state());
                 }
             });
@@ -84,25 +82,5 @@ class FuzzStateFilesTest {
         } catch (IOException | RuntimeException | AssertionError e) {
             throw new AssertionError("-Dexomem.seed=" + seed + ": " + e.getMessage(), e);
         }
-    }
-
-    private static final class Unheard implements MemListener, BalloonListener {
-        @Override
-        public void pluggedSizeChanged(long pluggedSize) {}
-
-        @Override
-        public void refused(String reason) {}
-
-        @Override
-        public void actualChanged(long actual) {}
-
-        @Override
-        public void guestMemoryChanged(long bytes) {}
-
-        @Override
-        public void statisticsUpdated() {}
-
-        @Override
-        public void hintingChanged(HintingState hintingState) {}
     }
 }

@@ -6,16 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.exomem.balloon.BalloonListener;
+import org.exomem.backend.Deaf;
 import org.exomem.balloon.BalloonOptions;
-import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.embedded.EmbeddedGuest;
 import org.exomem.conformance.embedded.EmbeddedOptions;
 import org.exomem.vhostuser.backend.Endpoint;
-import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -73,23 +70,4 @@ class EmbeddedVmmOverQmpTest {
     }
 
     /** Is not interested. */
-    private static final class Deaf implements BalloonListener, EndpointListener {
-        @Override
-        public void actualChanged(long actual) {}
-
-        @Override
-        public void statisticsUpdated() {}
-
-        @Override
-        public void hintingChanged(HintingState state) {}
-
-        @Override
-        public void connected() {}
-
-        @Override
-        public void disconnected(String reason) {}
-
-        @Override
-        public void fault(FaultKind kind, String message) {}
-    }
 }

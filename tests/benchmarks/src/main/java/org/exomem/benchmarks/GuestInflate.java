@@ -6,8 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import org.awaitility.Awaitility;
 import org.exomem.vmm.GuestImage;
 import org.exomem.vmm.Qemu;
 import org.exomem.vmm.QemuCommand;
@@ -57,13 +55,6 @@ final class GuestInflate extends Benchmark {
 
     /** One guest's run, in ms; {@code cpu} is that of QEMU and the back-end while it inflated. */
     private record Run(double inflate, double deflate, long cpu) {}
-
-    /** What tells a balloon its size, and asks for it. */
-    private interface Balloon {
-        void resize(long bytes) throws IOException;
-
-        long actual() throws IOException;
-    }
 
     @Override
     List<Figure> measure() throws IOException {
@@ -127,14 +118,14 @@ final class GuestInflate extends Benchmark {
 
     private Run qemu(long before) throws IOException {
         try (Qemu qemu = Qemu.start(command().ownBalloon())) {
-            return run(qemu, List.of(qemu.pid()), before, new Balloon() {
+            return run(qemu, List.of(qemu.pid()), before, new Resizable() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     qemu.qmp().execute("balloon", Map.of("value", bytes));
                 }
 
                 @Override
-                public long actual() throws IOException {
+                public long size() throws IOException {
                     return qemu.qmp().execute("query-balloon").path("actual").asLong();
                 }
             });
@@ -145,14 +136,14 @@ final class GuestInflate extends Benchmark {
         try (ServeProcess exomem = ServeProcess.start(List.of(balloonOptions.isEmpty() ? "a" : "a," + balloonOptions));
                 QmpClient control = exomem.control();
                 Qemu qemu = Qemu.start(command().vhostUserBalloon(exomem.socket("a")))) {
-            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Balloon() {
+            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Resizable() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     control.execute("balloon", Map.of("vm", "a", "value", bytes));
                 }
 
                 @Override
-                public long actual() throws IOException {
+                public long size() throws IOException {
                     return control.execute("query-balloon", Map.of("vm", "a"))
                             .path("actual")
                             .asLong();
@@ -161,35 +152,16 @@ final class GuestInflate extends Benchmark {
         }
     }
 
-    private Run run(Qemu qemu, List<Long> processes, long before, Balloon balloon) throws IOException {
+    private Run run(Qemu qemu, List<Long> processes, long before, Resizable balloon) throws IOException {
         if (before > 0) {
             qemu.guest().run("memeat fill a " + before + " 1", LIMIT);
             qemu.guest().run("memeat free a", LIMIT);
         }
         long full = memory << 20;
-        long cpuBefore = cpuMillis(processes);
-        double inflated = millisTo(balloon, full - (inflate << 20));
-        long cpu = cpuMillis(processes) - cpuBefore;
-        double deflated = millisTo(balloon, full);
+        long cpuBefore = ProcessUsage.allCpuMillis(processes);
+        double inflated = balloon.millisTo(full - (inflate << 20), LOOK_AGAIN, LIMIT);
+        long cpu = ProcessUsage.allCpuMillis(processes) - cpuBefore;
+        double deflated = balloon.millisTo(full, LOOK_AGAIN, LIMIT);
         return new Run(inflated, deflated, cpu);
-    }
-
-    private static long cpuMillis(List<Long> processes) throws IOException {
-        long sum = 0;
-        for (long pid : processes) {
-            sum += ProcessUsage.of(pid).cpuMillis();
-        }
-        return sum;
-    }
-
-    private static double millisTo(Balloon balloon, long bytes) throws IOException {
-        long start = System.nanoTime();
-        balloon.resize(bytes);
-        Awaitility.await()
-                .pollDelay(LOOK_AGAIN)
-                .pollInterval(LOOK_AGAIN)
-                .atMost(LIMIT)
-                .until(() -> balloon.actual() == bytes);
-        return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
     }
 }

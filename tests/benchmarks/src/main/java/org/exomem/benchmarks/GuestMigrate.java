@@ -220,16 +220,16 @@ final class GuestMigrate extends Benchmark {
             source.qmp().execute("migrate-set-parameters", Map.of("max-bandwidth", NO_LIMIT));
             double inUse = inUse(source);
             List<Long> processes = List.of(source.pid(), destination.pid());
-            long cpu = cpuMillis(processes);
+            long cpu = ProcessUsage.allCpuMillis(processes);
             source.qmp().execute("migrate", Map.of("uri", uri));
             JsonNode done = awaitEnd(source.qmp(), Map.of());
-            long cpuAfter = cpuMillis(processes);
+            long cpuUsed = ProcessUsage.allCpuMillis(processes) - cpu;
             check(destination, checksum);
             return new Run(
                     done.path("total-time").asDouble(),
                     done.path("ram").path("transferred").asDouble(),
                     done.path("downtime").asDouble(),
-                    cpuAfter - cpu,
+                    cpuUsed,
                     inUse);
         }
     }
@@ -255,17 +255,17 @@ final class GuestMigrate extends Benchmark {
             wish.put("hinted-pages", way == Way.EXOMEM_SKIP ? "skip-unchanged" : "send");
             double inUse = inUse(source);
             List<Long> processes = List.of(source.pid(), destination.pid(), here.pid(), there.pid());
-            long cpu = cpuMillis(processes);
+            long cpu = ProcessUsage.allCpuMillis(processes);
             sender.execute("migrate", wish);
             JsonNode done = awaitEnd(sender, Map.of("vm", "a"));
-            long cpuAfter = cpuMillis(processes);
+            long cpuUsed = ProcessUsage.allCpuMillis(processes) - cpu;
             check(destination, checksum);
             say("    " + done.path("pages"));
             return new Run(
                     done.path("total-time").asDouble(),
                     done.path("pages").path("sent-bytes").asDouble(),
                     done.path("downtime").asDouble(),
-                    cpuAfter - cpu,
+                    cpuUsed,
                     inUse);
         }
     }
@@ -323,13 +323,5 @@ final class GuestMigrate extends Benchmark {
             throw new IOException("the guest did not move: " + last[0]);
         }
         return last[0];
-    }
-
-    private static long cpuMillis(List<Long> processes) throws IOException {
-        long sum = 0;
-        for (long pid : processes) {
-            sum += ProcessUsage.of(pid).cpuMillis();
-        }
-        return sum;
     }
 }

@@ -6,9 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.IntStream;
-import org.awaitility.Awaitility;
 import org.exomem.vmm.GuestImage;
 import org.exomem.vmm.Qemu;
 import org.exomem.vmm.QemuCommand;
@@ -64,13 +61,6 @@ final class GuestPlug extends Benchmark {
             return String.format(
                     Locale.ROOT, "plug %.0f ms (CPU %s), unplug %.0f ms (CPU %s)", plug, plugCpu, unplug, unplugCpu);
         }
-    }
-
-    /** What tells a memory device its size, and asks for it. */
-    private interface Memory {
-        void resize(long bytes) throws IOException;
-
-        long plugged() throws IOException;
     }
 
     @Override
@@ -137,7 +127,7 @@ final class GuestPlug extends Benchmark {
                         "-device",
                         "virtio-mem-pci,id=mem0,memdev=added,requested-size=0,block-size=" + (block << 20));
         try (Qemu qemu = Qemu.start(command)) {
-            return run(qemu, List.of(qemu.pid()), before, new Memory() {
+            return run(qemu, List.of(qemu.pid()), before, new Resizable() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     qemu.qmp()
@@ -153,7 +143,7 @@ final class GuestPlug extends Benchmark {
                 }
 
                 @Override
-                public long plugged() throws IOException {
+                public long size() throws IOException {
                     return qemu.qmp()
                             .execute("qom-get", Map.of("path", "/machine/peripheral/mem0", "property", "size"))
                             .asLong();
@@ -167,14 +157,14 @@ final class GuestPlug extends Benchmark {
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(device), false);
                 QmpClient control = exomem.control();
                 Qemu qemu = Qemu.start(command().vhostUserMemory(exomem.socket("a"), REGION))) {
-            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Memory() {
+            return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Resizable() {
                 @Override
                 public void resize(long bytes) throws IOException {
                     control.execute("mem-resize", Map.of("vm", "a", "size", bytes));
                 }
 
                 @Override
-                public long plugged() throws IOException {
+                public long size() throws IOException {
                     return control.execute("query-memory-devices")
                             .path(0)
                             .path("data")
@@ -185,44 +175,18 @@ final class GuestPlug extends Benchmark {
         }
     }
 
-    private Run run(Qemu qemu, List<Long> processes, long before, Memory memory) throws IOException {
-        List<Long> cpu = cpuMillis(processes);
-        double plug = millisTo(memory, size << 20, LOOK_WHEN_PLUGGING);
-        List<Long> plugCpu = since(cpu, processes);
+    private Run run(Qemu qemu, List<Long> processes, long before, Resizable memory) throws IOException {
+        List<Long> cpu = ProcessUsage.cpuMillis(processes);
+        double plug = memory.millisTo(size << 20, LOOK_WHEN_PLUGGING, LIMIT);
+        List<Long> plugCpu = ProcessUsage.cpuMillisSince(cpu, processes);
         // The guest has still to make memory of what it plugged last.
         qemu.guest().run("true");
         if (before > 0) {
             qemu.guest().run("memeat fill a " + before + " 1", LIMIT);
             qemu.guest().run("memeat free a", LIMIT);
         }
-        cpu = cpuMillis(processes);
-        double unplug = millisTo(memory, 0, LOOK_WHEN_UNPLUGGING);
-        return new Run(plug, plugCpu, unplug, since(cpu, processes));
-    }
-
-    private static List<Long> cpuMillis(List<Long> processes) throws IOException {
-        List<Long> cpu = new ArrayList<>();
-        for (long pid : processes) {
-            cpu.add(ProcessUsage.of(pid).cpuMillis());
-        }
-        return cpu;
-    }
-
-    private static List<Long> since(List<Long> before, List<Long> processes) throws IOException {
-        List<Long> now = cpuMillis(processes);
-        return IntStream.range(0, now.size())
-                .mapToObj(i -> now.get(i) - before.get(i))
-                .toList();
-    }
-
-    private static double millisTo(Memory memory, long bytes, Duration lookAgain) throws IOException {
-        long start = System.nanoTime();
-        memory.resize(bytes);
-        Awaitility.await()
-                .pollDelay(lookAgain)
-                .pollInterval(lookAgain)
-                .atMost(LIMIT)
-                .until(() -> memory.plugged() == bytes);
-        return (System.nanoTime() - start) / (double) TimeUnit.MILLISECONDS.toNanos(1);
+        cpu = ProcessUsage.cpuMillis(processes);
+        double unplug = memory.millisTo(0, LOOK_WHEN_UNPLUGGING, LIMIT);
+        return new Run(plug, plugCpu, unplug, ProcessUsage.cpuMillisSince(cpu, processes));
     }
 }
