@@ -1,6 +1,7 @@
 package org.exomem.benchmarks.micro;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -51,14 +52,17 @@ public class BlockMapBenchmark {
     public void setUp() throws CorruptBitsException {
         Arena opened = Arena.ofShared();
         arena = opened;
-        BitStore bits = place == Place.HEAP
-                ? BitStore.ofHeap(BLOCKS)
-                : BitStore.open(opened.allocate(BitStore.bytes(BLOCKS), Long.BYTES), BLOCKS);
-        BlockMap all = new BlockMap(bits, BLOCKS);
+        BlockMap all = new BlockMap(place == Place.HEAP ? BitStore.ofHeap(BLOCKS) : outsideOfTheHeap(opened), BLOCKS);
         all.set(0, BLOCKS, true);
         map = all;
         words = new long[(int) ((first + blocks + Long.SIZE - 1) / Long.SIZE)];
         Arrays.fill(words, -1L);
+    }
+
+    private static BitStore outsideOfTheHeap(Arena arena) throws CorruptBitsException {
+        MemorySegment memory = arena.allocate(BitStore.bytes(BLOCKS), Long.BYTES);
+        BitStore.format(memory);
+        return BitStore.open(memory, BLOCKS);
     }
 
     @Benchmark

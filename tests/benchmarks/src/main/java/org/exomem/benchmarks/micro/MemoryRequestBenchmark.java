@@ -2,6 +2,7 @@ package org.exomem.benchmarks.micro;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
@@ -65,9 +66,7 @@ public class MemoryRequestBenchmark {
         arena = opened;
         MemoryRegionPlan plan = new MemoryRegionPlan(
                 ReusedRequest.REGION, ReusedRequest.REGION_BYTES, ReusedRequest.BLOCK_BYTES, OptionalInt.empty());
-        KeptBlocks kept = place == Place.HEAP
-                ? KeptBlocks.ofHeap(plan)
-                : KeptBlocks.open(opened.allocate(KeptBlocks.bytes(plan), Long.BYTES), plan);
+        KeptBlocks kept = place == Place.HEAP ? KeptBlocks.ofHeap(plan) : outsideOfTheHeap(plan, opened);
         long features = FEATURES | (format == Format.PACKED ? Features.RING_PACKED : 0);
         ReusedRequest reused = new ReusedRequest(shared.ram(), features);
         request = reused;
@@ -78,6 +77,12 @@ public class MemoryRequestBenchmark {
         memory.featuresAcknowledged(features);
         memory.queueStarted(started);
         device = memory;
+    }
+
+    private static KeptBlocks outsideOfTheHeap(MemoryRegionPlan plan, Arena arena) throws CorruptBitsException {
+        MemorySegment memory = arena.allocate(KeptBlocks.bytes(plan), Long.BYTES);
+        KeptBlocks.format(memory);
+        return KeptBlocks.open(memory, plan);
     }
 
     @Benchmark
