@@ -215,6 +215,26 @@ public final class PageBits {
         }
     }
 
+    /**
+     * Adds pages from {@code first} on: bit {@code b} of word {@code from + i} is page {@code first + 64 * i + b}.
+     *
+     * @param count the number of words, all pages of which there are
+     */
+    public void or(long first, long[] added, int from, int count) {
+        check(first, (long) count * WORD);
+        int to = (int) (first / WORD);
+        if ((first & WORD - 1) == 0) {
+            for (int i = 0; i < count; i++) {
+                words[to + i] |= added[from + i];
+            }
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            words[to + i] |= added[from + i] << first;
+            words[to + i + 1] |= added[from + i] >>> -first;
+        }
+    }
+
     private int index(long page) {
         if (page < 0 || page >= pages) {
             throw new IndexOutOfBoundsException("page " + page + " of " + pages);

@@ -18,6 +18,9 @@ import org.exomem.migration.image.MemoryImage;
 public final class SharedLog implements DirtySource {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
+    /** Words that are fetched before any is added: few enough to stay in the nearest cache. */
+    private static final int FETCH = 512;
+
     private final MemorySegment log;
     /** Of each range of addresses, in ascending order: its first page and the one behind its last, and its first of the image. */
     private final long[] starts;
@@ -25,6 +28,7 @@ public final class SharedLog implements DirtySource {
     private final long[] ends;
     private final long[] images;
     private final PageBits unseen;
+    private final long[] fetched = new long[FETCH];
 
     /**
      * @param log a whole number of words of 8 bytes, aligned to them
@@ -49,24 +53,60 @@ public final class SharedLog implements DirtySource {
         map.forEachRun(0, log.byteSize() * Byte.SIZE * MemoryImage.PAGE, unseen::remove);
     }
 
-    /** Fetches and clears each word in one step, so that no write falls between. */
     @Override
     public void sync(PageBits into) {
         into.or(unseen);
         long words = log.byteSize() / Long.BYTES;
         int range = 0;
-        for (long i = 0; i < words; i++) {
-            // A word that has become 0 just now costs nothing; a bit that is set just after this is for the next call.
-            if ((long) WORD.getOpaque(log, i * Long.BYTES) == 0) {
-                continue;
+        for (long from = 0; from < words; from += fetched.length) {
+            int count = (int) Math.min(fetched.length, words - from);
+            if (fetch(from, count)) {
+                range = addFetched(from, count, range, into);
             }
-            // Acquire: whoever sees the bit sees the write that it tells of.
-            long bits = (long) WORD.getAndSetAcquire(log, i * Long.BYTES, 0L);
-            while (range < ends.length && ends[range] <= i * PageBits.WORD) {
-                range++;
-            }
-            add(range, i * PageBits.WORD, bits, into);
         }
+    }
+
+    /**
+     * Fetches and clears each word in one step, so that no write falls between. Adds nothing meanwhile: each such step waits
+     * for all that was stored before. False if all are 0.
+     */
+    private boolean fetch(long from, int count) {
+        long any = 0;
+        for (int i = 0; i < count; i++) {
+            long at = (from + i) * Long.BYTES;
+            // A word that has become 0 just now costs nothing; a bit that is set just after this is for the next call.
+            // Acquire: whoever sees the bit sees the write that it tells of.
+            long bits = (long) WORD.getOpaque(log, at) == 0 ? 0 : (long) WORD.getAndSetAcquire(log, at, 0L);
+            fetched[i] = bits;
+            any |= bits;
+        }
+        return any != 0;
+    }
+
+    /** Returns the first range that does not end before the words fetched, sought from {@code range} on. */
+    private int addFetched(long from, int count, int range, PageBits into) {
+        int r = range;
+        int i = 0;
+        while (i < count) {
+            long page = (from + i) * PageBits.WORD;
+            while (r < ends.length && ends[r] <= page) {
+                r++;
+            }
+            int whole = wholeWords(r, page, count - i);
+            if (whole > 0) {
+                into.or(images[r] + page - starts[r], fetched, i, whole);
+            } else {
+                add(r, page, fetched[i], into);
+            }
+            i += Math.max(whole, 1);
+        }
+        return r;
+    }
+
+    /** How many of {@code count} words of pages from {@code page} on are all in a range. */
+    private int wholeWords(int range, long page, int count) {
+        boolean begins = range < starts.length && starts[range] <= page;
+        return begins ? (int) Math.min(count, (ends[range] - page) / PageBits.WORD) : 0;
     }
 
     /** Adds pages from {@code from} on, from the first range that does not end before them. */

@@ -4,7 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
@@ -51,6 +53,41 @@ class SharedLogTest {
         SharedLog log = new SharedLog(MemorySegment.ofArray(new long[1]), map, 104);
         assertThat(sync(log, 104)).hasToString("0-1 66-103");
         assertThat(sync(log, 104)).hasToString("0-1 66-103");
+    }
+
+    @Test
+    void marksOfRangesAtAnyPageComeAtTheirPlaces() {
+        for (int seed = 0; seed < 200; seed++) {
+            Random random = new Random(seed);
+            List<Range> ranges = new ArrayList<>();
+            long address = 0;
+            long image = 0;
+            for (int i = 1 + random.nextInt(3); i > 0; i--) {
+                // Ends within words and at their ends, and more than is fetched at a time.
+                long step = random.nextBoolean() ? 1 : 64;
+                address += random.nextInt(200) * step;
+                long length = 1 + random.nextInt(700) * step;
+                ranges.add(new Range(address * PAGE, length * PAGE, image));
+                address += length;
+                image += length;
+            }
+            long[] words = new long[(int) (address / 64) + 1];
+            for (int i = 0; i < words.length; i++) {
+                words[i] = random.nextInt(3) == 0 ? 0 : random.nextLong();
+            }
+            PageBits expected = new PageBits(image);
+            for (Range range : ranges) {
+                for (long page = 0; page < range.length() / PAGE; page++) {
+                    long at = range.guestAddress() / PAGE + page;
+                    if ((words[(int) (at / 64)] >>> at & 1) != 0) {
+                        expected.add(range.firstPage() + page, 1);
+                    }
+                }
+            }
+            SharedLog log = new SharedLog(MemorySegment.ofArray(words), new AddressMap(ranges), image);
+            assertThat(sync(log, image)).describedAs("seed %d", seed).hasToString(expected.toString());
+            assertThat(words).describedAs("seed %d", seed).containsOnly(0);
+        }
     }
 
     @Test
