@@ -40,7 +40,16 @@ final class ServeProcess implements AutoCloseable {
      * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,discard=off}
      */
     static ServeProcess start(List<String> balloons) throws IOException {
-        return start("--balloon", "", balloons, false);
+        return start("--balloon", "", balloons, false, "");
+    }
+
+    /**
+     * Like {@link #start}, with more options for the JVM.
+     *
+     * @param javaOptions as in {@code -Xmx64m}; only the launcher takes them
+     */
+    static ServeProcess start(List<String> balloons, String javaOptions) throws IOException {
+        return start("--balloon", "", balloons, false, javaOptions);
     }
 
     /**
@@ -50,10 +59,11 @@ final class ServeProcess implements AutoCloseable {
      * @param keepsState whether what is plugged is kept in a file, too
      */
     static ServeProcess startMemories(List<String> memories, boolean keepsState) throws IOException {
-        return start("--mem", ",id=" + MEMORY_DEVICE, memories, keepsState);
+        return start("--mem", ",id=" + MEMORY_DEVICE, memories, keepsState, "");
     }
 
-    private static ServeProcess start(String option, String more, List<String> devices, boolean keepsState)
+    private static ServeProcess start(
+            String option, String more, List<String> devices, boolean keepsState, String javaOptions)
             throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         List<String> words = launcher();
@@ -71,10 +81,13 @@ final class ServeProcess implements AutoCloseable {
                     + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : ""));
         }
         long start = System.nanoTime();
-        Process process = new ProcessBuilder(words)
+        ProcessBuilder builder = new ProcessBuilder(words)
                 .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("output").toFile())
-                .start();
+                .redirectOutput(folder.resolve("output").toFile());
+        if (!javaOptions.isEmpty()) {
+            builder.environment().put("EXOMEM_JAVA_OPTS", javaOptions);
+        }
+        Process process = builder.start();
         try {
             for (Path socket : sockets) {
                 awaitListening(socket, process, start);
