@@ -27,6 +27,7 @@ public final class BackendProcess implements AutoCloseable {
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
     private final List<ServedVm> vms = new ArrayList<>();
+    private final VmmStop guestStop = new VmmStop();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
     private @Nullable Migrations migrations;
@@ -44,7 +45,7 @@ public final class BackendProcess implements AutoCloseable {
         }
         try {
             for (VmConfig vm : config.vms()) {
-                vms.add(ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, VmmStop::ask));
+                vms.add(ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop));
                 vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
                 vm.memory()
                         .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));

@@ -36,14 +36,15 @@ public final class ControlClient implements AutoCloseable {
     /**
      * Connects and negotiates.
      *
-     * @throws IOException if nobody listens there, or does not speak QMP
+     * @throws IOException if nobody listens there, takes connections, or speaks QMP
      */
     public static ControlClient connect(Path path) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         Selector selector = null;
         try {
-            channel.connect(UnixDomainSocketAddress.of(path));
+            // Non-blocking before it connects: where too many others wait to be accepted it fails, and waits for nobody.
             channel.configureBlocking(false);
+            channel.connect(UnixDomainSocketAddress.of(path));
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             ControlClient client = new ControlClient(channel, selector);

@@ -7,7 +7,7 @@ import java.util.function.Consumer;
 @FunctionalInterface
 public interface GuestStop {
     /**
-     * Asks, and does not wait for the answer.
+     * Asks, and does not wait for the answer. Does nothing while that VMM is being asked already.
      *
      * @param qmp the VMM's QMP socket
      * @param failed is told, on any thread, why it could not be done
