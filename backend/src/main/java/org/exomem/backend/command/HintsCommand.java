@@ -2,13 +2,17 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
 import org.exomem.backend.vm.HintAction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code exomem hints}. */
@@ -34,16 +38,40 @@ final class HintsCommand implements Callable<Integer> {
     @Parameters(index = "1", arity = "0..1", paramLabel = "start|stop|done", description = "See below.")
     private @Nullable HintAction action;
 
+    @Option(
+            names = "--follow",
+            description = "Prints what the guest hints and reports, what goes into its balloon and out, and what its "
+                    + "memory devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C. With "
+                    + "--json an object a line.")
+    private boolean follow;
+
     @Override
     public Integer call() {
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
+            if (follow) {
+                session.execute("follow-pages", about);
+            }
             if (action != null) {
                 session.execute("free-page-hint", about.deepCopy().put("action", action.toString()));
+            }
+            if (follow) {
+                return printUntilEnded(session.client());
             }
             JsonNode answer = session.execute("query-free-pages", about);
             return output.show(answer, () -> table(answer));
         });
+    }
+
+    /** Never returns: somebody ends this process, or the connection ends. */
+    private int printUntilEnded(ControlClient client) throws IOException {
+        PageLines lines = new PageLines(output.out(), output.isJson());
+        while (true) {
+            JsonNode event = client.event(Duration.ofHours(1));
+            if (event != null) {
+                lines.print(event);
+            }
+        }
     }
 
     private static String table(JsonNode answer) {

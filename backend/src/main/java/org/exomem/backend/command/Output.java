@@ -20,6 +20,11 @@ final class Output {
         return json;
     }
 
+    /** Where results go. */
+    PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
     /** Tells the user something that is no result: on stderr, so that a script's input stays clean. */
     void note(String text) {
         PrintWriter err = spec.commandLine().getErr();
@@ -28,7 +33,7 @@ final class Output {
     }
 
     int show(JsonNode result, Supplier<String> forPeople) {
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = out();
         if (json) {
             out.println(Json.pretty(result));
         } else {

@@ -21,6 +21,8 @@ import org.exomem.balloon.FreePages;
 /** What the control socket can be asked to do; see {@code spec/control.md}. */
 final class Commands {
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
+    /** The one command that is about the connection on which it comes. */
+    private static final String FOLLOW_PAGES = "follow-pages";
 
     private final Vms vms;
     private final Runnable quit;
@@ -43,8 +45,15 @@ final class Commands {
         table.put("quit", this::quit);
     }
 
-    /** Runs a command. The future, like the call itself, fails with a {@link QmpException} where it is refused. */
-    CompletableFuture<JsonNode> run(String name, ObjectNode arguments) {
+    /**
+     * Runs a command. The future, like the call itself, fails with a {@link QmpException} where it is refused.
+     *
+     * @param follower of the client that asks
+     */
+    CompletableFuture<JsonNode> run(String name, ObjectNode arguments, PageFollower follower) {
+        if (name.equals(FOLLOW_PAGES)) {
+            return follower.follow(vms.named(new Arguments(arguments)));
+        }
         Function<Arguments, CompletableFuture<JsonNode>> command = table.get(name);
         if (command == null) {
             throw QmpException.commandNotFound("there is no command \"" + name + "\"; query-commands lists them");
@@ -74,6 +83,7 @@ final class Commands {
         arguments.end();
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
         list.addObject().put("name", "qmp_capabilities");
+        list.addObject().put("name", FOLLOW_PAGES);
         table.keySet().forEach(name -> list.addObject().put("name", name));
         return CompletableFuture.completedFuture(list);
     }

@@ -41,6 +41,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     private final JsonFrames frames = new JsonFrames(MAX_COMMAND);
     private final Queue<JsonFrames.Frame> waiting = new ArrayDeque<>();
     private @Nullable ChannelHandlerContext context;
+    private @Nullable PageFollower follower;
     private boolean negotiated;
     private boolean running;
     /** The client will send no more. It still gets its answers. */
@@ -83,6 +84,9 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
         waiting.clear();
+        if (follower != null) {
+            follower.close();
+        }
     }
 
     @Override
@@ -140,7 +144,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         try {
             command = object(json);
             id = command.get("id");
-            answer = execute(command);
+            answer = execute(ctx, command);
         } catch (QmpException e) {
             sendError(ctx, id, e);
             return;
@@ -173,7 +177,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private CompletableFuture<JsonNode> execute(ObjectNode command) {
+    private CompletableFuture<JsonNode> execute(ChannelHandlerContext ctx, ObjectNode command) {
         for (Iterator<String> keys = command.fieldNames(); keys.hasNext(); ) {
             String key = keys.next();
             if (!key.equals("execute") && !key.equals("arguments") && !key.equals("id")) {
@@ -191,14 +195,19 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         if (!(arguments instanceof ObjectNode object)) {
             throw QmpException.generic("\"arguments\" must be an object");
         }
-        return name.textValue().equals("qmp_capabilities") ? negotiate(object) : execute(name.textValue(), object);
+        return name.textValue().equals("qmp_capabilities") ? negotiate(object) : execute(ctx, name.textValue(), object);
     }
 
-    private CompletableFuture<JsonNode> execute(String name, ObjectNode arguments) {
+    private CompletableFuture<JsonNode> execute(ChannelHandlerContext ctx, String name, ObjectNode arguments) {
         if (!negotiated) {
             throw QmpException.commandNotFound("before \"" + name + "\" comes qmp_capabilities");
         }
-        return commands.run(name, arguments);
+        PageFollower follows = follower;
+        if (follows == null) {
+            follows = new PageFollower(ctx, event -> send(ctx, event));
+            follower = follows;
+        }
+        return commands.run(name, arguments, follows);
     }
 
     private CompletableFuture<JsonNode> negotiate(ObjectNode arguments) {

@@ -10,6 +10,7 @@ import java.util.function.Supplier;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,6 +76,22 @@ public final class LimitedVm implements VirtualMachine {
     @Override
     public CompletableFuture<FreePages> freePages() {
         return within(vm::freePages);
+    }
+
+    @Override
+    @SuppressWarnings("FutureReturnValueIgnored") // what comes too late is closed, and nobody waits for that
+    public CompletableFuture<PageSubscription> followPages(int capacity) {
+        CompletableFuture<PageSubscription> following;
+        try {
+            following = vm.followPages(capacity);
+        } catch (RejectedExecutionException e) {
+            return CompletableFuture.failedFuture(new NotAnswering(name()));
+        }
+        return within(() -> following).whenComplete((given, failure) -> {
+            if (failure != null) {
+                following.thenAccept(PageSubscription::close);
+            }
+        });
     }
 
     @Override

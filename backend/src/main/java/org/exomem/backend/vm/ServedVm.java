@@ -3,6 +3,7 @@ package org.exomem.backend.vm;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,6 +35,7 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -221,6 +223,11 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     @Override
     public CompletableFuture<FreePages> freePages() {
         return loop.submit(() -> balloon().freePages());
+    }
+
+    @Override
+    public CompletableFuture<PageSubscription> followPages(int capacity) {
+        return loop.submit(() -> feed.subscribe(EnumSet.allOf(PageFeed.Kind.class), capacity));
     }
 
     @Override

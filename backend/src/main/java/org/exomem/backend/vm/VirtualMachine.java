@@ -5,6 +5,7 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
+import org.exomem.vhostuser.memory.PageSubscription;
 
 /**
  * A VM as its operator sees it. Callable from any thread; answers come on the VM's event loop. A future fails with
@@ -32,6 +33,13 @@ public interface VirtualMachine {
     CompletableFuture<Void> hint(HintAction action);
 
     CompletableFuture<FreePages> freePages();
+
+    /**
+     * Begins to tell what the VM's devices learn of its pages, and first what is so now; the caller closes what it gets.
+     *
+     * @param capacity the most messages that wait, a power of two
+     */
+    CompletableFuture<PageSubscription> followPages(int capacity);
 
     /**
      * Asks the guest to come to another size of plugged memory.

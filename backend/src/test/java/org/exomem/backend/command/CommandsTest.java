@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 /** The commands, against a back-end that serves in this JVM, with guests of our own. */
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
@@ -179,6 +182,42 @@ class CommandsTest {
         assertThat(Ran.of("hints", "a", "DONE", "--control", control).out())
                 .contains("hint session            done")
                 .contains("hinted in it          32 MiB");
+    }
+
+    @Test
+    void pagesAreFollowedUntilTheProcessEnds() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        driver.inflate(32 * MIB, MIB);
+        StringWriter people = new StringWriter();
+        StringWriter json = new StringWriter();
+        CompletableFuture<Integer> first = follow(people, "hints", "a", "--follow", "start", "--control", control);
+        CompletableFuture<Integer> second = follow(json, "hints", "a", "--follow", "--json", "--control", control);
+        await().until(() -> people.toString().contains("inflated") && json.toString().contains("inflated"));
+        int session = driver.beginHinting();
+        driver.hint(16 * MIB, 8 * MIB, 8 * MIB);
+        await().until(() -> people.toString().contains("hinted")
+                && json.toString().lines().count() >= 2
+                && json.toString().contains("hinted"));
+        vms.process().close();
+        assertThat(first.get()).isEqualTo(ExitCode.FAILED);
+        assertThat(second.get()).isEqualTo(ExitCode.FAILED);
+        assertThat(people.toString().replaceAll("(?m)^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}", "T"))
+                .startsWith("T  inflated        0x2000000  1 MiB\n")
+                .contains("T  hint session " + Integer.toUnsignedString(session) + " started\n")
+                .contains("T  hinted          0x1000000  8 MiB\n");
+        for (String line : json.toString().lines().toList()) {
+            assertThat(Json.parse(line).path("timestamp").path("seconds").asLong())
+                    .isPositive();
+        }
+        assertThat(json.toString()).contains("\"kind\":\"hinted\"").contains("\"address\":16777216,\"length\":8388608}");
+    }
+
+    private static CompletableFuture<Integer> follow(StringWriter out, String... words) {
+        CommandLine line = ExomemCommand.commandLine(words[0]).setOut(new PrintWriter(out));
+        line.setErr(new PrintWriter(new StringWriter()));
+        // A thread each: the common pool may have a single one.
+        return CompletableFuture.supplyAsync(
+                () -> line.execute(words), task -> Thread.ofPlatform().daemon().start(task));
     }
 
     @Test

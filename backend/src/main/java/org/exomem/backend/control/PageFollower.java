@@ -1,0 +1,126 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.netty.channel.ChannelHandlerContext;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.vhostuser.memory.PageSubscription;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a client of the control socket follows of VMs' pages: it gets events {@code PAGES} until its connection ends. Looks
+ * for messages a few times a second, and only while something is followed. A client that does not read is not sent more;
+ * its messages wait, then drop, and are counted. Belongs on the control socket's loop.
+ */
+@SuppressWarnings("FutureReturnValueIgnored") // Netty's loop logs what its tasks throw; none of them is waited for
+final class PageFollower {
+    private static final int MESSAGES = 1 << 15;
+    /** The most messages in one event: some 100 bytes each. */
+    private static final int BATCH = 512;
+
+    private static final long LOOK_AGAIN_MILLIS = 50;
+
+    private final ChannelHandlerContext context;
+    private final Consumer<JsonNode> send;
+    private final Map<String, Followed> followed = new LinkedHashMap<>();
+    private boolean looking;
+    private boolean closed;
+
+    private static final class Followed {
+        @Nullable
+        PageSubscription subscription;
+
+        long lostBefore;
+    }
+
+    /** @param send sends a line to the client */
+    PageFollower(ChannelHandlerContext context, Consumer<JsonNode> send) {
+        this.context = context;
+        this.send = send;
+    }
+
+    /** Begins to follow a VM. The answer comes before the first event. */
+    CompletableFuture<JsonNode> follow(VirtualMachine vm) {
+        Followed entry = new Followed();
+        if (followed.putIfAbsent(vm.name(), entry) != null) {
+            throw QmpException.generic("this connection follows VM \"" + vm.name() + "\" already");
+        }
+        return vm.followPages(MESSAGES)
+                .whenCompleteAsync((subscription, failure) -> began(vm.name(), entry, subscription), context.executor())
+                .thenApply(subscription -> Json.object());
+    }
+
+    private void began(String vm, Followed entry, @Nullable PageSubscription subscription) {
+        if (subscription == null) {
+            followed.remove(vm);
+        } else if (closed) {
+            subscription.close();
+        } else {
+            entry.subscription = subscription;
+            if (!looking) {
+                looking = true;
+                lookLater();
+            }
+        }
+    }
+
+    private void lookLater() {
+        context.executor().schedule(this::look, LOOK_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    private void look() {
+        if (closed) {
+            return;
+        }
+        followed.forEach(this::tell);
+        lookLater();
+    }
+
+    private void tell(String vm, Followed entry) {
+        PageSubscription subscription = entry.subscription;
+        if (subscription == null) {
+            return;
+        }
+        // No more than what waited at first: the other clients want their turn.
+        for (int batch = 0; batch < MESSAGES / BATCH && context.channel().isWritable(); batch++) {
+            PageRuns runs = new PageRuns();
+            int messages = subscription.drain(runs, BATCH);
+            long lost = subscription.hintsDropped() + subscription.losses();
+            if (messages == 0 && lost == entry.lostBefore) {
+                return;
+            }
+            send.accept(event(vm, runs, lost - entry.lostBefore));
+            entry.lostBefore = lost;
+        }
+    }
+
+    private static ObjectNode event(String vm, PageRuns runs, long lost) {
+        ObjectNode event = Json.object().put("event", "PAGES");
+        ObjectNode data = event.putObject("data").put("vm", vm);
+        data.set("pages", runs.end());
+        if (lost > 0) {
+            data.put("lost", lost);
+        }
+        Instant now = Instant.now();
+        event.putObject("timestamp")
+                .put("seconds", now.getEpochSecond())
+                .put("microseconds", now.getNano() / 1000);
+        return event;
+    }
+
+    /** The client is gone. */
+    void close() {
+        closed = true;
+        for (Followed entry : followed.values()) {
+            if (entry.subscription != null) {
+                entry.subscription.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package org.exomem.backend.control;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.vhostuser.memory.PageFeed.Kind;
+
+/** Messages of a {@link PageFeed} as JSON, with those made one that follow each other and say the same of neighbours. */
+final class PageRuns implements PageFeed.Listener {
+    private final ArrayNode runs = JsonNodeFactory.instance.arrayNode();
+    private Kind kind = Kind.RESET;
+    private int session;
+    private long address;
+    private long length;
+
+    @Override
+    public void pages(Kind next, int nextSession, long nextAddress, long nextLength) {
+        if (length > 0 && nextLength > 0 && next == kind && nextSession == session) {
+            if (nextAddress == address + length) {
+                length += nextLength;
+                return;
+            }
+            // Drivers take blocks from the end of a list as often as from its beginning.
+            if (nextAddress + nextLength == address) {
+                address = nextAddress;
+                length += nextLength;
+                return;
+            }
+        }
+        addRun();
+        kind = next;
+        session = nextSession;
+        address = nextAddress;
+        length = nextLength;
+        if (nextLength == 0) {
+            add();
+        }
+    }
+
+    private void addRun() {
+        if (length > 0) {
+            add().put("address", address).put("length", length);
+            length = 0;
+        }
+    }
+
+    private ObjectNode add() {
+        ObjectNode run = runs.addObject().put("kind", word(kind));
+        if (session != 0) {
+            run.put("session", Integer.toUnsignedLong(session));
+        }
+        return run;
+    }
+
+    /** All of them, in order. */
+    ArrayNode end() {
+        addRun();
+        return runs;
+    }
+
+    private static String word(Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}

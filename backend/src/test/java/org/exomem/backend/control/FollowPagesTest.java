@@ -1,0 +1,118 @@
+package org.exomem.backend.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.exomem.backend.TestVms;
+import org.exomem.conformance.guest.BalloonDriver;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What a client of the control socket is told of a VM's pages. */
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class FollowPagesTest {
+    private static final int MIB = 1 << 20;
+    private static final String FOLLOW = "{'execute': 'follow-pages', 'arguments': {'vm': 'a'}}";
+
+    private TestVms vms;
+    private BalloonDriver driver;
+
+    @BeforeEach
+    void serve() throws Exception {
+        vms = TestVms.named("a", "b");
+        driver = vms.attach("a");
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        vms.close();
+    }
+
+    @Test
+    void balloonIsToldFirstAndThenWhatHappensInOrder() throws Exception {
+        driver.inflate(16 * MIB, 2 * MIB);
+        // Commands over a connection of their own: an answer is then the next line.
+        try (RawClient client = RawClient.negotiated(vms.control());
+                RawClient other = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
+            driver.deflate(17 * MIB, MIB);
+            other.ask("{'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}}");
+            String session = Integer.toUnsignedString(driver.beginHinting());
+            driver.hint(32 * MIB, 8 * MIB, 8 * MIB);
+            driver.endHinting();
+            driver.report(48 * MIB, 2 * MIB, 2 * MIB);
+            other.send("{'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'done'}}");
+
+            assertThat(runs(client, 6))
+                    .containsExactly(
+                            "{'kind':'inflated','address':16777216,'length':2097152}",
+                            "{'kind':'deflated','address':17825792,'length':1048576}",
+                            "{'kind':'hinting-started','session':" + session + "}",
+                            "{'kind':'hinted','session':" + session + ",'address':33554432,'length':8388608}",
+                            "{'kind':'reported','address':50331648,'length':2097152}",
+                            "{'kind':'hinting-ended','session':" + session + "}");
+        }
+    }
+
+    /** The runs of events, once there are so many, with ' for ". */
+    private static List<String> runs(RawClient client, int count) throws Exception {
+        List<String> runs = new ArrayList<>();
+        while (runs.size() < count) {
+            JsonNode data = client.event("PAGES").path("data");
+            assertThat(data.path("vm").asText()).isEqualTo("a");
+            assertThat(data.has("lost")).isFalse();
+            data.path("pages").forEach(run -> runs.add(run.toString().replace('"', '\'')));
+        }
+        return runs;
+    }
+
+    @Test
+    void clientThatDoesNotReadIsToldHowMuchItMissed() throws Exception {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.ask(FOLLOW);
+            // None beside another: no two messages become one.
+            int[] pages = IntStream.range(0, 256).map(i -> 8192 + 2 * i).toArray();
+            long offered = 0;
+            for (int i = 0; i < 200; i++) {
+                driver.inflatePages(pages);
+                driver.deflatePages(pages);
+                offered += 2 * pages.length;
+            }
+            long told = 0;
+            long lost = 0;
+            while (told + lost < offered) {
+                JsonNode data = client.event("PAGES").path("data");
+                told += data.path("pages").size();
+                lost += data.path("lost").asLong();
+            }
+            assertThat(lost).isPositive();
+            assertThat(told + lost).isEqualTo(offered);
+        }
+    }
+
+    @Test
+    void vmIsFollowedOncePerConnection() throws Exception {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
+            assertThat(client.ask(FOLLOW)).contains("follows VM \\'a\\' already");
+            assertThat(client.ask(FOLLOW.replace("'a'", "'b'"))).isEqualTo("{'return':{}}");
+        }
+    }
+
+    @Test
+    void clientThatDidNotAskIsToldNothing() throws Exception {
+        try (RawClient client = RawClient.negotiated(vms.control());
+                RawClient other = RawClient.negotiated(vms.control())) {
+            client.ask(FOLLOW);
+            driver.inflate(16 * MIB, MIB);
+            runs(client, 1);
+            assertThat(other.ask("{'execute': 'query-status'}")).startsWith("{'return'");
+        }
+    }
+}
