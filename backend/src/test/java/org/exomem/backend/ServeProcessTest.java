@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -76,6 +77,20 @@ class ServeProcessTest {
         new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
         assertThat(process.waitFor()).isZero();
         assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    @Test
+    void followingEndsCleanlyWithSigint() throws Exception {
+        try (TestVms vms = TestVms.named("a")) {
+            vms.attach("a").inflate(32 << 20, 1 << 20);
+            Process process = exomem("hints", "a", "--follow", "--control", vms.control().toString());
+            BufferedReader lines = process.inputReader();
+            assertThat(lines.readLine()).endsWith("inflated        0x2000000  1 MiB");
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+            assertThat(process.waitFor()).isZero();
+            assertThat(lines.readLine()).isNull();
+            assertThat(errors(process)).isEmpty();
+        }
     }
 
     @Test

@@ -1,21 +1,20 @@
 package org.exomem.backend.command;
 
-import org.exomem.backend.BackendProcess;
-
 /**
  * Ends the process cleanly, and with exit code 0, when SIGTERM or SIGINT arrives. The JVM runs shutdown hooks then and
  * would end with 128 + signal; a supervisor that sent SIGTERM itself would take that for a failure.
  */
 final class EndOnSignal extends Thread implements AutoCloseable {
-    private final BackendProcess process;
+    private final Runnable end;
 
-    private EndOnSignal(BackendProcess process) {
+    private EndOnSignal(Runnable end) {
         super("end-on-signal");
-        this.process = process;
+        this.end = end;
     }
 
-    static EndOnSignal of(BackendProcess process) {
-        EndOnSignal hook = new EndOnSignal(process);
+    /** @param end what is still to be done; on another thread than the command's own */
+    static EndOnSignal after(Runnable end) {
+        EndOnSignal hook = new EndOnSignal(end);
         Runtime.getRuntime().addShutdownHook(hook);
         return hook;
     }
@@ -32,7 +31,7 @@ final class EndOnSignal extends Thread implements AutoCloseable {
 
     @Override
     public void run() {
-        process.close();
+        end.run();
         Runtime.getRuntime().halt(ExitCode.OK);
     }
 }

@@ -2,11 +2,8 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
 import org.exomem.backend.vm.HintAction;
 import org.jspecify.annotations.Nullable;
@@ -41,8 +38,8 @@ final class HintsCommand implements Callable<Integer> {
     @Option(
             names = "--follow",
             description = "Prints what the guest hints and reports, what goes into its balloon and out, and what its "
-                    + "memory devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C. With "
-                    + "--json an object a line.")
+                    + "memory devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C, or when "
+                    + "the VM's VMM has gone. With --json an object a line.")
     private boolean follow;
 
     @Override
@@ -56,22 +53,11 @@ final class HintsCommand implements Callable<Integer> {
                 session.execute("free-page-hint", about.deepCopy().put("action", action.toString()));
             }
             if (follow) {
-                return printUntilEnded(session.client());
+                return new PagesWatch(session, vm, output).untilGone();
             }
             JsonNode answer = session.execute("query-free-pages", about);
             return output.show(answer, () -> table(answer));
         });
-    }
-
-    /** Never returns: somebody ends this process, or the connection ends. */
-    private int printUntilEnded(ControlClient client) throws IOException {
-        PageLines lines = new PageLines(output.out(), output.isJson());
-        while (true) {
-            JsonNode event = client.event(Duration.ofHours(1));
-            if (event != null) {
-                lines.print(event);
-            }
-        }
     }
 
     private static String table(JsonNode answer) {

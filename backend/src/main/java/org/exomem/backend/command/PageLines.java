@@ -6,6 +6,8 @@ import java.io.PrintWriter;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.Json;
 
@@ -13,31 +15,58 @@ import org.exomem.backend.control.Json;
 final class PageLines {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneId.systemDefault());
+    /** For somebody who reads; who does not can't keep the process from ending. */
+    private static final long END_SECONDS = 1;
 
     private final PrintWriter out;
     private final boolean json;
+    private final ReentrantLock printing = new ReentrantLock();
 
     PageLines(PrintWriter out, boolean json) {
         this.out = out;
         this.json = json;
     }
 
-    /** Prints an event; those that are no {@code PAGES} are about something else. */
-    void print(JsonNode event) {
+    /**
+     * Prints an event; those that are no {@code PAGES} are about something else.
+     *
+     * @return whether it was one
+     * @throws CommandFailure if it could not be written
+     */
+    boolean print(JsonNode event) {
         if (!event.path("event").asText().equals("PAGES")) {
-            return;
+            return false;
         }
-        JsonNode timestamp = event.path("timestamp");
-        JsonNode data = event.path("data");
+        printing.lock();
+        try {
+            printPages(event.path("timestamp"), event.path("data"));
+        } finally {
+            printing.unlock();
+        }
+        return true;
+    }
+
+    /** Prints no more, from any thread: what is being printed now is complete when this returns, if somebody reads it. */
+    @SuppressWarnings("LockNotBeforeTry") // never given back
+    void end() {
+        try {
+            boolean _ = printing.tryLock(END_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void printPages(JsonNode timestamp, JsonNode data) {
         for (JsonNode run : data.path("pages")) {
             print(timestamp, run);
         }
         if (data.has("lost")) {
-            print(
-                    timestamp,
-                    Json.object().put("kind", "lost").put("messages", data.path("lost").asLong()));
+            long messages = data.path("lost").asLong();
+            print(timestamp, Json.object().put("kind", "lost").put("messages", messages));
         }
-        out.flush();
+        if (out.checkError()) {
+            throw new CommandFailure(ExitCode.FAILED, "what is printed can't be written: nobody reads it, or there is no room");
+        }
     }
 
     private void print(JsonNode timestamp, JsonNode run) {
@@ -49,7 +78,8 @@ final class PageLines {
             return;
         }
         Instant when = Instant.ofEpochSecond(
-                timestamp.path("seconds").asLong(), timestamp.path("microseconds").asLong() * 1000);
+                timestamp.path("seconds").asLong(),
+                timestamp.path("microseconds").asLong() * 1000);
         out.println(TIME.format(when) + "  " + text(run));
     }
 
@@ -58,7 +88,7 @@ final class PageLines {
         return switch (kind) {
             case "hinting-started" -> "hint session " + run.path("session").asText() + " started";
             case "hinting-ended" -> "hint session " + run.path("session").asText() + " ended";
-            case "reset" -> "the balloon was emptied by a reset";
+            case "reset" -> "the balloon was reset, or lost its guest: nothing in it counts";
             case "lost" -> run.path("messages").asText() + " messages lost: they came faster than they were read";
             default ->
                 String.format(

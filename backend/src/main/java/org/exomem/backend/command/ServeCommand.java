@@ -142,7 +142,7 @@ final class ServeCommand implements Callable<Integer> {
         ServeConfig checked = wanted.withControl(controlSocket).checked();
         // The signal before the first socket is there: who sees that may send it at once.
         try (BackendProcess process = new BackendProcess();
-                EndOnSignal _ = EndOnSignal.of(process)) {
+                EndOnSignal _ = EndOnSignal.after(process::close)) {
             process.start(checked, controlSocket);
             process.awaitStop();
         } catch (IOException e) {

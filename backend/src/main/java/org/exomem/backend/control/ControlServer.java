@@ -192,11 +192,7 @@ public final class ControlServer implements AutoCloseable {
     }
 
     private void send(Change change) {
-        ObjectNode event = Json.object().put("event", EventText.name(change.event));
-        event.set("data", EventText.data(change.event));
-        event.putObject("timestamp")
-                .put("seconds", change.when.getEpochSecond())
-                .put("microseconds", change.when.getNano() / 1000);
+        ObjectNode event = EventText.event(EventText.name(change.event), EventText.data(change.event), change.when);
         connections.forEach(connection -> connection.event(event));
     }
 

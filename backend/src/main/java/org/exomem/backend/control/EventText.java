@@ -1,6 +1,7 @@
 package org.exomem.backend.control;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Instant;
 import java.util.Locale;
 import java.util.Optional;
 import org.exomem.backend.vm.VmEvent;
@@ -8,6 +9,16 @@ import org.exomem.backend.vm.VmEvent;
 /** How what happened to a VM is told on the control socket. */
 final class EventText {
     private EventText() {}
+
+    /** An event as clients get it. */
+    static ObjectNode event(String name, ObjectNode data, Instant when) {
+        ObjectNode event = Json.object().put("event", name);
+        event.set("data", data);
+        event.putObject("timestamp")
+                .put("seconds", when.getEpochSecond())
+                .put("microseconds", when.getNano() / 1000);
+        return event;
+    }
 
     static String name(VmEvent event) {
         return switch (event) {

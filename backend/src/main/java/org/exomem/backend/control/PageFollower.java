@@ -45,7 +45,7 @@ final class PageFollower {
         this.send = send;
     }
 
-    /** Begins to follow a VM. The answer comes before the first event. */
+    /** Begins to follow a VM, until the connection ends. */
     CompletableFuture<JsonNode> follow(VirtualMachine vm) {
         Followed entry = new Followed();
         if (followed.putIfAbsent(vm.name(), entry) != null) {
@@ -101,17 +101,12 @@ final class PageFollower {
     }
 
     private static ObjectNode event(String vm, PageRuns runs, long lost) {
-        ObjectNode event = Json.object().put("event", "PAGES");
-        ObjectNode data = event.putObject("data").put("vm", vm);
+        ObjectNode data = Json.object().put("vm", vm);
         data.set("pages", runs.end());
         if (lost > 0) {
             data.put("lost", lost);
         }
-        Instant now = Instant.now();
-        event.putObject("timestamp")
-                .put("seconds", now.getEpochSecond())
-                .put("microseconds", now.getNano() / 1000);
-        return event;
+        return EventText.event("PAGES", data, Instant.now());
     }
 
     /** The client is gone. */

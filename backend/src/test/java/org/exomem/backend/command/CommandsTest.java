@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.PipedWriter;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.Writer;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -185,13 +187,14 @@ class CommandsTest {
     }
 
     @Test
-    void pagesAreFollowedUntilTheProcessEnds() throws Exception {
+    void pagesAreFollowedUntilTheProcessThatServesEnds() throws Exception {
         BalloonDriver driver = vms.attach("a");
         driver.inflate(32 * MIB, MIB);
         StringWriter people = new StringWriter();
         StringWriter json = new StringWriter();
-        CompletableFuture<Integer> first = follow(people, "hints", "a", "--follow", "start", "--control", control);
-        CompletableFuture<Integer> second = follow(json, "hints", "a", "--follow", "--json", "--control", control);
+        StringWriter errors = new StringWriter();
+        CompletableFuture<Integer> first = follow(people, errors, "hints", "a", "--follow", "start", "--control", control);
+        CompletableFuture<Integer> second = follow(json, new StringWriter(), "hints", "a", "--follow", "--json", "--control", control);
         await().until(() -> people.toString().contains("inflated") && json.toString().contains("inflated"));
         int session = driver.beginHinting();
         driver.hint(16 * MIB, 8 * MIB, 8 * MIB);
@@ -201,6 +204,7 @@ class CommandsTest {
         vms.process().close();
         assertThat(first.get()).isEqualTo(ExitCode.FAILED);
         assertThat(second.get()).isEqualTo(ExitCode.FAILED);
+        assertThat(errors.toString()).isEqualTo("exomem: control socket " + control + ": the connection was closed\n");
         assertThat(people.toString().replaceAll("(?m)^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}", "T"))
                 .startsWith("T  inflated        0x2000000  1 MiB\n")
                 .contains("T  hint session " + Integer.toUnsignedString(session) + " started\n")
@@ -212,9 +216,46 @@ class CommandsTest {
         assertThat(json.toString()).contains("\"kind\":\"hinted\"").contains("\"address\":16777216,\"length\":8388608}");
     }
 
-    private static CompletableFuture<Integer> follow(StringWriter out, String... words) {
+    @Test
+    void followingEndsWhenTheVmmHasGoneAndNothingIsMissedBefore() throws Exception {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CompletableFuture<Integer> following = follow(out, err, "hints", "a", "--follow", "--control", control);
+        await().until(() -> err.toString().contains("no VMM is connected for VM \"a\"; one is waited for"));
+        BalloonDriver driver = vms.attach("a");
+        driver.inflate(32 * MIB, MIB);
+        await().until(() -> out.toString().contains("inflated"));
+        driver.close();
+        assertThat(following.get()).isEqualTo(ExitCode.OK);
+        assertThat(err.toString()).endsWith("exomem: VM \"a\": its VMM has gone\n");
+        assertThat(out.toString()).endsWith("the balloon was reset, or lost its guest: nothing in it counts\n");
+    }
+
+    @Test
+    void followingEndsWhenNobodyReads() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        driver.inflate(32 * MIB, MIB);
+        StringWriter err = new StringWriter();
+        assertThat(follow(new PipedWriter(), err, "hints", "a", "--follow", "--control", control)
+                        .get())
+                .isEqualTo(ExitCode.FAILED);
+        assertThat(err.toString()).contains("nobody reads it");
+    }
+
+    @Test
+    void followingWhatIsNotServedIsRefused() {
+        Ran ran = Ran.of("hints", "nobody", "--follow", "--control", control);
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err()).startsWith("exomem: there is no VM \"nobody\"");
+        // Nothing is printed for an action that can't be done.
+        Ran start = Ran.of("hints", "a", "--follow", "start", "--control", control);
+        assertThat(start.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(start.err()).contains("no front-end is connected");
+    }
+
+    private static CompletableFuture<Integer> follow(Writer out, Writer err, String... words) {
         CommandLine line = ExomemCommand.commandLine(words[0]).setOut(new PrintWriter(out));
-        line.setErr(new PrintWriter(new StringWriter()));
+        line.setErr(new PrintWriter(err));
         // A thread each: the common pool may have a single one.
         return CompletableFuture.supplyAsync(
                 () -> line.execute(words), task -> Thread.ofPlatform().daemon().start(task));

@@ -9,6 +9,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.exomem.backend.TestVms;
 import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +49,6 @@ class FollowPagesTest {
             driver.hint(32 * MIB, 8 * MIB, 8 * MIB);
             driver.endHinting();
             driver.report(48 * MIB, 2 * MIB, 2 * MIB);
-            other.send("{'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'done'}}");
 
             assertThat(runs(client, 6))
                     .containsExactly(
@@ -55,8 +56,8 @@ class FollowPagesTest {
                             "{'kind':'deflated','address':17825792,'length':1048576}",
                             "{'kind':'hinting-started','session':" + session + "}",
                             "{'kind':'hinted','session':" + session + ",'address':33554432,'length':8388608}",
-                            "{'kind':'reported','address':50331648,'length':2097152}",
-                            "{'kind':'hinting-ended','session':" + session + "}");
+                            "{'kind':'hinting-ended','session':" + session + "}",
+                            "{'kind':'reported','address':50331648,'length':2097152}");
         }
     }
 
@@ -113,6 +114,32 @@ class FollowPagesTest {
             driver.inflate(16 * MIB, MIB);
             runs(client, 1);
             assertThat(other.ask("{'execute': 'query-status'}")).startsWith("{'return'");
+        }
+    }
+
+    @Test
+    void blocksAreToldFirstToo() throws Exception {
+        try (TestVms other = TestVms.with(List.of(), List.of("vm=a,id=m0,addr=4G,size=8M,block=4M,requested=4M"));
+                GuestRam ram = GuestRam.withPciHole(TestVms.MEMORY, 8 * MIB);
+                MemDriver memory = other.attachMemory(0, ram);
+                RawClient client = RawClient.negotiated(other.control())) {
+            assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
+            assertThat(memory.plug(4L << 30, 1)).isEqualTo(MemDriver.Answer.ACK);
+            assertThat(runs(client, 2))
+                    .containsExactly(
+                            "{'kind':'unplugged','address':4294967296,'length':8388608}",
+                            "{'kind':'plugged','address':4294967296,'length':4194304}");
+        }
+    }
+
+    @Test
+    void whatCanNotBeFollowedIsRefusedAndTheConnectionIsUsable() throws Exception {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask(FOLLOW.replace("'a'", "'c'"))).contains("DeviceNotFound");
+            assertThat(client.ask("{'execute': 'follow-pages'}")).contains("argument \\'vm\\' is missing");
+            assertThat(client.ask("{'execute': 'follow-pages', 'arguments': {'vm': 'a', 'kinds': []}}"))
+                    .contains("argument \\'kinds\\' is not one of this command");
+            assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
         }
     }
 }

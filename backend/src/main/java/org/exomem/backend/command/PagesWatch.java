@@ -1,0 +1,51 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.time.Duration;
+
+/** Prints what a VM's devices learn of its pages, until a signal comes or the VM's VMM has gone. */
+final class PagesWatch {
+    /** Longer than what a device learns is on its way: nothing of a VM that has gone is missed. */
+    private static final Duration QUIET = Duration.ofSeconds(1);
+
+    private final ControlOption.Session session;
+    private final String vm;
+    private final Output output;
+
+    /** @param session follows the VM already */
+    PagesWatch(ControlOption.Session session, String vm, Output output) {
+        this.session = session;
+        this.vm = vm;
+        this.output = output;
+    }
+
+    /** @throws CommandFailure if what it prints can't be written any more */
+    int untilGone() throws IOException {
+        boolean came = !session.waitsForVmm(vm);
+        if (!came) {
+            output.note("no VMM is connected for VM \"" + vm + "\"; one is waited for");
+        }
+        PageLines lines = new PageLines(output.out(), output.isJson());
+        try (EndOnSignal _ = EndOnSignal.after(lines::end)) {
+            long news = System.nanoTime();
+            while (true) {
+                JsonNode event = session.client().event(QUIET);
+                if (event != null && lines.print(event)) {
+                    news = System.nanoTime();
+                } else if (System.nanoTime() - news >= QUIET.toNanos()) {
+                    news = System.nanoTime();
+                    boolean gone = session.waitsForVmm(vm);
+                    if (came && gone) {
+                        output.note("VM \"" + vm + "\": its VMM has gone");
+                        return ExitCode.OK;
+                    }
+                    came |= !gone;
+                } else if (event != null) {
+                    came |= event.path("event").asText().equals("DEVICE_CONNECTED")
+                            && event.path("data").path("vm").asText().equals(vm);
+                }
+            }
+        }
+    }
+}
