@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -42,6 +43,7 @@ final class Commands {
         table.put("set-balloon-stats-interval", this::setBalloonStatsInterval);
         table.put("free-page-hint", this::freePageHint);
         table.put("query-free-pages", this::queryFreePages);
+        table.put("pages-subscribe", this::pagesSubscribe);
         table.put("quit", this::quit);
     }
 
@@ -179,6 +181,14 @@ final class Commands {
 
     private CompletableFuture<JsonNode> queryFreePages(Arguments arguments) {
         return vms.named(arguments).freePages().thenApply(Commands::describe);
+    }
+
+    private CompletableFuture<JsonNode> pagesSubscribe(Arguments arguments) {
+        Path socket = Path.of(arguments.text("socket"));
+        if (!socket.isAbsolute()) {
+            throw QmpException.generic("argument \"socket\" must be an absolute path");
+        }
+        return vms.named(arguments).sharePages(socket).thenApply(done -> Json.object());
     }
 
     private static ObjectNode describe(FreePages pages) {

@@ -1,5 +1,6 @@
 package org.exomem.backend.vm;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -92,6 +93,11 @@ public final class LimitedVm implements VirtualMachine {
                 following.thenAccept(PageSubscription::close);
             }
         });
+    }
+
+    @Override
+    public CompletableFuture<Void> sharePages(Path socket) {
+        return within(() -> vm.sharePages(socket));
     }
 
     @Override

@@ -18,6 +18,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.pages.PageSubscribers;
 import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.backend.state.KeptState;
 import org.exomem.backend.state.StateDirectory;
@@ -54,6 +55,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private final List<KeptState> states = new ArrayList<>();
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed = new PageFeed();
+    private final PageSubscribers subscribers;
     private final VmConfig config;
     private @Nullable VmBalloon balloon;
 
@@ -66,6 +68,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                         .map(of -> of.attachment().toString())
                         .collect(Collectors.joining(", ")));
         this.loop = new EventLoop("vm-" + name);
+        this.subscribers = new PageSubscribers(name);
     }
 
     /**
@@ -231,6 +234,39 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     }
 
     @Override
+    public CompletableFuture<Void> sharePages(Path socket) {
+        return subscribers
+                .add(
+                        socket,
+                        () -> loop.submit(() -> {
+                            long end = endOfGuestMemory();
+                            return new PageSubscribers.Source(feed.subscribe(PageSubscribers.KINDS, MESSAGES), end);
+                        }))
+                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
+                        failure instanceof IOException
+                                ? new Refused("VM \"" + name + "\": " + failure.getMessage())
+                                : failure));
+    }
+
+    /** The first guest address behind all memory that the guest has, or may get from memory devices. */
+    private long endOfGuestMemory() {
+        List<MemoryRegion> shared = sharedMemory();
+        if (shared.isEmpty()) {
+            throw new NotActive("VM \"" + name + "\" shares no memory: no front-end is connected, or its driver has not"
+                    + " started");
+        }
+        return Math.max(
+                shared.stream()
+                        .mapToLong(region -> region.guestAddress() + region.size())
+                        .max()
+                        .orElse(0),
+                memory.stream()
+                        .mapToLong(device -> device.address() + device.regionSize())
+                        .max()
+                        .orElse(0));
+    }
+
+    @Override
     public CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes) {
         return loop.submit(() -> memory(device).resize(bytes));
     }
@@ -303,6 +339,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         if (!closed.compareAndSet(false, true)) {
             return;
         }
+        subscribers.close();
         if (balloon != null) {
             balloon.close();
         }

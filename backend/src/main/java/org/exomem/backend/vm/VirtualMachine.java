@@ -1,5 +1,6 @@
 package org.exomem.backend.vm;
 
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.balloon.BalloonStatistics;
@@ -40,6 +41,12 @@ public interface VirtualMachine {
      * @param capacity the most messages that wait, a power of two
      */
     CompletableFuture<PageSubscription> followPages(int capacity);
+
+    /**
+     * Connects to the socket of a VMM, and shares with it which pages are free, until it closes the connection
+     * (spec/pages.md). Done when the VMM has been sent the bitmap.
+     */
+    CompletableFuture<Void> sharePages(Path socket);
 
     /**
      * Asks the guest to come to another size of plugged memory.

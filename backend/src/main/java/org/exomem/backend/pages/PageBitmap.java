@@ -1,0 +1,157 @@
+package org.exomem.backend.pages;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/**
+ * The file that is shared with a VMM's engine (spec/pages.md, "The file"): a header, and from 4096 on a bit for each page of
+ * guest-physical memory, in the format of vhost-user's log. In the host's byte order, which is little-endian. One thread writes.
+ *
+ * <pre>
+ *  0 u64 magic
+ *  8 u32 version
+ * 12 u32 where the bits begin
+ * 16 u64 pages
+ * 24 u32 bytes of a page
+ * 28 u32 session    of the hints that count, 0 without
+ * 32 u64 changes    one more after each change
+ * 40 u64 losses     how often all was forgotten
+ * 48 u64 wanted     written by the reader
+ * 56 u64 done       the last that was wanted and is done
+ * 64     zero
+ * </pre>
+ */
+final class PageBitmap implements AutoCloseable {
+    /** "exmPAGES" as bytes. */
+    static final long MAGIC = 0x53454741506d7865L;
+
+    static final int VERSION = 1;
+    static final int PAGE_SHIFT = 12;
+    private static final int HEADER = 4096;
+    private static final int AT_VERSION = 8;
+    private static final int AT_HEADER = 12;
+    private static final int AT_PAGES = 16;
+    private static final int AT_PAGE_SIZE = 24;
+    private static final int AT_SESSION = 28;
+    private static final int AT_CHANGES = 32;
+    private static final int AT_LOSSES = 40;
+    private static final int AT_WANTED = 48;
+    private static final int AT_DONE = 56;
+
+    private static final VarHandle INT = JAVA_INT.varHandle();
+    private static final VarHandle LONG = JAVA_LONG.varHandle();
+
+    private final SharedFile file;
+    private final Mapping mapping;
+    private final MemorySegment memory;
+    private final long pages;
+    private long changes;
+    private long losses;
+
+    private PageBitmap(SharedFile file, Mapping mapping, long pages) {
+        this.file = file;
+        this.mapping = mapping;
+        this.memory = mapping.segment();
+        this.pages = pages;
+    }
+
+    /** A new file for so many pages, none of them free. */
+    static PageBitmap of(long pages) throws LinuxException {
+        long words = (pages + Long.SIZE - 1) / Long.SIZE;
+        long size = HEADER + (words * Long.BYTES + HEADER - 1 & -HEADER);
+        SharedFile file = SharedFile.memfd("exomem-pages", size);
+        try {
+            PageBitmap bitmap = new PageBitmap(file, Mapping.of(file, 0, size), pages);
+            bitmap.memory.set(JAVA_LONG, 0, MAGIC);
+            bitmap.memory.set(JAVA_INT, AT_VERSION, VERSION);
+            bitmap.memory.set(JAVA_INT, AT_HEADER, HEADER);
+            bitmap.memory.set(JAVA_LONG, AT_PAGES, pages);
+            bitmap.memory.set(JAVA_INT, AT_PAGE_SIZE, 1 << PAGE_SHIFT);
+            return bitmap;
+        } catch (LinuxException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    Fd fd() {
+        return file.fd();
+    }
+
+    long pages() {
+        return pages;
+    }
+
+    /** Adds pages; those behind the end are left out. */
+    void add(long first, long count) {
+        for (long page = first, end = end(first, count); page < end; ) {
+            long inWord = Math.min(end - page, Long.SIZE - page % Long.SIZE);
+            LONG.getAndBitwiseOr(memory, at(page / Long.SIZE), mask(page, inWord));
+            page += inWord;
+        }
+    }
+
+    void remove(long first, long count) {
+        for (long page = first, end = end(first, count); page < end; ) {
+            long inWord = Math.min(end - page, Long.SIZE - page % Long.SIZE);
+            LONG.getAndBitwiseAnd(memory, at(page / Long.SIZE), ~mask(page, inWord));
+            page += inWord;
+        }
+    }
+
+    /** Makes 64 pages what they are to be, the lowest in bit 0. */
+    void setWord(long word, long bits) {
+        if (word < (pages + Long.SIZE - 1) / Long.SIZE) {
+            LONG.setRelease(memory, at(word), bits);
+        }
+    }
+
+    private long end(long first, long count) {
+        return first >= pages ? first : first + Math.min(count, pages - first);
+    }
+
+    private static long at(long word) {
+        return HEADER + word * Long.BYTES;
+    }
+
+    private static long mask(long page, long count) {
+        return count == Long.SIZE ? -1L : (1L << count) - 1 << page % Long.SIZE;
+    }
+
+    void session(int id) {
+        INT.setRelease(memory, AT_SESSION, id);
+    }
+
+    /** Tells that what was written before is complete. */
+    void changed() {
+        LONG.setRelease(memory, AT_CHANGES, ++changes);
+    }
+
+    void lost() {
+        LONG.setRelease(memory, AT_LOSSES, ++losses);
+    }
+
+    /** What the reader wants to be done; any number, whatever the reader likes. */
+    long wanted() {
+        // Acquire: what was offered before the reader asked is seen after this.
+        return (long) LONG.getAcquire(memory, AT_WANTED);
+    }
+
+    /** Release: the bits before this. */
+    void done(long wanted) {
+        LONG.setRelease(memory, AT_DONE, wanted);
+    }
+
+    @Override
+    public void close() {
+        mapping.close();
+        file.close();
+    }
+}

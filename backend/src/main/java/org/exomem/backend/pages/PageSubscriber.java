@@ -1,0 +1,143 @@
+package org.exomem.backend.pages;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.vhostuser.linux.Poll;
+import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.vhostuser.memory.PageSubscription;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Shares a VM's free pages with one VMM (spec/pages.md), on a thread of its own: takes the messages of the VM's devices into
+ * a bitmap, and does what the VMM wants. Neither the VM nor its VMM is ever waited for.
+ */
+final class PageSubscriber {
+    private static final Logger LOG = LoggerFactory.getLogger(PageSubscriber.class);
+
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+    private static final int SEND_LIMIT_MILLIS = 500;
+    private static final int GREETING = 16;
+
+    private final String vm;
+    private final Path path;
+    private final Supplier<CompletableFuture<PageSubscribers.Source>> source;
+    private final Consumer<PageSubscriber> ended;
+    private final CompletableFuture<Void> begun = new CompletableFuture<>();
+    private volatile boolean open = true;
+
+    PageSubscriber(
+            String vm,
+            Path path,
+            Supplier<CompletableFuture<PageSubscribers.Source>> source,
+            Consumer<PageSubscriber> ended) {
+        this.vm = vm;
+        this.path = path;
+        this.source = source;
+        this.ended = ended;
+    }
+
+    CompletableFuture<Void> start() {
+        Thread.ofPlatform().name("pages-" + vm).daemon().start(this::run);
+        return begun;
+    }
+
+    /** Ends it, soon; from any thread. */
+    void end() {
+        open = false;
+    }
+
+    private void run() {
+        try {
+            share(source.get().join());
+        } catch (CompletionException e) {
+            begun.completeExceptionally(e.getCause() == null ? e : e.getCause());
+        } catch (RuntimeException e) {
+            begun.completeExceptionally(e);
+        } finally {
+            begun.completeExceptionally(new IOException("its free pages can't be shared on " + path));
+            ended.accept(this);
+        }
+    }
+
+    private void share(PageSubscribers.Source from) {
+        try (PageSubscription messages = from.messages();
+                MessageSocket socket = new MessageSocket(UnixSockets.connectNow(path));
+                PageBitmap bitmap = PageBitmap.of(from.end() >>> PageBitmap.PAGE_SHIFT);
+                EventFd changed = new EventFd()) {
+            FreePageRules rules = new FreePageRules(bitmap, messages);
+            rules.take();
+            greet(socket, List.of(bitmap.fd(), changed.fd()));
+            LOG.info("{}: shares its free pages with the VMM on {}", vm, path);
+            begun.complete(null);
+            shareUntilItGoes(socket, bitmap, rules, changed);
+            LOG.info("{}: no longer shares its free pages with the VMM on {}", vm, path);
+        } catch (LinuxException e) {
+            if (!begun.completeExceptionally(
+                    new IOException("nobody takes its free pages on " + path + ": " + e.getMessage(), e))) {
+                LOG.info("{}: the VMM on {} takes its free pages no longer: {}", vm, path, e.getMessage());
+            }
+        } catch (InternalError e) {
+            // The VMM has the file too, and made it smaller.
+            LOG.warn("{}: the VMM on {} broke the file that its free pages are shared in", vm, path);
+        }
+    }
+
+    private static void greet(MessageSocket socket, List<Fd> fds) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment greeting = arena.allocate(GREETING, Long.BYTES);
+            greeting.set(JAVA_LONG, 0, PageBitmap.MAGIC);
+            greeting.set(JAVA_INT, Long.BYTES, PageBitmap.VERSION);
+            socket.send(greeting, fds, SEND_LIMIT_MILLIS);
+        }
+    }
+
+    private void shareUntilItGoes(MessageSocket socket, PageBitmap bitmap, FreePageRules rules, EventFd changed)
+            throws LinuxException {
+        long done = 0;
+        while (open) {
+            if (Poll.readable(socket.fd(), LOOK_AGAIN) && !takeWakeUps(socket)) {
+                return;
+            }
+            long wanted = bitmap.wanted();
+            // Whatever was offered before the VMM asked is taken by this.
+            boolean news = rules.take();
+            if (wanted != done) {
+                rules.endSession();
+                done = wanted;
+                bitmap.done(done);
+                news = true;
+            }
+            if (news) {
+                bitmap.changed();
+                changed.signal();
+            }
+        }
+    }
+
+    /** What the VMM sends says nothing but that it wants something. False if it has gone. */
+    private static boolean takeWakeUps(MessageSocket socket) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            List<Fd> unwanted = new ArrayList<>();
+            int received = socket.receive(arena.allocate(GREETING), unwanted);
+            unwanted.forEach(Fd::close);
+            return received != 0;
+        }
+    }
+}

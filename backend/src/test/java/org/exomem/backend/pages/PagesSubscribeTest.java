@@ -1,0 +1,165 @@
+package org.exomem.backend.pages;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.TestVms;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.backend.control.Json;
+import org.exomem.backend.control.QmpException;
+import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.UnixSockets;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The bitmap that {@code pages-subscribe} shares, read by spec/pages.md. */
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class PagesSubscribeTest {
+    private static final int MIB = 1 << 20;
+
+    private TestVms vms;
+    private ControlClient control;
+    private BalloonDriver driver;
+    private Fd listening;
+    private final List<PageReader> readers = new ArrayList<>();
+
+    @BeforeEach
+    void serve() throws Exception {
+        vms = TestVms.named("a", "b");
+        driver = vms.attach("a");
+        control = ControlClient.connect(vms.control());
+        listening = UnixSockets.listen(socket(), 1);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        readers.forEach(PageReader::close);
+        listening.close();
+        control.close();
+        vms.close();
+    }
+
+    private Path socket() {
+        return vms.folder().resolve("pages");
+    }
+
+    private JsonNode execute(String command, ObjectNode arguments) throws IOException {
+        return control.execute(command, arguments.put("vm", "a"));
+    }
+
+    private PageReader subscribe() throws IOException {
+        execute("pages-subscribe", Json.object().put("socket", socket().toString()));
+        PageReader reader = new PageReader(listening);
+        readers.add(reader);
+        return reader;
+    }
+
+    private int beginSession() throws IOException {
+        execute("free-page-hint", Json.object().put("action", "start"));
+        return driver.beginHinting();
+    }
+
+    @Test
+    void balloonIsFreeUntilItIsDeflated() throws Exception {
+        driver.inflate(16 * MIB, 4 * MIB);
+        PageReader reader = subscribe();
+        assertThat(reader.pages()).isEqualTo(TestVms.MEMORY / 4096);
+        assertThat(reader.isFree(16 * MIB, 4 * MIB)).isTrue();
+        assertThat(reader.isAnyFree(0, 16 * MIB)).isFalse();
+        driver.deflate(17 * MIB, MIB);
+        reader.settle();
+        assertThat(reader.isFree(16 * MIB, MIB)).isTrue();
+        assertThat(reader.isAnyFree(17 * MIB, MIB)).isFalse();
+        assertThat(reader.isFree(18 * MIB, 2 * MIB)).isTrue();
+    }
+
+    @Test
+    void hintCountsIfItsSessionBeganAfterTheSync() throws Exception {
+        PageReader reader = subscribe();
+        reader.settle();
+        int session = beginSession();
+        driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
+        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
+        assertThat(reader.session()).isEqualTo(session);
+        assertThat(reader.isAnyFree(40 * MIB, 8 * MIB)).isFalse();
+    }
+
+    @Test
+    void hintsOfASessionThatBeganBeforeTheSyncDoNotCount() throws Exception {
+        driver.inflate(33 * MIB, MIB);
+        PageReader reader = subscribe();
+        beginSession();
+        driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
+        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
+        reader.settle();
+        assertThat(reader.session()).isZero();
+        assertThat(reader.isAnyFree(32 * MIB, MIB)).isFalse();
+        assertThat(reader.isFree(33 * MIB, MIB)).isTrue();
+        assertThat(reader.isAnyFree(34 * MIB, 6 * MIB)).isFalse();
+        driver.hint(48 * MIB, 4 * MIB, 4 * MIB);
+        reader.settle();
+        assertThat(reader.isAnyFree(48 * MIB, 4 * MIB)).isFalse();
+    }
+
+    @Test
+    void sessionThatEndedDoesNotCount() throws Exception {
+        PageReader reader = subscribe();
+        reader.settle();
+        beginSession();
+        driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
+        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
+        execute("free-page-hint", Json.object().put("action", "done"));
+        await().until(() -> reader.session() == 0);
+        await().until(() -> !reader.isAnyFree(0, TestVms.MEMORY));
+    }
+
+    @Test
+    void subscriberThatGoesIsForgottenAndMayComeAgain() throws Exception {
+        for (int i = 0; i < 20; i++) {
+            subscribeAtLast().close();
+        }
+        subscribeAtLast().settle();
+    }
+
+    /** When there is room for another. */
+    private PageReader subscribeAtLast() {
+        return await().ignoreExceptionsInstanceOf(QmpException.class).until(this::subscribe, Objects::nonNull);
+    }
+
+    @Test
+    void fileThatTheVmmMakesSmallerEndsTheSubscriptionOnly() throws Exception {
+        PageReader reader = subscribe();
+        reader.truncate();
+        driver.inflate(16 * MIB, MIB);
+        assertThat(reader.isEnded()).isTrue();
+        driver.inflate(17 * MIB, MIB);
+        assertThat(execute("query-balloon", Json.object()).path("ballooned").asLong())
+                .isEqualTo(2 * MIB);
+    }
+
+    @Test
+    void whatCanNotBeSubscribedSaysWhy() {
+        assertThatThrownBy(() -> execute(
+                        "pages-subscribe",
+                        Json.object()
+                                .put("socket", vms.folder().resolve("nobody").toString())))
+                .hasMessageContaining("VM \"a\": nobody takes its free pages on ");
+        assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "pages")))
+                .hasMessageContaining("must be an absolute path");
+        assertThatThrownBy(() -> control.execute(
+                        "pages-subscribe", Json.object().put("vm", "b").put("socket", socket().toString())))
+                .hasMessageContaining("VM \"b\" shares no memory");
+    }
+}
