@@ -2,6 +2,8 @@ package org.exomem.backend.control;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
@@ -17,6 +19,19 @@ final class Arguments {
 
     String text(String name) {
         return optionalText(name).orElseThrow(() -> missing(name));
+    }
+
+    Path absolutePath(String name) {
+        QmpException refusal = QmpException.generic("argument \"" + name + "\" must be an absolute path");
+        try {
+            Path path = Path.of(text(name));
+            if (path.isAbsolute()) {
+                return path;
+            }
+        } catch (InvalidPathException e) {
+            refusal.initCause(e);
+        }
+        throw refusal;
     }
 
     Optional<String> optionalText(String name) {

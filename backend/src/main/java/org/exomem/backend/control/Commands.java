@@ -184,10 +184,7 @@ final class Commands {
     }
 
     private CompletableFuture<JsonNode> pagesSubscribe(Arguments arguments) {
-        Path socket = Path.of(arguments.text("socket"));
-        if (!socket.isAbsolute()) {
-            throw QmpException.generic("argument \"socket\" must be an absolute path");
-        }
+        Path socket = arguments.absolutePath("socket");
         return vms.named(arguments).sharePages(socket).thenApply(done -> Json.object());
     }
 

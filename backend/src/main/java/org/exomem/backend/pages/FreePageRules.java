@@ -9,12 +9,13 @@ import org.exomem.vhostuser.memory.PageSubscription;
 
 /**
  * Keeps a bitmap of what is free by the messages of a feed (spec/pages.md, "What a bit says"). A page is free by a hint of
- * the session that counts, or while it is in the balloon or its block is unplugged.
+ * a session that counted when it came, or while it is in the balloon or its block is unplugged.
  */
 final class FreePageRules implements PageFeed.Listener {
     /** What it needs to hear of. A page that was only reported is a hole in its file, which every engine sees. */
     static final Set<Kind> KINDS = EnumSet.complementOf(EnumSet.of(Kind.REPORTED));
 
+    private static final PageFeed.Listener NOTHING = (kind, session, address, length) -> {};
     private static final int CHUNK_WORDS = PageSet.CHUNK_PAGES / Long.SIZE;
 
     private final PageBitmap bitmap;
@@ -32,20 +33,21 @@ final class FreePageRules implements PageFeed.Listener {
 
     /** Takes the messages that wait; returns whether anything may have changed. */
     boolean take() {
-        int taken = feed.drain(this);
-        // After draining: a message that was lost came after those that waited.
-        long losses = feed.losses();
-        if (losses != lossesSeen) {
+        boolean news = feed.drain(this) > 0;
+        // After taking: a message that was lost may be newer than any of these.
+        for (long losses = feed.losses(); losses != lossesSeen; losses = feed.losses()) {
             lossesSeen = losses;
+            // It may be newer, too, than what waits by now: a page's way into the balloon, when its way out was lost.
+            feed.drain(NOTHING);
             forget();
+            news = true;
         }
-        return taken > 0;
+        return news;
     }
 
-    /** A session of which is known by now that it began counts no more: it may have begun before the reader's sync. */
-    void endSession() {
-        session = 0;
-        bitmap.session(0);
+    /** The reader has synced. What was hinted before is free no more; nor does a session count that has begun by now. */
+    void synced() {
+        count(0);
         for (int chunk = 0; chunk < hinted.chunks(); chunk++) {
             if (!hinted.isEmpty(chunk)) {
                 for (int word = 0; word < CHUNK_WORDS; word++) {
@@ -60,8 +62,13 @@ final class FreePageRules implements PageFeed.Listener {
         hinted.clear();
     }
 
+    private void count(int id) {
+        session = id;
+        bitmap.session(id);
+    }
+
     private void forget() {
-        endSession();
+        synced();
         forget(balloon);
         forget(blocks);
         bitmap.lost();
@@ -75,17 +82,14 @@ final class FreePageRules implements PageFeed.Listener {
     @Override
     public void pages(Kind kind, int of, long address, long length) {
         switch (kind) {
-            case HINTING_STARTED -> {
-                endSession();
-                session = of;
-                bitmap.session(of);
-            }
+            case HINTING_STARTED -> count(of);
             case HINTED -> {
                 if (of == session && session != 0) {
                     add(hinted, address, length);
                 }
             }
-            case HINTING_ENDED -> endSession();
+            // What it hinted was free after the reader's sync, and stays so until the next.
+            case HINTING_ENDED -> count(0);
             case INFLATED -> add(balloon, address, length);
             case UNPLUGGED -> add(blocks, address, length);
             case DEFLATED, PLUGGED -> remove(address, length);

@@ -78,10 +78,16 @@ final class PageSubscriber {
 
     private void share(PageSubscribers.Source from) {
         try (PageSubscription messages = from.messages();
-                MessageSocket socket = new MessageSocket(UnixSockets.connectNow(path));
                 PageBitmap bitmap = PageBitmap.of(from.end() >>> PageBitmap.PAGE_SHIFT);
                 EventFd changed = new EventFd()) {
-            FreePageRules rules = new FreePageRules(bitmap, messages);
+            share(bitmap, new FreePageRules(bitmap, messages), changed);
+        } catch (LinuxException e) {
+            begun.completeExceptionally(new IOException("its free pages can't be shared: " + e.getMessage(), e));
+        }
+    }
+
+    private void share(PageBitmap bitmap, FreePageRules rules, EventFd changed) {
+        try (MessageSocket socket = new MessageSocket(UnixSockets.connectNow(path))) {
             rules.take();
             greet(socket, List.of(bitmap.fd(), changed.fd()));
             LOG.info("{}: shares its free pages with the VMM on {}", vm, path);
@@ -119,7 +125,7 @@ final class PageSubscriber {
             // Whatever was offered before the VMM asked is taken by this.
             boolean news = rules.take();
             if (wanted != done) {
-                rules.endSession();
+                rules.synced();
                 done = wanted;
                 bitmap.done(done);
                 news = true;

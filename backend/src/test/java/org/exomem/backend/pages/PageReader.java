@@ -66,6 +66,10 @@ final class PageReader implements AutoCloseable {
         return memory.get(JAVA_INT, 28);
     }
 
+    long losses() {
+        return memory.get(JAVA_LONG, 40);
+    }
+
     boolean isFree(long page) {
         byte bits = (byte) BYTE.getVolatile(memory, memory.get(JAVA_INT, 12) + page / 8);
         return (bits >>> page % 8 & 1) != 0;

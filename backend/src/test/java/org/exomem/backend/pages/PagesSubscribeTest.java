@@ -114,15 +114,35 @@ class PagesSubscribeTest {
     }
 
     @Test
-    void sessionThatEndedDoesNotCount() throws Exception {
+    void whatWasHintedStaysFreeUntilTheNextSyncThoughTheSessionHasEnded() throws Exception {
         PageReader reader = subscribe();
         reader.settle();
-        beginSession();
+        int session = beginSession();
         driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
-        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
-        execute("free-page-hint", Json.object().put("action", "done"));
+        await().until(() -> reader.session() == session && reader.isFree(32 * MIB, 8 * MIB));
+        driver.endHinting();
         await().until(() -> reader.session() == 0);
+        assertThat(reader.isFree(32 * MIB, 8 * MIB)).isTrue();
+        reader.settle();
+        assertThat(reader.isAnyFree(0, TestVms.MEMORY)).isFalse();
+    }
+
+    @Test
+    void vmThatIsResetHasNothingInItsBalloonAnyMore() throws Exception {
+        driver.inflate(16 * MIB, MIB);
+        PageReader reader = subscribe();
+        assertThat(reader.isFree(16 * MIB, MIB)).isTrue();
+        driver.close();
         await().until(() -> !reader.isAnyFree(0, TestVms.MEMORY));
+        assertThat(reader.losses()).isZero();
+    }
+
+    @Test
+    void subscribersAreLimitedAndTheNextIsToldSo() throws Exception {
+        for (int i = 0; i < 8; i++) {
+            subscribe();
+        }
+        assertThatThrownBy(this::subscribe).hasMessageContaining("VM \"a\": it has 8 subscribers already");
     }
 
     @Test
@@ -156,6 +176,10 @@ class PagesSubscribeTest {
                         Json.object()
                                 .put("socket", vms.folder().resolve("nobody").toString())))
                 .hasMessageContaining("VM \"a\": nobody takes its free pages on ");
+        assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/" + "x".repeat(200))))
+                .hasMessageContaining("VM \"a\": nobody takes its free pages on /xxx");
+        assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/a\0b")))
+                .hasMessageContaining("must be an absolute path");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "pages")))
                 .hasMessageContaining("must be an absolute path");
         assertThatThrownBy(() -> control.execute(
