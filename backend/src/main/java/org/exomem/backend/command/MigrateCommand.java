@@ -86,6 +86,13 @@ final class MigrateCommand implements Callable<Integer> {
     private boolean noHints;
 
     @Option(
+            names = "--balloon-first",
+            description = "Before: inflates the balloon by what the guest can spare, with a margin of an eighth of its "
+                    + "memory; that does not travel. Needs a balloon with deflate-on-oom, so that the guest can take "
+                    + "it back.")
+    private boolean balloonFirst;
+
+    @Option(
             names = "--skip-unchanged",
             description = "Of a VMM that keeps no log of writes: leaves out what the guest says is free, if it has "
                     + "not changed at the pause. The pause is longer by reading it. Default: free memory is sent "
@@ -130,6 +137,7 @@ final class MigrateCommand implements Callable<Integer> {
                 .put("compress", compress)
                 .put("auto-converge", autoConverge)
                 .put("hints", !noHints)
+                .put("balloon-first", balloonFirst)
                 .put("hinted-pages", skipUnchanged ? "skip-unchanged" : "send");
         if (vmmQmp != null) {
             wish.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());

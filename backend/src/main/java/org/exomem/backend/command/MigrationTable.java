@@ -39,6 +39,10 @@ final class MigrationTable {
             text.append(", paused for ").append(state.path("downtime").asLong()).append(" ms");
         }
         text.append('\n');
+        JsonNode first = state.path("balloon-first");
+        if (!first.isMissingNode()) {
+            text.append(balloonFirst(first));
+        }
         JsonNode pages = state.path("pages");
         if (!pages.isMissingNode()) {
             text.append('\n').append(pages(pages));
@@ -53,6 +57,16 @@ final class MigrationTable {
                     .append('\n');
         }
         return text.toString();
+    }
+
+    private static String balloonFirst(JsonNode first) {
+        long before = first.path("before").asLong();
+        return first.path("target").asLong() == before
+                ? "The balloon was not inflated before: the guest had "
+                        + ByteSize.format(first.path("available").asLong()) + " available of "
+                        + ByteSize.format(before) + ", and nothing to spare\n"
+                : ByteSize.format(before - first.path("after").asLong()) + " went into the balloon before, in "
+                        + seconds(first.path("time").asLong() * 1000) + "\n";
     }
 
     private static String pages(JsonNode pages) {

@@ -58,10 +58,12 @@ final class MigrationCommands {
         StreamOptions stream = StreamOptions.defaults().withPlainAllowed(arguments.flag("plain", false));
         long bandwidth = 0;
         boolean hints = true;
+        boolean balloonFirst = false;
         PrecopyOptions precopy = PrecopyOptions.DEFAULT;
         if (leaves) {
             bandwidth = arguments.integer("max-bandwidth", 0, Long.MAX_VALUE, 0);
             hints = arguments.flag("hints", true);
+            balloonFirst = arguments.flag("balloon-first", false);
             stream = stream.withChannels((int) arguments.integer("channels", 1, MOST_CHANNELS, 1));
             if (arguments.flag("compress", false)) {
                 Set<StreamFeature> features = EnumSet.copyOf(stream.offered());
@@ -71,7 +73,7 @@ final class MigrationCommands {
             precopy = precopy(arguments, precopy);
         }
         arguments.end();
-        task.begin(vm, new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy));
+        task.begin(vm, new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy, balloonFirst));
         return CompletableFuture.completedFuture(Json.object());
     }
 
@@ -145,6 +147,13 @@ final class MigrationCommands {
                 .put("total-time", state.elapsed().toMillis());
         state.error().ifPresent(error -> node.put("error-desc", error));
         state.downtime().ifPresent(downtime -> node.put("downtime", downtime.toMillis()));
+        state.balloonFirst()
+                .ifPresent(result -> node.putObject("balloon-first")
+                        .put("available", result.available())
+                        .put("before", result.before())
+                        .put("target", result.target())
+                        .put("after", result.after())
+                        .put("time", result.time().toMillis()));
         state.progress().ifPresent(progress -> {
             node.put("expected-downtime", progress.downtime().toMillis());
             node.putObject("ram")

@@ -2,12 +2,8 @@ package org.exomem.backend.migrate;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.OptionalLong;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.locks.LockSupport;
 import org.exomem.backend.vm.ServedVm;
-import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.StatisticsTag;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
@@ -20,7 +16,6 @@ final class HintBenefit {
     /** A guest that is well answers within milliseconds. */
     private static final Duration ANSWER_LIMIT = Duration.ofMillis(100);
 
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(2);
     private static final long LEAST = 64L << 20;
 
     private HintBenefit() {}
@@ -31,7 +26,8 @@ final class HintBenefit {
         for (ImageFile file : image.files()) {
             allocated += file.file().allocatedBytes();
         }
-        return isExpected(allocated, image.pages() * image.pageSize(), free(vm));
+        return isExpected(allocated, image.pages() * image.pageSize(),
+                FreshStatistics.value(vm, StatisticsTag.FREE_MEMORY, ANSWER_LIMIT));
     }
 
     /**
@@ -45,24 +41,5 @@ final class HintBenefit {
         }
         long used = Math.max(0, ram - free.getAsLong());
         return allocated - used >= Math.max(LEAST, allocated / 8);
-    }
-
-    private static OptionalLong free(ServedVm vm) {
-        long begin = Instant.now().getEpochSecond();
-        long end = System.nanoTime() + ANSWER_LIMIT.toNanos();
-        try {
-            BalloonStatistics statistics = vm.statistics().join();
-            while (statistics.lastUpdateSeconds() < begin && System.nanoTime() < end) {
-                LockSupport.parkNanos(LOOK_AGAIN.toNanos());
-                statistics = vm.statistics().join();
-            }
-            Long free = statistics.values().get(StatisticsTag.FREE_MEMORY);
-            return free == null || statistics.lastUpdateSeconds() < begin
-                    ? OptionalLong.empty()
-                    : OptionalLong.of(Math.max(0, free));
-        } catch (CompletionException e) {
-            // No driver, or one without statistics.
-            return OptionalLong.empty();
-        }
     }
 }

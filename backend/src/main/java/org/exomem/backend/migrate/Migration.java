@@ -35,6 +35,7 @@ final class Migration {
     private long memory;
     private boolean cancelled;
     private @Nullable Runnable canceller;
+    private BalloonFirst.@Nullable Result balloonFirst;
     private @Nullable Progress progress;
     private @Nullable Duration downtime;
     private @Nullable Report report;
@@ -156,6 +157,7 @@ final class Migration {
                 Duration.ofNanos((status.isOver() ? end : System.nanoTime()) - begin),
                 memory,
                 progress == null ? 0 : progress.sentBytes(),
+                Optional.ofNullable(balloonFirst),
                 Optional.ofNullable(progress),
                 Optional.ofNullable(downtime),
                 Optional.ofNullable(report),
@@ -178,6 +180,13 @@ final class Migration {
         public void memory(long bytes) {
             synchronized (Migration.this) {
                 memory = bytes;
+            }
+        }
+
+        @Override
+        public void balloonFirst(BalloonFirst.Result result) {
+            synchronized (Migration.this) {
+                balloonFirst = result;
             }
         }
 

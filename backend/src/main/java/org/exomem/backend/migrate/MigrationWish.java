@@ -15,6 +15,7 @@ import org.exomem.migration.stream.StreamSecurity;
  * @param bandwidth bytes a second that may go to the network, 0 for no limit; of no meaning to a destination
  * @param hints whether the guest is asked for hints; of no meaning to a destination
  * @param precopy of no meaning to a destination
+ * @param balloonFirst whether the balloon takes what the guest can spare, before; of no meaning to a destination
  */
 public record MigrationWish(
         MigrationAddress address,
@@ -23,4 +24,21 @@ public record MigrationWish(
         StreamOptions stream,
         long bandwidth,
         boolean hints,
-        PrecopyOptions precopy) {}
+        PrecopyOptions precopy,
+        boolean balloonFirst) {
+    /** Without a balloon that is inflated before. */
+    public MigrationWish(
+            MigrationAddress address,
+            Optional<Path> vmmQmp,
+            StreamSecurity security,
+            StreamOptions stream,
+            long bandwidth,
+            boolean hints,
+            PrecopyOptions precopy) {
+        this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false);
+    }
+
+    public MigrationWish withBalloonFirst() {
+        return new MigrationWish(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
+    }
+}

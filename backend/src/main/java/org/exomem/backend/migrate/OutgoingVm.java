@@ -71,6 +71,8 @@ final class OutgoingVm implements GuestControl {
     interface Watcher {
         void memory(long bytes);
 
+        void balloonFirst(BalloonFirst.Result result);
+
         void status(Status status);
 
         void progress(Progress progress);
@@ -153,6 +155,20 @@ final class OutgoingVm implements GuestControl {
 
     private void run() throws IOException {
         watcher.memory(image.pages() * image.pageSize());
+        if (!wish.balloonFirst()) {
+            move();
+            return;
+        }
+        try (BalloonFirst first = new BalloonFirst(vm)) {
+            watcher.balloonFirst(first.inflate(() -> cancelled));
+            if (cancelled) {
+                throw new IOException("the migration was cancelled while the balloon was inflated");
+            }
+            move();
+        }
+    }
+
+    private void move() throws IOException {
         try (GuestView view = view();
                 MigrationSender connected = MigrationSender.connect(
                         wish.address(),

@@ -208,6 +208,16 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return run(() -> balloon().resize(bytes, plugged()));
     }
 
+    /** The VM is to be no larger than that for a while, whatever is wanted of it otherwise; that is remembered. */
+    public CompletableFuture<Void> squeeze(long bytes) {
+        return run(() -> balloon().squeeze(bytes));
+    }
+
+    /** What is wanted of the VM otherwise counts again. */
+    public CompletableFuture<Void> endSqueeze() {
+        return run(() -> balloon().endSqueeze());
+    }
+
     @Override
     public CompletableFuture<BalloonStatistics> statistics() {
         return loop.submit(() -> balloon().statistics());

@@ -43,6 +43,10 @@ final class VmBalloon implements AutoCloseable {
     private final Endpoint endpoint;
     private final Optional<BalloonStateFile> state;
     private OptionalLong wish;
+    /** Counts instead of the wish while it is there; gone with this process. */
+    private OptionalLong squeeze = OptionalLong.empty();
+
+    private long pagesBeforeSqueeze;
 
     /**
      * @param state where its state is kept, if it is; stays the caller's
@@ -120,12 +124,32 @@ final class VmBalloon implements AutoCloseable {
         }
     }
 
+    /** Has the guest come to that logical size until {@link #endSqueeze}. */
+    void squeeze(long bytes) {
+        if (squeeze.isEmpty()) {
+            pagesBeforeSqueeze = balloon.numPages();
+        }
+        squeeze = OptionalLong.of(bytes);
+        applyWish();
+    }
+
+    void endSqueeze() {
+        if (squeeze.isPresent()) {
+            squeeze = OptionalLong.empty();
+            if (wish.isEmpty()) {
+                balloon.setNumPages(pagesBeforeSqueeze);
+            }
+            applyWish();
+        }
+    }
+
     private void applyWish() {
         long memory = memory();
-        if (wish.isEmpty() || memory == 0) {
+        OptionalLong size = squeeze.isPresent() ? squeeze : wish;
+        if (size.isEmpty() || memory == 0) {
             return;
         }
-        long pages = Math.min(Math.max(0, memory - wish.getAsLong()) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
+        long pages = Math.min(Math.max(0, memory - size.getAsLong()) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);
         }

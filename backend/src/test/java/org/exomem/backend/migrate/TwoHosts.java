@@ -28,6 +28,7 @@ final class TwoHosts implements AutoCloseable {
     final Host source;
     final Host destination;
     private final Path folder;
+    private final String balloon;
     private final List<AutoCloseable> open = new ArrayList<>();
 
     /** One host. */
@@ -57,6 +58,12 @@ final class TwoHosts implements AutoCloseable {
         this(folder, memory, changes, changes);
     }
 
+    /** @param balloon more words for both balloons, each after a comma */
+    TwoHosts(Path folder, long memory, String balloon, UnaryOperator<EmbeddedOptions> changes)
+            throws IOException, ConfigException {
+        this(folder, memory, balloon, changes, changes);
+    }
+
     /**
      * @param changes to what the source's VMM would be otherwise
      * @param changesThere to what the destination's would be
@@ -67,6 +74,17 @@ final class TwoHosts implements AutoCloseable {
             UnaryOperator<EmbeddedOptions> changes,
             UnaryOperator<EmbeddedOptions> changesThere)
             throws IOException, ConfigException {
+        this(folder, memory, "", changes, changesThere);
+    }
+
+    private TwoHosts(
+            Path folder,
+            long memory,
+            String balloon,
+            UnaryOperator<EmbeddedOptions> changes,
+            UnaryOperator<EmbeddedOptions> changesThere)
+            throws IOException, ConfigException {
+        this.balloon = balloon;
         this.folder = folder;
         try {
             source = host("a", memory, changes);
@@ -83,7 +101,7 @@ final class TwoHosts implements AutoCloseable {
         Path socket = folder.resolve(name + ".balloon");
         Path qmp = folder.resolve(name + ".qmp");
         VmConfig config = new VmConfig(
-                VM, Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp)), List.of());
+                VM, Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp + balloon)), List.of());
         ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {});
         open.add(vm);
         EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);

@@ -1,0 +1,79 @@
+package org.exomem.backend.migrate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.vm.VmState;
+import org.exomem.conformance.embedded.EmbeddedOptions;
+import org.exomem.migration.precopy.PrecopyOptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Guests whose balloon is inflated before they move. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class BalloonFirstMigrationTest {
+    private static final long MIB = 1 << 20;
+    private static final long MEMORY = 512 * MIB;
+
+    @TempDir
+    Path folder;
+
+    private TwoHosts hosts(String balloon) throws Exception {
+        return new TwoHosts(folder, MEMORY, balloon, BalloonFirstMigrationTest::logged);
+    }
+
+    private static EmbeddedOptions logged(EmbeddedOptions options) {
+        return options.withLog(options.ram().resolveSibling(options.ram().getFileName() + ".log"));
+    }
+
+    private static MigrationWish wish(TwoHosts hosts) {
+        return hosts.wish(PrecopyOptions.DEFAULT).withBalloonFirst();
+    }
+
+    @Test
+    void balloonTakesFirstWhatTheGuestCanSpare() throws Exception {
+        try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
+            hosts.source.guest.work(300 * MIB, 280 * MIB);
+            hosts.migrate(wish(hosts));
+            assertThat(hosts.source.state().error()).isEmpty();
+            assertThat(hosts.destination.state().status()).isEqualTo(Status.COMPLETED);
+            assertThat(hosts.destination.guest.verify()).isEmpty();
+            BalloonFirst.Result first = hosts.source.state().balloonFirst().orElseThrow();
+            assertThat(first.after()).isEqualTo(first.target()).isLessThan(200 * MIB);
+            // Nobody wanted another size of it, here or there.
+            assertThat(balloon(hosts.source).target()).isEmpty();
+            assertThat(balloon(hosts.destination).target()).isEmpty();
+        }
+    }
+
+    @Test
+    void balloonIsAsItWasAfterAMigrationThatFailed() throws Exception {
+        try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
+            hosts.source.guest.work(300 * MIB, 280 * MIB);
+            long before = balloon(hosts.source).actual();
+            // Nobody waits at the destination.
+            hosts.source.migrations.migrate(TwoHosts.VM, wish(hosts));
+            assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.FAILED);
+            assertThat(hosts.source.state().balloonFirst().orElseThrow().after())
+                    .isLessThan(before);
+            await().until(() -> balloon(hosts.source).actual() == before);
+            assertThat(hosts.source.guest.verify()).isEmpty();
+        }
+    }
+
+    @Test
+    void driverThatDoesNotTakeBackWhatItNeedsIsLeftAlone() throws Exception {
+        try (TwoHosts hosts = hosts("")) {
+            hosts.source.migrations.migrate(TwoHosts.VM, wish(hosts));
+            assertThat(hosts.source.awaitEnd().error().orElseThrow()).contains("deflate-on-oom=on");
+            assertThat(hosts.source.guest.verify()).isEmpty();
+        }
+    }
+
+    private static VmState.Balloon balloon(TwoHosts.Host host) {
+        return host.vm.state().join().balloon().orElseThrow();
+    }
+}
