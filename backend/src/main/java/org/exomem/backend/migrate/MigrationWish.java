@@ -38,6 +38,10 @@ public record MigrationWish(
         this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false);
     }
 
+    MigrationWish withAddress(MigrationAddress other) {
+        return new MigrationWish(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
+    }
+
     public MigrationWish withBalloonFirst() {
         return new MigrationWish(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
     }

@@ -43,7 +43,7 @@ final class VmBalloon implements AutoCloseable {
     private final Endpoint endpoint;
     private final Optional<BalloonStateFile> state;
     private OptionalLong wish;
-    /** Counts instead of the wish while it is there; gone with this process. */
+    /** The guest is to be no larger while it is there, whatever the wish; gone with this process. */
     private OptionalLong squeeze = OptionalLong.empty();
 
     private long pagesBeforeSqueeze;
@@ -124,7 +124,7 @@ final class VmBalloon implements AutoCloseable {
         }
     }
 
-    /** Has the guest come to that logical size until {@link #endSqueeze}. */
+    /** Has the guest come to that logical size, if it is not to be smaller anyway, until {@link #endSqueeze}. */
     void squeeze(long bytes) {
         if (squeeze.isEmpty()) {
             pagesBeforeSqueeze = balloon.numPages();
@@ -145,11 +145,11 @@ final class VmBalloon implements AutoCloseable {
 
     private void applyWish() {
         long memory = memory();
-        OptionalLong size = squeeze.isPresent() ? squeeze : wish;
-        if (size.isEmpty() || memory == 0) {
+        long size = Math.min(wish.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
+        if (size == Long.MAX_VALUE || memory == 0) {
             return;
         }
-        long pages = Math.min(Math.max(0, memory - size.getAsLong()) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
+        long pages = Math.min(Math.max(0, memory - size) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);
         }

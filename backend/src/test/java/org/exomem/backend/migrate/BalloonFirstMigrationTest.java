@@ -1,8 +1,10 @@
 package org.exomem.backend.migrate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VmState;
@@ -70,6 +72,30 @@ class BalloonFirstMigrationTest {
             hosts.source.migrations.migrate(TwoHosts.VM, wish(hosts));
             assertThat(hosts.source.awaitEnd().error().orElseThrow()).contains("deflate-on-oom=on");
             assertThat(hosts.source.guest.verify()).isEmpty();
+        }
+    }
+
+    @Test
+    void inflationThatIsCancelledIsTakenBack() throws Exception {
+        try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
+            long before = balloon(hosts.source).actual();
+            try (BalloonFirst first = new BalloonFirst(hosts.source.vm)) {
+                BalloonFirst.Result result = first.inflate(() -> true);
+                assertThat(result.target()).isLessThan(before);
+                assertThat(result.after()).isEqualTo(before);
+                await().until(() -> balloon(hosts.source).actual() == result.target());
+            }
+            await().until(() -> balloon(hosts.source).actual() == before);
+        }
+    }
+
+    @Test
+    void vmWithoutADriverIsNotAsked() throws Exception {
+        try (TwoHosts hosts = hosts(",deflate-on-oom=on");
+                BalloonFirst first = new BalloonFirst(hosts.destination.vm)) {
+            assertThatThrownBy(() -> first.inflate(() -> false))
+                    .isInstanceOf(IOException.class)
+                    .hasMessage("VM \"web\" can't have its balloon inflated first: no driver has started");
         }
     }
 

@@ -141,14 +141,7 @@ final class TwoHosts implements AutoCloseable {
         } else {
             await().until(() -> Files.exists(folder.resolve("stream")));
         }
-        return new MigrationWish(
-                MigrationAddress.parse(destination.state().peer()),
-                wish.vmmQmp(),
-                wish.security(),
-                wish.stream(),
-                wish.bandwidth(),
-                wish.hints(),
-                wish.precopy());
+        return wish.withAddress(MigrationAddress.parse(destination.state().peer()));
     }
 
     void awaitEnd() {
