@@ -83,10 +83,13 @@ class ServeProcessTest {
     void followingEndsCleanlyWithSigint() throws Exception {
         try (TestVms vms = TestVms.named("a")) {
             vms.attach("a").inflate(32 << 20, 1 << 20);
-            Process process = exomem("hints", "a", "--follow", "--control", vms.control().toString());
+            Process process =
+                    exomem("hints", "a", "--follow", "--control", vms.control().toString());
             BufferedReader lines = process.inputReader();
             assertThat(lines.readLine()).endsWith("inflated        0x2000000  1 MiB");
-            new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
+                    .start()
+                    .waitFor();
             assertThat(process.waitFor()).isZero();
             assertThat(lines.readLine()).isNull();
             assertThat(errors(process)).isEmpty();

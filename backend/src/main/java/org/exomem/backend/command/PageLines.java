@@ -65,7 +65,8 @@ final class PageLines {
             print(timestamp, Json.object().put("kind", "lost").put("messages", messages));
         }
         if (out.checkError()) {
-            throw new CommandFailure(ExitCode.FAILED, "what is printed can't be written: nobody reads it, or there is no room");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "what is printed can't be written: nobody reads it, or there is no room");
         }
     }
 

@@ -14,9 +14,7 @@ final class EventText {
     static ObjectNode event(String name, ObjectNode data, Instant when) {
         ObjectNode event = Json.object().put("event", name);
         event.set("data", data);
-        event.putObject("timestamp")
-                .put("seconds", when.getEpochSecond())
-                .put("microseconds", when.getNano() / 1000);
+        event.putObject("timestamp").put("seconds", when.getEpochSecond()).put("microseconds", when.getNano() / 1000);
         return event;
     }
 

@@ -82,9 +82,10 @@ public final class BalloonFirst implements AutoCloseable {
         try {
             VmState.Balloon balloon = balloon();
             if (!balloon.features().contains("deflate-on-oom")) {
-                throw new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not"
-                        + " agreed to take memory back when it needs it; serve the balloon with deflate-on-oom=on, or"
-                        + " migrate without balloon-first");
+                throw new IOException(
+                        "VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not"
+                                + " agreed to take memory back when it needs it; serve the balloon with deflate-on-oom=on, or"
+                                + " migrate without balloon-first");
             }
             long available = FreshStatistics.value(vm, StatisticsTag.AVAILABLE_MEMORY, STATISTICS_LIMIT)
                     .orElseThrow(() -> new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first:"
@@ -123,9 +124,11 @@ public final class BalloonFirst implements AutoCloseable {
         VmState.Balloon balloon = vm.state()
                 .join()
                 .balloon()
-                .orElseThrow(() -> new IOException("VM \"" + vm.name() + "\" has no balloon that could be inflated first"));
+                .orElseThrow(
+                        () -> new IOException("VM \"" + vm.name() + "\" has no balloon that could be inflated first"));
         if (balloon.memory() == 0) {
-            throw new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first: no driver has started");
+            throw new IOException(
+                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: no driver has started");
         }
         return balloon;
     }

@@ -26,7 +26,9 @@ final class HintBenefit {
         for (ImageFile file : image.files()) {
             allocated += file.file().allocatedBytes();
         }
-        return isExpected(allocated, image.pages() * image.pageSize(),
+        return isExpected(
+                allocated,
+                image.pages() * image.pageSize(),
                 FreshStatistics.value(vm, StatisticsTag.FREE_MEMORY, ANSWER_LIMIT));
     }
 

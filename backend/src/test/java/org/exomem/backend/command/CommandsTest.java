@@ -193,9 +193,12 @@ class CommandsTest {
         StringWriter people = new StringWriter();
         StringWriter json = new StringWriter();
         StringWriter errors = new StringWriter();
-        CompletableFuture<Integer> first = follow(people, errors, "hints", "a", "--follow", "start", "--control", control);
-        CompletableFuture<Integer> second = follow(json, new StringWriter(), "hints", "a", "--follow", "--json", "--control", control);
-        await().until(() -> people.toString().contains("inflated") && json.toString().contains("inflated"));
+        CompletableFuture<Integer> first =
+                follow(people, errors, "hints", "a", "--follow", "start", "--control", control);
+        CompletableFuture<Integer> second =
+                follow(json, new StringWriter(), "hints", "a", "--follow", "--json", "--control", control);
+        await().until(() ->
+                people.toString().contains("inflated") && json.toString().contains("inflated"));
         int session = driver.beginHinting();
         driver.hint(16 * MIB, 8 * MIB, 8 * MIB);
         await().until(() -> people.toString().contains("hinted")
@@ -213,7 +216,9 @@ class CommandsTest {
             assertThat(Json.parse(line).path("timestamp").path("seconds").asLong())
                     .isPositive();
         }
-        assertThat(json.toString()).contains("\"kind\":\"hinted\"").contains("\"address\":16777216,\"length\":8388608}");
+        assertThat(json.toString())
+                .contains("\"kind\":\"hinted\"")
+                .contains("\"address\":16777216,\"length\":8388608}");
     }
 
     @Test

@@ -13,8 +13,7 @@ class PageLinesTest {
     private final StringWriter out = new StringWriter();
 
     private static JsonNode event(String name, String data) throws Exception {
-        return Json.parse(("{'event':'" + name + "','data':" + data
-                        + ",'timestamp':{'seconds':1,'microseconds':5000}}")
+        return Json.parse(("{'event':'" + name + "','data':" + data + ",'timestamp':{'seconds':1,'microseconds':5000}}")
                 .replace('\'', '"'));
     }
 

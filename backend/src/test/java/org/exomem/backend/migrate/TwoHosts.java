@@ -101,7 +101,9 @@ final class TwoHosts implements AutoCloseable {
         Path socket = folder.resolve(name + ".balloon");
         Path qmp = folder.resolve(name + ".qmp");
         VmConfig config = new VmConfig(
-                VM, Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp + balloon)), List.of());
+                VM,
+                Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp + balloon)),
+                List.of());
         ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {});
         open.add(vm);
         EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);

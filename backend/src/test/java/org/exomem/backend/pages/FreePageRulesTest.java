@@ -174,7 +174,9 @@ class FreePageRulesTest {
             rules.take();
             BitSet wrong = free();
             wrong.andNot(balloon);
-            assertThat(wrong.isEmpty()).as("round %d of seed %d: %s", round, seed, wrong).isTrue();
+            assertThat(wrong.isEmpty())
+                    .as("round %d of seed %d: %s", round, seed, wrong)
+                    .isTrue();
             // The driver that comes next begins with an empty balloon.
             feed.offer(Kind.RESET, 0, 0, 0);
             rules.take();
