@@ -63,6 +63,17 @@ class BenchmarksTest {
                 .allSatisfy(value -> assertThat(value).isPositive());
     }
 
+    @Test
+    void aRealGuestMigratesAndIsDrawn() throws IOException {
+        assumeThat(GuestImage.whyAbsent()).isEmpty();
+        Path picture = results.resolve("picture.svg");
+        assertThat(figuresOf(List.of(
+                        "guest-migrate", "--memory=512", "--after=BOOT", "--ways=EXOMEM", "--picture=" + picture)))
+                .extracting(figure -> figure.path("value").asDouble())
+                .allSatisfy(value -> assertThat(value).isPositive());
+        assertThat(picture).content().contains("exomem, no hints").endsWith("</svg>\n");
+    }
+
     private List<JsonNode> figuresOf(List<String> words) throws IOException {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();

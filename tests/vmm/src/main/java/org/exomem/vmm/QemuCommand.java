@@ -31,6 +31,7 @@ public final class QemuCommand {
     private boolean rebootable;
     private boolean nodes;
     private @Nullable Path ramFile;
+    private boolean preallocated;
     private @Nullable Path listeningQmp;
     private boolean incoming;
 
@@ -127,6 +128,12 @@ public final class QemuCommand {
         return ramFile;
     }
 
+    /** Has QEMU touch all of the RAM before the guest boots. */
+    public QemuCommand preallocated() {
+        preallocated = true;
+        return this;
+    }
+
     /** Has QEMU also listen for QMP on a socket. */
     public QemuCommand listeningQmp(Path socket) {
         listeningQmp = socket;
@@ -201,7 +208,8 @@ public final class QemuCommand {
 
     private void addMemory(List<String> words, String id, long bytes) {
         String kind = ramFile == null ? "memory-backend-memfd" : "memory-backend-file,mem-path=" + ramFile;
-        words.addAll(List.of("-object", kind + ",id=" + id + ",size=" + bytes + ",share=on"));
+        words.addAll(List.of(
+                "-object", kind + ",id=" + id + ",size=" + bytes + ",share=on" + (preallocated ? ",prealloc=on" : "")));
     }
 
     private static String commas(String first, String... others) {
