@@ -101,9 +101,14 @@ public final class TestVms implements AutoCloseable {
 
     /** Attaches a memory device, by its place in the list, of a guest with that memory. */
     public MemDriver attachMemory(int index, GuestRam ram) throws IOException {
-        MemDriver driver = MemDriver.start(device(folder.resolve("mem" + index), MEMORY_FEATURES, ram));
+        MemDriver driver = memory(folder.resolve("mem" + index), ram);
         guests.add(0, driver);
         return driver;
+    }
+
+    /** Attaches a memory device, by its socket, of a guest with that memory; the caller closes it. */
+    public static MemDriver memory(Path socket, GuestRam ram) throws IOException {
+        return MemDriver.start(device(socket, MEMORY_FEATURES, ram));
     }
 
     private static AttachedDevice device(Path socket, long features, GuestRam ram) throws IOException {

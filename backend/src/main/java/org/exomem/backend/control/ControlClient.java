@@ -27,6 +27,7 @@ public final class ControlClient implements AutoCloseable {
     private final JsonFrames frames = new JsonFrames(MAX_ANSWER);
     private final Queue<JsonFrames.Frame> arrived = new ArrayDeque<>();
     private final Queue<JsonNode> events = new ArrayDeque<>();
+    private long commands;
 
     private ControlClient(SocketChannel channel, Selector selector) {
         this.channel = channel;
@@ -69,7 +70,19 @@ public final class ControlClient implements AutoCloseable {
      * @throws IOException if the connection ended, or no answer came in 10 s
      */
     public JsonNode execute(String command, ObjectNode arguments) throws IOException {
-        ObjectNode request = Json.object().put("execute", command);
+        return execute(command, arguments, ANSWER_LIMIT);
+    }
+
+    /**
+     * Runs a command and waits for its answer for as long as that. A command that was given up may still be done; its answer,
+     * if it comes late, is not taken for that of another.
+     *
+     * @throws QmpException if the command was refused
+     * @throws IOException if the connection ended, or no answer came in time
+     */
+    public JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
+        long id = ++commands;
+        ObjectNode request = Json.object().put("execute", command).put("id", id);
         if (!arguments.isEmpty()) {
             request.set("arguments", arguments);
         }
@@ -78,23 +91,39 @@ public final class ControlClient implements AutoCloseable {
             channel.write(line);
         }
         while (true) {
-            JsonNode message = message(ANSWER_LIMIT);
-            if (message.has("return")) {
-                return message.get("return");
+            JsonNode message = message(limit);
+            if (message.has("event")) {
+                events.add(message);
+            } else if (message.path("id").asLong(id) == id) {
+                return result(message);
             }
-            if (message.has("error")) {
-                JsonNode error = message.get("error");
-                throw new QmpException(
-                        error.path("class").asText(), error.path("desc").asText());
-            }
-            events.add(message);
         }
+    }
+
+    private static JsonNode result(JsonNode answer) throws IOException {
+        JsonNode error = answer.get("error");
+        if (error != null) {
+            throw new QmpException(error.path("class").asText(), error.path("desc").asText());
+        }
+        JsonNode result = answer.get("return");
+        if (result == null) {
+            throw new IOException("what came is not an answer: " + answer);
+        }
+        return result;
     }
 
     /** The next event, or null if none comes in that time. */
     public @Nullable JsonNode event(Duration limit) throws IOException {
         JsonNode event = events.poll();
-        return event != null ? event : messageOrNull(limit);
+        while (event == null) {
+            JsonNode message = messageOrNull(limit);
+            if (message == null) {
+                return null;
+            }
+            // An answer that comes now is to a command that was given up.
+            event = message.has("event") ? message : null;
+        }
+        return event;
     }
 
     private JsonNode message(Duration limit) throws IOException {

@@ -13,8 +13,10 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.backend.vmm.VmmException;
 import org.exomem.migration.stream.Destination;
 import org.exomem.migration.stream.FilePages;
+import org.exomem.migration.stream.HandoverUncertainException;
 import org.exomem.migration.stream.MemoryDescription;
 import org.exomem.migration.stream.PageTarget;
 import org.exomem.migration.stream.ReceivedMigration;
@@ -132,10 +134,25 @@ final class IncomingVm implements Destination, AutoCloseable {
         Files.delete(vmmState());
     }
 
-    /** The guest first, then its devices: it can do without them for a while. */
     @Override
     public void start() throws IOException {
-        vmm.resume();
+        try {
+            vmm.start();
+        } catch (VmmException e) {
+            if (e.isRefusal()) {
+                throw e;
+            }
+            throw new HandoverUncertainException(
+                    "the VMM was told to start the guest, and may have (" + e.getMessage()
+                            + "). Look at it: if the guest does not run and will not, it may go on at the source; never"
+                            + " let both run",
+                    e);
+        }
+    }
+
+    /** The guest can do without its devices for a while: whoever waits for it need not wait for them. */
+    @Override
+    public void started() {
         if (moved == null) {
             return;
         }

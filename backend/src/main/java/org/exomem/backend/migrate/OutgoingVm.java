@@ -11,8 +11,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
+import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.HintAction;
+import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PluggedDevice;
@@ -154,6 +156,7 @@ final class OutgoingVm implements GuestControl {
     }
 
     private void run() throws IOException {
+        refusePlugged();
         watcher.memory(image.pages() * image.pageSize());
         if (!wish.balloonFirst()) {
             move();
@@ -187,6 +190,18 @@ final class OutgoingVm implements GuestControl {
                 goOn(e);
                 connected.abort(String.valueOf(e.getMessage() == null ? e : e.getMessage()));
                 throw e;
+            }
+        }
+    }
+
+    /** A VMM that knows nothing of blocks starts without any, and the guest would lose what is in them. */
+    private void refusePlugged() throws IOException {
+        for (MemoryState device : vm.state().join().memory()) {
+            if (device.plugged() > 0) {
+                throw new IOException("VM \"" + vm.name() + "\" has " + ByteSize.format(device.plugged())
+                        + " plugged in its memory device \"" + device.id()
+                        + "\", which can't be taken out: give that back first (exomem mem " + vm.name() + " "
+                        + device.id() + " 0 --wait)");
             }
         }
     }
@@ -290,10 +305,13 @@ final class OutgoingVm implements GuestControl {
 
     @Override
     public void prepare() throws IOException {
+        refusePlugged();
         for (MovedDevices.Device device : devices) {
             vmm.unplug(device.plugged());
             takenOut.add(device);
         }
+        // Until a device was out, its guest might still plug.
+        refusePlugged();
     }
 
     @Override

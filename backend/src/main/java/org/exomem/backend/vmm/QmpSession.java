@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A VMM's QMP socket, with its name in every error. Belongs to one thread. */
 final class QmpSession implements AutoCloseable {
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
+
     private final Path socket;
     private final ControlClient client;
 
@@ -35,8 +37,13 @@ final class QmpSession implements AutoCloseable {
 
     /** @throws VmmException if the VMM refuses, has gone, or does not answer in 10 s */
     JsonNode execute(String command, ObjectNode arguments) throws VmmException {
+        return execute(command, arguments, ANSWER_LIMIT);
+    }
+
+    /** @throws VmmException if the VMM refuses, has gone, or does not answer in time */
+    JsonNode execute(String command, ObjectNode arguments, Duration limit) throws VmmException {
         try {
-            return client.execute(command, arguments);
+            return client.execute(command, arguments, limit);
         } catch (IOException | QmpException e) {
             throw new VmmException("the VMM on " + socket + ": " + command + ": " + e.getMessage(), e);
         }
@@ -61,6 +68,10 @@ final class QmpSession implements AutoCloseable {
         } catch (IOException e) {
             throw new VmmException("the VMM on " + socket + ": " + e.getMessage(), e);
         }
+    }
+
+    Path socket() {
+        return socket;
     }
 
     @Override

@@ -22,6 +22,9 @@ public final class QmpVmm implements AutoCloseable {
     /** A guest's driver lets a device go within seconds, unless it is not there or not well. */
     private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(30);
 
+    /** Whoever waits for this guest to run has nothing better to do. */
+    private static final Duration START_LIMIT = Duration.ofSeconds(60);
+
     private static final Duration STATE_LIMIT = Duration.ofSeconds(60);
     private static final Duration STATE_LOOK = Duration.ofMillis(2);
     private static final Set<String> HOTPLUG =
@@ -133,6 +136,30 @@ public final class QmpVmm implements AutoCloseable {
     /** Lets the guest run on. */
     public void resume() throws IOException {
         qmp.execute("cont");
+    }
+
+    /**
+     * Lets a guest run that has come here.
+     *
+     * @throws VmmException if it does not, where that is a {@link VmmException#isRefusal refusal}; else nobody knows
+     */
+    public void start() throws VmmException {
+        try {
+            qmp.execute("cont", Json.object(), START_LIMIT);
+        } catch (VmmException e) {
+            if (e.isRefusal() || !isRunningFor(qmp.socket())) {
+                throw e;
+            }
+        }
+    }
+
+    /** Asks over another connection; false if there is no answer. */
+    private static boolean isRunningFor(Path socket) {
+        try (QmpVmm again = connect(socket)) {
+            return again.isRunning();
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     public boolean isRunning() throws IOException {

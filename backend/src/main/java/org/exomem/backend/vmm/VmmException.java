@@ -1,6 +1,7 @@
 package org.exomem.backend.vmm;
 
 import java.io.IOException;
+import org.exomem.backend.control.QmpException;
 
 /** A VMM could not be asked, or did not do what it was asked to; says what, and why. */
 public final class VmmException extends IOException {
@@ -12,5 +13,10 @@ public final class VmmException extends IOException {
 
     VmmException(String message, Throwable cause) {
         super(message, cause);
+    }
+
+    /** True if the VMM said no, and did nothing; false if it may have done what it was asked to, or do it later. */
+    public boolean isRefusal() {
+        return getCause() instanceof QmpException;
     }
 }

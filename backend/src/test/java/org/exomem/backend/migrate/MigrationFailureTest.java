@@ -12,9 +12,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
+import org.exomem.backend.TestVms;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
+import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.conformance.embedded.EmbeddedOptions;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.conformance.guest.MemDriver;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.MigrationAddress;
 import org.exomem.migration.stream.StreamOptions;
@@ -273,6 +277,104 @@ class MigrationFailureTest {
             assertEnded(hosts.source, Status.FAILED, "the state of the guest's devices could not be loaded");
             assertEnded(hosts.destination, Status.FAILED, "is of another machine");
             assertUnharmed(hosts);
+        }
+    }
+
+    private static MigrationWish through(QmpRelay relay, MigrationWish wish) {
+        return new MigrationWish(
+                wish.address(),
+                Optional.of(relay.path()),
+                wish.security(),
+                wish.stream(),
+                wish.bandwidth(),
+                wish.hints(),
+                wish.precopy());
+    }
+
+    private QmpRelay relay(TwoHosts.Host host) throws IOException {
+        return new QmpRelay(folder.resolve("relay.qmp"), host.guest.options().qmp());
+    }
+
+    /** With the destination's VMM behind a relay. */
+    private static void migrate(TwoHosts hosts, QmpRelay there) {
+        MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT);
+        hosts.receive(through(there, wish));
+        hosts.source.migrations.migrate(TwoHosts.VM, wish);
+    }
+
+    @Test
+    void guestThatTheDestinationsVmmRefusesToStartRunsOnHere() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.destination)) {
+            relay.refused.add("cont");
+            migrate(hosts, relay);
+            assertEnded(hosts.source, Status.FAILED, "the destination can't start the guest");
+            assertEnded(hosts.destination, Status.FAILED, "cont: not today");
+            assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void guestThatMayHaveStartedThereDoesNotGoOnHere() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.destination)) {
+            relay.cut.add("cont");
+            relay.once = true;
+            migrate(hosts, relay);
+            assertEnded(hosts.source, Status.FAILED, "never let both run");
+            assertEnded(hosts.destination, Status.FAILED, "the VMM was told to start the guest, and may have");
+            assertThat(runs(hosts.source)).isFalse();
+            assertThat(runs(hosts.destination)).isTrue();
+            assertThat(hosts.destination.guest.verify()).isEmpty();
+            assertThat(hosts.destination.guest.failure()).isNull();
+        }
+    }
+
+    @Test
+    void guestThatStartedThoughItsVmmHungUpIsFoundToRun() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.destination)) {
+            relay.cut.add("cont");
+            migrate(hosts, relay);
+            hosts.awaitEnd();
+            assertMoved(hosts);
+            assertThat(runs(hosts.source)).isFalse();
+        }
+    }
+
+    private static boolean runs(TwoHosts.Host host) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(host.guest.options().qmp())) {
+            return vmm.isRunning();
+        }
+    }
+
+    @Test
+    void vmWithPluggedMemoryIsNotMigrated() throws Exception {
+        try (TwoHosts hosts = hosts();
+                GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB);
+                MemDriver driver = TestVms.memory(folder.resolve("a.m0"), ram)) {
+            hosts.source.vm.resizeMemory(Optional.empty(), 4 * MIB).join();
+            assertThat(driver.plug(4L << 30, 2)).isEqualTo(MemDriver.Answer.ACK);
+            hosts.source.migrations.migrate(TwoHosts.VM, hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
+            assertThat(hosts.source.guest.verify()).isEmpty();
+            assertThat(runs(hosts.source)).isTrue();
+        }
+    }
+
+    @Test
+    void memoryThatIsPluggedWhileTheRestTravelsEndsTheMigration() throws Exception {
+        try (TwoHosts hosts = hosts();
+                GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB);
+                MemDriver driver = TestVms.memory(folder.resolve("a.m0"), ram)) {
+            hosts.begin(slowly(hosts));
+            awaitTravelling(hosts);
+            hosts.source.vm.resizeMemory(Optional.empty(), 4 * MIB).join();
+            assertThat(driver.plug(4L << 30, 2)).isEqualTo(MemDriver.Answer.ACK);
+            assertEnded(hosts.source, Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
+            assertEnded(hosts.destination, Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
+            assertThat(hosts.source.guest.verify()).isEmpty();
+            assertThat(runs(hosts.source)).isTrue();
         }
     }
 

@@ -26,10 +26,21 @@ public interface Destination {
     /** Everything is here and what it should be: gets the guest ready to start, and does not start it. */
     void ready(ReceivedMigration received) throws IOException;
 
-    /** The source let go: starts the guest. */
+    /**
+     * The source let go: starts the guest.
+     *
+     * @throws HandoverUncertainException if nobody can say whether it runs: neither end goes on by itself then
+     * @throws IOException if it does not run and will not: the source goes on
+     */
     void start() throws IOException;
 
-    /** The migration failed: throws away what there is of it. Comes after {@link #open} at most once, and never after a start. */
+    /** The guest runs here, and the source was told: what can wait until then. */
+    default void started() {}
+
+    /**
+     * The migration failed: throws away what there is of it. Comes after {@link #open} at most once, and never after a start
+     * but one that failed for certain.
+     */
     void failed(IOException why);
 
     /** Somebody was turned away, and this destination waits on. */

@@ -16,6 +16,7 @@ final class Failures {
                 copy.initCause(fault);
                 yield copy;
             }
+            case HandoverUncertainException uncertain -> new HandoverUncertainException(message, uncertain);
             default -> new IOException(message, e);
         };
     }

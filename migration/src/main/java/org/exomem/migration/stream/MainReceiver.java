@@ -136,11 +136,7 @@ final class MainReceiver {
     private void go() throws IOException {
         boolean starts = session.takeOver(link);
         if (starts) {
-            try {
-                session.destination().start();
-            } catch (IOException e) {
-                throw new DestinationFault("the destination can't start the guest", e);
-            }
+            start();
         }
         try {
             link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
@@ -149,6 +145,22 @@ final class MainReceiver {
             if (starts) {
                 session.runs();
             }
+        }
+    }
+
+    private void start() throws IOException {
+        try {
+            session.destination().start();
+        } catch (HandoverUncertainException e) {
+            session.startIsUncertain(e);
+            throw e;
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't start the guest", e);
+        } catch (RuntimeException | Error e) {
+            HandoverUncertainException uncertain = new HandoverUncertainException(
+                    "a fault of exomem itself while it started the guest, which may run: " + e, e);
+            session.startIsUncertain(uncertain);
+            throw uncertain;
         }
     }
 }

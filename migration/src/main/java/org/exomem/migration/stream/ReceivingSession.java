@@ -110,6 +110,10 @@ final class ReceivingSession {
         if (phase == Phase.FAILED) {
             throw new StreamFault("the destination gave this migration up before the source came back");
         }
+        if (outcome.isCompletedExceptionally()) {
+            // Not a fault of the stream: an ERROR would say that the guest does not run here.
+            throw new IOException("the source came back to hear what nobody knows");
+        }
         if (!next.features.contains(StreamFeature.RESUME)) {
             throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
         }
@@ -247,7 +251,16 @@ final class ReceivingSession {
         synchronized (this) {
             received = received();
         }
-        outcome.complete(received);
+        try {
+            destination.started();
+        } finally {
+            outcome.complete(received);
+        }
+    }
+
+    /** The guest may run here. The source hears neither that it does nor that it doesn't, now or when it comes back. */
+    void startIsUncertain(HandoverUncertainException why) {
+        outcome.completeExceptionally(why);
     }
 
     private static void check(ReceivingLink mine) throws IOException {

@@ -1,0 +1,148 @@
+package org.exomem.backend.migrate;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.exomem.backend.control.Json;
+
+/** Stands between exomem and a VMM, and has the VMM refuse, fall silent or hang up where a test wants it to. */
+final class QmpRelay implements AutoCloseable {
+    /** All commands that came, in their order. */
+    final List<String> commands = new CopyOnWriteArrayList<>();
+    /** Commands that are refused; the VMM never hears of them. */
+    final Set<String> refused = ConcurrentHashMap.newKeySet();
+    /** Commands that the VMM does, and whose connection ends instead of an answer. */
+    final Set<String> cut = ConcurrentHashMap.newKeySet();
+    /** Events that don't come. */
+    final Set<String> withheld = ConcurrentHashMap.newKeySet();
+    /** Whether nobody may connect again. */
+    volatile boolean once;
+
+    private final Path path;
+    private final Path vmm;
+    private final ServerSocketChannel server;
+    private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
+
+    QmpRelay(Path path, Path vmm) throws IOException {
+        this.path = path;
+        this.vmm = vmm;
+        this.server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        server.bind(UnixDomainSocketAddress.of(path));
+        start(this::accept);
+    }
+
+    Path path() {
+        return path;
+    }
+
+    private interface Work {
+        void run() throws IOException;
+    }
+
+    private static void start(Work work) {
+        Thread.ofPlatform().name("qmp-relay").daemon().start(() -> {
+            try {
+                work.run();
+            } catch (IOException e) {
+                // One of the ends hung up.
+            }
+        });
+    }
+
+    private void accept() throws IOException {
+        while (true) {
+            Conversation next = new Conversation(server.accept(), SocketChannel.open(UnixDomainSocketAddress.of(vmm)));
+            start(next::ask);
+            start(next::answer);
+            if (once) {
+                server.close();
+            }
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        server.close();
+        for (SocketChannel socket : sockets) {
+            socket.close();
+        }
+    }
+
+    private final class Conversation {
+        private final SocketChannel client;
+        private final SocketChannel vmm;
+        private volatile boolean hangUp;
+
+        Conversation(SocketChannel client, SocketChannel vmm) {
+            this.client = client;
+            this.vmm = vmm;
+            sockets.add(client);
+            sockets.add(vmm);
+        }
+
+        private static BufferedReader lines(SocketChannel from) {
+            return new BufferedReader(Channels.newReader(from, StandardCharsets.UTF_8));
+        }
+
+        void ask() throws IOException {
+            try (BufferedReader lines = lines(client)) {
+                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    JsonNode request = Json.parse(line);
+                    String command = request.path("execute").asText();
+                    commands.add(command);
+                    if (refused.contains(command)) {
+                        send(
+                                client,
+                                "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}, \"id\": "
+                                        + request.path("id") + "}");
+                    } else {
+                        hangUp = cut.contains(command);
+                        send(vmm, line);
+                    }
+                }
+            } finally {
+                end();
+            }
+        }
+
+        void answer() throws IOException {
+            try (BufferedReader lines = lines(vmm)) {
+                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    JsonNode message = Json.parse(line);
+                    boolean event = message.has("event");
+                    if (hangUp && !event) {
+                        return;
+                    }
+                    if (!event || !withheld.contains(message.path("event").asText())) {
+                        send(client, line);
+                    }
+                }
+            } finally {
+                end();
+            }
+        }
+
+        private static synchronized void send(SocketChannel to, String line) throws IOException {
+            var bytes = StandardCharsets.UTF_8.encode(line + "\r\n");
+            while (bytes.hasRemaining()) {
+                to.write(bytes);
+            }
+        }
+
+        private void end() throws IOException {
+            client.close();
+            vmm.close();
+        }
+    }
+}
