@@ -8,6 +8,9 @@ import java.lang.foreign.MemorySegment;
  * overtake each other until the next barrier, which whoever owns the sinks makes between rounds.
  *
  * <p>A destination begins with all pages zero. What comes later for a page replaces what came before.
+ *
+ * <p>A sink that fails with a {@link ConnectionLostException} has lost the connection, and so have all others: none of them
+ * waits for long any more, and each fails in the same way.
  */
 public interface PageSink {
     /**

@@ -8,6 +8,8 @@ public interface RoundBarrier {
     /**
      * Ends a round on all sinks: whatever is sent after this can't be overtaken by what was sent before. Called while no
      * sink is in use.
+     *
+     * @throws ConnectionLostException if the connection was lost; the round may have ended or not
      */
     void endRound() throws IOException;
 }

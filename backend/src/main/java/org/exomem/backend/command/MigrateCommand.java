@@ -99,6 +99,14 @@ final class MigrateCommand implements Callable<Integer> {
                     + "last, unless the host has it back already.")
     private boolean skipUnchanged;
 
+    @Option(
+            names = "--reconnect-within",
+            paramLabel = "SECONDS",
+            description = "How long to try again when the connection is lost; 0: not at all "
+                    + "(default: ${DEFAULT-VALUE}). For a paused guest it is 3 at most.",
+            defaultValue = "30")
+    private int reconnectWithin;
+
     @Option(names = "--no-wait", description = "Returns when the migration has begun.")
     private boolean noWait;
 
@@ -135,6 +143,7 @@ final class MigrateCommand implements Callable<Integer> {
                 .put("downtime-limit", downtimeLimit)
                 .put("channels", channels)
                 .put("compress", compress)
+                .put("reconnect-within", reconnectWithin)
                 .put("auto-converge", autoConverge)
                 .put("hints", !noHints)
                 .put("balloon-first", balloonFirst)

@@ -31,9 +31,7 @@ final class MigrationWatch {
                 state = state();
                 JsonNode ram = state.path("ram");
                 line.stepTo(ram.path("total").asLong() - ram.path("remaining").asLong());
-                line.say("round " + ram.path("dirty-sync-count").asInt() + ", "
-                        + ByteSize.format(ram.path("transferred").asLong()) + " sent, pause of "
-                        + state.path("expected-downtime").asLong() + " ms expected");
+                line.say(message(state, ram));
             }
         }
         if (!state.path("status").asText().equals("completed")) {
@@ -43,6 +41,15 @@ final class MigrationWatch {
                             + state.path("error-desc").asText("it was cancelled"));
         }
         return show(state);
+    }
+
+    private static String message(JsonNode state, JsonNode ram) {
+        if (state.path("status").asText().equals("reconnecting")) {
+            return "connection lost, reconnecting…";
+        }
+        return "round " + ram.path("dirty-sync-count").asInt() + ", "
+                + ByteSize.format(ram.path("transferred").asLong()) + " sent, pause of "
+                + state.path("expected-downtime").asLong() + " ms expected";
     }
 
     int show() throws IOException {
@@ -63,7 +70,7 @@ final class MigrationWatch {
 
     private static boolean isUnderWay(JsonNode state) {
         return switch (state.path("status").asText()) {
-            case "setup", "active", "device" -> true;
+            case "setup", "active", "device", "reconnecting" -> true;
             default -> false;
         };
     }

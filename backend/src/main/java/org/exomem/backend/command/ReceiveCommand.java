@@ -54,12 +54,23 @@ final class ReceiveCommand implements Callable<Integer> {
             description = "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.")
     private @Nullable Path vmmQmp;
 
+    @Option(
+            names = "--reconnect-within",
+            paramLabel = "SECONDS",
+            description = "How long what has come is kept for the source when the connection is lost; 0: not at all "
+                    + "(default: ${DEFAULT-VALUE}).",
+            defaultValue = "60")
+    private int reconnectWithin;
+
     @Option(names = "--no-wait", description = "Returns at once; exomem goes on waiting.")
     private boolean noWait;
 
     @Override
     public Integer call() throws ConfigException {
-        ObjectNode wish = Json.object().put("vm", vm).put("uri", SecurityOptions.address(listen));
+        ObjectNode wish = Json.object()
+                .put("vm", vm)
+                .put("uri", SecurityOptions.address(listen))
+                .put("reconnect-within", reconnectWithin);
         if (vmmQmp != null) {
             wish.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
         }

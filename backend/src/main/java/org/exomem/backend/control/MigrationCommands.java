@@ -32,6 +32,8 @@ import org.exomem.migration.tls.PskSecurity;
 final class MigrationCommands {
     private static final long MOST_MILLIS = Duration.ofHours(1).toMillis();
     private static final int MOST_CHANNELS = 16;
+    /** A destination keeps longer what it has than a source tries: one may have noticed before the other. */
+    private static final Duration TRIES = Duration.ofSeconds(30);
 
     private final Migrations migrations;
 
@@ -56,6 +58,9 @@ final class MigrationCommands {
         Optional<Path> qmp = arguments.optionalText("vmm-qmp").map(Path::of);
         StreamSecurity security = security(arguments.optionalText("tls-dir"), arguments.optionalText("psk-file"));
         StreamOptions stream = StreamOptions.defaults().withPlainAllowed(arguments.flag("plain", false));
+        Duration within = leaves ? TRIES : stream.resumeWithin();
+        stream = stream.withResumeWithin(Duration.ofSeconds(
+                arguments.integer("reconnect-within", 0, MOST_MILLIS / 1000, within.toSeconds())));
         long bandwidth = 0;
         boolean hints = true;
         boolean balloonFirst = false;

@@ -9,7 +9,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
@@ -30,26 +29,38 @@ import org.jspecify.annotations.Nullable;
 final class IncomingVm implements Destination, AutoCloseable {
     private final QmpVmm vmm;
     private final Map<String, Path> sockets;
-    private final Consumer<MovedDevices> arrived;
-    private final Consumer<String> note;
+    private final Watcher watcher;
     private final Path folder;
     private final List<SharedFile> files = new ArrayList<>();
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
     private @Nullable MovedDevices moved;
 
+    /** Is told how it goes, on the threads of the migration. */
+    interface Watcher {
+        /** A source has come whose memory fits. */
+        void begins();
+
+        /** The connection was lost; the source may come back. */
+        void lost(String why);
+
+        void back();
+
+        /** The guest runs here. */
+        void arrived(MovedDevices devices);
+
+        /** Something that an operator should know and that stops nothing. */
+        void note(String what);
+    }
+
     /**
      * @param vmm that waits; closed with this
      * @param sockets of the devices that exomem serves here for the VM, by their names
-     * @param arrived is told when the guest runs here
-     * @param note is told what an operator should know and what stops nothing
      * @throws IOException if the VMM does not wait for a guest
      */
-    IncomingVm(QmpVmm vmm, Map<String, Path> sockets, Consumer<MovedDevices> arrived, Consumer<String> note)
-            throws IOException {
+    IncomingVm(QmpVmm vmm, Map<String, Path> sockets, Watcher watcher) throws IOException {
         this.vmm = vmm;
         this.sockets = Map.copyOf(sockets);
-        this.arrived = arrived;
-        this.note = note;
+        this.watcher = watcher;
         try {
             vmm.expectIncoming();
             this.folder = StateFolder.make();
@@ -76,7 +87,9 @@ final class IncomingVm implements Destination, AutoCloseable {
                 // What a VMM put there while it started is not the guest's.
                 file.punchHole(0, file.size());
             }
-            return new FilePages(memory, files);
+            PageTarget target = new FilePages(memory, files);
+            watcher.begins();
+            return target;
         } catch (IOException | RuntimeException e) {
             // This destination waits on, maybe for a source with another memory.
             closeFiles();
@@ -159,17 +172,17 @@ final class IncomingVm implements Destination, AutoCloseable {
         for (MovedDevices.Device device : moved.devices()) {
             Path socket = sockets.get(device.name());
             if (socket == null) {
-                note.accept("the VM had the device \"" + device.name() + "\", which is not served here");
+                watcher.note("the VM had the device \"" + device.name() + "\", which is not served here");
                 continue;
             }
             try {
                 vmm.plug(device.plugged().at(socket));
             } catch (IOException e) {
                 // The guest runs here: there is no way back, and no need for one.
-                note.accept("the device \"" + device.name() + "\" could not be plugged in again: " + e.getMessage());
+                watcher.note("the device \"" + device.name() + "\" could not be plugged in again: " + e.getMessage());
             }
         }
-        arrived.accept(moved);
+        watcher.arrived(moved);
     }
 
     /** Gives all memory back to the host: a VMM that waits can wait for another source. */
@@ -179,14 +192,24 @@ final class IncomingVm implements Destination, AutoCloseable {
             try {
                 file.punchHole(0, file.size());
             } catch (IOException e) {
-                note.accept("memory could not be given back: " + e.getMessage());
+                watcher.note("memory could not be given back: " + e.getMessage());
             }
         }
     }
 
     @Override
+    public void lost(IOException why) {
+        watcher.lost(String.valueOf(why.getMessage()));
+    }
+
+    @Override
+    public void cameBack() {
+        watcher.back();
+    }
+
+    @Override
     public void turnedAway(String who, IOException why) {
-        note.accept(who + " was turned away: " + why.getMessage());
+        watcher.note(who + " was turned away: " + why.getMessage());
     }
 
     @Override

@@ -30,6 +30,8 @@ final class Migration {
     private final CountDownLatch ended = new CountDownLatch(1);
 
     private Status status = Status.SETUP;
+    /** What it was before the connection was lost. */
+    private Status before = Status.SETUP;
     private String peer;
     private long end;
     private long memory;
@@ -61,7 +63,7 @@ final class Migration {
             if (incoming) {
                 receive(qmp);
             } else {
-                OutgoingVm.migrate(vm, qmp, wish, new Watcher(), this::cancelBy);
+                OutgoingVm.migrate(vm, qmp, wish, new Departure(), this::cancelBy);
             }
             over(Status.COMPLETED, null);
         } catch (HandoverUncertainException e) {
@@ -81,8 +83,7 @@ final class Migration {
     }
 
     private void receive(Path qmp) throws IOException {
-        try (IncomingVm guest = new IncomingVm(
-                        QmpVmm.connect(qmp), vm.sockets(), this::arrived, what -> LOG.warn("{}: {}", vm.name(), what));
+        try (IncomingVm guest = new IncomingVm(QmpVmm.connect(qmp), vm.sockets(), new Arrival());
                 MigrationReceiver receiver =
                         MigrationReceiver.listen(wish.address(), wish.security(), wish.stream(), guest)) {
             listens(receiver.address().toString());
@@ -96,11 +97,6 @@ final class Migration {
 
     private synchronized void listens(String address) {
         peer = address;
-    }
-
-    /** What was wanted of the VM's balloon where it was is wanted here too. */
-    private void arrived(MovedDevices devices) {
-        devices.target().ifPresent(vm::resize);
     }
 
     private void cancelBy(Runnable task) {
@@ -132,6 +128,30 @@ final class Migration {
 
     private synchronized boolean isCancelled() {
         return cancelled;
+    }
+
+    private void become(Status now, @Nullable String why) {
+        synchronized (this) {
+            status = now;
+            error = why;
+        }
+        changed.accept(state());
+    }
+
+    private void lost(String why) {
+        synchronized (this) {
+            before = status == Status.RECONNECTING ? before : status;
+        }
+        become(Status.RECONNECTING, why);
+    }
+
+    private void back() {
+        LOG.info("{}: the connection of its migration is there again", vm.name());
+        become(before(), null);
+    }
+
+    private synchronized Status before() {
+        return before;
     }
 
     private void over(Status how, @Nullable String why) {
@@ -175,7 +195,40 @@ final class Migration {
         }
     }
 
-    private final class Watcher implements OutgoingVm.Watcher {
+    private final class Arrival implements IncomingVm.Watcher {
+        @Override
+        public void begins() {
+            become(Status.ACTIVE, null);
+        }
+
+        @Override
+        public void lost(String why) {
+            LOG.warn(
+                    "{}: the connection to the source was lost ({}); what has come is kept for {} s",
+                    vm.name(),
+                    why,
+                    wish.stream().resumeWithin().toSeconds());
+            Migration.this.lost(why);
+        }
+
+        @Override
+        public void back() {
+            Migration.this.back();
+        }
+
+        /** What was wanted of the VM's balloon where it was is wanted here too. */
+        @Override
+        public void arrived(MovedDevices devices) {
+            devices.target().ifPresent(vm::resize);
+        }
+
+        @Override
+        public void note(String what) {
+            LOG.warn("{}: {}", vm.name(), what);
+        }
+    }
+
+    private final class Departure implements OutgoingVm.Watcher {
         @Override
         public void memory(long bytes) {
             synchronized (Migration.this) {
@@ -192,10 +245,19 @@ final class Migration {
 
         @Override
         public void status(Status now) {
-            synchronized (Migration.this) {
-                status = now;
-            }
-            changed.accept(state());
+            become(now, null);
+        }
+
+        @Override
+        public void lost(String why, Duration within) {
+            LOG.warn(
+                    "{}: the connection to {} was lost ({}), trying again for {} s", vm.name(), peer, why, within.toSeconds());
+            Migration.this.lost(why);
+        }
+
+        @Override
+        public void back() {
+            Migration.this.back();
         }
 
         @Override

@@ -1,8 +1,6 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,7 +19,6 @@ import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
-import org.exomem.migration.precopy.Destination;
 import org.exomem.migration.precopy.GuestControl;
 import org.exomem.migration.precopy.MigrationCancelledException;
 import org.exomem.migration.precopy.MigrationSource;
@@ -53,6 +50,8 @@ import org.slf4j.LoggerFactory;
  */
 final class OutgoingVm implements GuestControl {
     private static final Logger LOG = LoggerFactory.getLogger(OutgoingVm.class);
+    /** The longest that a paused guest waits for a connection that was lost; it would rather go on here. */
+    private static final Duration PAUSED_LIMIT = Duration.ofSeconds(3);
 
     private final ServedVm vm;
     private final MigrationWish wish;
@@ -70,7 +69,7 @@ final class OutgoingVm implements GuestControl {
     private boolean asked;
 
     /** Is told how it goes, on the migration's thread. */
-    interface Watcher {
+    interface Watcher extends OutgoingConnection.Watcher {
         void memory(long bytes);
 
         void balloonFirst(BalloonFirst.Result result);
@@ -223,7 +222,8 @@ final class OutgoingVm implements GuestControl {
         return new MemoryDescription(image.pageSize(), files, List.of());
     }
 
-    private void migrate(MigrationSender connected, GuestView view) throws IOException {
+    private void migrate(MigrationSender sender, GuestView view) throws IOException {
+        OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
         Report report;
         long pausing;
         try (LogMapping log = LogMapping.of(vmm.dirtyLog())) {
@@ -237,11 +237,7 @@ final class OutgoingVm implements GuestControl {
                             new HintSource(view.hints(), view.addresses(), image.pages())),
                     wish.hints() && HintBenefit.isExpected(vm, image) ? hints() : HintSessions.NONE,
                     this);
-            Precopy running = new Precopy(
-                    source,
-                    new Destination(connected.channels(), connected::endRound),
-                    wish.precopy(),
-                    watcher::progress);
+            Precopy running = new Precopy(source, connection.destination(), wish.precopy(), watcher::progress);
             precopy = running;
             if (cancelled) {
                 running.cancel();
@@ -250,11 +246,15 @@ final class OutgoingVm implements GuestControl {
             pausing = System.nanoTime() - report.downtime().toNanos();
         }
         watcher.status(Status.DEVICE);
-        sendState(connected, view);
-        connected.finish();
+        sendState(connection, view);
         letGo();
-        connected.handOver();
+        connection.handOver();
         watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+    }
+
+    private synchronized Duration patience() {
+        Duration limit = wish.stream().resumeWithin();
+        return paused && !letsGo && limit.compareTo(PAUSED_LIMIT) > 0 ? PAUSED_LIMIT : limit;
     }
 
     private synchronized void letGo() throws MigrationCancelledException {
@@ -264,17 +264,12 @@ final class OutgoingVm implements GuestControl {
         letsGo = true;
     }
 
-    private void sendState(MigrationSender connected, GuestView view) throws IOException {
+    private void sendState(OutgoingConnection connection, GuestView view) throws IOException {
         Path folder = StateFolder.make();
         try {
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state);
-            try (OutputStream out = connected.deviceState(StateFolder.VMM)) {
-                Files.copy(state, out);
-            }
-            try (OutputStream out = connected.deviceState(MovedDevices.STATE)) {
-                out.write(new MovedDevices(devices, view.target()).toBytes());
-            }
+            connection.finish(state, new MovedDevices(devices, view.target()).toBytes());
         } finally {
             StateFolder.remove(folder);
         }

@@ -8,6 +8,11 @@ public enum Status {
     SETUP,
     /** Memory travels. */
     ACTIVE,
+    /**
+     * The connection was lost, and is made again, or waited for; it goes on from there. QEMU has no word for it: its
+     * postcopy-paused is a guest that can't run.
+     */
+    RECONNECTING,
     /** The guest is paused; the states of devices travel. */
     DEVICE,
     /** The guest runs at the destination. */

@@ -4,26 +4,29 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** A network between two hosts that can be cut. */
+/** A network between two hosts that can be cut, and mended. */
 final class Relay implements AutoCloseable {
     private final SocketAddress to;
-    private final ServerSocketChannel server;
+    private volatile ServerSocketChannel server;
+    private final int port;
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
 
     Relay(SocketAddress to) throws IOException {
         this.to = to;
         this.server = ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        this.port = ((InetSocketAddress) server.getLocalAddress()).getPort();
         start(this::accept);
     }
 
-    String address() throws IOException {
-        return "127.0.0.1:" + ((InetSocketAddress) server.getLocalAddress()).getPort();
+    String address() {
+        return "127.0.0.1:" + port;
     }
 
     private static void start(Runnable work) {
@@ -31,21 +34,22 @@ final class Relay implements AutoCloseable {
     }
 
     private void accept() {
+        ServerSocketChannel current = server;
         try {
             while (true) {
-                SocketChannel from = server.accept();
-                SocketChannel onwards = SocketChannel.open(to);
+                SocketChannel from = current.accept();
                 sockets.add(from);
+                SocketChannel onwards = SocketChannel.open(to);
                 sockets.add(onwards);
                 start(() -> carry(from, onwards));
                 start(() -> carry(onwards, from));
             }
         } catch (IOException e) {
-            cut();
+            sever();
         }
     }
 
-    private void carry(SocketChannel from, SocketChannel onwards) {
+    private static void carry(SocketChannel from, SocketChannel onwards) {
         ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
         try {
             while (from.read(bytes.clear()) >= 0) {
@@ -56,8 +60,22 @@ final class Relay implements AutoCloseable {
             }
             onwards.shutdownOutput();
         } catch (IOException e) {
-            cut();
+            close(from);
+            close(onwards);
         }
+    }
+
+    /** Ends all connections, and takes new ones. */
+    void sever() {
+        sockets.forEach(Relay::close);
+    }
+
+    /** After a cut: takes connections again, where it did before. */
+    void mend() throws IOException {
+        server = ServerSocketChannel.open()
+                .setOption(StandardSocketOptions.SO_REUSEADDR, true)
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+        start(this::accept);
     }
 
     /** Ends all connections, and takes no more. */

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
@@ -30,6 +31,8 @@ final class TwoHosts implements AutoCloseable {
     private final Path folder;
     private final String balloon;
     private final List<AutoCloseable> open = new ArrayList<>();
+    /** Is told of every change at either host, on the migration's own thread, which waits. */
+    volatile Consumer<MigrationState> watcher = state -> {};
 
     /** One host. */
     static final class Host {
@@ -111,7 +114,7 @@ final class TwoHosts implements AutoCloseable {
         EmbeddedOptions changed = changes.apply(options);
         EmbeddedGuest guest = EmbeddedGuest.start(changed.incoming() ? changed : changed.withBalloon(socket));
         open.add(guest);
-        Migrations migrations = new Migrations(List.of(vm), state -> {});
+        Migrations migrations = new Migrations(List.of(vm), state -> watcher.accept(state));
         open.add(migrations);
         return new Host(vm, migrations, guest);
     }

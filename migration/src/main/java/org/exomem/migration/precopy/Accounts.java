@@ -106,6 +106,7 @@ final class Accounts {
         if (fate == Fate.HOLE) {
             // A page that was sent before and is a hole now has to become zeros there too.
             scratch.andNot(table.sent);
+            scratch.andNot(table.unsure);
             // What it held before is gone, so the destination has what is here.
             table.assumedFree.andNot(scratch);
         } else if (fate == Fate.HINTED && blind) {
@@ -139,6 +140,16 @@ final class Accounts {
         owed.or(later);
         later.clear();
         return true;
+    }
+
+    /** The connection was lost: of what this round has sent nobody knows what has arrived. */
+    void lost() {
+        table.isLost(owed);
+    }
+
+    /** The destination has all that this round has sent. */
+    void arrived() {
+        table.isConfirmed();
     }
 
     /** Gives the pages that never travelled and whose content is nobody's; at the end. */

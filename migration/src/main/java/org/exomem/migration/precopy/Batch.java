@@ -31,6 +31,19 @@ final class Batch {
         return (long) (firstWord + words) * PageBits.WORD;
     }
 
+    /** Its pages have been dealt with. */
+    void isDone() {
+        words = 0;
+    }
+
+    /** Gives the pages back that nobody has dealt with. */
+    void giveBack(PageBits pages) {
+        for (int i = 0; i < words; i++) {
+            pages.orWord(firstWord + i, bits[i]);
+        }
+        words = 0;
+    }
+
     /** Gives runs of pages, in ascending order, none longer than 64 and none beyond a word. */
     <E extends Exception> void forEachRun(PageBits.RunVisitor<E> visitor) throws E {
         for (int i = 0; i < words; i++) {

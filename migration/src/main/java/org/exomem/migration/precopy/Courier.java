@@ -86,12 +86,10 @@ final class Courier {
 
     private Action decide(long page, int index) {
         fingerprint.of(buffer, (long) index * pageSize, found);
-        boolean sent = table.sent.contains(page);
         if (isZero(index)) {
-            table.isZero(page);
-            return sent ? Action.SEND_ZEROS : Action.NOTHING;
+            return table.isZero(page) ? Action.SEND_ZEROS : Action.NOTHING;
         }
-        if ((sent || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
+        if ((table.sent.contains(page) || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
             tally.unchanged.increment();
             return Action.NOTHING;
         }

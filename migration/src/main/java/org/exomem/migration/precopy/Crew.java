@@ -1,6 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.io.IOException;
+import org.exomem.migration.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /** The workers. Used by the engine's thread. */
@@ -28,6 +29,13 @@ interface Crew extends AutoCloseable {
      * @throws IOException the first failure of a worker
      */
     boolean isIdle() throws IOException;
+
+    /**
+     * After a failure: waits until nobody uses a sink, takes back what was given and not carried out, and begins anew.
+     *
+     * @param pages to which these pages are added
+     */
+    void takeBack(PageBits pages) throws IOException;
 
     /** Lets workers go; one that hangs in its sink goes when that fails. */
     @Override

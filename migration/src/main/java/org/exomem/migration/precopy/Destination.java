@@ -9,5 +9,11 @@ import org.exomem.migration.RoundBarrier;
  *
  * @param sinks at least one; each gets a thread of its own
  * @param barrier ends rounds on all of them
+ * @param reconnection makes a connection again that was lost
  */
-public record Destination(List<? extends PageSink> sinks, RoundBarrier barrier) {}
+public record Destination(List<? extends PageSink> sinks, RoundBarrier barrier, Reconnection reconnection) {
+    /** A destination to which nobody comes back. */
+    public Destination(List<? extends PageSink> sinks, RoundBarrier barrier) {
+        this(sinks, barrier, Reconnection.NONE);
+    }
+}

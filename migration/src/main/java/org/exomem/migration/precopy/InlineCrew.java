@@ -1,6 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.io.IOException;
+import org.exomem.migration.PageBits;
 
 /** The engine's own thread does all the work, so that every run is like the one before. */
 final class InlineCrew implements Crew {
@@ -22,11 +23,17 @@ final class InlineCrew implements Crew {
             case LOOK -> courier.look(given);
             case CARRY -> courier.carry(given);
         }
+        given.isDone();
     }
 
     @Override
     public boolean isIdle() {
         return true;
+    }
+
+    @Override
+    public void takeBack(PageBits pages) {
+        batch.giveBack(pages);
     }
 
     @Override

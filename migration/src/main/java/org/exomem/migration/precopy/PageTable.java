@@ -13,11 +13,13 @@ import org.exomem.migration.PageBits;
  *   <li>SENT: the destination has the content with the fingerprint that is kept here.
  *   <li>SEEN: the destination has zeros, and the page once had the content with the fingerprint that is kept here. It may be
  *       ASSUMED FREE besides: hinted in a session that began after that.
+ *   <li>UNSURE: something was sent, and the connection was lost before the destination had confirmed it. Nobody knows what
+ *       the destination has, so it is sent whatever there is here.
  * </ul>
  *
  * The 64 pages of a word are used by one thread at a time: by the worker that has them in hand, otherwise by the engine's.
  */
-final class PageTable {
+class PageTable {
     private static final int ENTRY = 16;
 
     private final MemorySegment fingerprints;
@@ -27,6 +29,10 @@ final class PageTable {
     /** Pages whose content went to the destination at any time. */
     final PageBits travelled;
 
+    final PageBits unsure;
+    /** Pages for which anything was sent that the destination has not confirmed yet. */
+    private final PageBits unconfirmed;
+
     /** @param fingerprints memory of {@link #bytes} bytes, aligned to 8 */
     PageTable(long pages, MemorySegment fingerprints) {
         this.fingerprints = fingerprints;
@@ -34,6 +40,8 @@ final class PageTable {
         this.seen = new PageBits(pages);
         this.assumedFree = new PageBits(pages);
         this.travelled = new PageBits(pages);
+        this.unsure = new PageBits(pages);
+        this.unconfirmed = new PageBits(pages);
     }
 
     /** The bytes that the fingerprints of so many pages take. */
@@ -51,11 +59,16 @@ final class PageTable {
         fingerprints.set(JAVA_LONG, page * ENTRY + Long.BYTES, fingerprint[1]);
     }
 
-    /** The destination is given zeros, or had them. */
-    void isZero(long page) {
+    /** It reads as zeros. Returns true if the destination has to be told. */
+    boolean isZero(long page) {
+        boolean told = sent.contains(page) || unsure.contains(page);
+        if (told) {
+            isTold(page);
+        }
         sent.remove(page);
         seen.remove(page);
         assumedFree.remove(page);
+        return told;
     }
 
     void isSeen(long page, long[] fingerprint) {
@@ -64,10 +77,29 @@ final class PageTable {
     }
 
     void isSent(long page, long[] fingerprint) {
+        isTold(page);
         keep(page, fingerprint);
         sent.add(page);
         seen.remove(page);
         assumedFree.remove(page);
         travelled.add(page);
+    }
+
+    private void isTold(long page) {
+        unsure.remove(page);
+        unconfirmed.add(page);
+    }
+
+    /** The destination has all that was sent. */
+    void isConfirmed() {
+        unconfirmed.clear();
+    }
+
+    /** What was not confirmed may have arrived or not: adds these pages to what is owed. */
+    void isLost(PageBits owed) {
+        sent.andNot(unconfirmed);
+        unsure.or(unconfirmed);
+        owed.or(unconfirmed);
+        unconfirmed.clear();
     }
 }

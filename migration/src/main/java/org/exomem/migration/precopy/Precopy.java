@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongFunction;
+import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.source.HintSessions;
@@ -196,14 +197,40 @@ public final class Precopy {
         if (askForHints) {
             beginHinting(accounts);
         }
-        do {
-            pass(crew, accounts, Crew.Work.CARRY);
-        } while (accounts.takeUpPostponed());
-        if (paused) {
-            accounts.forEachFreeRun(destination.sinks().getFirst()::free);
+        while (!arrives(crew, accounts)) {
+            // What was lost is owed again.
         }
-        destination.barrier().endRound();
         convergence.roundEnded(ticker.nanoTime() - roundStart, (tally.sent.sum() - sentBefore) * pageSize);
+    }
+
+    /** Sends what is owed; false if the connection was lost meanwhile, and is there again. */
+    private boolean arrives(Crew crew, Accounts accounts) throws IOException {
+        try {
+            do {
+                pass(crew, accounts, Crew.Work.CARRY);
+            } while (accounts.takeUpPostponed());
+            if (paused) {
+                accounts.forEachFreeRun(destination.sinks().getFirst()::free);
+            }
+            destination.barrier().endRound();
+        } catch (ConnectionLostException e) {
+            crew.takeBack(accounts.owed());
+            if (reconnect(e) < rounds) {
+                accounts.lost();
+                return false;
+            }
+        }
+        accounts.arrived();
+        return true;
+    }
+
+    /** Takes no part in what is known of the network's speed. */
+    private long reconnect(ConnectionLostException lost) throws IOException {
+        check();
+        long before = ticker.nanoTime();
+        long has = destination.reconnection().reconnect(lost);
+        roundStart += ticker.nanoTime() - before;
+        return has;
     }
 
     /** Lets workers have all that is owed, and takes hints meanwhile. */

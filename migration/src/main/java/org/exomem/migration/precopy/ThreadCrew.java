@@ -2,11 +2,13 @@ package org.exomem.migration.precopy;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import org.exomem.migration.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /** A thread for each sink. */
@@ -40,28 +42,48 @@ final class ThreadCrew implements Crew {
     private void work(Courier courier) {
         try {
             for (Order order = orders.take(); order != GO; order = orders.take()) {
-                switch (order.work) {
-                    case LOOK -> courier.look(order.batch);
-                    case CARRY -> courier.carry(order.batch);
+                if (failure.get() == null) {
+                    carryOut(order, courier);
                 }
                 free.add(order.batch);
             }
+        } catch (InterruptedException e) {
+            failure.compareAndSet(null, e);
+        }
+    }
+
+    private void carryOut(Order order, Courier courier) {
+        try {
+            switch (order.work) {
+                case LOOK -> courier.look(order.batch);
+                case CARRY -> courier.carry(order.batch);
+            }
+            order.batch.isDone();
         } catch (Throwable e) {
-            // Errors too: the engine's thread has to know, or it would wait for this batch for ever.
+            // Errors too: the engine's thread has to know, or it would take this batch for carried out.
             failure.compareAndSet(null, e);
         }
     }
 
     @Override
     public @Nullable Batch free() throws IOException {
+        check();
         try {
             Batch batch = free.poll(1, TimeUnit.MILLISECONDS);
-            check();
+            if (batch != null && failure.get() != null) {
+                // Nobody begins anything new; the next call says why.
+                free.add(batch);
+                return null;
+            }
             return batch;
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException("the migration's thread was interrupted");
+            throw interrupted();
         }
+    }
+
+    private static InterruptedIOException interrupted() {
+        Thread.currentThread().interrupt();
+        return new InterruptedIOException("the migration's thread was interrupted");
     }
 
     @Override
@@ -77,8 +99,25 @@ final class ThreadCrew implements Crew {
                 free.add(batch);
             }
         }
+        // In this order: a worker that fails says so, and then gives its batch back.
+        boolean idle = free.size() == batches;
         check();
-        return free.size() == batches;
+        return idle;
+    }
+
+    @Override
+    public void takeBack(PageBits pages) throws IOException {
+        List<Batch> all = new ArrayList<>();
+        try {
+            while (all.size() < batches) {
+                all.add(free.take());
+            }
+        } catch (InterruptedException e) {
+            throw interrupted();
+        }
+        all.forEach(batch -> batch.giveBack(pages));
+        free.addAll(all);
+        failure.set(null);
     }
 
     private void check() throws IOException {

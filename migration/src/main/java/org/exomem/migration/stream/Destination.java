@@ -43,6 +43,12 @@ public interface Destination {
      */
     void failed(IOException why);
 
+    /** The connection to the source was lost. What has come is kept for a while, in which it may come back. Must not wait. */
+    default void lost(IOException why) {}
+
+    /** The source has come back after {@link #lost}, and goes on. Must not wait. */
+    default void cameBack() {}
+
     /** Somebody was turned away, and this destination waits on. */
     default void turnedAway(String who, IOException why) {}
 }

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
@@ -13,8 +14,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.PageSink;
 import org.jspecify.annotations.Nullable;
 
@@ -27,11 +32,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
  * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where nobody knows who has the guest,
- * anything else where the connection broke, after which {@link #reconnect} may help. In all cases but
+ * {@link ConnectionLostException} where the connection broke, after which {@link #reconnect} may help. In all cases but
  * {@link HandoverUncertainException} the source's guest is the one that counts.
  */
 public final class MigrationSender implements AutoCloseable {
-    private static final Duration BETWEEN_TRIES = Duration.ofMillis(200);
+    private static final long FIRST_PAUSE = 50_000_000;
+    private static final long LONGEST_PAUSE = 1_000_000_000;
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final MigrationAddress to;
@@ -42,6 +48,7 @@ public final class MigrationSender implements AutoCloseable {
     private final UUID migration = UUID.randomUUID();
     private final ScheduledExecutorService timer = Timers.start();
     private final List<SenderChannel> channels = new ArrayList<>();
+    private final CountDownLatch closed = new CountDownLatch(1);
     private volatile @Nullable SourceLink link;
     private Set<StreamFeature> features = Set.of();
     private long rounds;
@@ -86,7 +93,7 @@ public final class MigrationSender implements AutoCloseable {
             throws IOException {
         MigrationSender sender = new MigrationSender(to, security, options, memory, limit);
         try {
-            sender.open(ChunkType.MEMORY);
+            sender.open(ChunkType.MEMORY, options);
             return sender;
         } catch (IOException | RuntimeException e) {
             sender.close();
@@ -94,9 +101,21 @@ public final class MigrationSender implements AutoCloseable {
         }
     }
 
-    private SourceLink.Answer open(ChunkType how) throws IOException {
-        Greeting main = Greeting.of(to, security, options, preamble(Preamble.Role.MAIN, 0), timer);
-        SourceLink opened = new SourceLink(main, timer, options);
+    /** @param patient how long each connection may take to answer */
+    private SourceLink.Answer open(ChunkType how, StreamOptions patient) throws IOException {
+        Greeting main = Greeting.of(to, security, patient, preamble(Preamble.Role.MAIN, 0), timer);
+        SourceLink opened;
+        ScheduledFuture<?> impatience;
+        try {
+            opened = new SourceLink(main, timer, options);
+            impatience = timer.schedule(
+                    () -> opened.fail(new IOException(to + " did not answer in time")),
+                    patient.patience().toNanos(),
+                    TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            main.close();
+            throw new IOException("the migration was closed", e);
+        }
         link = opened;
         features = main.features();
         opened.say(writer -> {
@@ -108,20 +127,21 @@ public final class MigrationSender implements AutoCloseable {
             writer.flush();
         });
         SourceLink.Answer answer = opened.await(ChunkType.ACCEPTED);
+        impatience.cancel(false);
         if (answer.count() == ReceivingSession.Phase.RECEIVING.ordinal()) {
             for (int i = 0; i < options.channels(); i++) {
-                attach(opened, i);
+                attach(opened, i, patient);
             }
         }
         return answer;
     }
 
-    private void attach(SourceLink opened, int number) throws IOException {
+    private void attach(SourceLink opened, int number, StreamOptions patient) throws IOException {
         if (channels.size() == number) {
             Compressor compressor = features.contains(StreamFeature.ZSTD) ? new Compressor() : null;
             channels.add(new SenderChannel(memory, compressor, limit));
         }
-        Greeting data = Greeting.of(to, security, options, preamble(Preamble.Role.DATA, number), timer);
+        Greeting data = Greeting.of(to, security, patient, preamble(Preamble.Role.DATA, number), timer);
         opened.add(data);
         ChunkReader reader = new ChunkReader(data.wire(), data.mine().sequence(), ChunkType.Limits.TEXT);
         try {
@@ -256,37 +276,55 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * After a cut: connects again, trying for as long as the options say. Everything that was sent after the rounds that the
-     * destination has must be sent again, and all device states if it is not ready.
+     * After a cut: connects again, trying for some time. Everything that was sent after the rounds that the destination has
+     * must be sent again, and all device states if it is not ready.
      *
+     * @param within how long to try
      * @throws IOException if nobody answers in time, or coming back was not agreed on or is refused
+     * @throws HandoverUncertainException if that is so after the source has let go
      */
-    public ResumePoint reconnect() throws IOException {
+    public ResumePoint reconnect(Duration within) throws IOException {
         link().close();
-        if (!features.contains(StreamFeature.RESUME)) {
-            throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
+        try {
+            if (!features.contains(StreamFeature.RESUME)) {
+                throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
+            }
+            return tryToResume(System.nanoTime() + within.toNanos());
+        } catch (IOException e) {
+            // Who refuses may be another destination than the one that the guest was given to.
+            throw letGo ? uncertain(e) : e;
         }
-        long end = System.nanoTime() + options.resumeWithin().toNanos();
-        while (true) {
+    }
+
+    private ResumePoint tryToResume(long end) throws IOException {
+        for (long pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
             try {
-                return resume();
+                return resume(end);
             } catch (IOException e) {
-                if (Failures.isFinal(e)
-                        || System.nanoTime() - end > 0
-                        || Thread.currentThread().isInterrupted()) {
-                    throw letGo && !(e instanceof PeerFault) ? uncertain(e) : e;
+                if (Failures.isFinal(e) || end - System.nanoTime() <= pause || isClosedWithin(pause)) {
+                    throw e;
                 }
-                LockSupport.parkNanos(BETWEEN_TRIES.toNanos());
             }
         }
     }
 
-    private ResumePoint resume() throws IOException {
+    private boolean isClosedWithin(long nanos) throws IOException {
+        try {
+            return closed.await(nanos, TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while connecting to the destination again");
+        }
+    }
+
+    private ResumePoint resume(long end) throws IOException {
         link().close();
-        SourceLink.Answer answer = open(ChunkType.RESUME);
+        Duration left = Duration.ofNanos(Math.max(1, end - System.nanoTime()));
+        SourceLink.Answer answer =
+                open(ChunkType.RESUME, left.compareTo(options.patience()) < 0 ? options.withPatience(left) : options);
         states = 0;
         long has = answer.first();
-        if (has == rounds + 1) {
+        if (has == rounds + 1 && digestOfNext != digest) {
             roundIsDone();
         }
         if (has != rounds) {
@@ -311,6 +349,7 @@ public final class MigrationSender implements AutoCloseable {
     /** Ends all connections and threads. Without {@link #handOver} before, the destination throws away what it has. */
     @Override
     public void close() {
+        closed.countDown();
         timer.shutdownNow();
         SourceLink current = link;
         if (current != null) {

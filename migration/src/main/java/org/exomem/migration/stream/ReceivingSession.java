@@ -134,6 +134,7 @@ final class ReceivingSession {
         stopWaiting();
         cuts++;
         link = next;
+        destination.cameBack();
     }
 
     /** Addresses change with every connection; what a certificate or key proves does not. */
@@ -224,8 +225,11 @@ final class ReceivingSession {
     }
 
     synchronized void isReady(ReceivingLink mine) throws IOException {
+        if (phase == Phase.RECEIVING) {
+            // Also if the connection was lost meanwhile: the guest is made ready once, and the source may come back.
+            phase = Phase.READY;
+        }
         check(mine);
-        phase = Phase.READY;
     }
 
     /**
@@ -312,6 +316,7 @@ final class ReceivingSession {
             long limit = options.resumeWithin().toMillis();
             stopWaiting();
             giveUp = timer.schedule(() -> giveUp(mine, why, limit), limit, TimeUnit.MILLISECONDS);
+            destination.lost(why);
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.exomem.migration.ConnectionLostException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -138,7 +139,10 @@ final class SourceLink implements AutoCloseable {
     }
 
     private IOException failure() {
-        return failure == null ? new IOException("the connection was closed") : Failures.again(failure);
+        IOException why = failure == null ? new IOException("the connection was closed") : failure;
+        return Failures.isFinal(why)
+                ? Failures.again(why)
+                : new ConnectionLostException(String.valueOf(why.getMessage() == null ? why : why.getMessage()), why);
     }
 
     /** A data connection belongs to this link now: it ends with it. */
@@ -167,7 +171,8 @@ final class SourceLink implements AutoCloseable {
         return failure();
     }
 
-    private synchronized void fail(IOException e) {
+    /** Ends all connections, for a reason that whoever uses one of them is told. */
+    synchronized void fail(IOException e) {
         if (failure == null) {
             failure = e;
             notifyAll();

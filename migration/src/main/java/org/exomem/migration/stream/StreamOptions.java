@@ -1,6 +1,7 @@
 package org.exomem.migration.stream;
 
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.Set;
 
 /**
@@ -54,7 +55,12 @@ public record StreamOptions(
         return new StreamOptions(channels, offered, required, plainAllowed, limit, resumeWithin);
     }
 
+    /** Coming back after a cut within a limit; zero: not at all. */
     public StreamOptions withResumeWithin(Duration limit) {
-        return new StreamOptions(channels, offered, required, plainAllowed, patience, limit);
+        Set<StreamFeature> features = new HashSet<>(offered);
+        if (limit.isZero()) {
+            features.remove(StreamFeature.RESUME);
+        }
+        return new StreamOptions(channels, features, required, plainAllowed, patience, limit);
     }
 }

@@ -28,5 +28,9 @@ enum Mutant {
     /** What is sent is read a second time, and not what the fingerprint is of. */
     READ_TWICE,
     /** Fingerprints are taken to be older than the hints, which they are not. */
-    HINTED_BEFORE_LOOKING
+    HINTED_BEFORE_LOOKING,
+    /** What was sent after the last barrier is not owed again when the connection is lost. */
+    LOST_NOT_OWED,
+    /** What was sent after the last barrier is taken for what the destination has, though the connection was lost. */
+    LOST_TAKEN_FOR_SENT
 }

@@ -13,8 +13,10 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.ReentrantLock;
+import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.PageSink;
@@ -74,23 +76,77 @@ class RealThreadsTest {
 
     private static final class Sink implements PageSink {
         private final Memory destination;
+        private final Way way;
+        /** One connection that is lost is all that are. */
+        private final AtomicBoolean lost;
 
-        Sink(Memory destination) {
+        Sink(Memory destination, AtomicBoolean lost, long seed) {
             this.destination = destination;
+            this.way = new Way(new Chance(seed), 10);
+            this.lost = lost;
+        }
+
+        private interface Use {
+            void of(Way way) throws ConnectionLostException;
+        }
+
+        private void use(Use use) throws ConnectionLostException {
+            if (lost.get()) {
+                throw new ConnectionLostException("lost", null);
+            }
+            try {
+                use.of(way);
+            } catch (ConnectionLostException e) {
+                lost.set(true);
+                throw e;
+            }
         }
 
         @Override
-        public void pages(long first, MemorySegment content) {
-            destination.bytes.asSlice(first * PAGE_BYTES, content.byteSize()).copyFrom(content);
+        public void pages(long first, MemorySegment content) throws ConnectionLostException {
+            MemorySegment copy = MemorySegment.ofArray(content.toArray(JAVA_LONG));
+            use(way -> way.send(() -> part(first, copy.byteSize()).copyFrom(copy)));
         }
 
         @Override
-        public void zeros(long first, long count) {
-            destination.bytes.asSlice(first * PAGE_BYTES, count * PAGE_BYTES).fill((byte) 0);
+        public void zeros(long first, long count) throws ConnectionLostException {
+            use(way -> way.send(() -> part(first, count * PAGE_BYTES).fill((byte) 0)));
+        }
+
+        private MemorySegment part(long first, long bytes) {
+            return destination.bytes.asSlice(first * PAGE_BYTES, bytes);
         }
 
         @Override
         public void free(long first, long count) {}
+    }
+
+    /** Two sinks over a connection that is lost now and then. */
+    private static final class Connection {
+        private final AtomicBoolean lost = new AtomicBoolean();
+        private final List<Sink> sinks;
+        int reconnections;
+
+        Connection(Memory destination, long seed) {
+            this.sinks = List.of(new Sink(destination, lost, 2 * seed), new Sink(destination, lost, 2 * seed + 1));
+        }
+
+        private void endRound() throws ConnectionLostException {
+            for (Sink sink : sinks) {
+                sink.use(Way::barrier);
+            }
+        }
+
+        private long reconnect(ConnectionLostException why) {
+            sinks.forEach(sink -> sink.way.lose());
+            lost.set(false);
+            reconnections++;
+            return sinks.getLast().way.barriers();
+        }
+
+        Destination destination() {
+            return new Destination(sinks, this::endRound, this::reconnect);
+        }
     }
 
     /** The guest's thread owns what is needed of each page; the event loop owns the device. */
@@ -251,9 +307,11 @@ class RealThreadsTest {
     void migrationAfterMigrationLosesNoPageThatAnybodyNeeds() throws Exception {
         AddressMap map = new AddressMap(List.of(new AddressMap.Range(0, PAGES * GUEST_PAGE, 0)));
         long[] fates = new long[Fate.values().length];
+        int reconnections = 0;
         try (Guest guest = new Guest()) {
             for (int run = 0; run < RUNS; run++) {
                 Memory destination = new Memory();
+                Connection connection = new Connection(destination, run);
                 DirtySource dirty = run % 3 == 0 ? new Unlogged() : new SharedLog(guest.log, map, PAGES);
                 PrecopyOptions options = PrecopyOptions.DEFAULT
                         .withMaxRounds(1 + run % 4)
@@ -267,10 +325,11 @@ class RealThreadsTest {
                     free.add(new BalloonSource(balloon, map, PAGES));
                     Report report = new Precopy(
                                     new MigrationSource(guest.memory, List.of(dirty), free, guest, guest),
-                                    new Destination(List.of(new Sink(destination), new Sink(destination)), () -> {}),
+                                    connection.destination(),
                                     options,
                                     progress -> {})
                             .run();
+                    reconnections += connection.reconnections;
                     report.pages().forEach((fate, pages) -> fates[fate.ordinal()] += pages);
                 }
                 for (int p = 0; p < PAGES; p++) {
@@ -283,6 +342,7 @@ class RealThreadsTest {
                 guest.resume();
             }
         }
+        assertThat(reconnections).isGreaterThan(RUNS / 4);
         for (Fate fate : List.of(Fate.SENT, Fate.ZERO, Fate.HINTED, Fate.BALLOON)) {
             assertThat(fates[fate.ordinal()]).as(fate.name()).isPositive();
         }

@@ -6,11 +6,13 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.GuestPages;
@@ -36,7 +38,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     enum Outcome {
         MIGRATED,
         FAILED,
-        CANCELLED
+        CANCELLED,
+        /** The connection was lost, and did not come back. */
+        LOST
     }
 
     private static final int PAGE_BYTES = World.WORDS_IN_PAGE * Long.BYTES;
@@ -63,6 +67,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     private final HintedPages hintedPages;
     private final long[] destination;
     private final boolean[] freed;
+    private final Way way;
     private final Precopy precopy;
     private final List<FreePageSource> sources = new ArrayList<>();
     private final int failingCall;
@@ -70,6 +75,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     private int calls;
     private long time;
     private boolean gaveUp;
+    int reconnections;
 
     @Nullable
     Report report;
@@ -86,6 +92,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         this.asksForHints = chance.below(4) > 0;
         this.destination = new long[world.memory.length];
         this.freed = new boolean[world.pages];
+        this.way = new Way(chance, chance.oneIn(3) ? 1 + chance.below(24) : 0);
         this.failingCall = chance.oneIn(4) ? 1 + chance.below(120) : -1;
         this.cancellingCall = chance.oneIn(8) ? 1 + chance.below(120) : -1;
         addSources();
@@ -98,7 +105,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                 Duration.ofNanos(chance.oneIn(2) ? 0 : 5_000_000));
         this.precopy = new Precopy(
                 new MigrationSource(this, dirtySources(), sources, asksForHints ? this : HintSessions.NONE, this),
-                new Destination(List.of(this), this::endRound),
+                new Destination(List.of(this), this::endRound, this::reconnect),
                 options,
                 progress -> {},
                 new Precopy.Means(
@@ -284,30 +291,41 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         call();
         int words = (int) (content.byteSize() / Long.BYTES);
         int from = (int) first * World.WORDS_IN_PAGE;
+        long[] copy = new long[words];
         for (int i = 0; i < words; i++) {
-            destination[from + i] =
-                    mutant == Mutant.READ_TWICE ? world.memory[from + i] : content.getAtIndex(JAVA_LONG, i);
+            copy[i] = mutant == Mutant.READ_TWICE ? world.memory[from + i] : content.getAtIndex(JAVA_LONG, i);
         }
+        way.send(() -> System.arraycopy(copy, 0, destination, from, words));
     }
 
     @Override
     public void zeros(long first, long count) throws IOException {
         call();
-        for (int i = (int) first * World.WORDS_IN_PAGE; i < (first + count) * World.WORDS_IN_PAGE; i++) {
-            destination[i] = 0;
-        }
+        int from = (int) first * World.WORDS_IN_PAGE;
+        int to = (int) (first + count) * World.WORDS_IN_PAGE;
+        way.send(() -> Arrays.fill(destination, from, to, 0));
     }
 
     @Override
     public void free(long first, long count) throws IOException {
         call();
-        for (long p = first; p < first + count; p++) {
-            freed[(int) p] = true;
-        }
+        way.send(() -> Arrays.fill(freed, (int) first, (int) (first + count), true));
     }
 
     private void endRound() throws IOException {
         call();
+        way.barrier();
+    }
+
+    private long reconnect(ConnectionLostException lost) throws IOException {
+        call();
+        pass(0);
+        if (chance.oneIn(16)) {
+            throw lost;
+        }
+        way.lose();
+        reconnections++;
+        return way.barriers();
     }
 
     @Override
@@ -369,7 +387,11 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
         try {
             MemorySegment fingerprints = MemorySegment.ofArray(new long[2 * world.pages]);
-            report = precopy.run(new PageTable(world.pages, fingerprints), FINGERPRINT);
+            report = precopy.run(table(fingerprints), FINGERPRINT);
+        } catch (ConnectionLostException e) {
+            verify(!world.paused, "the guest stands still after the connection was lost", -1);
+            verify(world.throttle == 0, "the guest is slow after the connection was lost", -1);
+            return Outcome.LOST;
         } catch (InjectedFailure e) {
             gaveUp = true;
             verify(calls >= failingCall && failingCall > 0, "a failure that was not made", -1);
@@ -384,6 +406,28 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         verify(failingCall < 0 || calls < failingCall, "a failure was swallowed", -1);
         compare();
         return Outcome.MIGRATED;
+    }
+
+    private PageTable table(MemorySegment fingerprints) {
+        return switch (mutant) {
+            case LOST_NOT_OWED -> new PageTable(world.pages, fingerprints) {
+                @Override
+                void isLost(PageBits owed) {
+                    super.isLost(new PageBits(world.pages));
+                }
+            };
+            case LOST_TAKEN_FOR_SENT -> new PageTable(world.pages, fingerprints) {
+                @Override
+                void isLost(PageBits owed) {
+                    PageBits before = new PageBits(world.pages);
+                    before.or(sent);
+                    super.isLost(owed);
+                    sent.or(before);
+                    unsure.clear();
+                }
+            };
+            default -> new PageTable(world.pages, fingerprints);
+        };
     }
 
     private void compare() {

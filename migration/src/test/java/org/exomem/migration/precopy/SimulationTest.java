@@ -54,6 +54,7 @@ class SimulationTest {
         AtomicLongArray fates = new AtomicLongArray(Fate.values().length);
         AtomicLong resent = new AtomicLong();
         AtomicLong unchanged = new AtomicLong();
+        AtomicLong reconnections = new AtomicLong();
         LongStream.range(0, RUNS).parallel().forEach(seed -> {
             if (failed.get() != null) {
                 return;
@@ -66,6 +67,7 @@ class SimulationTest {
                     report.pages().forEach((fate, pages) -> fates.addAndGet(fate.ordinal(), pages));
                     resent.addAndGet(report.resent());
                     unchanged.addAndGet(report.unchanged());
+                    reconnections.addAndGet(simulation.reconnections);
                 }
             } catch (AssertionError | RuntimeException | IOException e) {
                 failed.compareAndSet(null, explained(seed));
@@ -83,6 +85,7 @@ class SimulationTest {
         }
         assertThat(resent.get()).isGreaterThan(RUNS / 50);
         assertThat(unchanged.get()).isGreaterThan(RUNS / 50);
+        assertThat(reconnections.get()).isGreaterThan(RUNS / 10);
     }
 
     @ParameterizedTest

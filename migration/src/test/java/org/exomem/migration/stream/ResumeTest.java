@@ -5,20 +5,27 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.tls.CertificateSecurity;
+import org.exomem.migration.tls.Pki;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A network that is cut, and comes back: what the destination has counts, what is uncertain is sent again. */
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class ResumeTest {
+    private static final Duration WITHIN = Duration.ofSeconds(20);
     private static final StreamOptions OPTIONS =
-            StreamOptions.defaults().withChannels(2).withResumeWithin(Duration.ofSeconds(20));
+            StreamOptions.defaults().withChannels(2).withResumeWithin(WITHIN);
 
     private final Held before = Held.now();
     private final TestSource source = new TestSource(64, 11);
@@ -88,7 +95,7 @@ class ResumeTest {
             } catch (PeerFault | StreamFault | HandoverUncertainException e) {
                 throw e;
             } catch (IOException e) {
-                if (sender.reconnect().isReady()) {
+                if (sender.reconnect(WITHIN).isReady()) {
                     return true;
                 }
             }
@@ -112,7 +119,7 @@ class ResumeTest {
         try {
             sender.handOver();
         } catch (HandoverUncertainException e) {
-            assertThat(sender.reconnect().isReady()).isTrue();
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
             sender.handOver();
         }
     }
@@ -155,7 +162,7 @@ class ResumeTest {
                     .hasMessageContaining("did not come back within 300 ms");
             assertThat(destination.failures).hasSize(1);
             assertThat(destination.closed).isTrue();
-            assertThatThrownBy(sender::reconnect)
+            assertThatThrownBy(() -> sender.reconnect(WITHIN))
                     .isInstanceOf(PeerFault.class)
                     .hasMessageContaining("gave this migration up");
         }
@@ -163,15 +170,14 @@ class ResumeTest {
 
     @Test
     void aSourceThatFindsNobodyGivesUp() throws Exception {
-        StreamOptions impatient = OPTIONS.withResumeWithin(Duration.ofMillis(300));
-        try (MigrationSender sender = connect(impatient)) {
+        try (MigrationSender sender = connect(OPTIONS)) {
             way.close();
             assertThatThrownBy(() -> {
                         source.sendAll(sender, 3);
                         sender.endRound();
                     })
                     .isInstanceOf(IOException.class);
-            assertThatThrownBy(sender::reconnect)
+            assertThatThrownBy(() -> sender.reconnect(Duration.ofMillis(300)))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("can't reach a destination");
         }
@@ -188,6 +194,109 @@ class ResumeTest {
             source.migrate(sender, 3);
             receiver.receive();
             assertThat(destination.content()).isEqualTo(source.content);
+        }
+    }
+
+    @Test
+    void destinationThatIsCutOffWhileItGetsReadyIsReadyOnce() throws Exception {
+        destination.whileGettingReady = () -> {
+            way.cut();
+            // It is busy, so it notices when the source is back.
+            return destination.lost.await(WITHIN.toSeconds(), TimeUnit.SECONDS);
+        };
+        try (MigrationSender sender = connect(OPTIONS)) {
+            source.sendAll(sender, 3);
+            sender.endRound();
+            assertThatThrownBy(sender::finish).isInstanceOf(ConnectionLostException.class);
+            assertThat(sender.reconnect(WITHIN)).isEqualTo(new MigrationSender.ResumePoint(1, true));
+            sender.handOver();
+            receiver.receive();
+        }
+        assertThat(destination.timesReady).isEqualTo(1);
+        assertThat(destination.content()).isEqualTo(source.content);
+    }
+
+    @Test
+    void sourceThatHasLetGoDoesNotTakeARefusalForAnAnswer() throws Exception {
+        try (MigrationSender sender = connect(OPTIONS)) {
+            source.sendAll(sender, 3);
+            sender.endRound();
+            sender.finish();
+            destination.refuses = "start";
+            cutAfter.set(0);
+            assertThatThrownBy(sender::handOver).isInstanceOf(HandoverUncertainException.class);
+            MigrationAddress same = receiver.address();
+            receiver.close();
+            try (TestDestination other = new TestDestination(source.memory());
+                    MigrationReceiver another =
+                            MigrationReceiver.listen(same, StreamSecurity.none(), OPTIONS, other)) {
+                assertThatThrownBy(() -> sender.reconnect(WITHIN))
+                        .isInstanceOf(HandoverUncertainException.class)
+                        .hasMessageContaining("knows nothing of that migration")
+                        .hasMessageContaining("never let both run");
+                assertThat(another.address()).isEqualTo(same);
+            }
+        }
+    }
+
+    /** Shows one certificate, then another. */
+    private static final class Changing implements StreamSecurity {
+        private final StreamSecurity first;
+        private final StreamSecurity second;
+        volatile boolean changed;
+
+        Changing(StreamSecurity first, StreamSecurity second) {
+            this.first = first;
+            this.second = second;
+        }
+
+        private StreamSecurity now() {
+            return changed ? second : first;
+        }
+
+        @Override
+        public boolean protects() {
+            return true;
+        }
+
+        @Override
+        public Wire outgoing(SocketChannel socket, MigrationAddress to) throws IOException {
+            return now().outgoing(socket, to);
+        }
+
+        @Override
+        public Wire incoming(SocketChannel socket) throws IOException {
+            return now().incoming(socket);
+        }
+    }
+
+    @Test
+    void anotherHostThatKnowsTheMigrationsNumberCannotTakeItOver(@TempDir Path folder) throws Exception {
+        Pki pki = Pki.in(folder);
+        Changing here = new Changing(
+                CertificateSecurity.of(pki.addHost("hosta")), CertificateSecurity.of(pki.addHost("hostc")));
+        try (TestDestination kept = new TestDestination(source.memory());
+                MigrationReceiver there = MigrationReceiver.listen(
+                        MigrationAddress.parse("127.0.0.1:0"),
+                        CertificateSecurity.of(pki.addHost("127.0.0.1")),
+                        OPTIONS,
+                        kept);
+                Tampered between = new Tampered(there.address(), (connection, offset, bytes) -> true);
+                MigrationSender sender = MigrationSender.connect(
+                        between.address(), here, OPTIONS, source.memory(), new BandwidthLimit(0))) {
+            source.sendAll(sender, 3);
+            between.cut();
+            assertThatThrownBy(sender::endRound).isInstanceOf(ConnectionLostException.class);
+            here.changed = true;
+            assertThatThrownBy(() -> sender.reconnect(WITHIN))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("hosta")
+                    .hasMessageContaining("hostc");
+            here.changed = false;
+            assertThat(sender.reconnect(WITHIN).rounds()).isZero();
+            source.migrate(sender, 3);
+            there.receive();
+            assertThat(kept.content()).isEqualTo(source.content);
         }
     }
 }

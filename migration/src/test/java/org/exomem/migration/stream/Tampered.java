@@ -93,12 +93,17 @@ final class Tampered implements AutoCloseable {
         }
     }
 
-    @Override
-    public void close() throws IOException {
-        server.close();
+    /** Cuts all connections that there are. */
+    void cut() throws IOException {
         for (SocketChannel socket : sockets) {
             socket.close();
         }
+    }
+
+    @Override
+    public void close() throws IOException {
+        server.close();
+        cut();
         for (Thread thread : threads) {
             try {
                 thread.join();

@@ -8,7 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 
@@ -23,6 +25,9 @@ final class TestDestination implements Destination, AutoCloseable {
     volatile boolean started;
     volatile boolean closed;
     volatile String refuses = "";
+    final CountDownLatch lost = new CountDownLatch(1);
+    volatile Callable<?> whileGettingReady = () -> true;
+    volatile int timesReady;
 
     TestDestination(MemoryDescription memory) throws IOException {
         this.memory = memory;
@@ -78,6 +83,12 @@ final class TestDestination implements Destination, AutoCloseable {
     @Override
     public void ready(ReceivedMigration received) throws IOException {
         refuse("ready");
+        try {
+            whileGettingReady.call();
+        } catch (Exception e) {
+            throw new IOException(e);
+        }
+        timesReady++;
         ready = true;
     }
 
@@ -90,6 +101,11 @@ final class TestDestination implements Destination, AutoCloseable {
     @Override
     public void failed(IOException why) {
         failures.add(why);
+    }
+
+    @Override
+    public void lost(IOException why) {
+        lost.countDown();
     }
 
     @Override

@@ -1,0 +1,103 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.precopy.Destination;
+import org.exomem.migration.stream.HandoverUncertainException;
+import org.exomem.migration.stream.MigrationSender;
+import org.exomem.migration.stream.MigrationSender.ResumePoint;
+import org.exomem.migration.stream.PeerFault;
+import org.exomem.migration.stream.StreamFault;
+import org.exomem.migration.stream.StreamFeature;
+
+/** The connection by which a VM leaves. When it is lost, it is made again. Belongs to the migration's thread. */
+final class OutgoingConnection {
+    private final MigrationSender sender;
+    private final Watcher watcher;
+    private final Supplier<Duration> patience;
+
+    /** Is told of the connection, on the migration's thread. */
+    interface Watcher {
+        /** It was lost, and is made again for so long. */
+        void lost(String why, Duration within);
+
+        void back();
+    }
+
+    /** @param patience how long to try to make the connection again, as things are then */
+    OutgoingConnection(MigrationSender sender, Watcher watcher, Supplier<Duration> patience) {
+        this.sender = sender;
+        this.watcher = watcher;
+        this.patience = patience;
+    }
+
+    /** For memory. */
+    Destination destination() {
+        return new Destination(
+                sender.channels(), sender::endRound, lost -> reconnect(lost).rounds());
+    }
+
+    /**
+     * Sends what is left after memory; returns when the destination could start the guest at once.
+     *
+     * @param vmm a file with the state of the VMM's own devices
+     * @param devices what is to be known of the devices that were taken out
+     */
+    void finish(Path vmm, byte[] devices) throws IOException {
+        boolean ready = false;
+        while (!ready) {
+            try {
+                try (OutputStream out = sender.deviceState(StateFolder.VMM)) {
+                    Files.copy(vmm, out);
+                }
+                try (OutputStream out = sender.deviceState(MovedDevices.STATE)) {
+                    out.write(devices);
+                }
+                sender.finish();
+                ready = true;
+            } catch (ConnectionLostException e) {
+                ready = reconnect(e).isReady();
+            }
+        }
+    }
+
+    /** Lets go; returns when the guest runs at the destination. Throws as {@link MigrationSender#handOver} does. */
+    void handOver() throws IOException {
+        boolean runs = false;
+        while (!runs) {
+            try {
+                sender.handOver();
+                runs = true;
+            } catch (HandoverUncertainException e) {
+                if (!reconnect(e).isReady()) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private ResumePoint reconnect(IOException lost) throws IOException {
+        if (!sender.features().contains(StreamFeature.RESUME)) {
+            throw lost;
+        }
+        Duration within = patience.get();
+        watcher.lost(String.valueOf(lost.getMessage()), within);
+        try {
+            ResumePoint point = sender.reconnect(within);
+            watcher.back();
+            return point;
+        } catch (HandoverUncertainException | PeerFault | StreamFault e) {
+            throw e;
+        } catch (IOException e) {
+            throw new IOException(
+                    "the connection was lost (" + lost.getMessage() + "), and could not be made again within "
+                            + within.toMillis() + " ms: " + e.getMessage(),
+                    e);
+        }
+    }
+}
