@@ -39,6 +39,13 @@ public final class SmallDisk implements AutoCloseable {
         throw new IOException(words[0] + " does not end");
     }
 
+    /** Makes room, or takes what is free. */
+    public void resize(long bytes) throws IOException {
+        if (run("mount", "-o", "remount,size=" + bytes, folder.toString()) != 0) {
+            throw new IOException("can't resize the file system at " + folder);
+        }
+    }
+
     /** Whatever is still open there stays usable; the folder is as it was. */
     @Override
     public void close() throws IOException {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
+import org.exomem.backend.SmallDisk;
 import org.exomem.backend.TestVms;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
@@ -433,6 +434,21 @@ class MigrationFailureTest {
             hosts.source.migrations.migrate(TwoHosts.VM, astray);
             assertEnded(hosts.source, Status.FAILED, "can't speak QMP to the VMM on " + folder.resolve("nobody.qmp"));
             assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void destinationWithoutEnoughMemoryLeavesTheGuestWhereItIs() throws Exception {
+        Path small = Files.createDirectory(folder.resolve("small"));
+        try (SmallDisk disk = SmallDisk.at(small, 16 * MIB);
+                TwoHosts hosts =
+                        hosts(options -> EmbeddedOptions.of(small.resolve("b.ram"), options.size(), options.qmp()))) {
+            hosts.begin(hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "the destination gave up: the destination can't ");
+            assertEnded(hosts.destination, Status.FAILED, "No space left on device");
+            assertUnharmed(hosts);
+            disk.resize(256 * MIB);
+            assertSecondSucceeds(hosts);
         }
     }
 }
