@@ -14,7 +14,9 @@ import picocli.CommandLine.Spec;
         name = "demo",
         description =
                 "Shows the whole life of a guest with a balloon and a memory device in a few seconds, without a VMM: a "
-                        + "process that serves, and a guest in another process, with real memory, sockets and rings.")
+                        + "process that serves, and a guest in another process, with real memory, sockets and rings. At "
+                        + "the end a guest with a small VMM of its own migrates to a second process that serves, without "
+                        + "its hints of free pages, and back, with them.")
 final class DemoCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;

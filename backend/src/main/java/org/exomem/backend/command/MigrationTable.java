@@ -3,19 +3,10 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.FateWords;
 
 /** What became of a migration, for people. */
 final class MigrationTable {
-    /** The fates of pages by the names on the wire, with what they mean. */
-    private static final String[][] FATES = {
-        {"sent", "sent"},
-        {"zero", "zeros"},
-        {"hole", "never touched, or given back to the host"},
-        {"hinted", "hinted as free"},
-        {"balloon", "in the balloon"},
-        {"unplugged", "unplugged"},
-    };
-
     private MigrationTable() {}
 
     static String text(JsonNode state) {
@@ -72,12 +63,12 @@ final class MigrationTable {
     private static String pages(JsonNode pages) {
         long size = pages.path("size").asLong();
         Table table = new Table("MEMORY", ">PAGES", ">SIZE");
-        for (String[] fate : FATES) {
-            long count = pages.path(fate[0]).asLong();
+        FateWords.all().forEach((fate, words) -> {
+            long count = pages.path(fate).asLong();
             if (count > 0) {
-                table.add(fate[1], Long.toString(count), ByteSize.format(count * size));
+                table.add(words, Long.toString(count), ByteSize.format(count * size));
             }
-        }
+        });
         long resent = pages.path("resent").asLong();
         table.add("sent again", Long.toString(resent), ByteSize.format(resent * size));
         return table + "\n" + pages.path("rounds").asLong() + " rounds, "

@@ -4,14 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
@@ -20,7 +16,8 @@ import org.exomem.backend.control.QmpException;
 /**
  * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
  * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
- * around it, is the third.
+ * around it, is the third. At the end another guest, with an embedded VMM, migrates to a second process that serves, and
+ * back.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
@@ -50,27 +47,40 @@ public final class Demo {
      */
     public static void run(PrintWriter out, boolean inThisProcess) throws IOException {
         long begin = System.nanoTime();
-        Path folder = Files.createTempDirectory("exomem-demo");
-        try {
-            Path socket = folder.resolve("balloon.sock");
-            Path memorySocket = folder.resolve("memory.sock");
-            Path controlSocket = folder.resolve("control.sock");
-            try (DemoServer server = inThisProcess
-                            ? new DemoServer.Here(socket, memorySocket, controlSocket)
-                            : DemoServer.Child.start(socket, memorySocket, controlSocket, folder);
-                    ControlClient control = ControlClient.connect(controlSocket);
-                    GuestProcess guest = GuestProcess.start(socket, MEMORY, memorySocket)) {
-                Demo demo = new Demo(out, guest, control);
-                demo.say("serve", server.describe());
-                demo.life();
+        Started started = new Started();
+        String log = "";
+        try (started) {
+            Path folder = started.folder(Path.of(System.getProperty("java.io.tmpdir")));
+            try {
+                run(out, inThisProcess, started, folder);
+            } finally {
+                log = DemoServer.log(folder);
             }
-            out.println(String.format(
-                    Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
-            out.flush();
         } catch (IOException | QmpException e) {
-            throw new DemoFailure(e.getMessage() + DemoServer.log(folder), e);
-        } finally {
-            delete(folder);
+            throw new DemoFailure(started.isInterrupted() ? "it was interrupted" : e.getMessage() + log, e);
+        }
+        out.println(
+                String.format(Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
+        out.flush();
+    }
+
+    private static void run(PrintWriter out, boolean inThisProcess, Started started, Path folder) throws IOException {
+        Path socket = folder.resolve("balloon.sock");
+        Path memorySocket = folder.resolve("memory.sock");
+        Path controlSocket = folder.resolve("control.sock");
+        DemoServer server = inThisProcess
+                ? started.add(() -> new DemoServer.Here(socket, memorySocket, controlSocket))
+                : DemoServer.Child.start(started, socket, memorySocket, controlSocket, folder);
+        GuestProcess guest = started.add(() -> GuestProcess.start(socket, MEMORY, memorySocket));
+        try (ControlClient control = ControlClient.connect(controlSocket)) {
+            Demo demo = new Demo(out, guest, control);
+            demo.say("serve", server.describe());
+            demo.life();
+            // It needs more processes, which a training run does not see.
+            if (!inThisProcess) {
+                guest.close();
+                demo.migration(started, folder);
+            }
         }
     }
 
@@ -176,6 +186,30 @@ public final class Demo {
         return guest.answer("resize");
     }
 
+    private void migration(Started started, Path folder) throws IOException {
+        try (DemoMigration migration = new DemoMigration(started, folder, control)) {
+            say("work", migration.work());
+            Moved without = migration.there();
+            say("migrate", "to a second exomem, without hints: " + without.text());
+            say("", without.sameText());
+            Moved with = migration.back();
+            say("migrate", "and back, with hints: " + with.text());
+            say("", with.sameText());
+            Moved.table("no hints", without, "hints", with).forEach(line -> say("", line));
+            check(
+                    with.sentBytes() * 4 < without.sentBytes(),
+                    "the guest's hints saved too little: " + ByteSize.format(with.sentBytes())
+                            + " were sent with them, " + ByteSize.format(without.sentBytes()) + " without");
+            say(
+                    "",
+                    String.format(
+                            Locale.ROOT,
+                            "with hints: %.1f times fewer bytes, %.1f times as fast",
+                            (double) without.sentBytes() / with.sentBytes(),
+                            (double) without.millis() / Math.max(1, with.millis())));
+        }
+    }
+
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {
         return control.execute(command, arguments);
     }
@@ -202,17 +236,5 @@ public final class Demo {
         String number = what.isEmpty() ? "" : Integer.toString(++step);
         out.println(String.format(Locale.ROOT, "%2s  %-11s %s", number, what, measured));
         out.flush();
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            files.sorted(Comparator.reverseOrder()).forEach(file -> {
-                try {
-                    Files.deleteIfExists(file);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-            });
-        }
     }
 }

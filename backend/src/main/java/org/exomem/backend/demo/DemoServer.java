@@ -3,6 +3,7 @@ package org.exomem.backend.demo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -24,12 +25,16 @@ sealed interface DemoServer extends AutoCloseable {
     String LOG = "log";
 
     private static String balloon(Path socket) {
-        return "vm=" + VM + ",socket=" + socket.toString().replace(",", ",,");
+        return "vm=" + VM + ",socket=" + word(socket);
+    }
+
+    /** A path as a word of an option. */
+    static String word(Path path) {
+        return path.toString().replace(",", ",,");
     }
 
     private static String memory(Path socket) {
-        return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket="
-                + socket.toString().replace(",", ",,");
+        return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket=" + word(socket);
     }
 
     /** What the process that serves wrote, as the end of a message; empty if it wrote nothing. */
@@ -57,42 +62,52 @@ sealed interface DemoServer extends AutoCloseable {
         private static final long START_LIMIT_NANOS = 20_000_000_000L;
 
         private final Process process;
-        private final long startMillis;
+        private final long begin = System.nanoTime();
+        private long startMillis;
 
-        private Child(Process process, long startMillis) {
+        private Child(Process process) {
             this.process = process;
-            this.startMillis = startMillis;
         }
 
-        /** Starts the process; returns when its control socket answers. */
-        static Child start(Path socket, Path memorySocket, Path control, Path folder) throws IOException {
-            long begin = System.nanoTime();
-            Process process = ChildJvm.of(
-                            Exomem.class,
-                            "serve",
-                            "--control",
-                            control.toString(),
-                            "--balloon",
-                            balloon(socket),
-                            "--mem",
-                            memory(memorySocket))
-                    .redirectError(folder.resolve(LOG).toFile())
-                    .start();
+        /** Starts the process that serves the demo's guest; returns when its control socket answers. */
+        static Child start(Started started, Path socket, Path memorySocket, Path control, Path folder)
+                throws IOException {
+            return start(
+                    started,
+                    control,
+                    folder,
+                    "--balloon",
+                    balloon(socket),
+                    "--mem",
+                    memory(memorySocket),
+                    "--balloon",
+                    DemoMigration.balloon(folder, DemoMigration.HERE));
+        }
+
+        /** Starts a process that serves those devices; returns when its control socket answers. */
+        static Child start(Started started, Path control, Path folder, String... devices) throws IOException {
+            List<String> words = new ArrayList<>(List.of("serve", "--control", control.toString()));
+            words.addAll(List.of(devices));
+            ProcessBuilder serve = ChildJvm.of(Exomem.class, words.toArray(String[]::new))
+                    .redirectError(
+                            ProcessBuilder.Redirect.appendTo(folder.resolve(LOG).toFile()));
+            Child child = started.add(() -> new Child(serve.start()));
+            child.await(control);
+            return child;
+        }
+
+        private void await(Path control) throws IOException {
             try {
                 while (!answers(control)) {
                     if (process.waitFor(2, TimeUnit.MILLISECONDS) || System.nanoTime() - begin > START_LIMIT_NANOS) {
                         throw new DemoFailure("exomem serve did not start");
                     }
                 }
-                return new Child(process, (System.nanoTime() - begin) / 1_000_000);
-            } catch (IOException e) {
-                process.destroyForcibly();
-                throw e;
             } catch (InterruptedException e) {
-                process.destroyForcibly();
                 Thread.currentThread().interrupt();
                 throw new DemoFailure("interrupted");
             }
+            startMillis = (System.nanoTime() - begin) / 1_000_000;
         }
 
         private static boolean answers(Path control) {
@@ -124,6 +139,9 @@ sealed interface DemoServer extends AutoCloseable {
 
         @Override
         public void close() throws IOException {
+            if (!process.isAlive() && process.exitValue() != 0) {
+                throw new DemoFailure("exomem serve ended by itself, with exit code " + process.exitValue());
+            }
             process.destroy();
             try {
                 if (!process.waitFor(5, TimeUnit.SECONDS)) {
