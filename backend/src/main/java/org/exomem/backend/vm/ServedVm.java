@@ -103,16 +103,14 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             if (state.isPresent()) {
                 file = Optional.of(keep(state.get().balloon(name, what -> hostFault(events, what))));
             }
-            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged, feed);
+            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged, this::plugged, feed);
         }
         for (MemoryConfig device : config.memory()) {
             KeptBlocks kept = state.isEmpty()
                     ? KeptBlocks.ofHeap(device.plan())
                     : keep(state.get().memory(name, device.id(), device.plan())).kept();
-            memory.add(new VmMemory(device, kept, loop, events, this::grewBy, stop, feed));
+            memory.add(new VmMemory(device, kept, loop, events, stop, feed));
         }
-        // What is plugged from before is a part of what the balloon's operator wants, as if it were plugged now.
-        grewBy(plugged());
         return this;
     }
 
@@ -137,12 +135,6 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             bytes += Math.min(device.unplugged(), of.guestMemoryBytes(device.address(), device.regionSize()));
         }
         return bytes;
-    }
-
-    private void grewBy(long bytes) {
-        if (balloon != null) {
-            balloon.guestGrewBy(bytes);
-        }
     }
 
     @Override
@@ -205,7 +197,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> resize(long bytes) {
-        return run(() -> balloon().resize(bytes, plugged()));
+        return run(() -> balloon().resize(bytes));
     }
 
     /** The VM is to be no larger than that for a while, whatever is wanted of it otherwise; that is remembered. */

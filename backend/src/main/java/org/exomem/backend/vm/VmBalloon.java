@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.balloon.BalloonFeatures;
@@ -42,7 +43,9 @@ final class VmBalloon implements AutoCloseable {
     private final VirtioBalloon balloon;
     private final Endpoint endpoint;
     private final Optional<BalloonStateFile> state;
-    private OptionalLong wish;
+    private final LongSupplier plugged;
+    /** What the operator wants the guest to have without what memory devices have plugged, perhaps less than 0. */
+    private OptionalLong wishUnplugged;
     /** The guest is to be no larger while it is there, whatever the wish; gone with this process. */
     private OptionalLong squeeze = OptionalLong.empty();
 
@@ -50,6 +53,7 @@ final class VmBalloon implements AutoCloseable {
 
     /**
      * @param state where its state is kept, if it is; stays the caller's
+     * @param plugged what memory devices have plugged, which is a part of what the operator wants
      * @param feed is told what the balloon learns of pages
      * @throws IOException if the socket can't be listened on
      */
@@ -59,14 +63,16 @@ final class VmBalloon implements AutoCloseable {
             EventLoop loop,
             Consumer<VmEvent> events,
             Unplugged unplugged,
+            LongSupplier plugged,
             PageFeed feed)
             throws IOException {
         this.config = config;
         this.events = events;
         this.unplugged = unplugged;
+        this.plugged = plugged;
         FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, () -> {});
         this.state = state;
-        this.wish = state.map(BalloonStateFile::size)
+        this.wishUnplugged = state.map(BalloonStateFile::size)
                 .filter(OptionalLong::isPresent)
                 .orElse(config.size());
         this.balloon = new VirtioBalloon(
@@ -94,7 +100,7 @@ final class VmBalloon implements AutoCloseable {
         return new VmState.Balloon(
                 endpoint.isConnected(),
                 memory,
-                wish,
+                wish(),
                 logicalSize(memory, balloon.actual()),
                 balloon.pagesInBalloon() << PAGE_SHIFT,
                 FeatureNames.of(balloon.acknowledgedFeatures()),
@@ -110,18 +116,20 @@ final class VmBalloon implements AutoCloseable {
         return Math.max(0, memory - (pages << PAGE_SHIFT));
     }
 
-    /** @param plugged what memory devices have plugged, which is a part of the wish */
-    void resize(long bytes, long plugged) {
-        wish = OptionalLong.of(bytes);
-        state.ifPresent(file -> file.keepSize(bytes - plugged));
+    void resize(long bytes) {
+        long unplugged = bytes - plugged.getAsLong();
+        wishUnplugged = OptionalLong.of(unplugged);
+        state.ifPresent(file -> file.keepSize(unplugged));
         applyWish();
     }
 
-    /** The guest plugged so many bytes, or unplugged them if negative: the balloon stays as large as it is. */
-    void guestGrewBy(long bytes) {
-        if (wish.isPresent()) {
-            wish = OptionalLong.of(Math.max(1, Math.addExact(Math.min(wish.getAsLong(), Long.MAX_VALUE >> 1), bytes)));
+    /** What the operator wants now: as much more as the guest plugs, so that the balloon stays as large as it is. */
+    private OptionalLong wish() {
+        if (wishUnplugged.isEmpty()) {
+            return wishUnplugged;
         }
+        long more = plugged.getAsLong();
+        return OptionalLong.of(Math.max(1, Math.min(wishUnplugged.getAsLong(), Long.MAX_VALUE - more) + more));
     }
 
     /** Has the guest come to that logical size, if it is not to be smaller anyway, until {@link #endSqueeze}. */
@@ -136,7 +144,7 @@ final class VmBalloon implements AutoCloseable {
     void endSqueeze() {
         if (squeeze.isPresent()) {
             squeeze = OptionalLong.empty();
-            if (wish.isEmpty()) {
+            if (wishUnplugged.isEmpty()) {
                 balloon.setNumPages(pagesBeforeSqueeze);
             }
             applyWish();
@@ -145,10 +153,11 @@ final class VmBalloon implements AutoCloseable {
 
     private void applyWish() {
         long memory = memory();
-        long size = Math.min(wish.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
-        if (size == Long.MAX_VALUE || memory == 0) {
+        OptionalLong wish = wish();
+        if (wish.isEmpty() && squeeze.isEmpty() || memory == 0) {
             return;
         }
+        long size = Math.min(wish.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
         long pages = Math.min(Math.max(0, memory - size) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);

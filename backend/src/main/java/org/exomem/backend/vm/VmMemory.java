@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.function.LongConsumer;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
@@ -31,8 +30,8 @@ final class VmMemory implements AutoCloseable {
     private final MemoryConfig config;
     private final EventLoop loop;
     private final Consumer<VmEvent> events;
-    private final LongConsumer grewBy;
     private final VirtioMem device;
+    private final LogThrottle standstills;
     private final PatrolRounds patrol;
     private final Endpoint endpoint;
     private long plugged;
@@ -43,7 +42,6 @@ final class VmMemory implements AutoCloseable {
 
     /**
      * @param kept its state from before
-     * @param grewBy is told by how much the guest has grown, or shrunk if negative
      * @param feed is told which blocks the guest does not use
      * @throws IOException if the socket can't be listened on
      */
@@ -52,14 +50,14 @@ final class VmMemory implements AutoCloseable {
             KeptBlocks kept,
             EventLoop loop,
             Consumer<VmEvent> events,
-            LongConsumer grewBy,
             GuestStop stop,
             PageFeed feed)
             throws IOException {
         this.config = config;
         this.loop = loop;
         this.events = events;
-        this.grewBy = grewBy;
+        this.standstills =
+                new LogThrottle(line -> LOG.info("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
         this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch(), feed);
         this.plugged = device.pluggedSize();
         this.requested = device.requestedSize();
@@ -195,13 +193,7 @@ final class VmMemory implements AutoCloseable {
 
     private void jobChanged(ResizeJob.State state) {
         if (state.status() == ResizeJob.Status.STALLED && device.isDriverRunning()) {
-            LOG.info(
-                    "{} {}: stands still at {} of {} bytes: {}",
-                    config.vm(),
-                    config.id(),
-                    state.plugged(),
-                    state.requested(),
-                    state.reason());
+            standstills.say("stands still at " + state.plugged() + " of " + state.requested() + " bytes: " + state.reason());
         }
         events.accept(new VmEvent.JobChange(config.vm(), config.id(), state));
     }
@@ -226,10 +218,8 @@ final class VmMemory implements AutoCloseable {
     private final class DriverWatch implements MemListener {
         @Override
         public void pluggedSizeChanged(long size) {
-            long before = plugged;
             plugged = size;
             events.accept(new VmEvent.MemorySizeChange(config.vm(), config.id(), size));
-            grewBy.accept(size - before);
             if (requested != device.requestedSize()) {
                 // The VM has moved here, with what was asked for where it was.
                 replaceJob(device.requestedSize());

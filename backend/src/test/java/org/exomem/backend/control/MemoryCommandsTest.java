@@ -7,7 +7,10 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -204,6 +207,45 @@ class MemoryCommandsTest {
         assertThat(balloon.numPages()).isEqualTo(16 * MIB / 4096);
         assertThat(balloonOf("a").path("memory").asLong()).isEqualTo(96 * MIB);
         assertThat(balloonOf("a").path("target").asLong()).isEqualTo(80 * MIB);
+    }
+
+    @Test
+    void wishOutlivesThatTheGuestGivesAllPluggedMemoryBack() throws Exception {
+        GuestRam ram = vms.ram(256 * MIB);
+        BalloonDriver balloon = vms.attach("a", ram);
+        MemDriver memory = vms.attachMemory(0, ram);
+        resize("m0", 128 * MIB);
+        memory.plug(ADDRESS, 64);
+        ask("balloon", Json.object().put("vm", "a").put("value", 96 * MIB));
+        assertThat(balloon.numPages()).isEqualTo(96 * MIB / 4096);
+        memory.unplugAll();
+        assertThat(balloonOf("a").path("target").asLong())
+                .as("more is in the balloon than the guest has")
+                .isEqualTo(1);
+        memory.plug(ADDRESS, 64);
+        assertThat(balloonOf("a").path("target").asLong()).isEqualTo(96 * MIB);
+    }
+
+    @Test
+    void guestThatComesAndGoesBetweenTwoStatesDoesNotFillTheLog() throws Exception {
+        MemDriver driver = vms.attachMemory(0, vms.ram(64 * MIB));
+        resize("m0", 128 * MIB);
+        PrintStream terminal = System.err;
+        ByteArrayOutputStream log = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(log, true, StandardCharsets.UTF_8));
+        try {
+            for (int i = 0; i < 100; i++) {
+                assertThat(driver.plug(ADDRESS + 100 * MIB, 1)).isEqualTo(Answer.BUSY);
+                assertThat(jobOf("m0").path("status").asText()).isEqualTo("stalled");
+                driver.plug(ADDRESS, 1);
+                assertThat(jobOf("m0").path("status").asText()).isEqualTo("running");
+                driver.unplug(ADDRESS, 1);
+            }
+        } finally {
+            System.setErr(terminal);
+        }
+        assertThat(log.toString(StandardCharsets.UTF_8).lines().filter(line -> line.contains("stands still")))
+                .hasSizeBetween(1, 10);
     }
 
     @ParameterizedTest
