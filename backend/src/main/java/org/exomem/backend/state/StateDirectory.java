@@ -45,12 +45,12 @@ public record StateDirectory(Path path) {
         return path.resolve(name);
     }
 
-    /** A name as a part of a file's name: whatever could lead elsewhere, or hide the file, as in a URI. */
+    /** A name as a part of a file's name: whatever could lead elsewhere, or end the part, as in a URI. */
     private static String name(String name) {
         StringBuilder safe = new StringBuilder();
         for (int i = 0; i < name.length(); i++) {
             char c = name.charAt(i);
-            boolean plain = Character.isLetterOrDigit(c) || c == '-' || c == '_' || c == '.' && i > 0;
+            boolean plain = Character.isLetterOrDigit(c) || c == '-' || c == '_';
             safe.append(plain ? String.valueOf(c) : String.format(Locale.ROOT, "%%%02X", (int) c));
         }
         return safe.toString();
