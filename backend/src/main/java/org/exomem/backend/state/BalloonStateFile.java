@@ -1,8 +1,8 @@
 package org.exomem.backend.state;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -48,18 +48,23 @@ public final class BalloonStateFile implements KeptState {
     private final KeptBalloon kept;
     private final Consumer<String> hostFault;
 
-    private BalloonStateFile(StateFile file, MapMode mode, Consumer<String> hostFault)
+    /** How parts of the body are reached. */
+    private interface Parts {
+        MemorySegment map(long offset, long length) throws IOException;
+    }
+
+    private BalloonStateFile(StateFile file, Parts parts, Consumer<String> hostFault)
             throws IOException, CorruptBitsException {
         this.file = file;
         this.hostFault = hostFault;
-        MemorySegment front = file.map(mode, 0, FIRST_CHUNK);
+        MemorySegment front = parts.map(0, FIRST_CHUNK);
         this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of a set that is not complete");
         this.size = StoredNumber.open(front, SIZE, "the size that the guest is to have");
         this.present = BitStore.open(front.asSlice(CHUNKS, BitStore.bytes(MOST_CHUNKS)), MOST_CHUNKS);
         Map<Integer, BitStore> chunks = new HashMap<>();
         for (int i = 0; i < MOST_CHUNKS; i++) {
             if (isPresent(i)) {
-                chunks.put(i, openChunk(i, mode));
+                chunks.put(i, openChunk(i, parts));
             }
         }
         PageSet pages = new PageSet(chunks, this::addChunk);
@@ -72,8 +77,10 @@ public final class BalloonStateFile implements KeptState {
         StateFile file = StateFile.open(path, StateHeader.ofBalloon(vm), FIRST_CHUNK, BalloonStateFile::format);
         try {
             // First on a copy: what is found damaged late must not be left with what was set right before.
-            new BalloonStateFile(file, MapMode.PRIVATE, hostFault);
-            return new BalloonStateFile(file, MapMode.READ_WRITE, hostFault);
+            try (Arena trial = Arena.ofConfined()) {
+                new BalloonStateFile(file, (offset, length) -> file.copy(offset, length, trial), hostFault);
+            }
+            return new BalloonStateFile(file, file::map, hostFault);
         } catch (CorruptBitsException e) {
             file.close();
             throw StateFileException.damaged(path, String.valueOf(e.getMessage()));
@@ -94,9 +101,9 @@ public final class BalloonStateFile implements KeptState {
         return (present.word(chunk / BitStore.WORD_BITS) >>> chunk & 1) != 0;
     }
 
-    private BitStore openChunk(int chunk, MapMode mode) throws IOException, CorruptBitsException {
+    private static BitStore openChunk(int chunk, Parts parts) throws IOException, CorruptBitsException {
         try {
-            return BitStore.open(file.map(mode, offset(chunk), CHUNK_BYTES), PageSet.CHUNK_PAGES);
+            return BitStore.open(parts.map(offset(chunk), CHUNK_BYTES), PageSet.CHUNK_PAGES);
         } catch (CorruptBitsException e) {
             throw new CorruptBitsException("pages of guest addresses from " + chunk + " GiB on: " + e.getMessage());
         }
@@ -112,8 +119,9 @@ public final class BalloonStateFile implements KeptState {
                 throw new IOException("a balloon's pages end at 16 TiB");
             }
             file.zero(offset(chunk), CHUNK_STRIDE);
-            BitStore.format(file.map(MapMode.READ_WRITE, offset(chunk), CHUNK_BYTES));
-            BitStore store = openChunk(chunk, MapMode.READ_WRITE);
+            MemorySegment bytes = file.map(offset(chunk), CHUNK_BYTES);
+            BitStore.format(bytes);
+            BitStore store = BitStore.open(bytes, PageSet.CHUNK_PAGES);
             // Last, so that a chunk that there is has its room.
             long word = chunk / BitStore.WORD_BITS;
             present.setWord(word, present.word(word) | 1L << chunk);

@@ -1,7 +1,6 @@
 package org.exomem.backend.state;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
@@ -21,7 +20,7 @@ public final class MemoryStateFile implements KeptState {
         long bytes = KeptBlocks.bytes(plan);
         StateFile file = StateFile.open(path, StateHeader.ofMemory(vm, device, plan), bytes, KeptBlocks::format);
         try {
-            return new MemoryStateFile(file, KeptBlocks.open(file.map(MapMode.READ_WRITE, 0, bytes), plan));
+            return new MemoryStateFile(file, KeptBlocks.open(file.map(0, bytes), plan));
         } catch (CorruptBitsException e) {
             file.close();
             throw StateFileException.damaged(path, String.valueOf(e.getMessage()));

@@ -138,7 +138,9 @@ final class StateFile implements AutoCloseable {
             file.fresh = true;
             // Written and not left as a hole: a store to a page that the disk has no room for would be a fatal signal.
             file.zero(0, bodyBytes);
-            format.accept(file.map(MapMode.READ_WRITE, 0, bodyBytes));
+            try (Arena making = Arena.ofConfined()) {
+                format.accept(file.map(MapMode.READ_WRITE, 0, bodyBytes, making));
+            }
             writeAll(channel, header.encode(), 0);
             // A link does not replace what another process has put there meanwhile, as a rename would.
             Files.createLink(path, beside);
@@ -202,17 +204,22 @@ final class StateFile implements AutoCloseable {
         return channel.size() - StateHeader.BYTES;
     }
 
-    /**
-     * A part of the body, which must be in the file. Offset and length in bytes.
-     *
-     * @param mode {@code PRIVATE} for a copy that can be tried out
-     */
-    MemorySegment map(MapMode mode, long offset, long length) throws IOException {
+    /** A part of the body, which must be in the file; until it is closed. Offset and length in bytes. */
+    MemorySegment map(long offset, long length) throws IOException {
+        return map(MapMode.READ_WRITE, offset, length, arena);
+    }
+
+    /** A copy of such a part, which can be tried out as long as the arena lives. */
+    MemorySegment copy(long offset, long length, Arena trial) throws IOException {
+        return map(MapMode.PRIVATE, offset, length, trial);
+    }
+
+    private MemorySegment map(MapMode mode, long offset, long length, Arena until) throws IOException {
         if (length > bodyBytes() - offset) {
             throw StateFileException.damaged(
                     path, "it ends at " + channel.size() + ", within a part that it says it has");
         }
-        return channel.map(mode, StateHeader.BYTES + offset, length, arena);
+        return channel.map(mode, StateHeader.BYTES + offset, length, until);
     }
 
     /** Makes a part of the body zeros, and room for it on the file system. Offset and length in bytes. */

@@ -14,16 +14,9 @@ import java.util.stream.Stream;
 import org.exomem.backend.Deaf;
 import org.exomem.backend.SmallDisk;
 import org.exomem.balloon.BalloonOptions;
-import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
-import org.exomem.conformance.frontend.Features;
-import org.exomem.conformance.frontend.FrontEnd;
-import org.exomem.conformance.guest.AttachedDevice;
-import org.exomem.conformance.guest.BalloonDriver;
-import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.mem.MemoryRegionPlan;
-import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.junit.jupiter.api.Test;
@@ -73,47 +66,27 @@ class FullDiskTest {
     void aBalloonGoesOnWithoutRoomForItsPagesAndTheNextProcessDoesNotTrustWhatIsThere() throws Exception {
         List<String> told = new ArrayList<>();
         try (SmallDisk _ = SmallDisk.at(folder, 512 * KIB);
-                EventLoop loop = new EventLoop("balloon");
                 GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB)) {
             StateDirectory state = new StateDirectory(folder);
-            Path socket = folder.resolve("s");
-            try (BalloonStateFile file = state.balloon("vm", told::add)) {
-                VirtioBalloon balloon = balloon(file.kept(), loop);
-                try (Endpoint _ = listen(socket, balloon, loop);
-                        BalloonDriver driver = attach(socket, ram)) {
-                    driver.inflate(16 * MIB, 10 * 4096);
-                    assertThat(told).isEmpty();
-                    fill(folder);
-                    driver.inflate(4L << 30, 10 * 4096);
-                    assertThat(told)
-                            .singleElement()
-                            .asString()
-                            .contains("from 4 GiB on can't be kept", "No space left on device", "The balloon goes on");
-                    assertThat(loop.submit(balloon::pagesInBalloon).join()).isEqualTo(20);
-                }
+            try (BalloonStateFile file = state.balloon("vm", told::add);
+                    ServedBalloon balloon = new ServedBalloon(file, folder.resolve("s"), ram)) {
+                balloon.driver.inflate(16 * MIB, 10 * 4096);
+                assertThat(told).isEmpty();
+                fill(folder);
+                balloon.driver.inflate(4L << 30, 10 * 4096);
+                assertThat(told)
+                        .singleElement()
+                        .asString()
+                        .contains("from 4 GiB on can't be kept", "No space left on device", "The balloon goes on");
+                assertThat(balloon.pagesInBalloon()).isEqualTo(20);
             }
             Files.delete(folder.resolve("filler"));
-            try (BalloonStateFile file = state.balloon("vm", told::add)) {
-                VirtioBalloon next = balloon(file.kept(), loop);
+            try (BalloonStateFile file = state.balloon("vm", told::add);
+                    EventLoop loop = new EventLoop("balloon")) {
+                VirtioBalloon next = new VirtioBalloon(
+                        BalloonOptions.defaults(), file.kept(), new Deaf(), new PageFeed(), loop);
                 assertThat(loop.submit(next::pagesInBalloon).join()).isZero();
             }
         }
-    }
-
-    private static VirtioBalloon balloon(KeptBalloon kept, EventLoop loop) {
-        return new VirtioBalloon(BalloonOptions.defaults(), kept, new Deaf(), new PageFeed(), loop);
-    }
-
-    private static Endpoint listen(Path socket, VirtioBalloon balloon, EventLoop loop) throws IOException {
-        return loop.submit(() -> Endpoint.listen(socket, balloon, loop, new Deaf()))
-                .join();
-    }
-
-    private static BalloonDriver attach(Path socket, GuestRam ram) throws IOException {
-        return BalloonDriver.start(AttachedDevice.attach(
-                FrontEnd.connect(socket),
-                ram,
-                BalloonFeatures.LINUX | Features.PROTOCOL_FEATURES | Features.VERSION_1,
-                Features.Protocol.REPLY_ACK | Features.Protocol.CONFIG));
     }
 }

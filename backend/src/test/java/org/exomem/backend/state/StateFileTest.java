@@ -20,6 +20,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.exomem.conformance.guest.GuestRam;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
@@ -143,7 +144,43 @@ class StateFileTest {
         try (MemoryStateFile strange = state.memory("../vm", ".a/b", PLAN)) {
             assertThat(strange.isNew()).isTrue();
         }
-        assertThat(folder.resolve("state/%2E.%2Fvm.%2Ea%2Fb.mem.state")).exists();
+        assertThat(folder.resolve("state/%2E%2E%2Fvm.%2Ea%2Fb.mem.state")).exists();
+    }
+
+    @Test
+    void noTwoDevicesShareAFile() throws IOException {
+        try (MemoryStateFile one = state.memory("a.b", "c", PLAN);
+                MemoryStateFile other = state.memory("a", "b.c", PLAN)) {
+            assertThat(one.isNew()).isTrue();
+            assertThat(other.isNew()).isTrue();
+        }
+    }
+
+    @Test
+    void eachPartOfABalloonsStateIsMappedOnce() throws IOException {
+        long numbers = 4096;
+        long gibibyte = 36864;
+        try (GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB)) {
+            try (BalloonStateFile made = state.balloon("vm", what -> {});
+                    ServedBalloon balloon = new ServedBalloon(made, folder.resolve("s"), ram)) {
+                balloon.driver.inflate(16 * MIB, 4096);
+                balloon.driver.inflate(4L << 30, 4096);
+                assertThat(mappedBytes("vm.balloon.state")).isEqualTo(numbers + 2 * gibibyte);
+            }
+            try (BalloonStateFile _ = state.balloon("vm", what -> {})) {
+                assertThat(mappedBytes("vm.balloon.state"))
+                        .as("what it was tried on is gone")
+                        .isEqualTo(numbers + 2 * gibibyte);
+            }
+        }
+    }
+
+    private static long mappedBytes(String name) throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/maps")).stream()
+                .filter(line -> line.contains(name))
+                .map(line -> line.substring(0, line.indexOf(' ')).split("-", 2))
+                .mapToLong(ends -> Long.parseLong(ends[1], 16) - Long.parseLong(ends[0], 16))
+                .sum();
     }
 
     @Test
