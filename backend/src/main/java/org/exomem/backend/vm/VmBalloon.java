@@ -117,9 +117,9 @@ final class VmBalloon implements AutoCloseable {
     }
 
     void resize(long bytes) {
-        long unplugged = bytes - plugged.getAsLong();
-        wishUnplugged = OptionalLong.of(unplugged);
-        state.ifPresent(file -> file.keepSize(unplugged));
+        long base = bytes - plugged.getAsLong();
+        wishUnplugged = OptionalLong.of(base);
+        state.ifPresent(file -> file.keepSize(base));
         applyWish();
     }
 
