@@ -13,12 +13,12 @@ abstract class FeedSource implements FreePageSource {
     private final AddressMap map;
     // Made once: draining happens often, and mostly for nothing.
     private final PageFeed.Listener listener = this::take;
+    /** As many were known of: a subscription begins with none, and may have lost some before anybody drained it. */
     private long losses;
 
     FeedSource(PageSubscription subscription, AddressMap map) {
         this.subscription = subscription;
         this.map = map;
-        this.losses = subscription.losses();
     }
 
     /** Takes all messages that wait; forgets everything if one was lost that matters. */

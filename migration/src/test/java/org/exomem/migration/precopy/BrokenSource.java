@@ -21,6 +21,7 @@ final class BrokenSource implements FreePageSource {
         this.mutant = mutant;
         this.subscription = subscription;
         this.free = new PageBits(pages);
+        this.losses = mutant == Mutant.EARLY_LOSSES_IGNORED ? subscription.losses() : 0;
     }
 
     @Override

@@ -15,6 +15,8 @@ enum Mutant {
     FETCH_THEN_CLEAR,
     /** A message that was lost is not noticed. */
     LOSSES_IGNORED,
+    /** Nor one that was lost before the source was there, but after it was subscribed for. */
+    EARLY_LOSSES_IGNORED,
     /** The guest takes pages out of the balloon without telling. */
     NOT_TOLD_OF_DEFLATION,
     /** The device answers a deflation, and then tells of it. */

@@ -27,6 +27,7 @@ import org.exomem.migration.source.HintSource;
 import org.exomem.migration.source.HoleSource;
 import org.exomem.migration.source.UnpluggedSource;
 import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -129,25 +130,27 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                         Mutant.START_NOT_CHECKED,
                         Mutant.END_NOT_CHECKED,
                         Mutant.LOSSES_IGNORED,
+                        Mutant.EARLY_LOSSES_IGNORED,
                         Mutant.HINTED_BEFORE_LOOKING)
                 .contains(mutant);
-        boolean brokenBalloon = mutant == Mutant.LOSSES_IGNORED || mutant == Mutant.RESET_IGNORED;
+        boolean brokenBalloon = EnumSet.of(Mutant.LOSSES_IGNORED, Mutant.EARLY_LOSSES_IGNORED, Mutant.RESET_IGNORED)
+                .contains(mutant);
         if (chance.below(8) > 0) {
-            Set<Kind> kinds = chance.oneIn(2) ? HintSource.KINDS : Set.of();
+            PageSubscription hints = subscribe(HintSource.KINDS, !brokenHints && chance.oneIn(2));
             sources.add(
                     brokenHints
-                            ? new BrokenSource(Fate.HINTED, mutant, world.subscribe(HintSource.KINDS), pages)
-                            : new HintSource(world.subscribe(kinds), map, pages));
+                            ? new BrokenSource(Fate.HINTED, mutant, hints, pages)
+                            : new HintSource(hints, map, pages));
         }
         if (chance.below(3) > 0) {
-            Set<Kind> kinds = chance.oneIn(2) ? BalloonSource.KINDS : Set.of();
+            PageSubscription balloon = subscribe(BalloonSource.KINDS, !brokenBalloon && chance.oneIn(2));
             sources.add(
                     brokenBalloon
-                            ? new BrokenSource(Fate.BALLOON, mutant, world.subscribe(BalloonSource.KINDS), pages)
-                            : new BalloonSource(world.subscribe(kinds), map, pages));
+                            ? new BrokenSource(Fate.BALLOON, mutant, balloon, pages)
+                            : new BalloonSource(balloon, map, pages));
         }
         if (chance.below(3) > 0) {
-            sources.add(new UnpluggedSource(world.subscribe(UnpluggedSource.KINDS), map, pages));
+            sources.add(new UnpluggedSource(subscribe(UnpluggedSource.KINDS, false), map, pages));
         }
         if (chance.oneIn(2)) {
             sources.add(new HoleSource(this));
@@ -158,6 +161,15 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         if (mutant == Mutant.DRAIN_BEFORE_SYNC) {
             sources.replaceAll(DrainedBeforeSync::new);
         }
+    }
+
+    /** Some time before anybody listens: connecting takes it. */
+    private PageSubscription subscribe(Set<Kind> kinds, boolean all) {
+        PageSubscription subscription = world.subscribe(all ? Set.of() : kinds);
+        for (int i = chance.oneIn(2) ? 0 : chance.below(20); i > 0; i--) {
+            world.step();
+        }
+        return subscription;
     }
 
     private List<DirtySource> dirtySources() {

@@ -10,6 +10,7 @@ import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
 import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.vhostuser.memory.PageSubscription;
 import org.junit.jupiter.api.Test;
 
 class FreePageSourcesTest {
@@ -96,6 +97,18 @@ class FreePageSourcesTest {
         begin(SESSION + 1);
         hint(SESSION + 1, 5);
         assertThat(collect(source)).isEqualTo("5");
+    }
+
+    @Test
+    void whatWasLostBeforeTheSourceListenedWasLostToo() throws IOException {
+        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 1000 * PAGE, 2 * PAGE));
+        PageSubscription subscription = feed.subscribe(BalloonSource.KINDS, 1);
+        offer(Kind.DEFLATED, 1, 1);
+        BalloonSource source = new BalloonSource(subscription, map, PAGES);
+        source.synced();
+        assertThat(collect(source)).isEmpty();
+        offer(Kind.INFLATED, 3, 1);
+        assertThat(collect(source)).as("from then on").isEqualTo("3");
     }
 
     @Test
