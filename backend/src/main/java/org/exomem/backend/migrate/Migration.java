@@ -87,7 +87,7 @@ final class Migration {
                 MigrationReceiver receiver =
                         MigrationReceiver.listen(wish.address(), wish.security(), wish.stream(), guest)) {
             listens(receiver.address().toString());
-            cancelBy(receiver::close);
+            cancelBy(receiver::cancel);
             ReceivedMigration what = receiver.receive();
             synchronized (this) {
                 received = what;

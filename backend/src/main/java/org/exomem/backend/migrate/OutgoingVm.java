@@ -17,10 +17,10 @@ import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.precopy.GuestControl;
-import org.exomem.migration.precopy.MigrationCancelledException;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
 import org.exomem.migration.precopy.Progress;
@@ -136,6 +136,7 @@ final class OutgoingVm implements GuestControl {
         return found;
     }
 
+    /** From any thread; waits for nothing. What is to be said and done is up to the migration's own thread. */
     private void cancel() {
         synchronized (this) {
             if (letsGo) {
@@ -150,7 +151,7 @@ final class OutgoingVm implements GuestControl {
         }
         MigrationSender connected = sender;
         if (connected != null) {
-            connected.abort("the migration was cancelled at the source");
+            connected.cancel();
         }
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.exomem.backend.SmallDisk;
@@ -22,6 +23,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.MigrationAddress;
+import org.exomem.migration.stream.StreamFeature;
 import org.exomem.migration.stream.StreamOptions;
 import org.exomem.migration.stream.StreamSecurity;
 import org.exomem.migration.tls.CertificateSecurity;
@@ -161,6 +163,29 @@ class MigrationFailureTest {
             assertThat(hosts.source.migrations.cancel(TwoHosts.VM)).isFalse();
             assertUnharmed(hosts);
             assertSecondSucceeds(hosts);
+        }
+    }
+
+    @Test
+    void compressedMigrationThatIsCancelledSaysSo() throws Exception {
+        try (TwoHosts hosts = hosts()) {
+            MigrationWish slowly = slowly(hosts);
+            StreamOptions compressed = slowly.stream()
+                    .withFeatures(Set.of(StreamFeature.RESUME, StreamFeature.ZSTD), Set.of(StreamFeature.ZSTD));
+            hosts.begin(new MigrationWish(
+                    slowly.address(),
+                    slowly.vmmQmp(),
+                    slowly.security(),
+                    compressed,
+                    slowly.bandwidth(),
+                    slowly.hints(),
+                    slowly.precopy()));
+            awaitTravelling(hosts);
+            assertThat(hosts.source.migrations.cancel(TwoHosts.VM)).isTrue();
+            assertEnded(hosts.source, Status.CANCELLED, "it was cancelled at this end");
+            assertEnded(
+                    hosts.destination, Status.FAILED, "the source gave up: the migration was cancelled at the source");
+            assertUnharmed(hosts);
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fingerprint;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.source.HintSessions;
 import org.exomem.vhostuser.linux.Mapping;

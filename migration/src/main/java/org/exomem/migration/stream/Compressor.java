@@ -5,7 +5,10 @@ import com.github.luben.zstd.ZstdCompressCtx;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
-/** Makes content smaller with zstd where that is worth it. Used by one thread; holds native memory until closed. */
+/**
+ * Makes content smaller with zstd where that is worth it. Used by one thread; holds native memory until closed, which any
+ * thread may do.
+ */
 final class Compressor implements AutoCloseable {
     /** zstd's own scale: the cheapest of its ordinary levels, for a network is fast. */
     private static final int LEVEL = 1;
@@ -13,10 +16,14 @@ final class Compressor implements AutoCloseable {
     private final ZstdCompressCtx context = new ZstdCompressCtx().setLevel(LEVEL);
     private final ByteBuffer smaller = ByteBuffer.allocateDirect((int) Zstd.compressBound(ChunkType.Limits.PAGES));
     private @Nullable ByteBuffer direct;
+    private boolean closed;
 
-    /** The content made smaller, valid until the next call; or null if it would not be smaller by an eighth. */
+    /** The content made smaller, valid until the next call; or null if it would not be smaller by an eighth, or this is closed. */
     @Nullable
-    ByteBuffer compress(ByteBuffer content) {
+    synchronized ByteBuffer compress(ByteBuffer content) {
+        if (closed) {
+            return null;
+        }
         ByteBuffer source = content.isDirect() ? content : directCopy(content);
         int length = source.remaining();
         smaller.clear();
@@ -35,7 +42,8 @@ final class Compressor implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
+        closed = true;
         context.close();
     }
 }

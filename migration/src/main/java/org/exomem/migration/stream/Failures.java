@@ -1,6 +1,7 @@
 package org.exomem.migration.stream;
 
 import java.io.IOException;
+import org.exomem.migration.MigrationCancelledException;
 
 /** Failures that several threads are told. */
 final class Failures {
@@ -10,6 +11,7 @@ final class Failures {
     static IOException again(IOException e) {
         String message = String.valueOf(e.getMessage() == null ? e : e.getMessage());
         return switch (e) {
+            case MigrationCancelledException cancelled -> new MigrationCancelledException();
             case StreamFault fault -> new StreamFault(message, fault);
             case PeerFault fault -> {
                 PeerFault copy = new PeerFault(message);
@@ -23,6 +25,9 @@ final class Failures {
 
     /** True if coming back can't help: an end has decided. */
     static boolean isFinal(IOException e) {
-        return e instanceof StreamFault || e instanceof PeerFault || e instanceof HandoverUncertainException;
+        return e instanceof StreamFault
+                || e instanceof PeerFault
+                || e instanceof HandoverUncertainException
+                || e instanceof MigrationCancelledException;
     }
 }

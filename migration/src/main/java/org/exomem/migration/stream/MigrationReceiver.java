@@ -46,6 +46,7 @@ public final class MigrationReceiver implements AutoCloseable {
     private final Destination destination;
     private final ScheduledExecutorService timer = Timers.start();
     private final CompletableFuture<ReceivedMigration> outcome = new CompletableFuture<>();
+    private final CompletableFuture<Void> cancelled = new CompletableFuture<>();
     private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
     /** Those that belong to no migration yet. */
@@ -107,10 +108,15 @@ public final class MigrationReceiver implements AutoCloseable {
     /**
      * Waits until a migration was received and its guest runs here.
      *
-     * @throws IOException if the migration failed, after {@link Destination#failed}; or this was closed
+     * @throws IOException if the migration failed, after {@link Destination#failed}; or this was cancelled or closed
      */
     public ReceivedMigration receive() throws IOException {
         try {
+            CompletableFuture.anyOf(cancelled, outcome.handle((received, failure) -> true))
+                    .get();
+            if (cancelled.isDone()) {
+                close();
+            }
             return outcome.get();
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io
@@ -120,6 +126,11 @@ public final class MigrationReceiver implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while waiting for a migration");
         }
+    }
+
+    /** Makes {@link #receive} close this, and fail unless the source has let go of the guest; from any thread, waits for nothing. */
+    public void cancel() {
+        cancelled.complete(null);
     }
 
     private void start(String name, Runnable work) {

@@ -20,6 +20,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.jspecify.annotations.Nullable;
 
@@ -27,8 +28,7 @@ import org.jspecify.annotations.Nullable;
  * The source of a migration: sends rounds of pages over several data connections, then device states, then lets go.
  *
  * <p>One thread, the engine's, calls the methods of this class; each {@link #channels channel} may have a thread of its own,
- * which does nothing while this class's methods run. {@link #sent} and {@link #close} may be called by anyone; close makes
- * whatever waits fail.
+ * which does nothing while this class's methods run. {@link #sent} and {@link #cancel} may be called by anyone.
  *
  * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
  * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where nobody knows who has the guest,
@@ -48,7 +48,9 @@ public final class MigrationSender implements AutoCloseable {
     private final UUID migration = UUID.randomUUID();
     private final ScheduledExecutorService timer = Timers.start();
     private final List<SenderChannel> channels = new ArrayList<>();
-    private final CountDownLatch closed = new CountDownLatch(1);
+    /** Nobody wants to connect again. */
+    private final CountDownLatch givenUp = new CountDownLatch(1);
+
     private volatile @Nullable SourceLink link;
     private Set<StreamFeature> features = Set.of();
     private long rounds;
@@ -56,6 +58,7 @@ public final class MigrationSender implements AutoCloseable {
     private byte[] digestOfNext = RoundDigest.none();
     private int states;
     private boolean letGo;
+    private volatile boolean cancelled;
 
     /**
      * What the destination has after a cut.
@@ -117,6 +120,9 @@ public final class MigrationSender implements AutoCloseable {
             throw new IOException("the migration was closed", e);
         }
         link = opened;
+        if (cancelled) {
+            opened.cancel();
+        }
         features = main.features();
         opened.say(writer -> {
             if (how == ChunkType.MEMORY) {
@@ -301,16 +307,16 @@ public final class MigrationSender implements AutoCloseable {
             try {
                 return resume(end);
             } catch (IOException e) {
-                if (Failures.isFinal(e) || end - System.nanoTime() <= pause || isClosedWithin(pause)) {
+                if (Failures.isFinal(e) || end - System.nanoTime() <= pause || isGivenUpWithin(pause)) {
                     throw e;
                 }
             }
         }
     }
 
-    private boolean isClosedWithin(long nanos) throws IOException {
+    private boolean isGivenUpWithin(long nanos) throws IOException {
         try {
-            return closed.await(nanos, TimeUnit.NANOSECONDS);
+            return givenUp.await(nanos, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while connecting to the destination again");
@@ -333,7 +339,20 @@ public final class MigrationSender implements AutoCloseable {
         return new ResumePoint(has, answer.count() != ReceivingSession.Phase.RECEIVING.ordinal());
     }
 
-    /** Gives the migration up; the destination reads why. Not after {@link #handOver}. */
+    /**
+     * Makes whatever waits, now or later, fail with a {@link MigrationCancelledException}, and tells the destination; does not
+     * wait itself. Not after {@link #handOver}.
+     */
+    public void cancel() {
+        cancelled = true;
+        givenUp.countDown();
+        SourceLink current = link;
+        if (current != null) {
+            current.cancel();
+        }
+    }
+
+    /** Gives the migration up; the destination reads why, unless it was told already. Not after {@link #handOver}. */
     public void abort(String reason) {
         SourceLink current = link;
         if (current != null) {
@@ -349,7 +368,7 @@ public final class MigrationSender implements AutoCloseable {
     /** Ends all connections and threads. Without {@link #handOver} before, the destination throws away what it has. */
     @Override
     public void close() {
-        closed.countDown();
+        givenUp.countDown();
         timer.shutdownNow();
         SourceLink current = link;
         if (current != null) {

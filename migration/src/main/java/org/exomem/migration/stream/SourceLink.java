@@ -7,9 +7,13 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.MigrationCancelledException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,16 +35,18 @@ final class SourceLink implements AutoCloseable {
     private final Greeting main;
     private final ChunkWriter writer;
     private final ChunkReader reader;
+    private final ScheduledExecutorService timer;
     private final LivenessWatch watch;
     private final Thread listener;
-    private final Object writing = new Object();
+    private final ReentrantLock writing = new ReentrantLock();
+    private final AtomicBoolean saidGoodbye = new AtomicBoolean();
     private final List<Greeting> data = new ArrayList<>();
     private @Nullable Answer answer;
     private @Nullable IOException failure;
-    private boolean saidGoodbye;
 
     SourceLink(Greeting main, ScheduledExecutorService timer, StreamOptions options) {
         this.main = main;
+        this.timer = timer;
         this.writer = new ChunkWriter(
                 main.wire(), main.theirs().sequence(), new BandwidthLimit(BandwidthLimit.NONE), null, false);
         this.reader = new ChunkReader(main.wire(), main.mine().sequence(), ChunkType.Limits.CONTROL);
@@ -60,18 +66,31 @@ final class SourceLink implements AutoCloseable {
     /** Says something on the main connection. */
     void say(Saying saying) throws IOException {
         try {
-            synchronized (writing) {
-                saying.to(writer);
-            }
+            write(saying);
         } catch (IOException e) {
             throw because(e);
         }
     }
 
+    private void write(Saying saying) throws IOException {
+        writing.lock();
+        try {
+            saying.to(writer);
+        } finally {
+            writing.unlock();
+        }
+    }
+
     private void speak() throws IOException {
-        synchronized (writing) {
+        if (!writing.tryLock()) {
+            // Somebody is saying something else.
+            return;
+        }
+        try {
             writer.chunk(ChunkType.ALIVE, 0, 0);
             writer.flush();
+        } finally {
+            writing.unlock();
         }
     }
 
@@ -173,32 +192,62 @@ final class SourceLink implements AutoCloseable {
 
     /** Ends all connections, for a reason that whoever uses one of them is told. */
     synchronized void fail(IOException e) {
-        if (failure == null) {
-            failure = e;
-            notifyAll();
-        }
+        isOver(e);
         main.close();
         data.forEach(Greeting::close);
     }
 
-    /** Tells the destination that nothing more will come, and why, as far as that is still possible. */
-    void sayGoodbye(String reason) {
-        synchronized (this) {
-            if (failure != null || saidGoodbye) {
-                return;
-            }
-            saidGoodbye = true;
+    private synchronized void isOver(IOException e) {
+        if (failure == null) {
+            failure = e;
+            notifyAll();
         }
+    }
+
+    /**
+     * Tells whoever waits, now or later, that the migration is cancelled, and the destination too. Waits for nothing.
+     *
+     * <p>Connections end when the destination hangs up: if those that carry pages ended first, it would take that for a cut.
+     */
+    void cancel() {
+        MigrationCancelledException cancelled = new MigrationCancelledException();
+        isOver(cancelled);
         try {
-            synchronized (writing) {
-                writer.error(reason);
-                main.wire().finishWriting();
+            timer.execute(() -> sayGoodbye(String.valueOf(cancelled.getMessage())));
+            // Nobody comes to say anything to a destination that does not read.
+            timer.schedule(() -> fail(cancelled), EXPLANATION.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            // The sender was closed: so is this, just now.
+            fail(cancelled);
+        }
+    }
+
+    /**
+     * Tells the destination that nothing more will come, and why, unless it was told; waits for it to hang up, and no longer
+     * than a few seconds.
+     */
+    void sayGoodbye(String reason) {
+        try {
+            if (!saidGoodbye.getAndSet(true)) {
+                goodbye(reason);
             }
             listener.join(EXPLANATION.toMillis());
         } catch (IOException e) {
             fail(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private void goodbye(String reason) throws IOException, InterruptedException {
+        if (!writing.tryLock(EXPLANATION.toMillis(), TimeUnit.MILLISECONDS)) {
+            throw new IOException("the destination does not read what is sent");
+        }
+        try {
+            writer.error(reason);
+            main.wire().finishWriting();
+        } finally {
+            writing.unlock();
         }
     }
 

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Random;
 import org.exomem.migration.Fate;
 import org.exomem.migration.PageBits;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;

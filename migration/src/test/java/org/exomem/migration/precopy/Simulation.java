@@ -16,6 +16,7 @@ import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.GuestPages;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageBits;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.AddressMap;

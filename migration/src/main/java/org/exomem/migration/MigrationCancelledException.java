@@ -1,4 +1,4 @@
-package org.exomem.migration.precopy;
+package org.exomem.migration;
 
 import java.io.IOException;
 
@@ -7,6 +7,6 @@ public final class MigrationCancelledException extends IOException {
     private static final long serialVersionUID = 1L;
 
     public MigrationCancelledException() {
-        super("the migration was cancelled");
+        super("the migration was cancelled at the source");
     }
 }

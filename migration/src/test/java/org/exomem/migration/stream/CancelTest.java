@@ -1,0 +1,180 @@
+package org.exomem.migration.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import org.exomem.migration.MigrationCancelledException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A destination that takes nothing holds up neither who cancels nor the source's threads. */
+@Timeout(60)
+class CancelTest {
+    private static final StreamOptions OPTIONS = StreamOptions.defaults()
+            .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.ZSTD), Set.of(StreamFeature.ZSTD));
+
+    private final Held before = Held.now();
+    private final TestSource source = new TestSource(256, 8);
+    private final CountDownLatch stuck = new CountDownLatch(1);
+    private final CountDownLatch goesOn = new CountDownLatch(1);
+    private TestDestination destination;
+    private MigrationReceiver receiver;
+    private MigrationSender sender;
+
+    /** Takes the first thing that comes, and nothing more for a while. */
+    private final class Stuck implements Destination {
+        private void hold() throws IOException {
+            stuck.countDown();
+            try {
+                goesOn.await();
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
+        }
+
+        @Override
+        public PageTarget open(MemoryDescription memory, String from) throws IOException {
+            PageTarget target = destination.open(memory, from);
+            return new PageTarget() {
+                @Override
+                public void pages(long first, MemorySegment content) throws IOException {
+                    hold();
+                    target.pages(first, content);
+                }
+
+                @Override
+                public void zeros(long first, long count) throws IOException {
+                    hold();
+                    target.zeros(first, count);
+                }
+
+                @Override
+                public void free(long first, long count) throws IOException {
+                    hold();
+                    target.free(first, count);
+                }
+
+                @Override
+                public void close() {
+                    target.close();
+                }
+            };
+        }
+
+        @Override
+        public OutputStream deviceState(String name) throws IOException {
+            hold();
+            return destination.deviceState(name);
+        }
+
+        @Override
+        public void ready(ReceivedMigration received) {
+            throw new AssertionError("not all was sent");
+        }
+
+        @Override
+        public void start() {
+            throw new AssertionError("not all was sent");
+        }
+
+        @Override
+        public void failed(IOException why) {
+            destination.failed(why);
+        }
+    }
+
+    @BeforeEach
+    void connect() throws IOException {
+        destination = new TestDestination(source.memory());
+        receiver = MigrationReceiver.listen(
+                MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), OPTIONS, new Stuck());
+        sender = MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), OPTIONS, source.memory(), new BandwidthLimit(0));
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        goesOn.countDown();
+        sender.close();
+        receiver.close();
+        destination.close();
+        before.awaitSame();
+    }
+
+    private static FutureTask<Void> start(Callable<Void> sending) {
+        FutureTask<Void> started = new FutureTask<>(sending);
+        Thread.ofPlatform().start(started);
+        return started;
+    }
+
+    private void assertCancelled(FutureTask<Void> sending) throws InterruptedException {
+        stuck.await();
+        sender.cancel();
+        assertThatThrownBy(sending::get)
+                .isInstanceOf(ExecutionException.class)
+                .hasCauseInstanceOf(MigrationCancelledException.class);
+    }
+
+    @Test
+    void cancellingEndsWhatTravels() throws Exception {
+        assertCancelled(start(() -> {
+            while (true) {
+                source.sendAll(sender, 16);
+            }
+        }));
+        goesOn.countDown();
+        assertThatThrownBy(receiver::receive)
+                .isInstanceOf(PeerFault.class)
+                .hasMessage("the source gave up: the migration was cancelled at the source");
+        assertThat(destination.failures).hasSize(1);
+    }
+
+    @Test
+    void cancellingEndsWaitingForTheDestination() throws Exception {
+        assertCancelled(start(() -> {
+            sender.channels().getFirst().zeros(0, 1);
+            sender.endRound();
+            return null;
+        }));
+        assertThatThrownBy(sender::endRound).isInstanceOf(MigrationCancelledException.class);
+    }
+
+    @Test
+    void cancellingEndsSendingStateToADestinationThatDoesNotRead() throws Exception {
+        assertCancelled(start(() -> {
+            try (OutputStream state = sender.deviceState("vmm")) {
+                while (true) {
+                    state.write(source.content);
+                }
+            }
+        }));
+    }
+
+    @Test
+    void destinationThatIsCancelledEndsOnItsOwnThread() throws Exception {
+        FutureTask<Void> sending = start(() -> {
+            source.sendAll(sender, 16);
+            sender.endRound();
+            return null;
+        });
+        stuck.await();
+        receiver.cancel();
+        goesOn.countDown();
+        assertThatThrownBy(receiver::receive).hasMessageContaining("the destination was stopped");
+        assertThatThrownBy(sending::get)
+                .isInstanceOf(ExecutionException.class)
+                .hasMessageContaining("the destination was stopped");
+        assertThat(destination.failures).hasSize(1);
+    }
+}
