@@ -42,14 +42,19 @@ final class MigrationCommands {
     }
 
     void addTo(Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table) {
-        table.put("migrate", arguments -> begin(arguments, migrations::migrate, true));
+        table.put("migrate", arguments -> begin(arguments, this::migrate, true));
         table.put("migrate-incoming", arguments -> begin(arguments, migrations::receive, false));
         table.put("migrate-cancel", this::cancel);
         table.put("query-migrate", this::query);
     }
 
     private interface Begin {
-        void begin(String vm, MigrationWish wish);
+        CompletableFuture<Void> begin(String vm, MigrationWish wish);
+    }
+
+    private CompletableFuture<Void> migrate(String vm, MigrationWish wish) {
+        migrations.migrate(vm, wish);
+        return CompletableFuture.completedFuture(null);
     }
 
     private CompletableFuture<JsonNode> begin(Arguments arguments, Begin task, boolean leaves) {
@@ -78,8 +83,9 @@ final class MigrationCommands {
             precopy = precopy(arguments, precopy);
         }
         arguments.end();
-        task.begin(vm, new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy, balloonFirst));
-        return CompletableFuture.completedFuture(Json.object());
+        return task.begin(
+                        vm, new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy, balloonFirst))
+                .thenApply(begun -> Json.object());
     }
 
     private static PrecopyOptions precopy(Arguments arguments, PrecopyOptions before) {

@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
@@ -27,6 +29,7 @@ final class Migration {
     private final boolean incoming;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
+    private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
 
     private Status status = Status.SETUP;
@@ -52,10 +55,17 @@ final class Migration {
         this.peer = wish.address().toString();
     }
 
-    void start(Path qmp) {
+    /**
+     * @return when the VM leaves, or a source may connect; fails with {@link VirtualMachine.Refused} if it comes to neither
+     */
+    CompletableFuture<Void> start(Path qmp) {
+        if (!incoming) {
+            begun.complete(null);
+        }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> run(qmp));
         LOG.info("{}: {} {}", vm.name(), incoming ? "is waited for at" : "migrates to", peer);
         changed.accept(state());
+        return begun;
     }
 
     private void run(Path qmp) {
@@ -88,6 +98,7 @@ final class Migration {
                         MigrationReceiver.listen(wish.address(), wish.security(), wish.stream(), guest)) {
             listens(receiver.address().toString());
             cancelBy(receiver::cancel);
+            begun.complete(null);
             ReceivedMigration what = receiver.receive();
             synchronized (this) {
                 received = what;
@@ -166,6 +177,7 @@ final class Migration {
             LOG.warn("{}: the migration {} {}: {}", vm.name(), incoming ? "from" : "to", peer, why);
         }
         changed.accept(state());
+        begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name() + "\": " + why));
     }
 
     synchronized MigrationState state() {

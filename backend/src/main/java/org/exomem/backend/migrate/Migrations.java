@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.exomem.backend.vm.ServedVm;
@@ -32,15 +33,19 @@ public final class Migrations implements AutoCloseable {
      * @throws VirtualMachine.Refused if it is migrating already, or nobody named its VMM
      */
     public void migrate(String vm, MigrationWish wish) {
-        begin(vm, wish, false);
+        begin(vm, wish, false).join();
     }
 
-    /** Begins to wait for a VM from another host; returns when a source may connect. Throws as {@link #migrate} does. */
-    public void receive(String vm, MigrationWish wish) {
-        begin(vm, wish, true);
+    /**
+     * Begins to wait for a VM from another host; returns at once. Throws as {@link #migrate} does.
+     *
+     * @return when a source may connect; fails with {@link VirtualMachine.Refused} if it never may
+     */
+    public CompletableFuture<Void> receive(String vm, MigrationWish wish) {
+        return begin(vm, wish, true);
     }
 
-    private synchronized void begin(String name, MigrationWish wish, boolean incoming) {
+    private synchronized CompletableFuture<Void> begin(String name, MigrationWish wish, boolean incoming) {
         ServedVm vm = vms.get(name);
         if (vm == null) {
             throw new VirtualMachine.NotFound(
@@ -57,7 +62,7 @@ public final class Migrations implements AutoCloseable {
                                 + " say vmm-qmp=PATH where it is served, or name it here"));
         Migration migration = new Migration(vm, wish, incoming, changed);
         last.put(name, migration);
-        migration.start(qmp);
+        return migration.start(qmp);
     }
 
     /** Ends a migration; its status changes when it has ended. False if there is none under way. */

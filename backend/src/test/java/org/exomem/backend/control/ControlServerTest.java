@@ -17,6 +17,8 @@ import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.TestVms;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.conformance.embedded.EmbeddedGuest;
+import org.exomem.conformance.embedded.EmbeddedOptions;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
@@ -300,6 +302,32 @@ class ControlServerTest {
                     .isEqualTo("{'return':{}}");
             heldUp.release();
             await().until(() -> client.ask("{'execute': 'query-status'}").contains("'responding':2"));
+        }
+    }
+
+    @Test
+    void migrateIncomingAnswersWhenASourceMayConnectOrNeverWill(@TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("control");
+        Path stream = folder.resolve("stream");
+        Path qmp = folder.resolve("qmp");
+        String wait = "{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:" + stream
+                + "', 'vmm-qmp': '" + qmp + "'}}";
+        try (ServedVm vm = BalloonOnly.start("a", folder, event -> {});
+                Migrations migrations = new Migrations(List.of(vm), state -> {});
+                ControlServer server = ControlServer.listen(socket, List.of(vm), migrations, () -> {});
+                RawClient client = RawClient.negotiated(socket)) {
+            assertThat(server).isNotNull();
+            assertThat(client.ask(wait)).contains("'error'").contains("can't speak QMP to the VMM on " + qmp);
+            try (EmbeddedGuest guest = EmbeddedGuest.start(
+                    EmbeddedOptions.of(folder.resolve("ram"), 4 << 20, qmp).thatIsIncoming())) {
+                assertThat(client.ask(wait)).isEqualTo("{'return':{}}");
+                assertThat(stream).exists();
+                assertThat(client.ask("{'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}}"))
+                        .isEqualTo("{'return':{}}");
+                await().until(() -> client.ask("{'execute': 'query-migrate', 'arguments': {'vm': 'a'}}")
+                        .contains("'status':'cancelled'"));
+                assertThat(guest.failure()).isNull();
+            }
         }
     }
 

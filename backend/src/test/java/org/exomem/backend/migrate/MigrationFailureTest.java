@@ -245,7 +245,9 @@ class MigrationFailureTest {
     @Test
     void vmmThatRunsAGuestDoesNotGiveUpItsMemory() throws Exception {
         try (TwoHosts hosts = hosts()) {
-            hosts.source.migrations.receive(TwoHosts.VM, hosts.wish(PrecopyOptions.DEFAULT));
+            assertThatThrownBy(hosts.source.migrations.receive(TwoHosts.VM, hosts.wish(PrecopyOptions.DEFAULT))::join)
+                    .hasCauseInstanceOf(VirtualMachine.Refused.class)
+                    .hasMessageContaining("does not wait for a guest, it is running");
             assertEnded(hosts.source, Status.FAILED, "does not wait for a guest, it is running");
             assertUnharmed(hosts);
             assertSecondSucceeds(hosts);

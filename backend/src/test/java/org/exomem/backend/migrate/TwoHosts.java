@@ -3,7 +3,6 @@ package org.exomem.backend.migrate;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -141,12 +140,7 @@ final class TwoHosts implements AutoCloseable {
 
     /** Returns when a source may connect, as this says. */
     MigrationWish receive(MigrationWish wish) {
-        destination.migrations.receive(VM, wish);
-        if (wish.address() instanceof MigrationAddress.Network) {
-            await().until(() -> !destination.state().peer().endsWith(":0"));
-        } else {
-            await().until(() -> Files.exists(folder.resolve("stream")));
-        }
+        destination.migrations.receive(VM, wish).join();
         return wish.withAddress(MigrationAddress.parse(destination.state().peer()));
     }
 

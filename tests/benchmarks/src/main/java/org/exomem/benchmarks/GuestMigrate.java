@@ -277,7 +277,6 @@ final class GuestMigrate extends Benchmark {
             }
             String uri = "unix:" + folder.resolve("stream");
             receiver.execute("migrate-incoming", Map.of("vm", "a", "uri", uri));
-            Awaitility.await().atMost(LIMIT).until(() -> Files.exists(folder.resolve("stream")));
             Map<String, Object> wish = new HashMap<>(Map.of("vm", "a", "uri", uri, "channels", 2));
             wish.put("hints", way == Way.EXOMEM_HINTS || way == Way.EXOMEM_SKIP);
             wish.put("hinted-pages", way == Way.EXOMEM_SKIP ? "skip-unchanged" : "send");

@@ -63,7 +63,6 @@ final class MigratedGuestTest {
 
             String address = "unix:" + folder.resolve("stream");
             there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", address));
-            await().atMost(LIMIT).until(() -> Files.exists(folder.resolve("stream")));
             here.control().execute("migrate", Map.of("vm", "vm", "uri", address));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
