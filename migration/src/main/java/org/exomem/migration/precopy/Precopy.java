@@ -239,7 +239,7 @@ public final class Precopy {
         long from = 0;
         while (from >= 0) {
             meanwhile(accounts);
-            Batch batch = isTooFast() ? null : crew.free();
+            Batch batch = crew.free();
             if (batch != null) {
                 from = batch.take(accounts.owed(), from);
                 crew.give(batch, work);
@@ -254,18 +254,6 @@ public final class Precopy {
         check();
         accounts.excuse();
         report(accounts);
-    }
-
-    private boolean isTooFast() {
-        if (options.bandwidth() == 0) {
-            return false;
-        }
-        double bytes = (double) (tally.sent.sum() - sentBefore) * pageSize;
-        if (bytes / options.bandwidth() * 1e9 <= ticker.nanoTime() - roundStart) {
-            return false;
-        }
-        ticker.pass(SHORT_NANOS);
-        return true;
     }
 
     /** Asks for hints, and lets the round begin a little later while they come. */

@@ -7,7 +7,6 @@ import java.time.Duration;
  *
  * @param downtimeLimit the guest is paused when the last round is estimated to take no longer
  * @param maxRounds the guest is paused after so many rounds whatever the estimate, at least 1
- * @param bandwidth bytes per second that pages may take, 0 for no limit
  * @param autoConverge slow the guest down if it writes faster than its pages travel
  * @param hintedPages what to do with hinted pages where nobody tells of writes
  * @param patience the longest that a round begins later because hints are coming; it ends as soon as none come, and after a
@@ -16,43 +15,38 @@ import java.time.Duration;
 public record PrecopyOptions(
         Duration downtimeLimit,
         int maxRounds,
-        long bandwidth,
         boolean autoConverge,
         HintedPages hintedPages,
         Duration patience) {
-    /** A downtime of 300 ms, 30 rounds, no limit, no slowing down, all data sent. */
+    /** A downtime of 300 ms, 30 rounds, no slowing down, all data sent. */
     public static final PrecopyOptions DEFAULT =
-            new PrecopyOptions(Duration.ofMillis(300), 30, 0, false, HintedPages.SEND, Duration.ofMillis(500));
+            new PrecopyOptions(Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500));
 
     public PrecopyOptions {
-        if (downtimeLimit.isNegative() || patience.isNegative() || maxRounds < 1 || bandwidth < 0) {
+        if (downtimeLimit.isNegative() || patience.isNegative() || maxRounds < 1) {
             throw new IllegalArgumentException("a downtime limit of " + downtimeLimit + ", patience of " + patience
-                    + ", bandwidth of " + bandwidth + ", " + maxRounds
+                    + ", " + maxRounds
                     + " rounds: none may be negative, and a round there must be");
         }
     }
 
     public PrecopyOptions withDowntimeLimit(Duration limit) {
-        return new PrecopyOptions(limit, maxRounds, bandwidth, autoConverge, hintedPages, patience);
+        return new PrecopyOptions(limit, maxRounds, autoConverge, hintedPages, patience);
     }
 
     public PrecopyOptions withMaxRounds(int rounds) {
-        return new PrecopyOptions(downtimeLimit, rounds, bandwidth, autoConverge, hintedPages, patience);
-    }
-
-    public PrecopyOptions withBandwidth(long bytesPerSecond) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, bytesPerSecond, autoConverge, hintedPages, patience);
+        return new PrecopyOptions(downtimeLimit, rounds, autoConverge, hintedPages, patience);
     }
 
     public PrecopyOptions withAutoConverge(boolean wanted) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, bandwidth, wanted, hintedPages, patience);
+        return new PrecopyOptions(downtimeLimit, maxRounds, wanted, hintedPages, patience);
     }
 
     public PrecopyOptions withHintedPages(HintedPages wanted) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, bandwidth, autoConverge, wanted, patience);
+        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, wanted, patience);
     }
 
     public PrecopyOptions withPatience(Duration limit) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, bandwidth, autoConverge, hintedPages, limit);
+        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, hintedPages, limit);
     }
 }

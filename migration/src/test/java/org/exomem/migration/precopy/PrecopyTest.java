@@ -222,15 +222,6 @@ class PrecopyTest {
     }
 
     @Test
-    void pagesTakeNoMoreThanTheirBandwidth() throws IOException {
-        fill(0, PAGES);
-        Report report = precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT.withBandwidth(SIZE / 2))
-                .run();
-        // The last megabyte goes as fast as it can.
-        assertThat(report.total()).isBetween(Duration.ofMillis(1800), Duration.ofMillis(2100));
-    }
-
-    @Test
     void aPreparationThatTakesTimeIsFollowedByARoundWhileTheGuestRuns() throws IOException {
         fill(0, 16);
         Report swift =

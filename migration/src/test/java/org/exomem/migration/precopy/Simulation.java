@@ -101,10 +101,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         PrecopyOptions options = new PrecopyOptions(
                 Duration.ofNanos(chance.below(3)),
                 1 + chance.below(4),
-                chance.oneIn(4) ? 1L << 33 : 0,
                 chance.oneIn(2),
                 hintedPages,
-                Duration.ofNanos(chance.oneIn(2) ? 0 : 5_000_000));
+                Duration.ofNanos(chance.oneIn(4) ? 0 : 5_000_000));
         this.precopy = new Precopy(
                 new MigrationSource(this, dirtySources(), sources, asksForHints ? this : HintSessions.NONE, this),
                 new Destination(List.of(this), this::endRound, this::reconnect),
@@ -167,7 +166,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     /** Some time before anybody listens: connecting takes it. */
     private PageSubscription subscribe(Set<Kind> kinds, boolean all) {
         PageSubscription subscription = world.subscribe(all ? Set.of() : kinds);
-        for (int i = chance.oneIn(2) ? 0 : chance.below(20); i > 0; i--) {
+        for (int i = chance.oneIn(4) ? chance.below(20) : 0; i > 0; i--) {
             world.step();
         }
         return subscription;
