@@ -220,7 +220,7 @@ final class OutgoingVm implements GuestControl {
             files.add(new MemoryDescription.MemoryFile(
                     file.name(), file.size(), file.file().pageSize()));
         }
-        return new MemoryDescription(image.pageSize(), files, List.of());
+        return new MemoryDescription(image.pageSize(), files);
     }
 
     private void migrate(MigrationSender sender, GuestView view) throws IOException {

@@ -230,7 +230,7 @@ class MigrationResumeTest {
         relay.cut();
         await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
         MemoryDescription same =
-                new MemoryDescription(4096, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, 4096)), List.of());
+                new MemoryDescription(4096, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, 4096)));
         assertThatThrownBy(() -> MigrationSender.connect(
                         MigrationAddress.parse(hosts.destination.state().peer()),
                         StreamSecurity.none(),

@@ -7,7 +7,6 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.migration.stream.MemoryDescription.GuestRange;
 import org.exomem.migration.stream.MemoryDescription.MemoryFile;
 
 /**
@@ -16,24 +15,20 @@ import org.exomem.migration.stream.MemoryDescription.MemoryFile;
  * <pre>
  *  0 page size  u32   bytes
  *  4 files      u32
- *  8 ranges     u32
- * 12 reserved   u32   0
- * 16 files, each:   size u64, huge page size u64, length of the name u8, name in UTF-8
- *    ranges, each:  guest address u64, length u64, offset u64, file u32, reserved u32 0
+ *  8 files, each: size u64, huge page size u64, length of the name u8, name in UTF-8
  * </pre>
  *
  * See STR-MEM-1.
  */
 final class MemoryDescriptionCodec {
-    private static final int HEADER = 16;
+    private static final int HEADER = 8;
     private static final int FILE = 17;
-    private static final int RANGE = 32;
 
     private MemoryDescriptionCodec() {}
 
     static ByteBuffer encode(MemoryDescription memory) {
         List<byte[]> names = new ArrayList<>();
-        int size = HEADER + RANGE * memory.ranges().size();
+        int size = HEADER;
         for (MemoryFile file : memory.files()) {
             byte[] name = file.name().getBytes(StandardCharsets.UTF_8);
             if (name.length > ChunkType.Limits.NAME) {
@@ -44,23 +39,13 @@ final class MemoryDescriptionCodec {
             size += FILE + name.length;
         }
         ByteBuffer bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(memory.pageSize())
-                .putInt(memory.files().size())
-                .putInt(memory.ranges().size())
-                .putInt(0);
+        bytes.putInt(memory.pageSize()).putInt(memory.files().size());
         for (int i = 0; i < names.size(); i++) {
             MemoryFile file = memory.files().get(i);
             bytes.putLong(file.size())
                     .putLong(file.hugePageSize())
                     .put((byte) names.get(i).length)
                     .put(names.get(i));
-        }
-        for (GuestRange range : memory.ranges()) {
-            bytes.putLong(range.guestAddress())
-                    .putLong(range.length())
-                    .putLong(range.offset())
-                    .putInt(range.file())
-                    .putInt(0);
         }
         return bytes.flip();
     }
@@ -72,27 +57,17 @@ final class MemoryDescriptionCodec {
         try {
             int pageSize = bytes.getInt();
             int files = bytes.getInt();
-            int ranges = bytes.getInt();
-            int reserved = bytes.getInt();
-            if (files < 0
-                    || files > MemoryDescription.MOST_FILES
-                    || ranges < 0
-                    || ranges > MemoryDescription.MOST_RANGES) {
-                throw new StreamFault("the description of memory has " + Integer.toUnsignedString(files) + " files and "
-                        + Integer.toUnsignedString(ranges) + " ranges");
+            if (files < 0 || files > MemoryDescription.MOST_FILES) {
+                throw new StreamFault("the description of memory has " + Integer.toUnsignedString(files) + " files");
             }
             List<MemoryFile> allFiles = new ArrayList<>();
             for (int i = 0; i < files; i++) {
                 allFiles.add(file(bytes));
             }
-            List<GuestRange> allRanges = new ArrayList<>();
-            for (int i = 0; i < ranges; i++) {
-                allRanges.add(range(bytes));
-            }
-            if (bytes.hasRemaining() || reserved != 0) {
+            if (bytes.hasRemaining()) {
                 throw new StreamFault("the description of memory is longer than what it says");
             }
-            return new MemoryDescription(pageSize, allFiles, allRanges);
+            return new MemoryDescription(pageSize, allFiles);
         } catch (BufferUnderflowException | CharacterCodingException | IllegalArgumentException e) {
             throw new StreamFault(
                     "the description of memory is not sound: "
@@ -114,17 +89,5 @@ final class MemoryDescriptionCodec {
                 .toString();
         bytes.position(bytes.position() + length);
         return new MemoryFile(name.replaceAll("\\p{Cntrl}", "?"), size, hugePageSize);
-    }
-
-    private static GuestRange range(ByteBuffer bytes) {
-        long address = bytes.getLong();
-        long length = bytes.getLong();
-        long offset = bytes.getLong();
-        int file = bytes.getInt();
-        int reserved = bytes.getInt();
-        if (reserved != 0) {
-            throw new IllegalArgumentException("a range has bits set that nobody agreed on");
-        }
-        return new GuestRange(address, length, file, offset);
     }
 }

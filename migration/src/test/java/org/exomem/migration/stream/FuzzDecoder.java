@@ -33,7 +33,7 @@ final class FuzzDecoder implements AutoCloseable {
 
     private final long seed;
     private final MemoryDescription memory = new MemoryDescription(
-            PAGE, List.of(new MemoryDescription.MemoryFile("ram", PAGE * PAGES, 4096)), List.of());
+            PAGE, List.of(new MemoryDescription.MemoryFile("ram", PAGE * PAGES, 4096)));
     private final ScheduledExecutorService timer = Timers.start();
     private long chunks;
     private long refused;

@@ -97,10 +97,10 @@ final class RawSource implements AutoCloseable {
         send(chunk(type, first, count, payload));
     }
 
-    /** A memory of one file and no ranges. */
+    /** A memory of one file. */
     static byte[] memory(int pageSize, long size) {
-        ByteBuffer memory = bytes(16 + 17 + 6);
-        memory.putInt(pageSize).putInt(1).putInt(0).putInt(0);
+        ByteBuffer memory = bytes(8 + 17 + 6);
+        memory.putInt(pageSize).putInt(1);
         memory.putLong(size).putLong(4096).put((byte) 6).put("pc.ram".getBytes(StandardCharsets.US_ASCII));
         return memory.array();
     }

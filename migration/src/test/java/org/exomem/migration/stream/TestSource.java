@@ -8,7 +8,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.exomem.migration.PageSink;
-import org.exomem.migration.stream.MemoryDescription.GuestRange;
 import org.exomem.migration.stream.MemoryDescription.MemoryFile;
 
 /** A source's memory, and the sending of all of it. */
@@ -39,8 +38,7 @@ final class TestSource {
     }
 
     static MemoryDescription describe(long size) {
-        return new MemoryDescription(
-                PAGE, List.of(new MemoryFile("pc.ram", size, PAGE)), List.of(new GuestRange(0, size, 0, 0)));
+        return new MemoryDescription(PAGE, List.of(new MemoryFile("pc.ram", size, PAGE)));
     }
 
     MemorySegment pages(long first, long count) {

@@ -84,7 +84,7 @@ final class StreamCopy {
 
     private long stream(Way way, MigrationAddress address) throws IOException {
         long size = file.size();
-        MemoryDescription memory = new MemoryDescription(PAGE, List.of(new MemoryFile("ram", size, PAGE)), List.of());
+        MemoryDescription memory = new MemoryDescription(PAGE, List.of(new MemoryFile("ram", size, PAGE)));
         try (MigrationSender sender = MigrationSender.connect(
                         address,
                         StreamReceiver.security(way, folder),
