@@ -202,7 +202,7 @@ class MigrationFailureTest {
                         TwoHosts.VM, with(there, MigrationAddress.parse(relay.address()), there.security()));
                 awaitTravelling(hosts);
                 relay.cut();
-                assertEnded(hosts.source, Status.FAILED, "");
+                assertEnded(hosts.source, Status.FAILED, "the destination ended the connection");
                 assertEnded(hosts.destination, Status.FAILED, "and the source did not come back within 200 ms");
             }
             assertUnharmed(hosts);

@@ -157,7 +157,7 @@ final class ChunkReader {
 
     /** The payload as text, with nothing in it that could confuse a terminal. */
     String text() {
-        return StandardCharsets.UTF_8.decode(payload()).toString().replaceAll("\\p{Cntrl}", " ");
+        return ForeignText.plain(StandardCharsets.UTF_8.decode(payload()).toString());
     }
 
     /** Counts the chunk among the content of this round, once it was used. */

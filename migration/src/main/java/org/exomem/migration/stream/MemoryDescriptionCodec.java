@@ -88,6 +88,6 @@ final class MemoryDescriptionCodec {
                 .decode(bytes.slice(bytes.position(), length))
                 .toString();
         bytes.position(bytes.position() + length);
-        return new MemoryFile(name.replaceAll("\\p{Cntrl}", "?"), size, hugePageSize);
+        return new MemoryFile(ForeignText.plain(name), size, hugePageSize);
     }
 }

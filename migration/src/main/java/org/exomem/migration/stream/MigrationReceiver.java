@@ -221,14 +221,11 @@ public final class MigrationReceiver implements AutoCloseable {
                 mine.send(wire);
                 writer = writer(theirs.sequence());
                 Set<StreamFeature> features = StreamFeature.agree(mine, theirs, OTHER);
-                ChunkReader reader = new ChunkReader(
-                        wire,
-                        mine.sequence(),
-                        theirs.role() == Preamble.Role.MAIN ? ChunkType.Limits.CONTROL : ChunkType.Limits.PAGES);
                 if (theirs.role() == Preamble.Role.MAIN) {
+                    ChunkReader reader = new ChunkReader(wire, mine.sequence(), ChunkType.Limits.CONTROL);
                     serveMain(theirs, new ReceivingLink(wire, writer, features, theirs.channels()), reader);
                 } else {
-                    serveData(theirs, writer, reader);
+                    serveData(theirs, writer, mine.sequence());
                 }
             } catch (IOException e) {
                 if (e instanceof StreamFault || e instanceof DestinationFault) {
@@ -365,12 +362,14 @@ public final class MigrationReceiver implements AutoCloseable {
             return known;
         }
 
-        private void serveData(Preamble theirs, ChunkWriter writer, ChunkReader reader) throws IOException {
+        private void serveData(Preamble theirs, ChunkWriter writer, long sequence) throws IOException {
             ReceivingSession mine = known(theirs);
             ReceivingLink link = mine.join(wire, theirs.channel(), theirs.channels());
             isKnown();
             Thread.currentThread().setName("migration-data-" + theirs.channel());
             try {
+                // Only now: it takes megabytes, which a stranger shall not have.
+                ChunkReader reader = new ChunkReader(wire, sequence, ChunkType.Limits.PAGES);
                 writer.chunk(ChunkType.ACCEPTED, 0, 0);
                 writer.flush();
                 new DataReceiver(mine, link, theirs.channel(), reader).run();
