@@ -74,8 +74,8 @@ class ViolationTest {
             ram.fill(ADDRESS, 1, (byte) 7);
             assertThat(event(client, "GUEST_VIOLATION").path("action").asText()).isEqualTo("stop");
             await().until(() -> vmm.commands.size() >= 2);
-            assertThat(vmm.commands).containsExactly(
-                            "{\"execute\":\"qmp_capabilities\",\"id\":1}", "{\"execute\":\"stop\",\"id\":2}");
+            assertThat(vmm.commands)
+                    .containsExactly("{\"execute\":\"qmp_capabilities\",\"id\":1}", "{\"execute\":\"stop\",\"id\":2}");
         }
     }
 

@@ -65,8 +65,7 @@ class VmmStopTest {
                 SocketChannel _ = connected()) {
             stop.stop(qmp, failures::add);
             await().untilAsserted(() -> assertThat(failures)
-                    .containsExactly("the VMM's QMP socket " + qmp
-                            + ": Resource temporarily unavailable"));
+                    .containsExactly("the VMM's QMP socket " + qmp + ": Resource temporarily unavailable"));
         }
     }
 

@@ -105,8 +105,8 @@ final class TwoHosts implements AutoCloseable {
         VmConfig config = new VmConfig(
                 VM,
                 Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp + balloon)),
-                List.of(ServeConfig.mem("vm=" + VM + ",id=m0,addr=4G,size=64M,block=2M,socket="
-                        + folder.resolve(name + ".m0"))));
+                List.of(ServeConfig.mem(
+                        "vm=" + VM + ",id=m0,addr=4G,size=64M,block=2M,socket=" + folder.resolve(name + ".m0"))));
         ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {});
         open.add(vm);
         EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);

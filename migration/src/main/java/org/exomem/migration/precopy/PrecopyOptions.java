@@ -13,11 +13,7 @@ import java.time.Duration;
  *     small part of the time that the round is going to take
  */
 public record PrecopyOptions(
-        Duration downtimeLimit,
-        int maxRounds,
-        boolean autoConverge,
-        HintedPages hintedPages,
-        Duration patience) {
+        Duration downtimeLimit, int maxRounds, boolean autoConverge, HintedPages hintedPages, Duration patience) {
     /** A downtime of 300 ms, 30 rounds, no slowing down, all data sent. */
     public static final PrecopyOptions DEFAULT =
             new PrecopyOptions(Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500));

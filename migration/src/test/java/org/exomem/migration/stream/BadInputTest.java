@@ -326,7 +326,8 @@ class BadInputTest {
         assertThatThrownBy(() -> MigrationSender.connect(
                         receiver.address(), StreamSecurity.none(), options, RawMemory.of(17), new BandwidthLimit(0)))
                 .isInstanceOf(PeerFault.class)
-                .hasMessageContaining("not this memory: ").hasMessageContaining("size=69632");
+                .hasMessageContaining("not this memory: ")
+                .hasMessageContaining("size=69632");
         aRealSourceIsServed();
     }
 

@@ -32,8 +32,8 @@ final class FuzzDecoder implements AutoCloseable {
     private static final UUID MIGRATION = new UUID(1, 2);
 
     private final long seed;
-    private final MemoryDescription memory = new MemoryDescription(
-            PAGE, List.of(new MemoryDescription.MemoryFile("ram", PAGE * PAGES, 4096)));
+    private final MemoryDescription memory =
+            new MemoryDescription(PAGE, List.of(new MemoryDescription.MemoryFile("ram", PAGE * PAGES, 4096)));
     private final ScheduledExecutorService timer = Timers.start();
     private long chunks;
     private long refused;
