@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -129,7 +130,7 @@ public final class ControlClient implements AutoCloseable {
     private JsonNode message(Duration limit) throws IOException {
         JsonNode message = messageOrNull(limit);
         if (message == null) {
-            throw new IOException("no answer in " + limit.toSeconds() + " s");
+            throw new SocketTimeoutException("no answer in " + limit.toSeconds() + " s");
         }
         return message;
     }

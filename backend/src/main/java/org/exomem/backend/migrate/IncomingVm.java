@@ -149,6 +149,9 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void start() throws IOException {
+        if (moved != null && !moved.running()) {
+            return;
+        }
         try {
             vmm.start();
         } catch (VmmException e) {

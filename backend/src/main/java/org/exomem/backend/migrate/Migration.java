@@ -161,6 +161,10 @@ final class Migration {
         become(before(), null);
     }
 
+    private synchronized boolean hasPaused() {
+        return (status == Status.RECONNECTING ? before : status) == Status.DEVICE;
+    }
+
     private synchronized Status before() {
         return before;
     }
@@ -197,10 +201,15 @@ final class Migration {
                 Optional.ofNullable(error));
     }
 
-    void awaitEnd(Duration limit) {
+    /** @param pausedLimit for one that has paused its guest: left alone now, it would leave it so */
+    void awaitEnd(Duration limit, Duration pausedLimit) {
         try {
-            if (!ended.await(limit.toNanos(), TimeUnit.NANOSECONDS)) {
-                LOG.error("{}: its migration did not end in {} s", vm.name(), limit.toSeconds());
+            boolean over = ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+            if (!over && hasPaused()) {
+                over = ended.await(pausedLimit.toNanos(), TimeUnit.NANOSECONDS);
+            }
+            if (!over) {
+                LOG.error("{}: its migration did not end in time", vm.name());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

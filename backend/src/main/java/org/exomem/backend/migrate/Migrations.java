@@ -15,6 +15,10 @@ import org.exomem.backend.vm.VirtualMachine;
 
 /** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
 public final class Migrations implements AutoCloseable {
+    private static final Duration END_LIMIT = Duration.ofSeconds(3);
+    /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
+    private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
+
     private final Map<String, ServedVm> vms;
     private final Consumer<MigrationState> changed;
     private final Map<String, Migration> last = new HashMap<>();
@@ -79,7 +83,7 @@ public final class Migrations implements AutoCloseable {
         return Optional.ofNullable(last.get(vm)).map(Migration::state);
     }
 
-    /** Ends all migrations; waits a few seconds for their guests to be left as they were. */
+    /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */
     @Override
     public void close() {
         List<Migration> all;
@@ -88,6 +92,6 @@ public final class Migrations implements AutoCloseable {
             all = List.copyOf(last.values());
         }
         all.forEach(Migration::cancel);
-        all.forEach(migration -> migration.awaitEnd(Duration.ofSeconds(3)));
+        all.forEach(migration -> migration.awaitEnd(END_LIMIT, PAUSED_LIMIT));
     }
 }

@@ -20,8 +20,9 @@ import org.exomem.backend.vmm.PluggedDevice;
  * @param devices those that exomem served, as the source's VMM had them, each with its name: {@code balloon}, or the id of a
  *     memory device
  * @param target the VM's logical size in bytes that was wanted of its balloon, if one was
+ * @param running whether the guest ran until it was paused for this: one that stood still arrives so
  */
-record MovedDevices(List<Device> devices, OptionalLong target) {
+record MovedDevices(List<Device> devices, OptionalLong target, boolean running) {
     /** What its state is called in the stream. */
     static final String STATE = "exomem";
 
@@ -36,7 +37,7 @@ record MovedDevices(List<Device> devices, OptionalLong target) {
     }
 
     byte[] toBytes() {
-        ObjectNode json = Json.object();
+        ObjectNode json = Json.object().put("running", running);
         ArrayNode list = json.putArray("devices");
         for (Device device : devices) {
             ObjectNode entry = list.addObject().put("name", device.name).put("chardev", device.plugged.chardev());
@@ -53,6 +54,9 @@ record MovedDevices(List<Device> devices, OptionalLong target) {
             json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
         } catch (JsonProcessingException e) {
             throw new IOException("what the source says of its devices is not JSON: " + e.getOriginalMessage(), e);
+        }
+        if (!json.path("running").isBoolean()) {
+            throw new IOException("the source does not say whether its guest ran");
         }
         List<Device> devices = new ArrayList<>();
         for (JsonNode entry : json.path("devices")) {
@@ -76,6 +80,7 @@ record MovedDevices(List<Device> devices, OptionalLong target) {
                 devices,
                 target.canConvertToLong() && target.isIntegralNumber() && target.asLong() > 0
                         ? OptionalLong.of(target.asLong())
-                        : OptionalLong.empty());
+                        : OptionalLong.empty(),
+                json.path("running").asBoolean());
     }
 }

@@ -34,9 +34,9 @@ import org.exomem.migration.source.SharedLog;
 import org.exomem.migration.source.Unlogged;
 import org.exomem.migration.source.UnpluggedSource;
 import org.exomem.migration.stream.BandwidthLimit;
-import org.exomem.migration.stream.HandoverUncertainException;
 import org.exomem.migration.stream.MemoryDescription;
 import org.exomem.migration.stream.MigrationSender;
+import org.exomem.migration.stream.PeerFault;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
@@ -59,12 +59,13 @@ final class OutgoingVm implements GuestControl {
     private final MemoryImage image;
     private final Watcher watcher;
     private final List<MovedDevices.Device> devices;
-    private final List<MovedDevices.Device> takenOut = new ArrayList<>();
     private volatile @Nullable Precopy precopy;
     private volatile @Nullable MigrationSender sender;
     private volatile boolean cancelled;
     private boolean letsGo;
     private boolean paused;
+    /** Whether the guest ran before it was paused; it does afterwards if it did, here or there. */
+    private boolean ran;
     /** The driver was asked for hints, and keeps the pages that it has hinted. */
     private boolean asked;
 
@@ -95,7 +96,8 @@ final class OutgoingVm implements GuestControl {
      * Migrates the VM; returns when its guest runs at the destination, and is stopped here for good.
      *
      * @param begun is given what can be cancelled
-     * @throws IOException if it could not be; the guest then runs here, unless it is a {@link HandoverUncertainException}
+     * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
+     *     org.exomem.migration.stream.HandoverUncertainException}
      */
     static void migrate(ServedVm vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
             throws IOException {
@@ -156,7 +158,7 @@ final class OutgoingVm implements GuestControl {
     }
 
     private void run() throws IOException {
-        refusePlugged();
+        refuseWhatCannotLeave();
         watcher.memory(image.pages() * image.pageSize());
         if (!wish.balloonFirst()) {
             move();
@@ -183,14 +185,25 @@ final class OutgoingVm implements GuestControl {
             watcher.status(Status.ACTIVE);
             try {
                 migrate(connected, view);
-            } catch (HandoverUncertainException e) {
-                throw e;
-            } catch (IOException | RuntimeException e) {
-                // First the guest: a destination that has gone may take seconds to be told.
-                goOn(e);
-                connected.abort(String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+            } catch (Throwable e) {
+                // Errors too: whatever failed, the guest must not be left as it is.
+                if (!letsGo || e instanceof PeerFault) {
+                    // First the guest: a destination that has gone may take seconds to be told, and a device to leave.
+                    goOn(e);
+                    connected.abort(String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+                    putBack(e);
+                }
                 throw e;
             }
+        }
+    }
+
+    private void refuseWhatCannotLeave() throws IOException {
+        refusePlugged();
+        if (!devices.isEmpty() && !vmm.isRunning()) {
+            throw new IOException("the guest of VM \"" + vm.name() + "\" is paused, and lets no device go before it"
+                    + " leaves: let it run on, or take the device \""
+                    + devices.getFirst().plugged().id() + "\" out of the VMM first");
         }
     }
 
@@ -246,7 +259,6 @@ final class OutgoingVm implements GuestControl {
             report = running.run();
             pausing = System.nanoTime() - report.downtime().toNanos();
         }
-        watcher.status(Status.DEVICE);
         sendState(connection, view);
         letGo();
         connection.handOver();
@@ -269,8 +281,8 @@ final class OutgoingVm implements GuestControl {
         Path folder = StateFolder.make();
         try {
             Path state = folder.resolve(StateFolder.VMM);
-            vmm.saveState(state);
-            connection.finish(state, new MovedDevices(devices, view.target()).toBytes());
+            vmm.saveState(state, () -> cancelled);
+            connection.finish(state, new MovedDevices(devices, view.target(), ran).toBytes());
         } finally {
             StateFolder.remove(folder);
         }
@@ -301,10 +313,9 @@ final class OutgoingVm implements GuestControl {
 
     @Override
     public void prepare() throws IOException {
-        refusePlugged();
+        refuseWhatCannotLeave();
         for (MovedDevices.Device device : devices) {
-            vmm.unplug(device.plugged());
-            takenOut.add(device);
+            vmm.unplug(device.plugged(), () -> cancelled);
         }
         // Until a device was out, its guest might still plug.
         refusePlugged();
@@ -312,26 +323,32 @@ final class OutgoingVm implements GuestControl {
 
     @Override
     public void pause() throws IOException {
+        ran = vmm.isRunning();
         paused = true;
+        watcher.status(Status.DEVICE);
         vmm.pause();
     }
 
     @Override
     public void resume() throws IOException {
-        vmm.resume();
+        vmm.goOn(ran);
         paused = false;
     }
 
-    /** After a failure: the guest runs on, and has its devices back, and the pages that it set aside for hints. */
-    private void goOn(Exception because) {
-        if (asked && takenOut.isEmpty()) {
-            hint(HintAction.DONE);
-        }
+    /** After a failure: the guest runs on, and has the pages back that it set aside for hints. */
+    private void goOn(Throwable because) {
         if (paused) {
             attempt(because, "go on", this::resume);
         }
-        for (MovedDevices.Device device : takenOut) {
-            attempt(because, "have its device \"" + device.name() + "\" back", () -> vmm.plug(device.plugged()));
+        if (asked) {
+            // Of no effect where the balloon was taken out: its driver has given everything back.
+            hint(HintAction.DONE);
+        }
+    }
+
+    private void putBack(Throwable because) {
+        for (MovedDevices.Device device : devices) {
+            attempt(because, "have its device \"" + device.name() + "\" back", () -> vmm.putBack(device.plugged()));
         }
     }
 
@@ -339,10 +356,10 @@ final class OutgoingVm implements GuestControl {
         void run() throws IOException;
     }
 
-    private void attempt(Exception because, String what, Attempt attempt) {
+    private void attempt(Throwable because, String what, Attempt attempt) {
         try {
             attempt.run();
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             LOG.error("{}: after a migration that failed the guest could not {}: {}", vm.name(), what, e.getMessage());
             because.addSuppressed(e);
         }

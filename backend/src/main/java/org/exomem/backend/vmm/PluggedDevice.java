@@ -20,7 +20,7 @@ import org.exomem.backend.control.Json;
  * @param arguments those of {@code device_add}
  */
 public record PluggedDevice(String id, String chardev, Path socket, boolean listening, ObjectNode arguments) {
-    private static final String PERIPHERAL = "/machine/peripheral";
+    static final String PERIPHERAL = "/machine/peripheral";
     private static final String CHILD = "child<";
     private static final String UNIX = "unix:";
     private static final String SERVER = ",server=on";

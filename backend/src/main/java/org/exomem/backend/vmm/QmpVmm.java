@@ -1,7 +1,6 @@
 package org.exomem.backend.vmm;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -11,14 +10,19 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.exomem.backend.control.Json;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A VMM that speaks QMP as QEMU does. Its guest's RAM is moved by exomem, everything else by the VMM itself (capability
  * {@code x-ignore-shared}). Belongs to one thread; a call returns when the VMM has done it.
  */
 public final class QmpVmm implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(QmpVmm.class);
+
     /** A guest's driver lets a device go within seconds, unless it is not there or not well. */
     private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(30);
 
@@ -27,13 +31,20 @@ public final class QmpVmm implements AutoCloseable {
 
     private static final Duration STATE_LIMIT = Duration.ofSeconds(60);
     private static final Duration STATE_LOOK = Duration.ofMillis(2);
+    private static final Duration GO_ON_LIMIT = Duration.ofSeconds(60);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+    /** What {@code query-migrate} says where nothing is under way. */
+    private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
     private static final Set<String> HOTPLUG =
             Set.of("query-chardev", "chardev-add", "chardev-remove", "device_add", "device_del", "qom-list", "qom-get");
+    private static final String SHARED = "x-ignore-shared";
     private static final String INCOMING = "inmigrate";
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private final QmpSession qmp;
     private final Set<String> commands = new HashSet<>();
+    /** The devices that were asked to leave, by their ids. */
+    private final Set<String> leaving = new HashSet<>();
 
     private QmpVmm(QmpSession qmp) throws IOException {
         this.qmp = qmp;
@@ -97,19 +108,61 @@ public final class QmpVmm implements AutoCloseable {
     /**
      * Takes a device out of the running guest; returns when the guest's driver has let it go.
      *
-     * @throws VmmException if it doesn't within half a minute
+     * @param givenUp is asked meanwhile; true ends the wait
+     * @throws VmmException if it doesn't within half a minute; it may still, see {@link #putBack}
      */
-    public void unplug(PluggedDevice device) throws IOException {
-        qmp.execute("device_del", Json.object().put("id", device.id()));
-        JsonNode gone = qmp.await(
-                event -> event.path("event").asText().equals("DEVICE_DELETED")
-                        && event.path("data").path("device").asText().equals(device.id()),
-                UNPLUG_LIMIT);
-        if (gone == null) {
-            throw new VmmException("the VMM on " + qmp + ": the guest did not let the device \"" + device.id()
-                    + "\" go in " + UNPLUG_LIMIT.toSeconds() + " s");
+    public void unplug(PluggedDevice device, BooleanSupplier givenUp) throws IOException {
+        leaving.add(device.id());
+        try {
+            qmp.execute("device_del", Json.object().put("id", device.id()));
+        } catch (VmmException e) {
+            if (e.isRefusal()) {
+                leaving.remove(device.id());
+            }
+            throw e;
         }
+        awaitGone(device, givenUp);
         qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+    }
+
+    private void awaitGone(PluggedDevice device, BooleanSupplier givenUp) throws IOException {
+        long end = System.nanoTime() + UNPLUG_LIMIT.toNanos();
+        while (has(device)) {
+            if (givenUp.getAsBoolean() || System.nanoTime() > end) {
+                throw new VmmException("the VMM on " + qmp + ": the guest did not let the device \"" + device.id()
+                        + "\" go in " + UNPLUG_LIMIT.toSeconds() + " s, or before that was given up");
+            }
+            qmp.await(event -> event.path("event").asText().equals("DEVICE_DELETED"), LOOK_AGAIN);
+        }
+    }
+
+    private boolean has(PluggedDevice device) throws IOException {
+        for (JsonNode entry : qmp.execute("qom-list", Json.object().put("path", PluggedDevice.PERIPHERAL))) {
+            if (entry.path("name").asText().equals(device.id())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Has a device in the guest again that {@link #unplug} was called for, however far that came. There is no way to take
+     * back that a device was asked to leave: this waits until it has left.
+     *
+     * @throws VmmException if it can't be plugged in, or does not leave within half a minute
+     */
+    public void putBack(PluggedDevice device) throws IOException {
+        if (!leaving.contains(device.id())) {
+            return;
+        }
+        awaitGone(device, () -> false);
+        for (JsonNode chardev : qmp.execute("query-chardev")) {
+            if (chardev.path("label").asText().equals(device.chardev())) {
+                qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+            }
+        }
+        plug(device);
+        leaving.remove(device.id());
     }
 
     /** Plugs a device in whose back-end listens, or connects, on its socket. */
@@ -133,9 +186,37 @@ public final class QmpVmm implements AutoCloseable {
         qmp.execute("stop");
     }
 
-    /** Lets the guest run on. */
-    public void resume() throws IOException {
-        qmp.execute("cont");
+    /**
+     * Takes back what {@link #pause} and {@link #saveState} did: ends what is under way of it, and returns when the guest is as
+     * it was.
+     *
+     * @param running whether it ran
+     * @throws VmmException if the VMM has gone, or does not do it within a minute
+     */
+    public void goOn(boolean running) throws IOException {
+        long end = System.nanoTime() + GO_ON_LIMIT.toNanos();
+        while (true) {
+            try {
+                if (!IDLE.contains(migration().path("status").asText())) {
+                    qmp.execute("migrate_cancel");
+                } else if (!running || isRunning()) {
+                    return;
+                } else {
+                    qmp.execute("cont");
+                    continue;
+                }
+            } catch (VmmException e) {
+                // A VMM that still ends its own migration refuses cont.
+                if (e.isEnd() || System.nanoTime() > end) {
+                    throw e;
+                }
+            }
+            if (System.nanoTime() > end) {
+                throw new VmmException(
+                        "the VMM on " + qmp + " did not let its guest go on in " + GO_ON_LIMIT.toSeconds() + " s");
+            }
+            qmp.await(event -> false, LOOK_AGAIN);
+        }
     }
 
     /**
@@ -162,8 +243,11 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
+    /** True unless the guest stands still until {@code cont}; one that sleeps (suspended) can wake up by itself. */
     public boolean isRunning() throws IOException {
-        return qmp.execute("query-status").path("running").asBoolean();
+        JsonNode status = qmp.execute("query-status");
+        return status.path("running").asBoolean()
+                || status.path("status").asText().equals("suspended");
     }
 
     /**
@@ -187,32 +271,64 @@ public final class QmpVmm implements AutoCloseable {
         return Optional.of(Path.of(qmp.execute(DIRTY_LOG).path("path").asText()));
     }
 
-    /** Has the VMM write everything of the stopped guest but its RAM into a file. */
-    public void saveState(Path file) throws IOException {
-        leaveSharedMemory();
-        qmp.execute("migrate", Json.object().put("uri", "file:" + file));
-        awaitState("the state of the guest's devices could not be saved");
+    /**
+     * Has the VMM write everything of the stopped guest but its RAM into a file.
+     *
+     * @param givenUp is asked meanwhile; true ends the wait
+     * @throws VmmException if it doesn't; {@link #goOn} then ends what is under way of it
+     */
+    public void saveState(Path file, BooleanSupplier givenUp) throws IOException {
+        move("migrate", file, "the state of the guest's devices could not be saved", givenUp);
     }
 
     /** Has a VMM that waits for it read what {@link #saveState} wrote, over RAM that is there already. */
     public void loadState(Path file) throws IOException {
-        leaveSharedMemory();
-        qmp.execute("migrate-incoming", Json.object().put("uri", "file:" + file));
-        awaitState("the state of the guest's devices could not be loaded");
+        move("migrate-incoming", file, "the state of the guest's devices could not be loaded", () -> false);
     }
 
-    private void leaveSharedMemory() throws IOException {
-        ArrayNode capabilities = Json.object().putArray("capabilities");
-        capabilities.addObject().put("capability", "x-ignore-shared").put("state", true);
+    /** The capability is the VMM's user's: a migration of their own must not leave memory out because of ours. */
+    private void move(String command, Path file, String otherwise, BooleanSupplier givenUp) throws IOException {
+        boolean before = leavesSharedMemory();
+        leaveSharedMemory(true);
+        try {
+            qmp.execute(command, Json.object().put("uri", "file:" + file));
+            awaitState(otherwise, givenUp);
+        } finally {
+            try {
+                leaveSharedMemory(before);
+            } catch (VmmException e) {
+                LOG.warn("the capability {} may be left as exomem set it: {}", SHARED, e.getMessage());
+            }
+        }
+    }
+
+    private boolean leavesSharedMemory() throws VmmException {
+        for (JsonNode capability : qmp.execute("query-migrate-capabilities")) {
+            if (capability.path("capability").asText().equals(SHARED)) {
+                return capability.path("state").asBoolean();
+            }
+        }
+        return false;
+    }
+
+    private void leaveSharedMemory(boolean state) throws VmmException {
         ObjectNode arguments = Json.object();
-        arguments.set("capabilities", capabilities);
+        arguments
+                .putArray("capabilities")
+                .addObject()
+                .put("capability", SHARED)
+                .put("state", state);
         qmp.execute("migrate-set-capabilities", arguments);
     }
 
-    private void awaitState(String otherwise) throws IOException {
+    private JsonNode migration() throws VmmException {
+        return qmp.execute("query-migrate");
+    }
+
+    private void awaitState(String otherwise, BooleanSupplier givenUp) throws IOException {
         long end = System.nanoTime() + STATE_LIMIT.toNanos();
         while (true) {
-            JsonNode migration = qmp.execute("query-migrate");
+            JsonNode migration = migration();
             switch (migration.path("status").asText()) {
                 case "completed" -> {
                     return;
@@ -221,9 +337,9 @@ public final class QmpVmm implements AutoCloseable {
                     throw new VmmException("the VMM on " + qmp + ": " + otherwise + ": "
                             + migration.path("error-desc").asText("it does not say why"));
                 default -> {
-                    if (System.nanoTime() > end) {
-                        throw new VmmException(
-                                "the VMM on " + qmp + ": " + otherwise + " in " + STATE_LIMIT.toSeconds() + " s");
+                    if (givenUp.getAsBoolean() || System.nanoTime() > end) {
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in "
+                                + STATE_LIMIT.toSeconds() + " s, or before that was given up");
                     }
                     qmp.await(event -> false, STATE_LOOK);
                 }

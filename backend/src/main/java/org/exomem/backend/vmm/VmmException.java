@@ -1,6 +1,7 @@
 package org.exomem.backend.vmm;
 
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import org.exomem.backend.control.QmpException;
 
 /** A VMM could not be asked, or did not do what it was asked to; says what, and why. */
@@ -18,5 +19,10 @@ public final class VmmException extends IOException {
     /** True if the VMM said no, and did nothing; false if it may have done what it was asked to, or do it later. */
     public boolean isRefusal() {
         return getCause() instanceof QmpException;
+    }
+
+    /** True if the connection to the VMM is over, mostly as the VMM is. */
+    boolean isEnd() {
+        return getCause() instanceof IOException && !(getCause() instanceof SocketTimeoutException);
     }
 }

@@ -325,7 +325,15 @@ class MigrationFailureTest {
 
     /** With the destination's VMM behind a relay. */
     private static void migrate(TwoHosts hosts, QmpRelay there) {
-        MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT);
+        MigrationWish usual = hosts.wish(PrecopyOptions.DEFAULT);
+        MigrationWish wish = new MigrationWish(
+                usual.address(),
+                usual.vmmQmp(),
+                usual.security(),
+                StreamOptions.defaults().withResumeWithin(Duration.ofMillis(500)),
+                0,
+                true,
+                usual.precopy());
         hosts.receive(through(there, wish));
         hosts.source.migrations.migrate(TwoHosts.VM, wish);
     }
@@ -403,6 +411,110 @@ class MigrationFailureTest {
             assertEnded(hosts.destination, Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
             assertThat(hosts.source.guest.verify()).isEmpty();
             assertThat(runs(hosts.source)).isTrue();
+        }
+    }
+
+    /** Begins, with the source's VMM behind a relay. */
+    private static void begin(TwoHosts hosts, QmpRelay here, MigrationWish wish) {
+        hosts.source.migrations.migrate(TwoHosts.VM, through(here, hosts.receive(wish)));
+    }
+
+    @Test
+    void stateThatIsStillSavedIsGivenUpBeforeTheGuestGoesOn() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.saves = true;
+            begin(hosts, relay, hosts.wish(PrecopyOptions.DEFAULT));
+            await().until(() -> relay.commands.contains("migrate"));
+            assertThat(hosts.source.migrations.cancel(TwoHosts.VM)).isTrue();
+            assertEnded(hosts.source, Status.CANCELLED, "it was cancelled at this end");
+            hosts.awaitEnd();
+            assertThat(relay.commands).containsSubsequence("migrate_cancel", "cont");
+            assertThat(runs(hosts.source)).isTrue();
+            assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void closingWaitsUntilAPausedGuestGoesOn() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.saves = true;
+            begin(hosts, relay, hosts.wish(PrecopyOptions.DEFAULT));
+            await().until(() -> relay.commands.contains("migrate"));
+            hosts.source.migrations.close();
+            assertThat(runs(hosts.source)).isTrue();
+            assertThat(hosts.source.state().status()).isEqualTo(Status.CANCELLED);
+        }
+    }
+
+    @Test
+    void deviceThatCannotBeTakenOutStaysAndTheGuestHasItsHintedMemoryBack() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.refused.add("device_del");
+            begin(hosts, relay, hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "device_del: not today");
+            hosts.awaitEnd();
+            assertThat(relay.commands).doesNotContain("device_add");
+            hosts.source.guest.work(70 * MIB, 70 * MIB);
+            assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void deviceWhoseSocketStaysIsPutBack() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.refused.add("chardev-remove");
+            begin(hosts, relay, hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "chardev-remove: not today");
+            hosts.awaitEnd();
+            assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void deletionThatNobodyHearsOfIsSeen() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.withheld.add("DEVICE_DELETED");
+            begin(hosts, relay, hosts.wish(PrecopyOptions.DEFAULT));
+            hosts.awaitEnd();
+            assertMoved(hosts);
+        }
+    }
+
+    @Test
+    void pausedGuestWithADeviceIsNotMigrated() throws Exception {
+        try (TwoHosts hosts = hosts()) {
+            hosts.source.guest.stop();
+            hosts.source.migrations.migrate(TwoHosts.VM, hosts.wish(PrecopyOptions.DEFAULT));
+            assertEnded(hosts.source, Status.FAILED, "is paused, and lets no device go");
+            assertThat(runs(hosts.source)).isFalse();
+            hosts.source.guest.cont();
+            assertUnharmed(hosts);
+        }
+    }
+
+    @Test
+    void guestThatStoodStillArrivesSo() throws Exception {
+        try (TwoHosts hosts = hosts()) {
+            try (QmpVmm vmm = QmpVmm.connect(hosts.source.guest.options().qmp())) {
+                vmm.unplug(vmm.devices().getFirst(), () -> false);
+                vmm.pause();
+            }
+            hosts.begin(with(hosts.wish(PrecopyOptions.DEFAULT), SLOW));
+            awaitTravelling(hosts);
+            hosts.destination.migrations.cancel(TwoHosts.VM);
+            assertEnded(hosts.source, Status.FAILED, "the destination was stopped");
+            assertThat(runs(hosts.source)).isFalse();
+            hosts.awaitEnd();
+            hosts.migrate(hosts.wish(PrecopyOptions.DEFAULT));
+            assertMoved(hosts);
+            assertThat(runs(hosts.destination)).isFalse();
+            hosts.destination.guest.cont();
+            assertThat(hosts.destination.guest.verify()).isEmpty();
         }
     }
 

@@ -20,12 +20,14 @@ import org.exomem.backend.control.Json;
 final class QmpRelay implements AutoCloseable {
     /** All commands that came, in their order. */
     final List<String> commands = new CopyOnWriteArrayList<>();
-    /** Commands that are refused; the VMM never hears of them. */
+    /** Commands that are refused the next time; the VMM does not hear of that. */
     final Set<String> refused = ConcurrentHashMap.newKeySet();
     /** Commands that the VMM does, and whose connection ends instead of an answer. */
     final Set<String> cut = ConcurrentHashMap.newKeySet();
     /** Events that don't come. */
     final Set<String> withheld = ConcurrentHashMap.newKeySet();
+    /** Whether a state that the VMM was told to save seems to be under way until that is cancelled. */
+    volatile boolean saves;
     /** Whether nobody may connect again. */
     volatile boolean once;
 
@@ -101,12 +103,12 @@ final class QmpRelay implements AutoCloseable {
                     JsonNode request = Json.parse(line);
                     String command = request.path("execute").asText();
                     commands.add(command);
-                    if (refused.contains(command)) {
-                        send(
-                                client,
-                                "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}, \"id\": "
-                                        + request.path("id") + "}");
+                    if (refused.remove(command) || saves && command.equals("cont")) {
+                        answer(request, "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
+                    } else if (saves && command.equals("query-migrate")) {
+                        answer(request, "\"return\": {\"status\": \"active\"}");
                     } else {
+                        saves &= !command.equals("migrate_cancel");
                         hangUp = cut.contains(command);
                         send(vmm, line);
                     }
@@ -114,6 +116,10 @@ final class QmpRelay implements AutoCloseable {
             } finally {
                 end();
             }
+        }
+
+        private void answer(JsonNode request, String what) throws IOException {
+            send(client, "{" + what + ", \"id\": " + request.path("id") + "}");
         }
 
         void answer() throws IOException {

@@ -47,20 +47,31 @@ class EmbeddedVmmOverQmpTest {
             assertThat(here.dirtyLog()).contains(folder.resolve("a.log"));
             PluggedDevice device = here.devices().getFirst();
             assertThat(device.socket()).isEqualTo(socket);
-            assertThatThrownBy(() -> here.saveState(folder.resolve("state"))).hasMessageContaining("non-migratable");
-            here.unplug(device);
+            assertThatThrownBy(() -> here.saveState(folder.resolve("state"), () -> false))
+                    .hasMessageContaining("non-migratable");
+            here.unplug(device, () -> false);
             here.pause();
             assertThat(here.isRunning()).isFalse();
             Files.write(destination.options().ram(), Files.readAllBytes(ram.path()), StandardOpenOption.WRITE);
-            here.saveState(folder.resolve("state"));
+            here.saveState(folder.resolve("state"), () -> false);
             there.loadState(folder.resolve("state"));
             assertThat(there.isRunning()).isFalse();
-            there.resume();
+            there.start();
+            assertLeavesNothing(source);
+            assertLeavesNothing(destination);
             there.plug(device);
             assertThat(there.isRunning()).isTrue();
             assertThat(there.devices()).hasSize(1);
             assertThat(destination.usage().held()).isEqualTo(20 << 20);
             assertThat(destination.verify()).isEmpty();
+        }
+    }
+
+    /** Of memory, in a migration that is not ours. */
+    private static void assertLeavesNothing(EmbeddedGuest guest) throws Exception {
+        try (QmpSession qmp = QmpSession.connect(guest.options().qmp())) {
+            assertThat(qmp.execute("query-migrate-capabilities").toString())
+                    .isEqualTo("[{\"capability\":\"x-ignore-shared\",\"state\":false}]");
         }
     }
 

@@ -6,7 +6,7 @@ import java.io.IOException;
 final class DestinationFault extends IOException {
     private static final long serialVersionUID = 1L;
 
-    DestinationFault(String what, Exception cause) {
+    DestinationFault(String what, Throwable cause) {
         super(what + ": " + (cause.getMessage() == null ? cause : cause.getMessage()), cause);
     }
 }

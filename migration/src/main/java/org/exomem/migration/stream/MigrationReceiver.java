@@ -327,7 +327,7 @@ public final class MigrationReceiver implements AutoCloseable {
                 new MainReceiver(mine, link, reader, watch).run();
             } catch (IOException e) {
                 mine.fail(link, e);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 mine.fail(link, fault(e));
             } finally {
                 watch.close();
@@ -375,7 +375,8 @@ public final class MigrationReceiver implements AutoCloseable {
                 new DataReceiver(mine, link, theirs.channel(), reader).run();
             } catch (IOException e) {
                 mine.fail(link, e);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
+                // Errors too: the source waits for this round for as long as the other connections are well.
                 mine.fail(link, fault(e));
             } finally {
                 mine.leave(link);
@@ -383,7 +384,7 @@ public final class MigrationReceiver implements AutoCloseable {
         }
     }
 
-    private static DestinationFault fault(RuntimeException e) {
+    private static DestinationFault fault(Throwable e) {
         LOG.log(Level.ERROR, "a migration failed by a fault of exomem itself", e);
         return new DestinationFault("a fault of exomem itself at the destination", e);
     }

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * pages. The first failure ends all of them; whoever uses one is told that failure, and not what it caused.
  */
 final class SourceLink implements AutoCloseable {
+    /** How long it may take to do what it was asked, alive or not: the guest may be paused meanwhile. */
+    private static final Duration ANSWER = Duration.ofMinutes(2);
+
     /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
     private static final Duration EXPLANATION = Duration.ofSeconds(5);
 
@@ -132,8 +135,14 @@ final class SourceLink implements AutoCloseable {
 
     /** Waits for what the destination has to say next. */
     synchronized Answer await(ChunkType expected) throws IOException {
+        long end = System.nanoTime() + ANSWER.toNanos();
         while (answer == null && failure == null) {
-            waitAWhile(0);
+            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            if (left > 0) {
+                waitAWhile(left);
+            } else {
+                fail(new IOException("the destination did not say " + expected + " in " + ANSWER.toSeconds() + " s"));
+            }
         }
         Answer said = answer;
         answer = null;

@@ -50,10 +50,13 @@ final class EmbeddedCommands implements QmpServer.Commands {
         commands.put("query-memdev", arguments -> memory());
         commands.put("qom-list", this::list);
         commands.put("qom-get", this::get);
+        commands.put("query-migrate-capabilities", arguments -> capabilities());
         commands.put("migrate-set-capabilities", this::setCapabilities);
         commands.put("migrate", arguments -> move(arguments, guest::save));
         commands.put("migrate-incoming", arguments -> move(arguments, guest::load));
         commands.put("query-migrate", arguments -> migration());
+        // What is saved has been, by the time that migrate is answered: there is nothing to cancel.
+        commands.put("migrate_cancel", arguments -> QmpServer.object());
         if (guest.ram().log() != null) {
             commands.put("query-dirty-log", arguments -> dirtyLog());
         }
@@ -156,6 +159,12 @@ final class EmbeddedCommands implements QmpServer.Commands {
 
     private static String path(JsonNode arguments) {
         return arguments.path("path").asText();
+    }
+
+    private synchronized ArrayNode capabilities() {
+        ArrayNode all = array();
+        all.addObject().put("capability", SHARED).put("state", ignoresShared);
+        return all;
     }
 
     private synchronized JsonNode setCapabilities(JsonNode arguments) throws QmpError {
