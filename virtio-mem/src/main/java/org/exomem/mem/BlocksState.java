@@ -19,7 +19,8 @@ import org.exomem.vhostuser.backend.DeviceStateException;
  * 32 requested    u64
  * 40 usable       u64
  * 48 plugged      u64   number of blocks
- * 56 map          one bit for each block, in words of 64; bits behind the last block are 0
+ * 56 known        u64   1 if the map tells of every plugged block, else 0
+ * 64 map          one bit for each block, in words of 64; bits behind the last block are 0
  * </pre>
  */
 final class BlocksState implements DeviceState {
@@ -35,7 +36,8 @@ final class BlocksState implements DeviceState {
     private static final long REQUESTED = 32;
     private static final long USABLE = 40;
     private static final long PLUGGED = 48;
-    private static final long MAP = 56;
+    private static final long KNOWN = 56;
+    private static final long MAP = 64;
 
     private final VirtioMem device;
     private final KeptBlocks kept;
@@ -67,6 +69,7 @@ final class BlocksState implements DeviceState {
         state.set(LE_LONG, REQUESTED, device.requestedSize());
         state.set(LE_LONG, USABLE, device.usableSize());
         state.set(LE_LONG, PLUGGED, map.plugged());
+        state.set(LE_LONG, KNOWN, kept.isKnown() ? 1 : 0);
         for (long word = 0; word < map.words(); word++) {
             state.set(LE_LONG, MAP + word * Long.BYTES, map.word(word));
         }
@@ -91,6 +94,11 @@ final class BlocksState implements DeviceState {
         long usable = state.get(LE_LONG, USABLE);
         checkSize("requested size", requested);
         checkSize("usable size", usable);
+        long known = state.get(LE_LONG, KNOWN);
+        if (known != 0 && known != 1) {
+            throw new DeviceStateException(
+                    "whether its blocks are known is " + Long.toUnsignedString(known) + ", neither 0 nor 1");
+        }
         long plugged = 0;
         long last = -1;
         for (long word = 0; word < kept.map().words(); word++) {
@@ -105,7 +113,7 @@ final class BlocksState implements DeviceState {
                     + state.get(LE_LONG, PLUGGED) + " are plugged, up to block " + last + ", of " + usable
                     + " usable bytes, with " + requested + " requested");
         }
-        device.moveHere(requested, usable, word -> state.get(LE_LONG, MAP + word * Long.BYTES));
+        device.moveHere(requested, usable, known == 1, word -> state.get(LE_LONG, MAP + word * Long.BYTES));
     }
 
     private void checkSize(String name, long bytes) throws DeviceStateException {

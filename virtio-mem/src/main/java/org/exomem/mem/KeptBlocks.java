@@ -139,6 +139,11 @@ public final class KeptBlocks {
         known.set(1);
     }
 
+    /** From now on a driver may have blocks plugged that the map does not tell of. */
+    void forgetKnown() {
+        known.forget();
+    }
+
     void keepRequestedSize(long bytes) {
         requested.set((int) (bytes / plan.blockSize()));
     }

@@ -196,9 +196,14 @@ public final class VirtioMem implements VhostUserDevice {
         return state;
     }
 
-    /** Takes the place of the device on the host that the VM has moved from. */
-    void moveHere(long requested, long usable, LongUnaryOperator mapWords) {
-        // A process that ends in between is not one that the front-end was told of as ready.
+    /**
+     * Takes the place of the device on the host that the VM has moved from.
+     *
+     * @param known true if the map tells of every plugged block
+     */
+    void moveHere(long requested, long usable, boolean known, LongUnaryOperator mapWords) {
+        // Whoever takes over from a process that ends in between must not believe the map.
+        kept.forgetKnown();
         changes.forget();
         for (long word = 0; word < blocks.words(); word++) {
             blocks.setWord(word, mapWords.applyAsLong(word));
@@ -207,8 +212,9 @@ public final class VirtioMem implements VhostUserDevice {
         usableSize = usable;
         keepSizes();
         movedHere = true;
-        kept.keepKnown();
-        changes.tell(feed::offer);
+        if (known) {
+            keepKnown();
+        }
         refusals.forget();
         listener.pluggedSizeChanged(pluggedSize());
     }
@@ -296,7 +302,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
         try {
             changes.takeOver(memory);
-            if (anew || movedHere) {
+            if (kept.isKnown() && (anew || movedHere)) {
                 changes.discardUnplugged(memory);
             }
             movedHere = false;

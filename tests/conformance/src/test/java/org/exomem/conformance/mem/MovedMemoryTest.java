@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.zip.CRC32C;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.frontend.StateChannel;
@@ -156,6 +157,36 @@ class MovedMemoryTest {
         }
     }
 
+    /** Changes that the checksum covers, made by somebody who can make checksums. */
+    @ParameterizedTest
+    @CsvSource({
+        // requested, usable, plugged, known, map
+        "64, 1",
+        "64, 0x40000000",
+        "72, 0",
+        "72, 0x8000000",
+        "80, 3",
+        "88, 2",
+        "88, -1",
+        "96, 0",
+        "120, 1"
+    })
+    void aStateThatCantBeIsRefusedThoughItsChecksumIsRight(int at, String value) throws Exception {
+        try (MemBackEnd source = backEnd();
+                MemBackEnd destination = backEnd();
+                AttachedDevice attached = destination.attach(0)) {
+            byte[] state = savedState(source);
+            ByteBuffer bytes = ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN);
+            bytes.putLong(at, Long.decode(value)).putInt(24, 0);
+            CRC32C crc = new CRC32C();
+            crc.update(state);
+            bytes.putInt(24, (int) crc.getValue());
+            assertRefused(attached, state);
+            assertThat(destination.faults).hasSize(1);
+            assertThat(destination.onLoop(destination.device::pluggedSize)).isZero();
+        }
+    }
+
     @Test
     void moreThanAnyStateHasIsCutOff() throws Exception {
         try (MemBackEnd destination = backEnd();
@@ -212,7 +243,7 @@ class MovedMemoryTest {
                     assertThat(attached.frontEnd().setDeviceStateFd(SAVE, theirs))
                             .isEqualTo(NO_FD);
                 }
-                assertThat(StateChannel.readAll(ours, FrontEnd.LIMIT)).hasSize(32 + 56 + 32);
+                assertThat(StateChannel.readAll(ours, FrontEnd.LIMIT)).hasSize(32 + 64 + 32);
             }
         }
     }
@@ -233,7 +264,7 @@ class MovedMemoryTest {
                 }
                 assertThat(attached.frontEnd().getConfig(0, 56)).hasSize(56);
                 assertThat(source.onLoop(source.device::pluggedSize)).isZero();
-                assertThat(StateChannel.readAll(readEnd, FrontEnd.LIMIT)).hasSize(32 + 56 + (4 << 20) / 8);
+                assertThat(StateChannel.readAll(readEnd, FrontEnd.LIMIT)).hasSize(32 + 64 + (4 << 20) / 8);
             }
             assertThat(attached.frontEnd().checkDeviceState()).isZero();
         }

@@ -13,6 +13,8 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
+import org.exomem.conformance.guest.MemDriver.Answer;
+import org.exomem.conformance.guest.MemDriver.State;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
 import org.junit.jupiter.api.Test;
@@ -76,6 +78,48 @@ class UnknownBlocksTest {
                 attached.start(driver.ring(), base, false);
                 assertThat(fresh.onLoop(fresh.device::canPatrol)).isFalse();
                 assertThat(ram.getByte(block(0))).isEqualTo((byte) 7);
+            }
+        }
+    }
+
+    @Test
+    void aDeviceThatMovesIsAsUnknownWhereItComesTo() throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd old = backEnd("old", ram);
+                MemDriver driver = old.connect();
+                MemBackEnd fresh = backEnd("fresh", ram);
+                MemBackEnd destination = backEnd("destination", ram)) {
+            driver.plug(block(0), 4);
+            ram.fill(block(0), BLOCK, (byte) 7);
+            int base = driver.device().stop().getFirst();
+
+            byte[] state;
+            try (AttachedDevice attached = fresh.attach(0)) {
+                attached.start(driver.ring(), base, false);
+                assertThat(driver.plug(block(9), 1)).isEqualTo(Answer.ACK);
+                base = attached.frontEnd().getVringBase(0);
+                state = attached.frontEnd().saveDeviceState();
+            }
+            try (MemDriver another = destination.connect()) {
+                assertThat(destination.onLoop(destination.device::canPatrol))
+                        .as("another driver was known here")
+                        .isTrue();
+            }
+            ram.fill(block(0), BLOCK, (byte) 7);
+            try (AttachedDevice moved = destination.attach(0)) {
+                moved.frontEnd().loadDeviceState(state);
+                moved.start(driver.ring(), base, false);
+                assertThat(driver.state(block(9), 1)).isEqualTo(State.PLUGGED);
+                assertThat(destination.faults)
+                        .singleElement()
+                        .asString()
+                        .contains("the driver was running before this process knew");
+                assertThat(destination.onLoop(destination.device::canPatrol)).isFalse();
+                assertThat(ram.getByte(block(0))).isEqualTo((byte) 7);
+
+                assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
+                assertThat(destination.onLoop(destination.device::canPatrol)).isTrue();
+                assertThat(ram.getByte(block(0))).isZero();
             }
         }
     }
