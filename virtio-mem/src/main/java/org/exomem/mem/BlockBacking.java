@@ -20,12 +20,15 @@ final class BlockBacking {
         this.plan = plan;
     }
 
-    /** Gives the blocks back to the host; they read as zeros. One system call for each part of a file. */
+    /**
+     * Gives the blocks back to the host, as far as they lie in memory that is shared, on pages no larger than a block; they
+     * read as zeros. One system call for each part of a file.
+     */
     void discard(GuestMemory memory, long first, long count) throws LinuxException {
         forEachPart(memory, first, count, SharedFile::punchHole);
     }
 
-    /** Allocates the blocks; what was allocated before a failure is given back. */
+    /** Allocates the blocks, as far as {@link #discard} gives them back; what was allocated before a failure is given back. */
     void allocate(GuestMemory memory, long first, long count) throws LinuxException {
         try {
             forEachPart(memory, first, count, SharedFile::allocate);
@@ -74,17 +77,19 @@ final class BlockBacking {
 
     private void forEachPart(GuestMemory memory, long first, long count, FileAction action) throws LinuxException {
         long address = plan.address() + first * plan.blockSize();
-        long rest = count * plan.blockSize();
-        while (rest > 0) {
-            MemoryRegion region = memory.find(address);
-            if (region == null) {
-                throw new IllegalStateException("blocks are used that are not covered by guest memory");
+        long end = address + count * plan.blockSize();
+        while (address < end) {
+            MemoryRegion region = memory.findFrom(address);
+            if (region == null || Long.compareUnsigned(region.guestAddress(), end) >= 0) {
+                return;
             }
+            address = Math.max(address, region.guestAddress());
             long offset = address - region.guestAddress();
-            long part = Math.min(rest, region.size() - offset);
-            action.apply(region.file(), region.fileOffset() + offset, part);
+            long part = Math.min(end - address, region.size() - offset);
+            if (region.file().pageSize() <= plan.blockSize()) {
+                action.apply(region.file(), region.fileOffset() + offset, part);
+            }
             address += part;
-            rest -= part;
         }
     }
 }

@@ -94,11 +94,12 @@ public final class Patrol {
         }
         cursor = Math.max(cursor, first * plan.blockSize());
         long end = blocks.next(first, plan.blocks(), true) * plan.blockSize();
-        MemoryRegion region = memory.find(plan.address() + cursor);
-        if (region == null) {
-            cursor = Math.min(end, nextShared(memory));
+        MemoryRegion region = memory.findFrom(plan.address() + cursor);
+        if (region == null || Long.compareUnsigned(region.guestAddress(), plan.address() + end) >= 0) {
+            cursor = end;
             return;
         }
+        cursor = Math.max(cursor, region.guestAddress() - plan.address());
         long inRegion = plan.address() + cursor - region.guestAddress();
         long length = Math.min(end - cursor, region.size() - inRegion);
         long offset = region.fileOffset() + inRegion;
@@ -107,18 +108,6 @@ public final class Patrol {
         } else {
             search(region.file(), offset, length, punch, deadline);
         }
-    }
-
-    /** Where memory is shared again, from the start of the region; its end if nowhere. */
-    private long nextShared(GuestMemory memory) {
-        long address = plan.address() + cursor;
-        for (MemoryRegion region : memory.regions()) {
-            if (Long.compareUnsigned(region.guestAddress(), address) > 0
-                    && Long.compareUnsigned(region.guestAddress(), plan.address() + plan.size()) < 0) {
-                return region.guestAddress() - plan.address();
-            }
-        }
-        return plan.size();
     }
 
     private void search(SharedFile file, long offset, long length, boolean punch, long deadline) throws LinuxException {

@@ -48,6 +48,21 @@ class BlockBackingTest {
     }
 
     @Test
+    void whatIsSharedOfBlocksIsDiscarded() throws LinuxException {
+        SharedFile low = SharedFile.memfd("low", 2 * MIB);
+        SharedFile high = SharedFile.memfd("high", 4 * MIB);
+        share(ADDRESS + MIB, 2 * MIB, low);
+        share(ADDRESS + 6 * MIB, 4 * MIB, high);
+        low.allocate(0, 2 * MIB);
+        high.allocate(0, 4 * MIB);
+        backing.discard(memory, 0, 8);
+        assertThat(low.allocatedBytes()).isZero();
+        assertThat(high.allocatedBytes()).as("behind the region").isEqualTo(2 * MIB);
+        backing.discard(memory, 3, 3);
+        assertThat(high.allocatedBytes()).as("nothing is shared there").isEqualTo(2 * MIB);
+    }
+
+    @Test
     void pagesLargerThanABlockAreRefusedClearly() throws IOException {
         try (HugePages pages = HugePages.reserve(4)) {
             share(ADDRESS, 8 * MIB, SharedFile.hugeMemfd("huge", 8 * MIB, HugePages.SIZE));

@@ -43,6 +43,12 @@ public final class GuestMemory implements AutoCloseable {
 
     /** The region that holds the guest-physical address, or null. No allocation. */
     public @Nullable MemoryRegion find(long guestAddress) {
+        MemoryRegion region = findFrom(guestAddress);
+        return region != null && region.contains(guestAddress) ? region : null;
+    }
+
+    /** The region that holds the guest-physical address, or else the next one above it, or null. No allocation. */
+    public @Nullable MemoryRegion findFrom(long guestAddress) {
         MemoryRegion[] table = regions;
         if (lastHit < table.length && table[lastHit].contains(guestAddress)) {
             return table[lastHit];
@@ -62,7 +68,7 @@ public final class GuestMemory implements AutoCloseable {
                 low = middle + 1;
             }
         }
-        return null;
+        return low < table.length ? table[low] : null;
     }
 
     /** The region that holds the front-end's own address, or null. For ring addresses; not on the fast path. */

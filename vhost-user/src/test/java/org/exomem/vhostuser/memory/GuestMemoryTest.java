@@ -42,6 +42,10 @@ class GuestMemoryTest {
             assertThat(memory.find(GIB4)).isSameAs(high);
             assertThat(memory.find(GIB4 + MIB)).isNull();
             assertThat(memory.find(-1)).isNull();
+            assertThat(memory.findFrom(MIB - 1)).isSameAs(low);
+            assertThat(memory.findFrom(MIB)).as("the next one above").isSameAs(high);
+            assertThat(memory.findFrom(GIB4 + MIB - 1)).isSameAs(high);
+            assertThat(memory.findFrom(GIB4 + MIB)).isNull();
             assertThat(memory.findUser(0x7000_0010_0000L)).isSameAs(high);
             assertThat(memory.size()).isEqualTo(2 * MIB);
             assertThat(high.file().isSameFileAs(low.file())).isTrue();
