@@ -11,9 +11,10 @@ import org.jspecify.annotations.Nullable;
  * answered.
  *
  * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
- * answered or not. It finishes it: the map at once, host memory when the front-end shares it. If the driver's first
- * request then is the same once more, at the same place of the used ring, it was not answered; the change is carried out
- * again as if for the first time, so that it can still fail.
+ * answered or not. It finishes it in the map. If the driver's first request then is the same once more, at the same place
+ * of the used ring, it was not answered; the change is carried out again as if for the first time, so that it can still
+ * fail. Otherwise it was answered, and host memory had changed before, or the driver is gone, and unplugged memory is
+ * emptied for the next one.
  */
 final class BlockChanges {
     private final MemoryRegionPlan plan;
@@ -27,9 +28,6 @@ final class BlockChanges {
     /** Where the request at hand will be answered. */
     private int position;
 
-    /** Host memory of the last change has not been seen to. */
-    private boolean unfinished;
-
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
         this.feed = feed;
@@ -39,7 +37,6 @@ final class BlockChanges {
         this.last = kept.last();
         this.preallocate = preallocate;
         this.mayComeAgain = last.isValid();
-        this.unfinished = last.isValid();
         if (last.isValid()) {
             finishMap();
         }
@@ -51,20 +48,6 @@ final class BlockChanges {
         } else {
             blocks.set(last.first(), last.count(), last.type() == GuestRequest.PLUG);
         }
-    }
-
-    /** Finishes in host memory what the process before this one may have begun. */
-    void takeOver(GuestMemory memory) throws LinuxException {
-        if (!unfinished) {
-            return;
-        }
-        // A plug that was answered has its memory; one that was not comes again.
-        if (last.type() == GuestRequest.UNPLUG && covers(memory, last.first(), last.count())) {
-            backing.discard(memory, last.first(), last.count());
-        } else if (last.type() == GuestRequest.UNPLUG_ALL) {
-            discardUnplugged(memory);
-        }
-        unfinished = false;
     }
 
     /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
@@ -93,7 +76,7 @@ final class BlockChanges {
     }
 
     void plug(GuestMemory memory, long first, long count) throws LinuxException {
-        begin(GuestRequest.PLUG, first, count);
+        last.note(GuestRequest.PLUG, first, count, position);
         if (preallocate) {
             try {
                 backing.allocate(memory, first, count);
@@ -108,7 +91,7 @@ final class BlockChanges {
     }
 
     void unplug(GuestMemory memory, long first, long count) throws LinuxException {
-        begin(GuestRequest.UNPLUG, first, count);
+        last.note(GuestRequest.UNPLUG, first, count, position);
         try {
             backing.discard(memory, first, count);
         } catch (LinuxException e) {
@@ -129,17 +112,20 @@ final class BlockChanges {
     }
 
     void unplugAll(GuestMemory memory) throws LinuxException {
-        // A process that took over has an empty map already, and perhaps could not empty the memory.
-        boolean plugged = !unfinished;
-        begin(GuestRequest.UNPLUG_ALL, 0, 0);
+        last.note(GuestRequest.UNPLUG_ALL, 0, 0, position);
         try {
-            discardRuns(memory, plugged);
+            discardAll(memory);
         } catch (LinuxException e) {
             last.forget();
             throw e;
         }
         blocks.clear();
         tell(feed::offer);
+    }
+
+    /** Of all blocks: the map may not know which were plugged. */
+    private void discardAll(GuestMemory memory) throws LinuxException {
+        backing.discard(memory, 0, plan.blocks());
     }
 
     /** Gives the state of all blocks. */
@@ -156,40 +142,22 @@ final class BlockChanges {
                 count * plan.blockSize());
     }
 
-    private void begin(int type, long first, long count) {
-        last.note(type, first, count, position);
-        unfinished = false;
-    }
-
     /** No request was the last: or a process that takes over would carry that out once more. */
     void forget() {
         last.forget();
-        unfinished = false;
         mayComeAgain = false;
     }
 
     /** Unplugs everything without a request. */
     void reset(GuestMemory memory) throws LinuxException {
         forget();
-        discardPlugged(memory);
+        discardAll(memory);
         blocks.clear();
         tell(feed::offer);
     }
 
-    private void discardPlugged(GuestMemory memory) throws LinuxException {
-        discardRuns(memory, true);
-    }
-
-    /** Empties what is not plugged, for a guest that starts: its VMM may have filled memory beforehand. */
+    /** Empties what is not plugged. */
     void discardUnplugged(GuestMemory memory) throws LinuxException {
-        discardRuns(memory, false);
-    }
-
-    private void discardRuns(GuestMemory memory, boolean plugged) throws LinuxException {
-        blocks.forEachRun(plugged, blocks.blocks(), (first, count) -> {
-            if (covers(memory, first, count)) {
-                backing.discard(memory, first, count);
-            }
-        });
+        blocks.forEachRun(false, blocks.blocks(), (first, count) -> backing.discard(memory, first, count));
     }
 }

@@ -45,8 +45,8 @@ public final class VirtioMem implements VhostUserDevice {
     private long usableSize;
     private boolean driverRuns;
     private final BlocksState state;
-    /** The guest's memory came from elsewhere, and may have been filled where nothing is plugged. */
-    private boolean movedHere;
+    /** Unplugged memory was emptied since anybody but the guest may have filled it: what is in it now is the guest's. */
+    private boolean emptied;
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
@@ -134,11 +134,12 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * True while unplugged blocks may be looked at: a driver uses the device, and has plugged nothing that the device does
-     * not know of.
+     * True while what unplugged blocks have is the guest's doing: a driver uses the device, has plugged nothing that the
+     * device does not know of, and unplugged memory was emptied for it. A VM on its way to another host is not looked at,
+     * as its VMM reads all memory, which fills holes.
      */
     public boolean canPatrol() {
-        return driverRuns && kept.isKnown();
+        return emptied && !Objects.requireNonNull(link).memory().isLogged();
     }
 
     /** True while a driver uses the device. */
@@ -154,6 +155,10 @@ public final class VirtioMem implements VhostUserDevice {
      * @return what a round around the whole region has found if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
+        if (!emptied) {
+            // What the host refused once may go now.
+            emptyUnplugged();
+        }
         return canPatrol() ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
@@ -183,8 +188,7 @@ public final class VirtioMem implements VhostUserDevice {
         DeviceLink current = link;
         GuestMemory memory = current == null ? new GuestMemory() : current.memory();
         changes.reset(memory);
-        nothingIsPlugged(memory);
-        shrinkUsable();
+        nothingIsPlugged();
         listener.pluggedSizeChanged(0);
         if (current != null) {
             current.configChanged();
@@ -211,7 +215,6 @@ public final class VirtioMem implements VhostUserDevice {
         requestedSize = requested;
         usableSize = usable;
         keepSizes();
-        movedHere = true;
         if (known) {
             keepKnown();
         }
@@ -219,14 +222,10 @@ public final class VirtioMem implements VhostUserDevice {
         listener.pluggedSizeChanged(pluggedSize());
     }
 
-    private void nothingIsPlugged(GuestMemory memory) throws LinuxException {
-        if (!kept.isKnown()) {
-            changes.discardUnplugged(memory);
-            keepKnown();
-        }
-    }
-
-    private void shrinkUsable() {
+    /** All memory was emptied, whatever was known of it. */
+    private void nothingIsPlugged() {
+        keepKnown();
+        emptied = driverRuns;
         usableSize = plan.usableSize(requestedSize);
         keepSizes();
     }
@@ -290,8 +289,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
         patrol.restart();
         driverRuns = true;
-        // Where the map may lack what the driver has plugged, its memory is at stake: then a ring must look new, too.
-        boolean anew = queue.isAtStart() && (kept.isKnown() || !queue.showsUse());
+        boolean anew = queue.isAtStart() && !queue.showsUse();
         if (anew) {
             keepKnown();
         } else if (!kept.isKnown()) {
@@ -300,20 +298,38 @@ public final class VirtioMem implements VhostUserDevice {
                             "the driver was running before this process knew of the device, and may have blocks plugged"
                                     + " that are not known: unplugged memory is not patrolled until the guest starts anew");
         }
-        try {
-            changes.takeOver(memory);
-            if (kept.isKnown() && (anew || movedHere)) {
-                changes.discardUnplugged(memory);
-            }
-            movedHere = false;
-        } catch (LinuxException e) {
-            Objects.requireNonNull(link).hostFault("unplugged memory could not be given back: " + e.getMessage());
-        }
+        emptyUnplugged();
         // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
         if (!anew) {
             Objects.requireNonNull(link).configChanged();
         }
         listener.driverChanged(true);
+    }
+
+    /** New memory may have been filled by the VMM. */
+    @Override
+    public void memoryChanged() {
+        emptyUnplugged();
+    }
+
+    /** Reading all memory, as a VMM does that moves a VM, fills holes. */
+    @Override
+    public void loggingChanged() {
+        emptyUnplugged();
+    }
+
+    private void emptyUnplugged() {
+        emptied = false;
+        if (!driverRuns || !kept.isKnown()) {
+            return;
+        }
+        DeviceLink current = Objects.requireNonNull(link);
+        try {
+            changes.discardUnplugged(current.memory());
+            emptied = true;
+        } catch (LinuxException e) {
+            current.hostFault("unplugged memory could not be given back: " + e.getMessage());
+        }
     }
 
     @Override
@@ -392,8 +408,7 @@ public final class VirtioMem implements VhostUserDevice {
             return refusals.refuse(request, Reason.MOVING);
         }
         changes.unplugAll(memory);
-        nothingIsPlugged(memory);
-        shrinkUsable();
+        nothingIsPlugged();
         return Answer.ACK;
     }
 
@@ -441,6 +456,7 @@ public final class VirtioMem implements VhostUserDevice {
     @Override
     public void queueStopped(Virtqueue queue, boolean completing) {
         driverRuns = false;
+        emptied = false;
         listener.driverChanged(false);
     }
 

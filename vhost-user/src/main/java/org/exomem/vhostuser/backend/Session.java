@@ -196,7 +196,11 @@ final class Session implements DeviceLink {
     }
 
     private void updateLogging() {
+        boolean before = memory.isLogged();
         memory.logTo(negotiation.has(Negotiation.LOG_ALL) ? log : null);
+        if (memory.isLogged() != before) {
+            device.loggingChanged();
+        }
     }
 
     private void setLogNotifier(Fd fd) throws LinuxException {

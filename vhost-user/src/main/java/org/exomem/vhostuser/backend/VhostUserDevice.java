@@ -77,6 +77,9 @@ public interface VhostUserDevice {
     /** Guest memory has changed: regions came or went. */
     default void memoryChanged() {}
 
+    /** The front-end has begun to log what is written to guest memory, or has ended to. */
+    default void loggingChanged() {}
+
     /** The front-end has gone. */
     void disconnected();
 }

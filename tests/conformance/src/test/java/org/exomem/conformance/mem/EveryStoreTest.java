@@ -224,6 +224,22 @@ class EveryStoreTest {
     }
 
     @Test
+    void memoryOfAnUnplugOfEverythingThatWasBegunIsEmptiedWhereItIsShared() throws Exception {
+        long[] all = after(plugged, MemDriver.UNPLUG_ALL, 0, 0);
+        long[] begun = replay(plugged, stores(plugged, all).subList(0, 6));
+        GuestRam half = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE / 2);
+        try (MemBackEnd backEnd = process(begun, half)) {
+            half.fill(block(FIRST), BLOCK, (byte) 7);
+            try (MemDriver driver = backEnd.connect()) {
+                assertThat(half.getByte(block(FIRST))).isZero();
+                half.fill(block(FIRST), BLOCK, (byte) 7);
+                assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
+                assertThat(half.getByte(block(FIRST))).isZero();
+            }
+        }
+    }
+
+    @Test
     void aResetByTheOperatorIsNotUndoneByTheNextProcess() throws Exception {
         long[] body = plugged.clone();
         try (MemBackEnd backEnd = process(body)) {

@@ -2,6 +2,7 @@ package org.exomem.conformance.mem;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -32,6 +33,9 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     final GuestRam ram;
     final List<String> refusals = new CopyOnWriteArrayList<>();
     final PageFeed feed = new PageFeed();
+    /** What was told, in bytes. */
+    final List<Long> pluggedSizes = new CopyOnWriteArrayList<>();
+
     final List<String> faults = new CopyOnWriteArrayList<>();
     private final EventLoop loop = new EventLoop("mem");
     private final Endpoint endpoint;
@@ -84,6 +88,12 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
         return loop.submit(task).get(10, TimeUnit.SECONDS);
     }
 
+    /** What a whole round of the patrol finds, in bytes; what it finds is punched. */
+    long patrol() throws Exception {
+        return onLoop(() ->
+                Objects.requireNonNull(device.patrol(true, Long.MAX_VALUE / 2)).bytes());
+    }
+
     void request(long size) throws Exception {
         onLoop(() -> {
             device.request(size);
@@ -96,7 +106,9 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     }
 
     @Override
-    public void pluggedSizeChanged(long pluggedSize) {}
+    public void pluggedSizeChanged(long pluggedSize) {
+        pluggedSizes.add(pluggedSize);
+    }
 
     @Override
     public void refused(String reason) {

@@ -9,6 +9,7 @@ import static org.exomem.conformance.mem.MemBackEnd.SIZE;
 import static org.exomem.conformance.mem.MemBackEnd.block;
 
 import java.io.EOFException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -16,7 +17,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.zip.CRC32C;
+import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.frontend.StateChannel;
 import org.exomem.conformance.guest.AttachedDevice;
@@ -34,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A memory device's state moves from one process to another through the front-end (STA-MOV). */
 class MovedMemoryTest {
@@ -61,38 +65,72 @@ class MovedMemoryTest {
 
     /** The state of a device with blocks 5 to 7 and 100 plugged of 64 MiB that are requested. */
     private byte[] savedState(MemBackEnd source) throws Exception {
-        source.request(64 * MIB);
         try (MemDriver driver = source.connect()) {
-            assertThat(driver.plug(block(5), 3)).isEqualTo(Answer.ACK);
-            assertThat(driver.plug(block(100), 1)).isEqualTo(Answer.ACK);
-            driver.device().stop();
-            return driver.device().frontEnd().saveDeviceState();
+            return savedState(source, driver);
+        }
+    }
+
+    private static byte[] savedState(MemBackEnd source, MemDriver driver) throws Exception {
+        source.request(64 * MIB);
+        assertThat(driver.plug(block(5), 3)).isEqualTo(Answer.ACK);
+        assertThat(driver.plug(block(100), 1)).isEqualTo(Answer.ACK);
+        driver.device().stop();
+        return driver.device().frontEnd().saveDeviceState();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, Features.RING_PACKED})
+    void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long features) throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd source = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
+                MemBackEnd destination = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
+                MemDriver driver = source.connect(features)) {
+            byte[] state = savedState(source, driver);
+            try (AttachedDevice moved = destination.attach(features)) {
+                // The destination's memory came over the network, zeros of what is unplugged included.
+                ram.fill(block(6), BLOCK, (byte) 3);
+                ram.fill(block(50), BLOCK, (byte) 3);
+                moved.frontEnd().loadDeviceState(state);
+                moved.start(driver.ring(), driver.ring().base(), false);
+                moved.channel().await(Request.BackEnd.CONFIG_CHANGE);
+                assertThat(destination.onLoop(destination.device::requestedSize))
+                        .isEqualTo(64 * MIB);
+                assertThat(destination.onLoop(destination.device::pluggedSize)).isEqualTo(4 * BLOCK);
+                assertThat(destination.onLoop(destination.device::usableSize)).isEqualTo(320 * MIB);
+                assertThat(driver.state(block(5), 3)).isEqualTo(State.PLUGGED);
+                assertThat(driver.state(block(100), 1)).isEqualTo(State.PLUGGED);
+                assertThat(driver.state(block(8), 92)).isEqualTo(State.UNPLUGGED);
+                assertThat(destination.patrol()).isZero();
+                assertThat(ram.getByte(block(50))).isZero();
+                assertThat(ram.getByte(block(6))).isEqualTo((byte) 3);
+                assertThat(driver.unplug(block(5), 3)).isEqualTo(Answer.ACK);
+            }
+            assertThat(destination.faults).isEmpty();
         }
     }
 
     @Test
-    void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened() throws Exception {
+    void whatCameOverTheNetworkIsNobodysFaultThoughTheProcessThatLoadedTheStateIsGone() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
-        try (MemBackEnd source = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
-                MemBackEnd destination = backEnd()) {
-            byte[] state = savedState(source);
-            try (AttachedDevice moved = destination.attach(0)) {
-                // The destination's memory came over the network, zeros of what is unplugged included.
-                destination.ram.fill(block(6), BLOCK, (byte) 3);
-                destination.ram.fill(block(50), BLOCK, (byte) 3);
+        MemoryRegionPlan plan = plan(ADDRESS, SIZE, BLOCK, -1);
+        MemorySegment body = MemorySegment.ofArray(new long[(int) KeptBlocks.bytes(plan) / Long.BYTES]);
+        KeptBlocks.format(body);
+        try (MemBackEnd source = backEnd(plan, ram);
+                MemBackEnd first = new MemBackEnd(folder.resolve("first"), KeptBlocks.open(body, plan), 0, false, ram);
+                MemDriver driver = source.connect()) {
+            byte[] state = savedState(source, driver);
+            try (AttachedDevice moved = first.attach(0)) {
                 moved.frontEnd().loadDeviceState(state);
-                MemDriver driver = MemDriver.start(moved);
-                MemDriver.Config config = driver.config();
-                assertThat(config.requestedSize()).isEqualTo(64 * MIB);
-                assertThat(config.pluggedSize()).isEqualTo(4 * BLOCK);
-                assertThat(config.usableSize()).isEqualTo(320 * MIB);
-                assertThat(driver.state(block(5), 3)).isEqualTo(State.PLUGGED);
-                assertThat(driver.state(block(100), 1)).isEqualTo(State.PLUGGED);
-                assertThat(driver.state(block(8), 92)).isEqualTo(State.UNPLUGGED);
-                assertThat(driver.unplug(block(5), 3)).isEqualTo(Answer.ACK);
-                assertThat(destination.ram.getByte(block(50))).isZero();
             }
-            assertThat(destination.faults).isEmpty();
+            ram.fill(block(6), BLOCK, (byte) 3);
+            ram.fill(block(50), BLOCK, (byte) 3);
+            try (MemBackEnd next = new MemBackEnd(folder.resolve("next"), KeptBlocks.open(body, plan), 0, false, ram);
+                    AttachedDevice moved = next.attach(0)) {
+                moved.start(driver.ring(), driver.ring().base(), false);
+                assertThat(next.patrol()).isZero();
+                assertThat(ram.getByte(block(50))).isZero();
+                assertThat(ram.getByte(block(6))).isEqualTo((byte) 3);
+            }
         }
     }
 

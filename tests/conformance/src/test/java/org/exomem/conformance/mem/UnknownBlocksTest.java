@@ -10,6 +10,7 @@ import static org.exomem.conformance.mem.MemBackEnd.block;
 import java.nio.file.Path;
 import java.util.OptionalInt;
 import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
@@ -78,6 +79,27 @@ class UnknownBlocksTest {
                 attached.start(driver.ring(), base, false);
                 assertThat(fresh.onLoop(fresh.device::canPatrol)).isFalse();
                 assertThat(ram.getByte(block(0))).isEqualTo((byte) 7);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, Features.RING_PACKED})
+    void aDriverWhoseQueueHasComeRoundIsToldOfTheSizeThatWasAskedForMeanwhile(long features) throws Exception {
+        try (MemBackEnd backEnd = backEnd("mem", GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
+                MemDriver driver = backEnd.connect(features)) {
+            int start = driver.ring().base();
+            int requests = features == 0 ? 1 << 16 : 128;
+            for (int i = 0; i < requests; i++) {
+                driver.state(block(0), 1);
+            }
+            int base = driver.device().stop().getFirst();
+            assertThat(base).as("round").isEqualTo(start);
+            driver.device().frontEnd().close();
+            backEnd.request(32 * MIB);
+            try (AttachedDevice again = backEnd.attach(features)) {
+                again.start(driver.ring(), base, false);
+                again.channel().await(Request.BackEnd.CONFIG_CHANGE);
             }
         }
     }
