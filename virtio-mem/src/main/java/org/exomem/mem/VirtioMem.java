@@ -336,23 +336,31 @@ public final class VirtioMem implements VhostUserDevice {
     public void process(Virtqueue queue) {
         GuestMemory memory = Objects.requireNonNull(link).memory();
         long before = blocks.plugged();
-        while (queue.pop(chain)) {
-            request.read(chain);
-            boolean again = comesAgain(queue.usedPosition());
-            BlockMap.State state = BlockMap.State.PLUGGED;
-            Answer answer;
-            if (request.type() == GuestRequest.STATE) {
-                Reason reason = rangeFault();
-                answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
-                state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
-            } else {
-                answer = change(memory, again);
+        try {
+            while (queue.pop(chain)) {
+                answer(queue, memory);
             }
-            queue.push(chain, request.respond(chain, memory, answer, state));
+        } finally {
+            // Requests ahead of one that is a fault of the driver were carried out.
+            if (blocks.plugged() != before) {
+                listener.pluggedSizeChanged(pluggedSize());
+            }
         }
-        if (blocks.plugged() != before) {
-            listener.pluggedSizeChanged(pluggedSize());
+    }
+
+    private void answer(Virtqueue queue, GuestMemory memory) {
+        request.read(chain);
+        boolean again = comesAgain(queue.usedPosition());
+        BlockMap.State state = BlockMap.State.PLUGGED;
+        Answer answer;
+        if (request.type() == GuestRequest.STATE) {
+            Reason reason = rangeFault();
+            answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
+            state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
+        } else {
+            answer = change(memory, again);
         }
+        queue.push(chain, request.respond(chain, memory, answer, state));
     }
 
     private boolean comesAgain(int position) {

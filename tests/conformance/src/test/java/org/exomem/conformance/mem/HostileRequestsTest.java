@@ -109,6 +109,22 @@ class HostileRequestsTest {
         }
     }
 
+    @Test
+    void whatWasPluggedAheadOfABadChainIsTold() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            long request = backEnd.ram.allocate(24, 8);
+            long response = backEnd.ram.allocate(10, 8);
+            driver.write(request, MemDriver.PLUG, block(0), 3);
+            driver.ring().add(List.of(Buffer.readable(request, 24), Buffer.writable(response, 10)));
+            driver.ring().add(List.of(Buffer.readable(request, 5), Buffer.writable(response, 10)));
+            driver.ring().kick();
+            await().until(() -> !backEnd.faults.isEmpty());
+            assertThat(driver.config().pluggedSize()).isEqualTo(3 * BLOCK);
+            assertThat(backEnd.pluggedSizes).containsExactly(3 * BLOCK);
+        }
+    }
+
     static Stream<Chain> chainsThatAreRight() {
         return Stream.of(
                 new Chain("a byte in each buffer", (request, response) -> {
