@@ -32,6 +32,7 @@ public final class KeptBlocks {
     private final StoredNumber known;
     private final LastChange last;
     private final BlockMap map;
+    private final boolean outlivesProcess;
 
     private KeptBlocks(
             MemoryRegionPlan plan,
@@ -39,13 +40,15 @@ public final class KeptBlocks {
             StoredNumber usable,
             StoredNumber known,
             LastChange last,
-            BlockMap map) {
+            BlockMap map,
+            boolean outlivesProcess) {
         this.plan = plan;
         this.requested = requested;
         this.usable = usable;
         this.known = known;
         this.last = last;
         this.map = map;
+        this.outlivesProcess = outlivesProcess;
     }
 
     /** Keeps nothing beyond this process; all blocks are unplugged. */
@@ -56,7 +59,8 @@ public final class KeptBlocks {
                 StoredNumber.ofHeap(),
                 StoredNumber.ofHeap(),
                 LastChange.ofHeap(),
-                new BlockMap(plan.blocks()));
+                new BlockMap(plan.blocks()),
+                false);
     }
 
     /** The bytes of memory that a device takes. */
@@ -74,7 +78,7 @@ public final class KeptBlocks {
     }
 
     /**
-     * Takes up what the memory holds.
+     * Takes up what the memory holds. What changes stays there for the next process.
      *
      * @param memory of {@link #bytes} bytes, aligned to 8
      * @throws CorruptBitsException if it is not as it was left; nothing was changed
@@ -87,8 +91,8 @@ public final class KeptBlocks {
         check("the usable size", usable, plan);
         LastChange last = LastChange.open(memory.asSlice(LAST, LastChange.BYTES), plan.blocks());
         MemorySegment bits = memory.asSlice(PLUGGED, BitStore.bytes(plan.blocks()));
-        return new KeptBlocks(
-                plan, requested, usable, known, last, new BlockMap(BitStore.open(bits, plan.blocks()), plan.blocks()));
+        BlockMap map = new BlockMap(BitStore.open(bits, plan.blocks()), plan.blocks());
+        return new KeptBlocks(plan, requested, usable, known, last, map, true);
     }
 
     private static void check(String name, StoredNumber size, MemoryRegionPlan plan) throws CorruptBitsException {
@@ -96,6 +100,11 @@ public final class KeptBlocks {
         if (blocks > plan.blocks()) {
             throw new CorruptBitsException(name + " is " + blocks + " blocks, of " + plan.blocks());
         }
+    }
+
+    /** True if the next process has what this one leaves. */
+    boolean outlivesProcess() {
+        return outlivesProcess;
     }
 
     MemoryRegionPlan plan() {

@@ -237,8 +237,10 @@ public final class VirtioMem implements VhostUserDevice {
 
     @Override
     public long features() {
-        // Suspending is safe: nothing but the driver's requests and the operator changes the state of a block.
-        return UNPLUGGED_INACCESSIBLE | PERSISTENT_SUSPEND | (plan.node().isPresent() ? ACPI_PXM : 0);
+        // A guest that wakes up has a queue that looks new: whoever does not know its blocks then, would empty them.
+        return UNPLUGGED_INACCESSIBLE
+                | (kept.outlivesProcess() ? PERSISTENT_SUSPEND : 0)
+                | (plan.node().isPresent() ? ACPI_PXM : 0);
     }
 
     /** All feature bits that the driver acknowledged; 0 before it did. */

@@ -44,6 +44,7 @@ class EveryStoreTest {
     private static final int FIRST = 60;
     private static final int COUNT = 10;
     private static final int IN_FIRST_WORD = 4;
+    private static final long PERSISTENT_SUSPEND = 1 << 2;
 
     @TempDir
     Path folder;
@@ -235,6 +236,22 @@ class EveryStoreTest {
                 half.fill(block(FIRST), BLOCK, (byte) 7);
                 assertThat(driver.unplugAll()).isEqualTo(Answer.ACK);
                 assertThat(half.getByte(block(FIRST))).isZero();
+            }
+        }
+    }
+
+    @Test
+    void aGuestThatWakesUpFindsItsMemoryThoughTheProcessIsAnother() throws Exception {
+        GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
+        try (MemBackEnd first = process(plugged, ram);
+                MemDriver asleep = first.connect();
+                MemBackEnd next = process(plugged.clone(), ram)) {
+            assertThat(asleep.device().features() & PERSISTENT_SUSPEND).isNotZero();
+            ram.fill(block(FIRST), BLOCK, (byte) 7);
+            asleep.device().stop();
+            try (MemDriver awake = next.connect()) {
+                assertThat(awake.state(block(FIRST), COUNT)).isEqualTo(State.PLUGGED);
+                assertThat(ram.getByte(block(FIRST))).isEqualTo((byte) 7);
             }
         }
     }

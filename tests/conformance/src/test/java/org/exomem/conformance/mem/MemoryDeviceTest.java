@@ -33,7 +33,7 @@ class MemoryDeviceTest {
             assertThat(driver.config()).isEqualTo(new Config(BLOCK, 1, ADDRESS, SIZE, 320 * MIB, 0, 64 * MIB));
             assertThat(driver.plug(block(3), 4)).isEqualTo(Answer.ACK);
             assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
-            assertThat(driver.device().features() & 0b111).isEqualTo(0b111);
+            assertThat(driver.device().features() & 0b111).isEqualTo(0b011);
         }
     }
 
@@ -41,7 +41,7 @@ class MemoryDeviceTest {
     void aDeviceWithoutANodeDoesNotOfferOne() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false, OptionalInt.empty());
                 MemDriver driver = backEnd.connect()) {
-            assertThat(driver.device().features() & 0b111).isEqualTo(0b110);
+            assertThat(driver.device().features() & 0b111).isEqualTo(0b010);
         }
     }
 
