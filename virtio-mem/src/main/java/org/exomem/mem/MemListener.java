@@ -6,8 +6,7 @@ public interface MemListener {
     void pluggedSizeChanged(long pluggedSize);
 
     /**
-     * A request was refused that a driver in good order would not have sent, or that the host has no room for. Told once
-     * for each reason until the requested size changes.
+     * A request was refused. Told once for each reason until the requested size changes.
      *
      * @param reason which request, and why
      */

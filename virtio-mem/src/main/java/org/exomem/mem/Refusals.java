@@ -39,16 +39,19 @@ final class Refusals {
     }
 
     Answer refuse(GuestRequest request, Reason reason, String detail) {
-        String why = detail.isEmpty() ? reason.text : reason.text + ": " + detail;
-        String told = request + " was answered " + reason.answer + ": " + why;
         if (reason.answer == Answer.BUSY) {
             listener.busy(detail.isEmpty() ? reason.text : detail);
         }
+        boolean news = known.add(reason);
+        if (!news && reason != Reason.NO_ROOM) {
+            return reason.answer;
+        }
+        String why = detail.isEmpty() ? reason.text : reason.text + ": " + detail;
+        String told = request + " was answered " + reason.answer + ": " + why;
         if (reason == Reason.NO_ROOM) {
             listener.hostFailed(told);
         }
-        // A driver probes for the limits in the course of its work, so this reason is no news to anybody.
-        if (reason != Reason.MORE_THAN_REQUESTED && known.add(reason)) {
+        if (news) {
             listener.refused(told);
         }
         return reason.answer;

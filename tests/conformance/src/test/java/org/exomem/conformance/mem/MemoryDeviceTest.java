@@ -138,10 +138,14 @@ class MemoryDeviceTest {
             assertThat(driver.plug(block(0), 5)).isEqualTo(Answer.NACK);
             assertThat(driver.plug(block(0), 4)).isEqualTo(Answer.ACK);
             assertThat(driver.plug(block(4), 1)).isEqualTo(Answer.NACK);
+            assertThat(backEnd.refusals)
+                    .singleElement()
+                    .asString()
+                    .endsWith("was answered NACK: it would plug more than was requested");
             backEnd.request(2 * BLOCK);
             assertThat(driver.plug(block(4), 1)).isEqualTo(Answer.NACK);
             assertThat(driver.unplug(block(0), 1)).isEqualTo(Answer.ACK);
-            assertThat(backEnd.refusals).isEmpty();
+            assertThat(backEnd.refusals).as("news again").hasSize(2);
         }
     }
 
