@@ -64,8 +64,8 @@ final class MigrationCommands {
         StreamSecurity security = security(arguments.optionalText("tls-dir"), arguments.optionalText("psk-file"));
         StreamOptions stream = StreamOptions.defaults().withPlainAllowed(arguments.flag("plain", false));
         Duration within = leaves ? TRIES : stream.resumeWithin();
-        stream = stream.withResumeWithin(Duration.ofSeconds(
-                arguments.integer("reconnect-within", 0, MOST_MILLIS / 1000, within.toSeconds())));
+        stream = stream.withResumeWithin(
+                Duration.ofSeconds(arguments.integer("reconnect-within", 0, MOST_MILLIS / 1000, within.toSeconds())));
         long bandwidth = 0;
         boolean hints = true;
         boolean balloonFirst = false;

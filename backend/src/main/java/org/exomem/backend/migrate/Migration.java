@@ -35,6 +35,7 @@ final class Migration {
     private Status status = Status.SETUP;
     /** What it was before the connection was lost. */
     private Status before = Status.SETUP;
+
     private String peer;
     private long end;
     private long memory;
@@ -272,7 +273,11 @@ final class Migration {
         @Override
         public void lost(String why, Duration within) {
             LOG.warn(
-                    "{}: the connection to {} was lost ({}), trying again for {} s", vm.name(), peer, why, within.toSeconds());
+                    "{}: the connection to {} was lost ({}), trying again for {} s",
+                    vm.name(),
+                    peer,
+                    why,
+                    within.toSeconds());
             Migration.this.lost(why);
         }
 

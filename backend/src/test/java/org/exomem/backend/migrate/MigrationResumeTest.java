@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -21,6 +22,7 @@ import org.exomem.migration.stream.PeerFault;
 import org.exomem.migration.stream.StreamOptions;
 import org.exomem.migration.stream.StreamSecurity;
 import org.exomem.vhostuser.linux.SharedFile;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,7 +47,7 @@ class MigrationResumeTest {
     private final List<Status> source = new CopyOnWriteArrayList<>();
     private final List<Status> destination = new CopyOnWriteArrayList<>();
     private TwoHosts hosts;
-    private Relay relay;
+    private @Nullable Relay relay;
 
     @BeforeEach
     void twoHosts() throws Exception {
@@ -65,7 +67,9 @@ class MigrationResumeTest {
 
     @AfterEach
     void nothingIsLeft() {
-        relay.close();
+        if (relay != null) {
+            relay.close();
+        }
         hosts.close();
         before.assertSameNow();
     }
@@ -73,15 +77,19 @@ class MigrationResumeTest {
     /** Two data connections, so that they may break at different times. */
     private void begin(Duration here, Duration there) throws IOException {
         MigrationWish wish = wish(MigrationAddress.parse("127.0.0.1:0"), there);
-        relay = new Relay(hosts.receive(wish).address().resolve());
-        hosts.source.migrations.migrate(TwoHosts.VM, wish(MigrationAddress.parse(relay.address()), here));
+        Relay between = new Relay(hosts.receive(wish).address().resolve());
+        relay = between;
+        hosts.source.migrations.migrate(TwoHosts.VM, wish(MigrationAddress.parse(between.address()), here));
+    }
+
+    private Relay network() {
+        return Objects.requireNonNull(relay, "begun");
     }
 
     private MigrationWish wish(MigrationAddress address, Duration within) {
         MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofMillis(1)));
         StreamOptions stream = StreamOptions.defaults().withChannels(2).withResumeWithin(within);
-        return new MigrationWish(
-                address, wish.vmmQmp(), wish.security(), stream, SLOW, wish.hints(), wish.precopy());
+        return new MigrationWish(address, wish.vmmQmp(), wish.security(), stream, SLOW, wish.hints(), wish.precopy());
     }
 
     private void awaitTravelling(long bytes) {
@@ -112,7 +120,8 @@ class MigrationResumeTest {
     private void assertStayed() throws IOException {
         assertThat(hosts.source.guest.verify()).isEmpty();
         assertThat(hosts.source.guest.failure()).isNull();
-        await().until(() -> hosts.source.vm.state().join().balloon().orElseThrow().connected());
+        await().until(() ->
+                hosts.source.vm.state().join().balloon().orElseThrow().connected());
         try (SharedFile ram = SharedFile.open(hosts.destination.guest.options().ram())) {
             assertThat(ram.allocatedBytes()).isZero();
         }
@@ -123,11 +132,11 @@ class MigrationResumeTest {
         begin(LIMIT, LIMIT);
         awaitTravelling(4 * MIB);
         assertThat(round()).isEqualTo(1);
-        relay.cut();
+        network().cut();
         await().until(() -> hosts.source.state().status() == Status.RECONNECTING);
         assertThat(hosts.source.state().error()).isPresent();
         await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
-        relay.mend();
+        network().mend();
         assertMoved(1);
     }
 
@@ -136,7 +145,7 @@ class MigrationResumeTest {
         begin(LIMIT, LIMIT);
         awaitTravelling(MIB);
         await().until(() -> round() > 1);
-        relay.sever();
+        network().sever();
         assertMoved(1);
     }
 
@@ -145,19 +154,17 @@ class MigrationResumeTest {
         begin(LIMIT, LIMIT);
         for (int i = 0; i < 4; i++) {
             awaitTravelling(4 * MIB);
-            relay.sever();
+            network().sever();
             int cuts = i + 1;
-            await().until(() -> source.stream()
-                            .filter(Status.RECONNECTING::equals)
-                            .count()
-                    >= cuts);
+            await().until(() ->
+                    source.stream().filter(Status.RECONNECTING::equals).count() >= cuts);
         }
         assertMoved(4);
     }
 
     @Test
     void cutWhileTheGuestIsPausedIsMendedAtOnce() throws Exception {
-        cutWhenPaused(() -> relay.sever());
+        cutWhenPaused(() -> network().sever());
         begin(LIMIT, LIMIT);
         assertMoved(1);
         assertThat(source).containsSubsequence(Status.DEVICE, Status.RECONNECTING, Status.DEVICE, Status.COMPLETED);
@@ -165,12 +172,12 @@ class MigrationResumeTest {
 
     @Test
     void pausedGuestDoesNotWaitLongForItsNetwork() throws Exception {
-        cutWhenPaused(() -> relay.cut());
+        cutWhenPaused(() -> network().cut());
         begin(LIMIT, Duration.ofSeconds(1));
-        assertThat(hosts.source.awaitEnd().error()).hasValueSatisfying(error -> assertThat(error)
-                .contains("could not be made again within 3000 ms"));
-        assertThat(hosts.destination.awaitEnd().error()).hasValueSatisfying(error -> assertThat(error)
-                .contains("did not come back within 1000 ms"));
+        assertThat(hosts.source.awaitEnd().error())
+                .hasValueSatisfying(error -> assertThat(error).contains("could not be made again within 3000 ms"));
+        assertThat(hosts.destination.awaitEnd().error())
+                .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
         assertStayed();
     }
 
@@ -188,12 +195,13 @@ class MigrationResumeTest {
     void cutThatLastsTooLongLeavesTheGuestWhereItIs() throws Exception {
         begin(Duration.ofSeconds(1), Duration.ofSeconds(1));
         awaitTravelling(4 * MIB);
-        relay.cut();
-        assertThat(hosts.source.awaitEnd().error()).hasValueSatisfying(error -> assertThat(error)
-                .startsWith("the connection was lost (")
-                .contains("could not be made again within 1000 ms"));
-        assertThat(hosts.destination.awaitEnd().error()).hasValueSatisfying(error -> assertThat(error)
-                .contains("did not come back within 1000 ms"));
+        network().cut();
+        assertThat(hosts.source.awaitEnd().error())
+                .hasValueSatisfying(error -> assertThat(error)
+                        .startsWith("the connection was lost (")
+                        .contains("could not be made again within 1000 ms"));
+        assertThat(hosts.destination.awaitEnd().error())
+                .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
         assertThat(source).endsWith(Status.RECONNECTING, Status.FAILED);
         assertThat(destination).endsWith(Status.RECONNECTING, Status.FAILED);
         assertStayed();
@@ -203,7 +211,7 @@ class MigrationResumeTest {
     void sourceThatIsNotToComeBackFailsAtOnce() throws Exception {
         begin(Duration.ZERO, LIMIT);
         awaitTravelling(4 * MIB);
-        relay.cut();
+        network().cut();
         hosts.source.awaitEnd();
         hosts.destination.awaitEnd();
         assertThat(source).endsWith(Status.ACTIVE, Status.FAILED);
@@ -215,7 +223,7 @@ class MigrationResumeTest {
     void cancelEndsAMigrationThatIsCut() throws Exception {
         begin(LIMIT, Duration.ofSeconds(1));
         awaitTravelling(4 * MIB);
-        relay.cut();
+        network().cut();
         await().until(() -> hosts.source.state().status() == Status.RECONNECTING);
         hosts.source.migrations.cancel(TwoHosts.VM);
         assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.CANCELLED);
@@ -227,7 +235,7 @@ class MigrationResumeTest {
     void nobodyElseGetsWhatIsKept() throws Exception {
         begin(LIMIT, LIMIT);
         awaitTravelling(4 * MIB);
-        relay.cut();
+        network().cut();
         await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
         MemoryDescription same =
                 new MemoryDescription(4096, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, 4096)));
@@ -239,7 +247,7 @@ class MigrationResumeTest {
                         new BandwidthLimit(0)))
                 .isInstanceOf(PeerFault.class)
                 .hasMessageContaining("this destination is receiving another migration");
-        relay.mend();
+        network().mend();
         assertMoved(1);
     }
 }

@@ -110,10 +110,7 @@ final class ReceivingSession {
         if (phase == Phase.FAILED) {
             throw new StreamFault("the destination gave this migration up before the source came back");
         }
-        if (outcome.isCompletedExceptionally()) {
-            // Not a fault of the stream: an ERROR would say that the guest does not run here.
-            throw new IOException("the source came back to hear what nobody knows");
-        }
+        checkCertain();
         if (!next.features.contains(StreamFeature.RESUME)) {
             throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
         }
@@ -131,6 +128,7 @@ final class ReceivingSession {
         if (phase == Phase.FAILED) {
             throw new StreamFault("the destination gave this migration up");
         }
+        checkCertain();
         stopWaiting();
         cuts++;
         link = next;
@@ -265,6 +263,13 @@ final class ReceivingSession {
     /** The guest may run here. The source hears neither that it does nor that it doesn't, now or when it comes back. */
     void startIsUncertain(HandoverUncertainException why) {
         outcome.completeExceptionally(why);
+    }
+
+    private void checkCertain() throws IOException {
+        if (outcome.isCompletedExceptionally()) {
+            // Not a fault of the stream: an ERROR would say that the guest does not run here.
+            throw new IOException("the source came back to hear what nobody knows");
+        }
     }
 
     private static void check(ReceivingLink mine) throws IOException {

@@ -422,22 +422,24 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
 
     private PageTable table(MemorySegment fingerprints) {
         return switch (mutant) {
-            case LOST_NOT_OWED -> new PageTable(world.pages, fingerprints) {
-                @Override
-                void isLost(PageBits owed) {
-                    super.isLost(new PageBits(world.pages));
-                }
-            };
-            case LOST_TAKEN_FOR_SENT -> new PageTable(world.pages, fingerprints) {
-                @Override
-                void isLost(PageBits owed) {
-                    PageBits before = new PageBits(world.pages);
-                    before.or(sent);
-                    super.isLost(owed);
-                    sent.or(before);
-                    unsure.clear();
-                }
-            };
+            case LOST_NOT_OWED ->
+                new PageTable(world.pages, fingerprints) {
+                    @Override
+                    void isLost(PageBits owed) {
+                        super.isLost(new PageBits(world.pages));
+                    }
+                };
+            case LOST_TAKEN_FOR_SENT ->
+                new PageTable(world.pages, fingerprints) {
+                    @Override
+                    void isLost(PageBits owed) {
+                        PageBits before = new PageBits(world.pages);
+                        before.or(sent);
+                        super.isLost(owed);
+                        sent.or(before);
+                        unsure.clear();
+                    }
+                };
             default -> new PageTable(world.pages, fingerprints);
         };
     }

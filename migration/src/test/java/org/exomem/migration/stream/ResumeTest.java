@@ -228,8 +228,7 @@ class ResumeTest {
             MigrationAddress same = receiver.address();
             receiver.close();
             try (TestDestination other = new TestDestination(source.memory());
-                    MigrationReceiver another =
-                            MigrationReceiver.listen(same, StreamSecurity.none(), OPTIONS, other)) {
+                    MigrationReceiver another = MigrationReceiver.listen(same, StreamSecurity.none(), OPTIONS, other)) {
                 assertThatThrownBy(() -> sender.reconnect(WITHIN))
                         .isInstanceOf(HandoverUncertainException.class)
                         .hasMessageContaining("knows nothing of that migration")
