@@ -10,7 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.backend.vmm.VmmException;
 import org.exomem.migration.stream.Destination;
@@ -27,6 +29,11 @@ import org.jspecify.annotations.Nullable;
  * call one after the other.
  */
 final class IncomingVm implements Destination, AutoCloseable {
+    /** What a VMM writes of its devices is some MiB, with the memory of a graphics card some hundred. */
+    private static final long MOST_STATE = 1L << 30;
+
+    private static final String CHARDEV = "exomem-";
+
     private final QmpVmm vmm;
     private final Map<String, Path> sockets;
     private final Watcher watcher;
@@ -120,11 +127,13 @@ final class IncomingVm implements Destination, AutoCloseable {
     public OutputStream deviceState(String name) throws IOException {
         return switch (name) {
             case StateFolder.VMM ->
-                Files.newOutputStream(
-                        vmmState(),
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE,
-                        StandardOpenOption.TRUNCATE_EXISTING);
+                new LimitedOutput(
+                        Files.newOutputStream(
+                                vmmState(),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.WRITE,
+                                StandardOpenOption.TRUNCATE_EXISTING),
+                        MOST_STATE);
             case MovedDevices.STATE -> {
                 devices.reset();
                 yield new LimitedOutput(devices, MovedDevices.MOST_BYTES);
@@ -172,17 +181,18 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved == null) {
             return;
         }
-        for (MovedDevices.Device device : moved.devices()) {
-            Path socket = sockets.get(device.name());
+        for (Map.Entry<String, GenericDevice> device : moved.devices().entrySet()) {
+            String name = device.getKey();
+            Path socket = sockets.get(name);
             if (socket == null) {
-                watcher.note("the VM had the device \"" + device.name() + "\", which is not served here");
+                watcher.note("the VM had the device \"" + name + "\", which is not served here");
                 continue;
             }
             try {
-                vmm.plug(device.plugged().at(socket));
+                vmm.plug(new PluggedDevice(device.getValue(), CHARDEV + name, socket, false));
             } catch (IOException e) {
                 // The guest runs here: there is no way back, and no need for one.
-                watcher.note("the device \"" + device.name() + "\" could not be plugged in again: " + e.getMessage());
+                watcher.note("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
             }
         }
         watcher.arrived(moved);

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
@@ -14,6 +15,8 @@ import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vmm.DirtyLogFile;
+import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
@@ -58,7 +61,8 @@ final class OutgoingVm implements GuestControl {
     private final QmpVmm vmm;
     private final MemoryImage image;
     private final Watcher watcher;
-    private final List<MovedDevices.Device> devices;
+    /** By the names that exomem has for them. */
+    private final Map<String, PluggedDevice> devices;
     private volatile @Nullable Precopy precopy;
     private volatile @Nullable MigrationSender sender;
     private volatile boolean cancelled;
@@ -122,9 +126,9 @@ final class OutgoingVm implements GuestControl {
         }
     }
 
-    private List<MovedDevices.Device> devices() throws IOException {
+    private Map<String, PluggedDevice> devices() throws IOException {
         Map<String, Path> sockets = vm.sockets();
-        List<MovedDevices.Device> found = new ArrayList<>();
+        Map<String, PluggedDevice> found = new TreeMap<>();
         for (PluggedDevice plugged : vmm.devices()) {
             String name = sockets.entrySet().stream()
                     .filter(entry -> entry.getValue().equals(plugged.socket()))
@@ -133,7 +137,7 @@ final class OutgoingVm implements GuestControl {
                     .orElseThrow(() -> new IOException("the VMM's device \"" + plugged.id()
                             + "\" has a vhost-user back-end" + " on " + plugged.socket()
                             + " that this exomem does not serve for the VM: take it out first"));
-            found.add(new MovedDevices.Device(name, plugged));
+            found.put(name, plugged);
         }
         return found;
     }
@@ -200,10 +204,14 @@ final class OutgoingVm implements GuestControl {
 
     private void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
+        if (wish.precopy().autoConverge() && !vmm.canThrottle()) {
+            throw new IOException("the VMM of VM \"" + vm.name() + "\" has no way to slow its guest down, as QEMU has none"
+                    + " for others: migrate it without auto-converge");
+        }
         if (!devices.isEmpty() && !vmm.isRunning()) {
             throw new IOException("the guest of VM \"" + vm.name() + "\" is paused, and lets no device go before it"
                     + " leaves: let it run on, or take the device \""
-                    + devices.getFirst().plugged().id() + "\" out of the VMM first");
+                    + devices.values().iterator().next().id() + "\" out of the VMM first");
         }
     }
 
@@ -282,10 +290,16 @@ final class OutgoingVm implements GuestControl {
         try {
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, () -> cancelled);
-            connection.finish(state, new MovedDevices(devices, view.target(), ran).toBytes());
+            connection.finish(state, moved(view).toBytes());
         } finally {
             StateFolder.remove(folder);
         }
+    }
+
+    private MovedDevices moved(GuestView view) {
+        Map<String, GenericDevice> moved = new TreeMap<>();
+        devices.forEach((name, device) -> moved.put(name, device.device()));
+        return new MovedDevices(moved, view.target(), ran);
     }
 
     private HintSessions hints() {
@@ -314,8 +328,8 @@ final class OutgoingVm implements GuestControl {
     @Override
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
-        for (MovedDevices.Device device : devices) {
-            vmm.unplug(device.plugged(), () -> cancelled);
+        for (PluggedDevice device : devices.values()) {
+            vmm.unplug(device, () -> cancelled);
         }
         // Until a device was out, its guest might still plug.
         refusePlugged();
@@ -335,6 +349,15 @@ final class OutgoingVm implements GuestControl {
         paused = false;
     }
 
+    @Override
+    public boolean throttle(int percent) throws IOException {
+        if (!vmm.canThrottle()) {
+            return false;
+        }
+        vmm.throttle(percent);
+        return true;
+    }
+
     /** After a failure: the guest runs on, and has the pages back that it set aside for hints. */
     private void goOn(Throwable because) {
         if (paused) {
@@ -347,9 +370,8 @@ final class OutgoingVm implements GuestControl {
     }
 
     private void putBack(Throwable because) {
-        for (MovedDevices.Device device : devices) {
-            attempt(because, "have its device \"" + device.name() + "\" back", () -> vmm.putBack(device.plugged()));
-        }
+        devices.forEach((name, device) ->
+                attempt(because, "have its device \"" + name + "\" back", () -> vmm.putBack(device)));
     }
 
     private interface Attempt {
@@ -367,12 +389,12 @@ final class OutgoingVm implements GuestControl {
 
     /** The VMM's log of writes, if it has one. */
     private record LogMapping(@Nullable Mapping mapping) implements AutoCloseable {
-        static LogMapping of(Optional<Path> path) throws IOException {
-            if (path.isEmpty()) {
+        static LogMapping of(Optional<DirtyLogFile> log) throws IOException {
+            if (log.isEmpty()) {
                 return new LogMapping(null);
             }
-            try (SharedFile file = SharedFile.open(path.get())) {
-                return new LogMapping(Mapping.of(file, 0, file.size() & -Long.BYTES));
+            try (SharedFile file = SharedFile.open(log.get().path())) {
+                return new LogMapping(Mapping.of(file, 0, log.get().size() & -Long.BYTES));
             }
         }
 

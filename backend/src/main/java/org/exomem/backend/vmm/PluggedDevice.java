@@ -13,13 +13,11 @@ import org.exomem.backend.control.Json;
  * A generic vhost-user device of a VMM with a vhost-user back-end behind its character device, and all that it takes to
  * plug such a device in again.
  *
- * @param id the device's id
  * @param chardev the id of its character device
  * @param socket the path on which front-end and back-end meet
  * @param listening whether the VMM listens there
- * @param arguments those of {@code device_add}
  */
-public record PluggedDevice(String id, String chardev, Path socket, boolean listening, ObjectNode arguments) {
+public record PluggedDevice(GenericDevice device, String chardev, Path socket, boolean listening) {
     static final String PERIPHERAL = "/machine/peripheral";
     private static final String CHILD = "child<";
     private static final String UNIX = "unix:";
@@ -49,8 +47,7 @@ public record PluggedDevice(String id, String chardev, Path socket, boolean list
         ObjectNode arguments = Json.object()
                 .put("driver", driver)
                 .put("id", id)
-                .put("bus", bus.substring(bus.lastIndexOf('/') + 1))
-                .put("chardev", chardev);
+                .put("bus", bus.substring(bus.lastIndexOf('/') + 1));
         for (String property : PROPERTIES) {
             arguments.set(property, qmp.property(path, property));
         }
@@ -61,14 +58,26 @@ public record PluggedDevice(String id, String chardev, Path socket, boolean list
                 String rest = name.substring(address + UNIX.length());
                 boolean listening = rest.endsWith(SERVER);
                 Path socket = Path.of(listening ? rest.substring(0, rest.length() - SERVER.length()) : rest);
-                return Optional.of(new PluggedDevice(id, chardev, socket, listening, arguments));
+                return Optional.of(new PluggedDevice(device(arguments), chardev, socket, listening));
             }
         }
         return Optional.empty();
     }
 
-    /** The same device with its back-end at another path, to which the VMM connects. */
-    public PluggedDevice at(Path otherSocket) {
-        return new PluggedDevice(id, chardev, otherSocket, false, arguments);
+    private static GenericDevice device(ObjectNode arguments) throws VmmException {
+        try {
+            return GenericDevice.of(arguments);
+        } catch (IllegalArgumentException e) {
+            throw new VmmException("the VMM has a device that can't be moved: " + e.getMessage(), e);
+        }
+    }
+
+    public String id() {
+        return device.id();
+    }
+
+    /** The arguments of {@code device_add}. */
+    ObjectNode arguments() {
+        return device.toJson().put("chardev", chardev);
     }
 }

@@ -3,6 +3,7 @@ package org.exomem.backend.vmm;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,6 +40,8 @@ public final class QmpVmm implements AutoCloseable {
             Set.of("query-chardev", "chardev-add", "chardev-remove", "device_add", "device_del", "qom-list", "qom-get");
     private static final String SHARED = "x-ignore-shared";
     private static final String INCOMING = "inmigrate";
+    private static final String THROTTLE = "x-throttle";
+    private static final int LOGGED_PAGE = 4096;
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private final QmpSession qmp;
@@ -243,6 +246,16 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
+    /** Whether {@link #throttle} works. QEMU slows a guest down for migrations of its own only. */
+    public boolean canThrottle() {
+        return commands.contains(THROTTLE);
+    }
+
+    /** @param percent of its time that the guest is to stand still */
+    public void throttle(int percent) throws IOException {
+        qmp.execute(THROTTLE, Json.object().put("percent", percent));
+    }
+
     /** True unless the guest stands still until {@code cont}; one that sleeps (suspended) can wake up by itself. */
     public boolean isRunning() throws IOException {
         JsonNode status = qmp.execute("query-status");
@@ -264,11 +277,17 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /** The file of the log in which the VMM notes the guest's writes, if it keeps one (spec/vmm.md). */
-    public Optional<Path> dirtyLog() throws IOException {
+    public Optional<DirtyLogFile> dirtyLog() throws IOException {
         if (!commands.contains(DIRTY_LOG)) {
             return Optional.empty();
         }
-        return Optional.of(Path.of(qmp.execute(DIRTY_LOG).path("path").asText()));
+        JsonNode log = qmp.execute(DIRTY_LOG);
+        Path path = Path.of(log.path("path").asText());
+        long size = log.path("size").asLong();
+        if (log.path("page-size").asInt() != LOGGED_PAGE || size <= 0 || size > Files.size(path)) {
+            throw new VmmException("the VMM on " + qmp + " keeps a log of writes that exomem can't read: " + log);
+        }
+        return Optional.of(new DirtyLogFile(path, size));
     }
 
     /**

@@ -519,6 +519,29 @@ class MigrationFailureTest {
     }
 
     @Test
+    void guestThatWritesFasterThanItTravelsIsSlowedDownWhereThatWasAskedFor() throws Exception {
+        try (TwoHosts hosts = hosts()) {
+            hosts.source.guest.busy(1 << 20, 0, 0, false);
+            hosts.migrate(with(
+                    hosts.wish(PrecopyOptions.DEFAULT.withAutoConverge(true).withMaxRounds(8)), 2 * SLOW));
+            assertMoved(hosts);
+            assertThat(hosts.source.state().report().orElseThrow().throttle()).isPositive();
+        }
+    }
+
+    @Test
+    void vmmThatCannotSlowItsGuestDownIsNotAskedTo() throws Exception {
+        try (TwoHosts hosts = hosts();
+                QmpRelay relay = relay(hosts.source)) {
+            relay.hidden.add("x-throttle");
+            hosts.source.migrations.migrate(
+                    TwoHosts.VM, through(relay, hosts.wish(PrecopyOptions.DEFAULT.withAutoConverge(true))));
+            assertEnded(hosts.source, Status.FAILED, "migrate it without auto-converge");
+            assertThat(runs(hosts.source)).isTrue();
+        }
+    }
+
+    @Test
     void certificateOfAnotherAuthorityIsNotTrusted() throws Exception {
         try (TwoHosts hosts = hosts()) {
             Path here = Pki.in(folder.resolve("pki-a")).addHost("127.0.0.1");

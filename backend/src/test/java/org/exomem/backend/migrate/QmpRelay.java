@@ -24,6 +24,8 @@ final class QmpRelay implements AutoCloseable {
     final Set<String> refused = ConcurrentHashMap.newKeySet();
     /** Commands that the VMM does, and whose connection ends instead of an answer. */
     final Set<String> cut = ConcurrentHashMap.newKeySet();
+    /** Commands that the VMM seems not to have. */
+    final Set<String> hidden = ConcurrentHashMap.newKeySet();
     /** Events that don't come. */
     final Set<String> withheld = ConcurrentHashMap.newKeySet();
     /** Whether a state that the VMM was told to save seems to be under way until that is cancelled. */
@@ -131,12 +133,20 @@ final class QmpRelay implements AutoCloseable {
                         return;
                     }
                     if (!event || !withheld.contains(message.path("event").asText())) {
-                        send(client, line);
+                        send(client, withoutHidden(line));
                     }
                 }
             } finally {
                 end();
             }
+        }
+
+        private String withoutHidden(String line) {
+            String rest = line;
+            for (String command : hidden) {
+                rest = rest.replace("{\"name\":\"" + command + "\"}", "{\"name\":\"\"}");
+            }
+            return rest;
         }
 
         private static synchronized void send(SocketChannel to, String line) throws IOException {

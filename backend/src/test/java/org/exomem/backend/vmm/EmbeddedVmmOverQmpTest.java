@@ -44,7 +44,7 @@ class EmbeddedVmmOverQmpTest {
             GuestRamFile ram = here.ram().getFirst();
             assertThat(ram.path()).isEqualTo(source.options().ram());
             assertThat(ram.size()).isEqualTo(SIZE);
-            assertThat(here.dirtyLog()).contains(folder.resolve("a.log"));
+            assertThat(here.dirtyLog().orElseThrow().path()).isEqualTo(folder.resolve("a.log"));
             PluggedDevice device = here.devices().getFirst();
             assertThat(device.socket()).isEqualTo(socket);
             assertThatThrownBy(() -> here.saveState(folder.resolve("state"), () -> false))

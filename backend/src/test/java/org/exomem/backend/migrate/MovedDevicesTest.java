@@ -1,0 +1,56 @@
+package org.exomem.backend.migrate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.exomem.backend.vmm.GenericDevice;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a source says of devices is told to a VMM: nothing but a balloon or a memory device may come of it. */
+class MovedDevicesTest {
+    private static final GenericDevice BALLOON =
+            new GenericDevice("vhost-user-test-device-pci", "balloon0", "port0", 5, 5, 128, 16);
+    private static final MovedDevices MOVED = new MovedDevices(Map.of("balloon", BALLOON), OptionalLong.of(1), true);
+
+    @Test
+    void devicesArriveAsTheyWere() throws Exception {
+        assertThat(MovedDevices.of(MOVED.toBytes())).isEqualTo(MOVED);
+        MovedDevices none = new MovedDevices(Map.of(), OptionalLong.empty(), false);
+        assertThat(MovedDevices.of(none.toBytes())).isEqualTo(none);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "vhost-user-test-device-pci, ivshmem-plain, driver",
+        "vhost-user-test-device-pci, vfio-pci, driver",
+        "balloon0, ../0, id",
+        "port0, 'pcie.0,addr=3', bus",
+        "'virtio-id\":5', 'virtio-id\":2', virtio-id",
+        "'num_vqs\":5', 'num_vqs\":0', num_vqs",
+        "'vq_size\":128', 'vq_size\":100', vq_size",
+        "'config_size\":16', 'config_size\":\"16\"', config_size",
+        "'config_size\":16', 'config_size\":99999999999', config_size",
+    })
+    void otherDevicesAreRefused(String part, String instead, String named) {
+        String json = new String(MOVED.toBytes(), StandardCharsets.UTF_8);
+        assertThat(json).contains(part);
+        byte[] changed = json.replace(part, instead).getBytes(StandardCharsets.UTF_8);
+        assertThatThrownBy(() -> MovedDevices.of(changed))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("a balloon or memory device has no " + named);
+    }
+
+    @Test
+    void whatElseIsSaidOfADeviceIsNotPassedOn() throws Exception {
+        String json = new String(MOVED.toBytes(), StandardCharsets.UTF_8);
+        byte[] more = json.replace("\"num_vqs\"", "\"romfile\":\"/etc/passwd\",\"num_vqs\"")
+                .getBytes(StandardCharsets.UTF_8);
+        assertThat(MovedDevices.of(more)).isEqualTo(MOVED);
+    }
+}
