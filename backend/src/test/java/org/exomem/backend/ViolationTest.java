@@ -97,18 +97,27 @@ class ViolationTest {
 
     @Test
     void withoutPatrolNobodyLooks() throws Exception {
-        try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE.replace("patrol=1", "patrol=0")));
+        String patrolled = "vm=a,id=m1,addr=0x108000000,size=64M,block=2M,patrol=1";
+        try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE.replace("patrol=1", "patrol=0"), patrolled));
                 ControlClient client = ControlClient.connect(vms.control())) {
-            GuestRam ram = vms.ram(64 * MIB);
+            GuestRam ram = vms.ram(192 * MIB);
             vms.attachMemory(0, ram);
+            vms.attachMemory(1, ram);
+            ram.fill(ADDRESS, 4096, (byte) 7);
+            await().until(() -> patrol(client, 1).path("rounds").asInt() >= 2);
             assertThat(patrol(client).path("interval").asInt()).isZero();
             assertThat(patrol(client).path("rounds").asInt()).isZero();
+            assertThat(ram.getByte(ADDRESS)).isEqualTo((byte) 7);
         }
     }
 
     private static JsonNode patrol(ControlClient client) throws IOException {
+        return patrol(client, 0);
+    }
+
+    private static JsonNode patrol(ControlClient client, int device) throws IOException {
         return client.execute("query-memory-devices", Json.object())
-                .path(0)
+                .path(device)
                 .path("data")
                 .path("patrol");
     }

@@ -145,8 +145,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
             command = object(json);
             id = command.get("id");
             answer = execute(ctx, command);
-        } catch (QmpException e) {
-            sendError(ctx, id, e);
+        } catch (RuntimeException e) {
+            sendError(ctx, id, refusal(e));
             return;
         }
         running = true;

@@ -15,7 +15,6 @@ import java.util.function.Function;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.MigrationWish;
 import org.exomem.backend.migrate.Migrations;
-import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
@@ -141,12 +140,8 @@ final class MigrationCommands {
     private CompletableFuture<JsonNode> query(Arguments arguments) {
         String vm = arguments.text("vm");
         arguments.end();
-        try {
-            return CompletableFuture.completedFuture(
-                    migrations.state(vm).map(MigrationCommands::describe).orElseGet(Json::object));
-        } catch (VirtualMachine.NotFound e) {
-            throw QmpException.deviceNotFound(String.valueOf(e.getMessage()));
-        }
+        return CompletableFuture.completedFuture(
+                migrations.state(vm).map(MigrationCommands::describe).orElseGet(Json::object));
     }
 
     private static ObjectNode describe(MigrationState state) {

@@ -50,11 +50,7 @@ public final class Migrations implements AutoCloseable {
     }
 
     private synchronized CompletableFuture<Void> begin(String name, MigrationWish wish, boolean incoming) {
-        ServedVm vm = vms.get(name);
-        if (vm == null) {
-            throw new VirtualMachine.NotFound(
-                    "there is no VM \"" + name + "\"; there are " + String.join(", ", vms.keySet()));
-        }
+        ServedVm vm = vm(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating already; migrate-cancel ends that");
@@ -69,18 +65,35 @@ public final class Migrations implements AutoCloseable {
         return migration.start(qmp);
     }
 
-    /** Ends a migration; its status changes when it has ended. False if there is none under way. */
-    public boolean cancel(String vm) {
+    private ServedVm vm(String name) {
+        ServedVm vm = vms.get(name);
+        if (vm == null) {
+            throw new VirtualMachine.NotFound(
+                    "there is no VM \"" + name + "\"; there are " + String.join(", ", vms.keySet()));
+        }
+        return vm;
+    }
+
+    /**
+     * Ends a migration; its status changes when it has ended. False if there is none under way.
+     *
+     * @throws VirtualMachine.NotFound if there is no such VM
+     */
+    public boolean cancel(String name) {
         Migration migration;
         synchronized (this) {
-            migration = last.get(vm);
+            migration = last.get(vm(name).name());
         }
         return migration != null && migration.cancel();
     }
 
-    /** The last migration of a VM, or the one under way. */
-    public synchronized Optional<MigrationState> state(String vm) {
-        return Optional.ofNullable(last.get(vm)).map(Migration::state);
+    /**
+     * The last migration of a VM, or the one under way.
+     *
+     * @throws VirtualMachine.NotFound if there is no such VM
+     */
+    public synchronized Optional<MigrationState> state(String name) {
+        return Optional.ofNullable(last.get(vm(name).name())).map(Migration::state);
     }
 
     /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */

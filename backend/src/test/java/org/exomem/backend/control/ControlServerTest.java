@@ -104,6 +104,13 @@ class ControlServerTest {
             {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no front-end is connected
             {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no front-end is connected
             {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
+            {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
+            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+            {'execute': 'migrate-incoming', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
+            {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+            {'execute': 'migrate-cancel', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
+            {'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}} | GenericError | VM "a" is not migrating
+            {'execute': 'query-migrate', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
             {'execute': 'set-balloon-stats-interval', 'arguments': {'vm': 'a', 'interval': -1}} | GenericError | argument "interval" must be a whole number from 0 to 86400
             """)
     void wrongCommandHasItsOwnError(String command, String errorClass, String description) throws IOException {
