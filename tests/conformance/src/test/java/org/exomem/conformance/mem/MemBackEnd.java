@@ -78,6 +78,8 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
                 Features.VERSION_1 | Features.PROTOCOL_FEATURES | ringFeatures | 0b111,
                 Features.Protocol.REPLY_ACK
                         | Features.Protocol.CONFIG
+                        | Features.Protocol.STATUS
+                        | Features.Protocol.RESET_DEVICE
                         | Features.Protocol.BACKEND_REQ
                         | Features.Protocol.LOG_SHMFD
                         | Features.Protocol.CONFIGURE_MEM_SLOTS

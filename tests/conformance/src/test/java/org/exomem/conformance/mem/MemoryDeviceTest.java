@@ -63,6 +63,27 @@ class MemoryDeviceTest {
     }
 
     @Test
+    void aResetOfTheDeviceChangesNoBlock() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
+            try (MemDriver driver = backEnd.connect()) {
+                driver.plug(block(5), 3);
+                backEnd.ram.fill(block(5), 3 * BLOCK, (byte) 7);
+                Config before = driver.config();
+                driver.device().frontEnd().setStatus(0);
+                assertThat(driver.config()).as("after status 0").isEqualTo(before);
+                driver.device().frontEnd().resetDevice();
+                assertThat(driver.config()).as("after RESET_DEVICE").isEqualTo(before);
+            }
+            try (MemDriver next = backEnd.connect()) {
+                assertThat(next.state(block(5), 3)).isEqualTo(State.PLUGGED);
+                assertThat(next.config().pluggedSize()).isEqualTo(3 * BLOCK);
+                assertThat(backEnd.ram.getByte(block(5))).isEqualTo((byte) 7);
+                assertThat(backEnd.ram.getByte(block(8) - 1)).isEqualTo((byte) 7);
+            }
+        }
+    }
+
+    @Test
     void unpluggedBlocksGoBackToTheHostAndReadAsZeros() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
