@@ -33,6 +33,7 @@ public final class QmpVmm implements AutoCloseable {
     private static final Duration STATE_LIMIT = Duration.ofSeconds(60);
     private static final Duration STATE_LOOK = Duration.ofMillis(2);
     private static final Duration GO_ON_LIMIT = Duration.ofSeconds(60);
+    private static final Duration SOCKET_LIMIT = Duration.ofSeconds(5);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     /** What {@code query-migrate} says where nothing is under way. */
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
@@ -125,7 +126,23 @@ public final class QmpVmm implements AutoCloseable {
             throw e;
         }
         awaitGone(device, givenUp);
-        qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+        removeSocket(device);
+    }
+
+    /** QEMU's device is busy with its socket for a little longer than it is there. */
+    private void removeSocket(PluggedDevice device) throws IOException {
+        long end = System.nanoTime() + SOCKET_LIMIT.toNanos();
+        while (true) {
+            try {
+                qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+                return;
+            } catch (VmmException e) {
+                if (!e.isRefusal() || System.nanoTime() > end) {
+                    throw e;
+                }
+            }
+            qmp.await(event -> false, LOOK_AGAIN);
+        }
     }
 
     private void awaitGone(PluggedDevice device, BooleanSupplier givenUp) throws IOException {
@@ -161,7 +178,7 @@ public final class QmpVmm implements AutoCloseable {
         awaitGone(device, () -> false);
         for (JsonNode chardev : qmp.execute("query-chardev")) {
             if (chardev.path("label").asText().equals(device.chardev())) {
-                qmp.execute("chardev-remove", Json.object().put("id", device.chardev()));
+                removeSocket(device);
             }
         }
         plug(device);
