@@ -44,7 +44,8 @@ public final class ControlClient implements AutoCloseable {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         Selector selector = null;
         try {
-            // Non-blocking before it connects: where too many others wait to be accepted it fails, and waits for nobody.
+            // Non-blocking before it connects: where too many others wait to be accepted it fails, and waits for
+            // nobody.
             channel.configureBlocking(false);
             channel.connect(UnixDomainSocketAddress.of(path));
             selector = Selector.open();
@@ -104,7 +105,8 @@ public final class ControlClient implements AutoCloseable {
     private static JsonNode result(JsonNode answer) throws IOException {
         JsonNode error = answer.get("error");
         if (error != null) {
-            throw new QmpException(error.path("class").asText(), error.path("desc").asText());
+            throw new QmpException(
+                    error.path("class").asText(), error.path("desc").asText());
         }
         JsonNode result = answer.get("return");
         if (result == null) {

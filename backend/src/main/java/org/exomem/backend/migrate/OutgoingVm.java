@@ -63,6 +63,7 @@ final class OutgoingVm implements GuestControl {
     private final Watcher watcher;
     /** By the names that exomem has for them. */
     private final Map<String, PluggedDevice> devices;
+
     private volatile @Nullable Precopy precopy;
     private volatile @Nullable MigrationSender sender;
     private volatile boolean cancelled;
@@ -205,8 +206,9 @@ final class OutgoingVm implements GuestControl {
     private void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
         if (wish.precopy().autoConverge() && !vmm.canThrottle()) {
-            throw new IOException("the VMM of VM \"" + vm.name() + "\" has no way to slow its guest down, as QEMU has none"
-                    + " for others: migrate it without auto-converge");
+            throw new IOException(
+                    "the VMM of VM \"" + vm.name() + "\" has no way to slow its guest down, as QEMU has none"
+                            + " for others: migrate it without auto-converge");
         }
         if (!devices.isEmpty() && !vmm.isRunning()) {
             throw new IOException("the guest of VM \"" + vm.name() + "\" is paused, and lets no device go before it"
@@ -370,8 +372,8 @@ final class OutgoingVm implements GuestControl {
     }
 
     private void putBack(Throwable because) {
-        devices.forEach((name, device) ->
-                attempt(because, "have its device \"" + name + "\" back", () -> vmm.putBack(device)));
+        devices.forEach(
+                (name, device) -> attempt(because, "have its device \"" + name + "\" back", () -> vmm.putBack(device)));
     }
 
     private interface Attempt {

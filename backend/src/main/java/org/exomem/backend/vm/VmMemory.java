@@ -193,7 +193,8 @@ final class VmMemory implements AutoCloseable {
 
     private void jobChanged(ResizeJob.State state) {
         if (state.status() == ResizeJob.Status.STALLED && device.isDriverRunning()) {
-            standstills.say("stands still at " + state.plugged() + " of " + state.requested() + " bytes: " + state.reason());
+            standstills.say(
+                    "stands still at " + state.plugged() + " of " + state.requested() + " bytes: " + state.reason());
         }
         events.accept(new VmEvent.JobChange(config.vm(), config.id(), state));
     }

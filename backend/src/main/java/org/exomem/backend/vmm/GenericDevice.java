@@ -42,8 +42,7 @@ public record GenericDevice(
 
     private static void check(String property, Object value, boolean right) {
         if (!right) {
-            throw new IllegalArgumentException(
-                    "a balloon or memory device has no " + property + " \"" + value + "\"");
+            throw new IllegalArgumentException("a balloon or memory device has no " + property + " \"" + value + "\"");
         }
     }
 

@@ -44,10 +44,8 @@ public record PluggedDevice(GenericDevice device, String chardev, Path socket, b
         String path = PERIPHERAL + "/" + id;
         String chardev = qmp.property(path, "chardev").asText();
         String bus = qmp.property(path, "parent_bus").asText();
-        ObjectNode arguments = Json.object()
-                .put("driver", driver)
-                .put("id", id)
-                .put("bus", bus.substring(bus.lastIndexOf('/') + 1));
+        ObjectNode arguments =
+                Json.object().put("driver", driver).put("id", id).put("bus", bus.substring(bus.lastIndexOf('/') + 1));
         for (String property : PROPERTIES) {
             arguments.set(property, qmp.property(path, property));
         }

@@ -37,6 +37,7 @@ public final class QmpVmm implements AutoCloseable {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     /** What {@code query-migrate} says where nothing is under way. */
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
+
     private static final Set<String> HOTPLUG =
             Set.of("query-chardev", "chardev-add", "chardev-remove", "device_add", "device_del", "qom-list", "qom-get");
     private static final String SHARED = "x-ignore-shared";
@@ -349,11 +350,7 @@ public final class QmpVmm implements AutoCloseable {
 
     private void leaveSharedMemory(boolean state) throws VmmException {
         ObjectNode arguments = Json.object();
-        arguments
-                .putArray("capabilities")
-                .addObject()
-                .put("capability", SHARED)
-                .put("state", state);
+        arguments.putArray("capabilities").addObject().put("capability", SHARED).put("state", state);
         qmp.execute("migrate-set-capabilities", arguments);
     }
 
@@ -374,8 +371,8 @@ public final class QmpVmm implements AutoCloseable {
                             + migration.path("error-desc").asText("it does not say why"));
                 default -> {
                     if (givenUp.getAsBoolean() || System.nanoTime() > end) {
-                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in "
-                                + STATE_LIMIT.toSeconds() + " s, or before that was given up");
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in " + STATE_LIMIT.toSeconds()
+                                + " s, or before that was given up");
                     }
                     qmp.await(event -> false, STATE_LOOK);
                 }

@@ -83,8 +83,8 @@ class FullDiskTest {
             Files.delete(folder.resolve("filler"));
             try (BalloonStateFile file = state.balloon("vm", told::add);
                     EventLoop loop = new EventLoop("balloon")) {
-                VirtioBalloon next = new VirtioBalloon(
-                        BalloonOptions.defaults(), file.kept(), new Deaf(), new PageFeed(), loop);
+                VirtioBalloon next =
+                        new VirtioBalloon(BalloonOptions.defaults(), file.kept(), new Deaf(), new PageFeed(), loop);
                 assertThat(loop.submit(next::pagesInBalloon).join()).isZero();
             }
         }
