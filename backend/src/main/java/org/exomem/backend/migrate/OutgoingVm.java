@@ -233,7 +233,7 @@ final class OutgoingVm implements GuestControl {
         try {
             return vm.show(image).join();
         } catch (CompletionException e) {
-            throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + e.getCause(), e);
+            throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + e.getCause().getMessage(), e);
         }
     }
 

@@ -168,11 +168,21 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /** Begins to show the guest to a migration of that memory; the caller closes what it gets. */
     public CompletableFuture<GuestView> show(MemoryImage image) {
         return loop.submit(() -> new GuestView(
-                AddressMap.of(sharedMemory(), image),
+                addresses(image),
                 feed.subscribe(HintSource.KINDS, MESSAGES),
                 feed.subscribe(BalloonSource.KINDS, MESSAGES),
                 feed.subscribe(UnpluggedSource.KINDS, MESSAGES),
                 balloon == null ? OptionalLong.empty() : balloon.state().target()));
+    }
+
+    private AddressMap addresses(MemoryImage image) {
+        List<MemoryRegion> shared = sharedMemory();
+        AddressMap addresses = AddressMap.of(shared, image);
+        if (!shared.isEmpty() && addresses.ranges().isEmpty()) {
+            throw new Refused("the memory files that its VMM names are not what the VMM shares, maybe because one was"
+                    + " made anew under the same name: their content is not the guest's");
+        }
+        return addresses;
     }
 
     private List<MemoryRegion> sharedMemory() {

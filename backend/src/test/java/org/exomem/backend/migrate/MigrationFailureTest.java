@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -411,6 +412,22 @@ class MigrationFailureTest {
             assertEnded(hosts.destination, Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
             assertThat(hosts.source.guest.verify()).isEmpty();
             assertThat(runs(hosts.source)).isTrue();
+        }
+    }
+
+    @Test
+    void fileThatHasTheNameOfTheGuestsMemoryAndIsAnotherIsNotTakenForIt() throws Exception {
+        try (TwoHosts hosts = hosts()) {
+            Path ram = folder.resolve("a.ram");
+            long size = Files.size(ram);
+            Files.move(ram, folder.resolve("moved.ram"));
+            try (RandomAccessFile other = new RandomAccessFile(ram.toFile(), "rw")) {
+                other.setLength(size);
+            }
+            hosts.source.migrations.migrate(TwoHosts.VM, hosts.receive(hosts.wish(PrecopyOptions.DEFAULT)));
+            assertEnded(hosts.source, Status.FAILED, "are not what the VMM shares");
+            assertThat(runs(hosts.source)).isTrue();
+            assertThat(hosts.source.guest.verify()).isEmpty();
         }
     }
 
