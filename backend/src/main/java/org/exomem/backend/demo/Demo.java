@@ -68,18 +68,16 @@ public final class Demo {
         Path socket = folder.resolve("balloon.sock");
         Path memorySocket = folder.resolve("memory.sock");
         Path controlSocket = folder.resolve("control.sock");
-        DemoServer server = inThisProcess
-                ? started.add(() -> new DemoServer.Here(socket, memorySocket, controlSocket))
-                : DemoServer.Child.start(started, socket, memorySocket, controlSocket, folder);
+        DemoServer server = DemoServer.start(
+                started, inThisProcess, controlSocket, folder, DemoServer.devices(socket, memorySocket, folder));
         GuestProcess guest = started.add(() -> GuestProcess.start(socket, MEMORY, memorySocket));
         try (ControlClient control = ControlClient.connect(controlSocket)) {
             Demo demo = new Demo(out, guest, control);
             demo.say("serve", server.describe());
             demo.life();
-            // It needs more processes, which a training run does not see.
-            if (!inThisProcess) {
-                guest.close();
-                demo.migration(started, folder);
+            guest.close();
+            try (DemoMigration migration = new DemoMigration(started, inThisProcess, folder, control)) {
+                demo.migration(migration);
             }
         }
     }
@@ -186,28 +184,26 @@ public final class Demo {
         return guest.answer("resize");
     }
 
-    private void migration(Started started, Path folder) throws IOException {
-        try (DemoMigration migration = new DemoMigration(started, folder, control)) {
-            say("work", migration.work());
-            Moved without = migration.there();
-            say("migrate", "to a second exomem, without hints: " + without.text());
-            say("", without.sameText());
-            Moved with = migration.back();
-            say("migrate", "and back, with hints: " + with.text());
-            say("", with.sameText());
-            Moved.table("no hints", without, "hints", with).forEach(line -> say("", line));
-            check(
-                    with.sentBytes() * 4 < without.sentBytes(),
-                    "the guest's hints saved too little: " + ByteSize.format(with.sentBytes())
-                            + " were sent with them, " + ByteSize.format(without.sentBytes()) + " without");
-            say(
-                    "",
-                    String.format(
-                            Locale.ROOT,
-                            "with hints: %.1f times fewer bytes, %.1f times as fast",
-                            (double) without.sentBytes() / with.sentBytes(),
-                            (double) without.millis() / Math.max(1, with.millis())));
-        }
+    private void migration(DemoMigration migration) throws IOException {
+        say("work", migration.work());
+        Moved without = migration.there();
+        say("migrate", "to a second exomem, without hints: " + without.text());
+        say("", without.sameText());
+        Moved with = migration.back();
+        say("migrate", "and back, with hints: " + with.text());
+        say("", with.sameText());
+        Moved.table("no hints", without, "hints", with).forEach(line -> say("", line));
+        check(
+                with.sentBytes() * 4 < without.sentBytes(),
+                "the guest's hints saved too little: " + ByteSize.format(with.sentBytes()) + " were sent with them, "
+                        + ByteSize.format(without.sentBytes()) + " without");
+        say(
+                "",
+                String.format(
+                        Locale.ROOT,
+                        "with hints: %.1f times fewer bytes, %.1f times as fast",
+                        (double) without.sentBytes() / with.sentBytes(),
+                        (double) without.millis() / Math.max(1, with.millis())));
     }
 
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {

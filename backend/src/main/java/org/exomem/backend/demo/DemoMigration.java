@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.ControlClient;
 import org.exomem.backend.control.Json;
@@ -39,7 +40,7 @@ final class DemoMigration implements AutoCloseable {
     private final ControlClient there;
 
     /** Starts the second host, and all VMMs. */
-    DemoMigration(Started started, Path folder, ControlClient here) throws IOException {
+    DemoMigration(Started started, boolean inThisProcess, Path folder, ControlClient here) throws IOException {
         this.folder = folder;
         this.here = here;
         Path memory = hasRoom(SHARED_MEMORY) ? started.folder(SHARED_MEMORY) : folder;
@@ -48,7 +49,12 @@ final class DemoMigration implements AutoCloseable {
         second = DemoVmm.start(started, folder, memory, "second", MEMORY, "incoming=on");
         third = DemoVmm.start(started, folder, memory, "third", MEMORY, "incoming=on");
         Path control = folder.resolve(THERE + ".sock");
-        DemoServer.Child.start(started, control, folder, "--balloon", balloon(folder, THERE));
+        DemoServer.start(
+                started,
+                inThisProcess,
+                control,
+                folder,
+                new DemoServer.Devices(List.of(balloon(folder, THERE)), List.of()));
         there = ControlClient.connect(control);
     }
 
@@ -97,10 +103,6 @@ final class DemoMigration implements AutoCloseable {
         Path stream = folder.resolve(destination.qmp().getFileName() + ".stream");
         to.execute("migrate-incoming", uri(stream, destination));
         long end = System.nanoTime() + LIMIT_NANOS;
-        while (!Files.exists(stream)) {
-            to.event(LOOK_AGAIN);
-            state(to, end);
-        }
         from.execute("migrate", uri(stream, source).put("hints", hints));
         JsonNode state = completed(from, end);
         completed(to, end);

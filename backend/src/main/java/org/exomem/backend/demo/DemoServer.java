@@ -9,7 +9,9 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.BackendProcess;
 import org.exomem.backend.Exomem;
+import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.ControlClient;
 
@@ -24,8 +26,26 @@ sealed interface DemoServer extends AutoCloseable {
     /** The file of that name in the demo's folder has what the process that serves wrote. */
     String LOG = "log";
 
-    private static String balloon(Path socket) {
-        return "vm=" + VM + ",socket=" + word(socket);
+    /** What is served: values of {@code --balloon} and {@code --mem}. */
+    record Devices(List<String> balloons, List<String> memories) {}
+
+    /** The devices of the demo's guest, and the balloon of the one that migrates at the end. */
+    static Devices devices(Path balloon, Path memory, Path folder) {
+        return new Devices(
+                List.of("vm=" + VM + ",socket=" + word(balloon), DemoMigration.balloon(folder, DemoMigration.HERE)),
+                List.of(memory(memory)));
+    }
+
+    /**
+     * Starts one; returns when its control socket answers.
+     *
+     * @param inThisProcess for the training run of the AOT cache, which sees one process only
+     */
+    static DemoServer start(Started started, boolean inThisProcess, Path control, Path folder, Devices devices)
+            throws IOException {
+        return inThisProcess
+                ? started.add(() -> new Here(control, devices))
+                : Child.start(started, control, folder, devices);
     }
 
     /** A path as a word of an option. */
@@ -69,25 +89,10 @@ sealed interface DemoServer extends AutoCloseable {
             this.process = process;
         }
 
-        /** Starts the process that serves the demo's guest; returns when its control socket answers. */
-        static Child start(Started started, Path socket, Path memorySocket, Path control, Path folder)
-                throws IOException {
-            return start(
-                    started,
-                    control,
-                    folder,
-                    "--balloon",
-                    balloon(socket),
-                    "--mem",
-                    memory(memorySocket),
-                    "--balloon",
-                    DemoMigration.balloon(folder, DemoMigration.HERE));
-        }
-
-        /** Starts a process that serves those devices; returns when its control socket answers. */
-        static Child start(Started started, Path control, Path folder, String... devices) throws IOException {
+        private static Child start(Started started, Path control, Path folder, Devices devices) throws IOException {
             List<String> words = new ArrayList<>(List.of("serve", "--control", control.toString()));
-            words.addAll(List.of(devices));
+            devices.balloons().forEach(balloon -> words.addAll(List.of("--balloon", balloon)));
+            devices.memories().forEach(memory -> words.addAll(List.of("--mem", memory)));
             ProcessBuilder serve = ChildJvm.of(Exomem.class, words.toArray(String[]::new))
                     .redirectError(
                             ProcessBuilder.Redirect.appendTo(folder.resolve(LOG).toFile()));
@@ -158,21 +163,34 @@ sealed interface DemoServer extends AutoCloseable {
         }
     }
 
-    /** In this very process: for the training run of the AOT cache, which sees one process only. */
+    /** In this very process. */
     final class Here implements DemoServer {
         private final BackendProcess process = new BackendProcess();
 
-        Here(Path socket, Path memorySocket, Path control) throws IOException {
+        private Here(Path control, Devices devices) throws IOException {
             try {
-                ServeConfig config = new ServeConfig(
-                        Optional.of(control),
-                        List.of(ServeConfig.balloon(balloon(socket))),
-                        List.of(ServeConfig.mem(memory(memorySocket))),
-                        Optional.empty());
+                ServeConfig config =
+                        new ServeConfig(Optional.of(control), balloons(devices), memories(devices), Optional.empty());
                 process.start(config, Optional.of(control));
             } catch (ConfigException e) {
                 throw new DemoFailure(String.valueOf(e.getMessage()));
             }
+        }
+
+        private static List<BalloonConfig> balloons(Devices devices) throws ConfigException {
+            List<BalloonConfig> parsed = new ArrayList<>();
+            for (String words : devices.balloons()) {
+                parsed.add(ServeConfig.balloon(words));
+            }
+            return parsed;
+        }
+
+        private static List<MemoryConfig> memories(Devices devices) throws ConfigException {
+            List<MemoryConfig> parsed = new ArrayList<>();
+            for (String words : devices.memories()) {
+                parsed.add(ServeConfig.mem(words));
+            }
+            return parsed;
         }
 
         @Override

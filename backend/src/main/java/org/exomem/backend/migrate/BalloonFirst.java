@@ -97,7 +97,10 @@ public final class BalloonFirst implements AutoCloseable {
             LOG.info("{}: {}", vm.name(), result);
             return result;
         } catch (CompletionException e) {
-            throw new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first: " + e.getCause().getMessage(), e);
+            throw new IOException(
+                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: "
+                            + e.getCause().getMessage(),
+                    e);
         }
     }
 

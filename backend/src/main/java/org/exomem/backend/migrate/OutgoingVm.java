@@ -233,7 +233,10 @@ final class OutgoingVm implements GuestControl {
         try {
             return vm.show(image).join();
         } catch (CompletionException e) {
-            throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + e.getCause().getMessage(), e);
+            throw new IOException(
+                    "VM \"" + vm.name() + "\" can't be shown to its migration: "
+                            + e.getCause().getMessage(),
+                    e);
         }
     }
 
@@ -322,7 +325,9 @@ final class OutgoingVm implements GuestControl {
     private void hint(HintAction action) {
         asked = action != HintAction.DONE;
         vm.hint(action).exceptionally(failure -> {
-            LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
+            if (action == HintAction.START) {
+                LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
+            }
             return null;
         });
     }
