@@ -98,9 +98,7 @@ public final class BalloonFirst implements AutoCloseable {
             return result;
         } catch (CompletionException e) {
             throw new IOException(
-                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: "
-                            + e.getCause().getMessage(),
-                    e);
+                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: " + OutgoingVm.reason(e), e);
         }
     }
 

@@ -229,14 +229,17 @@ final class OutgoingVm implements GuestControl {
         }
     }
 
+    /** What the VM's own thread said. */
+    static @Nullable String reason(CompletionException e) {
+        Throwable cause = e.getCause();
+        return cause == null ? e.getMessage() : cause.getMessage();
+    }
+
     private GuestView view() throws IOException {
         try {
             return vm.show(image).join();
         } catch (CompletionException e) {
-            throw new IOException(
-                    "VM \"" + vm.name() + "\" can't be shown to its migration: "
-                            + e.getCause().getMessage(),
-                    e);
+            throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + reason(e), e);
         }
     }
 
