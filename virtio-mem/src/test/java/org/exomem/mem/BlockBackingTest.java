@@ -1,6 +1,7 @@
 package org.exomem.mem;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.util.OptionalInt;
@@ -71,6 +72,35 @@ class BlockBackingTest {
                             "the front-end's memory at 0x100000000 is of pages of 2097152 bytes, larger than the blocks"
                                     + " of 1048576: no block there can be plugged; choose a block size of at least the pages'");
             assertThat(backing.covers(memory, 0, 2)).isFalse();
+            memory.close();
+        }
+    }
+
+    @Test
+    void hugePagesAreAllocatedBesideSmallOnesUntilTheHostHasNoMore() throws IOException {
+        long there = ADDRESS + 8 * MIB;
+        BlockBacking large =
+                new BlockBacking(new MemoryRegionPlan(there, 16 * MIB, HugePages.SIZE, OptionalInt.empty()));
+        try (HugePages pages = HugePages.reserve(4)) {
+            SharedFile small = SharedFile.memfd("small", 8 * MIB);
+            SharedFile huge = SharedFile.hugeMemfd("huge", 16 * MIB, HugePages.SIZE);
+            share(ADDRESS, 8 * MIB, small);
+            share(there, 16 * MIB, huge);
+            assertThat(backing.missing(memory)).isNull();
+            assertThat(large.missing(memory)).isNull();
+
+            backing.allocate(memory, 1, 2);
+            large.allocate(memory, 2, 3);
+            assertThat(small.allocatedBytes()).isEqualTo(2 * MIB);
+            assertThat(huge.allocatedBytes()).isEqualTo(3 * HugePages.SIZE);
+            assertThatThrownBy(() -> large.allocate(memory, 5, 3))
+                    .isInstanceOf(LinuxException.class)
+                    .hasMessageContaining("ENOSPC");
+
+            large.discard(memory, 0, 8);
+            assertThat(huge.allocatedBytes()).isZero();
+            assertThat(small.allocatedBytes()).as("of the other device").isEqualTo(2 * MIB);
+            // Before the pages are given back to the host.
             memory.close();
         }
     }
