@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /** Another JVM like this one: same Java, same options, same class path. */
 final class ChildJvm {
@@ -28,5 +29,17 @@ final class ChildJvm {
         words.add(main.getName());
         words.addAll(List.of(arguments));
         return new ProcessBuilder(words);
+    }
+
+    /** Waits until a process has ended that was asked to, for two seconds; then kills it. */
+    static void awaitEnd(Process process) {
+        try {
+            if (!process.waitFor(2, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
     }
 }

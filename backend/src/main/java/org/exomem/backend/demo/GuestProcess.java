@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.exomem.conformance.demo.DemoGuest;
 
 /** The guest of the demo, in a process of its own, which does what it is told. */
@@ -79,13 +78,6 @@ final class GuestProcess implements AutoCloseable {
     @Override
     public void close() {
         commands.close();
-        try {
-            if (!process.waitFor(2, TimeUnit.SECONDS)) {
-                process.destroyForcibly();
-            }
-        } catch (InterruptedException e) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
-        }
+        ChildJvm.awaitEnd(process);
     }
 }
