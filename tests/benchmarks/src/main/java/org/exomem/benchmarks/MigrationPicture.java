@@ -42,7 +42,7 @@ final class MigrationPicture {
         text(svg, LABELS + BARS + GAP, y, "bold", "memory that travelled (MiB)");
         for (Group group : groups) {
             y += ROW + 8;
-            text(svg, 8, y, "bold", "Guest of " + memory / 1024 + " GiB, " + group.title);
+            text(svg, 8, y, "bold", memory / 1024 + " GiB: " + group.title);
             for (Bar bar : group.bars) {
                 y += ROW;
                 text(svg, 16, y, "normal", bar.title);
