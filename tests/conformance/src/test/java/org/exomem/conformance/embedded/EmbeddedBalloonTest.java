@@ -235,7 +235,9 @@ class EmbeddedBalloonTest {
                     hinted();
                     backEnd.runOnLoop(backEnd.balloon::startHinting);
                     if (driver != Hints.SILENT) {
-                        awaitThat(() -> backEnd.balloon.freePages().hintedBytes() > 0);
+                        // Pages that are still lent out are not hinted again: a later session may find no others.
+                        awaitThat(() -> backEnd.balloon.freePages().hintedBytes() > 0
+                                || backEnd.balloon.freePages().state() == HintingState.STOPPED);
                     }
                     for (int page = owed.nextSetBit(0); page >= 0; page = owed.nextSetBit(page + 1)) {
                         if (page % 512 == 0 || page == owed.length() - 1) {
@@ -362,11 +364,11 @@ class EmbeddedBalloonTest {
 
     @Test
     void freePagesAreReportedAndTheirMemoryGoesBackToTheHost() throws Exception {
-        try (EmbeddedGuest guest = EmbeddedGuest.start(options());
+        try (EmbeddedGuest guest = EmbeddedGuest.start(options().withProcessors(1));
                 QmpClient qmp = client(guest);
                 SharedFile file = SharedFile.openOrCreate(options().ram(), SIZE)) {
             qmp.execute("x-load", "{'fill': " + 50 * MIB + ", 'free': " + 40 * MIB + "}");
-            // All but the pages that share a block with used ones.
+            // All but the pages that share a block with used ones: one processor's lie together, so at two ends.
             await().atMost(Duration.ofSeconds(10)).until(() -> file.allocatedBytes() <= 10 * MIB + 4 * MIB);
             assertThat(qmp.execute("x-load", "{'fill': " + 30 * MIB + "}")
                             .path("held")
