@@ -34,5 +34,9 @@ enum Mutant {
     /** What was sent after the last barrier is not owed again when the connection is lost. */
     LOST_NOT_OWED,
     /** What was sent after the last barrier is taken for what the destination has, though the connection was lost. */
-    LOST_TAKEN_FOR_SENT
+    LOST_TAKEN_FOR_SENT,
+    /** A hole excuses a page though nobody knows what the destination has of it. */
+    LOST_EXCUSED_BY_A_HOLE,
+    /** A page of zeros is not sent though nobody knows what the destination has of it. */
+    LOST_ZEROS_NOT_SENT
 }

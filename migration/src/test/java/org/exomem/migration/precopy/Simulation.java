@@ -440,6 +440,40 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                         unsure.clear();
                     }
                 };
+            case LOST_EXCUSED_BY_A_HOLE ->
+                new PageTable(world.pages, fingerprints) {
+                    private final PageBits looksAtThem = new PageBits(world.pages);
+
+                    @Override
+                    void isLost(PageBits owed) {
+                        super.isLost(owed);
+                        looksAtThem.or(unsure);
+                        unsure.clear();
+                    }
+
+                    @Override
+                    boolean isZero(long page) {
+                        if (looksAtThem.contains(page)) {
+                            looksAtThem.remove(page);
+                            unsure.add(page);
+                        }
+                        return super.isZero(page);
+                    }
+
+                    @Override
+                    void isSent(long page, long[] fingerprint) {
+                        looksAtThem.remove(page);
+                        super.isSent(page, fingerprint);
+                    }
+                };
+            case LOST_ZEROS_NOT_SENT ->
+                new PageTable(world.pages, fingerprints) {
+                    @Override
+                    boolean isZero(long page) {
+                        unsure.remove(page);
+                        return super.isZero(page);
+                    }
+                };
             default -> new PageTable(world.pages, fingerprints);
         };
     }

@@ -79,6 +79,8 @@ final class World {
     private final Chance chance;
     private final Mutant mutant;
     private final boolean liar;
+    /** The guest clears what it reports, and counts on the zeros afterwards (Linux with init_on_free). */
+    private final boolean clears;
     /** False if each write has a value of its own. */
     private final boolean valuesComeAgain;
 
@@ -115,6 +117,7 @@ final class World {
         this.mutant = mutant;
         this.valuesComeAgain = valuesComeAgain;
         this.liar = chance.oneIn(3);
+        this.clears = chance.oneIn(3);
         this.pages = chance.oneIn(24) ? 60 + chance.below(80) : 2 + chance.below(10);
         this.memory = new long[pages * WORDS_IN_PAGE];
         this.hole = new boolean[pages];
@@ -205,13 +208,16 @@ final class World {
     }
 
     private void write(int page) {
-        if (uses[page] != Use.USED && uses[page] != Use.HINTED) {
-            return;
+        if (uses[page] == Use.USED || uses[page] == Use.HINTED) {
+            // Taken back from hinting, if it was hinted.
+            uses[page] = Use.USED;
+            write(page, newValue());
         }
-        // Taken back from hinting, if it was hinted.
-        uses[page] = Use.USED;
+    }
+
+    private void write(int page, long value) {
         hole[page] = false;
-        fill(page, newValue());
+        fill(page, value);
         matters[page] = true;
         say("write", page);
         if (chance.oneIn(3)) {
@@ -287,8 +293,12 @@ final class World {
     private void plugOrReport(int page) {
         if (chance.oneIn(2)) {
             if (uses[page] == Use.USED) {
+                if (clears) {
+                    write(page, 0);
+                } else {
+                    matters[page] = false;
+                }
                 uses[page] = Use.REPORTING;
-                matters[page] = false;
                 reports.put(page);
                 say("report", page);
             }
