@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * emptied for the next one.
  */
 final class BlockChanges {
+    private final KeptBlocks kept;
     private final MemoryRegionPlan plan;
     private final BlockMap blocks;
     private final BlockBacking backing;
@@ -31,6 +32,7 @@ final class BlockChanges {
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
         this.feed = feed;
+        this.kept = kept;
         this.plan = kept.plan();
         this.blocks = kept.map();
         this.backing = new BlockBacking(plan);
@@ -119,8 +121,22 @@ final class BlockChanges {
             last.forget();
             throw e;
         }
+        nothingIsPlugged();
+    }
+
+    /** All memory was emptied, whatever was known of it. */
+    private void nothingIsPlugged() {
         blocks.clear();
         tell(feed::offer);
+        kept.keepKnown();
+    }
+
+    /** From now on the map is the whole truth. */
+    void keepKnown() {
+        if (!kept.isKnown()) {
+            kept.keepKnown();
+            tell(feed::offer);
+        }
     }
 
     /** Of all blocks: the map may not know which were plugged. */
@@ -128,8 +144,14 @@ final class BlockChanges {
         backing.discard(memory, 0, plan.blocks());
     }
 
-    /** Gives the state of all blocks. */
-    void tell(PageFeed.Listener listener) {
+    /** Gives the state of all blocks, if it is known: a driver that the device does not know may have plugged anything. */
+    void tellKnown(PageFeed.Listener listener) {
+        if (kept.isKnown()) {
+            tell(listener);
+        }
+    }
+
+    private void tell(PageFeed.Listener listener) {
         blocks.forEachRun(true, blocks.blocks(), (first, count) -> tell(listener, first, count, true));
         blocks.forEachRun(false, blocks.blocks(), (first, count) -> tell(listener, first, count, false));
     }
@@ -152,8 +174,7 @@ final class BlockChanges {
     void reset(GuestMemory memory) throws LinuxException {
         forget();
         discardAll(memory);
-        blocks.clear();
-        tell(feed::offer);
+        nothingIsPlugged();
     }
 
     /** Empties what is not plugged. */

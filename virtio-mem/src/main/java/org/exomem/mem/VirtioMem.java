@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongUnaryOperator;
-import org.exomem.mem.Refusals.Reason;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
@@ -12,7 +11,6 @@ import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
@@ -33,20 +31,15 @@ public final class VirtioMem implements VhostUserDevice {
     private final KeptBlocks kept;
     private final BlockMap blocks;
     private final BlockChanges changes;
-    private final PageFeed feed;
-    private final MemListener listener;
+    private final MemSizes sizes;
+    private final UnpluggedMemory unplugged;
+    private final Requests requests;
     private final Refusals refusals;
-    private final Patrol patrol;
-    private final GuestRequest request = new GuestRequest();
-    private final DescriptorChain chain = new DescriptorChain();
+    private final MemListener listener;
+    private final BlocksState state;
     private @Nullable DeviceLink link;
     private long features;
-    private long requestedSize;
-    private long usableSize;
     private boolean driverRuns;
-    private final BlocksState state;
-    /** Unplugged memory was emptied since anybody but the guest may have filled it: what is in it now is the guest's. */
-    private boolean emptied;
 
     /**
      * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
@@ -65,43 +58,13 @@ public final class VirtioMem implements VhostUserDevice {
         this.kept = kept;
         this.blocks = kept.map();
         this.changes = new BlockChanges(kept, preallocate, feed);
-        this.feed = feed;
-        feed.add(this::tell);
-        this.listener = listener;
+        this.sizes = new MemSizes(kept, initialSize);
+        this.unplugged = new UnpluggedMemory(kept, changes);
         this.refusals = new Refusals(listener);
-        this.patrol = new Patrol(plan, blocks, System::nanoTime);
-        this.requestedSize = kept.requestedSize().orElse(initialSize);
-        this.usableSize = Math.max(
-                Math.max(plan.usableSize(requestedSize), highestPluggedEnd()),
-                kept.usableSize().orElse(0));
+        this.requests = new Requests(kept, changes, sizes, unplugged, refusals);
+        this.listener = listener;
         this.state = new BlocksState(this, kept);
-        keepSizes();
-    }
-
-    private void tell(PageFeed.Listener to) {
-        // A driver that the device does not know may have plugged anything.
-        if (kept.isKnown()) {
-            changes.tell(to);
-        }
-    }
-
-    private void keepKnown() {
-        if (!kept.isKnown()) {
-            kept.keepKnown();
-            changes.tell(feed::offer);
-        }
-    }
-
-    /** The usable size first: it may always be larger than what the requested size needs, never smaller. */
-    private void keepSizes() {
-        kept.keepUsableSize(usableSize);
-        kept.keepRequestedSize(requestedSize);
-    }
-
-    private long highestPluggedEnd() {
-        long[] end = new long[1];
-        blocks.forEachRun(true, blocks.blocks(), (first, count) -> end[0] = (first + count) * plan.blockSize());
-        return end[0];
+        feed.add(changes::tellKnown);
     }
 
     public MemoryRegionPlan plan() {
@@ -110,17 +73,17 @@ public final class VirtioMem implements VhostUserDevice {
 
     /** What the driver is asked to come to. */
     public long requestedSize() {
-        return requestedSize;
+        return sizes.requested();
     }
 
     /** The size of all plugged blocks. */
     public long pluggedSize() {
-        return blocks.plugged() * plan.blockSize();
+        return sizes.plugged();
     }
 
     /** The part of the region in which blocks can be plugged, from its start on. */
     public long usableSize() {
-        return usableSize;
+        return sizes.usable();
     }
 
     /** The memory that the connected front-end shares, mapped as long as it stays so; none if nobody is connected. */
@@ -139,7 +102,7 @@ public final class VirtioMem implements VhostUserDevice {
      * as its VMM reads all memory, which fills holes.
      */
     public boolean canPatrol() {
-        return emptied && !Objects.requireNonNull(link).memory().isLogged();
+        return unplugged.isEmptied() && !Objects.requireNonNull(link).memory().isLogged();
     }
 
     /** True while a driver uses the device. */
@@ -155,11 +118,11 @@ public final class VirtioMem implements VhostUserDevice {
      * @return what a round around the whole region has found if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
-        if (!emptied) {
+        if (!unplugged.isEmptied()) {
             // What the host refused once may go now.
             emptyUnplugged();
         }
-        return canPatrol() ? patrol.slice(Objects.requireNonNull(link).memory(), punch, budget) : null;
+        return canPatrol() ? unplugged.patrol(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
     /**
@@ -170,10 +133,7 @@ public final class VirtioMem implements VhostUserDevice {
     public void request(long size) {
         plan.checkRequested(size);
         refusals.forget();
-        requestedSize = size;
-        // "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
-        usableSize = Math.max(usableSize, plan.usableSize(size));
-        keepSizes();
+        sizes.request(size);
         if (link != null) {
             link.configChanged();
         }
@@ -188,7 +148,10 @@ public final class VirtioMem implements VhostUserDevice {
         DeviceLink current = link;
         GuestMemory memory = current == null ? new GuestMemory() : current.memory();
         changes.reset(memory);
-        nothingIsPlugged();
+        sizes.nothingIsPlugged();
+        if (driverRuns) {
+            unplugged.allWasEmptied();
+        }
         listener.pluggedSizeChanged(0);
         if (current != null) {
             current.configChanged();
@@ -212,22 +175,12 @@ public final class VirtioMem implements VhostUserDevice {
         for (long word = 0; word < blocks.words(); word++) {
             blocks.setWord(word, mapWords.applyAsLong(word));
         }
-        requestedSize = requested;
-        usableSize = usable;
-        keepSizes();
+        sizes.become(requested, usable);
         if (known) {
-            keepKnown();
+            changes.keepKnown();
         }
         refusals.forget();
         listener.pluggedSizeChanged(pluggedSize());
-    }
-
-    /** All memory was emptied, whatever was known of it. */
-    private void nothingIsPlugged() {
-        keepKnown();
-        emptied = driverRuns;
-        usableSize = plan.usableSize(requestedSize);
-        keepSizes();
     }
 
     @Override
@@ -265,7 +218,7 @@ public final class VirtioMem implements VhostUserDevice {
 
     @Override
     public void readConfig(MemorySegment config) {
-        MemConfig.write(config, plan, usableSize, pluggedSize(), requestedSize);
+        MemConfig.write(config, plan, sizes.usable(), sizes.plugged(), sizes.requested());
     }
 
     /** "All fields of this configuration are always available and read-only for the driver." */
@@ -289,11 +242,11 @@ public final class VirtioMem implements VhostUserDevice {
         if (missing != null) {
             Objects.requireNonNull(link).hostFault(missing);
         }
-        patrol.restart();
+        unplugged.restartPatrol();
         driverRuns = true;
         boolean anew = queue.isAtStart() && !queue.showsUse();
         if (anew) {
-            keepKnown();
+            changes.keepKnown();
         } else if (!kept.isKnown()) {
             Objects.requireNonNull(link)
                     .hostFault(
@@ -321,16 +274,8 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     private void emptyUnplugged() {
-        emptied = false;
-        if (!driverRuns || !kept.isKnown()) {
-            return;
-        }
-        DeviceLink current = Objects.requireNonNull(link);
-        try {
-            changes.discardUnplugged(current.memory());
-            emptied = true;
-        } catch (LinuxException e) {
-            current.hostFault("unplugged memory could not be given back: " + e.getMessage());
+        if (driverRuns) {
+            unplugged.empty(Objects.requireNonNull(link));
         }
     }
 
@@ -339,9 +284,7 @@ public final class VirtioMem implements VhostUserDevice {
         GuestMemory memory = Objects.requireNonNull(link).memory();
         long before = blocks.plugged();
         try {
-            while (queue.pop(chain)) {
-                answer(queue, memory);
-            }
+            requests.answerAll(queue, memory);
         } finally {
             // Requests ahead of one that is a fault of the driver were carried out.
             if (blocks.plugged() != before) {
@@ -350,123 +293,10 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    private void answer(Virtqueue queue, GuestMemory memory) {
-        request.read(chain);
-        boolean again = comesAgain(queue.usedPosition());
-        BlockMap.State state = BlockMap.State.PLUGGED;
-        Answer answer;
-        if (request.type() == GuestRequest.STATE) {
-            Reason reason = rangeFault();
-            answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
-            state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
-        } else {
-            answer = change(memory, again);
-        }
-        queue.push(chain, request.respond(chain, memory, answer, state));
-    }
-
-    private boolean comesAgain(int position) {
-        if (request.type() == GuestRequest.UNPLUG_ALL) {
-            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0, position);
-        }
-        boolean aligned = (request.address() & plan.blockSize() - 1) == 0;
-        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks(), position);
-    }
-
-    private Answer change(GuestMemory memory, boolean again) {
-        try {
-            return switch (request.type()) {
-                case GuestRequest.PLUG -> plug(memory, again);
-                case GuestRequest.UNPLUG -> unplug(memory, again);
-                case GuestRequest.UNPLUG_ALL -> unplugAll(memory, again);
-                default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
-            };
-        } catch (LinuxException e) {
-            return refusals.refuse(request, Reason.NO_ROOM, String.valueOf(e.getMessage()));
-        }
-    }
-
-    private Answer plug(GuestMemory memory, boolean again) throws LinuxException {
-        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.UNPLUGGED);
-        if (reason != null) {
-            return refusals.refuse(request, reason);
-        }
-        if (!again && request.blocks() > (requestedSize - pluggedSize()) / plan.blockSize()) {
-            return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
-        }
-        if (!again && memory.isLogged()) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.plug(memory, firstBlock(), request.blocks());
-        return Answer.ACK;
-    }
-
-    private Answer unplug(GuestMemory memory, boolean again) throws LinuxException {
-        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.PLUGGED);
-        if (reason != null) {
-            return refusals.refuse(request, reason);
-        }
-        if (!again && memory.isLogged()) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.unplug(memory, firstBlock(), request.blocks());
-        return Answer.ACK;
-    }
-
-    private Answer unplugAll(GuestMemory memory, boolean again) throws LinuxException {
-        if (!again && memory.isLogged() && blocks.plugged() > 0) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.unplugAll(memory);
-        nothingIsPlugged();
-        return Answer.ACK;
-    }
-
-    /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
-    private @Nullable Reason faultAgain(GuestMemory memory) {
-        if (changes.covers(memory, firstBlock(), request.blocks())) {
-            return null;
-        }
-        changes.giveUp(request.type(), firstBlock(), request.blocks());
-        return Reason.NOT_SHARED;
-    }
-
-    private @Nullable Reason changeFault(GuestMemory memory, BlockMap.State wanted) {
-        Reason reason = rangeFault();
-        if (reason != null) {
-            return reason;
-        }
-        if (blocks.state(firstBlock(), request.blocks()) != wanted) {
-            return Reason.WRONG_STATE;
-        }
-        return changes.covers(memory, firstBlock(), request.blocks()) ? null : Reason.NOT_SHARED;
-    }
-
-    /** What is wrong with the range of blocks that a request names, or null. */
-    private @Nullable Reason rangeFault() {
-        if (request.blocks() == 0) {
-            return Reason.NO_BLOCKS;
-        }
-        long offset = request.address() - plan.address();
-        if ((offset & (plan.blockSize() - 1)) != 0) {
-            return Reason.MISALIGNED;
-        }
-        // As unsigned numbers, an address below the region is far behind its end.
-        long usable = usableSize / plan.blockSize();
-        if (Long.compareUnsigned(offset, usableSize) >= 0 || request.blocks() > usable - offset / plan.blockSize()) {
-            return Reason.NOT_USABLE;
-        }
-        return null;
-    }
-
-    private long firstBlock() {
-        return (request.address() - plan.address()) / plan.blockSize();
-    }
-
     @Override
     public void queueStopped(Virtqueue queue, boolean completing) {
         driverRuns = false;
-        emptied = false;
+        unplugged.maybeFilled();
         listener.driverChanged(false);
     }
 

@@ -30,6 +30,8 @@ final class PatrolRounds {
     private long lastNanos;
     private long bytes;
     private long blocks;
+    /** The host does not let it look, or punch; its operator knows. */
+    private boolean refused;
 
     PatrolRounds(
             MemoryConfig config,
@@ -66,12 +68,17 @@ final class PatrolRounds {
             }
             onItsWay = round == null && device.canPatrol();
         } catch (LinuxException e) {
-            faults.fault(FaultKind.HOST, "unplugged memory could not be looked at: " + e.getMessage());
+            // The same place is tried again at each round: who was told once need not be told each time.
+            if (!refused) {
+                refused = true;
+                faults.fault(FaultKind.HOST, "unplugged memory could not be patrolled: " + e.getMessage());
+            }
         }
         loop.schedule(onItsWay ? PAUSE : Duration.ofSeconds(config.patrolSeconds()), this::slice);
     }
 
     private void completed(Patrol.Round round) {
+        refused = false;
         rounds++;
         lastNanos = round.nanos();
         if (round.bytes() == 0) {
