@@ -20,15 +20,13 @@ final class MigrationWatch {
     /** @throws CommandFailure if the VM did not move */
     int untilOver() throws IOException {
         JsonNode state = state();
-        while (isUnderWay(state) && state.path("ram").isMissingNode()) {
-            session.client().event(ProgressLine.LOOK_AGAIN);
-            state = state();
-        }
+        state = whileSettingUp(state);
+        state = whileInflating(state);
+        state = whileSettingUp(state);
         try (ProgressLine line =
                 new ProgressLine("memory", state.path("ram").path("total").asLong(), output)) {
             while (isUnderWay(state)) {
-                session.client().event(ProgressLine.LOOK_AGAIN);
-                state = state();
+                state = lookAgain();
                 JsonNode ram = state.path("ram");
                 line.stepTo(ram.path("total").asLong() - ram.path("remaining").asLong());
                 line.say(message(state, ram));
@@ -41,6 +39,48 @@ final class MigrationWatch {
                             + state.path("error-desc").asText("it was cancelled"));
         }
         return show(state);
+    }
+
+    /** Nothing moves yet. */
+    private JsonNode whileSettingUp(JsonNode from) throws IOException {
+        JsonNode state = from;
+        while (isUnderWay(state) && state.path("ram").isMissingNode() && !isInflating(state)) {
+            state = lookAgain();
+        }
+        return state;
+    }
+
+    /** The balloon takes first what the guest can spare. */
+    private JsonNode whileInflating(JsonNode from) throws IOException {
+        JsonNode state = from;
+        try (ProgressLine line = new ProgressLine("balloon", wanted(state), output)) {
+            while (isUnderWay(state) && isInflating(state)) {
+                line.stepTo(inflated(state));
+                state = lookAgain();
+            }
+            line.stepTo(inflated(state));
+        }
+        return state;
+    }
+
+    /** Not any more when the destination was found, and memory travels. */
+    private static boolean isInflating(JsonNode state) {
+        return state.path("status").asText().equals("setup") && wanted(state) > inflated(state);
+    }
+
+    private static long wanted(JsonNode state) {
+        JsonNode first = state.path("balloon-first");
+        return first.path("before").asLong() - first.path("target").asLong();
+    }
+
+    private static long inflated(JsonNode state) {
+        JsonNode first = state.path("balloon-first");
+        return first.path("before").asLong() - first.path("after").asLong();
+    }
+
+    private JsonNode lookAgain() throws IOException {
+        session.client().event(ProgressLine.LOOK_AGAIN);
+        return state();
     }
 
     private static String message(JsonNode state, JsonNode ram) {

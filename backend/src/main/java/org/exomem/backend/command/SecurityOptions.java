@@ -1,6 +1,7 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import org.exomem.backend.config.ConfigException;
 import org.jspecify.annotations.Nullable;
@@ -42,9 +43,14 @@ final class SecurityOptions {
     }
 
     /** A path in an address is relative to where the command is run, not to where exomem serves. */
-    static String address(String text) {
-        return text.startsWith("unix:") && text.length() > "unix:".length()
-                ? "unix:" + Path.of(text.substring("unix:".length())).toAbsolutePath()
-                : text;
+    static String address(String text) throws ConfigException {
+        if (!text.startsWith("unix:") || text.length() == "unix:".length()) {
+            return text;
+        }
+        try {
+            return "unix:" + Path.of(text.substring("unix:".length())).toAbsolutePath();
+        } catch (InvalidPathException e) {
+            throw new ConfigException("the address " + text + " can't be a path: " + e.getReason());
+        }
     }
 }

@@ -34,6 +34,20 @@ final class Arguments {
         throw refusal;
     }
 
+    /** Absolute, or relative to where exomem serves. */
+    Optional<Path> optionalPath(String name) {
+        return optionalText(name).map(text -> {
+            try {
+                return Path.of(text);
+            } catch (InvalidPathException e) {
+                QmpException refusal =
+                        QmpException.generic("argument \"" + name + "\" can't be a path: " + e.getReason());
+                refusal.initCause(e);
+                throw refusal;
+            }
+        });
+    }
+
     Optional<String> optionalText(String name) {
         return argument(name).map(value -> {
             if (!value.isTextual()) {

@@ -59,8 +59,8 @@ final class MigrationCommands {
     private CompletableFuture<JsonNode> begin(Arguments arguments, Begin task, boolean leaves) {
         String vm = arguments.text("vm");
         MigrationAddress address = address(arguments.text("uri"));
-        Optional<Path> qmp = arguments.optionalText("vmm-qmp").map(Path::of);
-        StreamSecurity security = security(arguments.optionalText("tls-dir"), arguments.optionalText("psk-file"));
+        Optional<Path> qmp = arguments.optionalPath("vmm-qmp");
+        StreamSecurity security = security(arguments.optionalPath("tls-dir"), arguments.optionalPath("psk-file"));
         StreamOptions stream = StreamOptions.defaults().withPlainAllowed(arguments.flag("plain", false));
         Duration within = leaves ? TRIES : stream.resumeWithin();
         stream = stream.withResumeWithin(
@@ -82,8 +82,8 @@ final class MigrationCommands {
             precopy = precopy(arguments, precopy);
         }
         arguments.end();
-        return task.begin(
-                        vm, new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy, balloonFirst))
+        MigrationWish wish = new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy);
+        return task.begin(vm, balloonFirst ? wish.withBalloonFirst() : wish)
                 .thenApply(begun -> Json.object());
     }
 
@@ -114,15 +114,15 @@ final class MigrationCommands {
         }
     }
 
-    private static StreamSecurity security(Optional<String> tls, Optional<String> psk) {
+    private static StreamSecurity security(Optional<Path> tls, Optional<Path> psk) {
         if (tls.isPresent() && psk.isPresent()) {
             throw QmpException.generic("arguments \"tls-dir\" and \"psk-file\" exclude each other");
         }
         try {
             if (tls.isPresent()) {
-                return CertificateSecurity.of(Path.of(tls.get()));
+                return CertificateSecurity.of(tls.get());
             }
-            return psk.isPresent() ? new PskSecurity(PreSharedKey.of(Path.of(psk.get()))) : StreamSecurity.none();
+            return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
         } catch (IOException e) {
             throw QmpException.generic(String.valueOf(e.getMessage()));
         }

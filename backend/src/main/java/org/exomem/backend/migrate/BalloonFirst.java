@@ -6,6 +6,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmState;
@@ -35,12 +36,13 @@ public final class BalloonFirst implements AutoCloseable {
     private final ServedVm vm;
 
     /**
-     * What it did.
+     * What it did, so far.
      *
      * @param available bytes that the guest said were available
      * @param before bytes of the VM's logical size before
      * @param target bytes of the logical size that was asked for; the same as before if there was nothing to spare
      * @param after bytes of the logical size that it came to
+     * @param time since it was asked for
      */
     public record Result(long available, long before, long target, long after, Duration time) {
         @Override
@@ -76,9 +78,10 @@ public final class BalloonFirst implements AutoCloseable {
      * Inflates the balloon; returns when that is done, or the guest does not get on with it.
      *
      * @param cancelled ends the waiting
+     * @param soFar is told again and again how far it is, and the result
      * @throws IOException if the guest's driver can't; says why
      */
-    Result inflate(BooleanSupplier cancelled) throws IOException {
+    Result inflate(BooleanSupplier cancelled, Consumer<Result> soFar) throws IOException {
         try {
             VmState.Balloon balloon = balloon();
             if (!balloon.features().contains("deflate-on-oom")) {
@@ -93,7 +96,8 @@ public final class BalloonFirst implements AutoCloseable {
             OptionalLong target = target(balloon.memory(), balloon.actual(), available);
             Result result = target.isEmpty()
                     ? new Result(available, balloon.actual(), balloon.actual(), balloon.actual(), Duration.ZERO)
-                    : inflate(available, balloon.actual(), target.getAsLong(), cancelled);
+                    : inflate(available, balloon.actual(), target.getAsLong(), cancelled, soFar);
+            soFar.accept(result);
             LOG.info("{}: {}", vm.name(), result);
             return result;
         } catch (CompletionException e) {
@@ -102,7 +106,9 @@ public final class BalloonFirst implements AutoCloseable {
         }
     }
 
-    private Result inflate(long available, long before, long target, BooleanSupplier cancelled) throws IOException {
+    private Result inflate(
+            long available, long before, long target, BooleanSupplier cancelled, Consumer<Result> soFar)
+            throws IOException {
         vm.squeeze(target).join();
         long begin = System.nanoTime();
         long moved = begin;
@@ -111,6 +117,7 @@ public final class BalloonFirst implements AutoCloseable {
             LockSupport.parkNanos(LOOK_AGAIN.toNanos());
             long actual = balloon().actual();
             long now = System.nanoTime();
+            soFar.accept(new Result(available, before, target, Math.min(actual, least), Duration.ofNanos(now - begin)));
             if (actual < least) {
                 least = actual;
                 moved = now;

@@ -15,7 +15,7 @@ import org.exomem.migration.stream.ReceivedMigration;
  * @param elapsed since the migration was asked for, or until it was over
  * @param memory bytes of the guest's memory; 0 before that is known
  * @param sent bytes that went to the network
- * @param balloonFirst what the balloon took before, if that was wanted
+ * @param balloonFirst what the balloon has taken before, so far, if that was wanted
  * @param progress of memory, at a source that has begun
  * @param downtime for which the guest was paused, at a source that is done
  * @param report what became of memory, at a source that is done

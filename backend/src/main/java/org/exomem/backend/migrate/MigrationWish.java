@@ -26,7 +26,7 @@ public record MigrationWish(
         boolean hints,
         PrecopyOptions precopy,
         boolean balloonFirst) {
-    /** Without a balloon that is inflated before. */
+    /** With the balloon left as it is. */
     public MigrationWish(
             MigrationAddress address,
             Optional<Path> vmmQmp,
@@ -42,6 +42,7 @@ public record MigrationWish(
         return new MigrationWish(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
     }
 
+    /** The same, but the balloon takes first what the guest can spare. */
     public MigrationWish withBalloonFirst() {
         return new MigrationWish(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
     }

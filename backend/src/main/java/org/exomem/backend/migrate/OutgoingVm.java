@@ -78,7 +78,8 @@ final class OutgoingVm implements GuestControl {
     interface Watcher extends OutgoingConnection.Watcher {
         void memory(long bytes);
 
-        void balloonFirst(BalloonFirst.Result result);
+        /** Again and again, as the balloon inflates. */
+        void balloonFirst(BalloonFirst.Result soFar);
 
         void status(Status status);
 
@@ -170,7 +171,7 @@ final class OutgoingVm implements GuestControl {
             return;
         }
         try (BalloonFirst first = new BalloonFirst(vm)) {
-            watcher.balloonFirst(first.inflate(() -> cancelled));
+            first.inflate(() -> cancelled, watcher::balloonFirst);
             if (cancelled) {
                 throw new IOException("the migration was cancelled while the balloon was inflated");
             }

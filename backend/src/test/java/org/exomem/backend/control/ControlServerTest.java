@@ -106,6 +106,9 @@ class ControlServerTest {
             {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
             {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
             {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'psk-file': '/\\u0000'}} | GenericError | argument "psk-file" can't be a path: Nul character not allowed
+            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'tls-dir': '/\\u0000'}} | GenericError | argument "tls-dir" can't be a path: Nul character not allowed
+            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'vmm-qmp': '/\\u0000'}} | GenericError | argument "vmm-qmp" can't be a path: Nul character not allowed
             {'execute': 'migrate-incoming', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
             {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
             {'execute': 'migrate-cancel', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VmState;
 import org.exomem.conformance.embedded.EmbeddedOptions;
@@ -80,7 +82,7 @@ class BalloonFirstMigrationTest {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
             long before = balloon(hosts.source).actual();
             try (BalloonFirst first = new BalloonFirst(hosts.source.vm)) {
-                BalloonFirst.Result result = first.inflate(() -> true);
+                BalloonFirst.Result result = first.inflate(() -> true, soFar -> {});
                 assertThat(result.target()).isLessThan(before);
                 assertThat(result.after()).isEqualTo(before);
                 await().until(() -> balloon(hosts.source).actual() == result.target());
@@ -90,10 +92,24 @@ class BalloonFirstMigrationTest {
     }
 
     @Test
+    void inflationTellsHowFarItIs() throws Exception {
+        try (TwoHosts hosts = hosts(",deflate-on-oom=on");
+                BalloonFirst first = new BalloonFirst(hosts.source.vm)) {
+            List<BalloonFirst.Result> told = new ArrayList<>();
+            BalloonFirst.Result result = first.inflate(() -> false, told::add);
+            assertThat(told.getLast()).isEqualTo(result);
+            assertThat(told).hasSizeGreaterThan(1).allSatisfy(soFar -> {
+                assertThat(soFar.target()).isEqualTo(result.target());
+                assertThat(soFar.after()).isBetween(result.after(), result.before());
+            });
+        }
+    }
+
+    @Test
     void vmWithoutADriverIsNotAsked() throws Exception {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on");
                 BalloonFirst first = new BalloonFirst(hosts.destination.vm)) {
-            assertThatThrownBy(() -> first.inflate(() -> false))
+            assertThatThrownBy(() -> first.inflate(() -> false, soFar -> {}))
                     .isInstanceOf(IOException.class)
                     .hasMessage("VM \"web\" can't have its balloon inflated first: no driver has started");
         }
