@@ -138,7 +138,8 @@ final class Requests {
         }
         // As unsigned numbers, an address below the region is far behind its end.
         long usable = sizes.usable() / plan.blockSize();
-        if (Long.compareUnsigned(offset, sizes.usable()) >= 0 || request.blocks() > usable - offset / plan.blockSize()) {
+        if (Long.compareUnsigned(offset, sizes.usable()) >= 0
+                || request.blocks() > usable - offset / plan.blockSize()) {
             return Reason.NOT_USABLE;
         }
         return null;

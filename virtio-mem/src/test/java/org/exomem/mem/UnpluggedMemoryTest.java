@@ -30,8 +30,7 @@ class UnpluggedMemoryTest {
     private final List<String> faults = new ArrayList<>();
     private final KeptBlocks kept =
             KeptBlocks.ofHeap(new MemoryRegionPlan(ADDRESS, SIZE, 2 * MIB, OptionalInt.empty()));
-    private final UnpluggedMemory unplugged =
-            new UnpluggedMemory(kept, new BlockChanges(kept, false, new PageFeed()));
+    private final UnpluggedMemory unplugged = new UnpluggedMemory(kept, new BlockChanges(kept, false, new PageFeed()));
     private final DeviceLink link = new Link();
     private SharedFile file;
 
@@ -62,7 +61,11 @@ class UnpluggedMemoryTest {
         unplugged.empty(link);
         unplugged.empty(link);
         assertThat(unplugged.isEmptied()).isFalse();
-        assertThat(faults).singleElement().asString().contains("could not be given back").contains("EINVAL");
+        assertThat(faults)
+                .singleElement()
+                .asString()
+                .contains("could not be given back")
+                .contains("EINVAL");
 
         hostPunches();
         unplugged.empty(link);

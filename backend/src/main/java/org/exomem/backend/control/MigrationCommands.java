@@ -83,8 +83,7 @@ final class MigrationCommands {
         }
         arguments.end();
         MigrationWish wish = new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy);
-        return task.begin(vm, balloonFirst ? wish.withBalloonFirst() : wish)
-                .thenApply(begun -> Json.object());
+        return task.begin(vm, balloonFirst ? wish.withBalloonFirst() : wish).thenApply(begun -> Json.object());
     }
 
     private static PrecopyOptions precopy(Arguments arguments, PrecopyOptions before) {

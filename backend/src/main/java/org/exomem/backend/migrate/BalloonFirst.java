@@ -106,8 +106,7 @@ public final class BalloonFirst implements AutoCloseable {
         }
     }
 
-    private Result inflate(
-            long available, long before, long target, BooleanSupplier cancelled, Consumer<Result> soFar)
+    private Result inflate(long available, long before, long target, BooleanSupplier cancelled, Consumer<Result> soFar)
             throws IOException {
         vm.squeeze(target).join();
         long begin = System.nanoTime();
