@@ -1,13 +1,10 @@
 package org.exomem.backend.demo;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.Comparator;
 import java.util.Deque;
-import java.util.stream.Stream;
+import org.exomem.conformance.guest.MemoryFolder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +38,7 @@ final class Started implements AutoCloseable {
 
     /** Makes a folder that is deleted at the end, with all that is in it. */
     Path folder(Path where) throws IOException {
-        return add(() -> new Folder(Files.createTempDirectory(where, "exomem-demo"))).path;
+        return add(() -> MemoryFolder.make(where)).path();
     }
 
     /** The demo ends because somebody wants it to. */
@@ -84,20 +81,5 @@ final class Started implements AutoCloseable {
             }
         }
         return failure;
-    }
-
-    private record Folder(Path path) implements AutoCloseable {
-        @Override
-        public void close() throws IOException {
-            try (Stream<Path> files = Files.walk(path)) {
-                files.sorted(Comparator.reverseOrder()).forEach(file -> {
-                    try {
-                        Files.deleteIfExists(file);
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                });
-            }
-        }
     }
 }

@@ -6,15 +6,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
-import java.util.stream.Stream;
 import org.awaitility.Awaitility;
+import org.exomem.conformance.guest.MemoryFolder;
 import org.exomem.vmm.GuestImage;
 import org.exomem.vmm.Qemu;
 import org.exomem.vmm.QemuCommand;
@@ -210,16 +209,8 @@ final class GuestMigrate extends Benchmark {
     }
 
     private Run migrate(Way way, Before before) throws IOException {
-        Path folder = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-migrate");
-        try {
-            return way.isQemu() ? byQemu(way, before, folder) : byExomem(way, before, folder);
-        } finally {
-            try (Stream<Path> files = Files.list(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(file);
-                }
-            }
-            Files.delete(folder);
+        try (MemoryFolder folder = MemoryFolder.make(Path.of("/dev/shm"))) {
+            return way.isQemu() ? byQemu(way, before, folder.path()) : byExomem(way, before, folder.path());
         }
     }
 

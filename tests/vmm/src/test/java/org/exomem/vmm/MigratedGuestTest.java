@@ -5,10 +5,10 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import org.exomem.conformance.guest.MemoryFolder;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,33 +20,28 @@ final class MigratedGuestTest {
     private static final long RAM = 2048 * MIB;
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
-    private Path folder;
+    private MemoryFolder folder;
 
     @BeforeEach
     void makeFolder() throws IOException {
-        folder = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-migrated");
+        folder = MemoryFolder.make(Path.of("/dev/shm"));
     }
 
     @AfterEach
     void removeFolder() throws IOException {
-        try (var files = Files.list(folder)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(folder);
+        folder.close();
     }
 
     private QemuCommand guest(String name) {
         return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
                 .ram(RAM)
-                .ramFile(folder.resolve(name + ".ram"))
-                .listeningQmp(folder.resolve(name + ".qmp"))
+                .ramFile(folder.path().resolve(name + ".ram"))
+                .listeningQmp(folder.path().resolve(name + ".qmp"))
                 .driver("virtio_balloon");
     }
 
     private BackEnd backEnd(String name) throws IOException {
-        return BackEnd.start("vm,vmm-qmp=" + folder.resolve(name + ".qmp"));
+        return BackEnd.start("vm,vmm-qmp=" + folder.path().resolve(name + ".qmp"));
     }
 
     @Test
@@ -61,7 +56,7 @@ final class MigratedGuestTest {
             source.guest().run("memeat free gone");
             String checksum = source.guest().run("memeat verify kept");
 
-            String address = "unix:" + folder.resolve("stream");
+            String address = "unix:" + folder.path().resolve("stream");
             there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", address));
             here.control().execute("migrate", Map.of("vm", "vm", "uri", address));
             JsonNode left = awaitEnd(here);

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.BitSet;
@@ -14,6 +13,7 @@ import org.exomem.balloon.HintingState;
 import org.exomem.balloon.StatisticsTag;
 import org.exomem.conformance.BalloonBackEnd;
 import org.exomem.conformance.embedded.EmbeddedOptions.Hints;
+import org.exomem.conformance.guest.MemoryFolder;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.PageFeed;
@@ -38,13 +38,13 @@ class EmbeddedBalloonTest {
     @TempDir
     Path folder;
 
-    Path memory;
+    MemoryFolder memory;
     BalloonBackEnd backEnd;
     PageSubscription hints;
 
     @BeforeEach
     void start() throws Exception {
-        memory = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-embedded");
+        memory = MemoryFolder.make(Path.of("/dev/shm"));
         backEnd = new BalloonBackEnd(folder.resolve("balloon"));
         hints = backEnd.onLoop(() -> backEnd.feed.subscribe(EnumSet.of(PageFeed.Kind.HINTED), 1 << 14));
     }
@@ -52,17 +52,12 @@ class EmbeddedBalloonTest {
     @AfterEach
     void end() throws Exception {
         backEnd.close();
-        try (var files = Files.list(memory)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(memory);
+        memory.close();
     }
 
     private EmbeddedOptions options() {
-        return EmbeddedOptions.of(memory.resolve("ram"), SIZE, folder.resolve("qmp"))
-                .withLog(memory.resolve("log"))
+        return EmbeddedOptions.of(memory.path().resolve("ram"), SIZE, folder.resolve("qmp"))
+                .withLog(memory.path().resolve("log"))
                 .withBalloon(backEnd.socket);
     }
 
@@ -209,7 +204,7 @@ class EmbeddedBalloonTest {
     @EnumSource(Hints.class)
     void aGuestLosesNothingThatIsSkippedForHintsOfASessionBegunAfterTheSync(Hints driver) throws Exception {
         EmbeddedOptions options = options().withHints(driver).withLow(23 * MIB);
-        EmbeddedOptions elsewhere = EmbeddedOptions.of(memory.resolve("there"), SIZE, folder.resolve("there.qmp"))
+        EmbeddedOptions elsewhere = EmbeddedOptions.of(memory.path().resolve("there"), SIZE, folder.resolve("there.qmp"))
                 .withLow(23 * MIB)
                 .thatIsIncoming();
         long skipped = 0;

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.exomem.conformance.guest.MemoryFolder;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
@@ -30,26 +31,21 @@ class EmbeddedGuestTest {
     @TempDir
     Path folder;
 
-    Path memory;
+    MemoryFolder memory;
 
     @BeforeEach
     void inMemory() throws Exception {
-        memory = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-embedded");
+        memory = MemoryFolder.make(Path.of("/dev/shm"));
     }
 
     @AfterEach
     void clean() throws Exception {
-        try (var files = Files.list(memory)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(memory);
+        memory.close();
     }
 
     private EmbeddedOptions options(String name) {
-        return EmbeddedOptions.of(memory.resolve(name), SIZE, folder.resolve(name + ".qmp"))
-                .withLog(memory.resolve(name + ".log"));
+        return EmbeddedOptions.of(memory.path().resolve(name), SIZE, folder.resolve(name + ".qmp"))
+                .withLog(memory.path().resolve(name + ".log"));
     }
 
     private static QmpClient client(EmbeddedGuest guest) throws Exception {
@@ -85,7 +81,7 @@ class EmbeddedGuestTest {
 
     @Test
     void withoutALogThereIsNoCommandForIt() throws Exception {
-        EmbeddedOptions options = EmbeddedOptions.of(memory.resolve("a"), SIZE, folder.resolve("a.qmp"));
+        EmbeddedOptions options = EmbeddedOptions.of(memory.path().resolve("a"), SIZE, folder.resolve("a.qmp"));
         try (EmbeddedGuest guest = EmbeddedGuest.start(options);
                 QmpClient qmp = client(guest)) {
             assertThat(qmp.execute("query-commands").findValuesAsText("name"))

@@ -1,0 +1,101 @@
+package org.exomem.conformance.guest;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * A folder for guests' memory and sockets, which goes when it is closed. A process that is killed leaves its folders, and in
+ * {@code /dev/shm} that is memory: whoever makes the next folder beside them removes them.
+ */
+public final class MemoryFolder implements AutoCloseable {
+    /** The namespace of process numbers, the owner's number in it, and a counter. */
+    private static final Pattern NAME = Pattern.compile("exomem-([0-9a-z]+)-([0-9]{1,10})-[0-9]+");
+
+    private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+
+    private final Path path;
+
+    private MemoryFolder(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * Makes a folder, and removes those of processes that have gone.
+     *
+     * @param where an existing folder
+     */
+    public static MemoryFolder make(Path where) throws IOException {
+        String namespace = namespace();
+        sweep(where, namespace);
+        for (long count = 0; ; count++) {
+            Path path = where.resolve(name(namespace, ProcessHandle.current().pid(), count));
+            try {
+                return new MemoryFolder(Files.createDirectory(path, OWNER_ONLY));
+            } catch (FileAlreadyExistsException e) {
+                // Another one of this process, or of one before it with the same number.
+            }
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    /** Removes the folder and all that is in it. */
+    @Override
+    public void close() throws IOException {
+        remove(path);
+    }
+
+    static String name(String namespace, long owner, long count) {
+        return "exomem-" + namespace + "-" + owner + "-" + count;
+    }
+
+    /** Containers may share {@code /dev/shm} and number their processes each for itself. */
+    static String namespace() throws IOException {
+        String link = Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).toString();
+        return Long.toString(Long.parseLong(link.replaceAll("[^0-9]", "")), Character.MAX_RADIX);
+    }
+
+    private static void sweep(Path where, String namespace) throws IOException {
+        List<Path> folders;
+        try (Stream<Path> files = Files.list(where)) {
+            folders = files.toList();
+        }
+        for (Path folder : folders) {
+            Matcher name = NAME.matcher(folder.getFileName().toString());
+            if (name.matches()
+                    && name.group(1).equals(namespace)
+                    && ProcessHandle.of(Long.parseLong(name.group(2))).isEmpty()) {
+                try {
+                    remove(folder);
+                } catch (IOException e) {
+                    // Another user's, or somebody else removes it now.
+                }
+            }
+        }
+    }
+
+    private static void remove(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+}
