@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  */
 public final class BackEnd implements AutoCloseable {
 
-    private static final Duration START_LIMIT = Duration.ofSeconds(30);
+    private static final Duration START_LIMIT = Duration.ofSeconds(60);
 
     private final Path folder;
     private final Process process;
@@ -197,7 +197,7 @@ public final class BackEnd implements AutoCloseable {
 
     private int awaitExit() throws IOException {
         try {
-            if (!process.waitFor(10, TimeUnit.SECONDS)) {
+            if (!process.waitFor(60, TimeUnit.SECONDS)) {
                 throw new IOException("the back-end, process " + process.pid() + ", does not end when asked to");
             }
             return process.exitValue();

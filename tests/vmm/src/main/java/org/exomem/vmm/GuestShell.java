@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class GuestShell implements AutoCloseable {
 
     /** How long a command may take if nothing else is said. */
-    private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
+    private static final Duration COMMAND_LIMIT = Duration.ofMinutes(2);
 
     /**
      * What a command did.
@@ -60,7 +60,7 @@ public final class GuestShell implements AutoCloseable {
         return take("boot", boots, limit);
     }
 
-    /** Runs a command that must succeed within half a minute, and returns its output. */
+    /** Runs a command that must succeed within two minutes, and returns its output. */
     public String run(String command) throws IOException {
         return run(command, COMMAND_LIMIT);
     }

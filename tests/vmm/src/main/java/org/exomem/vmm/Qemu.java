@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class Qemu implements AutoCloseable {
 
     /** From start to the guest's shell; about 2.5 s on an idle machine without KVM. */
-    private static final Duration BOOT_LIMIT = Duration.ofSeconds(60);
+    private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
 
     private final Path folder;
     private final Process process;
@@ -119,7 +119,7 @@ public final class Qemu implements AutoCloseable {
 
     private void awaitExit() throws IOException {
         try {
-            if (!process.waitFor(10, TimeUnit.SECONDS)) {
+            if (!process.waitFor(60, TimeUnit.SECONDS)) {
                 throw new IOException("QEMU, process " + process.pid() + ", does not end when killed");
             }
         } catch (InterruptedException e) {

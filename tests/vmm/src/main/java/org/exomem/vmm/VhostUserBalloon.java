@@ -12,7 +12,7 @@ public final class VhostUserBalloon {
     static final String DEVICE = "vhost-user-test-device-pci";
     static final String PROPERTIES = "virtio-id=5,num_vqs=5,vq_size=128,config_size=16";
 
-    private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(20);
+    private static final Duration UNPLUG_LIMIT = Duration.ofMinutes(1);
 
     private VhostUserBalloon() {}
 

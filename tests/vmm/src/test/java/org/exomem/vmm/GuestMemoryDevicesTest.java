@@ -22,7 +22,7 @@ final class GuestMemoryDevicesTest {
     private static final long MIB = 1L << 20;
     private static final long BOOT = 512 * MIB;
     private static final long REGION = 1024 * MIB;
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 final class HarnessTest {
 
     private static final long RAM = 256L << 20;
+    private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @Test
     void faultsInsideTheGuestReachTheTest() throws IOException {
@@ -20,7 +21,7 @@ final class HarnessTest {
                 QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM)).ram(RAM))) {
             GuestShell guest = qemu.guest();
 
-            assertThat(guest.tryRun("echo one; echo two >&2; exit 7", Duration.ofSeconds(10)))
+            assertThat(guest.tryRun("echo one; echo two >&2; exit 7", LIMIT))
                     .isEqualTo(new GuestShell.Result(7, "one\ntwo\n"));
             assertThatThrownBy(() -> guest.run("memeat verify nobody"))
                     .hasMessageContaining("/run/memeat.nobody: No such file");
@@ -56,12 +57,12 @@ final class HarnessTest {
                     qemu.guest().run("cat /proc/sys/kernel/random/boot_id").strip();
             qemu.qmp().execute("system_reset");
             assertThat(qemu.qmp()
-                            .awaitEvent("RESET", Duration.ofSeconds(10))
+                            .awaitEvent("RESET", LIMIT)
                             .data()
                             .path("guest")
                             .asBoolean())
                     .isFalse();
-            assertThat(qemu.guest().awaitBoot(Duration.ofSeconds(60))).isNotEqualTo(boot);
+            assertThat(qemu.guest().awaitBoot(LIMIT)).isNotEqualTo(boot);
 
             qemu.kill();
             assertThat(qemu.isAlive()).isFalse();

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 final class MigratedGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 2048 * MIB;
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofMinutes(2);
 
     private MemoryFolder folder;
 

@@ -19,7 +19,7 @@ final class ResizedGuestTest {
     private static final long BOOT = 512 * MIB;
     private static final long REGION = 2048 * MIB;
     private static final long BLOCK = 4 * MIB;
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofMinutes(2);
 
     /** The VM as the README sets it up: one memory file, no nodes, nothing asked for at first. */
     @ParameterizedTest

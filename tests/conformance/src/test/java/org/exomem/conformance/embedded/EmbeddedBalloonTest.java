@@ -204,7 +204,8 @@ class EmbeddedBalloonTest {
     @EnumSource(Hints.class)
     void aGuestLosesNothingThatIsSkippedForHintsOfASessionBegunAfterTheSync(Hints driver) throws Exception {
         EmbeddedOptions options = options().withHints(driver).withLow(23 * MIB);
-        EmbeddedOptions elsewhere = EmbeddedOptions.of(memory.path().resolve("there"), SIZE, folder.resolve("there.qmp"))
+        EmbeddedOptions elsewhere = EmbeddedOptions.of(
+                        memory.path().resolve("there"), SIZE, folder.resolve("there.qmp"))
                 .withLow(23 * MIB)
                 .thatIsIncoming();
         long skipped = 0;
