@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 
@@ -133,6 +134,8 @@ public final class FilePages implements PageTarget {
     /** Through the kernel. */
     private static final class CallWriter implements Writer {
         private final FileChannel channel;
+        /** The kernel too lets one thread at a time write to a file; others would spin on a processor meanwhile. */
+        private final ReentrantLock turn = new ReentrantLock();
 
         CallWriter(SharedFile file) throws IOException {
             // The JDK has no channel over a descriptor that is open already.
@@ -143,8 +146,13 @@ public final class FilePages implements PageTarget {
         @Override
         public void write(MemorySegment content, long offset) throws IOException {
             ByteBuffer bytes = content.asByteBuffer();
-            for (long at = offset; bytes.hasRemaining(); ) {
-                at += channel.write(bytes, at);
+            turn.lock();
+            try {
+                for (long at = offset; bytes.hasRemaining(); ) {
+                    at += channel.write(bytes, at);
+                }
+            } finally {
+                turn.unlock();
             }
         }
 

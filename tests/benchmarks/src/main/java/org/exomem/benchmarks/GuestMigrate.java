@@ -102,6 +102,9 @@ final class GuestMigrate extends Benchmark {
     @Option(names = "--ways", split = ",", description = "Of ${COMPLETION-CANDIDATES}. Default: all")
     private List<Way> ways = List.of(Way.values());
 
+    @Option(names = "--channels", description = "Connections for exomem's stream. Default: ${DEFAULT-VALUE}")
+    private int channels = 2;
+
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 1;
 
@@ -268,7 +271,7 @@ final class GuestMigrate extends Benchmark {
             }
             String uri = "unix:" + folder.resolve("stream");
             receiver.execute("migrate-incoming", Map.of("vm", "a", "uri", uri));
-            Map<String, Object> wish = new HashMap<>(Map.of("vm", "a", "uri", uri, "channels", 2));
+            Map<String, Object> wish = new HashMap<>(Map.of("vm", "a", "uri", uri, "channels", channels));
             wish.put("hints", way == Way.EXOMEM_HINTS || way == Way.EXOMEM_SKIP);
             wish.put("hinted-pages", way == Way.EXOMEM_SKIP ? "skip-unchanged" : "send");
             double inUse = inUse(source);

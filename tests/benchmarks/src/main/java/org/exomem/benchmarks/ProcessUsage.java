@@ -5,7 +5,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -56,22 +55,25 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
         }
     }
 
-    /** The milliseconds that each of these processes has used of processors. */
-    static List<Long> cpuMillis(List<Long> pids) throws IOException {
-        List<Long> cpu = new ArrayList<>();
-        for (long pid : pids) {
-            cpu.add(of(pid).cpuMillis());
-        }
-        return cpu;
+    /** The milliseconds that each of these processes has used of processors, threads that have ended included. */
+    static List<Long> cpuMillis(List<Long> pids) {
+        return pids.stream().map(ProcessUsage::allThreadsMillis).toList();
+    }
+
+    private static long allThreadsMillis(long pid) {
+        return ProcessHandle.of(pid)
+                .flatMap(process -> process.info().totalCpuDuration())
+                .orElseThrow(() -> new IllegalStateException("process " + pid + " has ended"))
+                .toMillis();
     }
 
     /** The milliseconds that these processes together have used of processors. */
-    static long allCpuMillis(List<Long> pids) throws IOException {
+    static long allCpuMillis(List<Long> pids) {
         return cpuMillis(pids).stream().mapToLong(Long::longValue).sum();
     }
 
     /** What {@link #cpuMillis} has grown by since it was {@code before}. */
-    static List<Long> cpuMillisSince(List<Long> before, List<Long> pids) throws IOException {
+    static List<Long> cpuMillisSince(List<Long> before, List<Long> pids) {
         List<Long> now = cpuMillis(pids);
         return IntStream.range(0, now.size())
                 .mapToObj(i -> now.get(i) - before.get(i))
