@@ -238,9 +238,20 @@ final class OutgoingVm implements GuestControl {
 
     private GuestView view() throws IOException {
         try {
-            return vm.show(image).join();
+            GuestView view = vm.show(image).join();
+            if (view.addresses().ranges().isEmpty()) {
+                expectMapped();
+            }
+            return view;
         } catch (CompletionException e) {
             throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + reason(e), e);
+        }
+    }
+
+    /** Where no device is shown the guest's memory, only the VMM's process tells whether these files are that. */
+    private void expectMapped() throws IOException {
+        for (ImageFile file : image.files()) {
+            vmm.expectMapped(file.name(), file.file());
         }
     }
 

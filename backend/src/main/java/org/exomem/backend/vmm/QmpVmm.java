@@ -13,6 +13,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.exomem.backend.control.Json;
+import org.exomem.vhostuser.linux.Fd;
+import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.vhostuser.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -94,6 +97,27 @@ public final class QmpVmm implements AutoCloseable {
                     + " …,memory-backend=ram and -object memory-backend-file,id=ram,share=on,mem-path=FILE,…");
         }
         return files;
+    }
+
+    /**
+     * Makes sure that a file is the guest's RAM, as far as that can be seen: the process that listens on the QMP socket has
+     * mapped it. Where that has mapped nothing of the kind, as it only stands between exomem and the VMM, nothing is said.
+     *
+     * @param id the VMM's name for that RAM
+     * @throws VmmException if the VMM has mapped other memory of that size, and not this
+     */
+    public void expectMapped(String id, SharedFile file) throws IOException {
+        SharedMappings mapped;
+        try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
+            mapped = SharedMappings.of(Integer.toString(UnixSockets.peer(connection)));
+        } catch (IOException e) {
+            LOG.debug("nobody sees what the VMM on {} has mapped", qmp, e);
+            return;
+        }
+        if (mapped.hasAnotherThan(SharedMappings.nameOf(file), file.size())) {
+            throw new VmmException("the VMM on " + qmp + " has mapped other memory as \"" + id + "\" than " + file
+                    + ", maybe because that was made anew under the same name: start the VMM anew");
+        }
     }
 
     private @Nullable JsonNode memoryPath(String id) throws IOException {

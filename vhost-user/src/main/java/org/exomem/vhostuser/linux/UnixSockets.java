@@ -16,6 +16,7 @@ public final class UnixSockets {
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SOCK_NONBLOCK = 0x800;
     private static final int SOL_SOCKET = 1;
+    private static final int SO_PEERCRED = 17;
     private static final int SO_ACCEPTCONN = 30;
     private static final int PATH_OFFSET = 2;
     /** The longest path of a Unix socket in bytes, without its terminating zero. */
@@ -84,6 +85,17 @@ public final class UnixSockets {
             throw new LinuxException("getsockopt", fd.toString(), LibC.errno());
         }
         return value.get(JAVA_INT, 0) != 0;
+    }
+
+    /** The process that listened where this is connected to; 0 if it can't be seen from here. */
+    public static int peer(Fd connected) throws LinuxException {
+        MemorySegment credentials = NativeBuffer.ofSize(16);
+        MemorySegment length = NativeBuffer.ofSize(8);
+        length.set(JAVA_INT, 0, 12);
+        if (LibC.getsockopt(connected.number(), SOL_SOCKET, SO_PEERCRED, credentials.address(), length.address()) < 0) {
+            throw new LinuxException("getsockopt", connected.toString(), LibC.errno());
+        }
+        return credentials.get(JAVA_INT, 0);
     }
 
     /** Two sockets connected to each other. */

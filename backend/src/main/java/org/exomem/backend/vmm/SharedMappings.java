@@ -1,0 +1,74 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.exomem.vhostuser.linux.Mapping;
+import org.exomem.vhostuser.linux.SharedFile;
+
+/** What a process maps to share it with others, as {@code /proc/PID/maps} tells it. */
+record SharedMappings(List<Area> areas) {
+    private static final int COLUMNS = 6;
+    private static final int SHARED_COLUMN = 3;
+
+    /**
+     * A part of its address space.
+     *
+     * @param file device and inode, in words that are the same for the same file only
+     */
+    record Area(long from, long to, String file) {
+        /**
+         * <pre>
+         * from-to rw-s offset device inode path
+         * </pre>
+         */
+        private static Area of(String[] row) {
+            String[] range = row[0].split("-", 2);
+            return new Area(
+                    Long.parseUnsignedLong(range[0], 16), Long.parseUnsignedLong(range[1], 16), row[3] + " " + row[4]);
+        }
+
+        private boolean has(long address) {
+            return Long.compareUnsigned(address, from) >= 0 && Long.compareUnsigned(address, to) < 0;
+        }
+    }
+
+    /** @throws IOException if it has ended, or is none of ours to look at */
+    static SharedMappings of(String process) throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1)) {
+            return new SharedMappings(lines.map(line -> line.split(" +", COLUMNS))
+                    .filter(row -> row[1].charAt(SHARED_COLUMN) == 's')
+                    .map(Area::of)
+                    .toList());
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** What mappings of a file are told by. Not every file system tells it by the device that {@code stat} names. */
+    static String nameOf(SharedFile file) throws IOException {
+        try (Mapping first = Mapping.of(file, 0, file.pageSize())) {
+            long address = first.segment().address();
+            return of("self").areas().stream()
+                    .filter(area -> area.has(address))
+                    .map(Area::file)
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("the kernel does not tell what is mapped at " + address));
+        }
+    }
+
+    /** True if that file is not mapped, and another is of which there is so much. */
+    boolean hasAnotherThan(String file, long size) {
+        return areas.stream().noneMatch(area -> area.file.equals(file))
+                && areas.stream()
+                        .collect(Collectors.groupingBy(Area::file, Collectors.summingLong(area -> area.to - area.from)))
+                        .values()
+                        .stream()
+                        .anyMatch(bytes -> bytes >= size);
+    }
+}
