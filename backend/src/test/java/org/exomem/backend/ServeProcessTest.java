@@ -247,19 +247,7 @@ class ServeProcessTest {
     }
 
     private Process exomem(String... words) throws IOException {
-        // A shell starts its background jobs with SIGINT ignored, and children inherit that.
-        List<String> command = new ArrayList<>(List.of(
-                "env",
-                "--default-signal=INT",
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                Exomem.class.getName()));
-        command.addAll(List.of(words));
-        Process process = new ProcessBuilder(command)
+        Process process = ExomemProcess.of(words)
                 .redirectError(folder.resolve("errors" + started.size()).toFile())
                 .start();
         started.add(process);
@@ -271,15 +259,6 @@ class ServeProcessTest {
     }
 
     private void awaitControl(Process process) {
-        await().atMost(Duration.ofSeconds(40)).until(() -> {
-            assertThat(process.isAlive()).as("still running").isTrue();
-            try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
-                return client.execute("query-status", Json.object())
-                        .path("running")
-                        .asBoolean();
-            } catch (IOException e) {
-                return false;
-            }
-        });
+        ExomemProcess.awaitControl(process, folder.resolve("control"));
     }
 }

@@ -37,9 +37,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     private final QmpVmm vmm;
     private final Map<String, Path> sockets;
     private final Watcher watcher;
-    private final Path folder;
     private final List<SharedFile> files = new ArrayList<>();
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
+    /** Made when there is something to put into it: whoever dies before that leaves nothing behind. */
+    private @Nullable Path folder;
+
     private @Nullable MovedDevices moved;
 
     /** Is told how it goes, on the threads of the migration. */
@@ -70,7 +72,6 @@ final class IncomingVm implements Destination, AutoCloseable {
         this.watcher = watcher;
         try {
             vmm.expectIncoming();
-            this.folder = StateFolder.make();
         } catch (IOException | RuntimeException e) {
             vmm.close();
             throw e;
@@ -88,7 +89,9 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
         try {
             for (MemoryDescription.MemoryFile wanted : described) {
-                files.add(open(ram, wanted));
+                SharedFile file = open(ram, wanted);
+                files.add(file);
+                vmm.expectMapped(wanted.name(), file);
             }
             for (SharedFile file : files) {
                 // What a VMM put there while it started is not the guest's.
@@ -142,7 +145,10 @@ final class IncomingVm implements Destination, AutoCloseable {
         };
     }
 
-    private Path vmmState() {
+    private Path vmmState() throws IOException {
+        if (folder == null) {
+            folder = StateFolder.make();
+        }
         return folder.resolve(StateFolder.VMM);
     }
 
@@ -153,7 +159,14 @@ final class IncomingVm implements Destination, AutoCloseable {
             throw new IOException("the source sent no state of its VMM");
         }
         vmm.loadState(vmmState());
-        Files.delete(vmmState());
+        removeFolder();
+    }
+
+    private void removeFolder() {
+        if (folder != null) {
+            StateFolder.remove(folder);
+            folder = null;
+        }
     }
 
     @Override
@@ -229,6 +242,6 @@ final class IncomingVm implements Destination, AutoCloseable {
     public void close() {
         closeFiles();
         vmm.close();
-        StateFolder.remove(folder);
+        removeFolder();
     }
 }

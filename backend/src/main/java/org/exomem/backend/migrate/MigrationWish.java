@@ -42,6 +42,26 @@ public record MigrationWish(
         return new MigrationWish(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
     }
 
+    MigrationWish withVmm(Path qmp) {
+        return new MigrationWish(address, Optional.of(qmp), security, stream, bandwidth, hints, precopy, balloonFirst);
+    }
+
+    MigrationWish withSecurity(StreamSecurity other) {
+        return new MigrationWish(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst);
+    }
+
+    MigrationWish withStream(StreamOptions other) {
+        return new MigrationWish(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst);
+    }
+
+    MigrationWish withBandwidth(long other) {
+        return new MigrationWish(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst);
+    }
+
+    MigrationWish withHints(boolean wanted) {
+        return new MigrationWish(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst);
+    }
+
     /** The same, but the balloon takes first what the guest can spare. */
     public MigrationWish withBalloonFirst() {
         return new MigrationWish(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);

@@ -81,12 +81,18 @@ final class OutgoingConnection {
         }
     }
 
+    /** While it may still be made again, nobody has to look who has the guest. */
+    private static String reason(IOException lost) {
+        Throwable why = lost instanceof HandoverUncertainException && lost.getCause() != null ? lost.getCause() : lost;
+        return String.valueOf(why.getMessage());
+    }
+
     private ResumePoint reconnect(IOException lost) throws IOException {
         if (!sender.features().contains(StreamFeature.RESUME)) {
             throw lost;
         }
         Duration within = patience.get();
-        watcher.lost(String.valueOf(lost.getMessage()), within);
+        watcher.lost(reason(lost), within);
         try {
             ResumePoint point = sender.reconnect(within);
             watcher.back();

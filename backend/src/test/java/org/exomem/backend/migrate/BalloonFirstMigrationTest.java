@@ -9,9 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.exomem.backend.vm.VmState;
-import org.exomem.conformance.embedded.EmbeddedOptions;
-import org.exomem.migration.precopy.PrecopyOptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,15 +23,11 @@ class BalloonFirstMigrationTest {
     Path folder;
 
     private TwoHosts hosts(String balloon) throws Exception {
-        return new TwoHosts(folder, MEMORY, balloon, BalloonFirstMigrationTest::logged);
-    }
-
-    private static EmbeddedOptions logged(EmbeddedOptions options) {
-        return options.withLog(options.ram().resolveSibling(options.ram().getFileName() + ".log"));
+        return new TwoHosts(folder, MEMORY, balloon, TwoHosts::logged);
     }
 
     private static MigrationWish wish(TwoHosts hosts) {
-        return hosts.wish(PrecopyOptions.DEFAULT).withBalloonFirst();
+        return hosts.wish().withBalloonFirst();
     }
 
     @Test
@@ -48,8 +41,8 @@ class BalloonFirstMigrationTest {
             BalloonFirst.Result first = hosts.source.state().balloonFirst().orElseThrow();
             assertThat(first.after()).isEqualTo(first.target()).isLessThan(200 * MIB);
             // Nobody wanted another size of it, here or there.
-            assertThat(balloon(hosts.source).target()).isEmpty();
-            assertThat(balloon(hosts.destination).target()).isEmpty();
+            assertThat(hosts.source.balloon().target()).isEmpty();
+            assertThat(hosts.destination.balloon().target()).isEmpty();
         }
     }
 
@@ -57,13 +50,13 @@ class BalloonFirstMigrationTest {
     void balloonIsAsItWasAfterAMigrationThatFailed() throws Exception {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
             hosts.source.guest.work(300 * MIB, 280 * MIB);
-            long before = balloon(hosts.source).actual();
+            long before = hosts.source.balloon().actual();
             // Nobody waits at the destination.
-            hosts.source.migrations.migrate(TwoHosts.VM, wish(hosts));
+            hosts.source.migrate(wish(hosts));
             assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.FAILED);
             assertThat(hosts.source.state().balloonFirst().orElseThrow().after())
                     .isLessThan(before);
-            await().until(() -> balloon(hosts.source).actual() == before);
+            await().until(() -> hosts.source.balloon().actual() == before);
             assertThat(hosts.source.guest.verify()).isEmpty();
         }
     }
@@ -71,7 +64,7 @@ class BalloonFirstMigrationTest {
     @Test
     void driverThatDoesNotTakeBackWhatItNeedsIsLeftAlone() throws Exception {
         try (TwoHosts hosts = hosts("")) {
-            hosts.source.migrations.migrate(TwoHosts.VM, wish(hosts));
+            hosts.source.migrate(wish(hosts));
             assertThat(hosts.source.awaitEnd().error().orElseThrow()).contains("deflate-on-oom=on");
             assertThat(hosts.source.guest.verify()).isEmpty();
         }
@@ -80,14 +73,14 @@ class BalloonFirstMigrationTest {
     @Test
     void inflationThatIsCancelledIsTakenBack() throws Exception {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
-            long before = balloon(hosts.source).actual();
+            long before = hosts.source.balloon().actual();
             try (BalloonFirst first = new BalloonFirst(hosts.source.vm)) {
                 BalloonFirst.Result result = first.inflate(() -> true, soFar -> {});
                 assertThat(result.target()).isLessThan(before);
                 assertThat(result.after()).isEqualTo(before);
-                await().until(() -> balloon(hosts.source).actual() == result.target());
+                await().until(() -> hosts.source.balloon().actual() == result.target());
             }
-            await().until(() -> balloon(hosts.source).actual() == before);
+            await().until(() -> hosts.source.balloon().actual() == before);
         }
     }
 
@@ -113,9 +106,5 @@ class BalloonFirstMigrationTest {
                     .isInstanceOf(IOException.class)
                     .hasMessage("VM \"web\" can't have its balloon inflated first: no driver has started");
         }
-    }
-
-    private static VmState.Balloon balloon(TwoHosts.Host host) {
-        return host.vm.state().join().balloon().orElseThrow();
     }
 }

@@ -12,7 +12,6 @@ import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.exomem.conformance.embedded.EmbeddedOptions;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.BandwidthLimit;
 import org.exomem.migration.stream.MemoryDescription;
@@ -21,7 +20,6 @@ import org.exomem.migration.stream.MigrationSender;
 import org.exomem.migration.stream.PeerFault;
 import org.exomem.migration.stream.StreamOptions;
 import org.exomem.migration.stream.StreamSecurity;
-import org.exomem.vhostuser.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,11 +31,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class MigrationResumeTest {
     private static final long MIB = 1 << 20;
-    private static final long MEMORY = 128 * MIB;
-    private static final long HELD = 40 * MIB;
-    /** So that a first round takes two seconds, and what the guest writes meanwhile makes several rounds more. */
-    private static final long SLOW = 20 * MIB;
-
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
     @TempDir
@@ -46,19 +39,15 @@ class MigrationResumeTest {
     private final Left before = Left.now();
     private final List<Status> source = new CopyOnWriteArrayList<>();
     private final List<Status> destination = new CopyOnWriteArrayList<>();
+    private Duration answerWithin = LIMIT;
     private TwoHosts hosts;
     private @Nullable Relay relay;
 
     @BeforeEach
     void twoHosts() throws Exception {
-        hosts = new TwoHosts(folder, MEMORY, MigrationResumeTest::logged);
-        hosts.source.guest.work(HELD, 0);
+        hosts = TwoHosts.atWork(folder);
         hosts.source.guest.busy(2000, 200, 2000, false);
         hosts.watcher = this::note;
-    }
-
-    private static EmbeddedOptions logged(EmbeddedOptions options) {
-        return options.withLog(options.ram().resolveSibling(options.ram().getFileName() + ".log"));
     }
 
     private void note(MigrationState state) {
@@ -76,27 +65,24 @@ class MigrationResumeTest {
 
     /** Two data connections, so that they may break at different times. */
     private void begin(Duration here, Duration there) throws IOException {
-        MigrationWish wish = wish(MigrationAddress.parse("127.0.0.1:0"), there);
-        Relay between = new Relay(hosts.receive(wish).address().resolve());
+        Relay between = new Relay(hosts.receive(wish(there).withAddress(TwoHosts.ANY_PORT))
+                .address()
+                .resolve());
         relay = between;
-        hosts.source.migrations.migrate(TwoHosts.VM, wish(MigrationAddress.parse(between.address()), here));
+        hosts.source.migrate(wish(here).withAddress(MigrationAddress.parse(between.address())));
     }
 
     private Relay network() {
         return Objects.requireNonNull(relay, "begun");
     }
 
-    private MigrationWish wish(MigrationAddress address, Duration within) {
-        MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofMillis(1)));
-        StreamOptions stream = StreamOptions.defaults().withChannels(2).withResumeWithin(within);
-        return new MigrationWish(address, wish.vmmQmp(), wish.security(), stream, SLOW, wish.hints(), wish.precopy());
-    }
-
-    private void awaitTravelling(long bytes) {
-        long begin = hosts.source.state().sent();
-        await().until(() -> hosts.source.state().sent() > begin + bytes
-                || hosts.source.state().status().isOver());
-        assertThat(hosts.source.state().status()).isEqualTo(Status.ACTIVE);
+    private MigrationWish wish(Duration within) {
+        return hosts.wish(PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofMillis(1)))
+                .withStream(StreamOptions.defaults()
+                        .withChannels(2)
+                        .withResumeWithin(within)
+                        .withAnswerWithin(answerWithin))
+                .withBandwidth(TwoHosts.SLOW);
     }
 
     private int round() {
@@ -105,32 +91,16 @@ class MigrationResumeTest {
 
     private void assertMoved(int cuts) {
         hosts.awaitEnd();
-        assertThat(hosts.source.state().error()).isEmpty();
-        assertThat(hosts.source.state().status()).isEqualTo(Status.COMPLETED);
-        assertThat(hosts.destination.state().error()).isEmpty();
-        assertThat(hosts.destination.state().status()).isEqualTo(Status.COMPLETED);
-        assertThat(hosts.destination.guest.verify()).isEmpty();
-        assertThat(hosts.destination.guest.failure()).isNull();
+        hosts.assertMoved();
         assertThat(hosts.destination.state().received().orElseThrow().cuts()).isGreaterThanOrEqualTo(cuts);
         assertThat(source).contains(Status.RECONNECTING).endsWith(Status.COMPLETED);
         assertThat(destination).contains(Status.RECONNECTING).endsWith(Status.COMPLETED);
     }
 
-    /** The guest runs on at the source, and the destination has given all memory back. */
-    private void assertStayed() throws IOException {
-        assertThat(hosts.source.guest.verify()).isEmpty();
-        assertThat(hosts.source.guest.failure()).isNull();
-        await().until(() ->
-                hosts.source.vm.state().join().balloon().orElseThrow().connected());
-        try (SharedFile ram = SharedFile.open(hosts.destination.guest.options().ram())) {
-            assertThat(ram.allocatedBytes()).isZero();
-        }
-    }
-
     @Test
     void cutInTheFirstRoundIsMended() throws Exception {
         begin(LIMIT, LIMIT);
-        awaitTravelling(4 * MIB);
+        hosts.source.awaitTravelling(4 * MIB);
         assertThat(round()).isEqualTo(1);
         network().cut();
         await().until(() -> hosts.source.state().status() == Status.RECONNECTING);
@@ -143,7 +113,7 @@ class MigrationResumeTest {
     @Test
     void cutInALaterRoundIsMended() throws Exception {
         begin(LIMIT, LIMIT);
-        awaitTravelling(MIB);
+        hosts.source.awaitTravelling(MIB);
         await().until(() -> round() > 1);
         network().sever();
         assertMoved(1);
@@ -153,7 +123,7 @@ class MigrationResumeTest {
     void migrationThatIsCutAgainAndAgainArrives() throws Exception {
         begin(LIMIT, LIMIT);
         for (int i = 0; i < 4; i++) {
-            awaitTravelling(4 * MIB);
+            hosts.source.awaitTravelling(4 * MIB);
             network().sever();
             int cuts = i + 1;
             await().until(() ->
@@ -178,7 +148,26 @@ class MigrationResumeTest {
                 .hasValueSatisfying(error -> assertThat(error).contains("could not be made again within 3000 ms"));
         assertThat(hosts.destination.awaitEnd().error())
                 .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
-        assertStayed();
+        hosts.assertUnharmed();
+    }
+
+    @Test
+    void connectionThatTakesNothingMoreIsMadeAgainThoughTheDestinationLives() throws Exception {
+        answerWithin = Duration.ofSeconds(1);
+        cutWhenPaused(() -> network().hold(false));
+        begin(LIMIT, LIMIT);
+        assertMoved(1);
+        assertThat(source).containsSubsequence(Status.DEVICE, Status.RECONNECTING, Status.DEVICE, Status.COMPLETED);
+    }
+
+    @Test
+    void pausedGuestDoesNotWaitLongForADestinationThatTakesNothing() throws Exception {
+        answerWithin = Duration.ofSeconds(1);
+        cutWhenPaused(() -> network().hold(true));
+        begin(LIMIT, Duration.ofSeconds(1));
+        hosts.source.assertEnded(Status.FAILED, "within 1000 ms), and could not be made again within 3000 ms");
+        hosts.destination.assertEnded(Status.FAILED, "did not come back within 1000 ms");
+        hosts.assertUnharmed();
     }
 
     private void cutWhenPaused(Runnable cut) {
@@ -194,7 +183,7 @@ class MigrationResumeTest {
     @Test
     void cutThatLastsTooLongLeavesTheGuestWhereItIs() throws Exception {
         begin(Duration.ofSeconds(1), Duration.ofSeconds(1));
-        awaitTravelling(4 * MIB);
+        hosts.source.awaitTravelling(4 * MIB);
         network().cut();
         assertThat(hosts.source.awaitEnd().error())
                 .hasValueSatisfying(error -> assertThat(error)
@@ -204,41 +193,50 @@ class MigrationResumeTest {
                 .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
         assertThat(source).endsWith(Status.RECONNECTING, Status.FAILED);
         assertThat(destination).endsWith(Status.RECONNECTING, Status.FAILED);
-        assertStayed();
+        hosts.assertUnharmed();
     }
 
     @Test
     void sourceThatIsNotToComeBackFailsAtOnce() throws Exception {
         begin(Duration.ZERO, LIMIT);
-        awaitTravelling(4 * MIB);
+        hosts.source.awaitTravelling(4 * MIB);
         network().cut();
         hosts.source.awaitEnd();
         hosts.destination.awaitEnd();
         assertThat(source).endsWith(Status.ACTIVE, Status.FAILED);
         assertThat(destination).endsWith(Status.ACTIVE, Status.FAILED);
-        assertStayed();
+        hosts.assertUnharmed();
     }
 
     @Test
-    void cancelEndsAMigrationThatIsCut() throws Exception {
-        begin(LIMIT, Duration.ofSeconds(1));
-        awaitTravelling(4 * MIB);
+    void cancelFreesTheSourceOfAMigrationThatIsCutAtOnceAndTheDestinationInItsOwnTime() throws Exception {
+        begin(LIMIT, Duration.ofSeconds(3));
+        hosts.source.awaitTravelling(4 * MIB);
         network().cut();
         await().until(() -> hosts.source.state().status() == Status.RECONNECTING);
-        hosts.source.migrations.cancel(TwoHosts.VM);
-        assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.CANCELLED);
-        assertThat(hosts.destination.awaitEnd().status()).isEqualTo(Status.FAILED);
-        assertStayed();
+        await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
+        hosts.source.cancel();
+        hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+        assertThat(hosts.destination.state().status()).isEqualTo(Status.RECONNECTING);
+        assertThat(hosts.destination.allocated()).isPositive();
+        // Free to go elsewhere, if anybody were there.
+        hosts.source.migrate(
+                wish(LIMIT).withAddress(MigrationAddress.parse(network().address())));
+        hosts.source.assertEnded(
+                Status.FAILED, "can't reach a destination at " + network().address());
+        hosts.destination.assertEnded(Status.FAILED, "did not come back within 3000 ms");
+        hosts.assertUnharmed();
+        hosts.assertSecondSucceeds();
     }
 
     @Test
     void nobodyElseGetsWhatIsKept() throws Exception {
         begin(LIMIT, LIMIT);
-        awaitTravelling(4 * MIB);
+        hosts.source.awaitTravelling(4 * MIB);
         network().cut();
         await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
         MemoryDescription same =
-                new MemoryDescription(4096, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, 4096)));
+                new MemoryDescription(4096, List.of(new MemoryDescription.MemoryFile("ram", TwoHosts.MEMORY, 4096)));
         assertThatThrownBy(() -> MigrationSender.connect(
                         MigrationAddress.parse(hosts.destination.state().peer()),
                         StreamSecurity.none(),

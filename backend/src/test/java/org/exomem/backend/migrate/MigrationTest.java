@@ -5,13 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.exomem.conformance.embedded.EmbeddedOptions;
 import org.exomem.migration.Fate;
-import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.precopy.Report;
-import org.exomem.migration.stream.MigrationAddress;
 import org.exomem.migration.stream.StreamFeature;
 import org.exomem.migration.stream.StreamOptions;
 import org.exomem.migration.stream.StreamSecurity;
@@ -34,11 +31,11 @@ class MigrationTest {
 
     @Test
     void guestMovesWithItsMemoryAndRunsOnThere() throws Exception {
-        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options.withLog(log(options.ram())))) {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
             hosts.source.guest.busy(2000, 500, 2000, false);
-            hosts.migrate(hosts.wish(PrecopyOptions.DEFAULT));
-            assertMoved(hosts);
+            hosts.migrate(hosts.wish());
+            hosts.assertMoved();
             Report report = hosts.source.state().report().orElseThrow();
             assertThat(report.pages(Fate.SENT)).isBetween(80 * MIB / 4096, 120 * MIB / 4096);
             assertThat(report.pages(Fate.HOLE)).isGreaterThan(100 * MIB / 4096);
@@ -50,17 +47,17 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
             hosts.source.guest.busy(2000, 500, 2000, false);
-            hosts.migrate(hosts.wish(PrecopyOptions.DEFAULT));
-            assertMoved(hosts);
+            hosts.migrate(hosts.wish());
+            hosts.assertMoved();
         }
     }
 
     @Test
     void freePagesThatTheGuestHintsDoNotTravel() throws Exception {
-        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options.withLog(log(options.ram())))) {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(220 * MIB, 200 * MIB);
-            hosts.migrate(hosts.wish(PrecopyOptions.DEFAULT));
-            assertMoved(hosts);
+            hosts.migrate(hosts.wish());
+            hosts.assertMoved();
             Report report = hosts.source.state().report().orElseThrow();
             assertThat(report.pages(Fate.HINTED)).isGreaterThan(100 * MIB / 4096);
             assertThat(report.pages(Fate.SENT)).isLessThan(120 * MIB / 4096);
@@ -82,16 +79,15 @@ class MigrationTest {
     }
 
     private static EmbeddedOptions silent(EmbeddedOptions options) {
-        return options.withLog(log(options.ram())).withHints(EmbeddedOptions.Hints.SILENT);
+        return TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.SILENT);
     }
 
     /** Of a migration that the network holds back, so that it always takes as long. */
     private static long millis(TwoHosts hosts, boolean hints) {
         hosts.source.guest.work(120 * MIB, 80 * MIB);
-        MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT);
-        hosts.migrate(new MigrationWish(
-                wish.address(), wish.vmmQmp(), wish.security(), wish.stream(), 100 * MIB, hints, wish.precopy()));
-        assertMoved(hosts);
+        MigrationWish wish = hosts.wish();
+        hosts.migrate(wish.withBandwidth(100 * MIB).withHints(hints));
+        hosts.assertMoved();
         assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                 .isZero();
         return hosts.source.state().elapsed().toMillis();
@@ -100,15 +96,12 @@ class MigrationTest {
     @Test
     void driverThatLiesLosesNothingThatWasWrittenAgain() throws Exception {
         try (TwoHosts hosts = new TwoHosts(
-                folder,
-                MEMORY,
-                options -> options.withLog(log(options.ram())).withHints(EmbeddedOptions.Hints.LYING))) {
+                folder, MEMORY, options -> TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.LYING))) {
             hosts.source.guest.work(200 * MIB, 150 * MIB);
             hosts.source.guest.busy(5000, 1000, 2000, true);
-            MigrationWish wish = hosts.wish(PrecopyOptions.DEFAULT);
-            hosts.migrate(new MigrationWish(
-                    wish.address(), wish.vmmQmp(), wish.security(), wish.stream(), 100 * MIB, true, wish.precopy()));
-            assertMoved(hosts);
+            MigrationWish wish = hosts.wish();
+            hosts.migrate(wish.withBandwidth(100 * MIB));
+            hosts.assertMoved();
             assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                     .isPositive();
         }
@@ -132,39 +125,18 @@ class MigrationTest {
         StreamOptions stream = StreamOptions.defaults()
                 .withChannels(2)
                 .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.ZSTD), EnumSet.of(StreamFeature.ZSTD));
-        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options.withLog(log(options.ram())))) {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(60 * MIB, 20 * MIB);
             hosts.source.guest.busy(1000, 200, 1000, false);
-            MigrationWish ready = hosts.receive(new MigrationWish(
-                    MigrationAddress.parse("127.0.0.1:0"),
-                    Optional.empty(),
-                    there,
-                    stream.withChannels(1),
-                    0,
-                    true,
-                    PrecopyOptions.DEFAULT));
-            hosts.source.migrations.migrate(
-                    TwoHosts.VM,
-                    new MigrationWish(ready.address(), ready.vmmQmp(), here, stream, 0, true, PrecopyOptions.DEFAULT));
+            MigrationWish ready = hosts.receive(hosts.wish()
+                    .withAddress(TwoHosts.ANY_PORT)
+                    .withSecurity(there)
+                    .withStream(stream.withChannels(1)));
+            hosts.source.migrate(ready.withSecurity(here).withStream(stream));
             hosts.awaitEnd();
-            assertMoved(hosts);
+            hosts.assertMoved();
             assertThat(hosts.destination.state().received().orElseThrow().pages())
                     .isGreaterThanOrEqualTo(40 * MIB / 4096);
         }
-    }
-
-    private static Path log(Path ram) {
-        return ram.resolveSibling(ram.getFileName() + ".log");
-    }
-
-    private static void assertMoved(TwoHosts hosts) {
-        assertThat(hosts.source.state().error()).isEmpty();
-        assertThat(hosts.source.state().status()).isEqualTo(Status.COMPLETED);
-        assertThat(hosts.destination.state().error()).isEmpty();
-        assertThat(hosts.destination.state().status()).isEqualTo(Status.COMPLETED);
-        assertThat(hosts.destination.guest.verify()).isEmpty();
-        assertThat(hosts.destination.guest.usage().held())
-                .isEqualTo(hosts.source.guest.usage().held());
-        assertThat(hosts.destination.guest.failure()).isNull();
     }
 }

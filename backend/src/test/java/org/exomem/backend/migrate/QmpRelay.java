@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import org.exomem.backend.control.Json;
 
 /** Stands between exomem and a VMM, and has the VMM refuse, fall silent or hang up where a test wants it to. */
@@ -22,6 +23,8 @@ final class QmpRelay implements AutoCloseable {
     final List<String> commands = new CopyOnWriteArrayList<>();
     /** Commands that are refused the next time; the VMM does not hear of that. */
     final Set<String> refused = ConcurrentHashMap.newKeySet();
+    /** Is told of each command before the VMM is. */
+    volatile Consumer<String> watcher = command -> {};
     /** Commands that the VMM does, and whose connection ends instead of an answer. */
     final Set<String> cut = ConcurrentHashMap.newKeySet();
     /** Commands that the VMM seems not to have. */
@@ -105,6 +108,7 @@ final class QmpRelay implements AutoCloseable {
                     JsonNode request = Json.parse(line);
                     String command = request.path("execute").asText();
                     commands.add(command);
+                    watcher.accept(command);
                     if (refused.remove(command) || saves && command.equals("cont")) {
                         answer(request, "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
                     } else if (saves && command.equals("query-migrate")) {

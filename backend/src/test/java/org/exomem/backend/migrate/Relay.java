@@ -8,15 +8,27 @@ import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 
-/** A network between two hosts that can be cut, and mended. */
+/** A network between two hosts that can be cut, mended, held up, and lose what one of them says. */
 final class Relay implements AutoCloseable {
     private final SocketAddress to;
     private volatile ServerSocketChannel server;
     private final int port;
+    /** Whether nothing that the destination says gets to the source any more. */
+    volatile boolean muted;
+
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
+    /** Those that the source made, in their order: the first is its main one. */
+    private final List<SocketChannel> made = new CopyOnWriteArrayList<>();
+
+    private final Set<SocketChannel> held = ConcurrentHashMap.newKeySet();
+    private final CountDownLatch released = new CountDownLatch(1);
+    private volatile boolean holdsNewOnes;
 
     Relay(SocketAddress to) throws IOException {
         this.to = to;
@@ -39,30 +51,48 @@ final class Relay implements AutoCloseable {
             while (true) {
                 SocketChannel from = current.accept();
                 sockets.add(from);
+                made.add(from);
+                if (holdsNewOnes) {
+                    held.add(from);
+                }
                 SocketChannel onwards = SocketChannel.open(to);
                 sockets.add(onwards);
-                start(() -> carry(from, onwards));
-                start(() -> carry(onwards, from));
+                start(() -> carry(from, onwards, false));
+                start(() -> carry(onwards, from, true));
             }
         } catch (IOException e) {
             sever();
         }
     }
 
-    private static void carry(SocketChannel from, SocketChannel onwards) {
+    private void carry(SocketChannel from, SocketChannel onwards, boolean answers) {
         ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
         try {
             while (from.read(bytes.clear()) >= 0) {
+                if (held.contains(from)) {
+                    released.await();
+                    return;
+                }
                 bytes.flip();
-                while (bytes.hasRemaining()) {
+                while (bytes.hasRemaining() && !(answers && muted)) {
                     onwards.write(bytes);
                 }
             }
             onwards.shutdownOutput();
-        } catch (IOException e) {
+        } catch (IOException | InterruptedException e) {
             close(from);
             close(onwards);
         }
+    }
+
+    /**
+     * Nothing arrives any more of what the source sends on its data connections; all else does.
+     *
+     * @param newOnes nor of what it sends on any that it makes from now on
+     */
+    void hold(boolean newOnes) {
+        holdsNewOnes = newOnes;
+        held.addAll(made.subList(1, made.size()));
     }
 
     /** Ends all connections, and takes new ones. */
@@ -94,6 +124,7 @@ final class Relay implements AutoCloseable {
 
     @Override
     public void close() {
+        released.countDown();
         cut();
     }
 }

@@ -1,10 +1,9 @@
 package org.exomem.backend.migrate;
 
-import static org.awaitility.Awaitility.await;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -24,6 +23,14 @@ import org.exomem.migration.stream.StreamSecurity;
 /** Two hosts in this JVM, each with an exomem that serves the VM "web" and an embedded VMM: one runs it, the other waits. */
 final class TwoHosts implements AutoCloseable {
     static final String VM = "web";
+    /** Bytes of the guests that are {@link #atWork}, and what they use of it. */
+    static final long MEMORY = 128L << 20;
+
+    static final long HELD = 40L << 20;
+    /** Bytes a second: so that a first round takes two seconds, and what the guest writes meanwhile makes more rounds. */
+    static final long SLOW = 20L << 20;
+
+    static final MigrationAddress ANY_PORT = MigrationAddress.parse("127.0.0.1:0");
 
     final Host source;
     final Host destination;
@@ -33,26 +40,25 @@ final class TwoHosts implements AutoCloseable {
     /** Is told of every change at either host, on the migration's own thread, which waits. */
     volatile Consumer<MigrationState> watcher = state -> {};
 
-    /** One host. */
-    static final class Host {
-        final ServedVm vm;
-        final Migrations migrations;
-        final EmbeddedGuest guest;
+    /**
+     * Two whose guest writes all the time, verifies what it has, and lets its VMM tell of its writes.
+     *
+     * @param changesThere to what the destination's VMM would be
+     */
+    static TwoHosts atWork(Path folder, UnaryOperator<EmbeddedOptions> changesThere) throws Exception {
+        TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged, options -> changesThere.apply(logged(options)));
+        hosts.source.guest.work(HELD, 0);
+        hosts.source.guest.busy(1000, 100, 1000, false);
+        return hosts;
+    }
 
-        Host(ServedVm vm, Migrations migrations, EmbeddedGuest guest) {
-            this.vm = vm;
-            this.migrations = migrations;
-            this.guest = guest;
-        }
+    static TwoHosts atWork(Path folder) throws Exception {
+        return atWork(folder, UnaryOperator.identity());
+    }
 
-        MigrationState state() {
-            return migrations.state(VM).orElseThrow();
-        }
-
-        MigrationState awaitEnd() {
-            await().atMost(Duration.ofSeconds(60)).until(() -> state().status().isOver());
-            return state();
-        }
+    /** A VMM that tells of its guest's writes. */
+    static EmbeddedOptions logged(EmbeddedOptions options) {
+        return options.withLog(options.ram().resolveSibling(options.ram().getFileName() + ".log"));
     }
 
     /** @param changes to what both VMMs would be otherwise */
@@ -122,6 +128,10 @@ final class TwoHosts implements AutoCloseable {
         return MigrationAddress.parse("unix:" + folder.resolve("stream"));
     }
 
+    MigrationWish wish() {
+        return wish(PrecopyOptions.DEFAULT);
+    }
+
     MigrationWish wish(PrecopyOptions precopy) {
         return new MigrationWish(
                 address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, true, precopy);
@@ -135,7 +145,7 @@ final class TwoHosts implements AutoCloseable {
 
     /** Returns when both hosts have begun. */
     void begin(MigrationWish wish) {
-        source.migrations.migrate(VM, receive(wish));
+        source.migrate(receive(wish));
     }
 
     /** Returns when a source may connect, as this says. */
@@ -146,9 +156,31 @@ final class TwoHosts implements AutoCloseable {
 
     void awaitEnd() {
         if (source.awaitEnd().status() != Status.COMPLETED) {
-            destination.migrations.cancel(VM);
+            destination.cancel();
         }
         destination.awaitEnd();
+    }
+
+    void assertMoved() {
+        assertThat(source.state().error()).isEmpty();
+        assertThat(source.state().status()).isEqualTo(Status.COMPLETED);
+        assertThat(destination.state().error()).isEmpty();
+        assertThat(destination.state().status()).isEqualTo(Status.COMPLETED);
+        assertThat(destination.guest.verify()).isEmpty();
+        assertThat(destination.guest.usage().held())
+                .isEqualTo(source.guest.usage().held());
+        assertThat(destination.guest.failure()).isNull();
+    }
+
+    /** The guest runs on where it was, and the destination has nothing of it. */
+    void assertUnharmed() throws IOException {
+        source.assertRunsOn();
+        assertThat(destination.allocated()).isZero();
+    }
+
+    void assertSecondSucceeds() {
+        migrate(wish());
+        assertMoved();
     }
 
     @Override

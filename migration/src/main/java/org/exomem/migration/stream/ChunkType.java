@@ -20,7 +20,8 @@ enum ChunkType {
     RUNNING(14, 0, 0),
     ALIVE(15, 0, 0),
     ERROR(16, 0, Limits.TEXT),
-    RESUME(17, 0, 0);
+    RESUME(17, 0, 0),
+    HEARD(18, 0, 0);
 
     /** Bounds of payloads, bytes. */
     static final class Limits {

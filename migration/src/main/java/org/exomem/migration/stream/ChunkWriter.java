@@ -33,6 +33,9 @@ final class ChunkWriter {
     private final ByteBuffer[] gatheredAndMore;
     private long sequence;
     private volatile long sent;
+    /** When the wire was given what it has not taken yet, or 0. */
+    private volatile long offered;
+
     private @Nullable ContentView view;
 
     /**
@@ -53,6 +56,12 @@ final class ChunkWriter {
     /** The bytes that went to the wire so far, headers included. Any thread may ask. */
     long sent() {
         return sent;
+    }
+
+    /** For how long now the wire has not taken what it was given, ns. Any thread may ask. */
+    long stuckNanos() {
+        long since = offered;
+        return since == 0 ? 0 : System.nanoTime() - since;
     }
 
     RoundDigest digest() {
@@ -166,9 +175,11 @@ final class ChunkWriter {
         for (ByteBuffer part : what) {
             bytes += part.remaining();
         }
+        offered = System.nanoTime() | 1;
         try {
             wire.write(what);
         } finally {
+            offered = 0;
             gathered.clear();
         }
         addSent(bytes);

@@ -23,7 +23,7 @@ final class MainReceiver {
         this.watch = watch;
     }
 
-    /** Receives until the guest runs here. */
+    /** Receives until the source has heard that the guest runs here. */
     void run() throws IOException {
         try {
             while (reader.next()) {
@@ -52,8 +52,9 @@ final class MainReceiver {
             case STATE -> state();
             case STATE_CLOSE -> closeState();
             case END -> end();
-            case GO -> {
-                go();
+            case GO -> go();
+            case HEARD -> {
+                session.isHeard();
                 return true;
             }
             case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
@@ -138,6 +139,8 @@ final class MainReceiver {
         if (starts) {
             start();
         }
+        // Nothing is said after this: a source that hangs up when it has heard it loses none of its own words by that.
+        watch.close();
         try {
             link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
         } finally {

@@ -23,6 +23,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.exomem.vhostuser.backend.StaleSocket;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,6 +81,9 @@ public final class MigrationReceiver implements AutoCloseable {
             throws IOException {
         SocketAddress socketAddress = at.resolve();
         security.check(socketAddress, options.plainAllowed());
+        if (at instanceof MigrationAddress.Local local) {
+            StaleSocket.remove(Path.of(local.path()));
+        }
         boolean internet = socketAddress instanceof InetSocketAddress;
         ServerSocketChannel server =
                 internet ? ServerSocketChannel.open() : ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -125,6 +130,28 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while waiting for a migration");
+        }
+    }
+
+    /**
+     * After {@link #receive}: waits until the source has heard that its guest runs here, and answers it if it has to come back
+     * to ask; no longer than it is given to come back, nor after {@link #cancel}.
+     */
+    public void awaitHeard() {
+        ReceivingSession current;
+        synchronized (this) {
+            current = session;
+        }
+        if (current == null) {
+            return;
+        }
+        try {
+            CompletableFuture.anyOf(cancelled, current.heard())
+                    .get(options.resumeWithin().toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.log(Level.DEBUG, "the source may not know that its guest runs here", e);
         }
     }
 

@@ -6,6 +6,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.OutputStream;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -38,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 public final class MigrationSender implements AutoCloseable {
     private static final long FIRST_PAUSE = 50_000_000;
     private static final long LONGEST_PAUSE = 1_000_000_000;
+    private static final System.Logger LOG = System.getLogger(MigrationSender.class.getName());
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final MigrationAddress to;
@@ -271,13 +273,22 @@ public final class MigrationSender implements AutoCloseable {
         } catch (IOException e) {
             throw uncertain(e);
         }
+        try {
+            current.write(writer -> {
+                writer.chunk(ChunkType.HEARD, 0, 0);
+                writer.flush();
+            });
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "the destination waits a while for a source that has heard enough", e);
+        }
     }
 
     private HandoverUncertainException uncertain(IOException e) {
         return new HandoverUncertainException(
                 "the guest was handed over to " + to
                         + ", and the connection broke before the destination said that it runs (" + e.getMessage()
-                        + "). Look there: if it does not run, the source may go on; never let both run",
+                        + "). It stands still here. Look there: if it runs, end the VMM here; if it does not, end the VMM"
+                        + " there, and then tell the VMM here to go on (cont); never let both run",
                 e);
     }
 

@@ -37,6 +37,7 @@ final class ReceivingSession {
     private final PageTarget target;
     private final PageCounts counts = new PageCounts();
     private final CompletableFuture<ReceivedMigration> outcome = new CompletableFuture<>();
+    private final CompletableFuture<Void> heard = new CompletableFuture<>();
     private Phase phase = Phase.RECEIVING;
     private long rounds;
     private byte[] digest = RoundDigest.none();
@@ -91,6 +92,11 @@ final class ReceivingSession {
         return outcome;
     }
 
+    /** When the source has heard that its guest runs here. */
+    CompletableFuture<Void> heard() {
+        return heard;
+    }
+
     synchronized boolean isOver() {
         return phase == Phase.FAILED || outcome.isDone();
     }
@@ -132,7 +138,9 @@ final class ReceivingSession {
         stopWaiting();
         cuts++;
         link = next;
-        destination.cameBack();
+        if (phase != Phase.RUNNING) {
+            destination.cameBack();
+        }
     }
 
     /** Addresses change with every connection; what a certificate or key proves does not. */
@@ -258,6 +266,14 @@ final class ReceivingSession {
         } finally {
             outcome.complete(received);
         }
+    }
+
+    /** The source has heard that its guest runs here, and will not come back to ask. */
+    void isHeard() throws StreamFault {
+        if (phase() != Phase.RUNNING) {
+            throw new StreamFault("the source has heard what was not said");
+        }
+        heard.complete(null);
     }
 
     /** The guest may run here. The source hears neither that it does nor that it doesn't, now or when it comes back. */

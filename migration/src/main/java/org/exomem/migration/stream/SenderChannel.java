@@ -27,7 +27,9 @@ final class SenderChannel implements PageSink {
     void attach(SourceLink newLink, Greeting connection) {
         ChunkWriter old = writer;
         sentBefore += old == null ? 0 : old.sent();
-        writer = new ChunkWriter(connection.wire(), connection.theirs().sequence(), limit, compressor, true);
+        ChunkWriter now = new ChunkWriter(connection.wire(), connection.theirs().sequence(), limit, compressor, true);
+        newLink.add(now);
+        writer = now;
         link = newLink;
     }
 

@@ -7,8 +7,10 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
@@ -21,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  * pages. The first failure ends all of them; whoever uses one is told that failure, and not what it caused.
  */
 final class SourceLink implements AutoCloseable {
-    /** How long it may take to do what it was asked, alive or not: the guest may be paused meanwhile. */
-    private static final Duration ANSWER = Duration.ofMinutes(2);
+    /** How many times within the limit of an answer it is looked whether the destination takes what it is sent. */
+    private static final int LOOKS = 8;
 
     /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
     private static final Duration EXPLANATION = Duration.ofSeconds(5);
@@ -44,6 +46,11 @@ final class SourceLink implements AutoCloseable {
     private final ReentrantLock writing = new ReentrantLock();
     private final AtomicBoolean saidGoodbye = new AtomicBoolean();
     private final List<Greeting> data = new ArrayList<>();
+    /** Of all connections. */
+    private final List<ChunkWriter> writers = new CopyOnWriteArrayList<>();
+
+    private final Duration limit;
+    private final ScheduledFuture<?> progress;
     private @Nullable Answer answer;
     private @Nullable IOException failure;
 
@@ -53,6 +60,10 @@ final class SourceLink implements AutoCloseable {
         this.writer = new ChunkWriter(
                 main.wire(), main.theirs().sequence(), new BandwidthLimit(BandwidthLimit.NONE), null, false);
         this.reader = new ChunkReader(main.wire(), main.mine().sequence(), ChunkType.Limits.CONTROL);
+        this.limit = options.answerWithin();
+        writers.add(writer);
+        long pause = limit.toNanos() / LOOKS;
+        this.progress = timer.scheduleWithFixedDelay(this::checkProgress, pause, pause, TimeUnit.NANOSECONDS);
         this.watch = new LivenessWatch(timer, options.patience(), this::speak, this::missing);
         this.listener = Thread.ofPlatform().name("migration-answers").daemon().start(this::listen);
     }
@@ -75,7 +86,8 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    private void write(Saying saying) throws IOException {
+    /** Says something, and asks nobody why that failed. */
+    void write(Saying saying) throws IOException {
         writing.lock();
         try {
             saying.to(writer);
@@ -94,6 +106,16 @@ final class SourceLink implements AutoCloseable {
             writer.flush();
         } finally {
             writing.unlock();
+        }
+    }
+
+    /** A destination may live and take nothing: one whose memory is on a file system that hangs. */
+    private void checkProgress() {
+        for (ChunkWriter each : writers) {
+            if (each.stuckNanos() > limit.toNanos()) {
+                fail(new IOException(
+                        "the destination has taken nothing of what was sent for " + limit.toMillis() + " ms"));
+            }
         }
     }
 
@@ -135,13 +157,14 @@ final class SourceLink implements AutoCloseable {
 
     /** Waits for what the destination has to say next. */
     synchronized Answer await(ChunkType expected) throws IOException {
-        long end = System.nanoTime() + ANSWER.toNanos();
+        long end = System.nanoTime() + limit.toNanos();
         while (answer == null && failure == null) {
             long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
             if (left > 0) {
                 waitAWhile(left);
             } else {
-                fail(new IOException("the destination did not say " + expected + " in " + ANSWER.toSeconds() + " s"));
+                fail(new IOException(
+                        "the destination did not say " + expected + " within " + limit.toMillis() + " ms"));
             }
         }
         Answer said = answer;
@@ -180,6 +203,11 @@ final class SourceLink implements AutoCloseable {
             throw failure();
         }
         data.add(connection);
+    }
+
+    /** Pages are sent by that. */
+    void add(ChunkWriter pages) {
+        writers.add(pages);
     }
 
     /**
@@ -264,6 +292,7 @@ final class SourceLink implements AutoCloseable {
     @Override
     public void close() {
         watch.close();
+        progress.cancel(false);
         fail(new IOException("the connection was closed"));
         try {
             listener.join();

@@ -12,6 +12,8 @@ import java.util.Set;
  * @param required features without which there shall be no migration; among the offered ones
  * @param plainAllowed true if memory may travel unprotected to other hosts
  * @param patience how long connecting, a handshake, and a silent peer are waited for
+ * @param answerWithin how long a destination that lives may take to do what it was asked, or to take what it is sent; a paused
+ *     guest waits meanwhile
  * @param resumeWithin how long after a cut the source may come back; how long a source tries
  */
 public record StreamOptions(
@@ -20,11 +22,18 @@ public record StreamOptions(
         Set<StreamFeature> required,
         boolean plainAllowed,
         Duration patience,
+        Duration answerWithin,
         Duration resumeWithin) {
     /** The defaults: one data connection, resumption, no compression. */
     public static StreamOptions defaults() {
         return new StreamOptions(
-                1, Set.of(StreamFeature.RESUME), Set.of(), false, Duration.ofSeconds(20), Duration.ofSeconds(60));
+                1,
+                Set.of(StreamFeature.RESUME),
+                Set.of(),
+                false,
+                Duration.ofSeconds(20),
+                Duration.ofMinutes(2),
+                Duration.ofSeconds(60));
     }
 
     public StreamOptions {
@@ -40,19 +49,23 @@ public record StreamOptions(
     }
 
     public StreamOptions withChannels(int number) {
-        return new StreamOptions(number, offered, required, plainAllowed, patience, resumeWithin);
+        return new StreamOptions(number, offered, required, plainAllowed, patience, answerWithin, resumeWithin);
     }
 
     public StreamOptions withFeatures(Set<StreamFeature> features, Set<StreamFeature> needed) {
-        return new StreamOptions(channels, features, needed, plainAllowed, patience, resumeWithin);
+        return new StreamOptions(channels, features, needed, plainAllowed, patience, answerWithin, resumeWithin);
     }
 
     public StreamOptions withPlainAllowed(boolean allowed) {
-        return new StreamOptions(channels, offered, required, allowed, patience, resumeWithin);
+        return new StreamOptions(channels, offered, required, allowed, patience, answerWithin, resumeWithin);
     }
 
     public StreamOptions withPatience(Duration limit) {
-        return new StreamOptions(channels, offered, required, plainAllowed, limit, resumeWithin);
+        return new StreamOptions(channels, offered, required, plainAllowed, limit, answerWithin, resumeWithin);
+    }
+
+    public StreamOptions withAnswerWithin(Duration limit) {
+        return new StreamOptions(channels, offered, required, plainAllowed, patience, limit, resumeWithin);
     }
 
     /** Coming back after a cut within a limit; zero: not at all. */
@@ -61,6 +74,6 @@ public record StreamOptions(
         if (limit.isZero()) {
             features.remove(StreamFeature.RESUME);
         }
-        return new StreamOptions(channels, features, required, plainAllowed, patience, limit);
+        return new StreamOptions(channels, features, required, plainAllowed, patience, answerWithin, limit);
     }
 }

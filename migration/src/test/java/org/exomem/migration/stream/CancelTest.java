@@ -6,19 +6,21 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.MigrationCancelledException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A destination that takes nothing holds up neither who cancels nor the source's threads. */
+/** A destination that takes nothing holds up neither who cancels nor the source's threads, nor a paused guest for long. */
 @Timeout(60)
 class CancelTest {
     private static final StreamOptions OPTIONS = StreamOptions.defaults()
@@ -96,11 +98,28 @@ class CancelTest {
 
     @BeforeEach
     void connect() throws IOException {
+        listen();
+        sender = sender(OPTIONS);
+    }
+
+    private void listen() throws IOException {
         destination = new TestDestination(source.memory());
         receiver = MigrationReceiver.listen(
                 MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), OPTIONS, new Stuck());
-        sender = MigrationSender.connect(
-                receiver.address(), StreamSecurity.none(), OPTIONS, source.memory(), new BandwidthLimit(0));
+    }
+
+    private MigrationSender sender(StreamOptions options) throws IOException {
+        return MigrationSender.connect(
+                receiver.address(), StreamSecurity.none(), options, source.memory(), new BandwidthLimit(0));
+    }
+
+    /** To a destination that gets so long for everything. */
+    private void connectFor(Duration limit) throws IOException {
+        sender.close();
+        receiver.close();
+        destination.close();
+        listen();
+        sender = sender(OPTIONS.withAnswerWithin(limit));
     }
 
     @AfterEach
@@ -148,6 +167,52 @@ class CancelTest {
             return null;
         }));
         assertThatThrownBy(sender::endRound).isInstanceOf(MigrationCancelledException.class);
+    }
+
+    private void assertGivenUp(FutureTask<Void> sending, String why) {
+        assertThatThrownBy(sending::get)
+                .isInstanceOf(ExecutionException.class)
+                .cause()
+                .isInstanceOf(ConnectionLostException.class)
+                .hasMessageContaining(why);
+    }
+
+    @Test
+    void destinationThatLivesAndTakesNothingIsGivenUp() throws Exception {
+        connectFor(Duration.ofMillis(200));
+        assertGivenUp(
+                start(() -> {
+                    while (true) {
+                        source.sendAll(sender, 16);
+                    }
+                }),
+                "the destination has taken nothing of what was sent for 200 ms");
+    }
+
+    @Test
+    void destinationThatLivesAndTakesNoStateIsGivenUp() throws Exception {
+        connectFor(Duration.ofMillis(200));
+        assertGivenUp(
+                start(() -> {
+                    try (OutputStream state = sender.deviceState("vmm")) {
+                        while (true) {
+                            state.write(source.content);
+                        }
+                    }
+                }),
+                "the destination has taken nothing of what was sent for 200 ms");
+    }
+
+    @Test
+    void destinationThatLivesAndDoesNotAnswerIsGivenUp() throws Exception {
+        connectFor(Duration.ofMillis(200));
+        assertGivenUp(
+                start(() -> {
+                    sender.channels().getFirst().zeros(0, 1);
+                    sender.endRound();
+                    return null;
+                }),
+                "the destination did not say ROUND_DONE within 200 ms");
     }
 
     @Test

@@ -1,0 +1,47 @@
+package org.exomem.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.control.ControlClient;
+import org.exomem.backend.control.Json;
+
+/** {@code exomem} as a process of its own. */
+public final class ExomemProcess {
+    private ExomemProcess() {}
+
+    public static ProcessBuilder of(String... words) {
+        // A shell starts its background jobs with SIGINT ignored, and children inherit that.
+        List<String> command = new ArrayList<>(List.of(
+                "env",
+                "--default-signal=INT",
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Exomem.class.getName()));
+        command.addAll(List.of(words));
+        return new ProcessBuilder(command);
+    }
+
+    /** Returns when one that serves answers on its control socket. */
+    public static void awaitControl(Process process, Path control) {
+        await().atMost(Duration.ofSeconds(40)).until(() -> {
+            assertThat(process.isAlive()).as("still running").isTrue();
+            try (ControlClient client = ControlClient.connect(control)) {
+                return client.execute("query-status", Json.object())
+                        .path("running")
+                        .asBoolean();
+            } catch (IOException e) {
+                return false;
+            }
+        });
+    }
+}
