@@ -5,8 +5,13 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.exomem.conformance.guest.MemoryFolder;
 import org.junit.jupiter.api.AfterEach;
@@ -18,6 +23,9 @@ import org.junit.jupiter.api.Test;
 final class MigratedGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 2048 * MIB;
+    /** What exomem has QEMU do while it saves its state, and no longer. */
+    private static final String SHARED = "x-ignore-shared";
+
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     private MemoryFolder folder;
@@ -56,9 +64,12 @@ final class MigratedGuestTest {
             source.guest().run("memeat free gone");
             String checksum = source.guest().run("memeat verify kept");
 
-            String address = "unix:" + folder.path().resolve("stream");
-            there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", address));
-            here.control().execute("migrate", Map.of("vm", "vm", "uri", address));
+            migrationThatIsCancelledLeavesNothingBehind(here, there, source);
+            migrationThatFailsAtTheEndLeavesNothingBehind(here, source);
+            fileThatQemuHasNotMappedIsRefused(here, there);
+            assertThat(source.guest().run("memeat verify kept")).isEqualTo(checksum);
+
+            begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
@@ -74,10 +85,89 @@ final class MigratedGuestTest {
         }
     }
 
+    private void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
+        Map<String, Object> wish = new HashMap<>(options);
+        wish.put("vm", "vm");
+        wish.put("uri", "unix:" + folder.path().resolve("stream"));
+        there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", wish.get("uri")));
+        here.control().execute("migrate", wish);
+    }
+
+    private static void assertFailed(BackEnd backEnd, String why) {
+        JsonNode state = awaitEnd(backEnd);
+        assertThat(state.path("status").asText()).as(state.toString()).isEqualTo("failed");
+        assertThat(state.path("error-desc").asText()).contains(why);
+    }
+
+    /** Whatever QEMU's user had chosen for migrations of their own is so again. */
+    private void migrationThatIsCancelledLeavesNothingBehind(BackEnd here, BackEnd there, Qemu source)
+            throws IOException {
+        begin(here, there, Map.of("max-bandwidth", 4 * MIB));
+        await().atMost(LIMIT)
+                .until(() -> status(here).path("ram").path("transferred").asLong() > MIB);
+        here.control().execute("migrate-cancel", Map.of("vm", "vm"));
+        assertThat(awaitEnd(here).path("status").asText()).isEqualTo("cancelled");
+        assertFailed(there, "cancelled at the source");
+        assertAsBefore(here, source, false);
+    }
+
+    /** A QEMU that is another machine refuses the state when all memory is there, and the balloon has been taken out. */
+    private void migrationThatFailsAtTheEndLeavesNothingBehind(BackEnd here, Qemu source) throws IOException {
+        leaveSharedMemoryOut(source, true);
+        try (BackEnd there = backEnd("c");
+                Qemu another = Qemu.start(guest("c").incoming().arguments("-machine", "pc-q35-9.0"))) {
+            begin(here, there, Map.of());
+            assertFailed(here, "the destination can't get the guest ready");
+            assertFailed(there, "the destination can't get the guest ready");
+        }
+        assertAsBefore(here, source, true);
+        leaveSharedMemoryOut(source, false);
+    }
+
+    private static void leaveSharedMemoryOut(Qemu qemu, boolean state) throws IOException {
+        qemu.qmp()
+                .execute(
+                        "migrate-set-capabilities",
+                        Map.of("capabilities", List.of(Map.of("capability", SHARED, "state", state))));
+    }
+
+    private static void assertAsBefore(BackEnd here, Qemu source, boolean leavesSharedMemoryOut) throws IOException {
+        for (JsonNode capability : source.qmp().execute("query-migrate-capabilities", Map.of())) {
+            if (capability.path("capability").asText().equals(SHARED)) {
+                assertThat(capability.path("state").asBoolean()).isEqualTo(leavesSharedMemoryOut);
+            }
+        }
+        assertThat(source.qmp().execute("query-status", Map.of()).path("status").asText())
+                .isEqualTo("running");
+        await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+        here.balloon("vm").resize(RAM - 64 * MIB);
+        await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM - 64 * MIB);
+        here.balloon("vm").resize(RAM);
+        await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM);
+    }
+
+    /** One that was made anew under the name of the file that the waiting QEMU has. */
+    private void fileThatQemuHasNotMappedIsRefused(BackEnd here, BackEnd there) throws IOException {
+        Path ram = folder.path().resolve("b.ram");
+        Path moved = Files.move(ram, folder.path().resolve("moved.ram"));
+        try (RandomAccessFile other = new RandomAccessFile(ram.toFile(), "rw")) {
+            other.setLength(RAM);
+        }
+        begin(here, there, Map.of());
+        assertFailed(here, "has mapped other memory as \"ram\" than " + ram);
+        there.control().execute("migrate-cancel", Map.of("vm", "vm"));
+        awaitEnd(there);
+        Files.move(moved, ram, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    private static JsonNode status(BackEnd backEnd) throws IOException {
+        return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
+    }
+
     private static JsonNode awaitEnd(BackEnd backEnd) {
         JsonNode[] last = new JsonNode[1];
         await().atMost(LIMIT).until(() -> {
-            last[0] = backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
+            last[0] = status(backEnd);
             return switch (last[0].path("status").asText()) {
                 case "completed", "failed", "cancelled" -> true;
                 default -> false;
