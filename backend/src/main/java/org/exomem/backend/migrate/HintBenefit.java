@@ -35,11 +35,11 @@ final class HintBenefit {
     /**
      * @param allocated bytes of host memory that the guest occupies
      * @param ram bytes of its memory
-     * @param free bytes that it says are free, if it says so
+     * @param free bytes that it says are free, if it says so; if not, there is to be less to lose than to gain
      */
     static boolean isExpected(long allocated, long ram, OptionalLong free) {
         if (free.isEmpty()) {
-            return true;
+            return allocated >= ram - allocated;
         }
         long used = Math.max(0, ram - free.getAsLong());
         return allocated - used >= Math.max(LEAST, allocated / 8);

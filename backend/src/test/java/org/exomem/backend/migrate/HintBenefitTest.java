@@ -27,7 +27,9 @@ class HintBenefitTest {
     }
 
     @Test
-    void guestThatDoesNotTellIsAsked() {
-        assertThat(HintBenefit.isExpected(GIB, 8 * GIB, OptionalLong.empty())).isTrue();
+    void guestThatDoesNotTellIsAskedWhenMostOfItsMemoryIsOnTheHost() {
+        assertThat(HintBenefit.isExpected(7 * GIB, 8 * GIB, OptionalLong.empty()))
+                .isTrue();
+        assertThat(HintBenefit.isExpected(GIB, 8 * GIB, OptionalLong.empty())).isFalse();
     }
 }
