@@ -49,7 +49,7 @@ public final class QmpVmm implements AutoCloseable {
     private static final int LOGGED_PAGE = 4096;
     private static final String DIRTY_LOG = "query-dirty-log";
 
-    private final QmpSession qmp;
+    private QmpSession qmp;
     private final Set<String> commands = new HashSet<>();
     /** The devices that were asked to leave, by their ids. */
     private final Set<String> leaving = new HashSet<>();
@@ -273,16 +273,19 @@ public final class QmpVmm implements AutoCloseable {
         try {
             qmp.execute("cont", Json.object(), START_LIMIT);
         } catch (VmmException e) {
-            if (e.isRefusal() || !isRunningFor(qmp.socket())) {
+            if (e.isRefusal() || !isFoundRunning()) {
                 throw e;
             }
         }
     }
 
-    /** Asks over another connection; false if there is no answer. */
-    private static boolean isRunningFor(Path socket) {
-        try (QmpVmm again = connect(socket)) {
-            return again.isRunning();
+    /** Asks over another connection, which is the one from now on if there is an answer. */
+    private boolean isFoundRunning() {
+        try {
+            QmpSession again = QmpSession.connect(qmp.socket());
+            qmp.close();
+            qmp = again;
+            return isRunning();
         } catch (IOException e) {
             return false;
         }

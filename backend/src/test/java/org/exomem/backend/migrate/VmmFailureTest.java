@@ -74,7 +74,7 @@ class VmmFailureTest {
     }
 
     @Test
-    void guestThatStartedThoughItsVmmHungUpIsFoundToRun() throws Exception {
+    void guestThatStartedThoughItsVmmHungUpIsFoundToRunAndHasItsBalloon() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.destination)) {
             relay.cut.add("cont");
@@ -82,6 +82,7 @@ class VmmFailureTest {
             hosts.awaitEnd();
             hosts.assertMoved();
             assertThat(hosts.source.runs()).isFalse();
+            hosts.destination.assertRunsOn();
         }
     }
 

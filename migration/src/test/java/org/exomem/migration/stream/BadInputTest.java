@@ -267,7 +267,7 @@ class BadInputTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 14, 19, 200})
+    @ValueSource(ints = {0, 14, 18, 19, 200})
     void typesThatDoNotBelongThereAreRefused(int type) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -275,6 +275,14 @@ class BadInputTest {
             RawSource.Chunk said = main.hear();
             assertThat(said.type()).isEqualTo(RawSource.ERROR);
             assertThat(said.text()).containsAnyOf("which nobody agreed on", "the source sent");
+        }
+    }
+
+    @Test
+    void aSourceThatHasHeardWhatNobodySaidIsRefused() throws Exception {
+        try (RawSource main = accepted()) {
+            main.say(RawSource.HEARD, 0, 0, NOTHING);
+            assertFails(main, "the source has heard what was not said");
         }
     }
 

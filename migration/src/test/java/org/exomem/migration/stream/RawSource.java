@@ -18,6 +18,7 @@ final class RawSource implements AutoCloseable {
     static final int END = 11;
     static final int GO = 13;
     static final int ERROR = 16;
+    static final int HEARD = 18;
 
     final SocketChannel socket;
     int version = 1;

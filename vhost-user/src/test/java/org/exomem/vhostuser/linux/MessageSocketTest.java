@@ -100,6 +100,17 @@ class MessageSocketTest {
     }
 
     @Test
+    void whoListensIsKnown(@TempDir Path folder) throws Exception {
+        Path path = folder.resolve("s");
+        try (Fd listening = UnixSockets.listen(path, 1);
+                Fd connected = UnixSockets.connectNow(path)) {
+            assertThat(UnixSockets.isListening(listening)).isTrue();
+            assertThat(UnixSockets.peer(connected))
+                    .isEqualTo((int) ProcessHandle.current().pid());
+        }
+    }
+
+    @Test
     void aStaleSocketRefusesAndAPathThatIsTooLongIsNamed(@TempDir Path folder) throws Exception {
         Path path = folder.resolve("s");
         UnixSockets.listen(path, 1).close();
