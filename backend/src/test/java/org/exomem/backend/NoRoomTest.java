@@ -55,7 +55,7 @@ class NoRoomTest {
 
     private static JsonNode event(ControlClient client, String name) throws Exception {
         while (true) {
-            JsonNode event = requireNonNull(client.event(Duration.ofSeconds(10)), "no event " + name);
+            JsonNode event = requireNonNull(client.event(Duration.ofMinutes(1)), "no event " + name);
             if (event.path("event").asText().equals(name)) {
                 return event;
             }

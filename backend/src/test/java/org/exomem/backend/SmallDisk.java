@@ -29,7 +29,7 @@ public final class SmallDisk implements AutoCloseable {
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();
         try {
-            if (process.waitFor(10, TimeUnit.SECONDS)) {
+            if (process.waitFor(1, TimeUnit.MINUTES)) {
                 return process.exitValue();
             }
         } catch (InterruptedException e) {

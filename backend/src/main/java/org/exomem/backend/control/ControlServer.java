@@ -193,7 +193,8 @@ public final class ControlServer implements AutoCloseable {
 
     private void send(Change change) {
         ObjectNode event = EventText.event(EventText.name(change.event), EventText.data(change.event), change.when);
-        connections.forEach(connection -> connection.event(event));
+        // One that turns out to have left is taken out at once, while the others are still to be told.
+        List.copyOf(connections).forEach(connection -> connection.event(event));
     }
 
     /** Disconnects all clients and removes the socket. */

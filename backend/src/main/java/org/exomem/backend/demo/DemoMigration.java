@@ -30,7 +30,7 @@ final class DemoMigration implements AutoCloseable {
 
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
     private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
-    private static final long LIMIT_NANOS = 20_000_000_000L;
+    private static final long LIMIT_NANOS = 60_000_000_000L;
 
     private final Path folder;
     private final ControlClient here;

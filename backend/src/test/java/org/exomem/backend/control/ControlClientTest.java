@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What comes late, or is nobody's. */
-@Timeout(30)
+@Timeout(180)
 class ControlClientTest {
     @TempDir
     Path folder;

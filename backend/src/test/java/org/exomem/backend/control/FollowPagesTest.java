@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What a client of the control socket is told of a VM's pages. */
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class FollowPagesTest {
     private static final int MIB = 1 << 20;
     private static final String FOLLOW = "{'execute': 'follow-pages', 'arguments': {'vm': 'a'}}";

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Memory devices over the control socket, with a driver of our own on the other side. */
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MemoryCommandsTest {
     private static final long MIB = 1 << 20;
     private static final long ADDRESS = 4L << 30;
@@ -151,7 +151,7 @@ class MemoryCommandsTest {
         String job = resize("m0", 128 * MIB);
         first.plug(ADDRESS, 3);
         first.close();
-        await().atMost(Duration.ofSeconds(10))
+        await().atMost(Duration.ofMinutes(1))
                 .until(() -> !device(0).path("connected").asBoolean());
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("stalled");
         ask("job-cancel", Json.object().put("id", job));
@@ -297,7 +297,7 @@ class MemoryCommandsTest {
 
     private JsonNode event(String name) throws IOException {
         while (true) {
-            JsonNode event = requireNonNull(client.event(Duration.ofSeconds(10)), "no event " + name);
+            JsonNode event = requireNonNull(client.event(Duration.ofMinutes(1)), "no event " + name);
             if (event.path("event").asText().equals(name)) {
                 return event;
             }

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A guest that verifies all of its memory moves from one exomem to another. */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MigrationTest {
     private static final long MIB = 1 << 20;
     private static final long MEMORY = 256 * MIB;

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What a bit says, message by message (spec/pages.md). */
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class FreePageRulesTest {
     private static final int PAGES = 200;
     private static final int SESSION = 0x80000001;

@@ -26,7 +26,7 @@ import org.exomem.vhostuser.linux.UnixSockets;
 final class PageReader implements AutoCloseable {
     private static final VarHandle LONG = JAVA_LONG.varHandle();
     private static final VarHandle BYTE = JAVA_BYTE.varHandle();
-    private static final Duration LIMIT = Duration.ofSeconds(10);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final MessageSocket socket;
     private final SharedFile file;

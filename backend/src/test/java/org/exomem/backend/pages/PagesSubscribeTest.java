@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -25,8 +26,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The bitmap that {@code pages-subscribe} shares, read by spec/pages.md. */
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PagesSubscribeTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     private static final int MIB = 1 << 20;
 
     private TestVms vms;
@@ -91,7 +95,7 @@ class PagesSubscribeTest {
         reader.settle();
         int session = beginSession();
         driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
-        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
+        await().atMost(LIMIT).until(() -> reader.isFree(32 * MIB, 8 * MIB));
         assertThat(reader.session()).isEqualTo(session);
         assertThat(reader.isAnyFree(40 * MIB, 8 * MIB)).isFalse();
     }
@@ -102,7 +106,7 @@ class PagesSubscribeTest {
         PageReader reader = subscribe();
         beginSession();
         driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
-        await().until(() -> reader.isFree(32 * MIB, 8 * MIB));
+        await().atMost(LIMIT).until(() -> reader.isFree(32 * MIB, 8 * MIB));
         reader.settle();
         assertThat(reader.session()).isZero();
         assertThat(reader.isAnyFree(32 * MIB, MIB)).isFalse();
@@ -119,9 +123,9 @@ class PagesSubscribeTest {
         reader.settle();
         int session = beginSession();
         driver.hint(32 * MIB, 8 * MIB, 4 * MIB);
-        await().until(() -> reader.session() == session && reader.isFree(32 * MIB, 8 * MIB));
+        await().atMost(LIMIT).until(() -> reader.session() == session && reader.isFree(32 * MIB, 8 * MIB));
         driver.endHinting();
-        await().until(() -> reader.session() == 0);
+        await().atMost(LIMIT).until(() -> reader.session() == 0);
         assertThat(reader.isFree(32 * MIB, 8 * MIB)).isTrue();
         reader.settle();
         assertThat(reader.isAnyFree(0, TestVms.MEMORY)).isFalse();
@@ -133,7 +137,7 @@ class PagesSubscribeTest {
         PageReader reader = subscribe();
         assertThat(reader.isFree(16 * MIB, MIB)).isTrue();
         driver.close();
-        await().until(() -> !reader.isAnyFree(0, TestVms.MEMORY));
+        await().atMost(LIMIT).until(() -> !reader.isAnyFree(0, TestVms.MEMORY));
         assertThat(reader.losses()).isZero();
     }
 
@@ -155,7 +159,9 @@ class PagesSubscribeTest {
 
     /** When there is room for another. */
     private PageReader subscribeAtLast() {
-        return await().ignoreExceptionsInstanceOf(QmpException.class).until(this::subscribe, Objects::nonNull);
+        return await().atMost(LIMIT)
+                .ignoreExceptionsInstanceOf(QmpException.class)
+                .until(this::subscribe, Objects::nonNull);
     }
 
     @Test

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A VMM with an engine of its own, of some lines, copies a guest by the rules of spec/pages.md. */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PagesWithVmmTest {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
     private static final long MIB = 1 << 20;

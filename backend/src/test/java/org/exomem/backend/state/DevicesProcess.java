@@ -92,7 +92,7 @@ final class DevicesProcess implements AutoCloseable {
     public void close() {
         process.destroyForcibly();
         try {
-            process.waitFor(10, TimeUnit.SECONDS);
+            process.waitFor(1, TimeUnit.MINUTES);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -151,7 +151,7 @@ final class DevicesProcess implements AutoCloseable {
                         case "pages" -> balloon.pagesInBalloon();
                         default -> throw new IllegalArgumentException(command);
                     })
-                    .get(10, TimeUnit.SECONDS);
+                    .get(1, TimeUnit.MINUTES);
         }
 
         private void complain(String what) {

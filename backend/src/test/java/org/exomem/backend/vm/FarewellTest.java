@@ -14,8 +14,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class FarewellTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     @TempDir
     Path folder;
 
@@ -32,10 +35,10 @@ class FarewellTest {
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder)) {
             assertThat(Farewell.close(List.of(heldUp.vm(), vm("b")), Duration.ofSeconds(2)))
                     .isFalse();
-            assertThat(folder.resolve("b")).doesNotExist();
+            await().atMost(LIMIT).until(() -> !Files.exists(folder.resolve("b")));
             assertThat(heldUpSocket).exists();
             heldUp.release();
-            await().until(() -> !Files.exists(heldUpSocket));
+            await().atMost(LIMIT).until(() -> !Files.exists(heldUpSocket));
         }
     }
 

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a driver is asked for while its VM is to be no larger than something for a while. */
-@Timeout(value = 30, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class SqueezeTest {
     private static final long MIB = 1 << 20;
     private static final long PAGES_PER_MIB = MIB / 4096;

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** All that exomem asks of a VMM, asked of the embedded one. */
-@Timeout(60)
+@Timeout(180)
 class EmbeddedVmmOverQmpTest {
     private static final long SIZE = 64 << 20;
 

@@ -149,7 +149,7 @@ class PrecopyTest {
     private static final DirtySource NOTHING = into -> {};
 
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void memoryOfARealFileArrivesOverSeveralThreadsAndItsHolesStay() throws IOException {
         fill(100, 1000);
         memory.segment().asSlice(50 * PAGE, 10 * PAGE).fill((byte) 0);
@@ -244,7 +244,7 @@ class PrecopyTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void aSinkThatFailsInItsThreadEndsTheMigrationAndTheGuestWasNeverPaused() {
         fill(0, PAGES);
         Sink failing = new Sink() {

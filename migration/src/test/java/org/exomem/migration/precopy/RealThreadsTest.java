@@ -303,7 +303,7 @@ class RealThreadsTest {
     }
 
     @Test
-    @Timeout(120)
+    @Timeout(180)
     void migrationAfterMigrationLosesNoPageThatAnybodyNeeds() throws Exception {
         AddressMap map = new AddressMap(List.of(new AddressMap.Range(0, PAGES * GUEST_PAGE, 0)));
         long[] fates = new long[Fate.values().length];

@@ -100,7 +100,7 @@ class SharedLogTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void noMarkIsLostToAFetchAtTheSameTime() throws Exception {
         int pages = 64;
         int rounds = 200_000;

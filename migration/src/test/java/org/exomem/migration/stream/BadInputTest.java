@@ -31,8 +31,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sources and destinations that are wrong, each in its own way: both ends say so, and nothing of theirs is used. */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class BadInputTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     private static final byte[] NOTHING = {};
     private static final byte[] PAGE = new byte[4096];
     private static final MigrationAddress ANY_PORT = MigrationAddress.parse("127.0.0.1:0");
@@ -108,9 +111,10 @@ class BadInputTest {
         assertThat(said.type()).isEqualTo(RawSource.ERROR);
         assertThat(said.text()).contains(reason);
         raw.close();
-        await().untilAsserted(() -> assertThat(destination.turnedAway)
-                .singleElement()
-                .satisfies(e -> assertThat(e).hasMessageContaining(reason)));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(destination.turnedAway)
+                        .singleElement()
+                        .satisfies(e -> assertThat(e).hasMessageContaining(reason)));
         assertThat(destination.failures).isEmpty();
         aRealSourceIsServed();
     }
@@ -162,9 +166,10 @@ class BadInputTest {
                         receiver.address(), StreamSecurity.none(), wanting, source.memory(), new BandwidthLimit(0)))
                 .isInstanceOf(StreamFault.class)
                 .hasMessageContaining("feature ZSTD");
-        await().untilAsserted(() -> assertThat(destination.turnedAway)
-                .singleElement()
-                .satisfies(e -> assertThat(e).hasMessageContaining("feature ZSTD")));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(destination.turnedAway)
+                        .singleElement()
+                        .satisfies(e -> assertThat(e).hasMessageContaining("feature ZSTD")));
         aRealSourceIsServed();
     }
 
@@ -172,7 +177,7 @@ class BadInputTest {
     void whoSpeaksSomethingElseIsTurnedAway() throws Exception {
         try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
             socket.write(ByteBuffer.wrap("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
-            await().until(() -> !destination.turnedAway.isEmpty());
+            await().atMost(LIMIT).until(() -> !destination.turnedAway.isEmpty());
         }
         assertThat(destination.turnedAway.getFirst()).hasMessageContaining("does not speak exomem's migration stream");
         aRealSourceIsServed();
@@ -182,7 +187,7 @@ class BadInputTest {
     void whoSaysNothingIsTurnedAwayInTime() throws Exception {
         listenAgain(StreamSecurity.none(), options.withPatience(Duration.ofMillis(300)));
         try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
-            await().until(() -> !destination.turnedAway.isEmpty());
+            await().atMost(LIMIT).until(() -> !destination.turnedAway.isEmpty());
             assertThat(socket.read(ByteBuffer.allocate(1))).isLessThan(0);
         }
     }
@@ -324,7 +329,7 @@ class BadInputTest {
             assertThat(destination.failures).isEmpty();
             try (RawSource data = dataOf(first)) {
                 sayOnData(data, RawSource.PAGES, 0, 1, PAGE);
-                await().until(() -> destination.content()[0] == 7);
+                await().atMost(LIMIT).until(() -> destination.content()[0] == 7);
             }
         }
     }
@@ -414,9 +419,10 @@ class BadInputTest {
                         receiver.address(), atSource, options, RawMemory.of(16), new BandwidthLimit(0)))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(source);
-        await().untilAsserted(() -> assertThat(destination.turnedAway)
-                .singleElement()
-                .satisfies(e -> assertThat(e).hasMessageContaining(other)));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(destination.turnedAway)
+                        .singleElement()
+                        .satisfies(e -> assertThat(e).hasMessageContaining(other)));
         assertThat(destination.failures).isEmpty();
     }
 

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -13,8 +14,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Once a source has let go, there is one guest: whatever happens, the source is not told to go on while it starts there. */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class HandOverTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     private final Held before = Held.now();
     private final CountDownLatch starting = new CountDownLatch(1);
     private final CountDownLatch mayStart = new CountDownLatch(1);
@@ -81,7 +85,9 @@ class HandOverTest {
             Thread.ofPlatform().start(leaving);
             starting.await();
             Thread closing = Thread.ofPlatform().start(receiver::close);
-            await("close to wait for the guest").until(() -> closing.getState() == Thread.State.TIMED_WAITING);
+            await("close to wait for the guest")
+                    .atMost(LIMIT)
+                    .until(() -> closing.getState() == Thread.State.TIMED_WAITING);
             mayStart.countDown();
             leaving.get();
             receiver.receive();
@@ -115,7 +121,7 @@ class HandOverTest {
                     .hasMessageContaining("the destination can't start the guest: no start today");
             assertThat(destination.started).isFalse();
             sender.close();
-            await().until(() -> !destination.failures.isEmpty());
+            await().atMost(LIMIT).until(() -> !destination.failures.isEmpty());
         }
         before.awaitSame();
     }

@@ -8,11 +8,15 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 
 /** Descriptors and threads that this process has, to be compared with what it has afterwards. */
 record Held(long sockets, long files) {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     static {
         // The JDK makes some for itself with the first socket that is closed.
         try (ServerSocketChannel server = ServerSocketChannel.open().bind(null);
@@ -51,7 +55,7 @@ record Held(long sockets, long files) {
 
     /** What a migration took is given back. */
     void awaitSame() {
-        await("threads to end").until(() -> migrationThreads().isEmpty());
-        await("descriptors to be closed").until(() -> now().equals(this));
+        await("threads to end").atMost(LIMIT).until(() -> migrationThreads().isEmpty());
+        await("descriptors to be closed").atMost(LIMIT).until(() -> now().equals(this));
     }
 }

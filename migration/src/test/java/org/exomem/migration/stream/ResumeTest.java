@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A network that is cut, and comes back: what the destination has counts, what is uncertain is sent again. */
-@Timeout(value = 90, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ResumeTest {
     private static final Duration WITHIN = Duration.ofSeconds(20);
     private static final StreamOptions OPTIONS =

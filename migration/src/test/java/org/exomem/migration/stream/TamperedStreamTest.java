@@ -21,8 +21,11 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Whatever happens to the bytes on their way, either the guest runs at the destination with the memory that it had, or both ends
  * say what is wrong, and the source has the guest.
  */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
 class TamperedStreamTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     private static final StreamOptions OPTIONS =
             StreamOptions.defaults().withFeatures(Set.of(), Set.of()).withPatience(Duration.ofSeconds(20));
 
@@ -95,7 +98,8 @@ class TamperedStreamTest {
     }
 
     private static IOException reasonAt(TestDestination destination, MigrationReceiver receiver) {
-        await().pollDelay(Duration.ZERO)
+        await().atMost(LIMIT)
+                .pollDelay(Duration.ZERO)
                 .pollInterval(Duration.ofMillis(1))
                 .until(() ->
                         destination.started || !destination.failures.isEmpty() || !destination.turnedAway.isEmpty());

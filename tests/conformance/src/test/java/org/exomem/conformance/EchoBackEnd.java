@@ -18,7 +18,7 @@ import org.exomem.vhostuser.linux.LinuxException;
 
 /** An echo device of one VM on a socket, in this process, and what was told to its operator. */
 final class EchoBackEnd implements AutoCloseable, EndpointListener {
-    static final Duration LIMIT = Duration.ofSeconds(5);
+    static final Duration LIMIT = Duration.ofMinutes(1);
 
     final Path socket;
     final EchoDevice device = new EchoDevice();

@@ -48,7 +48,7 @@ record HeldResources(Map<String, Integer> descriptors, long sharedMappings) {
 
     /** Waits until this process holds no more and no less than it did; fails with both lists. */
     void assertSameNow() {
-        await().atMost(Duration.ofSeconds(5))
+        await().atMost(Duration.ofMinutes(1))
                 .pollDelay(Duration.ZERO)
                 .pollInterval(Duration.ofMillis(2))
                 .untilAsserted(() -> assertThat(now()).isEqualTo(this));

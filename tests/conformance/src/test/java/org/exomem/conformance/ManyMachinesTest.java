@@ -25,6 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Many VMs on one process; front-ends that stay silent, leave, come back, or take their memory away. */
 class ManyMachinesTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     @TempDir
     Path folder;
 
@@ -61,7 +64,7 @@ class ManyMachinesTest {
                 EchoGuest bystander = EchoGuest.start(other)) {
             HeldResources before = HeldResources.now();
             try (FrontEnd silent = silentOnes.connect()) {
-                await().until(silentOnes::isConnected);
+                await().atMost(LIMIT).until(silentOnes::isConnected);
                 bystander.assertEcho();
                 silentOnes.runOnLoop(() -> silentOnes.device.changeConfig(1));
                 assertThat(silent.connection().awaitReadable(Duration.ofMillis(20)))
@@ -127,8 +130,13 @@ class ManyMachinesTest {
                 FrontEnd leaving = backEnd.connect();
                 leaving.getFeatures();
                 // The back-end is busy while one leaves and the other comes, and finds both at once.
+                CountDownLatch busy = new CountDownLatch(1);
                 CountDownLatch bothHappened = new CountDownLatch(1);
-                backEnd.loop.execute(() -> awaitUninterrupted(bothHappened));
+                backEnd.loop.execute(() -> {
+                    busy.countDown();
+                    awaitUninterrupted(bothHappened);
+                });
+                busy.await();
                 try (FrontEnd returning = backEnd.connect()) {
                     leaving.close();
                     bothHappened.countDown();
@@ -169,7 +177,7 @@ class ManyMachinesTest {
                 guest.ring.add(List.of(Buffer.readable(2 << 20, 64), Buffer.writable(3 << 20, 64)));
                 guest.ram.file().truncate(size);
                 guest.ring.kickFd().signal();
-                await().until(() -> !victim.faults.isEmpty());
+                await().atMost(LIMIT).until(() -> !victim.faults.isEmpty());
                 assertThat(victim.faults).noneMatch(fault -> fault.kind() == FaultKind.HOST);
                 bystander.assertEcho();
             }

@@ -28,6 +28,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Every request of spec/vhost-user.md, sent rightly, and the form of its answer. */
 class RequestsTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     @TempDir
     Path folder;
 
@@ -237,7 +240,7 @@ class RequestsTest {
         guest.ring.callFd().drain();
         guest.ring.add(guest.prepare(new byte[] {1}));
         guest.ring.kick();
-        await().until(() -> guest.ring.poll() != null);
+        await().atMost(LIMIT).until(() -> guest.ring.poll() != null);
         assertThat(guest.ring.callFd().drain()).isFalse();
     }
 

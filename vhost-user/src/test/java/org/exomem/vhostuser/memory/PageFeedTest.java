@@ -99,7 +99,7 @@ class PageFeedTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void aListenerOnAnotherThreadSeesEveryMessageOnce() throws Exception {
         PageFeed shared = new PageFeed();
         PageSubscription subscription = shared.subscribe(ALL, 64);

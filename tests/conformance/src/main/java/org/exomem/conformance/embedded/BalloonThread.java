@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * the driver. Safe to use from any thread.
  */
 final class BalloonThread implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 10;
+    private static final long LIMIT_SECONDS = 60;
     private static final GuestBalloon.Seen NOTHING = new GuestBalloon.Seen(0, 0, 0, 0);
 
     private final EmbeddedRam ram;

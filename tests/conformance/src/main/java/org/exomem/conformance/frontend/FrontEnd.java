@@ -22,7 +22,7 @@ import org.exomem.vhostuser.linux.UnixSockets;
  */
 public final class FrontEnd implements AutoCloseable {
     /** How long an answer is waited for unless something else is said. */
-    public static final Duration LIMIT = Duration.ofSeconds(5);
+    public static final Duration LIMIT = Duration.ofSeconds(30);
 
     private static final int NO_FD = 1 << 8;
 

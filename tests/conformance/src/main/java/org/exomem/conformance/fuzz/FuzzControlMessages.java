@@ -26,7 +26,7 @@ import org.exomem.vhostuser.linux.UnixSockets;
  * <p>Usage: {@code FuzzControlMessages SOCKET [CONNECTIONS [SEED]]}; exit code 1 when the back-end stops answering.
  */
 public final class FuzzControlMessages {
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final int MOST_MESSAGES = 24;
     private static final int MOST_FDS = 12;
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The embedded VMM and its guest, over QMP. */
-@Timeout(60)
+@Timeout(180)
 class EmbeddedGuestTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 64 * MIB;

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The embedded VMM as a process. */
-@Timeout(60)
+@Timeout(180)
 class EmbeddedVmmTest {
     private static final long MIB = 1 << 20;
 
@@ -60,7 +60,7 @@ class EmbeddedVmmTest {
                     .isEqualTo(4 * MIB);
             client.execute("quit");
         }
-        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
         assertThat(process.exitValue()).isZero();
         assertThat(ram).exists();
         assertThat(log).doesNotExist();
@@ -81,7 +81,7 @@ class EmbeddedVmmTest {
             assertThat(client.await("GUEST_PANICKED").findValue("message").asText())
                     .contains("is not what the guest wrote");
         }
-        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
         assertThat(process.exitValue()).isEqualTo(1);
         assertThat(process.errorReader().readLine()).contains("is not what the guest wrote");
     }
@@ -91,7 +91,7 @@ class EmbeddedVmmTest {
         Path ram = folder.resolve("ram");
         Process process = start("ram=" + ram, "size=64M", "colour=red", "qmp=" + folder.resolve("qmp"));
         assertThat(process.errorReader().readLine()).contains("colour");
-        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
         assertThat(process.exitValue()).isEqualTo(2);
         assertThat(Files.exists(ram)).isFalse();
     }

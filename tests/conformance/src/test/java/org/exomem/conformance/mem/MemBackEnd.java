@@ -87,7 +87,7 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     }
 
     <T> T onLoop(Callable<T> task) throws Exception {
-        return loop.submit(task).get(10, TimeUnit.SECONDS);
+        return loop.submit(task).get(1, TimeUnit.MINUTES);
     }
 
     /** What a whole round of the patrol finds, in bytes; what it finds is punched. */

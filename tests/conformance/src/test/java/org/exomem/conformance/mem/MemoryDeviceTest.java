@@ -8,6 +8,7 @@ import static org.exomem.conformance.mem.MemBackEnd.SIZE;
 import static org.exomem.conformance.mem.MemBackEnd.block;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
 import org.exomem.conformance.frontend.Features;
@@ -23,6 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The rules of a memory device (spec/mem.md), over a real connection. */
 class MemoryDeviceTest {
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
     @TempDir
     Path folder;
 
@@ -239,7 +243,7 @@ class MemoryDeviceTest {
                 driver.write(request, MemDriver.PLUG, block(0), 1);
                 driver.ring().add(List.of(Buffer.readable(request, 24), Buffer.writable(request, 9)));
                 driver.ring().kick();
-                org.awaitility.Awaitility.await().until(() -> !backEnd.faults.isEmpty());
+                org.awaitility.Awaitility.await().atMost(LIMIT).until(() -> !backEnd.faults.isEmpty());
                 assertThat(backEnd.faults.getFirst())
                         .startsWith(
                                 "DRIVER queue 0 has stopped until the device is reset or started again: a request has room for 9");

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RandomRequestsTest {
     private static final int BLOCKS = (int) (SIZE / BLOCK);
     private static final int AT_ONCE = 32;
-    private static final Duration LIMIT = Duration.ofSeconds(10);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     @TempDir
     Path folder;
