@@ -3,6 +3,7 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -14,6 +15,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.HandoverUncertainException;
+import org.exomem.migration.stream.MigrationAddress;
 import org.exomem.migration.stream.MigrationReceiver;
 import org.exomem.migration.stream.ReceivedMigration;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +25,8 @@ import org.slf4j.LoggerFactory;
 /** One migration of one VM, on a thread of its own. Safe for use by several threads. */
 final class Migration {
     private static final Logger LOG = LoggerFactory.getLogger(Migration.class);
+
+    private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
 
     private final ServedVm vm;
     private final MigrationWish wish;
@@ -57,13 +61,17 @@ final class Migration {
     }
 
     /**
+     * @param before what is over, and may still hold the address
      * @return when the VM leaves, or a source may connect; fails with {@link VirtualMachine.Refused} if it comes to neither
      */
-    CompletableFuture<Void> start(Path qmp) {
+    CompletableFuture<Void> start(Path qmp, List<Migration> before) {
         if (!incoming) {
             begun.complete(null);
         }
-        Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> run(qmp));
+        Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
+            before.forEach(Migration::makeRoom);
+            run(qmp);
+        });
         LOG.info("{}: {} {}", vm.name(), incoming ? "is waited for at" : "migrates to", peer);
         changed.accept(state());
         return begun;
@@ -140,6 +148,16 @@ final class Migration {
             task.run();
         }
         return true;
+    }
+
+    /** True for one that is over, and whose address is still waited at. */
+    synchronized boolean holds(MigrationAddress address) {
+        return incoming && status.isOver() && ended.getCount() > 0 && peer.equals(address.toString());
+    }
+
+    /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
+    private void makeRoom() {
+        awaitEnd(ROOM_LIMIT, ROOM_LIMIT);
     }
 
     /** No longer waits for a source to hear that its guest runs here; false if that is not what it does. */
@@ -226,7 +244,8 @@ final class Migration {
             if (!over && hasPaused()) {
                 over = ended.await(pausedLimit.toNanos(), TimeUnit.NANOSECONDS);
             } else if (!over && letBe()) {
-                over = ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+                // A connection that is dead takes its part of that.
+                over = ended.await(2 * limit.toNanos(), TimeUnit.NANOSECONDS);
             }
             if (!over) {
                 LOG.error("{}: its migration did not end in time", vm.name());

@@ -61,8 +61,13 @@ public final class Migrations implements AutoCloseable {
                         () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
                                 + " say vmm-qmp=PATH where it is served, or name it here"));
         Migration migration = new Migration(vm, wish, incoming, changed);
+        List<Migration> atItsAddress = incoming
+                ? last.values().stream()
+                        .filter(old -> old.holds(wish.address()))
+                        .toList()
+                : List.of();
         last.put(name, migration);
-        return migration.start(qmp);
+        return migration.start(qmp, atItsAddress);
     }
 
     private ServedVm vm(String name) {

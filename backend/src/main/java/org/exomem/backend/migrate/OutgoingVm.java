@@ -181,12 +181,7 @@ final class OutgoingVm implements GuestControl {
 
     private void move() throws IOException {
         try (GuestView view = view();
-                MigrationSender connected = MigrationSender.connect(
-                        wish.address(),
-                        wish.security(),
-                        wish.stream(),
-                        description(view),
-                        new BandwidthLimit(wish.bandwidth()))) {
+                MigrationSender connected = connect(view)) {
             sender = connected;
             watcher.status(Status.ACTIVE);
             try {
@@ -202,6 +197,16 @@ final class OutgoingVm implements GuestControl {
                 throw e;
             }
         }
+    }
+
+    private MigrationSender connect(GuestView view) throws IOException {
+        expectMapped(view);
+        return MigrationSender.connect(
+                wish.address(),
+                wish.security(),
+                wish.stream(),
+                description(view),
+                new BandwidthLimit(wish.bandwidth()));
     }
 
     private void refuseWhatCannotLeave() throws IOException {
@@ -238,18 +243,17 @@ final class OutgoingVm implements GuestControl {
 
     private GuestView view() throws IOException {
         try {
-            GuestView view = vm.show(image).join();
-            if (view.addresses().ranges().isEmpty()) {
-                expectMapped();
-            }
-            return view;
+            return vm.show(image).join();
         } catch (CompletionException e) {
             throw new IOException("VM \"" + vm.name() + "\" can't be shown to its migration: " + reason(e), e);
         }
     }
 
     /** Where no device is shown the guest's memory, only the VMM's process tells whether these files are that. */
-    private void expectMapped() throws IOException {
+    private void expectMapped(GuestView view) throws IOException {
+        if (!view.addresses().ranges().isEmpty()) {
+            return;
+        }
         for (ImageFile file : image.files()) {
             vmm.expectMapped(file.name(), file.file());
         }

@@ -50,6 +50,7 @@ public final class QmpVmm implements AutoCloseable {
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private QmpSession qmp;
+    private @Nullable SharedMappings mapped;
     private final Set<String> commands = new HashSet<>();
     /** The devices that were asked to leave, by their ids. */
     private final Set<String> leaving = new HashSet<>();
@@ -101,23 +102,32 @@ public final class QmpVmm implements AutoCloseable {
 
     /**
      * Makes sure that a file is the guest's RAM, as far as that can be seen: the process that listens on the QMP socket has
-     * mapped it. Where that has mapped nothing of the kind, as it only stands between exomem and the VMM, nothing is said.
+     * not mapped another one of that name. One that has mapped nothing of the kind may only stand between exomem and the VMM.
      *
      * @param id the VMM's name for that RAM
-     * @throws VmmException if the VMM has mapped other memory of that size, and not this
+     * @throws VmmException if the VMM has mapped another file, and not this
      */
     public void expectMapped(String id, SharedFile file) throws IOException {
-        SharedMappings mapped;
-        try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
-            mapped = SharedMappings.of(Integer.toString(UnixSockets.peer(connection)));
-        } catch (IOException e) {
-            LOG.debug("nobody sees what the VMM on {} has mapped", qmp, e);
-            return;
-        }
-        if (mapped.hasAnotherThan(SharedMappings.nameOf(file), file.size())) {
+        JsonNode path = memoryPath(id);
+        if (path != null && mapped().hasAnotherThan(SharedMappings.nameOf(file), path.asText())) {
             throw new VmmException("the VMM on " + qmp + " has mapped other memory as \"" + id + "\" than " + file
                     + ", maybe because that was made anew under the same name: start the VMM anew");
         }
+    }
+
+    /** Looked at once: each look is a connection that a VMM with room for one leaves in its queue. */
+    private SharedMappings mapped() {
+        SharedMappings known = mapped;
+        if (known == null) {
+            try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
+                known = SharedMappings.of(Integer.toString(UnixSockets.peer(connection)));
+            } catch (IOException e) {
+                LOG.debug("nobody sees what the VMM on {} has mapped", qmp, e);
+                known = SharedMappings.NONE;
+            }
+            mapped = known;
+        }
+        return known;
     }
 
     private @Nullable JsonNode memoryPath(String id) throws IOException {
@@ -279,12 +289,12 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** Asks over another connection, which is the one from now on if there is an answer. */
+    /** Asks over another connection, which is the one from now on. */
     private boolean isFoundRunning() {
         try {
-            QmpSession again = QmpSession.connect(qmp.socket());
+            // First: a VMM that serves one connection would not answer another.
             qmp.close();
-            qmp = again;
+            qmp = QmpSession.connect(qmp.socket());
             return isRunning();
         } catch (IOException e) {
             return false;

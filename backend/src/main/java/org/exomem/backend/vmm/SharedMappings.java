@@ -6,13 +6,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.exomem.vhostuser.linux.Mapping;
 import org.exomem.vhostuser.linux.SharedFile;
 
 /** What a process maps to share it with others, as {@code /proc/PID/maps} tells it. */
 record SharedMappings(List<Area> areas) {
+    /** Nothing that anybody knows of. */
+    static final SharedMappings NONE = new SharedMappings(List.of());
+
     private static final int COLUMNS = 6;
     private static final int SHARED_COLUMN = 3;
 
@@ -20,8 +22,9 @@ record SharedMappings(List<Area> areas) {
      * A part of its address space.
      *
      * @param file device and inode, in words that are the same for the same file only
+     * @param path that it was opened by, followed by a remark if it is there no more
      */
-    record Area(long from, long to, String file) {
+    record Area(long from, long to, String file, String path) {
         /**
          * <pre>
          * from-to rw-s offset device inode path
@@ -30,7 +33,10 @@ record SharedMappings(List<Area> areas) {
         private static Area of(String[] row) {
             String[] range = row[0].split("-", 2);
             return new Area(
-                    Long.parseUnsignedLong(range[0], 16), Long.parseUnsignedLong(range[1], 16), row[3] + " " + row[4]);
+                    Long.parseUnsignedLong(range[0], 16),
+                    Long.parseUnsignedLong(range[1], 16),
+                    row[3] + " " + row[4],
+                    row.length < COLUMNS ? "" : row[5]);
         }
 
         private boolean has(long address) {
@@ -62,13 +68,9 @@ record SharedMappings(List<Area> areas) {
         }
     }
 
-    /** True if that file is not mapped, and another is of which there is so much. */
-    boolean hasAnotherThan(String file, long size) {
+    /** True if that file is not mapped, and another that was opened by this path is. */
+    boolean hasAnotherThan(String file, String path) {
         return areas.stream().noneMatch(area -> area.file.equals(file))
-                && areas.stream()
-                        .collect(Collectors.groupingBy(Area::file, Collectors.summingLong(area -> area.to - area.from)))
-                        .values()
-                        .stream()
-                        .anyMatch(bytes -> bytes >= size);
+                && areas.stream().anyMatch(area -> area.path.equals(path) || area.path.equals(path + " (deleted)"));
     }
 }

@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import org.exomem.conformance.embedded.EmbeddedGuest;
+import org.exomem.conformance.embedded.EmbeddedOptions;
 import org.exomem.migration.stream.MigrationAddress;
 import org.exomem.migration.stream.StreamOptions;
 import org.jspecify.annotations.Nullable;
@@ -109,5 +111,24 @@ class LostAnswerTest {
         hosts.source.assertEnded(Status.FAILED, "never let both run");
         hosts.destination.migrations.close();
         assertThat(hosts.destination.runs()).isTrue();
+    }
+
+    @Test
+    void destinationWhoseAddressIsWantedAgainMakesRoom() throws Exception {
+        begin(Duration.ofMillis(200), Duration.ofMinutes(10));
+        network().cut();
+        hosts.source.assertEnded(Status.FAILED, "never let both run");
+        MigrationAddress address =
+                MigrationAddress.parse(hosts.destination.state().peer());
+        EmbeddedOptions next = EmbeddedOptions.of(folder.resolve("next.ram"), 16 << 20, folder.resolve("next.qmp"))
+                .thatIsIncoming();
+        try (EmbeddedGuest guest = EmbeddedGuest.start(next)) {
+            MigrationWish wish =
+                    hosts.wish().withAddress(address).withVmm(guest.options().qmp());
+            assertThat(hosts.receive(wish).address()).isEqualTo(address);
+            assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
+            hosts.destination.cancel();
+            hosts.destination.awaitEnd();
+        }
     }
 }

@@ -245,7 +245,8 @@ class MigrationFailureTest {
     /** As when somebody removes the file of a guest that runs, and a VM is started that makes it anew. */
     private static void makeAnew(Path ram) throws IOException {
         long size = Files.size(ram);
-        Files.move(ram, ram.resolveSibling("moved.ram"));
+        Files.createLink(ram.resolveSibling("kept.ram"), ram);
+        Files.delete(ram);
         try (RandomAccessFile other = new RandomAccessFile(ram.toFile(), "rw")) {
             other.setLength(size);
         }
@@ -287,7 +288,7 @@ class MigrationFailureTest {
                     "has mapped other memory as \"ram\" than " + ram
                             + ", maybe because that was made anew under the same name: start the VMM anew");
             assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
-            Files.move(ram.resolveSibling("moved.ram"), ram, StandardCopyOption.REPLACE_EXISTING);
+            Files.move(ram.resolveSibling("kept.ram"), ram, StandardCopyOption.REPLACE_EXISTING);
             hosts.assertUnharmed();
             hosts.source.migrate(hosts.wish());
             hosts.awaitEnd();

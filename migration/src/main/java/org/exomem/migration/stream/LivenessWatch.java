@@ -20,9 +20,11 @@ final class LivenessWatch implements AutoCloseable {
     }
 
     private final long limitNanos;
+    private final long pauseNanos;
     private final ScheduledFuture<?> beats;
     private volatile long heard = System.nanoTime();
     private volatile boolean busy;
+    private long last = System.nanoTime();
 
     /**
      * @param limit how long the other end may be silent
@@ -31,11 +33,15 @@ final class LivenessWatch implements AutoCloseable {
      */
     LivenessWatch(ScheduledExecutorService timer, Duration limit, Beat beat, Runnable dead) {
         this.limitNanos = limit.toNanos();
-        long pause = limitNanos / BEATS;
-        this.beats = timer.scheduleWithFixedDelay(() -> beat(beat, dead), pause, pause, TimeUnit.NANOSECONDS);
+        this.pauseNanos = limitNanos / BEATS;
+        this.beats = timer.scheduleWithFixedDelay(() -> beat(beat, dead), pauseNanos, pauseNanos, TimeUnit.NANOSECONDS);
     }
 
     private void beat(Beat beat, Runnable dead) {
+        if (System.nanoTime() - last > 2 * pauseNanos) {
+            // This process stood still itself: what the other end said meanwhile is still to be read.
+            heard();
+        }
         if (!busy && System.nanoTime() - heard > limitNanos) {
             dead.run();
             close();
@@ -47,6 +53,7 @@ final class LivenessWatch implements AutoCloseable {
             dead.run();
             close();
         }
+        last = System.nanoTime();
     }
 
     /** Something came. */

@@ -14,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -135,19 +136,19 @@ public final class MigrationReceiver implements AutoCloseable {
 
     /**
      * After {@link #receive}: waits until the source has heard that its guest runs here, and answers it if it has to come back
-     * to ask; no longer than it is given to come back, nor after {@link #cancel}.
+     * to ask; no longer than it may take to notice a cut and is given to come back then, nor after {@link #cancel}.
      */
     public void awaitHeard() {
         ReceivingSession current;
         synchronized (this) {
             current = session;
         }
-        if (current == null) {
+        if (current == null || options.resumeWithin().isZero()) {
             return;
         }
+        Duration limit = options.resumeWithin().plus(options.patience().multipliedBy(2));
         try {
-            CompletableFuture.anyOf(cancelled, current.heard())
-                    .get(options.resumeWithin().toNanos(), TimeUnit.NANOSECONDS);
+            CompletableFuture.anyOf(cancelled, current.heard()).get(limit.toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
@@ -455,14 +456,15 @@ public final class MigrationReceiver implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        Quietly.close(server);
         if (address instanceof MigrationAddress.Local local) {
             try {
+                // Before another can listen there.
                 Files.deleteIfExists(Path.of(local.path()));
             } catch (IOException e) {
                 LOG.log(Level.DEBUG, "removing " + local, e);
             }
         }
+        Quietly.close(server);
         ReceivingSession current;
         synchronized (this) {
             current = session;

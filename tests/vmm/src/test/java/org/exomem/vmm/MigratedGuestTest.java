@@ -149,7 +149,8 @@ final class MigratedGuestTest {
     /** One that was made anew under the name of the file that the waiting QEMU has. */
     private void fileThatQemuHasNotMappedIsRefused(BackEnd here, BackEnd there) throws IOException {
         Path ram = folder.path().resolve("b.ram");
-        Path moved = Files.move(ram, folder.path().resolve("moved.ram"));
+        Path kept = Files.createLink(folder.path().resolve("kept.ram"), ram);
+        Files.delete(ram);
         try (RandomAccessFile other = new RandomAccessFile(ram.toFile(), "rw")) {
             other.setLength(RAM);
         }
@@ -157,7 +158,7 @@ final class MigratedGuestTest {
         assertFailed(here, "has mapped other memory as \"ram\" than " + ram);
         there.control().execute("migrate-cancel", Map.of("vm", "vm"));
         awaitEnd(there);
-        Files.move(moved, ram, StandardCopyOption.REPLACE_EXISTING);
+        Files.move(kept, ram, StandardCopyOption.REPLACE_EXISTING);
     }
 
     private static JsonNode status(BackEnd backEnd) throws IOException {

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
@@ -79,6 +81,7 @@ public final class MemoryFolder implements AutoCloseable {
             Matcher name = NAME.matcher(folder.getFileName().toString());
             if (name.matches()
                     && name.group(1).equals(namespace)
+                    && isOwn(folder)
                     && ProcessHandle.of(Long.parseLong(name.group(2))).isEmpty()) {
                 try {
                     remove(folder);
@@ -86,6 +89,17 @@ public final class MemoryFolder implements AutoCloseable {
                     // Another user's, or somebody else removes it now.
                 }
             }
+        }
+    }
+
+    private static boolean isOwn(Path folder) throws IOException {
+        Integer user = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        try {
+            return Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS)
+                    .equals(user);
+        } catch (NoSuchFileException e) {
+            // Somebody else removes it now.
+            return false;
         }
     }
 
