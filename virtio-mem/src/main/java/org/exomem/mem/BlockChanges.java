@@ -23,7 +23,8 @@ final class BlockChanges {
     private final BlockBacking backing;
     private final LastChange last;
     private final boolean preallocate;
-    private final PageFeed feed;
+    /** Made once: one for each request would be allocated on its way. */
+    private final PageFeed.Listener feed;
     /** The first request after taking over may be the last one once more, for which the driver was not answered. */
     private boolean mayComeAgain;
     /** Where the request at hand will be answered. */
@@ -31,7 +32,7 @@ final class BlockChanges {
 
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
-        this.feed = feed;
+        this.feed = feed::offer;
         this.kept = kept;
         this.plan = kept.plan();
         this.blocks = kept.map();
@@ -89,7 +90,7 @@ final class BlockChanges {
             }
         }
         blocks.set(first, count, true);
-        tell(feed::offer, first, count, true);
+        tell(feed, first, count, true);
     }
 
     void unplug(GuestMemory memory, long first, long count) throws LinuxException {
@@ -98,18 +99,18 @@ final class BlockChanges {
             backing.discard(memory, first, count);
         } catch (LinuxException e) {
             blocks.set(first, count, true);
-            tell(feed::offer, first, count, true);
+            tell(feed, first, count, true);
             last.forget();
             throw e;
         }
         blocks.set(first, count, false);
-        tell(feed::offer, first, count, false);
+        tell(feed, first, count, false);
     }
 
     /** Undoes in the map what was begun before this process took over, and can't be carried out now. */
     void giveUp(int type, long first, long count) {
         blocks.set(first, count, type == GuestRequest.UNPLUG);
-        tell(feed::offer, first, count, type == GuestRequest.UNPLUG);
+        tell(feed, first, count, type == GuestRequest.UNPLUG);
         last.forget();
     }
 
@@ -127,7 +128,7 @@ final class BlockChanges {
     /** All memory was emptied, whatever was known of it. */
     private void nothingIsPlugged() {
         blocks.clear();
-        tell(feed::offer);
+        tell(feed);
         kept.keepKnown();
     }
 
@@ -135,7 +136,7 @@ final class BlockChanges {
     void keepKnown() {
         if (!kept.isKnown()) {
             kept.keepKnown();
-            tell(feed::offer);
+            tell(feed);
         }
     }
 
