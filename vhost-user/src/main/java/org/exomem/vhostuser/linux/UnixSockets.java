@@ -78,24 +78,22 @@ public final class UnixSockets {
 
     /** True if the descriptor is a listening socket, false if a connected one. */
     public static boolean isListening(Fd fd) throws LinuxException {
-        MemorySegment value = NativeBuffer.ofSize(8);
-        MemorySegment length = NativeBuffer.ofSize(8);
-        length.set(JAVA_INT, 0, 4);
-        if (LibC.getsockopt(fd.number(), SOL_SOCKET, SO_ACCEPTCONN, value.address(), length.address()) < 0) {
-            throw new LinuxException("getsockopt", fd.toString(), LibC.errno());
-        }
-        return value.get(JAVA_INT, 0) != 0;
+        return option(fd, SO_ACCEPTCONN, 4).get(JAVA_INT, 0) != 0;
     }
 
     /** The process that listened where this is connected to; 0 if it can't be seen from here. */
     public static int peer(Fd connected) throws LinuxException {
-        MemorySegment credentials = NativeBuffer.ofSize(16);
+        return option(connected, SO_PEERCRED, 12).get(JAVA_INT, 0);
+    }
+
+    private static MemorySegment option(Fd socket, int name, int bytes) throws LinuxException {
+        MemorySegment value = NativeBuffer.ofSize(16);
         MemorySegment length = NativeBuffer.ofSize(8);
-        length.set(JAVA_INT, 0, 12);
-        if (LibC.getsockopt(connected.number(), SOL_SOCKET, SO_PEERCRED, credentials.address(), length.address()) < 0) {
-            throw new LinuxException("getsockopt", connected.toString(), LibC.errno());
+        length.set(JAVA_INT, 0, bytes);
+        if (LibC.getsockopt(socket.number(), SOL_SOCKET, name, value.address(), length.address()) < 0) {
+            throw new LinuxException("getsockopt", socket.toString(), LibC.errno());
         }
-        return credentials.get(JAVA_INT, 0);
+        return value;
     }
 
     /** Two sockets connected to each other. */
