@@ -2,11 +2,11 @@ package org.exomem.backend;
 
 import org.exomem.backend.command.ExomemCommand;
 
-/** The program. */
+/** The back-end's commands alone, as tests and the demo start them. */
 public final class Exomem {
     private Exomem() {}
 
     public static void main(String[] arguments) {
-        System.exit(ExomemCommand.run(arguments));
+        System.exit(new ExomemCommand().run(arguments));
     }
 }

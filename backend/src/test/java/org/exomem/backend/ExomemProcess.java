@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
 
 /** {@code exomem} as a process of its own. */
 public final class ExomemProcess {
@@ -35,7 +35,7 @@ public final class ExomemProcess {
     public static void awaitControl(Process process, Path control) {
         await().atMost(Duration.ofSeconds(40)).until(() -> {
             assertThat(process.isAlive()).as("still running").isTrue();
-            try (ControlClient client = ControlClient.connect(control)) {
+            try (QmpClient client = QmpClient.connect(control)) {
                 return client.execute("query-status", Json.object())
                         .path("running")
                         .asBoolean();

@@ -7,8 +7,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
@@ -28,7 +28,7 @@ class NoRoomTest {
     void isBusyAnEventAndWhyTheJobStandsStillUntilThereIsRoom() throws Exception {
         try (SmallDisk _ = SmallDisk.at(folder, 24 * MIB);
                 TestVms vms = TestVms.with(List.of(), List.of("vm=a,id=m0,addr=32M,size=64M,block=2M,prealloc=on"));
-                ControlClient client = ControlClient.connect(vms.control());
+                QmpClient client = QmpClient.connect(vms.control());
                 GuestRam ram = GuestRam.ofFile(folder.resolve("ram"), ADDRESS + 64 * MIB)) {
             MemDriver driver = vms.attachMemory(0, ram);
             client.execute("mem-resize", Json.object().put("size", 64 * MIB));
@@ -49,11 +49,11 @@ class NoRoomTest {
         }
     }
 
-    private static JsonNode job(ControlClient client) throws Exception {
+    private static JsonNode job(QmpClient client) throws Exception {
         return client.execute("query-jobs", Json.object()).path(0);
     }
 
-    private static JsonNode event(ControlClient client, String name) throws Exception {
+    private static JsonNode event(QmpClient client, String name) throws Exception {
         while (true) {
             JsonNode event = requireNonNull(client.event(Duration.ofMinutes(1)), "no event " + name);
             if (event.path("event").asText().equals(name)) {

@@ -15,8 +15,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,7 +60,7 @@ class ServeProcessTest {
         awaitControl(process);
         assertThat(folder.resolve("m0")).exists();
         assertThat(folder.resolve("state")).isNotEmptyDirectory();
-        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             assertThat(client.execute("query-memory-devices", Json.object())
                             .path(0)
                             .path("data")
@@ -100,7 +100,7 @@ class ServeProcessTest {
     void quitEndsItCleanly() throws Exception {
         Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
         awaitControl(process);
-        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             client.execute("quit", Json.object());
         }
         assertThat(process.waitFor()).isZero();
@@ -191,7 +191,7 @@ class ServeProcessTest {
                     size: 1G
                 """);
         awaitControl(exomem("serve", "--config", config.toString()));
-        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             JsonNode vms = client.execute("query-vms", Json.object());
             assertThat(vms.valueStream().map(vm -> vm.path("name").asText())).containsExactly("a", "b");
             assertThat(vms.path(1).path("target").asLong()).isEqualTo(1L << 30);
@@ -212,12 +212,12 @@ class ServeProcessTest {
         Process first = exomem(words);
         awaitControl(first);
         assertThat(folder.resolve("a-m0")).exists();
-        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             client.execute("mem-resize", Json.object().put("size", 64 << 20));
         }
         first.destroyForcibly().waitFor();
         awaitControl(exomem(words));
-        try (ControlClient client = ControlClient.connect(folder.resolve("control"))) {
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             JsonNode devices = client.execute("query-memory-devices", Json.object());
             assertThat(devices).hasSize(1);
             assertThat(devices.path(0).path("data").path("requested-size").asLong())

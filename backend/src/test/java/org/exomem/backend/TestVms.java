@@ -12,6 +12,7 @@ import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.process.BackendProcess;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.FrontEnd;

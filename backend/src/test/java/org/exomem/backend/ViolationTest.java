@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.junit.jupiter.api.Test;
@@ -34,7 +34,7 @@ class ViolationTest {
     @Test
     void unpluggedMemoryThatIsUsedIsTakenAwayAgainAndReported() throws Exception {
         try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE));
-                ControlClient client = ControlClient.connect(vms.control())) {
+                QmpClient client = QmpClient.connect(vms.control())) {
             GuestRam ram = vms.ram(64 * MIB);
             MemDriver driver = vms.attachMemory(0, ram);
             driver.plug(ADDRESS, 2);
@@ -57,7 +57,7 @@ class ViolationTest {
     @Test
     void reportOnlyTellsIt() throws Exception {
         try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE + ",violation=report"));
-                ControlClient client = ControlClient.connect(vms.control())) {
+                QmpClient client = QmpClient.connect(vms.control())) {
             GuestRam ram = vms.ram(64 * MIB);
             vms.attachMemory(0, ram);
             ram.fill(ADDRESS + 10 * MIB, 8192, (byte) 7);
@@ -71,7 +71,7 @@ class ViolationTest {
         Path qmp = folder.resolve("qmp");
         try (FakeVmm vmm = new FakeVmm(qmp);
                 TestVms vms = TestVms.with(List.of(), List.of(DEVICE + ",violation=stop,vmm-qmp=" + qmp));
-                ControlClient client = ControlClient.connect(vms.control())) {
+                QmpClient client = QmpClient.connect(vms.control())) {
             GuestRam ram = vms.ram(64 * MIB);
             vms.attachMemory(0, ram);
             ram.fill(ADDRESS, 1, (byte) 7);
@@ -86,7 +86,7 @@ class ViolationTest {
     void vmmThatCanNotBeAskedIsTold() throws Exception {
         Path nobody = folder.resolve("nobody");
         try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE + ",violation=stop,vmm-qmp=" + nobody));
-                ControlClient client = ControlClient.connect(vms.control())) {
+                QmpClient client = QmpClient.connect(vms.control())) {
             GuestRam ram = vms.ram(64 * MIB);
             vms.attachMemory(0, ram);
             ram.fill(ADDRESS, 1, (byte) 7);
@@ -102,7 +102,7 @@ class ViolationTest {
     void withoutPatrolNobodyLooks() throws Exception {
         String patrolled = "vm=a,id=m1,addr=0x108000000,size=64M,block=2M,patrol=1";
         try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE.replace("patrol=1", "patrol=0"), patrolled));
-                ControlClient client = ControlClient.connect(vms.control())) {
+                QmpClient client = QmpClient.connect(vms.control())) {
             GuestRam ram = vms.ram(192 * MIB);
             vms.attachMemory(0, ram);
             vms.attachMemory(1, ram);
@@ -114,18 +114,18 @@ class ViolationTest {
         }
     }
 
-    private static JsonNode patrol(ControlClient client) throws IOException {
+    private static JsonNode patrol(QmpClient client) throws IOException {
         return patrol(client, 0);
     }
 
-    private static JsonNode patrol(ControlClient client, int device) throws IOException {
+    private static JsonNode patrol(QmpClient client, int device) throws IOException {
         return client.execute("query-memory-devices", Json.object())
                 .path(device)
                 .path("data")
                 .path("patrol");
     }
 
-    private static JsonNode event(ControlClient client, String name) throws IOException {
+    private static JsonNode event(QmpClient client, String name) throws IOException {
         while (true) {
             JsonNode event = requireNonNull(client.event(Duration.ofSeconds(20)), "no event " + name);
             if (event.path("event").asText().equals(name)) {

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.function.Consumer;
+import org.exomem.pages.PageSet;
 import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.DeviceStateException;
-import org.exomem.vhostuser.memory.PageSet;
 
 /**
  * A balloon's state on its way to another host (spec/state.md). Numbers are little-endian.

@@ -1,8 +1,8 @@
 package org.exomem.balloon;
 
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSet;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.StoredNumber;
 
 /**
  * The pages in the balloon, and whose they are.

@@ -1,8 +1,8 @@
 package org.exomem.balloon;
 
 import java.util.function.Consumer;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,7 +1,7 @@
 package org.exomem.balloon;
 
 import java.lang.foreign.MemorySegment;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.StoredNumber;
 
 /**
  * The fields of the config space that the driver writes, and when its writes hold.

@@ -1,8 +1,8 @@
 package org.exomem.balloon;
 
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSet;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

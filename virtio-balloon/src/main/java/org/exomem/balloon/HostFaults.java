@@ -5,7 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
 
 /**
  * Tells the operator of failing system calls: the first of a kind at once, then at most one a minute with the number of

@@ -1,9 +1,9 @@
 package org.exomem.balloon;
 
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.SharedFile;
+import org.exomem.pages.PageSet;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
-import org.exomem.vhostuser.memory.PageSet;
 
 /**
  * Gives runs of pages in the balloon back to the host. Where memory comes in pages larger than 4096 bytes (hugetlbfs), a

@@ -1,9 +1,9 @@
 package org.exomem.balloon;
 
 import java.lang.foreign.MemorySegment;
-import org.exomem.vhostuser.memory.CorruptBitsException;
-import org.exomem.vhostuser.memory.PageSet;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.CorruptBitsException;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.StoredNumber;
 
 /**
  * What of a balloon outlives the process, in memory that may be a mapped file (spec/state.md): numbers here, and the pages

@@ -1,8 +1,8 @@
 package org.exomem.balloon;
 
 import java.util.Arrays;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.memory.MemoryRegion;
-import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

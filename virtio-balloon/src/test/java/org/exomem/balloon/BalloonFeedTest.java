@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import org.exomem.balloon.TestGuest.News;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.linux.LinuxException;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 
 /** What a listener is told that begins when there are pages in the balloon (spec/migration.md, MIG-STATE). */

@@ -2,7 +2,7 @@ package org.exomem.balloon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.exomem.vhostuser.memory.PageFeed;
+import org.exomem.pages.PageFeed;
 import org.junit.jupiter.api.Test;
 
 class BalloonedPagesTest {

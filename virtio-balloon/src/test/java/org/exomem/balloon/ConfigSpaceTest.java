@@ -7,7 +7,7 @@ import static org.exomem.balloon.TestQueue.littleEndian;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

@@ -11,8 +11,8 @@ import static org.exomem.balloon.TestGuest.range;
 
 import java.lang.foreign.MemorySegment;
 import org.exomem.balloon.TestGuest.News;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.linux.LinuxException;
+import org.exomem.pages.PageFeed.Kind;
 import org.exomem.vhostuser.virtqueue.RingFeatures;
 import org.exomem.vhostuser.virtqueue.RingLayout;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.vhostuser.linux.Errno;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
 import org.junit.jupiter.api.Test;
 
 class HostFaultsTest {

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.stream.LongStream;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -7,13 +7,13 @@ import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSubscription;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSubscription;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 

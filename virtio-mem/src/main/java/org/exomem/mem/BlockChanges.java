@@ -1,8 +1,8 @@
 package org.exomem.mem;
 
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.memory.GuestMemory;
-import org.exomem.vhostuser.memory.PageFeed;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,6 +1,6 @@
 package org.exomem.mem;
 
-import org.exomem.vhostuser.memory.BitStore;
+import org.exomem.pages.BitStore;
 
 /**
  * Which blocks of a memory device are plugged: one bit for each, in a {@link BitStore} that may outlive this process. Not

@@ -2,9 +2,9 @@ package org.exomem.mem;
 
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
-import org.exomem.vhostuser.memory.BitStore;
-import org.exomem.vhostuser.memory.CorruptBitsException;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.BitStore;
+import org.exomem.pages.CorruptBitsException;
+import org.exomem.pages.StoredNumber;
 
 /**
  * What of a memory device outlives the process, in memory that may be a mapped file (spec/state.md). Every change is in

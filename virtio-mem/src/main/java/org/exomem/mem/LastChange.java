@@ -4,7 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
-import org.exomem.vhostuser.memory.CorruptBitsException;
+import org.exomem.pages.CorruptBitsException;
 
 /**
  * The last request that changed blocks, in memory that may outlive this process. It is noted before its effect begins, so

@@ -1,7 +1,7 @@
 package org.exomem.mem;
 
+import org.exomem.linux.LinuxException;
 import org.exomem.mem.Refusals.Reason;
-import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

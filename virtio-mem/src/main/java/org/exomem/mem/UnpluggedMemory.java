@@ -1,7 +1,7 @@
 package org.exomem.mem;
 
+import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.backend.DeviceLink;
-import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 

@@ -4,13 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongUnaryOperator;
+import org.exomem.linux.LinuxException;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.VhostUserDevice;
-import org.exomem.vhostuser.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
-import org.exomem.vhostuser.memory.PageFeed;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.util.OptionalInt;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;

@@ -10,7 +10,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import org.exomem.mem.BlockMap.State;
-import org.exomem.vhostuser.memory.BitStore;
+import org.exomem.pages.BitStore;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

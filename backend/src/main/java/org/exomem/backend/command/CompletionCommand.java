@@ -48,16 +48,22 @@ final class CompletionCommand implements Callable<Integer> {
     private static final Pattern HEAD_COMMENT = Pattern.compile("\\A(?:#.*\\R|\\R)+");
     private static final Pattern NAMES = Pattern.compile(" *local (\\w+)=\\(\"" + VmNames.MARK + "\"\\).*\\R");
 
+    private final ExomemCommand all;
+
     @Spec
     private CommandSpec spec;
 
     @Parameters(paramLabel = "bash|zsh", description = "The shell; one script serves both.")
     private Shell shell;
 
+    CompletionCommand(ExomemCommand all) {
+        this.all = all;
+    }
+
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        out.print(HEAD + withNamesOfVms(AutoComplete.bash("exomem", ExomemCommand.commandLine(""))));
+        out.print(HEAD + withNamesOfVms(AutoComplete.bash("exomem", all.commandLine(""))));
         out.flush();
         return ExitCode.OK;
     }

@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
-import org.exomem.backend.control.QmpException;
 import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
+import org.exomem.backend.qmp.QmpException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -27,9 +27,9 @@ final class ControlOption {
 
     /** A connection whose refusals are already in the words and exit codes of commands. */
     static final class Session {
-        private final ControlClient client;
+        private final QmpClient client;
 
-        Session(ControlClient client) {
+        Session(QmpClient client) {
             this.client = client;
         }
 
@@ -56,7 +56,7 @@ final class ControlOption {
             return false;
         }
 
-        ControlClient client() {
+        QmpClient client() {
             return client;
         }
     }
@@ -64,16 +64,16 @@ final class ControlOption {
     /** Connects, talks, disconnects; returns the exit code. */
     int connect(Talk talk) {
         Path socket = path != null ? path : SocketPath.ofUser();
-        try (ControlClient client = open(socket)) {
+        try (QmpClient client = open(socket)) {
             return talk.with(new Session(client));
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "control socket " + socket + ": " + e.getMessage());
         }
     }
 
-    private static ControlClient open(Path socket) {
+    private static QmpClient open(Path socket) {
         try {
-            return ControlClient.connect(socket);
+            return QmpClient.connect(socket);
         } catch (IOException e) {
             throw new CommandFailure(
                     ExitCode.UNAVAILABLE,

@@ -37,26 +37,32 @@ public final class ExomemCommand {
     /** The words with which management software calls any vhost-user program, without {@code serve}. */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
-    private static final Map<String, Supplier<Object>> COMMANDS = new LinkedHashMap<>();
+    private final Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
 
-    static {
-        COMMANDS.put("serve", ServeCommand::new);
-        COMMANDS.put("vms", VmsCommand::new);
-        COMMANDS.put("balloon", BalloonCommand::new);
-        COMMANDS.put("mem", MemCommand::new);
-        COMMANDS.put("reset", ResetCommand::new);
-        COMMANDS.put("stats", StatsCommand::new);
-        COMMANDS.put("hints", HintsCommand::new);
-        COMMANDS.put("migrate", MigrateCommand::new);
-        COMMANDS.put("receive", ReceiveCommand::new);
-        COMMANDS.put("pki", PkiCommand::new);
-        COMMANDS.put("quit", QuitCommand::new);
-        COMMANDS.put("demo", DemoCommand::new);
-        COMMANDS.put("completion", CompletionCommand::new);
+    /** The command with all subcommands of the back-end. */
+    public ExomemCommand() {
+        commands.put("serve", ServeCommand::new);
+        commands.put("vms", VmsCommand::new);
+        commands.put("balloon", BalloonCommand::new);
+        commands.put("mem", MemCommand::new);
+        commands.put("reset", ResetCommand::new);
+        commands.put("stats", StatsCommand::new);
+        commands.put("hints", HintsCommand::new);
+        commands.put("migrate", MigrateCommand::new);
+        commands.put("receive", ReceiveCommand::new);
+        commands.put("pki", PkiCommand::new);
+        commands.put("quit", QuitCommand::new);
+        commands.put("completion", () -> new CompletionCommand(this));
+    }
+
+    /** Adds a subcommand that is not the back-end's own; returns this. */
+    public ExomemCommand with(String name, Supplier<Object> command) {
+        commands.put(name, command);
+        return this;
     }
 
     /** Runs one command line; returns its exit code. */
-    public static int run(String... arguments) {
+    public int run(String... arguments) {
         String[] words = withHelp(withServe(arguments));
         Optional<ServeCommand> serve = ServeWords.parse(words);
         if (serve.isPresent()) {
@@ -77,10 +83,10 @@ public final class ExomemCommand {
      * The command line with that one command, or with all if there is none of that name. Picocli spends most of a start on
      * the commands that it has to know.
      */
-    static CommandLine commandLine(String word) {
-        CommandLine commandLine = new CommandLine(new ExomemCommand());
-        COMMANDS.forEach((name, command) -> {
-            if (name.equals(word) || !COMMANDS.containsKey(word)) {
+    CommandLine commandLine(String word) {
+        CommandLine commandLine = new CommandLine(this);
+        commands.forEach((name, command) -> {
+            if (name.equals(word) || !commands.containsKey(word)) {
                 commandLine.addSubcommand(name, command.get());
             }
         });
@@ -116,7 +122,7 @@ public final class ExomemCommand {
     }
 
     /** One line that says what was not understood; a screen full of help would hide it. */
-    private static int explain(ParameterException e) {
+    private int explain(ParameterException e) {
         CommandLine command = e.getCommandLine();
         String name = command.getCommandSpec().qualifiedName();
         PrintWriter err = command.getErr();
@@ -124,7 +130,7 @@ public final class ExomemCommand {
                 && e instanceof UnmatchedArgumentException unmatched
                 && !unmatched.isUnknownOption()) {
             err.println("exomem: there is no command \""
-                    + unmatched.getUnmatched().getFirst() + "\"; there are " + String.join(", ", COMMANDS.keySet()));
+                    + unmatched.getUnmatched().getFirst() + "\"; there are " + String.join(", ", commands.keySet()));
         } else {
             err.println("exomem: " + Misunderstood.words(e));
         }

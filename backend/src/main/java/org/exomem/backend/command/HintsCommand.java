@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.HintAction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;

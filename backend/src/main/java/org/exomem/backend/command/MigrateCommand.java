@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -3,7 +3,7 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 
 /** Watches a migration until it is over; shows how far it is where somebody looks, and what became of it at the end. */
 final class MigrationWatch {

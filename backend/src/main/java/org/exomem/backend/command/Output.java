@@ -3,7 +3,7 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.PrintWriter;
 import java.util.function.Supplier;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;

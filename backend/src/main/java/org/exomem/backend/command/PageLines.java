@@ -9,7 +9,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 
 /** Prints what a VM's devices learn of its pages, a line for each run of them: for people, or as JSON. */
 final class PageLines {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
+import org.exomem.backend.qmp.QmpException;
 
 /** The arguments of one command. Each is asked for by name; {@link #end} refuses those that nobody asked for. */
 final class Arguments {

@@ -13,6 +13,8 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;

@@ -32,10 +32,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
-import org.exomem.vhostuser.backend.StaleSocket;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.StaleSocket;
+import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
 import java.util.Locale;
 import java.util.Optional;
+import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VmEvent;
 
 /** How what happened to a VM is told on the control socket. */

@@ -11,6 +11,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.mem.ResizeJob;

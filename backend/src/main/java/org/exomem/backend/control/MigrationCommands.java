@@ -15,6 +15,8 @@ import java.util.function.Function;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.MigrationWish;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;

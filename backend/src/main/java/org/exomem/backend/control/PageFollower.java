@@ -9,8 +9,10 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VirtualMachine;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -4,8 +4,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
 
 /** Messages of a {@link PageFeed} as JSON, with those made one that follow each other and say the same of neighbours. */
 final class PageRuns implements PageFeed.Listener {

@@ -8,6 +8,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.stream.Collectors;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.LimitedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;

@@ -10,18 +10,18 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.backend.vmm.VmmException;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.stream.Destination;
 import org.exomem.migration.stream.FilePages;
 import org.exomem.migration.stream.HandoverUncertainException;
 import org.exomem.migration.stream.MemoryDescription;
 import org.exomem.migration.stream.PageTarget;
 import org.exomem.migration.stream.ReceivedMigration;
-import org.exomem.vhostuser.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
 /**

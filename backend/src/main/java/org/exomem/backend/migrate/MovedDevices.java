@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vmm.GenericDevice;
 
 /**

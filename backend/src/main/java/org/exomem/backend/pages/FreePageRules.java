@@ -2,10 +2,10 @@ package org.exomem.backend.pages;
 
 import java.util.EnumSet;
 import java.util.Set;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSet;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.PageSubscription;
 
 /**
  * Keeps a bitmap of what is free by the messages of a feed (spec/pages.md, "What a bit says"). A page is free by a hint of

@@ -5,10 +5,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /**
  * The file that is shared with a VMM's engine (spec/pages.md, "The file"): a header, and from 4096 on a bit for each page of

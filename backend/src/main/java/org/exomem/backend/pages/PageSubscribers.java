@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSubscription;
 
 /** Those who share a VM's free pages with its VMM, each on a thread of its own. Safe for use by several threads. */
 public final class PageSubscribers implements AutoCloseable {

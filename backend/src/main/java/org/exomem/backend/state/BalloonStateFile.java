@@ -9,10 +9,10 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.exomem.balloon.KeptBalloon;
-import org.exomem.vhostuser.memory.BitStore;
-import org.exomem.vhostuser.memory.CorruptBitsException;
-import org.exomem.vhostuser.memory.PageSet;
-import org.exomem.vhostuser.memory.StoredNumber;
+import org.exomem.pages.BitStore;
+import org.exomem.pages.CorruptBitsException;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.StoredNumber;
 import org.jspecify.annotations.Nullable;
 
 /**

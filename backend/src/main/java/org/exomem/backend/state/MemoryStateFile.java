@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
-import org.exomem.vhostuser.memory.CorruptBitsException;
+import org.exomem.pages.CorruptBitsException;
 
 /** A memory device's state file: after the header what {@link KeptBlocks} lays out. */
 public final class MemoryStateFile implements KeptState {

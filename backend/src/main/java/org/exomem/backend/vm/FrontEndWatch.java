@@ -3,12 +3,12 @@ package org.exomem.backend.vm;
 import java.io.IOException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.Attachment;
+import org.exomem.linux.Fd;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.backend.VhostUserDevice;
-import org.exomem.vhostuser.linux.Fd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

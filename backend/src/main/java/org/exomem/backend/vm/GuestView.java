@@ -2,7 +2,7 @@ package org.exomem.backend.vm;
 
 import java.util.OptionalLong;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageSubscription;
 
 /**
  * What a VM's devices show of its guest to a migration: where its memory is, and from now on what they learn of its pages.

@@ -11,7 +11,7 @@ import java.util.function.Supplier;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -4,11 +4,11 @@ import java.time.Duration;
 import java.util.function.Consumer;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.Violation;
+import org.exomem.linux.LinuxException;
 import org.exomem.mem.Patrol;
 import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.linux.LinuxException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -6,7 +6,7 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageSubscription;
 
 /**
  * A VM as its operator sees it. Callable from any thread; answers come on the VM's event loop. A future fails with

@@ -15,10 +15,10 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.MemoryRegion;
-import org.exomem.vhostuser.memory.PageFeed;
 
 /**
  * The balloon of a VM. The operator's wish is a logical size in bytes; the driver's is a number of pages in the balloon.

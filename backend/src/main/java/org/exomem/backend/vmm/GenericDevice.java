@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.function.IntPredicate;
 import java.util.regex.Pattern;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 
 /**
  * A VMM's generic vhost-user device, without its back-end. That is all that may come from another host of what a VMM is told to

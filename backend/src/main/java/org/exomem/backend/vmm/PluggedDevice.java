@@ -7,7 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
 
 /**
  * A generic vhost-user device of a VMM with a vhost-user back-end behind its character device, and all that it takes to

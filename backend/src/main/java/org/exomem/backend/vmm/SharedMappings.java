@@ -7,8 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /** What a process maps to share it with others, as {@code /proc/PID/maps} tells it. */
 record SharedMappings(List<Area> areas) {

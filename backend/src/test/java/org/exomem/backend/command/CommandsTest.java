@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -269,7 +269,7 @@ class CommandsTest {
     }
 
     private static CompletableFuture<Integer> follow(Writer out, Writer err, String... words) {
-        CommandLine line = ExomemCommand.commandLine(words[0]).setOut(new PrintWriter(out));
+        CommandLine line = new ExomemCommand().commandLine(words[0]).setOut(new PrintWriter(out));
         line.setErr(new PrintWriter(err));
         // A thread each: the common pool may have a single one.
         return CompletableFuture.supplyAsync(

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.junit.jupiter.api.AfterEach;

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.List;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 import org.junit.jupiter.api.Test;
 
 class PageLinesTest {

@@ -15,8 +15,10 @@ record Ran(int code, String out, String err) {
     static Ran of(String... words) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine line =
-                ExomemCommand.commandLine(words[0]).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        CommandLine line = new ExomemCommand()
+                .commandLine(words[0])
+                .setOut(new PrintWriter(out))
+                .setErr(new PrintWriter(err));
         int code = line.execute(words);
         return new Ran(code, out.toString(), err.toString());
     }

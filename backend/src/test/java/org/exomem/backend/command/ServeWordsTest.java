@@ -25,7 +25,7 @@ class ServeWordsTest {
     void plainWordsMeanWhatPicocliTakesThemFor(String line) {
         String[] words = line.split(" ", -1);
         ServeCommand quick = ServeWords.parse(words).orElseThrow();
-        CommandLine picocli = ExomemCommand.commandLine("serve");
+        CommandLine picocli = new ExomemCommand().commandLine("serve");
         picocli.parseArgs(words);
         ServeCommand full =
                 requireNonNull(picocli.getSubcommands().get("serve")).getCommand();

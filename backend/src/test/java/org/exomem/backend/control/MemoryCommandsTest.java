@@ -15,6 +15,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
@@ -33,7 +36,7 @@ class MemoryCommandsTest {
     private static final long ADDRESS = 4L << 30;
 
     private TestVms vms;
-    private ControlClient client;
+    private QmpClient client;
 
     @BeforeEach
     void serve() throws Exception {
@@ -43,7 +46,7 @@ class MemoryCommandsTest {
                         "vm=a,id=m0,addr=4G,size=256M,block=2M,node=1",
                         "vm=a,id=m1,addr=0x110000000,size=128M,block=4M,requested=8M",
                         "vm=b,id=m0,addr=4G,size=64M,block=1M"));
-        client = ControlClient.connect(vms.control());
+        client = QmpClient.connect(vms.control());
     }
 
     @AfterEach

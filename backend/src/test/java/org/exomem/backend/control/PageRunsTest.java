@@ -2,7 +2,7 @@ package org.exomem.backend.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.exomem.vhostuser.memory.PageFeed.Kind;
+import org.exomem.pages.PageFeed.Kind;
 import org.junit.jupiter.api.Test;
 
 class PageRunsTest {

@@ -11,6 +11,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Objects;
+import org.exomem.backend.qmp.Json;
 
 /** Sends bytes as they are, and reads lines. */
 final class RawClient implements AutoCloseable {

@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.ExomemProcess;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
 import org.exomem.migration.stream.StreamOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,7 +73,7 @@ class DestinationProcessTest {
     }
 
     private String ask(String command, ObjectNode arguments) throws IOException {
-        try (ControlClient client = ControlClient.connect(control())) {
+        try (QmpClient client = QmpClient.connect(control())) {
             return client.execute(command, arguments.put("vm", TwoHosts.VM))
                     .path("status")
                     .asText();

@@ -8,8 +8,8 @@ import java.time.Duration;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.conformance.embedded.EmbeddedGuest;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.embedded.EmbeddedGuest;
+import org.exomem.linux.SharedFile;
 
 /** One of {@link TwoHosts}: its VM, and what came of the VM's migration. */
 final class Host {

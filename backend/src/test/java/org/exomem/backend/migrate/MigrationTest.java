@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.concurrent.TimeUnit;
-import org.exomem.conformance.embedded.EmbeddedOptions;
+import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.StreamFeature;

@@ -15,7 +15,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
-import org.exomem.backend.control.Json;
+import org.exomem.backend.qmp.Json;
 
 /** Stands between exomem and a VMM, and has the VMM refuse, fall silent or hang up where a test wants it to. */
 final class QmpRelay implements AutoCloseable {

@@ -13,14 +13,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.MessageSocket;
-import org.exomem.vhostuser.linux.Poll;
-import org.exomem.vhostuser.linux.SharedFile;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.MessageSocket;
+import org.exomem.linux.Poll;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.UnixSockets;
 
 /** A VMM's side of spec/pages.md, by the text and without the classes that write. */
 final class PageReader implements AutoCloseable {

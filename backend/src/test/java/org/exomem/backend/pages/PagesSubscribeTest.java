@@ -14,12 +14,12 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
-import org.exomem.backend.control.ControlClient;
-import org.exomem.backend.control.Json;
-import org.exomem.backend.control.QmpException;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.conformance.guest.BalloonDriver;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,7 +34,7 @@ class PagesSubscribeTest {
     private static final int MIB = 1 << 20;
 
     private TestVms vms;
-    private ControlClient control;
+    private QmpClient control;
     private BalloonDriver driver;
     private Fd listening;
     private final List<PageReader> readers = new ArrayList<>();
@@ -43,7 +43,7 @@ class PagesSubscribeTest {
     void serve() throws Exception {
         vms = TestVms.named("a", "b");
         driver = vms.attach("a");
-        control = ControlClient.connect(vms.control());
+        control = QmpClient.connect(vms.control());
         listening = UnixSockets.listen(socket(), 1);
     }
 

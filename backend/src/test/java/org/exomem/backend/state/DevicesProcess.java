@@ -14,10 +14,10 @@ import org.exomem.balloon.BalloonOptions;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.memory.PageFeed;
 
 /**
  * A process that serves a balloon and a memory device for each of many VMs, all with state files, to be killed. Commands and

@@ -17,8 +17,8 @@ import org.exomem.balloon.BalloonOptions;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.memory.PageFeed;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -11,9 +11,9 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
-import org.exomem.vhostuser.memory.PageFeed;
 
 /** A balloon in this process over a state file, and a guest's driver that has started on it. */
 final class ServedBalloon implements AutoCloseable {

@@ -3,7 +3,7 @@ package org.exomem.migration.image;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**

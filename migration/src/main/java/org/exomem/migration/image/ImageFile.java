@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.SharedFile;
 
 /**
  * A file of a guest's memory, held by a descriptor of its own, so that it stays whatever becomes of the connection over

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.OptionalLong;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.GuestPages;
-import org.exomem.vhostuser.linux.SharedFile;
 
 /**
  * A guest's memory as pages of whole files, one after the other: also those parts of a file that the guest does not see now,

@@ -5,9 +5,9 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import org.exomem.migration.Fate;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.source.DirtySource;
 import org.exomem.migration.source.FreePageSource;
+import org.exomem.pages.PageBits;
 
 /**
  * Which pages are owed to the destination, and why others are not. Belongs to the engine's thread, and is the only place

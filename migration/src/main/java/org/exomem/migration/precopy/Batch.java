@@ -1,6 +1,6 @@
 package org.exomem.migration.precopy;
 
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** Some pages near each other that are one worker's for now. */
 final class Batch {

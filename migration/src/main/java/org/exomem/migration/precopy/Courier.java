@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.function.LongFunction;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.GuestPages;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.PageSink;
+import org.exomem.pages.PageBits;
 
 /**
  * Reads pages and sends what the destination does not have. Everything is decided by the bytes that were read into a

@@ -1,7 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.io.IOException;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /** The workers. Used by the engine's thread. */

@@ -1,7 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.io.IOException;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** The engine's own thread does all the work, so that every run is like the one before. */
 final class InlineCrew implements Crew {

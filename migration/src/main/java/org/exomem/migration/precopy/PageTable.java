@@ -3,7 +3,7 @@ package org.exomem.migration.precopy;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /**
  * What is known of the destination's pages, and of the contents of ours. A page is at any time one of:

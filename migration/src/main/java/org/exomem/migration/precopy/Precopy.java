@@ -8,13 +8,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongFunction;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.source.HintSessions;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
 
 /**
  * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it

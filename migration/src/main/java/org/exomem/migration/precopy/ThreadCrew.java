@@ -8,7 +8,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /** A thread for each sink. */

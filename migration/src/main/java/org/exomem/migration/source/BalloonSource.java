@@ -3,8 +3,8 @@ package org.exomem.migration.source;
 import java.util.Set;
 import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 
 /** Pages in the balloon of a driver that tells before it uses them again. */
 public final class BalloonSource extends StateSource {

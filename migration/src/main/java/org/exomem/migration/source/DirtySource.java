@@ -1,6 +1,6 @@
 package org.exomem.migration.source;
 
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** Tells which pages were written. Belongs to the engine's thread. */
 public interface DirtySource {

@@ -1,9 +1,9 @@
 package org.exomem.migration.source;
 
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 
 /** What the sources have in common that listen to a VM's devices. */
 abstract class FeedSource implements FreePageSource {

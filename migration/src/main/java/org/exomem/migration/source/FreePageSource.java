@@ -2,7 +2,7 @@ package org.exomem.migration.source;
 
 import java.io.IOException;
 import org.exomem.migration.Fate;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** Tells which pages need not travel. Belongs to the engine's thread; nothing here waits. */
 public interface FreePageSource {

@@ -2,10 +2,10 @@ package org.exomem.migration.source;
 
 import java.util.Set;
 import org.exomem.migration.Fate;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 
 /**
  * Pages that the guest hinted (VIRTIO, "Free Page Hinting"). A hint says that at some time since its session began the page

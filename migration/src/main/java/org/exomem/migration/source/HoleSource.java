@@ -3,7 +3,7 @@ package org.exomem.migration.source;
 import java.io.IOException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** Pages for which the memory file has nothing: never touched, or given back to the host. They read as zeros. */
 public final class HoleSource implements FreePageSource {

@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Comparator;
 import java.util.List;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageBits;
 
 /**
  * A log in memory that is shared with who writes guest memory: a VMM, or our own devices. Its format is the one of

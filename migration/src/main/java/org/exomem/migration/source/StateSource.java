@@ -1,8 +1,8 @@
 package org.exomem.migration.source;
 
-import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageSubscription;
 
 /**
  * Pages that a device knows to be unused until it says otherwise. The guest uses such a page only after the device has told

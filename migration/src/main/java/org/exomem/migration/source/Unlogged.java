@@ -1,6 +1,6 @@
 package org.exomem.migration.source;
 
-import org.exomem.migration.PageBits;
+import org.exomem.pages.PageBits;
 
 /** For a VMM that tells of no writes: any page may have been written. */
 public final class Unlogged implements DirtySource {

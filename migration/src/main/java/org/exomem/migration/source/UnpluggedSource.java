@@ -3,8 +3,8 @@ package org.exomem.migration.source;
 import java.util.Set;
 import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 
 /** Pages of blocks of memory devices that are unplugged. A balloon's reset changes nothing about them. */
 public final class UnpluggedSource extends StateSource {

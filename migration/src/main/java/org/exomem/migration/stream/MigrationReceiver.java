@@ -25,7 +25,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.exomem.vhostuser.backend.StaleSocket;
+import org.exomem.linux.StaleSocket;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,10 +1,10 @@
 package org.exomem.migration.precopy;
 
 import org.exomem.migration.Fate;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.source.FreePageSource;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 
 /** What the sources of hints and of the balloon would be like if they left out a rule. */
 final class BrokenSource implements FreePageSource {

@@ -28,9 +28,9 @@ import org.exomem.migration.source.HintSessions;
 import org.exomem.migration.source.HintSource;
 import org.exomem.migration.source.SharedLog;
 import org.exomem.migration.source.Unlogged;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -17,7 +17,6 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.MigrationCancelledException;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.source.BalloonSource;
@@ -27,8 +26,9 @@ import org.exomem.migration.source.HintSessions;
 import org.exomem.migration.source.HintSource;
 import org.exomem.migration.source.HoleSource;
 import org.exomem.migration.source.UnpluggedSource;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**

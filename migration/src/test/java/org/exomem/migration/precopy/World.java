@@ -3,9 +3,9 @@ package org.exomem.migration.precopy;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**

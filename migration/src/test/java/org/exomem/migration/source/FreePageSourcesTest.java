@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.util.List;
 import org.exomem.migration.Fate;
-import org.exomem.migration.PageBits;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageFeed.Kind;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 
 class FreePageSourcesTest {

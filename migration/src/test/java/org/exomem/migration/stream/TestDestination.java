@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /** A destination with memory of its own, which remembers what it was told. */
 final class TestDestination implements Destination, AutoCloseable {

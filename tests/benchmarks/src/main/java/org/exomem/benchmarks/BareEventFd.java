@@ -3,7 +3,7 @@ package org.exomem.benchmarks;
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 
 /**
  * An eventfd with nothing around its system calls, called by JNA as exomem's own are. Nothing is allocated for a call.

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.benchmarks.PageRuns.Run;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Fd;
+import org.exomem.linux.SharedFile;
 
 /**
  * Nothing but {@code fallocate(PUNCH_HOLE)}, called by a process that stands where the back-end stands: it has the

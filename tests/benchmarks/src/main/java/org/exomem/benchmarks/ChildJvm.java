@@ -15,10 +15,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.MessageSocket;
-import org.exomem.vhostuser.linux.Poll;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.Fd;
+import org.exomem.linux.MessageSocket;
+import org.exomem.linux.Poll;
+import org.exomem.linux.UnixSockets;
 
 /**
  * A class of ours that runs as another process, with this one's JVM and class path. It is given descriptors when it

@@ -3,7 +3,7 @@ package org.exomem.benchmarks;
 import java.io.IOException;
 import java.util.List;
 import org.HdrHistogram.Histogram;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 
 /** The bare ping-pong: another process that waits in read for one eventfd and then writes the other. */
 final class EventFdEcho implements AutoCloseable {

@@ -7,8 +7,8 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /** Bytes from one file into another through a socket, and nothing else. */
 final class PlainCopy {

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.stream.Destination;
 import org.exomem.migration.stream.FilePages;
 import org.exomem.migration.stream.MemoryDescription;
@@ -26,7 +27,6 @@ import org.exomem.migration.stream.StreamSecurity;
 import org.exomem.migration.tls.CertificateSecurity;
 import org.exomem.migration.tls.PreSharedKey;
 import org.exomem.migration.tls.PskSecurity;
-import org.exomem.vhostuser.linux.SharedFile;
 
 /**
  * The process that receives: told a way and where to listen, it answers with the address and takes one copy; {@code end} is

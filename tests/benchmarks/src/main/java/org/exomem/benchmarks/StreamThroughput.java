@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.exomem.benchmarks.StreamCopy.Way;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.tls.Pki;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

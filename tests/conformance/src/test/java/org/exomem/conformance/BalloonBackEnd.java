@@ -9,12 +9,12 @@ import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.linux.LinuxException;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.memory.PageFeed;
 
 /** The balloon of one VM on a socket, in this process, with all features on offer. */
 public final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.FrontEnd;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;

@@ -10,11 +10,11 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.linux.LinuxException;
 
 /** An echo device of one VM on a socket, in this process, and what was told to its operator. */
 final class EchoBackEnd implements AutoCloseable, EndpointListener {

@@ -10,7 +10,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Region;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.guest.Buffer;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

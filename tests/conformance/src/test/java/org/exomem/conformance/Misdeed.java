@@ -9,7 +9,7 @@ import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 
 /** Something that a front-end must not do to a guest that runs, under a name that says what. */
 record Misdeed(String name, Act act) {

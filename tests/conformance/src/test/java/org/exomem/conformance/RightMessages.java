@@ -8,10 +8,10 @@ import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Region;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.SharedFile;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.UnixSockets;
 
 /** One right example of every request that is served, to be bent by tests. */
 final class RightMessages {

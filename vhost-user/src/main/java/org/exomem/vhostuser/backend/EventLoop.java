@@ -15,8 +15,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

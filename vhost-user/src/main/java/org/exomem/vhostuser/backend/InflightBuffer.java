@@ -1,11 +1,11 @@
 package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.FileStatus;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Fd;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.InflightDescription;
 import org.exomem.vhostuser.protocol.Reply;

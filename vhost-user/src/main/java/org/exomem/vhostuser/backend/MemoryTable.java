@@ -2,11 +2,11 @@ package org.exomem.vhostuser.backend;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.FileStatus;
-import org.exomem.vhostuser.linux.HostRam;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Fd;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.HostRam;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.protocol.FrontEndFault;

@@ -4,10 +4,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.vhostuser.linux.Errno;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.MessageSocket;
+import org.exomem.linux.Errno;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.MessageSocket;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.Header;
 

@@ -2,7 +2,7 @@ package org.exomem.vhostuser.backend;
 
 import java.time.Duration;
 import java.util.function.Consumer;
-import org.exomem.vhostuser.linux.EventFd;
+import org.exomem.linux.EventFd;
 import org.exomem.vhostuser.protocol.RingAddresses;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;

@@ -2,12 +2,12 @@ package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.FileStatus;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.MessageSocket;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.MessageSocket;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.protocol.ConfigAccess;

@@ -3,8 +3,8 @@ package org.exomem.vhostuser.backend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.PipeEnd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PipeEnd;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -4,9 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /**
  * The log in which a front-end that migrates sees what the back-end wrote (vhost-user, "Migration"): one bit for each

@@ -1,9 +1,9 @@
 package org.exomem.vhostuser.memory;
 
 import java.lang.foreign.MemorySegment;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /**
  * A contiguous range of guest memory, mapped from a file (vhost-user, "Memory regions description"). All numbers are

@@ -1,7 +1,7 @@
 package org.exomem.vhostuser.protocol;
 
 import java.util.List;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -4,7 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**

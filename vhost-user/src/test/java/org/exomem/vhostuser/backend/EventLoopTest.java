@@ -8,8 +8,8 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.UnixSockets;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

@@ -8,8 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;

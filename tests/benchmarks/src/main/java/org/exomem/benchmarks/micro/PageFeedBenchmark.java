@@ -2,8 +2,8 @@ package org.exomem.benchmarks.micro;
 
 import java.util.EnumSet;
 import java.util.concurrent.TimeUnit;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSubscription;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;

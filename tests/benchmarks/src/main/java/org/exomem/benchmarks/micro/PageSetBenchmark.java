@@ -1,7 +1,7 @@
 package org.exomem.benchmarks.micro;
 
 import java.util.concurrent.TimeUnit;
-import org.exomem.vhostuser.memory.PageSet;
+import org.exomem.pages.PageSet;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;

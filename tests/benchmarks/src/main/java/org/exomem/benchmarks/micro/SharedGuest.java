@@ -1,8 +1,8 @@
 package org.exomem.benchmarks.micro;
 
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 

@@ -3,7 +3,7 @@ package org.exomem.conformance.frontend;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 
 /** The socket on which the back-end asks and the front-end answers. For one thread at a time. */
 public final class BackEndChannel implements AutoCloseable {

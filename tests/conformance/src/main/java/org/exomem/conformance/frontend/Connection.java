@@ -10,11 +10,11 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.vhostuser.linux.Errno;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.MessageSocket;
-import org.exomem.vhostuser.linux.Poll;
+import org.exomem.linux.Errno;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.MessageSocket;
+import org.exomem.linux.Poll;
 
 /**
  * Messages over one socket, as bytes: what is sent is exactly what is given, right or wrong. For one thread at a time.

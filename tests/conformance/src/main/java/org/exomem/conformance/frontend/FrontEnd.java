@@ -6,12 +6,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.exomem.conformance.frontend.Features.Protocol;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.PipeEnd;
-import org.exomem.vhostuser.linux.Poll;
-import org.exomem.vhostuser.linux.SharedFile;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.PipeEnd;
+import org.exomem.linux.Poll;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.UnixSockets;
 
 /**
  * The front-end's side of a vhost-user connection: each request as a method, {@link #connection} for whatever the

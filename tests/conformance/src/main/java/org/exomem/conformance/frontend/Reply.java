@@ -3,7 +3,7 @@ package org.exomem.conformance.frontend;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 
 /**
  * A message that came from the back-end. The descriptors belong to whoever has the record.

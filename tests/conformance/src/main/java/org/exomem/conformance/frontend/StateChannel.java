@@ -8,11 +8,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
-import org.exomem.vhostuser.linux.Errno;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.PipeEnd;
-import org.exomem.vhostuser.linux.Poll;
+import org.exomem.linux.Errno;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PipeEnd;
+import org.exomem.linux.Poll;
 
 /** The front-end's end of the pipe through which a device's state goes. */
 public final class StateChannel {

@@ -11,12 +11,12 @@ import java.util.SplittableRandom;
 import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Reply;
-import org.exomem.vhostuser.linux.Errno;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.Fd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.SharedFile;
-import org.exomem.vhostuser.linux.UnixSockets;
+import org.exomem.linux.Errno;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.UnixSockets;
 
 /**
  * Sends a back-end control messages that are almost right: right ones in a wrong order, with bits, sizes and descriptors

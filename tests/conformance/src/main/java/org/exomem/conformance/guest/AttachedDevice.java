@@ -8,7 +8,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Region;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**

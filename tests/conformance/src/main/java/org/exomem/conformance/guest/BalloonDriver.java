@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Request;
-import org.exomem.vhostuser.linux.Fd;
+import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**

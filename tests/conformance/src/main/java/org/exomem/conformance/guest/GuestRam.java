@@ -11,9 +11,9 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
 import org.exomem.conformance.frontend.Region;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Mapping;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 
 /**
  * A guest's memory: one memfd, whole in our own address space, shown to the guest as regions. Numbers in it are

@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.util.List;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.RingAddresses;
-import org.exomem.vhostuser.linux.EventFd;
-import org.exomem.vhostuser.linux.LinuxException;
-import org.exomem.vhostuser.linux.Poll;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.List;
-import org.exomem.vhostuser.linux.LinuxException;
+import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -13,8 +13,8 @@ import java.util.EnumSet;
 import java.util.Random;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
-import org.exomem.vhostuser.memory.PageFeed;
-import org.exomem.vhostuser.memory.PageSubscription;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

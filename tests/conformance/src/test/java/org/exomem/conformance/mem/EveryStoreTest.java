@@ -20,7 +20,7 @@ import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.State;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
-import org.exomem.vhostuser.memory.CorruptBitsException;
+import org.exomem.pages.CorruptBitsException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

@@ -16,11 +16,11 @@ import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
+import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
-import org.exomem.vhostuser.memory.PageFeed;
 
 /** A memory device on a socket, in this process, what was told to its operator, and memory for its guest. */
 final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {

@@ -18,7 +18,7 @@ import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.Config;
 import org.exomem.conformance.guest.MemDriver.State;
-import org.exomem.vhostuser.linux.SharedFile;
+import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

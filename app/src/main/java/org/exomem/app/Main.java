@@ -1,0 +1,13 @@
+package org.exomem.app;
+
+import org.exomem.backend.command.ExomemCommand;
+import org.exomem.demo.DemoCommand;
+
+/** What the launcher starts: all commands of the back-end, and the demo. */
+public final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) {
+        System.exit(new ExomemCommand().with("demo", DemoCommand::new).run(arguments));
+    }
+}

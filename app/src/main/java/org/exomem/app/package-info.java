@@ -1,0 +1,5 @@
+/** The {@code exomem} command, put together from the back-end's commands and the demo. */
+@NullMarked
+package org.exomem.app;
+
+import org.jspecify.annotations.NullMarked;

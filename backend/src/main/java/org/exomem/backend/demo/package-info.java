@@ -1,5 +1,0 @@
-/** The whole life of a guest without a VMM, to be watched. */
-@NullMarked
-package org.exomem.backend.demo;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,122 @@
+package org.exomem.backend.qmp;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.function.Consumer;
+
+/**
+ * Cuts a stream of bytes into JSON values, by counting brackets outside of strings. What stands between the brackets
+ * is left to a JSON parser. Whoever sends something else hears of it once per line and may go on with the next line.
+ */
+public final class JsonFrames {
+    /** A piece of the stream. */
+    public sealed interface Frame {
+        /** From an opening bracket to the one that closes it. */
+        record Value(String json) implements Frame {}
+
+        /** A line, or the rest of one, that can't be JSON. */
+        record Garbage(String what) implements Frame {}
+
+        /** A value larger than the limit. Nothing that follows can be understood. */
+        record TooLong(int limit) implements Frame {}
+    }
+
+    private enum State {
+        BETWEEN,
+        INSIDE,
+        STRING,
+        ESCAPE,
+        SKIP_LINE,
+        ENDED
+    }
+
+    private final int limit;
+    private State state = State.BETWEEN;
+    private int depth;
+    private byte[] value = new byte[256];
+    private int size;
+
+    /** Frames of at most {@code limit} bytes. */
+    public JsonFrames(int limit) {
+        this.limit = limit;
+    }
+
+    public void feed(ByteBuffer bytes, Consumer<Frame> frames) {
+        while (bytes.hasRemaining() && state != State.ENDED) {
+            take(bytes.get(), frames);
+        }
+        bytes.position(bytes.limit());
+    }
+
+    private void take(byte b, Consumer<Frame> frames) {
+        switch (state) {
+            case BETWEEN -> {
+                if (b == '{' || b == '[') {
+                    append(b);
+                    depth = 1;
+                    state = State.INSIDE;
+                } else if (b != ' ' && b != '\t' && b != '\r' && b != '\n') {
+                    frames.accept(new Frame.Garbage("a JSON object must start with {"));
+                    state = State.SKIP_LINE;
+                }
+            }
+            case SKIP_LINE -> {
+                if (b == '\n') {
+                    state = State.BETWEEN;
+                }
+            }
+            case STRING -> {
+                if (b >= 0 && b < ' ') {
+                    frames.accept(new Frame.Garbage("a string has no end, or a control character in it"));
+                    reset(b == '\n' ? State.BETWEEN : State.SKIP_LINE);
+                    return;
+                }
+                append(b);
+                state = b == '"' ? State.INSIDE : b == '\\' ? State.ESCAPE : State.STRING;
+            }
+            case ESCAPE -> {
+                append(b);
+                state = State.STRING;
+            }
+            case INSIDE -> inside(b, frames);
+            case ENDED -> {}
+        }
+        if (size > limit) {
+            frames.accept(new Frame.TooLong(limit));
+            reset(State.ENDED);
+        }
+    }
+
+    private void inside(byte b, Consumer<Frame> frames) {
+        append(b);
+        switch (b) {
+            case '"' -> state = State.STRING;
+            case '{', '[' -> depth++;
+            case '}', ']' -> {
+                depth--;
+                if (depth == 0) {
+                    frames.accept(new Frame.Value(new String(value, 0, size, StandardCharsets.UTF_8)));
+                    reset(State.BETWEEN);
+                }
+            }
+            default -> {}
+        }
+    }
+
+    private void append(byte b) {
+        if (size == value.length) {
+            value = Arrays.copyOf(value, size * 2);
+        }
+        value[size++] = b;
+    }
+
+    private void reset(State next) {
+        if (value.length > 4096) {
+            value = new byte[256];
+        }
+        size = 0;
+        depth = 0;
+        state = next;
+    }
+}

@@ -1,0 +1,169 @@
+package org.exomem.backend.qmp;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/** Speaks to a control socket: one command after the other. Not thread-safe. */
+public final class QmpClient implements AutoCloseable {
+    private static final int MAX_ANSWER = 64 << 20;
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
+
+    private final SocketChannel channel;
+    private final Selector selector;
+    private final ByteBuffer received = ByteBuffer.allocate(16 << 10);
+    private final JsonFrames frames = new JsonFrames(MAX_ANSWER);
+    private final Queue<JsonFrames.Frame> arrived = new ArrayDeque<>();
+    private final Queue<JsonNode> events = new ArrayDeque<>();
+    private long commands;
+
+    private QmpClient(SocketChannel channel, Selector selector) {
+        this.channel = channel;
+        this.selector = selector;
+    }
+
+    /**
+     * Connects and negotiates.
+     *
+     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     */
+    public static QmpClient connect(Path path) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        Selector selector = null;
+        try {
+            // Non-blocking before it connects: where too many others wait to be accepted it fails, and waits for
+            // nobody.
+            channel.configureBlocking(false);
+            channel.connect(UnixDomainSocketAddress.of(path));
+            selector = Selector.open();
+            channel.register(selector, SelectionKey.OP_READ);
+            QmpClient client = new QmpClient(channel, selector);
+            if (!client.message(ANSWER_LIMIT).has("QMP")) {
+                throw new IOException("it does not greet as QMP does");
+            }
+            client.execute("qmp_capabilities", Json.object());
+            return client;
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            if (selector != null) {
+                selector.close();
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Runs a command and waits for its answer.
+     *
+     * @throws QmpException if the command was refused
+     * @throws IOException if the connection ended, or no answer came in 10 s
+     */
+    public JsonNode execute(String command, ObjectNode arguments) throws IOException {
+        return execute(command, arguments, ANSWER_LIMIT);
+    }
+
+    /**
+     * Runs a command and waits for its answer for as long as that. A command that was given up may still be done; its answer,
+     * if it comes late, is not taken for that of another.
+     *
+     * @throws QmpException if the command was refused
+     * @throws IOException if the connection ended, or no answer came in time
+     */
+    public JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
+        long id = ++commands;
+        ObjectNode request = Json.object().put("execute", command).put("id", id);
+        if (!arguments.isEmpty()) {
+            request.set("arguments", arguments);
+        }
+        ByteBuffer line = ByteBuffer.wrap(Json.line(request));
+        while (line.hasRemaining()) {
+            channel.write(line);
+        }
+        while (true) {
+            JsonNode message = message(limit);
+            if (message.has("event")) {
+                events.add(message);
+            } else if (message.path("id").asLong(id) == id) {
+                return result(message);
+            }
+        }
+    }
+
+    private static JsonNode result(JsonNode answer) throws IOException {
+        JsonNode error = answer.get("error");
+        if (error != null) {
+            throw new QmpException(
+                    error.path("class").asText(), error.path("desc").asText());
+        }
+        JsonNode result = answer.get("return");
+        if (result == null) {
+            throw new IOException("what came is not an answer: " + answer);
+        }
+        return result;
+    }
+
+    /** The next event, or null if none comes in that time. */
+    public @Nullable JsonNode event(Duration limit) throws IOException {
+        JsonNode event = events.poll();
+        while (event == null) {
+            JsonNode message = messageOrNull(limit);
+            if (message == null) {
+                return null;
+            }
+            // An answer that comes now is to a command that was given up.
+            event = message.has("event") ? message : null;
+        }
+        return event;
+    }
+
+    private JsonNode message(Duration limit) throws IOException {
+        JsonNode message = messageOrNull(limit);
+        if (message == null) {
+            throw new SocketTimeoutException("no answer in " + limit.toSeconds() + " s");
+        }
+        return message;
+    }
+
+    private @Nullable JsonNode messageOrNull(Duration limit) throws IOException {
+        long end = System.nanoTime() + limit.toNanos();
+        while (arrived.isEmpty()) {
+            long millis = (end - System.nanoTime()) / 1_000_000;
+            if (millis <= 0 || selector.select(millis) == 0 && System.nanoTime() >= end) {
+                return null;
+            }
+            selector.selectedKeys().clear();
+            if (channel.read(received) < 0) {
+                throw new IOException("the connection was closed");
+            }
+            frames.feed(received.flip(), arrived::add);
+            received.clear();
+        }
+        if (arrived.remove() instanceof JsonFrames.Frame.Value value) {
+            try {
+                return Json.parse(value.json());
+            } catch (JsonProcessingException e) {
+                throw new IOException("what came is not JSON: " + e.getOriginalMessage(), e);
+            }
+        }
+        throw new IOException("what came is not QMP");
+    }
+
+    @Override
+    public void close() throws IOException {
+        selector.close();
+        channel.close();
+    }
+}

@@ -1,0 +1,45 @@
+package org.exomem.demo;
+
+import java.io.File;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** Another JVM like this one: same Java, same options, same class path. */
+final class ChildJvm {
+    private ChildJvm() {}
+
+    static ProcessBuilder of(Class<?> main, String... arguments) {
+        List<String> words = new ArrayList<>();
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
+            // Agents and a training run are this JVM's own affair.
+            if (!option.startsWith("-javaagent") && !option.startsWith("-XX:AOTCacheOutput")) {
+                words.add(option);
+            }
+        }
+        // Given twice, or not at all at the training run, it would make the AOT cache useless.
+        if (words.stream().noneMatch(word -> word.startsWith("--enable-native-access"))) {
+            words.add("--enable-native-access=ALL-UNNAMED");
+        }
+        words.add("-cp");
+        words.add(System.getProperty("java.class.path", "." + File.separator));
+        words.add(main.getName());
+        words.addAll(List.of(arguments));
+        return new ProcessBuilder(words);
+    }
+
+    /** Waits until a process has ended that was asked to, for two seconds; then kills it. */
+    static void awaitEnd(Process process) {
+        try {
+            if (!process.waitFor(2, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}

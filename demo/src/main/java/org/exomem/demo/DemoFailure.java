@@ -1,0 +1,16 @@
+package org.exomem.demo;
+
+import java.io.IOException;
+
+/** A step of the demo did not do what it should. */
+public final class DemoFailure extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    DemoFailure(String message) {
+        super(message);
+    }
+
+    DemoFailure(String message, Exception cause) {
+        super(message, cause);
+    }
+}

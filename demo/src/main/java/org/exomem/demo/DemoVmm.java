@@ -1,0 +1,117 @@
+package org.exomem.demo;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
+import org.exomem.conformance.guest.GuestRam;
+import org.exomem.embedded.EmbeddedVmm;
+
+/** An embedded VMM in a process of its own, which shares its log of the guest's writes. */
+final class DemoVmm implements AutoCloseable {
+    private static final long START_LIMIT_NANOS = 20_000_000_000L;
+
+    private final Process process;
+    private final Path ram;
+    private final Path qmp;
+
+    private DemoVmm(Process process, Path ram, Path qmp) {
+        this.process = process;
+        this.ram = ram;
+        this.qmp = qmp;
+    }
+
+    /**
+     * Starts one; does not wait for it.
+     *
+     * @param folder where its QMP socket is made
+     * @param memory where the file of the guest's memory is made
+     * @param more words of {@link EmbeddedVmm}
+     */
+    static DemoVmm start(Started started, Path folder, Path memory, String name, long size, String... more)
+            throws IOException {
+        Path ram = memory.resolve(name + ".ram");
+        Path qmp = folder.resolve(name + ".qmp");
+        List<String> words = new ArrayList<>(
+                List.of("ram=" + ram, "size=" + size, "qmp=" + qmp, "log=" + memory.resolve(name + ".log")));
+        words.addAll(List.of(more));
+        ProcessBuilder vmm = ChildJvm.of(EmbeddedVmm.class, words.toArray(String[]::new))
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT);
+        return started.add(() -> new DemoVmm(vmm.start(), ram, qmp));
+    }
+
+    Path qmp() {
+        return qmp;
+    }
+
+    /** Waits until it can be driven. */
+    QmpClient connect() throws IOException {
+        long begin = System.nanoTime();
+        while (true) {
+            if (Files.exists(qmp)) {
+                try {
+                    return QmpClient.connect(qmp);
+                } catch (IOException e) {
+                    // It does not listen yet.
+                }
+            }
+            try {
+                if (process.waitFor(2, TimeUnit.MILLISECONDS) || System.nanoTime() - begin > START_LIMIT_NANOS) {
+                    throw new DemoFailure("an embedded VMM did not start");
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new DemoFailure("interrupted");
+            }
+        }
+    }
+
+    JsonNode execute(String command, ObjectNode arguments) throws IOException {
+        try (QmpClient client = connect()) {
+            return client.execute(command, arguments);
+        }
+    }
+
+    /**
+     * Has the guest read all memory that it uses, and compare it with what it wrote.
+     *
+     * @return bytes that are the same
+     * @throws DemoFailure if not all are
+     */
+    long verify() throws IOException {
+        JsonNode verified;
+        try {
+            verified = execute("x-verify", Json.object());
+        } catch (IOException e) {
+            // The VMM ends when its guest's memory is wrong, and may not come to answer.
+            throw new DemoFailure("the guest's memory could not be verified: " + e.getMessage(), e);
+        }
+        long pages = verified.path("checked").asLong();
+        long wrong = verified.path("wrong").asLong(-1);
+        if (wrong != 0 || pages == 0) {
+            throw new DemoFailure("the guest's memory is not what it was: of " + pages + " pages that it uses " + wrong
+                    + " are wrong: " + verified.path("first-wrong").asText());
+        }
+        return pages * GuestRam.PAGE;
+    }
+
+    /** The file of the guest's memory. */
+    Path ram() {
+        return ram;
+    }
+
+    /** Ends it, and gives its memory back. */
+    @Override
+    public void close() throws IOException {
+        process.destroy();
+        ChildJvm.awaitEnd(process);
+        Files.deleteIfExists(ram);
+    }
+}

@@ -1,0 +1,75 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Notification through an eventfd, or through the pipe that a front-end without eventfds sends in its place
+ * (vhost-user, "Support for platforms other than Linux"): eight bytes whose value means nothing.
+ */
+public final class EventFd implements AutoCloseable {
+    private static final int EFD_CLOEXEC = 0x80000;
+    private static final int EFD_NONBLOCK = 0x800;
+    // Shared by all, never written: every signal adds one.
+    private static final MemorySegment ONE = NativeBuffer.ofSize(8);
+    private static final long ONE_ADDRESS = ONE.address();
+
+    static {
+        ONE.set(JAVA_LONG, 0, 1);
+    }
+
+    private final Fd fd;
+    private final boolean pipe;
+    private final MemorySegment drained = NativeBuffer.ofSize(8);
+
+    /** A new eventfd with count zero, non-blocking, close-on-exec. */
+    public EventFd() throws LinuxException {
+        this(Fd.of(LibC.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd", "a new eventfd"), false);
+    }
+
+    private EventFd(Fd fd, boolean pipe) {
+        this.fd = fd;
+        this.pipe = pipe;
+    }
+
+    /**
+     * Takes over a received descriptor for notification, or tells why it can't be one.
+     *
+     * @return null when the descriptor is neither an eventfd nor a pipe; it stays open and the caller's
+     */
+    public static @Nullable EventFd adopt(Fd fd) throws LinuxException {
+        String kind = fd.description();
+        boolean pipe = kind.startsWith("pipe:");
+        if (!pipe && !kind.equals("anon_inode:[eventfd]")) {
+            return null;
+        }
+        fd.setNonBlocking();
+        return new EventFd(fd, pipe);
+    }
+
+    /** True if the notifier is a pipe, which fills up unless it is drained. */
+    public boolean isPipe() {
+        return pipe;
+    }
+
+    public Fd fd() {
+        return fd;
+    }
+
+    /** Wakes the other side. A full counter or pipe means that it has been woken already; a peer that left is no error. */
+    public void signal() {
+        LibC.write(fd.number(), ONE_ADDRESS, 8);
+    }
+
+    /** Takes all pending notifications. Returns true if there was one; never waits. */
+    public boolean drain() {
+        return LibC.read(fd.number(), drained.address(), 8) > 0;
+    }
+
+    @Override
+    public void close() {
+        fd.close();
+    }
+}

@@ -1,0 +1,75 @@
+package org.exomem.linux;
+
+import com.sun.jna.Native;
+
+/**
+ * The native declarations, direct-mapped: pointers and sizes are {@code long}, results are returned as the C function
+ * gives them. Variadic functions are declared with the arguments used here, which the x86-64 and aarch64 calling
+ * conventions pass alike.
+ */
+final class LibC {
+    static {
+        Native.register(LibC.class, "c");
+    }
+
+    private LibC() {}
+
+    static native int close(int fd);
+
+    static native int fcntl(int fd, int command, long argument);
+
+    static native int eventfd(int initial, int flags);
+
+    static native int pipe2(long pair, int flags);
+
+    static native long read(int fd, long buffer, long size);
+
+    static native long write(int fd, long buffer, long size);
+
+    static native int open(String path, int flags, int mode);
+
+    static native int memfd_create(String name, int flags);
+
+    static native int ftruncate(int fd, long size);
+
+    static native int fallocate(int fd, int mode, long offset, long length);
+
+    static native long lseek(int fd, long offset, int whence);
+
+    static native int statx(int directory, String path, int flags, int mask, long buffer);
+
+    static native int fstatfs(int fd, long buffer);
+
+    static native long mmap(long address, long length, int protection, int flags, int fd, long offset);
+
+    static native int munmap(long address, long length);
+
+    static native int madvise(long address, long length, int advice);
+
+    static native int socket(int domain, int type, int protocol);
+
+    static native int socketpair(int domain, int type, int protocol, long pair);
+
+    static native int bind(int fd, long address, int length);
+
+    static native int listen(int fd, int backlog);
+
+    static native int connect(int fd, long address, int length);
+
+    static native int accept4(int fd, long address, long length, int flags);
+
+    static native int getsockopt(int fd, int level, int option, long value, long length);
+
+    static native long recvmsg(int fd, long message, int flags);
+
+    static native long sendmsg(int fd, long message, int flags);
+
+    static native int shutdown(int fd, int how);
+
+    static native int poll(long fds, long count, int timeoutMillis);
+
+    /** The errno of this thread's last failed call. */
+    static int errno() {
+        return Native.getLastError();
+    }
+}

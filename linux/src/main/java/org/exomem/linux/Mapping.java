@@ -1,0 +1,54 @@
+package org.exomem.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A shared mapping of a part of a file, readable and writable. The segment is bounds-checked and may be used from any
+ * thread; after {@link #close} an access throws {@link IllegalStateException}. If the file is truncated below the
+ * mapping, an access throws {@link InternalError} (the JVM's answer to SIGBUS), so users catch that at their edge.
+ */
+public final class Mapping implements AutoCloseable {
+    private static final int PROT_READ_WRITE = 3;
+    private static final int MAP_SHARED = 1;
+    private static final int MAP_NORESERVE = 0x4000;
+    private static final int MADV_DONTDUMP = 16;
+
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment segment;
+
+    private Mapping(long address, long length, long mapped) {
+        this.segment =
+                MemorySegment.ofAddress(address).reinterpret(length, arena, unused -> LibC.munmap(address, mapped));
+    }
+
+    /**
+     * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the
+     * file's page size. Nothing is read: pages that are holes stay holes until they are touched.
+     */
+    public static Mapping of(SharedFile file, long offset, long length) throws LinuxException {
+        long pageSize = file.pageSize();
+        return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize);
+    }
+
+    private static Mapping of(Fd fd, long offset, long length, long mapped) throws LinuxException {
+        long address = LibC.mmap(0, mapped, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
+        if (address == -1) {
+            throw new LinuxException("mmap(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
+        }
+        // Guest memory has no place in our core dumps; a refusal changes nothing else.
+        LibC.madvise(address, mapped, MADV_DONTDUMP);
+        return new Mapping(address, length, mapped);
+    }
+
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

@@ -1,0 +1,21 @@
+package org.exomem.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+
+/** Native scratch memory for arguments of system calls; lives until collected. */
+final class NativeBuffer {
+    private NativeBuffer() {}
+
+    static MemorySegment ofSize(long bytes) {
+        return Arena.ofAuto().allocate(bytes, 8);
+    }
+
+    static MemorySegment ofUtf8(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        MemorySegment segment = ofSize(bytes.length + 1L);
+        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, segment, 0, bytes.length);
+        return segment;
+    }
+}

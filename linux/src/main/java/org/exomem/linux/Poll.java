@@ -1,0 +1,62 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
+
+/** Waiting on descriptors, for threads that have no event loop. */
+public final class Poll {
+    private static final int POLLIN = 1;
+    private static final int POLLOUT = 4;
+
+    private Poll() {}
+
+    /**
+     * Waits until a read of the descriptor would not wait: data, a notification, or the peer's end.
+     *
+     * @param limit the longest to wait, to the millisecond, rounded up; zero only looks
+     * @return false if nothing came in time
+     */
+    public static boolean readable(Fd fd, Duration limit) throws LinuxException {
+        return ready(fd, POLLIN, limit);
+    }
+
+    /** Waits until a write to the descriptor would not wait, or would fail; otherwise as {@link #readable}. */
+    public static boolean writable(Fd fd, Duration limit) throws LinuxException {
+        return ready(fd, POLLOUT, limit);
+    }
+
+    /** Like {@link #readable}, of any one of several descriptors. */
+    public static boolean anyReadable(List<Fd> fds, Duration limit) throws LinuxException {
+        return ready(fds, POLLIN, limit);
+    }
+
+    private static boolean ready(Fd fd, int events, Duration limit) throws LinuxException {
+        return ready(List.of(fd), events, limit);
+    }
+
+    private static boolean ready(List<Fd> fds, int events, Duration limit) throws LinuxException {
+        MemorySegment entries = NativeBuffer.ofSize(8L * fds.size());
+        for (int i = 0; i < fds.size(); i++) {
+            entries.set(JAVA_INT, 8L * i, fds.get(i).number());
+            entries.set(JAVA_INT, 8L * i + 4, events);
+        }
+        long end = System.nanoTime() + limit.toNanos();
+        while (true) {
+            long rest = Math.max(0, end - System.nanoTime());
+            int millis = (int) Math.min(Integer.MAX_VALUE, (rest + 999_999) / 1_000_000);
+            int ready = LibC.poll(entries.address(), fds.size(), millis);
+            if (ready > 0) {
+                return true;
+            }
+            if (ready < 0 && LibC.errno() != Errno.EINTR) {
+                throw new LinuxException("poll", fds.toString(), LibC.errno());
+            }
+            if (System.nanoTime() - end >= 0) {
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/** A file whose pages are shared memory: a memfd, or a file on tmpfs, hugetlbfs or disk. Owns its descriptor. */
+public final class SharedFile implements AutoCloseable {
+    private static final int O_RDWR = 2;
+    private static final int O_CREAT = 0x40;
+    private static final int O_EXCL = 0x80;
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int MFD_CLOEXEC = 1;
+    private static final int MFD_ALLOW_SEALING = 2;
+    private static final int MFD_HUGETLB = 4;
+    private static final int MFD_HUGE_SHIFT = 26;
+    private static final int FALLOC_FL_KEEP_SIZE = 1;
+    private static final int FALLOC_FL_PUNCH_HOLE = 2;
+    private static final int SEEK_DATA = 3;
+    private static final int SEEK_HOLE = 4;
+    private static final int ENXIO = 6;
+    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    private static final int STATFS_SIZE = 120;
+    private static final int STATFS_BLOCK_SIZE_OFFSET = 8;
+    /** The size of a small page in bytes on the hosts that exomem supports. */
+    public static final long SMALL_PAGE = 4096;
+
+    private final Fd fd;
+    private final FileStatus identity;
+    private final long pageSize;
+
+    /** Takes ownership of an open file. */
+    public SharedFile(Fd fd) throws LinuxException {
+        this.fd = fd;
+        this.identity = FileStatus.of(fd);
+        this.pageSize = pageSizeOf(fd);
+    }
+
+    /** A new anonymous file of zeros in memory, sealable, close-on-exec. */
+    public static SharedFile memfd(String name, long size) throws LinuxException {
+        return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+
+    /** A file that exists in a file system, for reading and writing. */
+    public static SharedFile open(Path path) throws LinuxException {
+        Fd fd = Fd.of(LibC.open(path.toString(), O_RDWR | O_CLOEXEC, 0), "open", path.toString());
+        try {
+            return new SharedFile(fd);
+        } catch (LinuxException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
+    /** A new file of zeros in a file system, readable by its owner only; fails where something of that name is. */
+    public static SharedFile create(Path path, long size) throws LinuxException {
+        return sized(
+                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), "open", path.toString()),
+                size);
+    }
+
+    /**
+     * The file of that name, made if there is none; one that is empty becomes {@code size} bytes of zeros.
+     *
+     * @throws LinuxException EINVAL if it has another size
+     */
+    public static SharedFile openOrCreate(Path path, long size) throws LinuxException {
+        SharedFile file = new SharedFile(
+                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "open", path.toString()));
+        try {
+            long present = file.size();
+            if (present == 0) {
+                file.truncate(size);
+            } else if (present != size) {
+                throw new LinuxException(
+                        "open", path.toString(), Errno.EINVAL, "it has " + present + " bytes, not " + size);
+            }
+            return file;
+        } catch (LinuxException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** Like {@link #memfd}, of huge pages; fails with ENOMEM or ENODEV where the host has none of that size reserved. */
+    public static SharedFile hugeMemfd(String name, long size, long hugePageSize) throws LinuxException {
+        int log2 = Long.numberOfTrailingZeros(hugePageSize);
+        return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | log2 << MFD_HUGE_SHIFT);
+    }
+
+    private static SharedFile create(String name, long size, int flags) throws LinuxException {
+        return sized(Fd.of(LibC.memfd_create(name, flags), "memfd_create", name), size);
+    }
+
+    private static SharedFile sized(Fd fd, long size) throws LinuxException {
+        try {
+            SharedFile file = new SharedFile(fd);
+            file.truncate(size);
+            return file;
+        } catch (LinuxException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
+    private static long pageSizeOf(Fd fd) throws LinuxException {
+        MemorySegment buffer = NativeBuffer.ofSize(STATFS_SIZE);
+        if (LibC.fstatfs(fd.number(), buffer.address()) < 0) {
+            throw new LinuxException("fstatfs", fd.toString(), LibC.errno());
+        }
+        boolean huge = (buffer.get(JAVA_LONG, 0) & 0xffffffffL) == HUGETLBFS_MAGIC;
+        return huge ? buffer.get(JAVA_LONG, STATFS_BLOCK_SIZE_OFFSET) : SMALL_PAGE;
+    }
+
+    public Fd fd() {
+        return fd;
+    }
+
+    /** True if both are the same file, however each was opened. */
+    public boolean isSameFileAs(SharedFile other) {
+        return identity.device() == other.identity.device() && identity.inode() == other.identity.inode();
+    }
+
+    /** Device and inode, for messages. */
+    public String identity() {
+        return Long.toHexString(identity.device()) + ":" + identity.inode();
+    }
+
+    /** The smallest unit in bytes that the file gives back to the host: 4096, or the huge page size on hugetlbfs. */
+    public long pageSize() {
+        return pageSize;
+    }
+
+    /** The size in bytes, now. */
+    public long size() throws LinuxException {
+        return FileStatus.of(fd).size();
+    }
+
+    /** The bytes of host memory or disk that the file occupies, now. */
+    public long allocatedBytes() throws LinuxException {
+        return FileStatus.of(fd).allocatedBytes();
+    }
+
+    public void truncate(long size) throws LinuxException {
+        if (LibC.ftruncate(fd.number(), size) < 0) {
+            throw new LinuxException("ftruncate to " + size, fd.toString(), LibC.errno());
+        }
+    }
+
+    /** Gives the range back to the host; it reads as zeros afterwards. Offset and length in bytes. */
+    public void punchHole(long offset, long length) throws LinuxException {
+        if (LibC.fallocate(fd.number(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
+            throw new LinuxException(
+                    "fallocate(PUNCH_HOLE, offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
+        }
+    }
+
+    /** Allocates the range, so that writing it can't fail for want of room. Offset and length in bytes. */
+    public void allocate(long offset, long length) throws LinuxException {
+        if (LibC.fallocate(fd.number(), FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
+            throw new LinuxException(
+                    "fallocate(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
+        }
+    }
+
+    /** The offset of the first byte of data at or after {@code from}, or -1 if there is none. */
+    public long nextData(long from) throws LinuxException {
+        return seek(from, SEEK_DATA);
+    }
+
+    /** The offset of the first hole at or after {@code from}; the end of the file counts as one. */
+    public long nextHole(long from) throws LinuxException {
+        return seek(from, SEEK_HOLE);
+    }
+
+    private long seek(long from, int whence) throws LinuxException {
+        long found = LibC.lseek(fd.number(), from, whence);
+        if (found < 0) {
+            int errno = LibC.errno();
+            if (errno == ENXIO) {
+                return -1;
+            }
+            throw new LinuxException("lseek", fd.toString(), errno);
+        }
+        return found;
+    }
+
+    @Override
+    public void close() {
+        fd.close();
+    }
+
+    @Override
+    public String toString() {
+        return fd.description();
+    }
+}

@@ -1,0 +1,10 @@
+package org.exomem.pages;
+
+/** Bits that were kept are not as they were left. */
+public final class CorruptBitsException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    public CorruptBitsException(String message) {
+        super(message);
+    }
+}

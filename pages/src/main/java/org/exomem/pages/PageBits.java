@@ -1,0 +1,270 @@
+package org.exomem.pages;
+
+import java.util.Arrays;
+
+/**
+ * A set of pages as a bitmap, one bit for each page of a guest's memory: 256 KiB for 8 GiB of pages of 4096 bytes.
+ * Not thread-safe.
+ */
+public final class PageBits {
+    /** Pages in a word. */
+    public static final int WORD = Long.SIZE;
+
+    /** Receives runs of pages. */
+    @FunctionalInterface
+    public interface RunVisitor<E extends Exception> {
+        /**
+         * @param first number of the run's first page
+         * @param count its length in pages, at least 1
+         */
+        void run(long first, long count) throws E;
+    }
+
+    private final long pages;
+    private final long[] words;
+
+    /** An empty set of pages 0 to {@code pages - 1}; at most 2^37 pages. */
+    public PageBits(long pages) {
+        this.pages = pages;
+        this.words = new long[Math.toIntExact((pages + WORD - 1) / WORD)];
+    }
+
+    /** The number of pages that there are, in the set or not. */
+    public long pages() {
+        return pages;
+    }
+
+    /** The number of pages in the set; looks at all of it. */
+    public long count() {
+        long count = 0;
+        for (long word : words) {
+            count += Long.bitCount(word);
+        }
+        return count;
+    }
+
+    public boolean isEmpty() {
+        for (long word : words) {
+            if (word != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    public boolean contains(long page) {
+        return (words[index(page)] >>> page & 1) != 0;
+    }
+
+    public void add(long page) {
+        words[index(page)] |= 1L << page;
+    }
+
+    public void remove(long page) {
+        words[index(page)] &= ~(1L << page);
+    }
+
+    /** Adds {@code count} pages from {@code first} on. */
+    public void add(long first, long count) {
+        if (check(first, count)) {
+            int from = index(first);
+            int to = index(first + count - 1);
+            if (from == to) {
+                words[from] |= head(first) & tail(first + count);
+                return;
+            }
+            words[from] |= head(first);
+            Arrays.fill(words, from + 1, to, -1L);
+            words[to] |= tail(first + count);
+        }
+    }
+
+    /** Takes {@code count} pages from {@code first} on out. */
+    public void remove(long first, long count) {
+        if (check(first, count)) {
+            int from = index(first);
+            int to = index(first + count - 1);
+            if (from == to) {
+                words[from] &= ~(head(first) & tail(first + count));
+                return;
+            }
+            words[from] &= ~head(first);
+            Arrays.fill(words, from + 1, to, 0L);
+            words[to] &= ~tail(first + count);
+        }
+    }
+
+    public void addAll() {
+        add(0, pages);
+    }
+
+    public void clear() {
+        Arrays.fill(words, 0);
+    }
+
+    /** Adds all pages of another set of as many pages. Words to which nothing is added are left alone. */
+    public void or(PageBits other) {
+        same(other);
+        long[] others = other.words;
+        for (int i = 0; i < words.length; i++) {
+            if (others[i] != 0) {
+                words[i] |= others[i];
+            }
+        }
+    }
+
+    /** Takes all pages of another set of as many pages out. Words from which nothing is taken are left alone. */
+    public void andNot(PageBits other) {
+        same(other);
+        long[] others = other.words;
+        for (int i = 0; i < words.length; i++) {
+            if (others[i] != 0) {
+                words[i] &= ~others[i];
+            }
+        }
+    }
+
+    /** Keeps only pages that are in another set of as many pages too. */
+    public void and(PageBits other) {
+        same(other);
+        long[] others = other.words;
+        for (int i = 0; i < words.length; i++) {
+            words[i] &= others[i];
+        }
+    }
+
+    /** Becomes equal to another set of as many pages. */
+    public void copyOf(PageBits other) {
+        same(other);
+        System.arraycopy(other.words, 0, words, 0, words.length);
+    }
+
+    private void same(PageBits other) {
+        if (other.pages != pages) {
+            throw new IllegalArgumentException("sets of " + pages + " and of " + other.pages + " pages");
+        }
+    }
+
+    /** The first page at or after {@code from} that is in the set, or {@link #pages()}. */
+    public long next(long from) {
+        return next(from, 0);
+    }
+
+    /** The first page at or after {@code from} that is not in the set, or {@link #pages()}. */
+    public long nextAbsent(long from) {
+        return next(from, -1);
+    }
+
+    private long next(long from, long flip) {
+        if (from >= pages) {
+            return pages;
+        }
+        int i = index(from);
+        long word = (words[i] ^ flip) & head(from);
+        while (word == 0) {
+            if (++i == words.length) {
+                return pages;
+            }
+            word = words[i] ^ flip;
+        }
+        return Math.min(pages, (long) i * WORD + Long.numberOfTrailingZeros(word));
+    }
+
+    /** Gives every run of neighbouring pages in the set, in ascending order. */
+    public <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
+        for (long from = next(0); from < pages; ) {
+            long end = nextAbsent(from);
+            visitor.run(from, end - from);
+            from = next(end);
+        }
+    }
+
+    /** The number of words of {@link #WORD} pages. */
+    public int words() {
+        return words.length;
+    }
+
+    /** The pages from {@code index} times {@link #WORD} on, the first in bit 0. */
+    public long word(int index) {
+        return words[index];
+    }
+
+    /** Takes all pages of a word out, and returns those that were in. */
+    public long takeWord(int index) {
+        long taken = words[index];
+        words[index] = 0;
+        return taken;
+    }
+
+    /** Adds pages as {@link #word} gives them; bits behind the last page are left out. */
+    public void orWord(int index, long added) {
+        words[index] |= index == words.length - 1 ? added & tail(pages) : added;
+    }
+
+    /** Adds pages from {@code first} on, the first in bit 0; none of them may be behind the last page. */
+    public void or(long first, long added) {
+        if (added == 0) {
+            return;
+        }
+        check(first, WORD - Long.numberOfLeadingZeros(added));
+        int i = (int) (first / WORD);
+        words[i] |= added << first;
+        long rest = (first & WORD - 1) == 0 ? 0 : added >>> -first;
+        if (rest != 0) {
+            words[i + 1] |= rest;
+        }
+    }
+
+    /**
+     * Adds pages from {@code first} on: bit {@code b} of word {@code from + i} is page {@code first + 64 * i + b}.
+     *
+     * @param count the number of words, all pages of which there are
+     */
+    public void or(long first, long[] added, int from, int count) {
+        check(first, (long) count * WORD);
+        int to = (int) (first / WORD);
+        if ((first & WORD - 1) == 0) {
+            for (int i = 0; i < count; i++) {
+                words[to + i] |= added[from + i];
+            }
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            words[to + i] |= added[from + i] << first;
+            words[to + i + 1] |= added[from + i] >>> -first;
+        }
+    }
+
+    private int index(long page) {
+        if (page < 0 || page >= pages) {
+            throw new IndexOutOfBoundsException("page " + page + " of " + pages);
+        }
+        return (int) (page / WORD);
+    }
+
+    private boolean check(long first, long count) {
+        if (first < 0 || count < 0 || first > pages - count) {
+            throw new IndexOutOfBoundsException(count + " pages from page " + first + " on, of " + pages);
+        }
+        return count > 0;
+    }
+
+    /** The bits of a page and of those after it in its word. */
+    private static long head(long first) {
+        return -1L << first;
+    }
+
+    /** The bits of the pages before {@code end} in the word of the last of them. */
+    private static long tail(long end) {
+        return -1L >>> -end;
+    }
+
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder();
+        forEachRun((first, count) -> text.append(text.isEmpty() ? "" : " ")
+                .append(first)
+                .append(count == 1 ? "" : "-" + (first + count - 1)));
+        return text.toString();
+    }
+}

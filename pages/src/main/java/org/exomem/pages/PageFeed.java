@@ -1,0 +1,114 @@
+package org.exomem.pages;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What a VM's devices learn about guest pages, as messages to whoever listens: the engine, a command that prints them, a
+ * VMM that has subscribed. Belongs to the VM's event loop, where the devices offer and listeners are added; each listener
+ * then drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates; while
+ * nobody listens it does nothing.
+ *
+ * <p>A device whose state outlives its messages (a balloon, plugged blocks) is a {@link Teller}: whoever begins to listen
+ * is told that state first, as messages like any other.
+ */
+public final class PageFeed {
+    /** What a message says of its range. */
+    public enum Kind {
+        /** The driver put the pages into the balloon. */
+        INFLATED,
+        /** The driver takes the pages out of the balloon, and does not use them before the device has answered. */
+        DEFLATED,
+        /**
+         * A hint session begins: the device is about to issue its command id, so the driver does not know of it yet. No
+         * range. (A driver may use a hinted page again before the device has even seen the hint, so nothing later can be
+         * the beginning; VIRTIO, "Free Page Hinting".)
+         */
+        HINTING_STARTED,
+        /** Free at some time since the session began; the guest may have used it again. */
+        HINTED,
+        /** The hint session ended: stopped, done, replaced, or its connection lost; no range. */
+        HINTING_ENDED,
+        /** The driver reported the pages free; their content is gone. */
+        REPORTED,
+        /** The balloon was reset, or lost its guest: what was in it is so no more; no range. */
+        RESET,
+        /** The blocks of a memory device are no longer the guest's, and their content is gone. */
+        UNPLUGGED,
+        /** The blocks of a memory device become the guest's, which does not use them before the device has answered. */
+        PLUGGED;
+
+        static final Kind[] ALL = values();
+
+        /** True if losing such a message costs a listener savings only. */
+        boolean mayBeLost() {
+            return this == HINTED || this == REPORTED || this == INFLATED || this == UNPLUGGED;
+        }
+    }
+
+    /** Receives messages, on the thread that drains. */
+    @FunctionalInterface
+    public interface Listener {
+        /**
+         * @param session the hint session's command id for the kinds of hinting, otherwise 0
+         * @param address guest-physical address in bytes; 0 where the kind has no range
+         * @param length bytes; 0 where the kind has no range
+         */
+        void pages(Kind kind, int session, long address, long length);
+    }
+
+    /** A device that can say what is so now. */
+    @FunctionalInterface
+    public interface Teller {
+        /** Gives the state of now to a new listener; on the VM's event loop. */
+        void tell(Listener listener);
+    }
+
+    private static final PageSubscription[] NONE = {};
+
+    private final List<Teller> tellers = new ArrayList<>();
+    private PageSubscription[] subscriptions = NONE;
+    private int count;
+
+    /** Adds a device whose state new listeners are to be told. */
+    public void add(Teller teller) {
+        tellers.add(teller);
+    }
+
+    /**
+     * Adds a listener, which is told what is so now and from then on what changes. Called on the VM's event loop.
+     *
+     * @param kinds what it wants to hear of
+     * @param capacity the most messages that wait for it, a power of two; they take 24 bytes each
+     */
+    public PageSubscription subscribe(Set<Kind> kinds, int capacity) {
+        PageSubscription added = new PageSubscription(kinds, capacity);
+        for (Teller teller : tellers) {
+            teller.tell(added::offer);
+        }
+        prune();
+        subscriptions = Arrays.copyOf(subscriptions, count + 1);
+        subscriptions[count++] = added;
+        return added;
+    }
+
+    /** Offers a message to all who listen; called on the VM's event loop. */
+    public void offer(Kind kind, int session, long address, long length) {
+        for (int i = 0; i < count; i++) {
+            subscriptions[i].offer(kind, session, address, length);
+        }
+    }
+
+    /** Forgets listeners that have closed; until the next one comes, they cost a look at each message. */
+    private void prune() {
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            if (subscriptions[i].isOpen()) {
+                subscriptions[kept++] = subscriptions[i];
+            }
+        }
+        count = kept;
+    }
+}

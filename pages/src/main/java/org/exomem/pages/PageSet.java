@@ -1,0 +1,267 @@
+package org.exomem.pages;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A set of guest pages of 4096 bytes, by page number (guest address divided by 4096), with its count kept exact. Costs
+ * 32 KiB for each GiB of guest memory in which a page was ever added, and 8 bytes for each GiB below the highest. Not
+ * thread-safe. Adding allocates only on the first touch of a GiB.
+ *
+ * <p>A set may be kept beyond the end of this process: then each change is also in a {@link BitStore} when it returns, one
+ * store for each GiB. Questions are answered from this process's own memory either way.
+ */
+public final class PageSet {
+    private static final int CHUNK_PAGE_BITS = 18;
+    /** The pages in a chunk, which is the unit of memory and of keeping: 1 GiB of guest addresses. */
+    public static final int CHUNK_PAGES = 1 << CHUNK_PAGE_BITS;
+
+    private static final int CHUNK_WORDS = CHUNK_PAGES / 64;
+    /** One more than the highest page number: 2^48 bytes of guest addresses. */
+    public static final long LIMIT = 1L << 36;
+
+    /** The pages of a chunk, and what keeps them, if anything does. */
+    private record Chunk(long[] words, @Nullable BitStore kept) {
+        void set(int word, long value) {
+            words[word] = value;
+            if (kept != null) {
+                kept.setWord(word, value);
+            }
+        }
+    }
+
+    private final IntFunction<@Nullable BitStore> keeper;
+    private @Nullable Chunk[] chunks = new Chunk[0];
+    private long count;
+
+    /** An empty set of this process only. */
+    public PageSet() {
+        this.keeper = index -> null;
+    }
+
+    /**
+     * A set that is kept.
+     *
+     * @param before what was kept of it, by the chunk's number: a store of {@link #CHUNK_PAGES} bits
+     * @param keeper gives an empty store for a chunk that is touched first; null if there is no room, and then the chunk
+     *     is not kept
+     */
+    public PageSet(Map<Integer, BitStore> before, IntFunction<@Nullable BitStore> keeper) {
+        this.keeper = keeper;
+        before.forEach((index, store) -> {
+            long[] words = new long[CHUNK_WORDS];
+            for (int i = 0; i < CHUNK_WORDS; i++) {
+                words[i] = store.word(i);
+                count += Long.bitCount(words[i]);
+            }
+            reach(index);
+            chunks[index] = new Chunk(words, store);
+        });
+    }
+
+    /** The number of pages in the set. */
+    public long count() {
+        return count;
+    }
+
+    public boolean contains(long page) {
+        Chunk chunk = chunk(page);
+        return chunk != null && (chunk.words[word(page)] & bit(page)) != 0;
+    }
+
+    /** Adds a page, 0 to {@link #LIMIT} - 1. Returns true if it was not there. */
+    public boolean add(long page) {
+        Chunk chunk = chunkToWrite(page);
+        long before = chunk.words[word(page)];
+        long after = before | bit(page);
+        if (before == after) {
+            return false;
+        }
+        chunk.set(word(page), after);
+        count++;
+        return true;
+    }
+
+    /** Takes a page out. Returns true if it was there. */
+    public boolean remove(long page) {
+        Chunk chunk = chunk(page);
+        if (chunk == null || (chunk.words[word(page)] & bit(page)) == 0) {
+            return false;
+        }
+        chunk.set(word(page), chunk.words[word(page)] & ~bit(page));
+        count--;
+        return true;
+    }
+
+    /** True if all of {@code length} pages from {@code first} on are in the set. */
+    public boolean containsAll(long first, long length) {
+        long page = first;
+        long end = first + length;
+        while (page < end) {
+            long inWord = Math.min(end - page, 64 - (page & 63));
+            long mask = mask(page, inWord);
+            Chunk chunk = chunk(page);
+            if (chunk == null || (chunk.words[word(page)] & mask) != mask) {
+                return false;
+            }
+            page += inWord;
+        }
+        return true;
+    }
+
+    /** Adds {@code length} pages from {@code first} on; returns how many were not there. */
+    public long addAll(long first, long length) {
+        long added = 0;
+        long page = first;
+        long end = first + length;
+        while (page < end) {
+            long inWord = Math.min(end - page, 64 - (page & 63));
+            Chunk chunk = chunkToWrite(page);
+            int at = word(page);
+            long before = chunk.words[at];
+            long after = before | mask(page, inWord);
+            chunk.set(at, after);
+            added += Long.bitCount(before ^ after);
+            page += inWord;
+        }
+        count += added;
+        return added;
+    }
+
+    /** Takes {@code length} pages from {@code first} on out; returns how many were there. */
+    public long removeAll(long first, long length) {
+        long before = count;
+        long page = first;
+        long end = first + length;
+        while (page < end) {
+            long inWord = Math.min(end - page, 64 - (page & 63));
+            Chunk chunk = chunk(page);
+            if (chunk != null) {
+                long mask = mask(page, inWord);
+                long word = chunk.words[word(page)];
+                count -= Long.bitCount(mask & word);
+                chunk.set(word(page), word & ~mask);
+            }
+            page += inWord;
+        }
+        return before - count;
+    }
+
+    /** Takes all pages out. A set that is kept may be found with some of them in if the process ends meanwhile. */
+    public void clear() {
+        for (int c = 0; c < chunks.length; c++) {
+            Chunk chunk = chunks[c];
+            if (chunk == null || chunk.kept == null) {
+                chunks[c] = null;
+                continue;
+            }
+            for (int w = 0; w < CHUNK_WORDS; w++) {
+                if (chunk.words[w] != 0) {
+                    chunk.set(w, 0);
+                }
+            }
+        }
+        count = 0;
+    }
+
+    /** The chunks that the set can have pages in: 0 up to before this number. */
+    public int chunks() {
+        return chunks.length;
+    }
+
+    /** True if no page of a chunk is in the set. */
+    public boolean isEmpty(int chunk) {
+        Chunk found = chunk < chunks.length ? chunks[chunk] : null;
+        if (found != null) {
+            for (long word : found.words) {
+                if (word != 0) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    /** 64 pages of a chunk, the lowest in bit 0; {@code word} counts from 0 on in the chunk. */
+    public long word(int chunk, int word) {
+        Chunk found = chunk < chunks.length ? chunks[chunk] : null;
+        return found == null ? 0 : found.words[word];
+    }
+
+    /** Puts 64 pages of a chunk in or out, as {@link #word} gives them. */
+    public void setWord(int chunk, int word, long pages) {
+        Chunk found = chunkToWrite((long) chunk << CHUNK_PAGE_BITS);
+        count += Long.bitCount(pages) - Long.bitCount(found.words[word]);
+        found.set(word, pages);
+    }
+
+    /** Gives every run of neighbouring pages, in ascending order, as first page and length in pages. */
+    public void forEachRun(BiConsumer<Long, Long> run) {
+        long first = -1;
+        for (int c = 0; c < chunks.length; c++) {
+            Chunk chunk = chunks[c];
+            long base = (long) c << CHUNK_PAGE_BITS;
+            for (int w = 0; w < CHUNK_WORDS; w++) {
+                long bits = chunk == null ? 0 : chunk.words[w];
+                if (bits == (first >= 0 ? -1L : 0)) {
+                    continue;
+                }
+                for (int b = 0; b < 64; b++) {
+                    boolean present = (bits >>> b & 1) != 0;
+                    long page = base + w * 64L + b;
+                    if (present && first < 0) {
+                        first = page;
+                    } else if (!present && first >= 0) {
+                        run.accept(first, page - first);
+                        first = -1;
+                    }
+                }
+            }
+        }
+        if (first >= 0) {
+            run.accept(first, ((long) chunks.length << CHUNK_PAGE_BITS) - first);
+        }
+    }
+
+    private @Nullable Chunk chunk(long page) {
+        long index = page >>> CHUNK_PAGE_BITS;
+        return index < chunks.length ? chunks[(int) index] : null;
+    }
+
+    private Chunk chunkToWrite(long page) {
+        if (page < 0 || page >= LIMIT) {
+            throw new IndexOutOfBoundsException("page " + page + " is not in 0 to " + (LIMIT - 1));
+        }
+        int index = (int) (page >>> CHUNK_PAGE_BITS);
+        Chunk chunk = index < chunks.length ? chunks[index] : null;
+        return chunk != null ? chunk : newChunk(index);
+    }
+
+    private Chunk newChunk(int index) {
+        reach(index);
+        Chunk chunk = new Chunk(new long[CHUNK_WORDS], keeper.apply(index));
+        chunks[index] = chunk;
+        return chunk;
+    }
+
+    private void reach(int index) {
+        if (index >= chunks.length) {
+            chunks = Arrays.copyOf(chunks, index + 1);
+        }
+    }
+
+    private static int word(long page) {
+        return (int) (page & CHUNK_PAGES - 1) >>> 6;
+    }
+
+    private static long bit(long page) {
+        return 1L << (page & 63);
+    }
+
+    private static long mask(long page, long length) {
+        return length == 64 ? -1L : (1L << length) - 1 << (page & 63);
+    }
+}

@@ -1,0 +1,124 @@
+package org.exomem.pages;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Set;
+import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageFeed.Listener;
+
+/**
+ * The messages of a {@link PageFeed} on their way to one listener: a bounded queue from the VM's event loop to the one
+ * thread that drains.
+ *
+ * <p>A full queue drops. A lost hint costs savings only. Losing anything else could make the listener believe that a
+ * page is still unused when it isn't, so {@link #losses} counts those: a listener that sees the count change must forget
+ * all that it knew of this feed, and let go unread what waits by then: it may be older than what was lost.
+ */
+public final class PageSubscription implements AutoCloseable {
+    private static final int WORDS = 3;
+    private static final VarHandle HEAD;
+    private static final VarHandle TAIL;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            HEAD = lookup.findVarHandle(PageSubscription.class, "head", long.class);
+            TAIL = lookup.findVarHandle(PageSubscription.class, "tail", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final int kinds;
+    private final int mask;
+    private final long[] records;
+    private volatile boolean open = true;
+    private volatile long hintsDropped;
+    private volatile long losses;
+
+    @SuppressWarnings("unused")
+    private long head;
+
+    @SuppressWarnings("unused")
+    private long tail;
+
+    PageSubscription(Set<Kind> kinds, int capacity) {
+        if (Integer.bitCount(capacity) != 1) {
+            throw new IllegalArgumentException("capacity " + capacity + " is not a power of two");
+        }
+        int wanted = 0;
+        for (Kind kind : kinds) {
+            wanted |= 1 << kind.ordinal();
+        }
+        this.kinds = wanted;
+        this.mask = capacity - 1;
+        this.records = new long[capacity * WORDS];
+    }
+
+    boolean isOpen() {
+        return open;
+    }
+
+    void offer(Kind kind, int session, long address, long length) {
+        if ((kinds >>> kind.ordinal() & 1) == 0 || !open) {
+            return;
+        }
+        long at = (long) TAIL.get(this);
+        // Acquire: a slot that the listener has read may be written again.
+        if (at - (long) HEAD.getAcquire(this) > mask) {
+            drop(kind);
+            return;
+        }
+        int slot = (int) (at & mask) * WORDS;
+        records[slot] = (long) kind.ordinal() << 32 | session & 0xffffffffL;
+        records[slot + 1] = address;
+        records[slot + 2] = length;
+        // Release: the message before its announcement.
+        TAIL.setRelease(this, at + 1);
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
+    private void drop(Kind kind) {
+        if (kind.mayBeLost()) {
+            hintsDropped++;
+        } else {
+            losses++;
+        }
+    }
+
+    /** Gives up to {@code limit} waiting messages to the listener, in order; returns how many there were. */
+    public int drain(Listener listener, int limit) {
+        long at = (long) HEAD.get(this);
+        // Acquire: pairs with the release in offer.
+        long end = Math.min((long) TAIL.getAcquire(this), at + limit);
+        int drained = (int) (end - at);
+        for (; at < end; at++) {
+            int slot = (int) (at & mask) * WORDS;
+            listener.pages(
+                    Kind.ALL[(int) (records[slot] >>> 32)], (int) records[slot], records[slot + 1], records[slot + 2]);
+            HEAD.setRelease(this, at + 1);
+        }
+        return drained;
+    }
+
+    /** Gives all messages to the listener that wait now, not those that come meanwhile. */
+    public int drain(Listener listener) {
+        return drain(listener, mask + 1);
+    }
+
+    /** How many messages were dropped whose loss costs savings only. */
+    public long hintsDropped() {
+        return hintsDropped;
+    }
+
+    /** How many messages were dropped that a listener can't do without: if this changes, it must forget what it knew. */
+    public long losses() {
+        return losses;
+    }
+
+    /** Stops listening; from any thread. Messages that wait are left for a last {@link #drain}. */
+    @Override
+    public void close() {
+        open = false;
+    }
+}

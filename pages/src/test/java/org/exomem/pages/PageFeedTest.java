@@ -1,0 +1,132 @@
+package org.exomem.pages;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import org.exomem.pages.PageFeed.Kind;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+class PageFeedTest {
+    private static final Set<Kind> ALL = EnumSet.allOf(Kind.class);
+
+    private final PageFeed feed = new PageFeed();
+    private final List<String> received = new ArrayList<>();
+
+    private void drain(PageSubscription subscription) {
+        subscription.drain(
+                (kind, session, address, length) -> received.add(kind + " " + session + " " + address + "+" + length));
+    }
+
+    @Test
+    void nothingIsKeptWhileNobodyListens() {
+        feed.offer(Kind.HINTED, 1, 4096, 4096);
+        PageSubscription subscription = feed.subscribe(ALL, 4);
+        drain(subscription);
+        assertThat(received).isEmpty();
+        assertThat(subscription.hintsDropped()).isZero();
+    }
+
+    @Test
+    void eachListenerHearsWhatItWantsAtItsOwnPaceAndNothingAfterItHasClosed() {
+        PageSubscription slow = feed.subscribe(ALL, 1);
+        PageSubscription balloons = feed.subscribe(Set.of(Kind.INFLATED), 4);
+        feed.offer(Kind.INFLATED, 0, 1, 1);
+        feed.offer(Kind.HINTED, 7, 2, 1);
+        feed.offer(Kind.INFLATED, 0, 3, 1);
+        drain(balloons);
+        assertThat(received).containsExactly("INFLATED 0 1+1", "INFLATED 0 3+1");
+        assertThat(slow.hintsDropped()).isEqualTo(2);
+        assertThat(balloons.hintsDropped()).isZero();
+        balloons.close();
+        feed.offer(Kind.INFLATED, 0, 4, 1);
+        PageSubscription late = feed.subscribe(ALL, 4);
+        feed.offer(Kind.INFLATED, 0, 5, 1);
+        received.clear();
+        drain(balloons);
+        drain(slow);
+        drain(late);
+        assertThat(received).containsExactly("INFLATED 0 1+1", "INFLATED 0 5+1");
+    }
+
+    @Test
+    void whoBeginsToListenIsToldWhatIsSoNow() {
+        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 4096, 8192));
+        feed.add(listener -> listener.pages(Kind.UNPLUGGED, 0, 1 << 30, 1 << 20));
+        PageSubscription first = feed.subscribe(Set.of(Kind.UNPLUGGED, Kind.PLUGGED), 4);
+        PageSubscription second = feed.subscribe(ALL, 4);
+        feed.offer(Kind.PLUGGED, 0, 1 << 30, 4096);
+        drain(first);
+        assertThat(received).containsExactly("UNPLUGGED 0 1073741824+1048576", "PLUGGED 0 1073741824+4096");
+        received.clear();
+        drain(second);
+        assertThat(received)
+                .containsExactly("INFLATED 0 4096+8192", "UNPLUGGED 0 1073741824+1048576", "PLUGGED 0 1073741824+4096");
+    }
+
+    @Test
+    void messagesComeInOrderWithAllTheyCarry() {
+        PageSubscription subscription = feed.subscribe(ALL, 4);
+        feed.offer(Kind.HINTING_STARTED, 0x80000001, 0, 0);
+        feed.offer(Kind.HINTED, 0x80000001, 1L << 40, 1L << 30);
+        drain(subscription);
+        assertThat(received)
+                .containsExactly(
+                        "HINTING_STARTED " + 0x80000001 + " 0+0",
+                        "HINTED " + 0x80000001 + " " + (1L << 40) + "+" + (1L << 30));
+    }
+
+    @Test
+    void aFullFeedDropsAndTellsLossesThatMatterFromThoseThatDoNot() {
+        PageSubscription subscription = feed.subscribe(ALL, 4);
+        for (int i = 0; i < 4; i++) {
+            feed.offer(Kind.INFLATED, 0, i, 1);
+        }
+        feed.offer(Kind.HINTED, 1, 9, 1);
+        assertThat(subscription.hintsDropped()).isEqualTo(1);
+        assertThat(subscription.losses()).isZero();
+        feed.offer(Kind.DEFLATED, 0, 2, 1);
+        assertThat(subscription.losses()).isEqualTo(1);
+        drain(subscription);
+        assertThat(received).hasSize(4);
+        feed.offer(Kind.REPORTED, 0, 5, 1);
+        drain(subscription);
+        assertThat(received).last().isEqualTo("REPORTED 0 5+1");
+    }
+
+    @Test
+    @Timeout(180)
+    void aListenerOnAnotherThreadSeesEveryMessageOnce() throws Exception {
+        PageFeed shared = new PageFeed();
+        PageSubscription subscription = shared.subscribe(ALL, 64);
+        long messages = 1_000_000;
+        AtomicLong next = new AtomicLong();
+        AtomicLong wrong = new AtomicLong();
+        Thread listener = new Thread(() -> {
+            while (next.get() < messages) {
+                subscription.drain(
+                        (kind, session, address, length) -> {
+                            if (address != next.get() || length != ~address || session != (int) address) {
+                                wrong.incrementAndGet();
+                            }
+                            next.incrementAndGet();
+                        },
+                        16);
+            }
+        });
+        listener.start();
+        for (long i = 0; i < messages; ) {
+            long dropped = subscription.hintsDropped();
+            shared.offer(Kind.HINTED, (int) i, i, ~i);
+            if (subscription.hintsDropped() == dropped) {
+                i++;
+            }
+        }
+        listener.join();
+        assertThat(wrong).hasValue(0);
+    }
+}

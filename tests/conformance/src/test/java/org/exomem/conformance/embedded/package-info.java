@@ -1,4 +1,0 @@
-@NullMarked
-package org.exomem.conformance.embedded;
-
-import org.jspecify.annotations.NullMarked;

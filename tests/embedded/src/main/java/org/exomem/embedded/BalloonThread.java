@@ -1,0 +1,276 @@
+package org.exomem.embedded;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.embedded.EmbeddedOptions.Hints;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Poll;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A balloon that is plugged into the guest, on a thread of its own: what the VMM wants of it happens between two steps of
+ * the driver. Safe to use from any thread.
+ */
+final class BalloonThread implements AutoCloseable {
+    private static final long LIMIT_SECONDS = 60;
+    private static final GuestBalloon.Seen NOTHING = new GuestBalloon.Seen(0, 0, 0, 0);
+
+    private final EmbeddedRam ram;
+    private final GuestProgram program;
+    private final Hints answer;
+    private final EventFd wake = new EventFd();
+    /** To be added to under its own lock. */
+    private final Queue<Task> tasks = new ConcurrentLinkedQueue<>();
+
+    private final CompletableFuture<Boolean> begun = new CompletableFuture<>();
+    private final Thread thread;
+    /** A device that is plugged in, until its driver begins. */
+    private @Nullable FrontEnd frontEnd;
+    /** Once its driver has begun; also when it is broken, as its pages are still gone then. */
+    private @Nullable GuestBalloon balloon;
+
+    private @Nullable Runnable leaving;
+    private boolean running;
+    private boolean ended;
+    private boolean over;
+    private volatile GuestBalloon.Seen seen = NOTHING;
+    private volatile @Nullable String broken;
+
+    /** Something for the thread to do, and who waits for it. */
+    private record Task(Action action, CompletableFuture<Boolean> done) {}
+
+    /** What a task does. */
+    private interface Action {
+        void run() throws IOException;
+    }
+
+    private BalloonThread(FrontEnd frontEnd, EmbeddedRam ram, GuestProgram program, Hints answer, boolean running)
+            throws LinuxException {
+        this.frontEnd = frontEnd;
+        this.ram = ram;
+        this.program = program;
+        this.answer = answer;
+        this.running = running;
+        this.thread = Thread.ofPlatform().daemon().name("guest-balloon").unstarted(this::run);
+    }
+
+    /** Plugs a balloon in, whose driver begins when the guest runs. Takes the connection over. */
+    static BalloonThread plug(FrontEnd frontEnd, EmbeddedRam ram, GuestProgram program, Hints answer, boolean running)
+            throws LinuxException {
+        BalloonThread made = new BalloonThread(frontEnd, ram, program, answer, running);
+        made.thread.start();
+        return made;
+    }
+
+    private void run() {
+        while (!ended) {
+            try {
+                work();
+            } catch (IOException | RuntimeException | Error e) {
+                // As with a real VMM: the guest goes on with a device that does not answer any more.
+                broken = String.valueOf(e.getMessage());
+                begun.complete(false);
+            }
+        }
+        if (frontEnd != null) {
+            frontEnd.close();
+        }
+        if (balloon != null) {
+            balloon.close();
+        }
+        synchronized (tasks) {
+            over = true;
+            tasks.forEach(task -> task.done.complete(false));
+            tasks.clear();
+            wake.close();
+        }
+    }
+
+    private void work() throws IOException {
+        while (!ended) {
+            Task task = tasks.poll();
+            if (task != null) {
+                try {
+                    task.action.run();
+                } finally {
+                    task.done.complete(true);
+                }
+            } else if (!running || !step()) {
+                GuestBalloon current = running ? working() : null;
+                List<Fd> channels = new ArrayList<>(current == null ? List.of() : current.channels());
+                channels.add(wake.fd());
+                Poll.anyReadable(channels, current == null ? Duration.ofDays(1) : current.patience());
+                wake.drain();
+            }
+        }
+    }
+
+    /** Does a little of what the guest's driver has to do. Returns whether there is more. */
+    private boolean step() throws IOException {
+        Runnable gone = leaving;
+        if (gone != null) {
+            leaving = null;
+            try {
+                leave();
+            } finally {
+                gone.run();
+            }
+            return false;
+        }
+        FrontEnd connected = frontEnd;
+        if (connected != null) {
+            frontEnd = null;
+            GuestBalloon started = GuestBalloon.start(connected, ram, program, answer);
+            balloon = started;
+            program.allocator().setRescue(() -> rescue(started));
+            begun.complete(true);
+        }
+        GuestBalloon current = working();
+        if (current == null) {
+            return false;
+        }
+        boolean more = current.step();
+        seen = current.seen();
+        return more;
+    }
+
+    /** The balloon, unless its driver has not begun, or it is broken. */
+    private @Nullable GuestBalloon working() {
+        return broken == null ? balloon : null;
+    }
+
+    /** On a processor's thread. */
+    private boolean rescue(GuestBalloon started) {
+        if (broken != null || !started.rescue()) {
+            return false;
+        }
+        synchronized (tasks) {
+            if (!over) {
+                wake.signal();
+            }
+        }
+        return true;
+    }
+
+    private void leave() throws IOException {
+        boolean works = broken == null;
+        GuestBalloon current = balloon;
+        balloon = null;
+        if (current != null) {
+            try {
+                if (works) {
+                    current.leave();
+                }
+            } finally {
+                current.close();
+                current.forget();
+                ram.driversWrote();
+                seen = NOTHING;
+            }
+        }
+    }
+
+    /** @param done is completed when the thread has done it, or has ended */
+    private void add(Action action, CompletableFuture<Boolean> done) {
+        synchronized (tasks) {
+            if (over) {
+                done.complete(false);
+            } else {
+                tasks.add(new Task(action, done));
+                wake.signal();
+            }
+        }
+    }
+
+    private void execute(Action action) {
+        CompletableFuture<Boolean> done = new CompletableFuture<>();
+        add(action, done);
+        await(done);
+    }
+
+    private static boolean await(CompletableFuture<Boolean> done) {
+        try {
+            return done.get(LIMIT_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new IllegalStateException("the balloon's back-end does not answer", e);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while the balloon works", e);
+        }
+    }
+
+    /** Waits until the driver has started; the guest must run. */
+    void awaitDriver() throws IOException {
+        if (!await(begun)) {
+            throw new IOException("the balloon does not work: " + broken);
+        }
+    }
+
+    /** The guest stands still: when this returns, driver and device write nothing any more, and what they wrote is noted. */
+    void pause() {
+        execute(() -> {
+            running = false;
+            GuestBalloon current = working();
+            try {
+                if (current != null) {
+                    current.stop();
+                }
+            } finally {
+                ram.driversWrote();
+            }
+        });
+    }
+
+    /** The guest runs on. */
+    void resume() {
+        execute(() -> {
+            running = true;
+            GuestBalloon current = working();
+            if (current != null) {
+                current.proceed();
+            }
+        });
+    }
+
+    /** Asks the guest to let the device go; {@code gone} is run, on the balloon's thread, when it has. */
+    void unplug(Runnable gone) {
+        add(() -> leaving = gone, new CompletableFuture<>());
+    }
+
+    /** What can be seen of the driver; at most a step old. */
+    GuestBalloon.Seen seen() {
+        return seen;
+    }
+
+    /** Why the device does not work any more; null as long as it does. */
+    @Nullable
+    String broken() {
+        return broken;
+    }
+
+    /** Leaves as a VMM that dies does. */
+    @Override
+    public void close() {
+        add(() -> ended = true, new CompletableFuture<>());
+        if (!Thread.currentThread().equals(thread)) {
+            try {
+                thread.join(TimeUnit.SECONDS.toMillis(LIMIT_SECONDS));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+package org.exomem.embedded;
+
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How an embedded VMM is started.
+ *
+ * @param ram the file that is the guest's memory; made if it is not there, never deleted
+ * @param size of the memory in bytes, a multiple of 4096, at least 2 MiB
+ * @param low the bytes below the hole that ends at 4 GiB; all if there are no more
+ * @param qmp the socket to listen on
+ * @param log the file for the log of the guest's writes; without it the VMM keeps none, as QEMU does not
+ * @param balloon the socket of a back-end that is the guest's balloon from the start
+ * @param hints how the balloon's driver answers when it is asked for free pages
+ * @param processors of the guest
+ * @param seed decides about the contents of pages, and about which pages are used
+ * @param incoming whether the guest waits for the state of another
+ */
+public record EmbeddedOptions(
+        Path ram,
+        long size,
+        long low,
+        Path qmp,
+        @Nullable Path log,
+        @Nullable Path balloon,
+        Hints hints,
+        int processors,
+        long seed,
+        boolean incoming) {
+    /** How a driver answers when it is asked for free pages. */
+    public enum Hints {
+        /** With those that are free, which it keeps until it is told that they are no longer of interest. */
+        HONEST,
+        /** With those that are free, and with some that it uses, and writes before, meanwhile and afterwards. */
+        LYING,
+        /** Not at all. */
+        SILENT
+    }
+
+    private static final long MIB = 1 << 20;
+    private static final long FOUR_GIB = 1L << 32;
+    /** A q35 machine keeps its memory below the hole if it fits in 2.75 GiB; otherwise 2 GiB of it are there. */
+    private static final long MOST_LOW = 2816 * MIB;
+
+    private static final long USUAL_LOW = 2048 * MIB;
+    private static final long PAGE = 4096;
+
+    public EmbeddedOptions {
+        if (size < 2 * MIB || size % PAGE != 0 || size / PAGE > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    "a guest has at least 2 MiB, and whole pages of 4096 bytes; size=" + size);
+        }
+        if (low < 2 * MIB || low % PAGE != 0 || Math.min(low, size) > FOUR_GIB) {
+            throw new IllegalArgumentException(
+                    "of a guest's memory 2 MiB to 4 GiB are below 4 GiB, in whole pages of 4096 bytes; low=" + low);
+        }
+        if (processors < 1) {
+            throw new IllegalArgumentException("a guest has a processor");
+        }
+    }
+
+    /** A guest with two processors and nothing else. */
+    public static EmbeddedOptions of(Path ram, long size, Path qmp) {
+        return new EmbeddedOptions(
+                ram, size, size <= MOST_LOW ? size : USUAL_LOW, qmp, null, null, Hints.HONEST, 2, 1, false);
+    }
+
+    public EmbeddedOptions withLow(long bytes) {
+        return new EmbeddedOptions(ram, size, bytes, qmp, log, balloon, hints, processors, seed, incoming);
+    }
+
+    public EmbeddedOptions withLog(Path file) {
+        return new EmbeddedOptions(ram, size, low, qmp, file, balloon, hints, processors, seed, incoming);
+    }
+
+    public EmbeddedOptions withBalloon(Path socket) {
+        return new EmbeddedOptions(ram, size, low, qmp, log, socket, hints, processors, seed, incoming);
+    }
+
+    public EmbeddedOptions withHints(Hints answer) {
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, answer, processors, seed, incoming);
+    }
+
+    public EmbeddedOptions withProcessors(int count) {
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, count, seed, incoming);
+    }
+
+    public EmbeddedOptions withSeed(long value) {
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, value, incoming);
+    }
+
+    public EmbeddedOptions thatIsIncoming() {
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, true);
+    }
+
+    /**
+     * Reads {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
+     * [processors=N] [seed=N] [incoming=on]}.
+     *
+     * @throws IllegalArgumentException if a word is not one of these, or one that is needed is not there
+     */
+    static EmbeddedOptions of(Map<String, String> words) {
+        EmbeddedOptions options =
+                of(Path.of(needed(words, "ram")), bytes(needed(words, "size")), Path.of(needed(words, "qmp")));
+        for (Map.Entry<String, String> word : words.entrySet()) {
+            String value = word.getValue();
+            options = switch (word.getKey()) {
+                case "ram", "size", "qmp" -> options;
+                case "low" -> options.withLow(bytes(value));
+                case "log" -> options.withLog(Path.of(value));
+                case "balloon" -> options.withBalloon(Path.of(value));
+                case "hints" -> options.withHints(Hints.valueOf(value.toUpperCase(Locale.ROOT)));
+                case "processors" -> options.withProcessors(Integer.parseInt(value));
+                case "seed" -> options.withSeed(Long.parseLong(value));
+                case "incoming" -> value.equals("on") ? options.thatIsIncoming() : options;
+                default -> throw new IllegalArgumentException("there is no option " + word.getKey());
+            };
+        }
+        return options;
+    }
+
+    private static String needed(Map<String, String> words, String key) {
+        String value = words.get(key);
+        if (value == null) {
+            throw new IllegalArgumentException(key + "=… is missing");
+        }
+        return value;
+    }
+
+    /** A number of bytes, or of MiB or GiB with M or G behind it. */
+    private static long bytes(String text) {
+        int shift = text.endsWith("G") ? 30 : text.endsWith("M") ? 20 : 0;
+        return Math.multiplyExact(
+                Long.parseLong(shift == 0 ? text : text.substring(0, text.length() - 1)), 1L << shift);
+    }
+}

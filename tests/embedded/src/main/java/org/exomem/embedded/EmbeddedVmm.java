@@ -1,0 +1,59 @@
+package org.exomem.embedded;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * An embedded VMM with its guest in a process of its own, driven over QMP. It says {@code ready} on standard output when
+ * its socket listens, and ends with exit code 0 at {@code quit}, 1 when its guest can't go on (which it says on standard
+ * error), 2 if it was not understood.
+ */
+public final class EmbeddedVmm {
+    private static final Duration LONG = Duration.ofDays(365);
+    private static final int FAILED = 1;
+    private static final int MISUNDERSTOOD = 2;
+
+    private EmbeddedVmm() {}
+
+    public static void main(String[] arguments) throws InterruptedException {
+        System.exit(run(arguments));
+    }
+
+    private static int run(String[] arguments) throws InterruptedException {
+        try (EmbeddedGuest guest = EmbeddedGuest.start(EmbeddedOptions.of(words(arguments)))) {
+            Runtime.getRuntime().addShutdownHook(new Thread(guest::close));
+            System.out.println("ready");
+            System.out.flush();
+            while (!guest.awaitEnd(LONG)) {
+                // For as long as it takes.
+            }
+            String failure = guest.failure();
+            if (failure == null) {
+                return 0;
+            }
+            System.err.println("exomem embedded guest: " + failure);
+            return FAILED;
+        } catch (IllegalArgumentException e) {
+            System.err.println("EmbeddedVmm: " + e.getMessage() + "\nusage: EmbeddedVmm ram=FILE size=512M qmp=SOCKET"
+                    + " [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent] [processors=2] [seed=1]"
+                    + " [incoming=on]");
+            return MISUNDERSTOOD;
+        } catch (IOException e) {
+            System.err.println("EmbeddedVmm: " + e.getMessage());
+            return FAILED;
+        }
+    }
+
+    private static Map<String, String> words(String[] arguments) {
+        Map<String, String> words = new HashMap<>();
+        for (String argument : arguments) {
+            int equals = argument.indexOf('=');
+            if (equals < 0 || words.put(argument.substring(0, equals), argument.substring(equals + 1)) != null) {
+                throw new IllegalArgumentException("\"" + argument + "\" is not KEY=VALUE, or comes twice");
+            }
+        }
+        return words;
+    }
+}

@@ -1,0 +1,87 @@
+package org.exomem.embedded;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
+
+/**
+ * The file in which a VMM notes its guest's writes: one bit for each 4096 bytes of guest-physical addresses, bit
+ * {@code p % 8} of byte {@code p / 8} for page {@code p}, as in the vhost log. A reader fetches and clears bits at any
+ * time, and then reads the pages that they stand for. For any number of threads.
+ *
+ * <p>A bit is set <em>after</em> the write that it tells of, and before the guest counts as paused. A reader that clears
+ * the bit sees that write when it reads the page, because setting releases and clearing acquires. A reader that cleared
+ * it earlier finds it set at its next round, of which there is one after the pause. Set before the write, a bit could be
+ * cleared and the page read in between: nobody would ever look at that page again.
+ */
+final class WriteLog implements AutoCloseable {
+    private static final int PAGE_SHIFT = 12;
+    private static final VarHandle WORD = JAVA_LONG.varHandle();
+
+    private final Path path;
+    private final Mapping mapping;
+    private final MemorySegment words;
+
+    private WriteLog(Path path, Mapping mapping) {
+        this.path = path;
+        this.mapping = mapping;
+        this.words = mapping.segment();
+    }
+
+    /**
+     * A log of guest addresses from 0 on.
+     *
+     * @param end the first guest address that there is not
+     */
+    static WriteLog create(Path path, long end) throws LinuxException {
+        long pages = end >>> PAGE_SHIFT;
+        long size = (pages + 63) / 64 * 8;
+        // The mapping outlives the descriptor.
+        try (SharedFile file = SharedFile.openOrCreate(path, size)) {
+            return new WriteLog(path, Mapping.of(file, 0, size));
+        }
+    }
+
+    Path path() {
+        return path;
+    }
+
+    /** Bytes. */
+    long size() {
+        return words.byteSize();
+    }
+
+    /** Notes a write that has been done, of a page by its number. */
+    void mark(long page) {
+        // Always the atomic operation, never "only if the bit is clear": the look could overtake the write, and see a
+        // bit
+        // that a reader clears before the write is visible to it.
+        WORD.getAndBitwiseOrRelease(words, page >>> 6 << 3, 1L << (page & 63));
+    }
+
+    /** Notes writes of a range, in bytes. */
+    void mark(long address, long length) {
+        long last = (address + length - 1) >>> PAGE_SHIFT;
+        for (long page = address >>> PAGE_SHIFT; page <= last; page++) {
+            mark(page);
+        }
+    }
+
+    /** The log is of no use to anybody when its guest has ended: the file goes too. */
+    @Override
+    public void close() {
+        mapping.close();
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            // Its owner finds it where it is.
+        }
+    }
+}

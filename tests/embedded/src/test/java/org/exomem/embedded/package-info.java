@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.embedded;
+
+import org.jspecify.annotations.NullMarked;

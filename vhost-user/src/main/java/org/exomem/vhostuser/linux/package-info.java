@@ -1,8 +1,0 @@
-/**
- * Every system call that exomem makes beyond the JDK's own, one class per family. A failed call throws {@link
- * org.exomem.vhostuser.linux.LinuxException} with its errno; nothing here interprets the protocol.
- */
-@NullMarked
-package org.exomem.vhostuser.linux;
-
-import org.jspecify.annotations.NullMarked;
