@@ -27,9 +27,6 @@ public final class Patrol {
      */
     public record Round(long bytes, long blocks, long nanos) {}
 
-    /** Huge pages have a multiple of this. */
-    private static final long SMALL_PAGE = 4096;
-
     private final MemoryRegionPlan plan;
     private final BlockMap blocks;
     private final LongSupplier clock;
@@ -103,7 +100,7 @@ public final class Patrol {
         long inRegion = plan.address() + cursor - region.guestAddress();
         long length = Math.min(end - cursor, region.size() - inRegion);
         long offset = region.fileOffset() + inRegion;
-        if (region.file().pageSize() > SMALL_PAGE) {
+        if (region.file().pageSize() > SharedFile.SMALL_PAGE) {
             punchUnseen(region.file(), offset, Math.min(length, plan.blockSize()), punch);
         } else {
             search(region.file(), offset, length, punch, deadline);
@@ -121,7 +118,7 @@ public final class Patrol {
         long hole = data;
         long next = data;
         while (next == hole && hole < end && clock.getAsLong() < deadline) {
-            hole += SMALL_PAGE;
+            hole += SharedFile.SMALL_PAGE;
             next = file.nextData(hole);
         }
         if (hole > data) {

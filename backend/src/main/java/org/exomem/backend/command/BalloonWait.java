@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.pages.Pages;
 
 /** Waits until a guest has the size that it should have; shows how far it is where somebody looks. */
 final class BalloonWait {
@@ -59,7 +60,7 @@ final class BalloonWait {
     }
 
     private static boolean arrived(JsonNode balloon) {
-        // The balloon's pages are of 4 KiB; a target between two of them is met by the one above.
-        return Math.abs(actual(balloon) - target(balloon)) < 4096;
+        // A target between two pages is met by the one above.
+        return Math.abs(actual(balloon) - target(balloon)) < Pages.SIZE;
     }
 }

@@ -11,6 +11,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmState;
 import org.exomem.balloon.StatisticsTag;
+import org.exomem.pages.Pages;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +25,6 @@ public final class BalloonFirst implements AutoCloseable {
 
     private static final long LEAST_MARGIN = 128L << 20;
     private static final int MARGIN_PARTS = 8;
-    private static final long PAGE = 4096;
     /** Less is not worth the trouble. */
     private static final long LEAST_GAIN = 16L << 20;
 
@@ -70,7 +70,7 @@ public final class BalloonFirst implements AutoCloseable {
     static OptionalLong target(long memory, long actual, long available) {
         long margin = Math.max(LEAST_MARGIN, memory / MARGIN_PARTS);
         // Whole pages, or the driver would never quite come to it.
-        long spare = Math.min(available, actual) - margin & -PAGE;
+        long spare = Math.min(available, actual) - margin & -Pages.SIZE;
         return spare < LEAST_GAIN ? OptionalLong.empty() : OptionalLong.of(actual - spare);
     }
 
@@ -86,9 +86,9 @@ public final class BalloonFirst implements AutoCloseable {
             VmState.Balloon balloon = balloon();
             if (!balloon.features().contains("deflate-on-oom")) {
                 throw new IOException(
-                        "VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not"
-                                + " agreed to take memory back when it needs it; serve the balloon with deflate-on-oom=on, or"
-                                + " migrate without balloon-first");
+                        "VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not agreed to"
+                                + " take memory back when it needs it; serve the balloon with"
+                                + " deflate-on-oom=on, or migrate without balloon-first");
             }
             long available = FreshStatistics.value(vm, StatisticsTag.AVAILABLE_MEMORY, STATISTICS_LIMIT)
                     .orElseThrow(() -> new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first:"

@@ -6,6 +6,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.Pages;
 
 /**
  * Keeps a bitmap of what is free by the messages of a feed (spec/pages.md, "What a bit says"). A page is free by a hint of
@@ -104,8 +105,8 @@ final class FreePageRules implements PageFeed.Listener {
     }
 
     private void add(PageSet pages, long address, long length) {
-        long first = address + (1 << PageBitmap.PAGE_SHIFT) - 1 >>> PageBitmap.PAGE_SHIFT;
-        long count = Math.min((address + length >>> PageBitmap.PAGE_SHIFT), bitmap.pages()) - first;
+        long first = Pages.ceil(address);
+        long count = Math.min(Pages.floor(address + length), bitmap.pages()) - first;
         if (count > 0) {
             pages.addAll(first, count);
             bitmap.add(first, count);
@@ -114,8 +115,8 @@ final class FreePageRules implements PageFeed.Listener {
 
     /** Of all pages that have any part in the range nothing is known any more. */
     private void remove(long address, long length) {
-        long first = address >>> PageBitmap.PAGE_SHIFT;
-        long end = address + length + (1 << PageBitmap.PAGE_SHIFT) - 1 >>> PageBitmap.PAGE_SHIFT;
+        long first = Pages.floor(address);
+        long end = Pages.ceil(address + length);
         long count = Math.min(end, bitmap.pages()) - first;
         if (count > 0) {
             hinted.removeAll(first, count);

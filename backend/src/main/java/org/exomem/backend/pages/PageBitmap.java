@@ -9,6 +9,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.Pages;
 
 /**
  * The file that is shared with a VMM's engine (spec/pages.md, "The file"): a header, and from 4096 on a bit for each page of
@@ -33,7 +34,6 @@ final class PageBitmap implements AutoCloseable {
     static final long MAGIC = 0x53454741506d7865L;
 
     static final int VERSION = 1;
-    static final int PAGE_SHIFT = 12;
     private static final int HEADER = 4096;
     private static final int AT_VERSION = 8;
     private static final int AT_HEADER = 12;
@@ -73,7 +73,7 @@ final class PageBitmap implements AutoCloseable {
             bitmap.memory.set(JAVA_INT, AT_VERSION, VERSION);
             bitmap.memory.set(JAVA_INT, AT_HEADER, HEADER);
             bitmap.memory.set(JAVA_LONG, AT_PAGES, pages);
-            bitmap.memory.set(JAVA_INT, AT_PAGE_SIZE, 1 << PAGE_SHIFT);
+            bitmap.memory.set(JAVA_INT, AT_PAGE_SIZE, Pages.SIZE);
             return bitmap;
         } catch (LinuxException e) {
             file.close();

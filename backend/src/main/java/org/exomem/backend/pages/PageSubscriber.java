@@ -21,6 +21,7 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 import org.exomem.linux.UnixSockets;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.Pages;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,7 +79,7 @@ final class PageSubscriber {
 
     private void share(PageSubscribers.Source from) {
         try (PageSubscription messages = from.messages();
-                PageBitmap bitmap = PageBitmap.of(from.end() >>> PageBitmap.PAGE_SHIFT);
+                PageBitmap bitmap = PageBitmap.of(Pages.floor(from.end()));
                 EventFd changed = new EventFd()) {
             share(bitmap, new FreePageRules(bitmap, messages), changed);
         } catch (LinuxException e) {

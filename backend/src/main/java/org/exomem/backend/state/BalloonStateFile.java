@@ -12,6 +12,7 @@ import org.exomem.balloon.KeptBalloon;
 import org.exomem.pages.BitStore;
 import org.exomem.pages.CorruptBitsException;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
 import org.exomem.pages.StoredNumber;
 import org.jspecify.annotations.Nullable;
 
@@ -35,9 +36,8 @@ public final class BalloonStateFile implements KeptState {
     private static final long SIZE = INCOMPLETE + StoredNumber.BYTES;
     private static final long CHUNKS = 128;
     private static final long FIRST_CHUNK = 4096;
-    private static final long PAGE = 4096;
     private static final long CHUNK_BYTES = BitStore.bytes(PageSet.CHUNK_PAGES);
-    private static final long CHUNK_STRIDE = CHUNK_BYTES + PAGE - 1 & -PAGE;
+    private static final long CHUNK_STRIDE = Pages.bytes(Pages.ceil(CHUNK_BYTES));
     /** A balloon's page numbers have 32 bits. */
     private static final int MOST_CHUNKS = (int) ((1L << 32) / PageSet.CHUNK_PAGES);
 
@@ -148,12 +148,12 @@ public final class BalloonStateFile implements KeptState {
      * 0; empty if nothing was said. So the wish needs no change when the guest plugs more, and is right at any instant.
      */
     public OptionalLong size() {
-        return size.isSet() ? OptionalLong.of(size.get() * PAGE) : OptionalLong.empty();
+        return size.isSet() ? OptionalLong.of(Pages.bytes(size.get())) : OptionalLong.empty();
     }
 
     /** Keeps what {@link #size} gives, to the page, up to 8 TiB. */
     public void keepSize(long bytes) {
-        size.set((int) Math.clamp(bytes / PAGE, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        size.set((int) Math.clamp(bytes / Pages.SIZE, Integer.MIN_VALUE, Integer.MAX_VALUE));
     }
 
     /** True if there was no state before. */

@@ -16,6 +16,7 @@ import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -28,8 +29,6 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 final class VmBalloon implements AutoCloseable {
     /** What events call it. */
     static final String NAME = "balloon";
-
-    private static final int PAGE_SHIFT = 12;
 
     /** Tells how much of the memory that a balloon's front-end shares the guest does not have. */
     @FunctionalInterface
@@ -102,7 +101,7 @@ final class VmBalloon implements AutoCloseable {
                 memory,
                 wish(),
                 logicalSize(memory, balloon.actual()),
-                balloon.pagesInBalloon() << PAGE_SHIFT,
+                Pages.bytes(balloon.pagesInBalloon()),
                 FeatureNames.of(balloon.acknowledgedFeatures()),
                 balloon.statisticsInterval());
     }
@@ -113,7 +112,7 @@ final class VmBalloon implements AutoCloseable {
     }
 
     private static long logicalSize(long memory, long pages) {
-        return Math.max(0, memory - (pages << PAGE_SHIFT));
+        return Math.max(0, memory - Pages.bytes(pages));
     }
 
     void resize(long bytes) {
@@ -158,7 +157,7 @@ final class VmBalloon implements AutoCloseable {
             return;
         }
         long size = Math.min(wish.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
-        long pages = Math.min(Math.max(0, memory - size) >> PAGE_SHIFT, VirtioBalloon.MAX_PAGES);
+        long pages = Math.min(Pages.floor(Math.max(0, memory - size)), VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);
         }

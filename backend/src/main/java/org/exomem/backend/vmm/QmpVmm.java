@@ -18,6 +18,7 @@ import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
+import org.exomem.pages.Pages;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,7 +49,6 @@ public final class QmpVmm implements AutoCloseable {
     private static final String SHARED = "x-ignore-shared";
     private static final String INCOMING = "inmigrate";
     private static final String THROTTLE = "x-throttle";
-    private static final int LOGGED_PAGE = 4096;
     private static final String DIRTY_LOG = "query-dirty-log";
 
     private QmpSession qmp;
@@ -341,7 +341,7 @@ public final class QmpVmm implements AutoCloseable {
         JsonNode log = qmp.execute(DIRTY_LOG);
         Path path = Path.of(log.path("path").asText());
         long size = log.path("size").asLong();
-        if (log.path("page-size").asInt() != LOGGED_PAGE || size <= 0 || size > Files.size(path)) {
+        if (log.path("page-size").asInt() != Pages.SIZE || size <= 0 || size > Files.size(path)) {
             throw new VmmException("the VMM on " + qmp + " keeps a log of writes that exomem can't read: " + log);
         }
         return Optional.of(new DirtyLogFile(path, size));

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
@@ -33,12 +34,12 @@ public final class AddressMap {
         List<Range> ranges = new ArrayList<>();
         for (MemoryRegion region : regions) {
             OptionalLong first = image.firstPage(region.file());
-            boolean aligned = (region.guestAddress() | region.fileOffset()) % MemoryImage.PAGE == 0;
+            boolean aligned = Pages.isWhole(region.guestAddress() | region.fileOffset());
             if (first.isPresent() && aligned) {
                 ranges.add(new Range(
                         region.guestAddress(),
-                        region.size() & -MemoryImage.PAGE,
-                        first.getAsLong() + region.fileOffset() / MemoryImage.PAGE));
+                        region.size() & -Pages.SIZE,
+                        first.getAsLong() + Pages.floor(region.fileOffset())));
             }
         }
         return new AddressMap(ranges);
@@ -50,13 +51,13 @@ public final class AddressMap {
 
     /** Gives the whole pages of a range of guest addresses that are in the image; parts of pages are left out. */
     public <E extends Exception> void forEachRun(long address, long length, PageBits.RunVisitor<E> visitor) throws E {
-        forEach(address, length, MemoryImage.PAGE - 1, 0, visitor);
+        forEach(address, length, Pages.SIZE - 1, 0, visitor);
     }
 
     /** Gives all pages of the image in which any part of a range of guest addresses is. */
     public <E extends Exception> void forEachTouched(long address, long length, PageBits.RunVisitor<E> visitor)
             throws E {
-        forEach(address, length, 0, MemoryImage.PAGE - 1, visitor);
+        forEach(address, length, 0, Pages.SIZE - 1, visitor);
     }
 
     /**
@@ -76,8 +77,8 @@ public final class AddressMap {
                 continue;
             }
             long end = start + Math.min(range.length() - start, Math.max(0, clamped(length - skipped)));
-            long from = (start + startSlack) / MemoryImage.PAGE;
-            long to = (end + endSlack) / MemoryImage.PAGE;
+            long from = Pages.floor(start + startSlack);
+            long to = Pages.floor(end + endSlack);
             if (to > from) {
                 visitor.run(range.firstPage() + from, to - from);
             }

@@ -6,22 +6,20 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.GuestPages;
+import org.exomem.pages.Pages;
 
 /**
- * A guest's memory as pages of whole files, one after the other: also those parts of a file that the guest does not see now,
- * because its VMM shadows them. Pages are of 4096 bytes. Owns its files.
+ * A guest's memory as {@link Pages} of whole files, one after the other: also those parts of a file that the guest does not see now,
+ * because its VMM shadows them. Owns its files.
  */
 public final class MemoryImage implements GuestPages, AutoCloseable {
-    /** Bytes of a page. */
-    public static final int PAGE = 4096;
-
     private final List<ImageFile> files;
     private final long[] firstPages;
     private final long pages;
 
     /**
      * @param files at least one; owned from now on, also if this fails
-     * @throws IllegalArgumentException if a size is not a multiple of {@link #PAGE}
+     * @throws IllegalArgumentException if a size is not a multiple of {@link Pages#SIZE}
      */
     public MemoryImage(List<ImageFile> files) {
         this.files = List.copyOf(files);
@@ -29,13 +27,13 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         long at = 0;
         for (int i = 0; i < firstPages.length; i++) {
             ImageFile file = files.get(i);
-            if (file.size() == 0 || file.size() % PAGE != 0) {
+            if (file.size() == 0 || !Pages.isWhole(file.size())) {
                 close();
                 throw new IllegalArgumentException(
                         "the memory file " + file.name() + " has " + file.size() + " bytes, which are no whole pages");
             }
             firstPages[i] = at;
-            at = Math.addExact(at, file.size() / PAGE);
+            at = Math.addExact(at, Pages.floor(file.size()));
         }
         this.pages = at;
     }
@@ -61,7 +59,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
 
     @Override
     public int pageSize() {
-        return PAGE;
+        return Pages.SIZE;
     }
 
     /** The file that page {@code from} is in. */
@@ -74,7 +72,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
     }
 
     private long endOf(int index) {
-        return firstPages[index] + files.get(index).size() / PAGE;
+        return firstPages[index] + Pages.floor(files.get(index).size());
     }
 
     @Override
@@ -82,9 +80,9 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         for (long page = from; page < pages; ) {
             int index = fileOf(page);
             ImageFile file = files.get(index);
-            long offset = file.nextData((page - firstPages[index]) * PAGE);
+            long offset = file.nextData(Pages.bytes(page - firstPages[index]));
             if (offset < file.size()) {
-                return firstPages[index] + offset / PAGE;
+                return firstPages[index] + Pages.floor(offset);
             }
             page = endOf(index);
         }
@@ -97,7 +95,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
             int index = fileOf(page);
             ImageFile file = files.get(index);
             // A page that is a hole in part only is data.
-            long hole = firstPages[index] + (file.nextHole((page - firstPages[index]) * PAGE) + PAGE - 1) / PAGE;
+            long hole = firstPages[index] + Pages.ceil(file.nextHole(Pages.bytes(page - firstPages[index])));
             if (hole < endOf(index)) {
                 return hole;
             }
@@ -110,10 +108,10 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
     public void read(long first, MemorySegment into) throws IOException {
         long done = 0;
         while (done < into.byteSize()) {
-            long page = first + done / PAGE;
+            long page = first + Pages.floor(done);
             int index = fileOf(page);
-            long length = Math.min(into.byteSize() - done, (endOf(index) - page) * PAGE);
-            files.get(index).read(into.asSlice(done, length), (page - firstPages[index]) * PAGE);
+            long length = Math.min(into.byteSize() - done, Pages.bytes(endOf(index) - page));
+            files.get(index).read(into.asSlice(done, length), Pages.bytes(page - firstPages[index]));
             done += length;
         }
     }

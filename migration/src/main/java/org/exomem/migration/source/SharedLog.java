@@ -7,8 +7,8 @@ import java.lang.invoke.VarHandle;
 import java.util.Comparator;
 import java.util.List;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
 
 /**
  * A log in memory that is shared with who writes guest memory: a VMM, or our own devices. Its format is the one of
@@ -42,15 +42,15 @@ public final class SharedLog implements DirtySource {
                 .sorted(Comparator.comparingLong(AddressMap.Range::guestAddress))
                 .toList();
         this.starts = ranges.stream()
-                .mapToLong(range -> range.guestAddress() / MemoryImage.PAGE)
+                .mapToLong(range -> Pages.floor(range.guestAddress()))
                 .toArray();
         this.ends = ranges.stream()
-                .mapToLong(range -> (range.guestAddress() + range.length()) / MemoryImage.PAGE)
+                .mapToLong(range -> Pages.floor(range.guestAddress() + range.length()))
                 .toArray();
         this.images = ranges.stream().mapToLong(AddressMap.Range::firstPage).toArray();
         this.unseen = new PageBits(pages);
         unseen.addAll();
-        map.forEachRun(0, log.byteSize() * Byte.SIZE * MemoryImage.PAGE, unseen::remove);
+        map.forEachRun(0, Pages.bytes(log.byteSize() * Byte.SIZE), unseen::remove);
     }
 
     @Override

@@ -12,12 +12,13 @@ import java.util.List;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class MemoryImageTest {
-    private static final long PAGE = MemoryImage.PAGE;
+    private static final long PAGE = Pages.SIZE;
     private static final long HIGH = 4L << 30;
 
     private final List<MemoryRegion> regions = new ArrayList<>();

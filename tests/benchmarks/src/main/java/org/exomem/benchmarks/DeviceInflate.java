@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.benchmarks.PageRuns.Run;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.pages.Pages;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -33,8 +34,8 @@ final class DeviceInflate extends Benchmark {
 
     @Override
     List<Figure> measure() throws IOException {
-        long first = OWN >> 12;
-        long end = OWN + (memory << 20) >> 12;
+        long first = Pages.floor(OWN);
+        long end = Pages.floor(OWN + (memory << 20));
         List<PageRuns> shapes =
                 List.of(PageRuns.whole(first, end), PageRuns.scattered(first, end), PageRuns.mixed(first, end));
         List<Figure> figures = new ArrayList<>();
@@ -59,7 +60,7 @@ final class DeviceInflate extends Benchmark {
     }
 
     private Guest attach(ServeProcess exomem, String vm, RingFormat format) throws IOException {
-        int buffers = (int) ((memory << 20 >> 12) / 256 + 1);
+        int buffers = (int) ((Pages.floor(memory << 20)) / 256 + 1);
         int queueSize = Integer.highestOneBit(2 * buffers - 1);
         return Guest.attach(exomem.socket(vm), OWN + (memory << 20), format.features(), queueSize);
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Random;
 import org.exomem.benchmarks.PageRuns.Run;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.pages.Pages;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -21,8 +22,7 @@ import picocli.CommandLine.Option;
 final class DevicePlug extends Benchmark {
     private static final double WANTED_A_SECOND = 200_000;
     private static final double WANTED_OF_FALLOCATE = 0.9;
-    private static final long PAGE = 4096;
-    private static final long BLOCK_PAGES = MemoryGuest.BLOCK / PAGE;
+    private static final long BLOCK_PAGES = MemoryGuest.BLOCK / Pages.SIZE;
     /** What Linux names in one request when a memory block of x86-64, 128 MiB, is free as a whole. */
     private static final int LINUX_BLOCKS = (int) ((128L << 20) / MemoryGuest.BLOCK);
 
@@ -175,9 +175,9 @@ final class DevicePlug extends Benchmark {
     /** The whole region in runs of so many blocks. */
     private static List<Run> runs(long region, int blocks) {
         List<Run> runs = new ArrayList<>();
-        long pages = Math.min(blocks * BLOCK_PAGES, region / PAGE);
-        for (long at = MemoryGuest.OWN; at + pages * PAGE <= MemoryGuest.OWN + region; at += pages * PAGE) {
-            runs.add(new Run(at / PAGE, (int) pages));
+        long pages = Math.min(blocks * BLOCK_PAGES, region / Pages.SIZE);
+        for (long at = MemoryGuest.OWN; at + pages * Pages.SIZE <= MemoryGuest.OWN + region; at += pages * Pages.SIZE) {
+            runs.add(new Run(at / Pages.SIZE, (int) pages));
         }
         return runs;
     }

@@ -8,6 +8,7 @@ import org.HdrHistogram.Histogram;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
+import org.exomem.pages.Pages;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -54,7 +55,7 @@ final class KickLatency extends Benchmark {
                 Guest guest = Guest.attach(exomem.socket("a"), MEMORY, Guest.LINUX, QUEUE_SIZE);
                 EventFdEcho echo = new EventFdEcho()) {
             long at = guest.ram().allocate(4, 4);
-            guest.ram().putInt(at, (int) (MEMORY >> 12) - 1);
+            guest.ram().putInt(at, (int) Pages.floor(MEMORY) - 1);
             List<Buffer> chain = List.of(Buffer.readable(at, 4));
             for (Placement placement : Placement.values()) {
                 if (placement.partner < Affinity.CPUS) {

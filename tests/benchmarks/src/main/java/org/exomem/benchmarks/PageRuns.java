@@ -5,20 +5,21 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
+import org.exomem.pages.Pages;
 
 /**
  * Pages of a guest that are put into the balloon: runs of neighbours, no two of which touch, in the order in which the
  * driver names them.
  */
 record PageRuns(String name, List<Run> runs) {
-    /** Neighbouring pages of 4096 bytes, from page number {@code first} on. */
+    /** Neighbouring pages, from page number {@code first} on. */
     record Run(long first, int pages) {
         long address() {
-            return first << 12;
+            return Pages.bytes(first);
         }
 
         long bytes() {
-            return (long) pages << 12;
+            return Pages.bytes(pages);
         }
     }
 

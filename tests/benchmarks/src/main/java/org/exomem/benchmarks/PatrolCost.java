@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.exomem.benchmarks.PageRuns.Run;
+import org.exomem.pages.Pages;
 import org.exomem.vmm.QmpClient;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -26,7 +27,6 @@ final class PatrolCost extends Benchmark {
     /** How much later than at the end of the interval a violation may be found, in s. */
     private static final double WANTED_DELAY = 0.5;
 
-    private static final long PAGE = 4096;
     private static final int QUEUE_SIZE = 32768;
     private static final Duration SOON = Duration.ofMillis(20);
     private static final Duration LIMIT = Duration.ofSeconds(120);
@@ -107,7 +107,7 @@ final class PatrolCost extends Benchmark {
         for (int i = 0; i < violations; i++) {
             site.awaitRound();
             // Towards the end of the region, in a block that is not plugged.
-            long page = MemoryGuest.OWN + (region << 30) - MemoryGuest.BLOCK + i * PAGE;
+            long page = MemoryGuest.OWN + (region << 30) - MemoryGuest.BLOCK + Pages.bytes(i);
             long start = System.nanoTime();
             site.guest.ram().fill(page, 1, (byte) 1);
             site.control.awaitEvent("GUEST_VIOLATION", LIMIT);
@@ -141,8 +141,8 @@ final class PatrolCost extends Benchmark {
         void plugEveryOther() throws IOException {
             long blocks = (region << 30) / MemoryGuest.BLOCK;
             List<Run> runs = LongStream.range(0, blocks / 2)
-                    .mapToObj(i -> new Run(
-                            (MemoryGuest.OWN + 2 * i * MemoryGuest.BLOCK) / PAGE, (int) (MemoryGuest.BLOCK / PAGE)))
+                    .mapToObj(i -> new Run((MemoryGuest.OWN + 2 * i * MemoryGuest.BLOCK) / Pages.SIZE, (int)
+                            (MemoryGuest.BLOCK / Pages.SIZE)))
                     .toList();
             new BlockRequests(guest.ram(), runs).plug(guest.ring());
             runs.forEach(run -> guest.ram().fill(run.address(), 1, (byte) 1));

@@ -20,10 +20,10 @@ import org.exomem.migration.stream.MemoryDescription.MemoryFile;
 import org.exomem.migration.stream.MigrationAddress;
 import org.exomem.migration.stream.MigrationSender;
 import org.exomem.migration.stream.StreamOptions;
+import org.exomem.pages.Pages;
 
 /** Copies a file into that of a receiving process, one way or another, and tells how long it took. */
 final class StreamCopy {
-    private static final int PAGE = 4096;
     /** What the engine's workers read at a time. */
     private static final int READ = 1 << 18;
 
@@ -84,7 +84,7 @@ final class StreamCopy {
 
     private long stream(Way way, MigrationAddress address) throws IOException {
         long size = file.size();
-        MemoryDescription memory = new MemoryDescription(PAGE, List.of(new MemoryFile("ram", size, PAGE)));
+        MemoryDescription memory = new MemoryDescription(Pages.SIZE, List.of(new MemoryFile("ram", size, Pages.SIZE)));
         try (MigrationSender sender = MigrationSender.connect(
                         address,
                         StreamReceiver.security(way, folder),
@@ -94,7 +94,7 @@ final class StreamCopy {
                 FileChannel channel = FileChannel.open(
                         Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.READ);
                 Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(READ, PAGE);
+            MemorySegment buffer = arena.allocate(READ, Pages.SIZE);
             ByteBuffer bytes = buffer.asByteBuffer();
             long start = System.nanoTime();
             for (long at = 0; at < size; at += READ) {
@@ -102,7 +102,7 @@ final class StreamCopy {
                 while (bytes.hasRemaining()) {
                     channel.read(bytes, at + bytes.position());
                 }
-                sender.channels().getFirst().pages(at / PAGE, buffer.asSlice(0, bytes.limit()));
+                sender.channels().getFirst().pages(at / Pages.SIZE, buffer.asSlice(0, bytes.limit()));
             }
             sender.endRound();
             long nanos = System.nanoTime() - start;

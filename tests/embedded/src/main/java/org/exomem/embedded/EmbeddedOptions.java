@@ -3,6 +3,7 @@ package org.exomem.embedded;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import org.exomem.conformance.guest.GuestRam;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,14 +47,13 @@ public record EmbeddedOptions(
     private static final long MOST_LOW = 2816 * MIB;
 
     private static final long USUAL_LOW = 2048 * MIB;
-    private static final long PAGE = 4096;
 
     public EmbeddedOptions {
-        if (size < 2 * MIB || size % PAGE != 0 || size / PAGE > Integer.MAX_VALUE) {
+        if (size < 2 * MIB || size % GuestRam.PAGE != 0 || size / GuestRam.PAGE > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(
                     "a guest has at least 2 MiB, and whole pages of 4096 bytes; size=" + size);
         }
-        if (low < 2 * MIB || low % PAGE != 0 || Math.min(low, size) > FOUR_GIB) {
+        if (low < 2 * MIB || low % GuestRam.PAGE != 0 || Math.min(low, size) > FOUR_GIB) {
             throw new IllegalArgumentException(
                     "of a guest's memory 2 MiB to 4 GiB are below 4 GiB, in whole pages of 4096 bytes; low=" + low);
         }

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.exomem.conformance.guest.GuestRam;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -22,7 +23,6 @@ import org.exomem.linux.SharedFile;
  * cleared and the page read in between: nobody would ever look at that page again.
  */
 final class WriteLog implements AutoCloseable {
-    private static final int PAGE_SHIFT = 12;
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
     private final Path path;
@@ -41,7 +41,7 @@ final class WriteLog implements AutoCloseable {
      * @param end the first guest address that there is not
      */
     static WriteLog create(Path path, long end) throws LinuxException {
-        long pages = end >>> PAGE_SHIFT;
+        long pages = end / GuestRam.PAGE;
         long size = (pages + 63) / 64 * 8;
         // The mapping outlives the descriptor.
         try (SharedFile file = SharedFile.openOrCreate(path, size)) {
@@ -68,8 +68,8 @@ final class WriteLog implements AutoCloseable {
 
     /** Notes writes of a range, in bytes. */
     void mark(long address, long length) {
-        long last = (address + length - 1) >>> PAGE_SHIFT;
-        for (long page = address >>> PAGE_SHIFT; page <= last; page++) {
+        long last = (address + length - 1) / GuestRam.PAGE;
+        for (long page = address / GuestRam.PAGE; page <= last; page++) {
             mark(page);
         }
     }

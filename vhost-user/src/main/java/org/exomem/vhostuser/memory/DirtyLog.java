@@ -7,13 +7,13 @@ import java.lang.invoke.VarHandle;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.Pages;
 
 /**
  * The log in which a front-end that migrates sees what the back-end wrote (vhost-user, "Migration"): one bit for each
  * 4096 bytes of guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for page {@code p}.
  */
 public final class DirtyLog implements AutoCloseable {
-    private static final int PAGE_SHIFT = 12;
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
     private final Mapping mapping;
@@ -44,8 +44,8 @@ public final class DirtyLog implements AutoCloseable {
         if (length <= 0) {
             return;
         }
-        long last = Math.min((address + length - 1) >>> PAGE_SHIFT, pages - 1);
-        for (long page = address >>> PAGE_SHIFT; page <= last; page++) {
+        long last = Math.min(Pages.floor(address + length - 1), pages - 1);
+        for (long page = Pages.floor(address); page <= last; page++) {
             // Little-endian words: bit p % 8 of byte b is bit b % 8 * 8 + p % 8 of word b / 8. Release: after the write
             // itself.
             long at = offset + (page >>> 3);

@@ -3,6 +3,7 @@ package org.exomem.vhostuser.protocol;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import org.exomem.pages.Pages;
 
 /**
  * A region of guest memory (vhost-user, "Memory regions description"); all in bytes.
@@ -40,7 +41,7 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
         if (size == 0) {
             throw fault("is empty");
         }
-        if (((guestAddress | size | mmapOffset) & 0xfff) != 0) {
+        if (!Pages.isWhole(guestAddress | size | mmapOffset)) {
             throw fault("is not made of whole pages of 4096 bytes");
         }
         if (wrapsAt(guestAddress, ADDRESS_LIMIT)) {

@@ -9,6 +9,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.source.SharedLog;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Level;
@@ -25,18 +26,19 @@ import org.openjdk.jmh.annotations.State;
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class DirtySyncBenchmark {
     private static final long GIB = 1L << 30;
-    private static final long PAGES = 64 * GIB >> 12;
+    private static final long PAGES = Pages.floor(64 * GIB);
 
     /** One word of 64 pages of so many has dirty pages, all of it; 0 for none. */
     @Param({"0", "64", "1"})
     public int oneIn = 64;
 
-    private final MemorySegment log = Arena.ofAuto().allocate((65 * GIB >> 12) / 8, 8);
+    private final MemorySegment log = Arena.ofAuto().allocate(Pages.floor(65 * GIB) / 8, 8);
     private final PageBits dirty = new PageBits(PAGES);
     private final SharedLog source = new SharedLog(
             log,
             new AddressMap(List.of(
-                    new AddressMap.Range(0, 3 * GIB, 0), new AddressMap.Range(4 * GIB, 61 * GIB, 3 * GIB >> 12))),
+                    new AddressMap.Range(0, 3 * GIB, 0),
+                    new AddressMap.Range(4 * GIB, 61 * GIB, Pages.floor(3 * GIB)))),
             PAGES);
 
     @Setup(Level.Invocation)

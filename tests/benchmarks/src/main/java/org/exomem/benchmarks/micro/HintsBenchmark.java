@@ -8,6 +8,7 @@ import org.exomem.migration.source.HintSource;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.Pages;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Level;
@@ -23,7 +24,7 @@ import org.openjdk.jmh.annotations.State;
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class HintsBenchmark {
     private static final long SIZE = 64L << 30;
-    private static final long PAGES = SIZE >> 12;
+    private static final long PAGES = Pages.floor(SIZE);
     private static final long BLOCK = 4L << 20;
 
     private final PageFeed feed = new PageFeed();

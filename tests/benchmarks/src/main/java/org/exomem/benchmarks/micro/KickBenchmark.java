@@ -20,6 +20,7 @@ import org.exomem.mem.MemListener;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
@@ -113,7 +114,7 @@ public class KickBenchmark {
         return switch (served) {
             case BALLOON -> {
                 long buffer = memory.allocate(4, 4);
-                memory.putInt(buffer, (int) (MEMORY >> 12) - 1);
+                memory.putInt(buffer, (int) Pages.floor(MEMORY) - 1);
                 ReusedRing pages = ReusedRing.of(memory, SIZE, features, false, buffer, 4);
                 makeAvailable = pages::makeAvailable;
                 yield pages;

@@ -4,6 +4,7 @@ import java.util.EnumSet;
 import java.util.concurrent.TimeUnit;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.Pages;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -27,12 +28,12 @@ public class PageFeedBenchmark {
 
     @Benchmark
     public void offerToNobody() {
-        unheard.offer(PageFeed.Kind.INFLATED, 0, ++address << 12, 4096);
+        unheard.offer(PageFeed.Kind.INFLATED, 0, Pages.bytes(++address), Pages.SIZE);
     }
 
     @Benchmark
     public long offerAndDrain() {
-        heard.offer(PageFeed.Kind.INFLATED, 0, ++address << 12, 4096);
+        heard.offer(PageFeed.Kind.INFLATED, 0, Pages.bytes(++address), Pages.SIZE);
         subscription.drain(listener, 1);
         return sum;
     }

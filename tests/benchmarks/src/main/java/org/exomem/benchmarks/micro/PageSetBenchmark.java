@@ -2,6 +2,7 @@ package org.exomem.benchmarks.micro;
 
 import java.util.concurrent.TimeUnit;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -16,7 +17,7 @@ import org.openjdk.jmh.annotations.State;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class PageSetBenchmark {
-    private static final long PAGES = 8L << 30 >> 12;
+    private static final long PAGES = Pages.floor(8L << 30);
     /** Odd, so that starts fall everywhere in a word of the set. */
     private static final long STEP = 12_347;
 
