@@ -25,6 +25,7 @@ import org.exomem.linux.Poll;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +36,9 @@ class RulesThatBackEndsGetWrongTest {
 
     /** How long to look for something that must not come; short, because it can't prove more than its length. */
     private static final Duration QUIET = Duration.ofMillis(50);
+
+    private static final Duration LONGER_THAN_NEEDS_RESET_WAITS = Duration.ofMillis(1500);
+    private static final int NEEDS_RESET = 0x40;
 
     @TempDir
     Path folder;
@@ -210,6 +214,85 @@ class RulesThatBackEndsGetWrongTest {
     void noConfigChangeIsToldBeforeTheDriverStartsTheDevice() throws Exception {
         backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
         assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+    }
+
+    @Test
+    @Tag("VHU-CFG-4")
+    void aConfigChangeDuringTheStopOfADeviceIsToldOnceAfterTheNextStart() throws Exception {
+        guest.device.start();
+        // The first thing that QEMU does to stop a device; it does not read the channel until it has stopped it.
+        frontEnd.setVringEnable(0, false);
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        frontEnd.setVringEnable(EchoDevice.HOLDING, false);
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(10));
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+        guest.device.stop();
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+        guest.device.start();
+        guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+    }
+
+    @Test
+    @Tag("VHU-CFG-4")
+    void aConfigChangeIsNotToldUntilEveryStartedRingIsEnabled() throws Exception {
+        guest.device.start();
+        frontEnd.setVringEnable(0, false);
+        frontEnd.setVringEnable(EchoDevice.HOLDING, false);
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        frontEnd.setVringEnable(0, true);
+        assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
+        frontEnd.setVringEnable(EchoDevice.HOLDING, true);
+        guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+    }
+
+    @Test
+    @Tag("VHU-CFG-4")
+    void aConfigChangeIsToldAlthoughARingThatWasDisabledIsNeverStartedAgain() throws Exception {
+        guest.device.start();
+        frontEnd.setVringEnable(0, false);
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        frontEnd.getVringBase(0);
+        guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+    }
+
+    @Test
+    @Tag("VHU-CFG-5")
+    void aQueueThatItsDriverBrokeIsToldAsAConfigChangeWhileTheDeviceRuns() throws Exception {
+        guest.device.start();
+        breakQueue();
+        assertThat(guest.device.channel().awaitReadable(QUIET))
+                .as("a message at once meets a driver that resets its device")
+                .isFalse();
+        guest.device.channel().await(Request.BackEnd.CONFIG_CHANGE);
+        assertThat(frontEnd.getStatus() & NEEDS_RESET).isNotZero();
+    }
+
+    @Test
+    @Tag("VHU-CFG-5")
+    void aQueueThatItsDriverBrokeIsNotToldAsAConfigChangeOnceTheDeviceIsReset() throws Exception {
+        guest.device.start();
+        breakQueue();
+        frontEnd.resetDevice();
+        guest.device.start(guest.holding, 0, false);
+        assertThat(guest.device.channel().awaitReadable(LONGER_THAN_NEEDS_RESET_WAITS))
+                .isFalse();
+    }
+
+    @Test
+    @Tag("VHU-CFG-5")
+    void aQueueThatItsDriverBrokeIsNotToldAsAConfigChangeWhileTheDeviceIsBeingStopped() throws Exception {
+        guest.device.start();
+        breakQueue();
+        frontEnd.setVringEnable(0, false);
+        assertThat(guest.device.channel().awaitReadable(LONGER_THAN_NEEDS_RESET_WAITS))
+                .isFalse();
+    }
+
+    private void breakQueue() throws Exception {
+        guest.ram.putShort(guest.ring.driverArea() + 2, guest.ring.size() + 2);
+        guest.ring.kickFd().signal();
+        backEnd.awaitFault(FaultKind.DRIVER, "");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package org.exomem.vhostuser.backend;
 
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -8,6 +9,7 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.MessageSocket;
+import org.exomem.linux.Poll;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.Header;
 import org.exomem.vhostuser.protocol.ProtocolFeature;
@@ -70,7 +72,7 @@ final class Connection {
         this.listener = listener;
         this.ended = ended;
         this.reader = new MessageReader(socket);
-        this.session = new Session(device, loop, listener, this::failed);
+        this.session = new Session(device, loop, listener, this::hasMoreToRead, this::failed);
     }
 
     void open() {
@@ -99,6 +101,15 @@ final class Connection {
             }
         } catch (Throwable e) {
             failed(e);
+        }
+    }
+
+    /** An error on the socket counts as something to read: reading finds it too. */
+    private boolean hasMoreToRead() {
+        try {
+            return Poll.readable(socket.fd(), Duration.ZERO);
+        } catch (LinuxException e) {
+            return true;
         }
     }
 

@@ -9,8 +9,8 @@ public interface DeviceLink {
     GuestMemory memory();
 
     /**
-     * Tells the driver that the config space has changed. While no queue is started nothing is sent: a driver reads the
-     * config space when it starts.
+     * Tells the driver that the config space has changed. While no queue is started, or one that is started is disabled,
+     * nothing is sent (VHU-CFG-4); it is then sent once, when the queues run.
      */
     void configChanged();
 

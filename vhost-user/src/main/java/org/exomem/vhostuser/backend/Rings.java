@@ -59,6 +59,16 @@ final class Rings {
         return false;
     }
 
+    /** True while a started ring is disabled: a front-end that stops or starts a device does that to each ring in turn. */
+    boolean anyStartedIsDisabled() {
+        for (Ring ring : rings) {
+            if (ring.queue() != null && !ring.isEnabled()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     void setSize(int index, int size) {
         Ring ring = requireStopped("SET_VRING_NUM", index);
         if (size < 1 || size > RingLayout.MAX_SIZE) {

@@ -1,6 +1,8 @@
 package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
@@ -28,8 +30,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class Session implements DeviceLink {
     private static final int STATUS_NEEDS_RESET = 0x40;
+    /**
+     * How long after a driver's fault the front-end is told that the device needs a reset. A driver that resets its device
+     * at once, as one does that is unloaded or reboots, must not meet the message (VHU-CFG-5).
+     */
+    private static final Duration NEEDS_RESET_DELAY = Duration.ofSeconds(1);
 
     private final VhostUserDevice device;
+    private final EventLoop loop;
     private final EndpointListener listener;
     private final GuestMemory memory = new GuestMemory();
     private final MemoryTable memoryTable = new MemoryTable(memory);
@@ -39,15 +47,25 @@ final class Session implements DeviceLink {
     private final StateTransfers stateTransfers;
     private @Nullable DirtyLog log;
     private @Nullable EventFd logNotifier;
+    private EventLoop.@Nullable Timer needsReset;
     private int status;
     private boolean featuresSet;
 
-    /** @param failed is told of an error that ends the connection, found while a ring was processed */
-    Session(VhostUserDevice device, EventLoop loop, EndpointListener listener, Consumer<Throwable> failed) {
+    /**
+     * @param requestsWait true while the front-end has sent something that was not read yet
+     * @param failed is told of an error that ends the connection, found while a ring was processed
+     */
+    Session(
+            VhostUserDevice device,
+            EventLoop loop,
+            EndpointListener listener,
+            BooleanSupplier requestsWait,
+            Consumer<Throwable> failed) {
         this.device = device;
+        this.loop = loop;
         this.listener = listener;
         this.negotiation = new Negotiation(device);
-        this.backEndChannel = new BackEndChannel(loop, this::mayTell);
+        this.backEndChannel = new BackEndChannel(loop, this::mayTell, requestsWait);
         this.stateTransfers = new StateTransfers(device, loop, listener);
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
@@ -97,7 +115,9 @@ final class Session implements DeviceLink {
             case SetVringBase(int index, int base) -> done(() -> rings.setBase(index, base));
             case GetVringBase(int index) -> {
                 int base = rings.stop(index);
+                forgetNeedsReset();
                 releaseMemory();
+                backEndChannel.flushLater();
                 yield Reply.ringBase(index, base);
             }
             case SetVringKick(int index, var notifier) -> done(() -> kickArrived(index, notifier));
@@ -153,6 +173,7 @@ final class Session implements DeviceLink {
             featuresSet = true;
             device.featuresAcknowledged(features);
         }
+        backEndChannel.flush();
     }
 
     private void changeMemory(Action change) throws LinuxException {
@@ -242,6 +263,7 @@ final class Session implements DeviceLink {
 
     private void reset() {
         rings.reset();
+        forgetNeedsReset();
         releaseMemory();
         status = 0;
         // A device that was reset is told the features again, also if they are the same.
@@ -269,8 +291,12 @@ final class Session implements DeviceLink {
 
     private void enable(Ring ring, boolean enable) {
         ring.setEnabled(enable);
-        // Kicks that came while the ring was disabled must not be lost.
+        if (!enable) {
+            forgetNeedsReset();
+        }
+        // Kicks that came while the ring was disabled must not be lost (VHU-RING-6).
         process(ring);
+        backEndChannel.flush();
     }
 
     /** Serves what is available in a ring, at most as much as it has room for, and calls the driver if it wants to be. */
@@ -301,8 +327,25 @@ final class Session implements DeviceLink {
                 FaultKind.DRIVER,
                 "queue " + ring.index() + " has stopped until the device is reset or started again: "
                         + fault.getMessage());
-        // VIRTIO, "Device Status Field": a device that needs a reset says so by a configuration change.
-        configChanged();
+        if (needsReset == null) {
+            needsReset = loop.schedule(NEEDS_RESET_DELAY, this::tellNeedsReset);
+        }
+    }
+
+    /** VIRTIO, "Device Status Field": a device that needs a reset says so by a configuration change. */
+    private void tellNeedsReset() {
+        needsReset = null;
+        if (mayTell()) {
+            configChanged();
+        }
+    }
+
+    /** The driver or the front-end stops the device, or a ring: nobody needs to be told any more. */
+    private void forgetNeedsReset() {
+        if (needsReset != null) {
+            needsReset.cancel();
+            needsReset = null;
+        }
     }
 
     @Override
@@ -316,9 +359,9 @@ final class Session implements DeviceLink {
         backEndChannel.flush();
     }
 
-    /** While all rings are stopped the back-end sends no messages, and without CONFIG it has none of this kind. */
+    /** VHU-RING-10, VHU-CFG-4: only while the device runs; and without CONFIG there is no message of this kind. */
     private boolean mayTell() {
-        return rings.anyStarted() && negotiation.has(ProtocolFeature.CONFIG);
+        return rings.anyStarted() && !rings.anyStartedIsDisabled() && negotiation.has(ProtocolFeature.CONFIG);
     }
 
     @Override
@@ -343,6 +386,7 @@ final class Session implements DeviceLink {
 
     /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
     void close() {
+        forgetNeedsReset();
         memory.logTo(null);
         try {
             stateTransfers.close();
