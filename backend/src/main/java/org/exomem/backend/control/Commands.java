@@ -8,10 +8,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
@@ -24,6 +26,8 @@ import org.exomem.balloon.FreePages;
 /** What the control socket can be asked to do; see {@code spec/control.md}. */
 final class Commands {
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
+    /** In one message. */
+    private static final int MOST_NAMES = 10;
     /** The one command that is about the connection on which it comes. */
     private static final String FOLLOW_PAGES = "follow-pages";
 
@@ -31,8 +35,8 @@ final class Commands {
     private final Runnable quit;
     private final Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table = new TreeMap<>();
 
-    Commands(List<? extends VirtualMachine> list, Migrations migrations, Runnable quit) {
-        this.vms = new Vms(list);
+    Commands(Supplier<? extends List<? extends VirtualMachine>> served, Migrations migrations, Runnable quit) {
+        this.vms = new Vms(served);
         this.quit = quit;
         new MemoryCommands(vms).addTo(table);
         new MigrationCommands(migrations).addTo(table);
@@ -72,15 +76,14 @@ final class Commands {
                         .put("running", true)
                         .put("status", "running")
                         .put("vms", states.size())
-                        .put(
-                                "responding",
-                                states.stream().flatMap(Optional::stream).count())
+                        .put("responding", present(states).count())
                         .put(
                                 "connected",
-                                states.stream()
-                                        .flatMap(Optional::stream)
-                                        .filter(VmState::connected)
-                                        .count()));
+                                present(states).filter(VmState::connected).count()));
+    }
+
+    private static Stream<VmState> present(List<Vms.Answer> answers) {
+        return answers.stream().flatMap(answer -> answer.state().stream());
     }
 
     private CompletableFuture<JsonNode> queryCommands(Arguments arguments) {
@@ -96,9 +99,8 @@ final class Commands {
         arguments.end();
         return vms.states().thenApply(states -> {
             ArrayNode list = JsonNodeFactory.instance.arrayNode();
-            int next = 0;
-            for (VirtualMachine vm : vms.all()) {
-                list.add(states.get(next++).map(Commands::describe).orElseGet(() -> notResponding(vm)));
+            for (Vms.Answer answer : states) {
+                list.add(answer.state().map(Commands::describe).orElseGet(() -> notResponding(answer.vm())));
             }
             return list;
         });
@@ -205,8 +207,31 @@ final class Commands {
         quit.run();
     }
 
+    /** Refuses while a VMM is attached, or may be: for a VMM that does not connect again its devices would be gone. */
     private CompletableFuture<JsonNode> quit(Arguments arguments) {
+        boolean force = arguments.flag("force", false);
         arguments.end();
-        return CompletableFuture.completedFuture(Json.object());
+        if (force) {
+            return CompletableFuture.completedFuture(Json.object());
+        }
+        return vms.states().thenApply(states -> {
+            List<String> attached = states.stream()
+                    .filter(answer -> answer.state().map(VmState::connected).orElse(true))
+                    .map(answer -> answer.vm().name() + (answer.state().isPresent() ? "" : " (does not answer)"))
+                    .toList();
+            if (!attached.isEmpty()) {
+                throw QmpException.generic((attached.size() == 1 ? "a VMM is attached: " : "VMMs are attached: ")
+                        + shortened(attached)
+                        + "; a QEMU does not connect again, and its VM would lose its balloon and memory devices until"
+                        + " it is started anew. \"exomem detach\" takes them out of a VM; \"force\": true (exomem quit"
+                        + " --force) ends nevertheless");
+            }
+            return Json.object();
+        });
+    }
+
+    private static String shortened(List<String> names) {
+        String first = names.stream().limit(MOST_NAMES).collect(Collectors.joining(", "));
+        return names.size() <= MOST_NAMES ? first : first + " and " + (names.size() - MOST_NAMES) + " more";
     }
 }

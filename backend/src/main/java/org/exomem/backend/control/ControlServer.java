@@ -31,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VirtualMachine;
@@ -70,14 +71,16 @@ public final class ControlServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
+     * @param served the VMs that are served at the moment; asked anew for each command
      * @param quit what the command {@code quit} does; must not wait
      * @throws IOException if another process listens on the path, if it is no socket, or can't be made
      */
     public static ControlServer listen(
-            Path path, List<? extends VirtualMachine> vms, Migrations migrations, Runnable quit) throws IOException {
+            Path path, Supplier<? extends List<? extends VirtualMachine>> served, Migrations migrations, Runnable quit)
+            throws IOException {
         ControlServer server = new ControlServer(path);
         try {
-            server.bind(new Commands(vms, migrations, quit));
+            server.bind(new Commands(served, migrations, quit));
             return server;
         } catch (IOException | RuntimeException e) {
             server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);

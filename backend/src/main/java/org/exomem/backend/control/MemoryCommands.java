@@ -56,7 +56,7 @@ final class MemoryCommands {
     private CompletableFuture<List<MemoryState>> devices() {
         return vms.states()
                 .thenApply(states -> states.stream()
-                        .flatMap(Optional::stream)
+                        .flatMap(answer -> answer.state().stream())
                         .flatMap(vm -> vm.memory().stream())
                         .toList());
     }

@@ -1,34 +1,41 @@
 package org.exomem.backend.control;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.LimitedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 
-/** The VMs that commands may be about, by name. */
+/** The VMs that commands may be about, by name: those that are served when the command comes. */
 final class Vms {
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(1);
 
-    private final Map<String, VirtualMachine> vms;
+    private final Supplier<? extends List<? extends VirtualMachine>> served;
+    /** Kept, as they remember the question that waits. */
+    private final Map<VirtualMachine, LimitedVm> limited = new HashMap<>();
 
-    Vms(List<? extends VirtualMachine> vms) {
-        this.vms = new TreeMap<>(
-                vms.stream().collect(Collectors.toMap(VirtualMachine::name, vm -> new LimitedVm(vm, ANSWER_LIMIT))));
+    /** A VM, and how it is now; empty if it does not answer. */
+    record Answer(VirtualMachine vm, Optional<VmState> state) {}
+
+    Vms(Supplier<? extends List<? extends VirtualMachine>> served) {
+        this.served = served;
     }
 
     /** The VM that a command is about: the one named, or the only one. Ends the arguments. */
     VirtualMachine named(Arguments arguments) {
         Optional<String> name = arguments.optionalText("vm");
         arguments.end();
-        return name.map(this::named).orElseGet(() -> {
+        Map<String, VirtualMachine> vms = byName();
+        return name.map(of -> named(vms, of)).orElseGet(() -> {
             if (vms.size() == 1) {
                 return vms.values().iterator().next();
             }
@@ -36,7 +43,7 @@ final class Vms {
         });
     }
 
-    private VirtualMachine named(String name) {
+    private static VirtualMachine named(Map<String, VirtualMachine> vms, String name) {
         VirtualMachine vm = vms.get(name);
         if (vm == null) {
             throw QmpException.deviceNotFound(
@@ -45,27 +52,36 @@ final class Vms {
         return vm;
     }
 
-    /** By name. */
-    List<VirtualMachine> all() {
-        return List.copyOf(vms.values());
+    private synchronized Map<String, VirtualMachine> byName() {
+        List<? extends VirtualMachine> now = served.get();
+        limited.keySet().retainAll(now);
+        return new TreeMap<>(now.stream()
+                .collect(Collectors.toMap(
+                        VirtualMachine::name,
+                        vm -> limited.computeIfAbsent(vm, of -> new LimitedVm(of, ANSWER_LIMIT)))));
     }
 
-    /** All VMs as they are now, in the order of {@link #all}; empty for those that do not answer. */
-    CompletableFuture<List<Optional<VmState>>> states() {
-        List<CompletableFuture<Optional<VmState>>> states =
-                vms.values().stream().map(Vms::stateIfAny).toList();
+    /** By name. */
+    List<VirtualMachine> all() {
+        return List.copyOf(byName().values());
+    }
+
+    /** All VMs as they are now, by name. */
+    CompletableFuture<List<Answer>> states() {
+        List<CompletableFuture<Answer>> states =
+                byName().values().stream().map(Vms::answer).toList();
         return CompletableFuture.allOf(states.toArray(CompletableFuture<?>[]::new))
                 .thenApply(done -> states.stream().map(CompletableFuture::join).toList());
     }
 
-    private static CompletableFuture<Optional<VmState>> stateIfAny(VirtualMachine vm) {
+    private static CompletableFuture<Answer> answer(VirtualMachine vm) {
         return vm.state().handle((state, failure) -> {
             if (failure == null) {
-                return Optional.of(state);
+                return new Answer(vm, Optional.of(state));
             }
             Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
             if (cause instanceof VirtualMachine.NotAnswering) {
-                return Optional.empty();
+                return new Answer(vm, Optional.empty());
             }
             throw new CompletionException(cause);
         });

@@ -6,9 +6,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
@@ -19,14 +19,20 @@ public final class Migrations implements AutoCloseable {
     /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
     private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
 
-    private final Map<String, ServedVm> vms;
+    private final Supplier<List<ServedVm>> served;
     private final Consumer<MigrationState> changed;
     private final Map<String, Migration> last = new HashMap<>();
     private boolean closed;
 
-    /** @param changed is told of every change of a migration's status, on any thread */
-    public Migrations(List<ServedVm> vms, Consumer<MigrationState> changed) {
-        this.vms = new TreeMap<>(vms.stream().collect(Collectors.toMap(ServedVm::name, vm -> vm)));
+    /** VMs that something else is done with, and what. */
+    private final Map<String, String> reserved = new HashMap<>();
+
+    /**
+     * @param served the VMs that are served at the moment
+     * @param changed is told of every change of a migration's status, on any thread
+     */
+    public Migrations(Supplier<List<ServedVm>> served, Consumer<MigrationState> changed) {
+        this.served = served;
         this.changed = changed;
     }
 
@@ -55,6 +61,10 @@ public final class Migrations implements AutoCloseable {
         if (closed || before != null && !before.state().status().isOver()) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating already; migrate-cancel ends that");
         }
+        String other = reserved.get(name);
+        if (other != null) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
+        }
         Path qmp = wish.vmmQmp()
                 .or(vm::vmmQmp)
                 .orElseThrow(
@@ -71,12 +81,39 @@ public final class Migrations implements AutoCloseable {
     }
 
     private ServedVm vm(String name) {
-        ServedVm vm = vms.get(name);
-        if (vm == null) {
-            throw new VirtualMachine.NotFound(
-                    "there is no VM \"" + name + "\"; there are " + String.join(", ", vms.keySet()));
+        List<ServedVm> vms = served.get();
+        return vms.stream().filter(vm -> vm.name().equals(name)).findFirst().orElseThrow(() -> {
+            String names = vms.stream().map(ServedVm::name).sorted().collect(Collectors.joining(", "));
+            return new VirtualMachine.NotFound("there is no VM \"" + name + "\"; there are " + names);
+        });
+    }
+
+    /**
+     * Keeps a VM from being migrated, until {@link #release}, while something else is done with it that must not meet a
+     * migration.
+     *
+     * @param what is done, for people: "is being detached"
+     * @throws VirtualMachine.Refused if the VM is migrating, or reserved already
+     */
+    public synchronized void reserve(String name, String what) {
+        Migration migration = last.get(name);
+        if (migration != null && !migration.state().status().isOver()) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating; migrate-cancel ends that");
         }
-        return vm;
+        String other = reserved.putIfAbsent(name, what);
+        if (other != null) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
+        }
+    }
+
+    /** Ends what {@link #reserve} began. */
+    public synchronized void release(String name) {
+        reserved.remove(name);
+    }
+
+    /** Forgets the last migration of a VM that is served no more. Only while the VM is reserved. */
+    public synchronized void forget(String name) {
+        last.remove(name);
     }
 
     /**

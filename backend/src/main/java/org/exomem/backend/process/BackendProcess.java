@@ -3,9 +3,10 @@ package org.exomem.backend.process;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
@@ -27,7 +28,7 @@ public final class BackendProcess implements AutoCloseable {
     /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
-    private final List<ServedVm> vms = new ArrayList<>();
+    private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
     private final VmmStop guestStop = new VmmStop();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
@@ -46,24 +47,31 @@ public final class BackendProcess implements AutoCloseable {
         }
         try {
             for (VmConfig vm : config.vms()) {
-                vms.add(ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop));
+                vms.put(
+                        vm.name(),
+                        ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop));
                 vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
                 vm.memory()
                         .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
             }
             if (controlSocket.isPresent()) {
                 Migrations all = new Migrations(
-                        vms,
+                        this::served,
                         state -> publish(new VmEvent.MigrationChange(
                                 state.vm(), state.status().toString())));
                 migrations = all;
-                control = ControlServer.listen(controlSocket.get(), vms, all, this::stop);
+                control = ControlServer.listen(controlSocket.get(), this::served, all, this::stop);
                 LOG.info("control socket on {}", controlSocket.get());
             }
         } catch (IOException | RuntimeException e) {
             close();
             throw e;
         }
+    }
+
+    /** The VMs that are served now, by name. From any thread. */
+    private List<ServedVm> served() {
+        return List.copyOf(vms.values());
     }
 
     private void publish(VmEvent event) {
@@ -94,7 +102,7 @@ public final class BackendProcess implements AutoCloseable {
             migrations.close();
         }
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
-        Farewell.close(vms, END_LIMIT);
+        Farewell.close(served(), END_LIMIT);
         ControlServer server = control;
         if (server != null) {
             server.close();

@@ -60,15 +60,15 @@ class CommandsTest {
         Ran ran = Ran.of("vms", "--control", control);
         assertThat(ran.code()).isZero();
         assertThat(ran.out().replace(vms.folder().toString(), "")).isEqualTo("""
-                        VM           STATE      MEMORY  ACTUAL   TARGET  SOCKET
-                        a            connected  64 MiB  63 MiB        -  /a
-                        longer-name  waiting         -       -  1.5 GiB  /longer-name
-                        """);
+            VM           STATE      MEMORY  ACTUAL   TARGET  SOCKET
+            a            connected  64 MiB  63 MiB        -  /a
+            longer-name  waiting         -       -  1.5 GiB  /longer-name
+            """);
         assertThat(Ran.of("vms", "--features", "--control", control).out()).isEqualTo("""
-                        VM           STATE      MEMORY  ACTUAL   TARGET  FEATURES
-                        a            connected  64 MiB  63 MiB        -  must-tell-host,statistics,free-page-hint,free-page-reporting
-                        longer-name  waiting         -       -  1.5 GiB  -
-                        """);
+            VM           STATE      MEMORY  ACTUAL   TARGET  FEATURES
+            a            connected  64 MiB  63 MiB        -  must-tell-host,statistics,free-page-hint,free-page-reporting
+            longer-name  waiting         -       -  1.5 GiB  -
+            """);
     }
 
     @Test
@@ -99,12 +99,12 @@ class CommandsTest {
         assertThat(ran.err()).isEmpty();
         assertThat(ran.code()).isZero();
         assertThat(ran.out()).isEqualTo("""
-                        BALLOON          VALUE
-                        memory          64 MiB
-                        actual          48 MiB
-                        target          48 MiB
-                        in the balloon  16 MiB
-                        """);
+            BALLOON          VALUE
+            memory          64 MiB
+            actual          48 MiB
+            target          48 MiB
+            in the balloon  16 MiB
+            """);
     }
 
     @Test
@@ -143,11 +143,11 @@ class CommandsTest {
                 .until(() -> Ran.of("stats", "a", "--control", control).out().contains("5 MiB"));
         guest.join();
         assertThat(Ran.of("stats", "a", "--control", control).out()).startsWith("""
-                        STATISTIC     VALUE
-                        major-faults      8
-                        free-memory   5 MiB
-                        As of\
-                        """);
+            STATISTIC     VALUE
+            major-faults      8
+            free-memory   5 MiB
+            As of\
+            """);
         assertThat(Ran.of("stats", "a", "--interval", "3600", "--control", control)
                         .code())
                 .isZero();
@@ -304,23 +304,23 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, migrate, receive, pki, quit, demo, completion
-            serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
-            balloon               | exomem: VM is missing
-            balloon a --wiat      | exomem: "--wiat" is neither an option nor a size; see exomem balloon --help
-            balloon a 1G 2G       | exomem: "2G" is one word too many
-            hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
-            completion fish       | exomem: bash|zsh: "fish" is none of bash, zsh
-            balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
-            balloon a 1G --timeout     | exomem: --timeout needs SECONDS after it
-            balloon a 1G --timeout -1  | exomem: --timeout -1: must be from 0 to 86400 seconds, a day
-            balloon a 1G --timeout 86401 | exomem: --timeout 86401: must be from 0 to 86400 seconds, a day
-            stats a --interval 99999999999 | exomem: --interval: "99999999999" is not a whole number, or too large
-            vms --control a --control b | exomem: --control is given more than once
-            vms --json=maybe           | exomem: --json stands alone, without a value
-            hints a start --frob       | exomem: there is no option "--frob"
-            serve --fd                 | exomem: --fd needs N after it
-            """)
+        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, migrate, receive, pki, quit, demo, completion
+        serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
+        balloon               | exomem: VM is missing
+        balloon a --wiat      | exomem: "--wiat" is neither an option nor a size; see exomem balloon --help
+        balloon a 1G 2G       | exomem: "2G" is one word too many
+        hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
+        completion fish       | exomem: bash|zsh: "fish" is none of bash, zsh
+        balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
+        balloon a 1G --timeout     | exomem: --timeout needs SECONDS after it
+        balloon a 1G --timeout -1  | exomem: --timeout -1: must be from 0 to 86400 seconds, a day
+        balloon a 1G --timeout 86401 | exomem: --timeout 86401: must be from 0 to 86400 seconds, a day
+        stats a --interval 99999999999 | exomem: --interval: "99999999999" is not a whole number, or too large
+        vms --control a --control b | exomem: --control is given more than once
+        vms --json=maybe           | exomem: --json stands alone, without a value
+        hints a start --frob       | exomem: there is no option "--frob"
+        serve --fd                 | exomem: --fd needs N after it
+        """)
     void wrongWordsAreExplainedInAFewLines(String words, String explanation) {
         Ran ran = Ran.of(words.split(" ", -1));
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
@@ -362,6 +362,16 @@ class CommandsTest {
     @Test
     void quitEndsTheProcess() throws Exception {
         assertThat(Ran.of("quit", "--control", control).code()).isZero();
+        vms.process().awaitStop();
+    }
+
+    @Test
+    void quitWithVmmsAttachedNamesThemUnlessForced() throws Exception {
+        vms.attach("a");
+        Ran refused = Ran.of("quit", "--control", control);
+        assertThat(refused.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(refused.err()).contains("a VMM is attached: a;").contains("exomem quit --force");
+        assertThat(Ran.of("quit", "--force", "--control", control).code()).isZero();
         vms.process().awaitStop();
     }
 }

@@ -27,6 +27,7 @@ import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,7 +40,7 @@ class ControlServerTest {
     /** For what a machine under load may be late with. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
-    private static final Migrations NO_MIGRATIONS = new Migrations(List.of(), state -> {});
+    private static final Migrations NO_MIGRATIONS = new Migrations(() -> List.of(), state -> {});
 
     private TestVms vms;
 
@@ -69,7 +70,7 @@ class ControlServerTest {
     void clientThatLeavesKeepsNoEventFromTheOthers(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("events");
         int events = 50;
-        try (ControlServer server = ControlServer.listen(socket, List.of(), NO_MIGRATIONS, () -> {})) {
+        try (ControlServer server = ControlServer.listen(socket, () -> List.of(), NO_MIGRATIONS, () -> {})) {
             for (int round = 0; round < 20; round++) {
                 RawClient leaving = RawClient.negotiated(socket);
                 try (RawClient staying = RawClient.negotiated(socket)) {
@@ -119,36 +120,36 @@ class ControlServerTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-            {'execute': 'nonsense'}                         | CommandNotFound | there is no command "nonsense"; query-commands lists them
-            {'execute': 3}                                  | GenericError    | a command needs "execute" with a command's name
-            {}                                              | GenericError    | a command needs "execute" with a command's name
-            {'execute': 'quit', 'arguments': []}            | GenericError    | "arguments" must be an object
-            {'execute': 'query-status', 'extra': 1}         | GenericError    | "extra" is not a member of a command
-            {'execute': 'query-status', 'arguments': {'x': 1}} | GenericError | argument "x" is not one of this command
-            [1]                                             | GenericError    | a command is a JSON object
-            {'execute': 'balloon', 'arguments': {'vm': 'a'}} | GenericError   | argument "value" is missing
-            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 0}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
-            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 1.5}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
-            {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 99999999999999999999}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
-            {'execute': 'balloon', 'arguments': {'vm': 7, 'value': 1}} | GenericError | argument "vm" must be a string
-            {'execute': 'query-balloon'}                    | GenericError    | argument "vm" is missing; there are a, b
-            {'execute': 'query-balloon', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
-            {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no front-end is connected
-            {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no front-end is connected
-            {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no front-end is connected
-            {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
-            {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
-            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
-            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'psk-file': '/\\u0000'}} | GenericError | argument "psk-file" can't be a path: Nul character not allowed
-            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'tls-dir': '/\\u0000'}} | GenericError | argument "tls-dir" can't be a path: Nul character not allowed
-            {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'vmm-qmp': '/\\u0000'}} | GenericError | argument "vmm-qmp" can't be a path: Nul character not allowed
-            {'execute': 'migrate-incoming', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
-            {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
-            {'execute': 'migrate-cancel', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
-            {'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}} | GenericError | VM "a" is not migrating
-            {'execute': 'query-migrate', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
-            {'execute': 'set-balloon-stats-interval', 'arguments': {'vm': 'a', 'interval': -1}} | GenericError | argument "interval" must be a whole number from 0 to 86400
-            """)
+        {'execute': 'nonsense'}                         | CommandNotFound | there is no command "nonsense"; query-commands lists them
+        {'execute': 3}                                  | GenericError    | a command needs "execute" with a command's name
+        {}                                              | GenericError    | a command needs "execute" with a command's name
+        {'execute': 'quit', 'arguments': []}            | GenericError    | "arguments" must be an object
+        {'execute': 'query-status', 'extra': 1}         | GenericError    | "extra" is not a member of a command
+        {'execute': 'query-status', 'arguments': {'x': 1}} | GenericError | argument "x" is not one of this command
+        [1]                                             | GenericError    | a command is a JSON object
+        {'execute': 'balloon', 'arguments': {'vm': 'a'}} | GenericError   | argument "value" is missing
+        {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 0}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+        {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 1.5}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+        {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 99999999999999999999}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
+        {'execute': 'balloon', 'arguments': {'vm': 7, 'value': 1}} | GenericError | argument "vm" must be a string
+        {'execute': 'query-balloon'}                    | GenericError    | argument "vm" is missing; there are a, b
+        {'execute': 'query-balloon', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
+        {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no front-end is connected
+        {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no front-end is connected
+        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no front-end is connected
+        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
+        {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'psk-file': '/\\u0000'}} | GenericError | argument "psk-file" can't be a path: Nul character not allowed
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'tls-dir': '/\\u0000'}} | GenericError | argument "tls-dir" can't be a path: Nul character not allowed
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'vmm-qmp': '/\\u0000'}} | GenericError | argument "vmm-qmp" can't be a path: Nul character not allowed
+        {'execute': 'migrate-incoming', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
+        {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+        {'execute': 'migrate-cancel', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
+        {'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}} | GenericError | VM "a" is not migrating
+        {'execute': 'query-migrate', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
+        {'execute': 'set-balloon-stats-interval', 'arguments': {'vm': 'a', 'interval': -1}} | GenericError | argument "interval" must be a whole number from 0 to 86400
+        """)
     void wrongCommandHasItsOwnError(String command, String errorClass, String description) throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             client.send(command);
@@ -325,12 +326,26 @@ class ControlServerTest {
     }
 
     @Test
+    @Tag("CTL-30")
+    void quitIsRefusedWhileAVmmIsAttachedUnlessForced() throws Exception {
+        vms.attach("a");
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask("{'execute': 'quit'}"))
+                    .startsWith("{'error':{'class':'GenericError','desc':'a VMM is attached: a; ");
+            assertThat(client.ask("{'execute': 'query-status'}")).contains("'connected':1");
+            assertThat(client.ask("{'execute': 'quit', 'arguments': {'force': true}}"))
+                    .isEqualTo("{'return':{}}");
+            vms.process().awaitStop();
+        }
+    }
+
+    @Test
     void vmThatDoesNotAnswerIsToldOfAndTheOthersAnswer(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("control");
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder);
                 ServedVm well = BalloonOnly.start("well", folder, event -> {});
                 ControlServer server =
-                        ControlServer.listen(socket, List.of(heldUp.vm(), well), NO_MIGRATIONS, () -> {});
+                        ControlServer.listen(socket, () -> List.of(heldUp.vm(), well), NO_MIGRATIONS, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
             assertThat(client.ask("{'execute': 'query-vms'}"))
@@ -343,6 +358,7 @@ class ControlServerTest {
                             + " host file or front-end holds it up'}}");
             assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'well', 'value': 1048576}}"))
                     .isEqualTo("{'return':{}}");
+            assertThat(client.ask("{'execute': 'quit'}")).contains("held-up (does not answer)");
             heldUp.release();
             await().atMost(LIMIT)
                     .until(() -> client.ask("{'execute': 'query-status'}").contains("'responding':2"));
@@ -357,8 +373,8 @@ class ControlServerTest {
         String wait = "{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:" + stream
                 + "', 'vmm-qmp': '" + qmp + "'}}";
         try (ServedVm vm = BalloonOnly.start("a", folder, event -> {});
-                Migrations migrations = new Migrations(List.of(vm), state -> {});
-                ControlServer server = ControlServer.listen(socket, List.of(vm), migrations, () -> {});
+                Migrations migrations = new Migrations(() -> List.of(vm), state -> {});
+                ControlServer server = ControlServer.listen(socket, () -> List.of(vm), migrations, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
             assertThat(client.ask(wait)).contains("'error'").contains("can't speak QMP to the VMM on " + qmp);
@@ -380,14 +396,14 @@ class ControlServerTest {
     @ValueSource(ints = {1, 8, 20})
     void pathOfTheSocketMayBeAsLongAsTheSystemAllows(int nameLength, @TempDir Path folder) throws Exception {
         Path longest = longPath(folder, nameLength, 106);
-        try (ControlServer server = ControlServer.listen(longest, List.of(), NO_MIGRATIONS, () -> {});
+        try (ControlServer server = ControlServer.listen(longest, () -> List.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(longest)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
             assertThat(longest.resolveSibling("").toFile().list()).hasSize(1);
         }
-        assertThatThrownBy(() ->
-                        ControlServer.listen(longPath(folder, nameLength, 107), List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(
+                        longPath(folder, nameLength, 107), () -> List.of(), NO_MIGRATIONS, () -> {}))
                 .hasMessageContaining("too long by 1 bytes; a control socket's has at most 106");
     }
 
@@ -404,7 +420,7 @@ class ControlServerTest {
 
     @Test
     void socketOfALivingProcessIsNotTaken() {
-        assertThatThrownBy(() -> ControlServer.listen(vms.control(), List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(vms.control(), () -> List.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(vms.control().toString())
                 .hasMessageContaining("another process listens there");
@@ -416,7 +432,7 @@ class ControlServerTest {
         try (var socket = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
             socket.bind(java.net.UnixDomainSocketAddress.of(stale));
         }
-        try (ControlServer server = ControlServer.listen(stale, List.of(), NO_MIGRATIONS, () -> {});
+        try (ControlServer server = ControlServer.listen(stale, () -> List.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(stale)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
@@ -424,7 +440,7 @@ class ControlServerTest {
         assertThat(stale).doesNotExist();
 
         Path file = Files.writeString(folder.resolve("file"), "precious");
-        assertThatThrownBy(() -> ControlServer.listen(file, List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(file, () -> List.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class);
         assertThat(file).hasContent("precious");
     }

@@ -119,7 +119,7 @@ final class TwoHosts implements AutoCloseable {
         EmbeddedOptions changed = changes.apply(options);
         EmbeddedGuest guest = EmbeddedGuest.start(changed.incoming() ? changed : changed.withBalloon(socket));
         open.add(guest);
-        Migrations migrations = new Migrations(List.of(vm), state -> watcher.accept(state));
+        Migrations migrations = new Migrations(() -> List.of(vm), state -> watcher.accept(state));
         open.add(migrations);
         return new Host(vm, migrations, guest);
     }
