@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.exomem.migration.tls.Pki;
+import org.exomem.migration.stream.wire.tls.Pki;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,10 +32,10 @@ final class PkiCommand implements Callable<Integer> {
             description = {
                 "Makes a certificate authority in a folder, and certificates of hosts for migrations with TLS.",
                 "",
-                "A folder that has an authority already gets more hosts. Nothing that exists is overwritten. Each host's "
-                        + "certificate, its key and the authority's certificate are in a folder DIR/NAME, which goes to that "
-                        + "host; the authority's key, DIR/ca-key.pem, goes nowhere. Any host with such a folder may migrate to "
-                        + "any other."
+                "A folder that has an authority already gets more hosts. Nothing that exists is overwritten. Each"
+                        + " host's certificate, its key and the authority's certificate are in a folder DIR/NAME, which"
+                        + " goes to that host; the authority's key, DIR/ca-key.pem, goes nowhere. Any host with such a"
+                        + " folder may migrate to any other."
             },
             footerHeading = "%nExamples:%n",
             footer = {

@@ -21,13 +21,13 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.precopy.Report;
-import org.exomem.migration.stream.MigrationAddress;
-import org.exomem.migration.stream.StreamFeature;
-import org.exomem.migration.stream.StreamOptions;
-import org.exomem.migration.stream.StreamSecurity;
-import org.exomem.migration.tls.CertificateSecurity;
-import org.exomem.migration.tls.PreSharedKey;
-import org.exomem.migration.tls.PskSecurity;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
+import org.exomem.migration.stream.wire.tls.CertificateSecurity;
+import org.exomem.migration.stream.wire.tls.PreSharedKey;
+import org.exomem.migration.stream.wire.tls.PskSecurity;
 
 /** The commands about migrations, with QEMU's names; see {@code spec/control.md}. */
 final class MigrationCommands {

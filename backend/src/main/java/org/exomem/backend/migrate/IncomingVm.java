@@ -16,12 +16,12 @@ import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.stream.Destination;
-import org.exomem.migration.stream.FilePages;
-import org.exomem.migration.stream.HandoverUncertainException;
-import org.exomem.migration.stream.MemoryDescription;
-import org.exomem.migration.stream.PageTarget;
-import org.exomem.migration.stream.ReceivedMigration;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.stream.destination.Destination;
+import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.MemoryDescription;
 import org.jspecify.annotations.Nullable;
 
 /**

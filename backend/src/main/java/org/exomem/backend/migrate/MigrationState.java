@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.Optional;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
-import org.exomem.migration.stream.ReceivedMigration;
+import org.exomem.migration.stream.destination.ReceivedMigration;
 
 /**
  * A VM's migration at one moment.

@@ -3,9 +3,9 @@ package org.exomem.backend.migrate;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.exomem.migration.precopy.PrecopyOptions;
-import org.exomem.migration.stream.MigrationAddress;
-import org.exomem.migration.stream.StreamOptions;
-import org.exomem.migration.stream.StreamSecurity;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
 
 /**
  * What an operator wants of a migration.

@@ -7,13 +7,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.Supplier;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.StreamFault;
 import org.exomem.migration.precopy.Destination;
-import org.exomem.migration.stream.HandoverUncertainException;
-import org.exomem.migration.stream.MigrationSender;
-import org.exomem.migration.stream.MigrationSender.ResumePoint;
-import org.exomem.migration.stream.PeerFault;
-import org.exomem.migration.stream.StreamFault;
-import org.exomem.migration.stream.StreamFeature;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
 
 /** The connection by which a VM leaves. When it is lost, it is made again. Belongs to the migration's thread. */
 final class OutgoingConnection {

@@ -23,6 +23,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.MigrationCancelledException;
+import org.exomem.migration.PeerFault;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.precopy.GuestControl;
@@ -38,10 +39,9 @@ import org.exomem.migration.source.HoleSource;
 import org.exomem.migration.source.SharedLog;
 import org.exomem.migration.source.Unlogged;
 import org.exomem.migration.source.UnpluggedSource;
-import org.exomem.migration.stream.BandwidthLimit;
-import org.exomem.migration.stream.MemoryDescription;
-import org.exomem.migration.stream.MigrationSender;
-import org.exomem.migration.stream.PeerFault;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -103,7 +103,7 @@ final class OutgoingVm implements GuestControl {
      *
      * @param begun is given what can be cancelled
      * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
-     *     org.exomem.migration.stream.HandoverUncertainException}
+     *     org.exomem.migration.HandoverUncertainException}
      */
     static void migrate(ServedVm vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
             throws IOException {

@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.ExomemProcess;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
-import org.exomem.migration.stream.StreamOptions;
+import org.exomem.migration.stream.format.StreamOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

@@ -16,9 +16,9 @@ import org.exomem.backend.vm.ServedVm;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.precopy.PrecopyOptions;
-import org.exomem.migration.stream.MigrationAddress;
-import org.exomem.migration.stream.StreamOptions;
-import org.exomem.migration.stream.StreamSecurity;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
 
 /** Two hosts in this JVM, each with an exomem that serves the VM "web" and an embedded VMM: one runs it, the other waits. */
 final class TwoHosts implements AutoCloseable {

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.precopy.PrecopyOptions;
-import org.exomem.migration.stream.StreamOptions;
+import org.exomem.migration.stream.format.StreamOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;

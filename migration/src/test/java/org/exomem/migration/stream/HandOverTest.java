@@ -10,6 +10,17 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.stream.destination.Destination;
+import org.exomem.migration.stream.destination.MigrationReceiver;
+import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -7,9 +7,10 @@ import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
+import org.exomem.migration.stream.wire.MigrationAddress;
 
 /** A source that says whatever a test wants, encoded from the specification and not by the code under test. */
-final class RawSource implements AutoCloseable {
+public final class RawSource implements AutoCloseable {
     static final int MEMORY = 1;
     static final int ACCEPTED = 2;
     static final int PAGES = 3;
@@ -80,7 +81,7 @@ final class RawSource implements AutoCloseable {
         return chunk(type, 0, payload.length, sequence++, first, count, payload);
     }
 
-    static byte[] chunk(int type, int flags, int length, long sequence, long first, long count, byte[] payload) {
+    public static byte[] chunk(int type, int flags, int length, long sequence, long first, long count, byte[] payload) {
         ByteBuffer chunk = bytes(40 + payload.length);
         chunk.put((byte) type)
                 .put((byte) flags)

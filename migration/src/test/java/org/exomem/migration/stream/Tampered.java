@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.exomem.migration.stream.wire.MigrationAddress;
 
 /** Somebody between source and destination, who cuts, changes and records what the source sends. */
 final class Tampered implements AutoCloseable {

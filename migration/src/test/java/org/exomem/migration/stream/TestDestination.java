@@ -13,6 +13,11 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.migration.stream.destination.Destination;
+import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.MemoryDescription;
 
 /** A destination with memory of its own, which remembers what it was told. */
 final class TestDestination implements Destination, AutoCloseable {

@@ -8,7 +8,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.exomem.migration.PageSink;
-import org.exomem.migration.stream.MemoryDescription.MemoryFile;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.MemoryDescription.MemoryFile;
+import org.exomem.migration.stream.source.MigrationSender;
 
 /** A source's memory, and the sending of all of it. */
 final class TestSource {

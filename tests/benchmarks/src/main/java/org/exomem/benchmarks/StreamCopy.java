@@ -14,12 +14,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.stream.BandwidthLimit;
-import org.exomem.migration.stream.MemoryDescription;
-import org.exomem.migration.stream.MemoryDescription.MemoryFile;
-import org.exomem.migration.stream.MigrationAddress;
-import org.exomem.migration.stream.MigrationSender;
-import org.exomem.migration.stream.StreamOptions;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.MemoryDescription.MemoryFile;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.pages.Pages;
 
 /** Copies a file into that of a receiving process, one way or another, and tells how long it took. */

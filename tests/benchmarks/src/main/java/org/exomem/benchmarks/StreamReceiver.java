@@ -15,18 +15,18 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.stream.Destination;
-import org.exomem.migration.stream.FilePages;
-import org.exomem.migration.stream.MemoryDescription;
-import org.exomem.migration.stream.MigrationAddress;
-import org.exomem.migration.stream.MigrationReceiver;
-import org.exomem.migration.stream.PageTarget;
-import org.exomem.migration.stream.ReceivedMigration;
-import org.exomem.migration.stream.StreamOptions;
-import org.exomem.migration.stream.StreamSecurity;
-import org.exomem.migration.tls.CertificateSecurity;
-import org.exomem.migration.tls.PreSharedKey;
-import org.exomem.migration.tls.PskSecurity;
+import org.exomem.migration.stream.destination.Destination;
+import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.MigrationReceiver;
+import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
+import org.exomem.migration.stream.wire.tls.CertificateSecurity;
+import org.exomem.migration.stream.wire.tls.PreSharedKey;
+import org.exomem.migration.stream.wire.tls.PskSecurity;
 
 /**
  * The process that receives: told a way and where to listen, it answers with the address and takes one copy; {@code end} is

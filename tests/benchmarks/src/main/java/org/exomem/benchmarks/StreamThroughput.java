@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import org.exomem.benchmarks.StreamCopy.Way;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.tls.Pki;
+import org.exomem.migration.stream.wire.tls.Pki;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

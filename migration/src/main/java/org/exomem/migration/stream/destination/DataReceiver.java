@@ -1,0 +1,136 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import org.exomem.migration.DestinationFault;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.ChunkReader;
+import org.exomem.migration.stream.format.ChunkType;
+import org.exomem.migration.stream.format.Decompressor;
+import org.exomem.migration.stream.format.RoundDigest;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.jspecify.annotations.Nullable;
+
+/** The destination's end of one data connection: applies pages, each chunk wholly or not at all. */
+final class DataReceiver {
+    private final ReceivingSession session;
+    private final ReceivingLink link;
+    private final int channel;
+    private final ChunkReader reader;
+    private final PageTarget target;
+    private final int pageSize;
+    private final long pages;
+
+    DataReceiver(ReceivingSession session, ReceivingLink link, int channel, ChunkReader reader) {
+        this.session = session;
+        this.link = link;
+        this.channel = channel;
+        this.reader = reader;
+        this.target = session.target();
+        this.pageSize = session.memory().pageSize();
+        this.pages = session.memory().pages();
+    }
+
+    /** Receives until everything came. */
+    void run() throws IOException {
+        if (!link.features.contains(StreamFeature.ZSTD)) {
+            receive(null);
+            return;
+        }
+        try (Decompressor decompressor = new Decompressor()) {
+            receive(decompressor);
+        }
+    }
+
+    private void receive(@Nullable Decompressor decompressor) throws IOException {
+        while (reader.next()) {
+            switch (reader.type()) {
+                case PAGES -> pages(decompressor);
+                case ZEROS, FREE -> run(reader.type());
+                case ROUND_END -> endRound();
+                case END -> {
+                    end();
+                    return;
+                }
+                case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+                default -> throw new StreamFault("the source sent " + reader.type() + " on data connection " + channel);
+            }
+        }
+        throw new EOFException("the source ended data connection " + channel);
+    }
+
+    private void pages(@Nullable Decompressor decompressor) throws IOException {
+        long first = reader.first();
+        long count = reader.count();
+        ByteBuffer payload = reader.payload();
+        if (count < 1 || count > ChunkType.Limits.PAGES / pageSize) {
+            throw new StreamFault("a chunk has " + Long.toUnsignedString(count) + " pages; it may have 1 to "
+                    + ChunkType.Limits.PAGES / pageSize);
+        }
+        checkInside(first, count);
+        int size = (int) count * pageSize;
+        ByteBuffer content = payload;
+        if (reader.isCompressed()) {
+            if (decompressor == null || payload.remaining() >= size) {
+                throw new StreamFault("a chunk is compressed that must not be");
+            }
+            content = decompressor.decompress(payload, size);
+        } else if (payload.remaining() != size) {
+            throw new StreamFault(
+                    "a chunk of " + count + " pages of " + pageSize + " bytes has " + payload.remaining() + " bytes");
+        }
+        reader.count(content);
+        try {
+            target.pages(first, MemorySegment.ofBuffer(content));
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't store " + count + " pages from " + first, e);
+        }
+        session.counts().add(ChunkType.PAGES, count);
+    }
+
+    private void run(ChunkType type) throws IOException {
+        long first = reader.first();
+        long count = reader.count();
+        checkInside(first, count);
+        reader.count(reader.payload());
+        try {
+            if (type == ChunkType.ZEROS) {
+                target.zeros(first, count);
+            } else {
+                target.free(first, count);
+            }
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't clear " + count + " pages from " + first, e);
+        }
+        session.counts().add(type, count);
+    }
+
+    private void checkInside(long first, long count) throws StreamFault {
+        if (first < 0 || count < 1 || count > pages || first > pages - count) {
+            throw new StreamFault("a chunk is for " + Long.toUnsignedString(count) + " pages from "
+                    + Long.toUnsignedString(first) + ", outside of a memory of " + pages + " pages");
+        }
+    }
+
+    private void endRound() throws IOException {
+        byte[] theirs = new byte[RoundDigest.BYTES];
+        reader.payload().get(theirs);
+        byte[] mine = reader.digest().finish();
+        if (!MessageDigest.isEqual(mine, theirs)) {
+            throw new StreamFault("what came in round " + reader.first() + " on data connection " + channel
+                    + " is not what the source sent: their digests differ");
+        }
+        session.roundEnded(link, channel, reader.first(), mine);
+    }
+
+    private void end() throws StreamFault {
+        if (!reader.digest().isEmpty() || reader.payload().hasRemaining()) {
+            throw new StreamFault("data connection " + channel + " ended within a round");
+        }
+        session.ended(link, channel, reader.first());
+    }
+}

@@ -1,0 +1,56 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.stream.format.MemoryDescription;
+
+/**
+ * Whoever receives a guest. Each failure that a method throws ends the migration, and its message is what the source's user
+ * reads; it goes on there. Methods are called by different threads, but one after the other.
+ */
+public interface Destination {
+    /**
+     * A source wants to send this memory: checks that it is the right one, makes or opens its files.
+     *
+     * @return where pages go; closed by the receiver
+     */
+    PageTarget open(MemoryDescription memory, String source) throws IOException;
+
+    /**
+     * A device's state begins. It counts only if {@link #ready} follows; after a cut the same state may begin again, and
+     * replaces what came before.
+     *
+     * @return where it goes; closed at the state's end, and when the migration fails
+     */
+    OutputStream deviceState(String name) throws IOException;
+
+    /** Everything is here and what it should be: gets the guest ready to start, and does not start it. */
+    void ready(ReceivedMigration received) throws IOException;
+
+    /**
+     * The source let go: starts the guest.
+     *
+     * @throws HandoverUncertainException if nobody can say whether it runs: neither end goes on by itself then
+     * @throws IOException if it does not run and will not: the source goes on
+     */
+    void start() throws IOException;
+
+    /** The guest runs here, and the source was told: what can wait until then. */
+    default void started() {}
+
+    /**
+     * The migration failed: throws away what there is of it. Comes after {@link #open} at most once, and never after a start
+     * but one that failed for certain.
+     */
+    void failed(IOException why);
+
+    /** The connection to the source was lost. What has come is kept for a while, in which it may come back. Must not wait. */
+    default void lost(IOException why) {}
+
+    /** The source has come back after {@link #lost}, and goes on. Must not wait. */
+    default void cameBack() {}
+
+    /** Somebody was turned away, and this destination waits on. */
+    default void turnedAway(String who, IOException why) {}
+}

@@ -1,0 +1,195 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.wire.Quietly;
+
+/**
+ * Guest memory in files. Pages are written with {@code pwrite}, which takes memory from the host once and clears none first;
+ * on hugetlbfs, which has no such call, through a mapping. Zeros and free pages go back to the host, in the units in which the
+ * file can give them back; the rest of a zero run is written.
+ */
+public final class FilePages implements PageTarget {
+    private static final int ZEROS = 1 << 16;
+
+    private final int pageSize;
+    private final List<Part> parts = new ArrayList<>();
+
+    private interface Writer extends AutoCloseable {
+        void write(MemorySegment content, long offset) throws IOException;
+
+        @Override
+        void close();
+    }
+
+    private record Part(SharedFile file, long firstByte, long size, Writer writer) {}
+
+    /** A piece of a run of pages that lies in one file. */
+    private interface Piece {
+        void use(Part part, long offset, long length) throws IOException;
+    }
+
+    /**
+     * @param files open for writing, of the described sizes; stay the caller's and open for as long as this is
+     * @throws IOException if one has another size, or can't be written
+     */
+    public FilePages(MemoryDescription memory, List<SharedFile> files) throws IOException {
+        this.pageSize = memory.pageSize();
+        if (files.size() != memory.files().size()) {
+            throw new IOException(
+                    files.size() + " files for the memory of " + memory.files().size());
+        }
+        try {
+            long at = 0;
+            for (int i = 0; i < files.size(); i++) {
+                SharedFile file = files.get(i);
+                long size = memory.files().get(i).size();
+                if (file.size() != size) {
+                    throw new IOException("the memory file " + file + " has " + file.size() + " bytes, the source's "
+                            + memory.files().get(i).name() + " has " + size);
+                }
+                parts.add(new Part(file, at, size, writer(file, size)));
+                at += size;
+            }
+        } catch (IOException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private static Writer writer(SharedFile file, long size) throws IOException {
+        return file.pageSize() == SharedFile.SMALL_PAGE ? new CallWriter(file) : new MappingWriter(file, size);
+    }
+
+    @Override
+    public void pages(long first, MemorySegment content) throws IOException {
+        long from = first * pageSize;
+        each(
+                from,
+                content.byteSize(),
+                (part, offset, length) ->
+                        part.writer.write(content.asSlice(part.firstByte + offset - from, length), offset));
+    }
+
+    @Override
+    public void zeros(long first, long count) throws IOException {
+        each(first * pageSize, count * pageSize, (part, offset, length) -> {
+            long unit = part.file.pageSize();
+            long start = Math.min(offset + length, roundUp(offset, unit));
+            long end = Math.max(start, (offset + length) / unit * unit);
+            clear(part, offset, start - offset);
+            if (end > start) {
+                part.file.punchHole(start, end - start);
+            }
+            clear(part, end, offset + length - end);
+        });
+    }
+
+    private static void clear(Part part, long offset, long length) throws IOException {
+        MemorySegment zeros = MemorySegment.ofArray(new byte[(int) Math.min(length, ZEROS)]);
+        for (long at = 0; at < length; at += ZEROS) {
+            part.writer.write(zeros.asSlice(0, Math.min(ZEROS, length - at)), offset + at);
+        }
+    }
+
+    @Override
+    public void free(long first, long count) throws IOException {
+        each(first * pageSize, count * pageSize, (part, offset, length) -> {
+            long unit = part.file.pageSize();
+            long start = roundUp(offset, unit);
+            long end = (offset + length) / unit * unit;
+            if (end > start) {
+                part.file.punchHole(start, end - start);
+            }
+        });
+    }
+
+    private static long roundUp(long value, long unit) {
+        return value % unit == 0 ? value : (value / unit + 1) * unit;
+    }
+
+    private void each(long from, long length, Piece piece) throws IOException {
+        for (Part part : parts) {
+            long start = Math.max(from, part.firstByte);
+            long end = Math.min(from + length, part.firstByte + part.size);
+            if (start < end) {
+                piece.use(part, start - part.firstByte, end - start);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        parts.forEach(part -> part.writer.close());
+    }
+
+    /** Through the kernel. */
+    private static final class CallWriter implements Writer {
+        private final FileChannel channel;
+        /** The kernel too lets one thread at a time write to a file; others would spin on a processor meanwhile. */
+        private final ReentrantLock turn = new ReentrantLock();
+
+        CallWriter(SharedFile file) throws IOException {
+            // The JDK has no channel over a descriptor that is open already.
+            this.channel = FileChannel.open(
+                    Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.WRITE);
+        }
+
+        @Override
+        public void write(MemorySegment content, long offset) throws IOException {
+            ByteBuffer bytes = content.asByteBuffer();
+            turn.lock();
+            try {
+                for (long at = offset; bytes.hasRemaining(); ) {
+                    at += channel.write(bytes, at);
+                }
+            } finally {
+                turn.unlock();
+            }
+        }
+
+        @Override
+        public void close() {
+            Quietly.close(channel);
+        }
+    }
+
+    /** Through memory. */
+    private static final class MappingWriter implements Writer {
+        private final SharedFile file;
+        private final Mapping mapping;
+
+        MappingWriter(SharedFile file, long size) throws IOException {
+            this.file = file;
+            this.mapping = Mapping.of(file, 0, size);
+        }
+
+        @Override
+        public void write(MemorySegment content, long offset) throws IOException {
+            try {
+                // Else a host that has run out of huge pages would end this process by a signal.
+                long unit = file.pageSize();
+                long start = offset / unit * unit;
+                file.allocate(start, roundUp(offset + content.byteSize(), unit) - start);
+                MemorySegment.copy(content, 0, mapping.segment(), offset, content.byteSize());
+            } catch (InternalError e) {
+                throw new IOException("the memory file " + file + " was truncated while pages were written into it", e);
+            }
+        }
+
+        @Override
+        public void close() {
+            mapping.close();
+        }
+    }
+}

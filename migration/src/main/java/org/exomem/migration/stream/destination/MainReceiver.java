@@ -1,0 +1,179 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import org.exomem.migration.DestinationFault;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.ChunkReader;
+import org.exomem.migration.stream.format.ChunkType;
+import org.exomem.migration.stream.format.Phase;
+import org.exomem.migration.stream.format.RoundDigest;
+import org.exomem.migration.stream.wire.LivenessWatch;
+import org.exomem.migration.stream.wire.Quietly;
+import org.jspecify.annotations.Nullable;
+
+/** The destination's end of the main connection, after the migration was accepted: device states, the end, the handover. */
+final class MainReceiver {
+    private final ReceivingSession session;
+    private final ReceivingLink link;
+    private final ChunkReader reader;
+    private final LivenessWatch watch;
+    private @Nullable OutputStream state;
+    private long states;
+    private long offset;
+
+    MainReceiver(ReceivingSession session, ReceivingLink link, ChunkReader reader, LivenessWatch watch) {
+        this.session = session;
+        this.link = link;
+        this.reader = reader;
+        this.watch = watch;
+    }
+
+    /** Receives until the source has heard that the guest runs here. */
+    void run() throws IOException {
+        try {
+            while (reader.next()) {
+                watch.heard();
+                watch.busy(true);
+                boolean last = take();
+                watch.busy(false);
+                if (last) {
+                    return;
+                }
+            }
+            throw new EOFException("the source ended the connection");
+        } finally {
+            watch.busy(false);
+            if (state != null) {
+                Quietly.close(state);
+            }
+        }
+    }
+
+    /** True if it was the last one. */
+    private boolean take() throws IOException {
+        switch (reader.type()) {
+            case ALIVE -> {}
+            case STATE_OPEN -> open();
+            case STATE -> state();
+            case STATE_CLOSE -> closeState();
+            case END -> end();
+            case GO -> go();
+            case HEARD -> {
+                session.isHeard();
+                return true;
+            }
+            case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+            default -> throw new StreamFault("the source sent " + reader.type() + " on the main connection");
+        }
+        return false;
+    }
+
+    private void open() throws IOException {
+        if (state != null || reader.first() != states || session.phase() != Phase.RECEIVING) {
+            throw new StreamFault("the source began device state " + reader.first() + " where " + states
+                    + (state == null ? " was next" : " was not at its end"));
+        }
+        String name = reader.text();
+        count();
+        offset = 0;
+        try {
+            state = session.destination().deviceState(name);
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't take the state of device " + name, e);
+        }
+    }
+
+    private void state() throws IOException {
+        OutputStream open = opened();
+        ByteBuffer payload = reader.payload();
+        byte[] piece = new byte[payload.remaining()];
+        payload.get(piece);
+        count();
+        offset += piece.length;
+        try {
+            open.write(piece);
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't take the state of a device", e);
+        }
+    }
+
+    private void closeState() throws IOException {
+        OutputStream open = opened();
+        count();
+        states++;
+        state = null;
+        try {
+            open.close();
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't take the state of a device", e);
+        }
+    }
+
+    private OutputStream opened() throws StreamFault {
+        if (state == null || reader.first() != states || reader.count() != offset) {
+            throw new StreamFault("a piece of device state " + reader.first() + " is for byte "
+                    + Long.toUnsignedString(reader.count()) + ", where "
+                    + (state == null ? "no state was open" : "byte " + offset + " of state " + states + " was next"));
+        }
+        return state;
+    }
+
+    private void count() {
+        reader.count(reader.payload());
+    }
+
+    private void end() throws IOException {
+        if (state != null || reader.payload().remaining() != RoundDigest.BYTES) {
+            throw new StreamFault("the source ended within the state of a device");
+        }
+        byte[] theirs = new byte[RoundDigest.BYTES];
+        reader.payload().get(theirs);
+        ReceivedMigration received =
+                session.complete(link, reader.first(), theirs, reader.digest().finish());
+        try {
+            session.destination().ready(received);
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't get the guest ready", e);
+        }
+        session.isReady(link);
+        link.say(writer -> writer.chunk(ChunkType.READY, 0, 0));
+    }
+
+    private void go() throws IOException {
+        boolean starts = session.takeOver(link);
+        if (starts) {
+            start();
+        }
+        // Nothing is said after this: a source that hangs up when it has heard it loses none of its own words by that.
+        watch.close();
+        try {
+            link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
+        } finally {
+            // Only now: who waits for it may end this process, and the source must have heard.
+            if (starts) {
+                session.runs();
+            }
+        }
+    }
+
+    private void start() throws IOException {
+        try {
+            session.destination().start();
+        } catch (HandoverUncertainException e) {
+            session.startIsUncertain(e);
+            throw e;
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't start the guest", e);
+        } catch (RuntimeException | Error e) {
+            HandoverUncertainException uncertain = new HandoverUncertainException(
+                    "a fault of exomem itself while it started the guest, which may run: " + e, e);
+            session.startIsUncertain(uncertain);
+            throw uncertain;
+        }
+    }
+}

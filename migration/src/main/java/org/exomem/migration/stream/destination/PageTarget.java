@@ -1,0 +1,13 @@
+package org.exomem.migration.stream.destination;
+
+import org.exomem.migration.PageSink;
+
+/**
+ * The destination's memory. Unlike other sinks it is used by the threads of all data connections at once. Everything that it
+ * is given lies within the memory that was described. What is given twice for one page comes in the right order.
+ */
+public interface PageTarget extends PageSink, AutoCloseable {
+    /** Comes once, when nobody uses it any more. */
+    @Override
+    void close();
+}

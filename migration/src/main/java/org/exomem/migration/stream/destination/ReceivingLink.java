@@ -1,0 +1,86 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.ChunkWriter;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.wire.Wire;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The destination's connections from one connecting of the source to the next, and where they are in the present round.
+ * Guarded by the session that owns it, but for what is said on the main connection.
+ */
+@SuppressWarnings("ArrayRecordComponent")
+final class ReceivingLink {
+    final Wire main;
+    final Set<StreamFeature> features;
+    final @Nullable Wire[] data;
+    final boolean[] ended;
+    private final ChunkWriter writer;
+    private final byte[] @Nullable [] digests;
+    /** The threads that serve these connections, or will. */
+    int threads = 1;
+
+    @Nullable
+    IOException failure;
+
+    ReceivingLink(Wire main, ChunkWriter writer, Set<StreamFeature> features, int channels) {
+        this.main = main;
+        this.writer = writer;
+        this.features = features;
+        this.data = new Wire[channels];
+        this.ended = new boolean[channels];
+        this.digests = new byte[channels][];
+    }
+
+    /** Notes that a connection has all of a round; the digests of all if it is the last one, else an empty list. */
+    List<byte[]> arrived(int channel, byte[] digest) throws StreamFault {
+        if (digests[channel] != null) {
+            throw new StreamFault("data connection " + channel + " ended a round twice");
+        }
+        digests[channel] = digest;
+        for (byte[] other : digests) {
+            if (other == null) {
+                return List.of();
+            }
+        }
+        List<byte[]> all = List.of(Arrays.copyOf(digests, digests.length));
+        Arrays.fill(digests, null);
+        return all;
+    }
+
+    boolean allEnded() {
+        for (boolean one : ended) {
+            if (!one) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Says something on the main connection. */
+    void say(ChunkWriter.Saying saying) throws IOException {
+        synchronized (writer) {
+            saying.to(writer);
+            writer.flush();
+        }
+    }
+
+    /** Ends the connections that carry pages. */
+    void closeData() {
+        for (Wire wire : data) {
+            if (wire != null) {
+                wire.close();
+            }
+        }
+    }
+
+    void close() {
+        main.close();
+        closeData();
+    }
+}

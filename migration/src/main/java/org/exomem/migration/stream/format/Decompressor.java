@@ -1,0 +1,40 @@
+package org.exomem.migration.stream.format;
+
+import com.github.luben.zstd.ZstdDecompressCtx;
+import com.github.luben.zstd.ZstdException;
+import java.nio.ByteBuffer;
+import org.exomem.migration.StreamFault;
+
+/** Undoes a {@link Compressor}, trusting nothing of what came. Used by one thread; holds native memory until closed. */
+public final class Decompressor implements AutoCloseable {
+    private final ZstdDecompressCtx context = new ZstdDecompressCtx();
+    private final ByteBuffer larger = ByteBuffer.allocateDirect(ChunkType.Limits.PAGES);
+
+    /**
+     * The content as it was, valid until the next call.
+     *
+     * @param payload direct
+     * @param size the bytes that it must have, at most those of a chunk of pages
+     */
+    public ByteBuffer decompress(ByteBuffer payload, int size) throws StreamFault {
+        larger.clear();
+        try {
+            int got = context.decompressDirectByteBuffer(
+                    larger, 0, size, payload, payload.position(), payload.remaining());
+            if (got != size) {
+                throw new StreamFault("a compressed chunk has " + got + " bytes of pages, its header says " + size);
+            }
+        } catch (ZstdException e) {
+            throw new StreamFault(
+                    "a compressed chunk that should have " + size + " bytes of pages is no zstd frame of that size: "
+                            + e.getMessage(),
+                    e);
+        }
+        return larger.limit(size);
+    }
+
+    @Override
+    public void close() {
+        context.close();
+    }
+}

@@ -1,0 +1,304 @@
+package org.exomem.migration.stream.source;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
+import org.exomem.migration.MigrationCancelledException;
+import org.exomem.migration.MigrationFailure;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.ChunkReader;
+import org.exomem.migration.stream.format.ChunkType;
+import org.exomem.migration.stream.format.ChunkWriter;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.LivenessWatch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The source's connections, from one connecting to the next: a main one, on which a thread listens, and those that carry
+ * pages. The first failure ends all of them; whoever uses one is told that failure, and not what it caused.
+ */
+final class SourceLink implements AutoCloseable {
+    /** How many times within the limit of an answer it is looked whether the destination takes what it is sent. */
+    private static final int LOOKS = 8;
+
+    /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
+    private static final Duration EXPLANATION = Duration.ofSeconds(5);
+
+    /**
+     * What the destination said.
+     *
+     * @param payload a copy
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Answer(ChunkType type, long first, long count, byte[] payload) {}
+
+    private final Greeting main;
+    private final ChunkWriter writer;
+    private final ChunkReader reader;
+    private final ScheduledExecutorService timer;
+    private final LivenessWatch watch;
+    private final Thread listener;
+    private final ReentrantLock writing = new ReentrantLock();
+    private final AtomicBoolean saidGoodbye = new AtomicBoolean();
+    private final List<Greeting> data = new ArrayList<>();
+    /** Of all connections. */
+    private final List<ChunkWriter> writers = new CopyOnWriteArrayList<>();
+
+    private final Duration limit;
+    private final ScheduledFuture<?> progress;
+    private @Nullable Answer answer;
+    private @Nullable IOException failure;
+
+    SourceLink(Greeting main, ScheduledExecutorService timer, StreamOptions options) {
+        this.main = main;
+        this.timer = timer;
+        this.writer = new ChunkWriter(
+                main.wire(), main.theirs().sequence(), new BandwidthLimit(BandwidthLimit.NONE), null, false);
+        this.reader = new ChunkReader(main.wire(), main.mine().sequence(), ChunkType.Limits.CONTROL);
+        this.limit = options.answerWithin();
+        writers.add(writer);
+        long pause = limit.toNanos() / LOOKS;
+        this.progress = timer.scheduleWithFixedDelay(this::checkProgress, pause, pause, TimeUnit.NANOSECONDS);
+        this.watch = new LivenessWatch(timer, options.patience(), this::speak, this::missing);
+        this.listener = Thread.ofPlatform().name("migration-answers").daemon().start(this::listen);
+    }
+
+    Greeting main() {
+        return main;
+    }
+
+    /** Says something on the main connection. */
+    void say(ChunkWriter.Saying saying) throws IOException {
+        try {
+            write(saying);
+        } catch (IOException e) {
+            throw because(e);
+        }
+    }
+
+    /** Says something, and asks nobody why that failed. */
+    void write(ChunkWriter.Saying saying) throws IOException {
+        writing.lock();
+        try {
+            saying.to(writer);
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    private void speak() throws IOException {
+        if (!writing.tryLock()) {
+            // Somebody is saying something else.
+            return;
+        }
+        try {
+            writer.chunk(ChunkType.ALIVE, 0, 0);
+            writer.flush();
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    /** A destination may live and take nothing: one whose memory is on a file system that hangs. */
+    private void checkProgress() {
+        for (ChunkWriter each : writers) {
+            if (each.stuckNanos() > limit.toNanos()) {
+                fail(new IOException(
+                        "the destination has taken nothing of what was sent for " + limit.toMillis() + " ms"));
+            }
+        }
+    }
+
+    private void missing() {
+        fail(new IOException("the destination has said nothing for too long"));
+    }
+
+    private void listen() {
+        try {
+            while (reader.next()) {
+                watch.heard();
+                switch (reader.type()) {
+                    case ALIVE -> {}
+                    case ACCEPTED, ROUND_DONE, READY, RUNNING -> heard(answer());
+                    case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
+                    default -> throw new StreamFault("the destination sent " + reader.type());
+                }
+            }
+            throw new EOFException("the destination ended the connection");
+        } catch (IOException e) {
+            fail(e);
+        }
+    }
+
+    private Answer answer() {
+        ByteBuffer payload = reader.payload();
+        byte[] copy = new byte[payload.remaining()];
+        payload.get(copy);
+        return new Answer(reader.type(), reader.first(), reader.count(), copy);
+    }
+
+    private synchronized void heard(Answer heard) throws StreamFault {
+        if (answer != null) {
+            throw new StreamFault("the destination sent " + heard.type + " where it had nothing to say");
+        }
+        answer = heard;
+        notifyAll();
+    }
+
+    /** Waits for what the destination has to say next. */
+    synchronized Answer await(ChunkType expected) throws IOException {
+        long end = System.nanoTime() + limit.toNanos();
+        while (answer == null && failure == null) {
+            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            if (left > 0) {
+                waitAWhile(left);
+            } else {
+                fail(new IOException(
+                        "the destination did not say " + expected + " within " + limit.toMillis() + " ms"));
+            }
+        }
+        Answer said = answer;
+        answer = null;
+        if (said == null) {
+            throw failure();
+        }
+        if (said.type != expected) {
+            StreamFault fault = new StreamFault("the destination sent " + said.type + " instead of " + expected);
+            fail(fault);
+            throw fault;
+        }
+        return said;
+    }
+
+    private void waitAWhile(long millis) throws IOException {
+        try {
+            wait(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while waiting for the destination");
+        }
+    }
+
+    private IOException failure() {
+        return MigrationFailure.of(failure == null ? new IOException("the connection was closed") : failure)
+                .again();
+    }
+
+    /** A data connection belongs to this link now: it ends with it. */
+    synchronized void add(Greeting connection) throws IOException {
+        if (failure != null) {
+            connection.close();
+            throw failure();
+        }
+        data.add(connection);
+    }
+
+    /** Pages are sent by that. */
+    void add(ChunkWriter pages) {
+        writers.add(pages);
+    }
+
+    /**
+     * Why something failed on one of the connections: mostly because the destination hung up, for a reason that it told or
+     * tells now on the main one.
+     */
+    synchronized IOException because(IOException e) throws IOException {
+        long end = System.nanoTime() + EXPLANATION.toNanos();
+        while (failure == null) {
+            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            if (left <= 0) {
+                fail(e);
+                break;
+            }
+            waitAWhile(left);
+        }
+        return failure();
+    }
+
+    /** Ends all connections, for a reason that whoever uses one of them is told. */
+    synchronized void fail(IOException e) {
+        isOver(e);
+        main.close();
+        data.forEach(Greeting::close);
+    }
+
+    private synchronized void isOver(IOException e) {
+        if (failure == null) {
+            failure = e;
+            notifyAll();
+        }
+    }
+
+    /**
+     * Tells whoever waits, now or later, that the migration is cancelled, and the destination too. Waits for nothing.
+     *
+     * <p>Connections end when the destination hangs up: if those that carry pages ended first, it would take that for a cut.
+     */
+    void cancel() {
+        MigrationCancelledException cancelled = new MigrationCancelledException();
+        isOver(cancelled);
+        try {
+            timer.execute(() -> sayGoodbye(String.valueOf(cancelled.getMessage())));
+            // Nobody comes to say anything to a destination that does not read.
+            timer.schedule(() -> fail(cancelled), EXPLANATION.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            // The sender was closed: so is this, just now.
+            fail(cancelled);
+        }
+    }
+
+    /**
+     * Tells the destination that nothing more will come, and why, unless it was told; waits for it to hang up, and no longer
+     * than a few seconds.
+     */
+    void sayGoodbye(String reason) {
+        try {
+            if (!saidGoodbye.getAndSet(true)) {
+                goodbye(reason);
+            }
+            listener.join(EXPLANATION.toMillis());
+        } catch (IOException e) {
+            fail(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void goodbye(String reason) throws IOException, InterruptedException {
+        if (!writing.tryLock(EXPLANATION.toMillis(), TimeUnit.MILLISECONDS)) {
+            throw new IOException("the destination does not read what is sent");
+        }
+        try {
+            writer.error(reason);
+            main.wire().finishWriting();
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    /** Ends all connections, and the thread that listens. */
+    @Override
+    public void close() {
+        watch.close();
+        progress.cancel(false);
+        fail(new IOException("the connection was closed"));
+        try {
+            listener.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

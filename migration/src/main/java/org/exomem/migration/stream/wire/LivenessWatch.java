@@ -1,0 +1,74 @@
+package org.exomem.migration.stream.wire;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Notices that the other end is gone where no error says so: a cut cable, a stopped process. Both ends say now and then that
+ * they live; who has heard nothing for too long gives the connection up.
+ */
+public final class LivenessWatch implements AutoCloseable {
+    /** How many times within the limit each end speaks. */
+    private static final int BEATS = 4;
+
+    /** What is done regularly. */
+    public interface Beat {
+        void speak() throws IOException;
+    }
+
+    private final long limitNanos;
+    private final long pauseNanos;
+    private final ScheduledFuture<?> beats;
+    private volatile long heard = System.nanoTime();
+    private volatile boolean busy;
+    private long last = System.nanoTime();
+
+    /**
+     * @param limit how long the other end may be silent
+     * @param beat says that this end lives; must not wait long
+     * @param dead is told once, on the timer's thread
+     */
+    public LivenessWatch(ScheduledExecutorService timer, Duration limit, Beat beat, Runnable dead) {
+        this.limitNanos = limit.toNanos();
+        this.pauseNanos = limitNanos / BEATS;
+        this.beats = timer.scheduleWithFixedDelay(() -> beat(beat, dead), pauseNanos, pauseNanos, TimeUnit.NANOSECONDS);
+    }
+
+    private void beat(Beat beat, Runnable dead) {
+        if (System.nanoTime() - last > 2 * pauseNanos) {
+            // This process stood still itself: what the other end said meanwhile is still to be read.
+            heard();
+        }
+        if (!busy && System.nanoTime() - heard > limitNanos) {
+            dead.run();
+            close();
+            return;
+        }
+        try {
+            beat.speak();
+        } catch (IOException e) {
+            dead.run();
+            close();
+        }
+        last = System.nanoTime();
+    }
+
+    /** Something came. */
+    public void heard() {
+        heard = System.nanoTime();
+    }
+
+    /** Nobody listens for a while, so that silence means nothing. */
+    public void busy(boolean isBusy) {
+        heard();
+        busy = isBusy;
+    }
+
+    @Override
+    public void close() {
+        beats.cancel(false);
+    }
+}

@@ -1,0 +1,75 @@
+package org.exomem.migration.stream.wire;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
+
+/**
+ * Where a destination listens: {@code HOST:PORT}, {@code [IPV6]:PORT}, or {@code unix:PATH}.
+ */
+public sealed interface MigrationAddress {
+    /** A path in the file system of this host. */
+    record Local(String path) implements MigrationAddress {
+        @Override
+        public SocketAddress resolve() {
+            return UnixDomainSocketAddress.of(path);
+        }
+
+        @Override
+        public String toString() {
+            return "unix:" + path;
+        }
+    }
+
+    /** A TCP port of a host. */
+    record Network(String host, int port) implements MigrationAddress {
+        @Override
+        public SocketAddress resolve() throws UnknownHostException {
+            InetSocketAddress address = new InetSocketAddress(host, port);
+            if (address.isUnresolved()) {
+                throw new UnknownHostException("no host is known by the name \"" + host + "\"");
+            }
+            return address;
+        }
+
+        @Override
+        public String toString() {
+            return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+        }
+    }
+
+    /** As the JDK wants it; asks for the host's address where it has a name. */
+    SocketAddress resolve() throws IOException;
+
+    /**
+     * @throws IllegalArgumentException saying what an address looks like
+     */
+    static MigrationAddress parse(String text) {
+        if (text.startsWith("unix:") && text.length() > "unix:".length()) {
+            return new Local(text.substring("unix:".length()));
+        }
+        int colon = text.lastIndexOf(':');
+        String host = colon < 0 ? "" : text.substring(0, colon);
+        if (host.startsWith("[") && host.endsWith("]")) {
+            host = host.substring(1, host.length() - 1);
+        } else if (host.contains(":")) {
+            host = "";
+        }
+        int port = port(text.substring(colon + 1));
+        if (host.isEmpty() || port < 0) {
+            throw new IllegalArgumentException(
+                    "\"" + text + "\" is no address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH");
+        }
+        return new Network(host, port);
+    }
+
+    private static int port(String text) {
+        if (!text.matches("[0-9]{1,5}")) {
+            return -1;
+        }
+        int port = Integer.parseInt(text);
+        return port <= 0xffff ? port : -1;
+    }
+}

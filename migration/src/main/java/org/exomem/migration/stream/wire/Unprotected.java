@@ -1,0 +1,32 @@
+package org.exomem.migration.stream.wire;
+
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.nio.channels.SocketChannel;
+
+/** The absence of security. */
+final class Unprotected implements StreamSecurity {
+    static final StreamSecurity INSTANCE = new Unprotected();
+
+    private Unprotected() {}
+
+    @Override
+    public boolean protects() {
+        return false;
+    }
+
+    @Override
+    public Wire outgoing(SocketChannel socket, MigrationAddress to) {
+        return new PlainWire(socket, to.toString());
+    }
+
+    @Override
+    public Wire incoming(SocketChannel socket) throws IOException {
+        return new PlainWire(socket, describe(socket.getRemoteAddress()));
+    }
+
+    private static String describe(SocketAddress address) {
+        String text = String.valueOf(address);
+        return text.isEmpty() ? "a process of this host" : text.replaceFirst("^/", "");
+    }
+}

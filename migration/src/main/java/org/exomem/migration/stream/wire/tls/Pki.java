@@ -1,0 +1,200 @@
+package org.exomem.migration.stream.wire.tls;
+
+import java.io.IOException;
+import java.math.BigInteger;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.SecureRandom;
+import java.security.cert.CertificateEncodingException;
+import java.security.cert.X509Certificate;
+import java.security.spec.ECGenParameterSpec;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Date;
+import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.asn1.x500.X500NameBuilder;
+import org.bouncycastle.asn1.x500.style.BCStyle;
+import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.GeneralName;
+import org.bouncycastle.asn1.x509.GeneralNames;
+import org.bouncycastle.asn1.x509.KeyPurposeId;
+import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.cert.X509v3CertificateBuilder;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateHolder;
+import org.bouncycastle.cert.jcajce.JcaX509ExtensionUtils;
+import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
+import org.bouncycastle.operator.ContentSigner;
+import org.bouncycastle.operator.OperatorCreationException;
+import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
+import org.bouncycastle.util.IPAddress;
+
+/**
+ * A certificate authority of one's own in a folder, and certificates of hosts in folders within it. A host's folder is all
+ * that this host needs; the CA's key stays where it is. Nothing that exists is ever overwritten.
+ *
+ * <pre>
+ * DIR/ca-cert.pem         the CA's certificate
+ * DIR/ca-key.pem          its key, for its owner only
+ * DIR/HOST/ca-cert.pem    the CA's certificate
+ * DIR/HOST/host-cert.pem  the host's, for both ends of a migration
+ * DIR/HOST/host-key.pem   its key, for its owner only
+ * </pre>
+ */
+public final class Pki {
+    public static final String CA_CERTIFICATE = "ca-cert.pem";
+    public static final String CA_KEY = "ca-key.pem";
+    public static final String HOST_CERTIFICATE = "host-cert.pem";
+    public static final String HOST_KEY = "host-key.pem";
+
+    private static final String CURVE = "secp256r1";
+    private static final String SIGNATURE = "SHA256withECDSA";
+    private static final int SERIAL_BITS = 159;
+    /** A clock that is a little slow must not refuse a certificate that was just made. */
+    private static final Duration SKEW = Duration.ofHours(1);
+
+    private static final Duration CA_LIFE = Duration.ofDays(3650);
+    private static final Duration HOST_LIFE = Duration.ofDays(825);
+
+    private final Path folder;
+    private final X509Certificate authority;
+    private final PrivateKey key;
+    private final boolean isNew;
+    private final SecureRandom random = new SecureRandom();
+
+    private Pki(Path folder, X509Certificate authority, PrivateKey key, boolean isNew) {
+        this.folder = folder;
+        this.authority = authority;
+        this.key = key;
+        this.isNew = isNew;
+    }
+
+    /** Opens the CA of a folder, or makes one there. */
+    public static Pki in(Path folder) throws IOException {
+        Files.createDirectories(
+                folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Path certificate = folder.resolve(CA_CERTIFICATE);
+        Path keyFile = folder.resolve(CA_KEY);
+        if (Files.exists(certificate) || Files.exists(keyFile)) {
+            return new Pki(folder, PemFile.certificates(certificate).getFirst(), PemFile.privateKey(keyFile), false);
+        }
+        try {
+            KeyPair pair = newKeys();
+            SecureRandom random = new SecureRandom();
+            X500Name name = name("exomem migration CA " + Long.toHexString(random.nextLong()));
+            X509v3CertificateBuilder builder = builder(name, name, pair.getPublic(), CA_LIFE, random);
+            builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(0));
+            builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
+            builder.addExtension(
+                    Extension.subjectKeyIdentifier,
+                    false,
+                    new JcaX509ExtensionUtils().createSubjectKeyIdentifier(pair.getPublic()));
+            PemFile.write(keyFile, "PRIVATE KEY", pair.getPrivate().getEncoded(), true);
+            PemFile.write(
+                    certificate,
+                    "CERTIFICATE",
+                    builder.build(signer(pair.getPrivate())).getEncoded(),
+                    false);
+            return new Pki(folder, PemFile.certificates(certificate).getFirst(), pair.getPrivate(), true);
+        } catch (GeneralSecurityException | OperatorCreationException e) {
+            throw new IOException("can't make a CA in " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** True if the CA was made just now. */
+    public boolean isNew() {
+        return isNew;
+    }
+
+    /**
+     * Makes a host's certificate.
+     *
+     * @param host its name or IP address, as sources will type it
+     * @return the host's folder
+     * @throws IOException if it has one already, or the name is none
+     */
+    public Path addHost(String host) throws IOException {
+        boolean isAddress = IPAddress.isValid(host);
+        if (!isAddress && !host.matches("[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")) {
+            throw new IOException("\"" + host + "\" is neither a host's name nor an IP address");
+        }
+        Path own = folder.resolve(host.replace(':', '_'));
+        if (Files.exists(own.resolve(HOST_CERTIFICATE)) || Files.exists(own.resolve(HOST_KEY))) {
+            throw new IOException("host " + host + " has a certificate already, in " + own
+                    + "; move that folder away to make another one");
+        }
+        try {
+            KeyPair pair = newKeys();
+            JcaX509ExtensionUtils extensions = new JcaX509ExtensionUtils();
+            X509v3CertificateBuilder builder = builder(
+                    new JcaX509CertificateHolder(authority).getSubject(),
+                    name(host),
+                    pair.getPublic(),
+                    HOST_LIFE,
+                    random);
+            builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
+            builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
+            builder.addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(new KeyPurposeId[] {
+                KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth
+            }));
+            builder.addExtension(
+                    Extension.subjectAlternativeName,
+                    false,
+                    new GeneralNames(new GeneralName(isAddress ? GeneralName.iPAddress : GeneralName.dNSName, host)));
+            builder.addExtension(
+                    Extension.authorityKeyIdentifier, false, extensions.createAuthorityKeyIdentifier(authority));
+            Files.createDirectories(
+                    own, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            PemFile.write(
+                    own.resolve(HOST_KEY), "PRIVATE KEY", pair.getPrivate().getEncoded(), true);
+            PemFile.write(
+                    own.resolve(HOST_CERTIFICATE),
+                    "CERTIFICATE",
+                    builder.build(signer(key)).getEncoded(),
+                    false);
+            Path copy = own.resolve(CA_CERTIFICATE);
+            Files.deleteIfExists(copy);
+            PemFile.write(copy, "CERTIFICATE", authority.getEncoded(), false);
+            return own;
+        } catch (CertificateEncodingException e) {
+            throw new IOException("the CA's certificate in " + folder + " is of no use: " + e.getMessage(), e);
+        } catch (GeneralSecurityException | OperatorCreationException e) {
+            throw new IOException("can't make a certificate for " + host + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static KeyPair newKeys() throws GeneralSecurityException {
+        KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+        generator.initialize(new ECGenParameterSpec(CURVE));
+        return generator.generateKeyPair();
+    }
+
+    private static X500Name name(String commonName) {
+        return new X500NameBuilder(BCStyle.INSTANCE)
+                .addRDN(BCStyle.CN, commonName)
+                .build();
+    }
+
+    private static X509v3CertificateBuilder builder(
+            X500Name issuer, X500Name subject, PublicKey key, Duration life, SecureRandom random) {
+        Instant now = Instant.now();
+        return new JcaX509v3CertificateBuilder(
+                issuer,
+                new BigInteger(SERIAL_BITS, random),
+                Date.from(now.minus(SKEW)),
+                Date.from(now.plus(life)),
+                subject,
+                key);
+    }
+
+    private static ContentSigner signer(PrivateKey key) throws OperatorCreationException {
+        return new JcaContentSignerBuilder(SIGNATURE).build(key);
+    }
+}

@@ -1,0 +1,63 @@
+package org.exomem.migration.stream.wire.tls;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A secret that both ends have.
+ *
+ * @param identity its name, which travels in the clear
+ * @param secret at least 16 bytes, from a good source of randomness: it is no password
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record PreSharedKey(String identity, byte[] secret) {
+    private static final int LEAST = 16;
+    private static final Pattern LINE = Pattern.compile("([^:#\\s][^:]{0,254}):((?:[0-9a-fA-F]{2})+)");
+
+    /**
+     * @throws IllegalArgumentException if the secret is too short
+     */
+    public PreSharedKey {
+        secret = secret.clone();
+        if (secret.length < LEAST) {
+            throw new IllegalArgumentException(
+                    "the key has " + secret.length + " bytes; it must have at least " + LEAST + ", random ones");
+        }
+    }
+
+    /**
+     * Of a file as GnuTLS's {@code psktool} makes it and QEMU reads it: a line {@code IDENTITY:HEX}, the first that is one.
+     *
+     * @throws IOException if there is none
+     */
+    public static PreSharedKey of(Path file) throws IOException {
+        String text;
+        try {
+            text = Files.readString(file, StandardCharsets.UTF_8);
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no file " + file + " with a pre-shared key", e);
+        }
+        for (String line : text.lines().toList()) {
+            Matcher key = LINE.matcher(line.strip());
+            if (key.matches()) {
+                try {
+                    return new PreSharedKey(key.group(1), HexFormat.of().parseHex(key.group(2)));
+                } catch (IllegalArgumentException e) {
+                    throw new IOException(file + ": " + e.getMessage(), e);
+                }
+            }
+        }
+        throw new IOException(file + " has no pre-shared key: it needs a line IDENTITY:HEX, as psktool makes it");
+    }
+
+    @Override
+    public String toString() {
+        return "key of " + identity;
+    }
+}

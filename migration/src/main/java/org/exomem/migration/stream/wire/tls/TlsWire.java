@@ -1,0 +1,263 @@
+package org.exomem.migration.stream.wire.tls;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.util.concurrent.locks.ReentrantLock;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLEngineResult.Status;
+import javax.net.ssl.SSLException;
+import org.exomem.migration.stream.wire.Quietly;
+import org.exomem.migration.stream.wire.Wire;
+
+/**
+ * A socket under the JDK's TLS. Many records go to the kernel, and come from it, in one call: with one record at a time the
+ * calls would cost more than the encryption.
+ */
+final class TlsWire implements Wire {
+    /** Bytes that are encrypted before the kernel is called, and that are asked for at a time. */
+    private static final int BATCH = 1 << 18;
+
+    private final SocketChannel socket;
+    private final SSLEngine engine;
+    private final ByteBuffer outgoing;
+    private final ByteBuffer incoming;
+    /** What was decrypted where the reader had no room for a whole record. */
+    private final ByteBuffer leftOver;
+    /** The reader writes too, now and then: when the peer wants new keys. */
+    private final ReentrantLock writing = new ReentrantLock();
+
+    private final ByteBuffer[] nothing = {ByteBuffer.allocate(0)};
+    private volatile String peer = "";
+
+    TlsWire(SocketChannel socket, SSLEngine engine) {
+        this.socket = socket;
+        this.engine = engine;
+        int record = engine.getSession().getPacketBufferSize();
+        // On the heap: there the JDK's ciphers work in place, and copy nothing.
+        this.outgoing = ByteBuffer.allocate(BATCH + record);
+        this.incoming = ByteBuffer.allocate(BATCH + record).flip();
+        this.leftOver = ByteBuffer.allocate(engine.getSession().getApplicationBufferSize())
+                .flip();
+    }
+
+    /** Waits until both ends know each other. */
+    void handshake() throws IOException {
+        try {
+            engine.beginHandshake();
+            for (HandshakeStatus next = engine.getHandshakeStatus();
+                    next != HandshakeStatus.FINISHED && next != HandshakeStatus.NOT_HANDSHAKING; ) {
+                next = switch (next) {
+                    case NEED_TASK -> runTasks();
+                    case NEED_WRAP -> wrap(nothing, true).getHandshakeStatus();
+                    default -> receive();
+                };
+            }
+        } catch (SSLException e) {
+            sendAlert();
+            throw explained(e);
+        } catch (EOFException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new IOException("the connection broke during the TLS handshake: " + e.getMessage(), e);
+        }
+    }
+
+    void setPeer(String name) {
+        peer = name;
+    }
+
+    private HandshakeStatus runTasks() {
+        for (Runnable task = engine.getDelegatedTask(); task != null; task = engine.getDelegatedTask()) {
+            task.run();
+        }
+        return engine.getHandshakeStatus();
+    }
+
+    /** One step of a handshake that waits for the peer. */
+    private HandshakeStatus receive() throws IOException {
+        SSLEngineResult result = unwrap(leftOver.compact());
+        leftOver.flip();
+        if (result.getStatus() == Status.CLOSED) {
+            throw new EOFException("the other end ended the TLS connection during the handshake");
+        }
+        return result.getHandshakeStatus();
+    }
+
+    /** The alert that tells the peer what was wrong lies ready in the engine. */
+    private void sendAlert() {
+        try {
+            for (int i = 0; i < 3 && engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP; i++) {
+                wrap(nothing, true);
+            }
+            socket.shutdownOutput();
+        } catch (IOException e) {
+            Quietly.close(socket);
+        }
+    }
+
+    static IOException explained(SSLException e) {
+        String message = String.valueOf(e.getMessage());
+        if (message.contains("nrecognized SSL message")) {
+            return new IOException(
+                    "the other end does not use TLS, this one does: give both ends certificates or a key", e);
+        }
+        if (message.contains("Received fatal alert")) {
+            return new IOException(
+                    "the other end refused this end's certificate, or its TLS altogether (" + message + ")", e);
+        }
+        if (message.contains("Empty client certificate chain")) {
+            return new IOException(
+                    "the source has no certificate of a CA that this end trusts: both ends need one of the same CA", e);
+        }
+        return new IOException("TLS failed, and the other end is not to be trusted: " + message, e);
+    }
+
+    @Override
+    public void write(ByteBuffer[] sources) throws IOException {
+        writing.lock();
+        try {
+            for (ByteBuffer source : sources) {
+                while (source.hasRemaining()) {
+                    wrap(sources, false);
+                }
+            }
+            send();
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    private SSLEngineResult wrap(ByteBuffer[] sources, boolean now) throws IOException {
+        writing.lock();
+        try {
+            if (outgoing.position() >= BATCH) {
+                send();
+            }
+            SSLEngineResult result = engine.wrap(sources, outgoing);
+            if (result.getStatus() == Status.CLOSED && result.bytesProduced() == 0) {
+                throw new EOFException("the other end ended the TLS connection");
+            }
+            if (result.getStatus() == Status.BUFFER_OVERFLOW) {
+                send();
+            }
+            if (now) {
+                send();
+            }
+            return result;
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    private void send() throws IOException {
+        outgoing.flip();
+        try {
+            while (outgoing.hasRemaining()) {
+                socket.write(outgoing);
+            }
+        } finally {
+            outgoing.clear();
+        }
+    }
+
+    @Override
+    public int read(ByteBuffer into) throws IOException {
+        try {
+            int start = into.position();
+            while (into.position() == start) {
+                if (leftOver.hasRemaining()) {
+                    take(into);
+                } else if (!readRecords(into)) {
+                    return -1;
+                }
+            }
+            return into.position() - start;
+        } catch (SSLException e) {
+            throw explained(e);
+        }
+    }
+
+    private void take(ByteBuffer into) {
+        int length = Math.min(leftOver.remaining(), into.remaining());
+        into.put(into.position(), leftOver, leftOver.position(), length);
+        into.position(into.position() + length);
+        leftOver.position(leftOver.position() + length);
+    }
+
+    /** Decrypts what is here, after waiting for it if need be; false at the end. */
+    private boolean readRecords(ByteBuffer into) throws IOException {
+        do {
+            boolean roomy = into.remaining() >= leftOver.capacity();
+            ByteBuffer target = roomy ? into : leftOver.clear();
+            SSLEngineResult result = unwrap(target);
+            if (!roomy) {
+                leftOver.flip();
+            }
+            if (result.getStatus() == Status.CLOSED) {
+                return false;
+            }
+            if (result.getHandshakeStatus() == HandshakeStatus.NEED_TASK) {
+                runTasks();
+            }
+            if (engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP) {
+                wrap(nothing, true);
+            }
+            if (!roomy) {
+                return true;
+            }
+        } while (holdsRecord() && into.remaining() >= leftOver.capacity());
+        return true;
+    }
+
+    /** True if a whole record waits to be decrypted. */
+    private boolean holdsRecord() {
+        int at = incoming.position();
+        return incoming.remaining() >= 5 && incoming.remaining() >= 5 + Short.toUnsignedInt(incoming.getShort(at + 3));
+    }
+
+    /** Decrypts one record, waiting until it is here. */
+    private SSLEngineResult unwrap(ByteBuffer target) throws IOException {
+        while (true) {
+            SSLEngineResult result = engine.unwrap(incoming, target);
+            if (result.getStatus() != Status.BUFFER_UNDERFLOW) {
+                return result;
+            }
+            incoming.compact();
+            try {
+                if (socket.read(incoming) < 0) {
+                    throw new EOFException("the connection ended without TLS's goodbye: it was cut");
+                }
+            } finally {
+                incoming.flip();
+            }
+        }
+    }
+
+    @Override
+    public void finishWriting() throws IOException {
+        writing.lock();
+        try {
+            engine.closeOutbound();
+            while (!engine.isOutboundDone() && engine.wrap(nothing, outgoing).bytesProduced() > 0) {
+                send();
+            }
+            socket.shutdownOutput();
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    @Override
+    public String peer() {
+        return peer;
+    }
+
+    @Override
+    public void close() {
+        Quietly.close(socket);
+    }
+}

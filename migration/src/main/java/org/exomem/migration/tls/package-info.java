@@ -1,5 +1,0 @@
-/** What protects a migration stream: TLS 1.3 by certificates or by a pre-shared key, and the making of certificates. */
-@NullMarked
-package org.exomem.migration.tls;
-
-import org.jspecify.annotations.NullMarked;

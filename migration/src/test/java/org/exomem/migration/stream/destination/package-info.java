@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.migration.stream.destination;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.migration.stream.format;
+
+import org.jspecify.annotations.NullMarked;
