@@ -8,8 +8,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ConfigException;
-import org.exomem.backend.vm.Farewell;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VmShutdown;
 
 /** A VM whose event loop hangs, as it does in a system call on a file system that does not answer, until it is closed. */
 public final class HeldUpVm implements AutoCloseable {
@@ -58,6 +58,6 @@ public final class HeldUpVm implements AutoCloseable {
     public void close() throws IOException {
         release();
         frontEnd.close();
-        Farewell.close(List.of(vm), Duration.ofSeconds(10));
+        VmShutdown.close(List.of(vm), Duration.ofSeconds(10));
     }
 }

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.FateWords;
+import org.exomem.backend.control.FateLabels;
 
 /**
  * A migration that is over.
@@ -38,7 +38,7 @@ record Moved(JsonNode state, long verified) {
     static List<String> table(String nameOfOne, Moved one, String nameOfOther, Moved other) {
         List<String> lines = new ArrayList<>();
         lines.add(row("pages", nameOfOne, nameOfOther));
-        for (Map.Entry<String, String> fate : FateWords.all().entrySet()) {
+        for (Map.Entry<String, String> fate : FateLabels.all().entrySet()) {
             long ofOne = one.pages().path(fate.getKey()).asLong();
             long ofOther = other.pages().path(fate.getKey()).asLong();
             if (ofOne > 0 || ofOther > 0) {

@@ -3,7 +3,7 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.control.FateWords;
+import org.exomem.backend.control.FateLabels;
 
 /** What became of a migration, for people. */
 final class MigrationTable {
@@ -63,7 +63,7 @@ final class MigrationTable {
     private static String pages(JsonNode pages) {
         long size = pages.path("size").asLong();
         Table table = new Table("MEMORY", ">PAGES", ">SIZE");
-        FateWords.all().forEach((fate, words) -> {
+        FateLabels.all().forEach((fate, words) -> {
             long count = pages.path(fate).asLong();
             if (count > 0) {
                 table.add(words, Long.toString(count), ByteSize.format(count * size));

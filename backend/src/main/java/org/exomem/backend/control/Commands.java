@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.exomem.backend.migrate.Migrations;
@@ -20,6 +19,7 @@ import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
+import org.exomem.backend.vm.VmTable;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 
@@ -35,8 +35,8 @@ final class Commands {
     private final Runnable quit;
     private final Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table = new TreeMap<>();
 
-    Commands(Supplier<? extends List<? extends VirtualMachine>> served, Migrations migrations, Runnable quit) {
-        this.vms = new Vms(served);
+    Commands(VmTable known, Migrations migrations, Runnable quit) {
+        this.vms = new Vms(known);
         this.quit = quit;
         new MemoryCommands(vms).addTo(table);
         new MigrationCommands(migrations).addTo(table);

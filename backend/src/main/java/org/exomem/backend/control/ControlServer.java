@@ -31,11 +31,10 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
-import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
+import org.exomem.backend.vm.VmTable;
 import org.exomem.linux.StaleSocket;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
@@ -75,12 +74,11 @@ public final class ControlServer implements AutoCloseable {
      * @param quit what the command {@code quit} does; must not wait
      * @throws IOException if another process listens on the path, if it is no socket, or can't be made
      */
-    public static ControlServer listen(
-            Path path, Supplier<? extends List<? extends VirtualMachine>> served, Migrations migrations, Runnable quit)
+    public static ControlServer listen(Path path, VmTable vms, Migrations migrations, Runnable quit)
             throws IOException {
         ControlServer server = new ControlServer(path);
         try {
-            server.bind(new Commands(served, migrations, quit));
+            server.bind(new Commands(vms, migrations, quit));
             return server;
         } catch (IOException | RuntimeException e) {
             server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);

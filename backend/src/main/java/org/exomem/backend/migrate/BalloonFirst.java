@@ -8,7 +8,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 import org.exomem.balloon.StatisticsTag;
 import org.exomem.pages.Pages;
@@ -33,7 +33,7 @@ public final class BalloonFirst implements AutoCloseable {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final Duration STATISTICS_LIMIT = Duration.ofSeconds(2);
 
-    private final ServedVm vm;
+    private final VirtualMachine vm;
 
     /**
      * What it did, so far.
@@ -55,7 +55,7 @@ public final class BalloonFirst implements AutoCloseable {
         }
     }
 
-    BalloonFirst(ServedVm vm) {
+    BalloonFirst(VirtualMachine vm) {
         this.vm = vm;
     }
 

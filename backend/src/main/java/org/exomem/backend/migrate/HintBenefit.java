@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
-import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.balloon.StatisticsTag;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.image.ImageFile;
@@ -30,7 +30,7 @@ final class HintBenefit {
     private HintBenefit() {}
 
     /** Asks the guest how much of its memory is free; waits for its answer for a tenth of a second at most. */
-    static boolean isExpected(ServedVm vm, MemoryImage image) throws IOException {
+    static boolean isExpected(VirtualMachine vm, MemoryImage image) throws IOException {
         long allocated = 0;
         for (ImageFile file : image.files()) {
             allocated += file.file().allocatedBytes();

@@ -9,7 +9,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.HandoverUncertainException;
@@ -28,7 +27,7 @@ final class Migration {
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
 
-    private final ServedVm vm;
+    private final VirtualMachine vm;
     private final MigrationWish wish;
     private final boolean incoming;
     private final Consumer<MigrationState> changed;
@@ -52,7 +51,7 @@ final class Migration {
     private @Nullable ReceivedMigration received;
     private @Nullable String error;
 
-    Migration(ServedVm vm, MigrationWish wish, boolean incoming, Consumer<MigrationState> changed) {
+    Migration(VirtualMachine vm, MigrationWish wish, boolean incoming, Consumer<MigrationState> changed) {
         this.vm = vm;
         this.wish = wish;
         this.incoming = incoming;

@@ -8,10 +8,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
-import java.util.stream.Collectors;
-import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmTable;
 
 /** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
 public final class Migrations implements AutoCloseable {
@@ -19,7 +17,7 @@ public final class Migrations implements AutoCloseable {
     /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
     private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
 
-    private final Supplier<List<ServedVm>> served;
+    private final VmTable vms;
     private final Consumer<MigrationState> changed;
     private final Map<String, Migration> last = new HashMap<>();
     private boolean closed;
@@ -28,11 +26,11 @@ public final class Migrations implements AutoCloseable {
     private final Map<String, String> reserved = new HashMap<>();
 
     /**
-     * @param served the VMs that are served at the moment
+     * @param vms those that are served
      * @param changed is told of every change of a migration's status, on any thread
      */
-    public Migrations(Supplier<List<ServedVm>> served, Consumer<MigrationState> changed) {
-        this.served = served;
+    public Migrations(VmTable vms, Consumer<MigrationState> changed) {
+        this.vms = vms;
         this.changed = changed;
     }
 
@@ -56,7 +54,7 @@ public final class Migrations implements AutoCloseable {
     }
 
     private synchronized CompletableFuture<Void> begin(String name, MigrationWish wish, boolean incoming) {
-        ServedVm vm = vm(name);
+        VirtualMachine vm = vms.named(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating already; migrate-cancel ends that");
@@ -78,14 +76,6 @@ public final class Migrations implements AutoCloseable {
                 : List.of();
         last.put(name, migration);
         return migration.start(qmp, atItsAddress);
-    }
-
-    private ServedVm vm(String name) {
-        List<ServedVm> vms = served.get();
-        return vms.stream().filter(vm -> vm.name().equals(name)).findFirst().orElseThrow(() -> {
-            String names = vms.stream().map(ServedVm::name).sorted().collect(Collectors.joining(", "));
-            return new VirtualMachine.NotFound("there is no VM \"" + name + "\"; there are " + names);
-        });
     }
 
     /**
@@ -124,7 +114,7 @@ public final class Migrations implements AutoCloseable {
     public boolean cancel(String name) {
         Migration migration;
         synchronized (this) {
-            migration = last.get(vm(name).name());
+            migration = last.get(vms.named(name).name());
         }
         return migration != null && migration.cancel();
     }
@@ -135,7 +125,7 @@ public final class Migrations implements AutoCloseable {
      * @throws VirtualMachine.NotFound if there is no such VM
      */
     public synchronized Optional<MigrationState> state(String name) {
-        return Optional.ofNullable(last.get(vm(name).name())).map(Migration::state);
+        return Optional.ofNullable(last.get(vms.named(name).name())).map(Migration::state);
     }
 
     /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */

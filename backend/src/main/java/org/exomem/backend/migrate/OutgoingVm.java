@@ -14,7 +14,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
-import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.DirtyLogFile;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.GuestRamFile;
@@ -56,7 +56,7 @@ final class OutgoingVm implements GuestControl {
     /** The longest that a paused guest waits for a connection that was lost; it would rather go on here. */
     private static final Duration PAUSED_LIMIT = Duration.ofSeconds(3);
 
-    private final ServedVm vm;
+    private final VirtualMachine vm;
     private final MigrationWish wish;
     private final QmpVmm vmm;
     private final MemoryImage image;
@@ -88,7 +88,7 @@ final class OutgoingVm implements GuestControl {
         void downtime(Duration paused, Report report);
     }
 
-    private OutgoingVm(ServedVm vm, MigrationWish wish, QmpVmm vmm, MemoryImage image, Watcher watcher)
+    private OutgoingVm(VirtualMachine vm, MigrationWish wish, QmpVmm vmm, MemoryImage image, Watcher watcher)
             throws IOException {
         this.vm = vm;
         this.wish = wish;
@@ -105,7 +105,7 @@ final class OutgoingVm implements GuestControl {
      * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
      *     org.exomem.migration.HandoverUncertainException}
      */
-    static void migrate(ServedVm vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
+    static void migrate(VirtualMachine vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 MemoryImage image = image(vmm.ram())) {

@@ -13,9 +13,10 @@ import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.state.StateDirectory;
-import org.exomem.backend.vm.Farewell;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
+import org.exomem.backend.vm.VmShutdown;
+import org.exomem.backend.vm.VmTable;
 import org.exomem.backend.vmm.VmmStop;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -29,6 +30,9 @@ public final class BackendProcess implements AutoCloseable {
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
     private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
+    /** The same, as everybody who acts on one gets them. */
+    private final VmTable table = new VmTable();
+
     private final VmmStop guestStop = new VmmStop();
     private final CountDownLatch stop = new CountDownLatch(1);
     private volatile @Nullable ControlServer control;
@@ -47,20 +51,21 @@ public final class BackendProcess implements AutoCloseable {
         }
         try {
             for (VmConfig vm : config.vms()) {
-                vms.put(
-                        vm.name(),
-                        ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop));
+                ServedVm started =
+                        ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop);
+                vms.put(vm.name(), started);
+                table.add(started);
                 vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
                 vm.memory()
                         .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
             }
             if (controlSocket.isPresent()) {
                 Migrations all = new Migrations(
-                        this::served,
+                        table,
                         state -> publish(new VmEvent.MigrationChange(
                                 state.vm(), state.status().toString())));
                 migrations = all;
-                control = ControlServer.listen(controlSocket.get(), this::served, all, this::stop);
+                control = ControlServer.listen(controlSocket.get(), table, all, this::stop);
                 LOG.info("control socket on {}", controlSocket.get());
             }
         } catch (IOException | RuntimeException e) {
@@ -102,7 +107,7 @@ public final class BackendProcess implements AutoCloseable {
             migrations.close();
         }
         // The VMs first: their leaving is an event, and a control socket that is closed takes none.
-        Farewell.close(served(), END_LIMIT);
+        VmShutdown.close(served(), END_LIMIT);
         ControlServer server = control;
         if (server != null) {
             server.close();

@@ -2,32 +2,39 @@ package org.exomem.backend.vm;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
+import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A VM that is not waited for without end: its futures fail with {@link VirtualMachine.NotAnswering} after a while. Its
  * loop may be held up by the host (a file system that hangs), and nobody who asks for all VMs may hang with it. A task
- * that was given up is still done when the loop comes to it.
+ * that was given up is still done when the loop comes to it. The one guard of this kind: {@link VmTable} puts it around each
+ * VM, and everybody gets VMs from there.
  */
-public final class LimitedVm implements VirtualMachine {
+final class LimitedVm implements VirtualMachine {
+    /** CTL-13: what a client asks is answered in that time, by whatever VM. */
+    private static final Duration COMMAND_LIMIT = Duration.ofSeconds(1);
+    /** A migration that fails costs more than to wait; a guest asked for statistics has to run for its answer. */
+    private static final Duration MIGRATION_LIMIT = Duration.ofSeconds(10);
+
     private final VirtualMachine vm;
-    private final Duration limit;
     /** One question waits at most: who asks every second must not fill the memory with tasks for a loop that hangs. */
     private @Nullable CompletableFuture<VmState> asked;
 
-    public LimitedVm(VirtualMachine vm, Duration limit) {
+    LimitedVm(VirtualMachine vm) {
         this.vm = vm;
-        this.limit = limit;
     }
 
     @Override
@@ -38,6 +45,36 @@ public final class LimitedVm implements VirtualMachine {
     @Override
     public String attachment() {
         return vm.attachment();
+    }
+
+    @Override
+    public Optional<Path> vmmQmp() {
+        return vm.vmmQmp();
+    }
+
+    @Override
+    public Map<String, Path> sockets() {
+        return vm.sockets();
+    }
+
+    @Override
+    public CompletableFuture<GuestView> show(MemoryImage image) {
+        return closedIfLate(MIGRATION_LIMIT, () -> vm.show(image), GuestView::close);
+    }
+
+    @Override
+    public CompletableFuture<Void> squeeze(long bytes) {
+        return within(MIGRATION_LIMIT, () -> vm.squeeze(bytes));
+    }
+
+    @Override
+    public CompletableFuture<Void> endSqueeze() {
+        return within(MIGRATION_LIMIT, vm::endSqueeze);
+    }
+
+    @Override
+    public CompletableFuture<BalloonStatistics> nextStatistics() {
+        return within(MIGRATION_LIMIT, vm::nextStatistics);
     }
 
     @Override
@@ -80,19 +117,8 @@ public final class LimitedVm implements VirtualMachine {
     }
 
     @Override
-    @SuppressWarnings("FutureReturnValueIgnored") // what comes too late is closed, and nobody waits for that
     public CompletableFuture<PageSubscription> followPages(int capacity) {
-        CompletableFuture<PageSubscription> following;
-        try {
-            following = vm.followPages(capacity);
-        } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(new NotAnswering(name()));
-        }
-        return within(() -> following).whenComplete((given, failure) -> {
-            if (failure != null) {
-                following.thenAccept(PageSubscription::close);
-            }
-        });
+        return closedIfLate(COMMAND_LIMIT, () -> vm.followPages(capacity), PageSubscription::close);
     }
 
     @Override
@@ -115,16 +141,39 @@ public final class LimitedVm implements VirtualMachine {
         return within(() -> vm.resetMemory(device));
     }
 
-    private <T> CompletableFuture<T> within(Supplier<CompletableFuture<T>> task) {
+    @SuppressWarnings("FutureReturnValueIgnored") // what comes too late is closed, and nobody waits for that
+    private <T> CompletableFuture<T> closedIfLate(
+            Duration limit, Supplier<CompletableFuture<T>> task, Consumer<T> close) {
+        CompletableFuture<T> coming;
         try {
-            // A copy: the limit is the caller's, the future may be another one's too.
-            return task.get()
-                    .copy()
-                    .orTimeout(limit.toNanos(), TimeUnit.NANOSECONDS)
-                    .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
-                            failure instanceof TimeoutException ? new NotAnswering(name()) : failure));
+            coming = task.get();
         } catch (RejectedExecutionException e) {
             return CompletableFuture.failedFuture(new NotAnswering(name()));
         }
+        return withLimit(limit, coming).whenComplete((given, failure) -> {
+            if (failure != null) {
+                coming.thenAccept(close);
+            }
+        });
+    }
+
+    private <T> CompletableFuture<T> within(Supplier<CompletableFuture<T>> task) {
+        return within(COMMAND_LIMIT, task);
+    }
+
+    private <T> CompletableFuture<T> within(Duration limit, Supplier<CompletableFuture<T>> task) {
+        try {
+            return withLimit(limit, task.get());
+        } catch (RejectedExecutionException e) {
+            return CompletableFuture.failedFuture(new NotAnswering(name()));
+        }
+    }
+
+    private <T> CompletableFuture<T> withLimit(Duration limit, CompletableFuture<T> task) {
+        // A copy: the limit is the caller's, the future may be another one's too.
+        return task.copy()
+                .orTimeout(limit.toNanos(), TimeUnit.NANOSECONDS)
+                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
+                        failure instanceof TimeoutException ? new NotAnswering(name()) : failure));
     }
 }

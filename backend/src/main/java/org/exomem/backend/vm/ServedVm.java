@@ -152,12 +152,12 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return balloon != null && balloon.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
     }
 
-    /** The QMP socket of its VMM, if it was named. */
+    @Override
     public Optional<Path> vmmQmp() {
         return config.vmmQmp();
     }
 
-    /** The sockets on which a VMM meets the VM's devices, by the devices' names; one without a path is left out. */
+    @Override
     public Map<String, Path> sockets() {
         Map<String, Path> sockets = new TreeMap<>();
         config.balloon().flatMap(of -> of.attachment().path()).ifPresent(path -> sockets.put(VmBalloon.NAME, path));
@@ -165,7 +165,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return sockets;
     }
 
-    /** Begins to show the guest to a migration of that memory; the caller closes what it gets. */
+    @Override
     public CompletableFuture<GuestView> show(MemoryImage image) {
         return loop.submit(() -> new GuestView(
                 addresses(image),
@@ -210,12 +210,12 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return run(() -> balloon().resize(bytes));
     }
 
-    /** The VM is to be no larger than that for a while, whatever is wanted of it otherwise; that is remembered. */
+    @Override
     public CompletableFuture<Void> squeeze(long bytes) {
         return run(() -> balloon().squeeze(bytes));
     }
 
-    /** What is wanted of the VM otherwise counts again. */
+    @Override
     public CompletableFuture<Void> endSqueeze() {
         return run(() -> balloon().endSqueeze());
     }
@@ -223,6 +223,11 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     @Override
     public CompletableFuture<BalloonStatistics> statistics() {
         return loop.submit(() -> balloon().statistics());
+    }
+
+    @Override
+    public CompletableFuture<BalloonStatistics> nextStatistics() {
+        return loop.submit(() -> balloon().nextStatistics()).thenCompose(next -> next);
     }
 
     @Override

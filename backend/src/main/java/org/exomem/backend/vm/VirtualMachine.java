@@ -1,11 +1,13 @@
 package org.exomem.backend.vm;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
+import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.PageSubscription;
 
 /**
@@ -13,12 +15,26 @@ import org.exomem.pages.PageSubscription;
  * {@link NotActive} where a driver is needed and none is there.
  */
 public interface VirtualMachine {
+    /** The VM's name, unique in this process. */
     String name();
 
     /** Where the front-end attaches, for people: to the balloon, or else to the memory devices. */
     String attachment();
 
+    /** The QMP socket of its VMM, if it was named. */
+    Optional<Path> vmmQmp();
+
+    /** The sockets on which a VMM meets the VM's devices, by the devices' names; one without a path is left out. */
+    Map<String, Path> sockets();
+
+    /** The VM and its devices as they are now. */
     CompletableFuture<VmState> state();
+
+    /**
+     * Begins to show the guest to a migration of that memory; the caller closes what it gets. Fails with {@link Refused} if the
+     * memory is not what the front-end shares.
+     */
+    CompletableFuture<GuestView> show(MemoryImage image);
 
     /**
      * Wants the VM to have {@code bytes} of memory outside the balloon, at least 1; more than it has empties the
@@ -26,13 +42,28 @@ public interface VirtualMachine {
      */
     CompletableFuture<Void> resize(long bytes);
 
+    /** The VM is to be no larger than that for a while, whatever is wanted of it otherwise; that is remembered. */
+    CompletableFuture<Void> squeeze(long bytes);
+
+    /** What is wanted of the VM otherwise counts again. */
+    CompletableFuture<Void> endSqueeze();
+
+    /** What the guest last said of its memory; asks it for new values, and does not wait for them. */
     CompletableFuture<BalloonStatistics> statistics();
+
+    /**
+     * Asks the guest for statistics; done when they have come. Fails with {@link NotActive} if no driver gives any, or if the
+     * front-end leaves before it does. A guest may take any time: the caller sets a limit.
+     */
+    CompletableFuture<BalloonStatistics> nextStatistics();
 
     /** Asks for statistics every so many seconds; 0 stops asking. */
     CompletableFuture<Void> statisticsInterval(int seconds);
 
+    /** Begins, stops or ends a session of free page hinting. */
     CompletableFuture<Void> hint(HintAction action);
 
+    /** What the guest has hinted and reported as free. */
     CompletableFuture<FreePages> freePages();
 
     /**

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.exomem.backend.config.BalloonConfig;
@@ -49,6 +50,8 @@ final class VmBalloon implements AutoCloseable {
     private OptionalLong squeeze = OptionalLong.empty();
 
     private long pagesBeforeSqueeze;
+    /** Done when the guest next gives statistics; one for all who wait. */
+    private CompletableFuture<BalloonStatistics> nextStatistics = new CompletableFuture<>();
 
     /**
      * @param state where its state is kept, if it is; stays the caller's
@@ -69,7 +72,7 @@ final class VmBalloon implements AutoCloseable {
         this.events = events;
         this.unplugged = unplugged;
         this.plugged = plugged;
-        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, () -> {});
+        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, this::presenceChanged);
         this.state = state;
         this.wishUnplugged = state.map(BalloonStateFile::size)
                 .filter(OptionalLong::isPresent)
@@ -169,6 +172,20 @@ final class VmBalloon implements AutoCloseable {
         return balloon.statistics();
     }
 
+    /** Done, on the loop, when the statistics have come that it asks for now. */
+    CompletableFuture<BalloonStatistics> nextStatistics() {
+        statistics();
+        // A copy: a caller that gives up must not end the waiting of others.
+        return nextStatistics.copy();
+    }
+
+    /** A front-end came or went: the guest that was asked for statistics does not answer any more. */
+    private void presenceChanged() {
+        CompletableFuture<BalloonStatistics> never = nextStatistics;
+        nextStatistics = new CompletableFuture<>();
+        never.completeExceptionally(notConnected());
+    }
+
     void statisticsInterval(int seconds) {
         balloon.setStatisticsInterval(seconds);
     }
@@ -192,11 +209,15 @@ final class VmBalloon implements AutoCloseable {
 
     private void require(long feature, String otherwise) {
         if (!endpoint.isConnected()) {
-            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
+            throw notConnected();
         }
         if ((balloon.acknowledgedFeatures() & feature) == 0) {
             throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": the guest's driver " + otherwise);
         }
+    }
+
+    private VirtualMachine.NotActive notConnected() {
+        return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
     }
 
     /** Disconnects and removes the socket. */
@@ -217,7 +238,11 @@ final class VmBalloon implements AutoCloseable {
         }
 
         @Override
-        public void statisticsUpdated() {}
+        public void statisticsUpdated() {
+            CompletableFuture<BalloonStatistics> waited = nextStatistics;
+            nextStatistics = new CompletableFuture<>();
+            waited.complete(balloon.statistics());
+        }
 
         @Override
         public void hintingChanged(HintingState state) {}

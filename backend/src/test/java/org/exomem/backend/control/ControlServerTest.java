@@ -20,6 +20,7 @@ import org.exomem.backend.TestVms;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
+import org.exomem.backend.vm.VmTable;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
@@ -40,7 +41,7 @@ class ControlServerTest {
     /** For what a machine under load may be late with. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
-    private static final Migrations NO_MIGRATIONS = new Migrations(() -> List.of(), state -> {});
+    private static final Migrations NO_MIGRATIONS = new Migrations(VmTable.of(), state -> {});
 
     private TestVms vms;
 
@@ -70,7 +71,7 @@ class ControlServerTest {
     void clientThatLeavesKeepsNoEventFromTheOthers(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("events");
         int events = 50;
-        try (ControlServer server = ControlServer.listen(socket, () -> List.of(), NO_MIGRATIONS, () -> {})) {
+        try (ControlServer server = ControlServer.listen(socket, VmTable.of(), NO_MIGRATIONS, () -> {})) {
             for (int round = 0; round < 20; round++) {
                 RawClient leaving = RawClient.negotiated(socket);
                 try (RawClient staying = RawClient.negotiated(socket)) {
@@ -345,7 +346,7 @@ class ControlServerTest {
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder);
                 ServedVm well = BalloonOnly.start("well", folder, event -> {});
                 ControlServer server =
-                        ControlServer.listen(socket, () -> List.of(heldUp.vm(), well), NO_MIGRATIONS, () -> {});
+                        ControlServer.listen(socket, VmTable.of(heldUp.vm(), well), NO_MIGRATIONS, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
             assertThat(client.ask("{'execute': 'query-vms'}"))
@@ -373,8 +374,8 @@ class ControlServerTest {
         String wait = "{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:" + stream
                 + "', 'vmm-qmp': '" + qmp + "'}}";
         try (ServedVm vm = BalloonOnly.start("a", folder, event -> {});
-                Migrations migrations = new Migrations(() -> List.of(vm), state -> {});
-                ControlServer server = ControlServer.listen(socket, () -> List.of(vm), migrations, () -> {});
+                Migrations migrations = new Migrations(VmTable.of(vm), state -> {});
+                ControlServer server = ControlServer.listen(socket, VmTable.of(vm), migrations, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
             assertThat(client.ask(wait)).contains("'error'").contains("can't speak QMP to the VMM on " + qmp);
@@ -396,14 +397,14 @@ class ControlServerTest {
     @ValueSource(ints = {1, 8, 20})
     void pathOfTheSocketMayBeAsLongAsTheSystemAllows(int nameLength, @TempDir Path folder) throws Exception {
         Path longest = longPath(folder, nameLength, 106);
-        try (ControlServer server = ControlServer.listen(longest, () -> List.of(), NO_MIGRATIONS, () -> {});
+        try (ControlServer server = ControlServer.listen(longest, VmTable.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(longest)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
             assertThat(longest.resolveSibling("").toFile().list()).hasSize(1);
         }
-        assertThatThrownBy(() -> ControlServer.listen(
-                        longPath(folder, nameLength, 107), () -> List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() ->
+                        ControlServer.listen(longPath(folder, nameLength, 107), VmTable.of(), NO_MIGRATIONS, () -> {}))
                 .hasMessageContaining("too long by 1 bytes; a control socket's has at most 106");
     }
 
@@ -420,7 +421,7 @@ class ControlServerTest {
 
     @Test
     void socketOfALivingProcessIsNotTaken() {
-        assertThatThrownBy(() -> ControlServer.listen(vms.control(), () -> List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(vms.control(), VmTable.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(vms.control().toString())
                 .hasMessageContaining("another process listens there");
@@ -432,7 +433,7 @@ class ControlServerTest {
         try (var socket = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
             socket.bind(java.net.UnixDomainSocketAddress.of(stale));
         }
-        try (ControlServer server = ControlServer.listen(stale, () -> List.of(), NO_MIGRATIONS, () -> {});
+        try (ControlServer server = ControlServer.listen(stale, VmTable.of(), NO_MIGRATIONS, () -> {});
                 RawClient client = new RawClient(stale)) {
             assertThat(server).isNotNull();
             assertThat(client.receive().has("QMP")).isTrue();
@@ -440,7 +441,7 @@ class ControlServerTest {
         assertThat(stale).doesNotExist();
 
         Path file = Files.writeString(folder.resolve("file"), "precious");
-        assertThatThrownBy(() -> ControlServer.listen(file, () -> List.of(), NO_MIGRATIONS, () -> {}))
+        assertThatThrownBy(() -> ControlServer.listen(file, VmTable.of(), NO_MIGRATIONS, () -> {}))
                 .isInstanceOf(IOException.class);
         assertThat(file).hasContent("precious");
     }

@@ -13,6 +13,7 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VmTable;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.precopy.PrecopyOptions;
@@ -119,7 +120,7 @@ final class TwoHosts implements AutoCloseable {
         EmbeddedOptions changed = changes.apply(options);
         EmbeddedGuest guest = EmbeddedGuest.start(changed.incoming() ? changed : changed.withBalloon(socket));
         open.add(guest);
-        Migrations migrations = new Migrations(() -> List.of(vm), state -> watcher.accept(state));
+        Migrations migrations = new Migrations(VmTable.of(vm), state -> watcher.accept(state));
         open.add(migrations);
         return new Host(vm, migrations, guest);
     }

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
-class FarewellTest {
+class VmShutdownTest {
     /** For what a machine under load may be late with. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -25,7 +25,7 @@ class FarewellTest {
     @Test
     void allEndAndTheirSocketsAreGone() throws Exception {
         List<ServedVm> vms = List.of(vm("a"), vm("b"));
-        assertThat(Farewell.close(vms, Duration.ofSeconds(20))).isTrue();
+        assertThat(VmShutdown.close(vms, Duration.ofSeconds(20))).isTrue();
         assertThat(folder).isEmptyDirectory();
     }
 
@@ -33,7 +33,7 @@ class FarewellTest {
     void vmThatIsHeldUpKeepsNeitherTheOthersNorTheCaller() throws Exception {
         Path heldUpSocket = folder.resolve("held-up");
         try (HeldUpVm heldUp = HeldUpVm.start("held-up", folder)) {
-            assertThat(Farewell.close(List.of(heldUp.vm(), vm("b")), Duration.ofSeconds(2)))
+            assertThat(VmShutdown.close(List.of(heldUp.vm(), vm("b")), Duration.ofSeconds(2)))
                     .isFalse();
             await().atMost(LIMIT).until(() -> !Files.exists(folder.resolve("b")));
             assertThat(heldUpSocket).exists();

@@ -8,10 +8,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Ends VMs, all at the same time: one whose loop is held up must keep neither the others nor the process. */
-public final class Farewell {
-    private static final Logger LOG = LoggerFactory.getLogger(Farewell.class);
+public final class VmShutdown {
+    private static final Logger LOG = LoggerFactory.getLogger(VmShutdown.class);
 
-    private Farewell() {}
+    private VmShutdown() {}
 
     /**
      * Closes the VMs; returns when all have ended, or after the limit, with a line in the log for each that has not. Also
@@ -23,8 +23,8 @@ public final class Farewell {
         for (ServedVm vm : vms) {
             if (vm.isConnected()) {
                 LOG.warn(
-                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, and nobody resizes"
-                                + " it; QEMU does not connect again",
+                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, and nobody"
+                                + " resizes it; QEMU does not connect again",
                         vm.name());
             }
         }

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** What becomes of pages in a migration, in words. */
-public final class FateWords {
+public final class FateLabels {
     private static final Map<String, String> WORDS = new LinkedHashMap<>();
 
     static {
@@ -17,7 +17,7 @@ public final class FateWords {
         WORDS.put("unplugged", "unplugged");
     }
 
-    private FateWords() {}
+    private FateLabels() {}
 
     /** The fates by their names in {@code query-migrate}, each in words; in the order in which they are shown. */
     public static Map<String, String> all() {
