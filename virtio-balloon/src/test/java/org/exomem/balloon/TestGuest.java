@@ -62,6 +62,14 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final Deque<TestTimer> timers = new ArrayDeque<>();
     final List<Punched> punched = new ArrayList<>();
     final List<String> hostFaults = new ArrayList<>();
+    final List<String> driverFaults = new ArrayList<>();
+    /** Slices of work that wait for the event loop. */
+    final Deque<Runnable> later = new ArrayDeque<>();
+    /** The balloon wants the queue that it processes to be processed once more. */
+    boolean again;
+    /** The steps of the event loop that processing took. */
+    int steps;
+
     final List<Long> actuals = new ArrayList<>();
     final List<HintingState> hintingStates = new ArrayList<>();
     final List<Integer> called = new ArrayList<>();
@@ -139,8 +147,18 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
         }
     }
 
+    /** As the session does: until nothing is left to do. */
     void process(int index) {
-        balloon.process(Objects.requireNonNull(running[index]));
+        while (processOnce(index)) {}
+    }
+
+    /** One step of the event loop; returns true if the balloon wants another one. */
+    boolean processOnce(int index) {
+        Virtqueue queue = Objects.requireNonNull(running[index]);
+        again = false;
+        steps++;
+        balloon.process(queue);
+        return again || queue.hasAvailable();
     }
 
     void inflate(int... pfns) {
@@ -203,6 +221,21 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     @Override
     public void callIfWanted(Virtqueue queue) {
         called.add(queue.index());
+    }
+
+    @Override
+    public void processAgain(Virtqueue queue) {
+        again = true;
+    }
+
+    @Override
+    public void later(Runnable task) {
+        later.add(task);
+    }
+
+    @Override
+    public void driverFault(String what) {
+        driverFaults.add(what);
     }
 
     @Override

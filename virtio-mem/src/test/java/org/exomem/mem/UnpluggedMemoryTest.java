@@ -6,7 +6,9 @@ import static org.mockito.Mockito.doCallRealMethod;
 import static org.mockito.Mockito.doThrow;
 import static org.mockito.Mockito.spy;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.OptionalInt;
 import org.exomem.linux.Errno;
@@ -28,6 +30,7 @@ class UnpluggedMemoryTest {
 
     private final GuestMemory memory = new GuestMemory();
     private final List<String> faults = new ArrayList<>();
+    private final Deque<Runnable> slices = new ArrayDeque<>();
     private final KeptBlocks kept =
             KeptBlocks.ofHeap(new MemoryRegionPlan(ADDRESS, SIZE, 2 * MIB, OptionalInt.empty()));
     private final UnpluggedMemory unplugged = new UnpluggedMemory(kept, new BlockChanges(kept, false, new PageFeed()));
@@ -103,6 +106,19 @@ class UnpluggedMemoryTest {
 
         @Override
         public void callIfWanted(Virtqueue queue) {}
+
+        @Override
+        public void processAgain(Virtqueue queue) {}
+
+        @Override
+        public void later(Runnable task) {
+            slices.add(task);
+        }
+
+        @Override
+        public void driverFault(String what) {
+            faults.add(what);
+        }
 
         @Override
         public void hostFault(String what) {

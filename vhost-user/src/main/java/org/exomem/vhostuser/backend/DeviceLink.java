@@ -24,6 +24,26 @@ public interface DeviceLink {
     void callIfWanted(Virtqueue queue);
 
     /**
+     * Has {@link VhostUserDevice#process} called for the queue once more, after all other events that wait, though nothing
+     * may be available: the device has a chain in hand that it goes on with. Called from within {@code process}.
+     */
+    void processAgain(Virtqueue queue);
+
+    /**
+     * Runs a task on the event loop after all other events that wait: the next slice of work that is too long for one step
+     * of the loop. A task that is still to run when the front-end goes is dropped.
+     */
+    void later(Runnable task);
+
+    /**
+     * The driver named something that makes no sense, and the device left it alone and goes on: told to the operator.
+     * The caller sees to it that this is not told more than once a second.
+     *
+     * @param what what was named, and what follows
+     */
+    void driverFault(String what);
+
+    /**
      * Something of the host failed on the device's behalf: told to the operator, the device goes on.
      *
      * @param what what failed, to what, and what follows

@@ -2,7 +2,7 @@ package org.exomem.vhostuser.backend;
 
 /** Whose fault it was. */
 public enum FaultKind {
-    /** The guest's driver broke a rule of VIRTIO: its queue has stopped until the device is reset. */
+    /** The guest's driver broke a rule of VIRTIO. The message says whether its queue has stopped or goes on. */
     DRIVER,
     /** The front-end broke a rule of vhost-user: it got an error reply, or the connection was closed. */
     FRONT_END,

@@ -50,6 +50,8 @@ final class Session implements DeviceLink {
     private EventLoop.@Nullable Timer needsReset;
     private int status;
     private boolean featuresSet;
+    private boolean closed;
+    private final Consumer<Throwable> failed;
 
     /**
      * @param requestsWait true while the front-end has sent something that was not read yet
@@ -64,6 +66,7 @@ final class Session implements DeviceLink {
         this.device = device;
         this.loop = loop;
         this.listener = listener;
+        this.failed = failed;
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop, this::mayTell, requestsWait);
         this.stateTransfers = new StateTransfers(device, loop, listener);
@@ -380,6 +383,30 @@ final class Session implements DeviceLink {
     }
 
     @Override
+    public void processAgain(Virtqueue queue) {
+        rings.get(queue.index()).processAgain();
+    }
+
+    @Override
+    public void later(Runnable task) {
+        // A task with a delay, if only of 0: the loop looks at its descriptors before it runs one.
+        loop.schedule(Duration.ZERO, () -> {
+            if (!closed) {
+                try {
+                    task.run();
+                } catch (Throwable e) {
+                    failed.accept(e);
+                }
+            }
+        });
+    }
+
+    @Override
+    public void driverFault(String what) {
+        listener.fault(FaultKind.DRIVER, what);
+    }
+
+    @Override
     public void hostFault(String what) {
         listener.fault(FaultKind.HOST, what);
     }
@@ -387,6 +414,7 @@ final class Session implements DeviceLink {
     /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
     void close() {
         forgetNeedsReset();
+        closed = true;
         memory.logTo(null);
         try {
             stateTransfers.close();

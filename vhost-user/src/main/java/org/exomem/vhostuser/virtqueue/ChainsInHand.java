@@ -33,6 +33,15 @@ final class ChainsInHand {
         count++;
     }
 
+    /** Undoes {@link #take} of the chain that was taken last. */
+    void forgetLast(int id) {
+        if (order != null && order[(first + count - 1) % order.length] != id) {
+            throw new IllegalStateException("buffer " + id + " is not the one that was popped last");
+        }
+        held.clear(id);
+        count--;
+    }
+
     void giveBack(int id) {
         if (order != null) {
             if (order[first] != id) {

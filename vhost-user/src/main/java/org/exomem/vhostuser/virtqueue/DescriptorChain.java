@@ -36,6 +36,9 @@ public final class DescriptorChain {
     private int buffers;
     private long readableBytes;
     private long writableBytes;
+    private int unsharedBuffers;
+    private long unsharedBytes;
+    private final boolean leavesUnsharedOut;
 
     /** The queue that popped the chain and has not got it back. */
     private @Nullable Virtqueue owner;
@@ -47,6 +50,26 @@ public final class DescriptorChain {
     int inflightFirst;
 
     int inflightLast;
+    /** An earlier back-end had popped the chain, and in-flight memory gave it again. */
+    boolean resubmitted;
+
+    /** For chains whose buffers must all be in guest memory: one that has another is a fault of the driver. */
+    public DescriptorChain() {
+        this(false);
+    }
+
+    private DescriptorChain(boolean leavesUnsharedOut) {
+        this.leavesUnsharedOut = leavesUnsharedOut;
+    }
+
+    /**
+     * For chains whose device-writable buffers are named and not written (free pages): a descriptor of which the front-end
+     * does not share all is left out and {@linkplain #unsharedBytes counted}. Memory that was plugged into a guest may not
+     * be shared with every device. Such a chain must not be written to.
+     */
+    public static DescriptorChain leavingUnsharedOut() {
+        return new DescriptorChain(true);
+    }
 
     void begin(Virtqueue queue) {
         if (owner == queue) {
@@ -64,6 +87,8 @@ public final class DescriptorChain {
         buffers = 0;
         readableBytes = 0;
         writableBytes = 0;
+        unsharedBuffers = 0;
+        unsharedBytes = 0;
     }
 
     void taken(Virtqueue queue, int bufferId) {
@@ -104,11 +129,16 @@ public final class DescriptorChain {
         if (!writable && writableBytes > 0) {
             throw new DriverFault("a device-readable descriptor follows a device-writable one");
         }
+        int before = buffers;
         long address = guestAddress;
         long rest = length;
         while (rest > 0) {
             MemoryRegion region = memory.find(address);
             if (region == null) {
+                if (writable && leavesUnsharedOut) {
+                    leaveOut(before, length);
+                    return;
+                }
                 throw new DriverFault("a descriptor's range (address 0x" + Long.toHexString(guestAddress) + ", length "
                         + length + ") is not in guest memory at 0x" + Long.toHexString(address));
             }
@@ -124,6 +154,14 @@ public final class DescriptorChain {
             readableBytes += length;
             readableBuffers = buffers;
         }
+    }
+
+    private void leaveOut(int before, long length) {
+        Arrays.fill(regions, before, buffers, null);
+        buffers = before;
+        writableBytes += length;
+        unsharedBuffers++;
+        unsharedBytes += length;
     }
 
     private void append(MemoryRegion region, long offset, long length) {
@@ -155,9 +193,38 @@ public final class DescriptorChain {
         return readableBytes;
     }
 
-    /** The bytes of all device-writable buffers together. */
+    /** The bytes of all device-writable buffers together, also of those that are left out. */
     public long writableBytes() {
         return writableBytes;
+    }
+
+    /** The device-writable buffers that are left out because the front-end does not share all of them. */
+    public int unsharedBuffers() {
+        return unsharedBuffers;
+    }
+
+    /** The bytes of the buffers that are left out. */
+    public long unsharedBytes() {
+        return unsharedBytes;
+    }
+
+    /**
+     * Finds the buffers from {@code first} on in guest memory that has changed since the chain was popped.
+     *
+     * @return false if one of them does not lie in one region any more; then none of the chain may be touched
+     */
+    public boolean relocate(int first, GuestMemory memory) {
+        for (int i = first; i < buffers; i++) {
+            long address = guestAddress(i);
+            MemoryRegion region = memory.find(address);
+            long offset = region == null ? 0 : address - region.guestAddress();
+            if (region == null || lengths[i] > region.size() - offset) {
+                return false;
+            }
+            regions[i] = region;
+            offsets[i] = offset;
+        }
+        return true;
     }
 
     /** The region in which buffer {@code i} lies, wholly. */

@@ -116,6 +116,17 @@ final class PackedInflight {
         setShort(OLD_FREE_HEAD, freeHead);
     }
 
+    /** The chain is not popped after all. Killed at whatever point, it is either in flight or free. */
+    void unpopped(DescriptorChain chain) {
+        next[chain.inflightLast] = (char) freeHead;
+        setShort(entry(chain.inflightLast) + NEXT, freeHead);
+        freeHead = chain.inflightFirst;
+        oldFreeHead = freeHead;
+        setShort(OLD_FREE_HEAD, freeHead);
+        setShort(FREE_HEAD, freeHead);
+        BYTE.setRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
+    }
+
     /** The chain broke a rule: it was not popped. */
     void abandon() {
         if (num > 0) {

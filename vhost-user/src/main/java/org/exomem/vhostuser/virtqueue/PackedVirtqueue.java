@@ -85,6 +85,7 @@ public final class PackedVirtqueue extends Virtqueue {
                 inflight.popped(chain);
             }
             popped = true;
+            chain.resubmitted = false;
             take(chain, id);
         } finally {
             if (!popped && inflight != null) {
@@ -105,6 +106,7 @@ public final class PackedVirtqueue extends Virtqueue {
         inHand.checkFree(id);
         chain.inflightFirst = pending.first();
         chain.inflightLast = pending.last();
+        chain.resubmitted = true;
         resubmitted++;
         take(chain, id);
     }
@@ -128,6 +130,25 @@ public final class PackedVirtqueue extends Virtqueue {
         ring.writeUsed(slot, id, Math.min(written, MAX_WRITTEN), wrap);
         if (inflight != null) {
             inflight.afterUsed(chain, usedSlot, usedWrap);
+        }
+    }
+
+    @Override
+    public void unpop(DescriptorChain chain) {
+        forget(chain);
+        if (chain.resubmitted) {
+            // It stays in flight: whoever starts the queue with this memory finds it there.
+            resubmitted--;
+            return;
+        }
+        slotsTaken -= chain.slots;
+        availableSlot -= chain.slots;
+        if (availableSlot < 0) {
+            availableSlot += size();
+            availableWrap = !availableWrap;
+        }
+        if (inflight != null) {
+            inflight.unpopped(chain);
         }
     }
 

@@ -126,6 +126,14 @@ final class SplitInflight {
         resubmitted++;
     }
 
+    void unresubmitted() {
+        resubmitted--;
+    }
+
+    void unpopped(int head) {
+        setInflight(head, false);
+    }
+
     void popped(int head) {
         LittleEndian.LONG.setRelease(region, entry(head) + COUNTER, counter);
         counter++;

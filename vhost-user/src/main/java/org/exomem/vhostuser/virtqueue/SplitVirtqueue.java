@@ -53,6 +53,7 @@ public final class SplitVirtqueue extends Virtqueue {
             int head = inflight.resubmission();
             reader.read(chain, ring.descriptors(), head);
             inflight.resubmitted();
+            chain.resubmitted = true;
             take(chain, head);
             return true;
         }
@@ -70,6 +71,7 @@ public final class SplitVirtqueue extends Virtqueue {
             inflight.popped(head);
         }
         nextAvailable = nextAvailable + 1 & INDEX_MASK;
+        chain.resubmitted = false;
         take(chain, head);
         return true;
     }
@@ -99,6 +101,20 @@ public final class SplitVirtqueue extends Virtqueue {
         ring.publishUsed(usedIndex);
         if (inflight != null) {
             inflight.afterUsed(head, usedIndex);
+        }
+    }
+
+    @Override
+    public void unpop(DescriptorChain chain) {
+        int head = forget(chain);
+        if (inflight != null && chain.resubmitted) {
+            // It stays in flight: whoever starts the queue with this memory finds it there.
+            inflight.unresubmitted();
+            return;
+        }
+        nextAvailable = (nextAvailable - 1) & INDEX_MASK;
+        if (inflight != null) {
+            inflight.unpopped(head);
         }
     }
 

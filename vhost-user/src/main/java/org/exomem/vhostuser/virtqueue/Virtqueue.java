@@ -58,7 +58,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
         if (allowance <= 0 || !popNext(chain)) {
             return false;
         }
-        allowance -= chain.buffers();
+        allowance -= chain.buffers() + chain.unsharedBuffers();
         return true;
     }
 
@@ -83,6 +83,16 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      *     not come (IN_ORDER)
      */
     public abstract void push(DescriptorChain chain, long written);
+
+    /**
+     * Undoes a pop: the chain is available again, and the next {@link #pop} gives it, here or where the queue starts again
+     * from {@link #base}. For a device that is stopped while it has a chain in hand.
+     *
+     * @param chain the chain that was popped last of those that are neither pushed nor given up
+     * @throws IllegalStateException if this queue did not pop the chain, if it was pushed, or (IN_ORDER) if it is not the
+     *     last one
+     */
+    public abstract void unpop(DescriptorChain chain);
 
     /** True if something is available. Reads the ring; takes nothing. */
     public abstract boolean hasAvailable();
@@ -159,6 +169,14 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     final void take(DescriptorChain chain, int id) {
         inHand.take(id);
         chain.taken(this, id);
+    }
+
+    /** Forgets that the device has the chain; returns its id. */
+    final int forget(DescriptorChain chain) {
+        int id = chain.idFor(this);
+        inHand.forgetLast(id);
+        chain.givenBack();
+        return id;
     }
 
     /** Checks that the device may push the chain; returns its id. */

@@ -304,4 +304,40 @@ class InflightTest {
         }
         return scratch.fill((byte) 0);
     }
+
+    @ParameterizedTest
+    @MethodSource(ALL)
+    void chainsThatAreUnpoppedAreNoLongerInFlightAndComeAgainInOrder(RingKind kind) {
+        TestDriver driver = TestDriver.create(ram, kind, 8);
+        MemorySegment region = region(kind, 8);
+        Virtqueue queue = restart(driver, region);
+        long data = ram.allocate(8 * 16, 16);
+        for (int round = 0; round < 20; round++) {
+            int[] tokens = new int[4];
+            for (int i = 0; i < 4; i++) {
+                tokens[i] = driver.add(List.of(new Piece(data + 16 * i, 16, true)));
+            }
+            DescriptorChain[] chains = new DescriptorChain[4];
+            for (int i = 0; i < 4; i++) {
+                queue.pop(chains[i] = new DescriptorChain());
+            }
+            queue.push(chains[0], 0);
+            queue.unpop(chains[3]);
+            queue.unpop(chains[2]);
+            // What is still in flight is found again, and may be unpopped too.
+            queue = restart(driver, region);
+            assertThat(queue.pop(chains[1] = new DescriptorChain())).isTrue();
+            queue.unpop(chains[1]);
+            assertThat(driver.poll()).isEqualTo(new Used(tokens[0], 0));
+            for (int i = 1; i < 4; i++) {
+                DescriptorChain chain = new DescriptorChain();
+                assertThat(queue.pop(chain)).isTrue();
+                assertThat(chain.guestAddress(0)).isEqualTo(data + 16 * i);
+                queue.push(chain, i);
+                assertThat(driver.poll()).isEqualTo(new Used(tokens[i], i));
+            }
+            assertThat(queue.hasAvailable()).isFalse();
+            queue = restart(driver, region);
+        }
+    }
 }

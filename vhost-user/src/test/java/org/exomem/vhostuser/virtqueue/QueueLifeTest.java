@@ -282,4 +282,51 @@ class QueueLifeTest {
         Virtqueue next = Virtqueue.create(driver.setup(queue.base(), null));
         assertThatThrownBy(() -> next.push(chain, 0)).isInstanceOf(IllegalStateException.class);
     }
+
+    @ParameterizedTest
+    @MethodSource(ALL)
+    void chainsThatAreUnpoppedComeAgainHereAndWhereTheQueueStartsAgain(RingKind kind) {
+        TestDriver driver = TestDriver.create(ram, kind, SIZE);
+        int base = driver.initialBase();
+        for (int round = 0; round < 30; round++) {
+            Virtqueue queue = Virtqueue.create(driver.setup(base, null));
+            int first = driver.add(List.of(new Piece(data, 8, true)));
+            int second = driver.add(List.of(new Piece(data, 8, true)));
+            DescriptorChain later = new DescriptorChain();
+            assertThat(queue.pop(chain)).isTrue();
+            assertThat(queue.pop(later)).isTrue();
+            queue.unpop(later);
+            queue.unpop(chain);
+            assertThat(queue.base()).isEqualTo(base);
+            assertThatThrownBy(() -> queue.push(chain, 0)).isInstanceOf(IllegalStateException.class);
+            assertThat(queue.pop(chain)).isTrue();
+            queue.push(chain, 1);
+            assertThat(queue.pop(later)).isTrue();
+            queue.unpop(later);
+            assertThat(driver.poll()).isEqualTo(new Used(first, 1));
+            Virtqueue next = Virtqueue.create(driver.setup(queue.base(), null));
+            assertThat(next.pop(later)).isTrue();
+            next.push(later, 2);
+            assertThat(driver.poll()).isEqualTo(new Used(second, 2));
+            base = next.base();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource(PLAIN)
+    void freePagesThatAreNotSharedAreLeftOutAndCounted(RingKind kind) {
+        TestDriver driver = TestDriver.create(ram, kind, SIZE);
+        Virtqueue queue = Virtqueue.create(driver.setup());
+        DescriptorChain named = DescriptorChain.leavingUnsharedOut();
+        driver.add(List.of(
+                new Piece(data, 8, true), new Piece(ram.border(2) - 4, 8, true), new Piece(1L << 40, 4096, true)));
+        assertThat(queue.pop(named)).isTrue();
+        assertThat(named.buffers()).isEqualTo(1);
+        assertThat(named.guestAddress(0)).isEqualTo(data);
+        assertThat(named.unsharedBuffers()).isEqualTo(2);
+        assertThat(named.unsharedBytes()).isEqualTo(4096 + 8);
+        queue.push(named, 0);
+        driver.add(List.of(new Piece(1L << 40, 4096, false)));
+        assertThatThrownBy(() -> queue.pop(named)).isInstanceOf(DriverFault.class);
+    }
 }

@@ -136,6 +136,21 @@ public class MemoryRequestBenchmark {
         public void callIfWanted(Virtqueue queue) {}
 
         @Override
+        public void processAgain(Virtqueue queue) {
+            throw new IllegalStateException("one chain takes one step");
+        }
+
+        @Override
+        public void later(Runnable task) {
+            task.run();
+        }
+
+        @Override
+        public void driverFault(String what) {
+            throw new IllegalStateException(what);
+        }
+
+        @Override
         public void hostFault(String what) {
             throw new IllegalStateException(what);
         }
