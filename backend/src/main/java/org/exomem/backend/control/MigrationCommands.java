@@ -12,8 +12,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import org.exomem.backend.migrate.MigrationRequest;
 import org.exomem.backend.migrate.MigrationState;
-import org.exomem.backend.migrate.MigrationWish;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
@@ -50,11 +50,11 @@ final class MigrationCommands {
     }
 
     private interface Begin {
-        CompletableFuture<Void> begin(String vm, MigrationWish wish);
+        CompletableFuture<Void> begin(String vm, MigrationRequest request);
     }
 
-    private CompletableFuture<Void> migrate(String vm, MigrationWish wish) {
-        migrations.migrate(vm, wish);
+    private CompletableFuture<Void> migrate(String vm, MigrationRequest request) {
+        migrations.migrate(vm, request);
         return CompletableFuture.completedFuture(null);
     }
 
@@ -84,8 +84,9 @@ final class MigrationCommands {
             precopy = precopy(arguments, precopy);
         }
         arguments.end();
-        MigrationWish wish = new MigrationWish(address, qmp, security, stream, bandwidth, hints, precopy);
-        return task.begin(vm, balloonFirst ? wish.withBalloonFirst() : wish).thenApply(begun -> Json.object());
+        MigrationRequest request = new MigrationRequest(address, qmp, security, stream, bandwidth, hints, precopy);
+        return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request)
+                .thenApply(begun -> Json.object());
     }
 
     private static PrecopyOptions precopy(Arguments arguments, PrecopyOptions before) {

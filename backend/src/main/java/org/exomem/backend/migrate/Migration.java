@@ -28,7 +28,7 @@ final class Migration {
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
 
     private final VirtualMachine vm;
-    private final MigrationWish wish;
+    private final MigrationRequest request;
     private final boolean incoming;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
@@ -51,12 +51,12 @@ final class Migration {
     private @Nullable ReceivedMigration received;
     private @Nullable String error;
 
-    Migration(VirtualMachine vm, MigrationWish wish, boolean incoming, Consumer<MigrationState> changed) {
+    Migration(VirtualMachine vm, MigrationRequest request, boolean incoming, Consumer<MigrationState> changed) {
         this.vm = vm;
-        this.wish = wish;
+        this.request = request;
         this.incoming = incoming;
         this.changed = changed;
-        this.peer = wish.address().toString();
+        this.peer = request.address().toString();
     }
 
     /**
@@ -81,7 +81,7 @@ final class Migration {
             if (incoming) {
                 receive(qmp);
             } else {
-                OutgoingVm.migrate(vm, qmp, wish, new Departure(), this::cancelBy);
+                OutgoingVm.migrate(vm, qmp, request, new Departure(), this::cancelBy);
                 over(Status.COMPLETED, null);
             }
         } catch (HandoverUncertainException e) {
@@ -103,7 +103,7 @@ final class Migration {
     private void receive(Path qmp) throws IOException {
         try (IncomingVm guest = new IncomingVm(QmpVmm.connect(qmp), vm.sockets(), new Arrival());
                 MigrationReceiver receiver =
-                        MigrationReceiver.listen(wish.address(), wish.security(), wish.stream(), guest)) {
+                        MigrationReceiver.listen(request.address(), request.security(), request.stream(), guest)) {
             listens(receiver.address().toString());
             cancelBy(receiver::cancel);
             begun.complete(null);
@@ -266,7 +266,7 @@ final class Migration {
                     "{}: the connection to the source was lost ({}); what has come is kept for {} s",
                     vm.name(),
                     why,
-                    wish.stream().resumeWithin().toSeconds());
+                    request.stream().resumeWithin().toSeconds());
             Migration.this.lost(why);
         }
 

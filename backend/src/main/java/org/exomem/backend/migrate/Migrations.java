@@ -40,8 +40,8 @@ public final class Migrations implements AutoCloseable {
      * @throws VirtualMachine.NotFound if there is no such VM
      * @throws VirtualMachine.Refused if it is migrating already, or nobody named its VMM
      */
-    public void migrate(String vm, MigrationWish wish) {
-        begin(vm, wish, false).join();
+    public void migrate(String vm, MigrationRequest request) {
+        begin(vm, request, false).join();
     }
 
     /**
@@ -49,11 +49,11 @@ public final class Migrations implements AutoCloseable {
      *
      * @return when a source may connect; fails with {@link VirtualMachine.Refused} if it never may
      */
-    public CompletableFuture<Void> receive(String vm, MigrationWish wish) {
-        return begin(vm, wish, true);
+    public CompletableFuture<Void> receive(String vm, MigrationRequest request) {
+        return begin(vm, request, true);
     }
 
-    private synchronized CompletableFuture<Void> begin(String name, MigrationWish wish, boolean incoming) {
+    private synchronized CompletableFuture<Void> begin(String name, MigrationRequest request, boolean incoming) {
         VirtualMachine vm = vms.named(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
@@ -63,15 +63,15 @@ public final class Migrations implements AutoCloseable {
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
-        Path qmp = wish.vmmQmp()
+        Path qmp = request.vmmQmp()
                 .or(vm::vmmQmp)
                 .orElseThrow(
                         () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
                                 + " say vmm-qmp=PATH where it is served, or name it here"));
-        Migration migration = new Migration(vm, wish, incoming, changed);
+        Migration migration = new Migration(vm, request, incoming, changed);
         List<Migration> atItsAddress = incoming
                 ? last.values().stream()
-                        .filter(old -> old.holds(wish.address()))
+                        .filter(old -> old.holds(request.address()))
                         .toList()
                 : List.of();
         last.put(name, migration);

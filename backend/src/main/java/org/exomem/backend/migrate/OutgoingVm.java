@@ -57,7 +57,7 @@ final class OutgoingVm implements GuestControl {
     private static final Duration PAUSED_LIMIT = Duration.ofSeconds(3);
 
     private final VirtualMachine vm;
-    private final MigrationWish wish;
+    private final MigrationRequest request;
     private final QmpVmm vmm;
     private final MemoryImage image;
     private final Watcher watcher;
@@ -88,10 +88,10 @@ final class OutgoingVm implements GuestControl {
         void downtime(Duration paused, Report report);
     }
 
-    private OutgoingVm(VirtualMachine vm, MigrationWish wish, QmpVmm vmm, MemoryImage image, Watcher watcher)
+    private OutgoingVm(VirtualMachine vm, MigrationRequest request, QmpVmm vmm, MemoryImage image, Watcher watcher)
             throws IOException {
         this.vm = vm;
-        this.wish = wish;
+        this.request = request;
         this.vmm = vmm;
         this.image = image;
         this.watcher = watcher;
@@ -105,11 +105,12 @@ final class OutgoingVm implements GuestControl {
      * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
      *     org.exomem.migration.HandoverUncertainException}
      */
-    static void migrate(VirtualMachine vm, Path qmp, MigrationWish wish, Watcher watcher, Consumer<Runnable> begun)
+    static void migrate(
+            VirtualMachine vm, Path qmp, MigrationRequest request, Watcher watcher, Consumer<Runnable> begun)
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 MemoryImage image = image(vmm.ram())) {
-            OutgoingVm outgoing = new OutgoingVm(vm, wish, vmm, image, watcher);
+            OutgoingVm outgoing = new OutgoingVm(vm, request, vmm, image, watcher);
             begun.accept(outgoing::cancel);
             outgoing.run();
         }
@@ -166,7 +167,7 @@ final class OutgoingVm implements GuestControl {
     private void run() throws IOException {
         refuseWhatCannotLeave();
         watcher.memory(image.pages() * image.pageSize());
-        if (!wish.balloonFirst()) {
+        if (!request.balloonFirst()) {
             move();
             return;
         }
@@ -202,16 +203,16 @@ final class OutgoingVm implements GuestControl {
     private MigrationSender connect(GuestView view) throws IOException {
         expectMapped(view);
         return MigrationSender.connect(
-                wish.address(),
-                wish.security(),
-                wish.stream(),
+                request.address(),
+                request.security(),
+                request.stream(),
                 description(view),
-                new BandwidthLimit(wish.bandwidth()));
+                new BandwidthLimit(request.bandwidth()));
     }
 
     private void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
-        if (wish.precopy().autoConverge() && !vmm.canThrottle()) {
+        if (request.precopy().autoConverge() && !vmm.canThrottle()) {
             throw new IOException(
                     "the VMM of VM \"" + vm.name() + "\" has no way to slow its guest down, as QEMU has none"
                             + " for others: migrate it without auto-converge");
@@ -281,9 +282,9 @@ final class OutgoingVm implements GuestControl {
                             new UnpluggedSource(view.blocks(), view.addresses(), image.pages()),
                             new BalloonSource(view.balloon(), view.addresses(), image.pages()),
                             new HintSource(view.hints(), view.addresses(), image.pages())),
-                    wish.hints() && HintBenefit.isExpected(vm, image) ? hints() : HintSessions.NONE,
+                    request.hints() && HintBenefit.isExpected(vm, image) ? hints() : HintSessions.NONE,
                     this);
-            Precopy running = new Precopy(source, connection.destination(), wish.precopy(), watcher::progress);
+            Precopy running = new Precopy(source, connection.destination(), request.precopy(), watcher::progress);
             precopy = running;
             if (cancelled) {
                 running.cancel();
@@ -298,7 +299,7 @@ final class OutgoingVm implements GuestControl {
     }
 
     private synchronized Duration patience() {
-        Duration limit = wish.stream().resumeWithin();
+        Duration limit = request.stream().resumeWithin();
         return paused && !letsGo && limit.compareTo(PAUSED_LIMIT) > 0 ? PAUSED_LIMIT : limit;
     }
 

@@ -30,15 +30,15 @@ class BalloonFirstMigrationTest {
         return new TwoHosts(folder, MEMORY, balloon, TwoHosts::logged);
     }
 
-    private static MigrationWish wish(TwoHosts hosts) {
-        return hosts.wish().withBalloonFirst();
+    private static MigrationRequest request(TwoHosts hosts) {
+        return hosts.request().withBalloonFirst();
     }
 
     @Test
     void balloonTakesFirstWhatTheGuestCanSpare() throws Exception {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
             hosts.source.guest.work(300 * MIB, 280 * MIB);
-            hosts.migrate(wish(hosts));
+            hosts.migrate(request(hosts));
             assertThat(hosts.source.state().error()).isEmpty();
             assertThat(hosts.destination.state().status()).isEqualTo(Status.COMPLETED);
             assertThat(hosts.destination.guest.verify()).isEmpty();
@@ -56,7 +56,7 @@ class BalloonFirstMigrationTest {
             hosts.source.guest.work(300 * MIB, 280 * MIB);
             long before = hosts.source.balloon().actual();
             // Nobody waits at the destination.
-            hosts.source.migrate(wish(hosts));
+            hosts.source.migrate(request(hosts));
             assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.FAILED);
             assertThat(hosts.source.state().balloonFirst().orElseThrow().after())
                     .isLessThan(before);
@@ -68,7 +68,7 @@ class BalloonFirstMigrationTest {
     @Test
     void driverThatDoesNotTakeBackWhatItNeedsIsLeftAlone() throws Exception {
         try (TwoHosts hosts = hosts("")) {
-            hosts.source.migrate(wish(hosts));
+            hosts.source.migrate(request(hosts));
             assertThat(hosts.source.awaitEnd().error().orElseThrow()).contains("deflate-on-oom=on");
             assertThat(hosts.source.guest.verify()).isEmpty();
         }

@@ -100,7 +100,7 @@ class DestinationProcessTest {
     }
 
     private void leave() {
-        hosts.source.migrate(hosts.wish().withBandwidth(TwoHosts.SLOW).withStream(IMPATIENT));
+        hosts.source.migrate(hosts.request().withBandwidth(TwoHosts.SLOW).withStream(IMPATIENT));
     }
 
     private void assertStaysAndMovesToTheNext(String why) throws Exception {
@@ -113,7 +113,7 @@ class DestinationProcessTest {
         hosts.watcher = state -> {};
 
         startReceiving();
-        hosts.source.migrate(hosts.wish());
+        hosts.source.migrate(hosts.request());
         assertThat(hosts.source.awaitEnd().error()).isEmpty();
         await().until(() -> ask("query-migrate", Json.object()).equals("completed"));
         assertThat(hosts.source.runs()).isFalse();

@@ -29,8 +29,8 @@ final class Host {
         return migrations.state(TwoHosts.VM).orElseThrow();
     }
 
-    void migrate(MigrationWish wish) {
-        migrations.migrate(TwoHosts.VM, wish);
+    void migrate(MigrationRequest request) {
+        migrations.migrate(TwoHosts.VM, request);
     }
 
     /** False if there is nothing to cancel. */

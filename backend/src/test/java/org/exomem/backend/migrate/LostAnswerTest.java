@@ -57,10 +57,12 @@ class LostAnswerTest {
                 network().muted = true;
             }
         };
-        MigrationWish wish = hosts.receive(
-                hosts.wish().withAddress(TwoHosts.ANY_PORT).withVmm(vmm.path()).withStream(within(there)));
-        network = new Relay(wish.address().resolve());
-        hosts.source.migrate(hosts.wish()
+        MigrationRequest request = hosts.receive(hosts.request()
+                .withAddress(TwoHosts.ANY_PORT)
+                .withVmm(vmm.path())
+                .withStream(within(there)));
+        network = new Relay(request.address().resolve());
+        hosts.source.migrate(hosts.request()
                 .withAddress(MigrationAddress.parse(network().address()))
                 .withStream(within(here)));
         assertThat(hosts.destination.awaitEnd().status()).isEqualTo(Status.COMPLETED);
@@ -123,9 +125,9 @@ class LostAnswerTest {
         EmbeddedOptions next = EmbeddedOptions.of(folder.resolve("next.ram"), 16 << 20, folder.resolve("next.qmp"))
                 .thatIsIncoming();
         try (EmbeddedGuest guest = EmbeddedGuest.start(next)) {
-            MigrationWish wish =
-                    hosts.wish().withAddress(address).withVmm(guest.options().qmp());
-            assertThat(hosts.receive(wish).address()).isEqualTo(address);
+            MigrationRequest request =
+                    hosts.request().withAddress(address).withVmm(guest.options().qmp());
+            assertThat(hosts.receive(request).address()).isEqualTo(address);
             assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
             hosts.destination.cancel();
             hosts.destination.awaitEnd();

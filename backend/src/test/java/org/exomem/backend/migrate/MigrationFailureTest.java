@@ -56,7 +56,7 @@ class MigrationFailureTest {
     @Test
     void destinationThatIsCancelledLeavesTheGuestWhereItIs() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.destination.cancel()).isTrue();
             hosts.source.assertEnded(Status.FAILED, "the destination gave up: the destination was stopped");
@@ -69,7 +69,7 @@ class MigrationFailureTest {
     @Test
     void sourceThatIsCancelledTellsTheDestination() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.source.cancel()).isTrue();
             hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
@@ -86,7 +86,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             StreamOptions compressed = StreamOptions.defaults()
                     .withFeatures(Set.of(StreamFeature.RESUME, StreamFeature.ZSTD), Set.of(StreamFeature.ZSTD));
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW).withStream(compressed));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW).withStream(compressed));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.source.cancel()).isTrue();
             hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
@@ -100,11 +100,11 @@ class MigrationFailureTest {
     void connectionThatBreaksEndsBoth() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             StreamOptions stream = StreamOptions.defaults().withResumeWithin(Duration.ofMillis(200));
-            MigrationWish wish = hosts.wish()
+            MigrationRequest request = hosts.request()
                     .withAddress(TwoHosts.ANY_PORT)
                     .withStream(stream)
                     .withBandwidth(TwoHosts.SLOW);
-            MigrationWish there = hosts.receive(wish);
+            MigrationRequest there = hosts.receive(request);
             try (Relay relay = new Relay(there.address().resolve())) {
                 hosts.source.migrate(there.withAddress(MigrationAddress.parse(relay.address())));
                 hosts.source.awaitTravelling(MIB);
@@ -121,7 +121,7 @@ class MigrationFailureTest {
     void guestOfAnotherSizeIsRefused() throws Exception {
         UnaryOperator<EmbeddedOptions> smaller = options -> EmbeddedOptions.of(options.ram(), 64 * MIB, options.qmp());
         try (TwoHosts hosts = TwoHosts.atWork(folder, smaller)) {
-            hosts.begin(hosts.wish());
+            hosts.begin(hosts.request());
             hosts.source.assertEnded(
                     Status.FAILED,
                     "the memory \"ram\" has 67108864 bytes at the destination, and 134217728 at the source");
@@ -138,11 +138,11 @@ class MigrationFailureTest {
             Path ram = hosts.destination.guest.options().ram();
             Path aside = ram.resolveSibling("aside");
             Files.move(ram, aside);
-            hosts.begin(hosts.wish());
+            hosts.begin(hosts.request());
             hosts.source.assertEnded(Status.FAILED, ram.toString());
             Files.move(aside, ram);
             hosts.assertUnharmed();
-            hosts.source.migrate(hosts.wish());
+            hosts.source.migrate(hosts.request());
             hosts.awaitEnd();
             hosts.assertMoved();
         }
@@ -151,7 +151,7 @@ class MigrationFailureTest {
     @Test
     void vmmThatRunsAGuestDoesNotGiveUpItsMemory() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            assertThatThrownBy(hosts.source.migrations.receive(TwoHosts.VM, hosts.wish())::join)
+            assertThatThrownBy(hosts.source.migrations.receive(TwoHosts.VM, hosts.request())::join)
                     .hasCauseInstanceOf(VirtualMachine.Refused.class)
                     .hasMessageContaining("does not wait for a guest, it is running");
             hosts.source.assertEnded(Status.FAILED, "does not wait for a guest, it is running");
@@ -163,7 +163,7 @@ class MigrationFailureTest {
     @Test
     void whereNobodyListensNobodyGoes() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            hosts.source.migrate(hosts.wish());
+            hosts.source.migrate(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "can't reach a destination at unix:" + folder.resolve("stream"));
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
@@ -173,14 +173,14 @@ class MigrationFailureTest {
     @Test
     void vmMigratesOnceAtATime() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            MigrationWish wish = hosts.wish().withBandwidth(TwoHosts.SLOW);
-            hosts.begin(wish);
+            MigrationRequest request = hosts.request().withBandwidth(TwoHosts.SLOW);
+            hosts.begin(request);
             hosts.source.awaitTravelling(MIB);
             for (Host host : List.of(hosts.source, hosts.destination)) {
-                assertThatThrownBy(() -> host.migrations.migrate(TwoHosts.VM, wish))
+                assertThatThrownBy(() -> host.migrations.migrate(TwoHosts.VM, request))
                         .isInstanceOf(VirtualMachine.Refused.class)
                         .hasMessage("VM \"web\" is migrating already; migrate-cancel ends that");
-                assertThatThrownBy(() -> host.migrations.receive(TwoHosts.VM, wish))
+                assertThatThrownBy(() -> host.migrations.receive(TwoHosts.VM, request))
                         .isInstanceOf(VirtualMachine.Refused.class);
             }
             hosts.awaitEnd();
@@ -191,7 +191,7 @@ class MigrationFailureTest {
     @Test
     void vmmThatEndsIsNamedAtBothEnds() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             hosts.source.guest.close();
             hosts.source.assertEnded(
@@ -205,7 +205,7 @@ class MigrationFailureTest {
     @Test
     void stateThatTheDestinationsVmmRefusesBringsTheGuestBackWithItsBalloon() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder, options -> options.withProcessors(3))) {
-            hosts.begin(hosts.wish());
+            hosts.begin(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "the state of the guest's devices could not be loaded");
             hosts.destination.assertEnded(Status.FAILED, "is of another machine");
             hosts.assertUnharmed();
@@ -219,7 +219,7 @@ class MigrationFailureTest {
                 MemDriver driver = TestVms.memory(folder.resolve("a.m0"), ram)) {
             hosts.source.vm.resizeMemory(Optional.empty(), 4 * MIB).join();
             assertThat(driver.plug(4L << 30, 2)).isEqualTo(MemDriver.Answer.ACK);
-            hosts.source.migrate(hosts.wish());
+            hosts.source.migrate(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "has 4 MiB plugged in its memory device \"m0\"");
             assertThat(hosts.source.guest.verify()).isEmpty();
             assertThat(hosts.source.runs()).isTrue();
@@ -231,7 +231,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB);
                 MemDriver driver = TestVms.memory(folder.resolve("a.m0"), ram)) {
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             hosts.source.vm.resizeMemory(Optional.empty(), 4 * MIB).join();
             assertThat(driver.plug(4L << 30, 2)).isEqualTo(MemDriver.Answer.ACK);
@@ -256,7 +256,7 @@ class MigrationFailureTest {
     void fileThatHasTheNameOfTheGuestsMemoryAndIsAnotherIsNotTakenForIt() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             makeAnew(hosts.source.guest.options().ram());
-            hosts.source.migrate(hosts.receive(hosts.wish()));
+            hosts.source.migrate(hosts.receive(hosts.request()));
             hosts.source.assertEnded(Status.FAILED, "are not what the VMM shares");
             assertThat(hosts.source.runs()).isTrue();
             assertThat(hosts.source.guest.verify()).isEmpty();
@@ -270,7 +270,7 @@ class MigrationFailureTest {
                 vmm.unplug(vmm.devices().getFirst(), () -> false);
             }
             makeAnew(hosts.source.guest.options().ram());
-            hosts.source.migrate(hosts.receive(hosts.wish()));
+            hosts.source.migrate(hosts.receive(hosts.request()));
             hosts.source.assertEnded(Status.FAILED, "has mapped other memory as \"ram\" than ");
             assertThat(hosts.source.runs()).isTrue();
             assertThat(hosts.source.guest.verify()).isEmpty();
@@ -282,7 +282,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             Path ram = hosts.destination.guest.options().ram();
             makeAnew(ram);
-            hosts.begin(hosts.wish());
+            hosts.begin(hosts.request());
             hosts.source.assertEnded(
                     Status.FAILED,
                     "has mapped other memory as \"ram\" than " + ram
@@ -290,7 +290,7 @@ class MigrationFailureTest {
             assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
             Files.move(ram.resolveSibling("kept.ram"), ram, StandardCopyOption.REPLACE_EXISTING);
             hosts.assertUnharmed();
-            hosts.source.migrate(hosts.wish());
+            hosts.source.migrate(hosts.request());
             hosts.awaitEnd();
             hosts.assertMoved();
         }
@@ -300,7 +300,7 @@ class MigrationFailureTest {
     void pausedGuestWithADeviceIsNotMigrated() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             hosts.source.guest.stop();
-            hosts.source.migrate(hosts.wish());
+            hosts.source.migrate(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "is paused, and lets no device go");
             assertThat(hosts.source.runs()).isFalse();
             hosts.source.guest.cont();
@@ -315,13 +315,13 @@ class MigrationFailureTest {
                 vmm.unplug(vmm.devices().getFirst(), () -> false);
                 vmm.pause();
             }
-            hosts.begin(hosts.wish().withBandwidth(TwoHosts.SLOW));
+            hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             hosts.destination.cancel();
             hosts.source.assertEnded(Status.FAILED, "the destination was stopped");
             assertThat(hosts.source.runs()).isFalse();
             hosts.awaitEnd();
-            hosts.migrate(hosts.wish());
+            hosts.migrate(hosts.request());
             hosts.assertMoved();
             assertThat(hosts.destination.runs()).isFalse();
             hosts.destination.guest.cont();
@@ -334,7 +334,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             hosts.source.guest.busy(1 << 20, 0, 0, false);
             hosts.migrate(
-                    hosts.wish(PrecopyOptions.DEFAULT.withAutoConverge(true).withMaxRounds(8))
+                    hosts.request(PrecopyOptions.DEFAULT.withAutoConverge(true).withMaxRounds(8))
                             .withBandwidth(2 * TwoHosts.SLOW));
             hosts.assertMoved();
             assertThat(hosts.source.state().report().orElseThrow().throttle()).isPositive();
@@ -366,14 +366,14 @@ class MigrationFailureTest {
     /** And the destination waits on for a source that it can trust. */
     private static void assertNoTrust(TwoHosts hosts, StreamSecurity here, StreamSecurity there, String why)
             throws IOException {
-        MigrationWish wish =
-                hosts.receive(hosts.wish().withAddress(TwoHosts.ANY_PORT).withSecurity(there));
-        hosts.source.migrate(wish.withSecurity(here));
+        MigrationRequest request =
+                hosts.receive(hosts.request().withAddress(TwoHosts.ANY_PORT).withSecurity(there));
+        hosts.source.migrate(request.withSecurity(here));
         hosts.source.assertEnded(Status.FAILED, why);
         assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
         hosts.assertUnharmed();
         if (here instanceof PskSecurity) {
-            hosts.source.migrate(wish);
+            hosts.source.migrate(request);
             hosts.awaitEnd();
             hosts.assertMoved();
         } else {
@@ -385,7 +385,7 @@ class MigrationFailureTest {
     @Test
     void vmWithoutAVmmIsNotMigrated() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
-            hosts.source.migrate(hosts.wish().withVmm(folder.resolve("nobody.qmp")));
+            hosts.source.migrate(hosts.request().withVmm(folder.resolve("nobody.qmp")));
             hosts.source.assertEnded(Status.FAILED, "can't speak QMP to the VMM on " + folder.resolve("nobody.qmp"));
             hosts.assertUnharmed();
         }
@@ -397,7 +397,7 @@ class MigrationFailureTest {
         try (SmallDisk disk = SmallDisk.at(small, 16 * MIB);
                 TwoHosts hosts = TwoHosts.atWork(
                         folder, options -> EmbeddedOptions.of(small.resolve("b.ram"), options.size(), options.qmp()))) {
-            hosts.begin(hosts.wish());
+            hosts.begin(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "the destination gave up: the destination can't ");
             hosts.destination.assertEnded(Status.FAILED, "No space left on device");
             hosts.assertUnharmed();

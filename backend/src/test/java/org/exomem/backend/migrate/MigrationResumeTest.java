@@ -65,19 +65,19 @@ class MigrationResumeTest {
 
     /** Two data connections, so that they may break at different times. */
     private void begin(Duration here, Duration there) throws IOException {
-        Relay between = new Relay(hosts.receive(wish(there).withAddress(TwoHosts.ANY_PORT))
+        Relay between = new Relay(hosts.receive(request(there).withAddress(TwoHosts.ANY_PORT))
                 .address()
                 .resolve());
         relay = between;
-        hosts.source.migrate(wish(here).withAddress(MigrationAddress.parse(between.address())));
+        hosts.source.migrate(request(here).withAddress(MigrationAddress.parse(between.address())));
     }
 
     private Relay network() {
         return Objects.requireNonNull(relay, "begun");
     }
 
-    private MigrationWish wish(Duration within) {
-        return hosts.wish(PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofMillis(1)))
+    private MigrationRequest request(Duration within) {
+        return hosts.request(PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofMillis(1)))
                 .withStream(StreamOptions.defaults()
                         .withChannels(2)
                         .withResumeWithin(within)
@@ -221,7 +221,7 @@ class MigrationResumeTest {
         assertThat(hosts.destination.allocated()).isPositive();
         // Free to go elsewhere, if anybody were there.
         hosts.source.migrate(
-                wish(LIMIT).withAddress(MigrationAddress.parse(network().address())));
+                request(LIMIT).withAddress(MigrationAddress.parse(network().address())));
         hosts.source.assertEnded(
                 Status.FAILED, "can't reach a destination at " + network().address());
         hosts.destination.assertEnded(Status.FAILED, "did not come back within 3000 ms");

@@ -34,7 +34,7 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
             hosts.source.guest.busy(2000, 500, 2000, false);
-            hosts.migrate(hosts.wish());
+            hosts.migrate(hosts.request());
             hosts.assertMoved();
             Report report = hosts.source.state().report().orElseThrow();
             assertThat(report.pages(Fate.SENT)).isBetween(80 * MIB / 4096, 120 * MIB / 4096);
@@ -47,7 +47,7 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
             hosts.source.guest.busy(2000, 500, 2000, false);
-            hosts.migrate(hosts.wish());
+            hosts.migrate(hosts.request());
             hosts.assertMoved();
         }
     }
@@ -56,7 +56,7 @@ class MigrationTest {
     void freePagesThatTheGuestHintsDoNotTravel() throws Exception {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(220 * MIB, 200 * MIB);
-            hosts.migrate(hosts.wish());
+            hosts.migrate(hosts.request());
             hosts.assertMoved();
             Report report = hosts.source.state().report().orElseThrow();
             assertThat(report.pages(Fate.HINTED)).isGreaterThan(100 * MIB / 4096);
@@ -85,8 +85,8 @@ class MigrationTest {
     /** Of a migration that the network holds back, so that it always takes as long. */
     private static long millis(TwoHosts hosts, boolean hints) {
         hosts.source.guest.work(120 * MIB, 80 * MIB);
-        MigrationWish wish = hosts.wish();
-        hosts.migrate(wish.withBandwidth(100 * MIB).withHints(hints));
+        MigrationRequest request = hosts.request();
+        hosts.migrate(request.withBandwidth(100 * MIB).withHints(hints));
         hosts.assertMoved();
         assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                 .isZero();
@@ -99,8 +99,8 @@ class MigrationTest {
                 folder, MEMORY, options -> TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.LYING))) {
             hosts.source.guest.work(200 * MIB, 150 * MIB);
             hosts.source.guest.busy(5000, 1000, 2000, true);
-            MigrationWish wish = hosts.wish();
-            hosts.migrate(wish.withBandwidth(100 * MIB));
+            MigrationRequest request = hosts.request();
+            hosts.migrate(request.withBandwidth(100 * MIB));
             hosts.assertMoved();
             assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                     .isPositive();
@@ -128,7 +128,7 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(60 * MIB, 20 * MIB);
             hosts.source.guest.busy(1000, 200, 1000, false);
-            MigrationWish ready = hosts.receive(hosts.wish()
+            MigrationRequest ready = hosts.receive(hosts.request()
                     .withAddress(TwoHosts.ANY_PORT)
                     .withSecurity(there)
                     .withStream(stream.withChannels(1)));

@@ -129,30 +129,30 @@ final class TwoHosts implements AutoCloseable {
         return MigrationAddress.parse("unix:" + folder.resolve("stream"));
     }
 
-    MigrationWish wish() {
-        return wish(PrecopyOptions.DEFAULT);
+    MigrationRequest request() {
+        return request(PrecopyOptions.DEFAULT);
     }
 
-    MigrationWish wish(PrecopyOptions precopy) {
-        return new MigrationWish(
+    MigrationRequest request(PrecopyOptions precopy) {
+        return new MigrationRequest(
                 address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, true, precopy);
     }
 
     /** Migrates, and waits for the end at both hosts. */
-    void migrate(MigrationWish wish) {
-        begin(wish);
+    void migrate(MigrationRequest request) {
+        begin(request);
         awaitEnd();
     }
 
     /** Returns when both hosts have begun. */
-    void begin(MigrationWish wish) {
-        source.migrate(receive(wish));
+    void begin(MigrationRequest request) {
+        source.migrate(receive(request));
     }
 
     /** Returns when a source may connect, as this says. */
-    MigrationWish receive(MigrationWish wish) {
-        destination.migrations.receive(VM, wish).join();
-        return wish.withAddress(MigrationAddress.parse(destination.state().peer()));
+    MigrationRequest receive(MigrationRequest request) {
+        destination.migrations.receive(VM, request).join();
+        return request.withAddress(MigrationAddress.parse(destination.state().peer()));
     }
 
     void awaitEnd() {
@@ -180,7 +180,7 @@ final class TwoHosts implements AutoCloseable {
     }
 
     void assertSecondSucceeds() {
-        migrate(wish());
+        migrate(request());
         assertMoved();
     }
 

@@ -35,14 +35,15 @@ class VmmFailureTest {
 
     /** With the destination's VMM behind a relay. */
     private static void migrate(TwoHosts hosts, QmpRelay there) {
-        MigrationWish wish = hosts.wish().withStream(StreamOptions.defaults().withResumeWithin(Duration.ofMillis(500)));
-        hosts.receive(wish.withVmm(there.path()));
-        hosts.source.migrate(wish);
+        MigrationRequest request =
+                hosts.request().withStream(StreamOptions.defaults().withResumeWithin(Duration.ofMillis(500)));
+        hosts.receive(request.withVmm(there.path()));
+        hosts.source.migrate(request);
     }
 
     /** Begins, with the source's VMM behind a relay. */
-    private static void begin(TwoHosts hosts, QmpRelay here, MigrationWish wish) {
-        hosts.source.migrate(hosts.receive(wish).withVmm(here.path()));
+    private static void begin(TwoHosts hosts, QmpRelay here, MigrationRequest request) {
+        hosts.source.migrate(hosts.receive(request).withVmm(here.path()));
     }
 
     @Test
@@ -91,7 +92,7 @@ class VmmFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {
             relay.saves = true;
-            begin(hosts, relay, hosts.wish());
+            begin(hosts, relay, hosts.request());
             await().until(() -> relay.commands.contains("migrate"));
             assertThat(hosts.source.cancel()).isTrue();
             hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
@@ -107,7 +108,7 @@ class VmmFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {
             relay.saves = true;
-            begin(hosts, relay, hosts.wish());
+            begin(hosts, relay, hosts.request());
             await().until(() -> relay.commands.contains("migrate"));
             hosts.source.migrations.close();
             assertThat(hosts.source.runs()).isTrue();
@@ -120,7 +121,7 @@ class VmmFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {
             relay.refused.add("device_del");
-            begin(hosts, relay, hosts.wish());
+            begin(hosts, relay, hosts.request());
             hosts.source.assertEnded(Status.FAILED, "device_del: not today");
             hosts.awaitEnd();
             assertThat(relay.commands).doesNotContain("device_add");
@@ -134,7 +135,7 @@ class VmmFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {
             relay.refused.add("chardev-remove");
-            begin(hosts, relay, hosts.wish());
+            begin(hosts, relay, hosts.request());
             hosts.awaitEnd();
             hosts.assertMoved();
             assertThat(relay.commands).containsSubsequence("chardev-remove", "chardev-remove");
@@ -146,7 +147,7 @@ class VmmFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {
             relay.withheld.add("DEVICE_DELETED");
-            begin(hosts, relay, hosts.wish());
+            begin(hosts, relay, hosts.request());
             hosts.awaitEnd();
             hosts.assertMoved();
         }
@@ -158,7 +159,7 @@ class VmmFailureTest {
                 QmpRelay relay = relay(hosts.source)) {
             relay.hidden.add("x-throttle");
             hosts.source.migrate(
-                    hosts.wish(PrecopyOptions.DEFAULT.withAutoConverge(true)).withVmm(relay.path()));
+                    hosts.request(PrecopyOptions.DEFAULT.withAutoConverge(true)).withVmm(relay.path()));
             hosts.source.assertEnded(Status.FAILED, "migrate it without auto-converge");
             assertThat(hosts.source.runs()).isTrue();
         }

@@ -144,12 +144,12 @@ final class Accounts {
 
     /** The connection was lost: of what this round has sent nobody knows what has arrived. */
     void lost() {
-        table.isLost(owed);
+        table.lose(owed);
     }
 
     /** The destination has all that this round has sent. */
     void arrived() {
-        table.isConfirmed();
+        table.confirm();
     }
 
     /** Gives the pages that never travelled and whose content is nobody's; at the end. */

@@ -32,7 +32,7 @@ final class Batch {
     }
 
     /** Its pages have been dealt with. */
-    void isDone() {
+    void finish() {
         words = 0;
     }
 

@@ -64,7 +64,7 @@ final class Courier {
         for (int i = 0; i < count; i++) {
             fingerprint.of(buffer, (long) i * pageSize, found);
             if (!isZero(i)) {
-                table.isSeen(first + i, found);
+                table.markSeen(first + i, found);
             }
         }
     }
@@ -87,7 +87,7 @@ final class Courier {
     private Action decide(long page, int index) {
         fingerprint.of(buffer, (long) index * pageSize, found);
         if (isZero(index)) {
-            return table.isZero(page) ? Action.SEND_ZEROS : Action.NOTHING;
+            return table.markZero(page) ? Action.SEND_ZEROS : Action.NOTHING;
         }
         if ((table.sent.contains(page) || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
             tally.unchanged.increment();
@@ -96,7 +96,7 @@ final class Courier {
         if (table.travelled.contains(page)) {
             tally.resent.increment();
         }
-        table.isSent(page, found);
+        table.markSent(page, found);
         return Action.SEND;
     }
 

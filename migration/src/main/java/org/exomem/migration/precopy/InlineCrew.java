@@ -23,7 +23,7 @@ final class InlineCrew implements Crew {
             case LOOK -> courier.look(given);
             case CARRY -> courier.carry(given);
         }
-        given.isDone();
+        given.finish();
     }
 
     @Override

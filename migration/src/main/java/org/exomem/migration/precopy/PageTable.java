@@ -60,10 +60,10 @@ class PageTable {
     }
 
     /** It reads as zeros. Returns true if the destination has to be told. */
-    boolean isZero(long page) {
+    boolean markZero(long page) {
         boolean told = sent.contains(page) || unsure.contains(page);
         if (told) {
-            isTold(page);
+            markUnconfirmed(page);
         }
         sent.remove(page);
         seen.remove(page);
@@ -71,13 +71,13 @@ class PageTable {
         return told;
     }
 
-    void isSeen(long page, long[] fingerprint) {
+    void markSeen(long page, long[] fingerprint) {
         keep(page, fingerprint);
         seen.add(page);
     }
 
-    void isSent(long page, long[] fingerprint) {
-        isTold(page);
+    void markSent(long page, long[] fingerprint) {
+        markUnconfirmed(page);
         keep(page, fingerprint);
         sent.add(page);
         seen.remove(page);
@@ -85,18 +85,18 @@ class PageTable {
         travelled.add(page);
     }
 
-    private void isTold(long page) {
+    private void markUnconfirmed(long page) {
         unsure.remove(page);
         unconfirmed.add(page);
     }
 
     /** The destination has all that was sent. */
-    void isConfirmed() {
+    void confirm() {
         unconfirmed.clear();
     }
 
     /** What was not confirmed may have arrived or not: adds these pages to what is owed. */
-    void isLost(PageBits owed) {
+    void lose(PageBits owed) {
         sent.andNot(unconfirmed);
         unsure.or(unconfirmed);
         owed.or(unconfirmed);

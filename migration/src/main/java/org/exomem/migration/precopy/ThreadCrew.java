@@ -58,7 +58,7 @@ final class ThreadCrew implements Crew {
                 case LOOK -> courier.look(order.batch);
                 case CARRY -> courier.carry(order.batch);
             }
-            order.batch.isDone();
+            order.batch.finish();
         } catch (Throwable e) {
             // Errors too: the engine's thread has to know, or it would take this batch for carried out.
             failure.compareAndSet(null, e);

@@ -425,17 +425,17 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
             case LOST_NOT_OWED ->
                 new PageTable(world.pages, fingerprints) {
                     @Override
-                    void isLost(PageBits owed) {
-                        super.isLost(new PageBits(world.pages));
+                    void lose(PageBits owed) {
+                        super.lose(new PageBits(world.pages));
                     }
                 };
             case LOST_TAKEN_FOR_SENT ->
                 new PageTable(world.pages, fingerprints) {
                     @Override
-                    void isLost(PageBits owed) {
+                    void lose(PageBits owed) {
                         PageBits before = new PageBits(world.pages);
                         before.or(sent);
-                        super.isLost(owed);
+                        super.lose(owed);
                         sent.or(before);
                         unsure.clear();
                     }
@@ -445,33 +445,33 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                     private final PageBits looksAtThem = new PageBits(world.pages);
 
                     @Override
-                    void isLost(PageBits owed) {
-                        super.isLost(owed);
+                    void lose(PageBits owed) {
+                        super.lose(owed);
                         looksAtThem.or(unsure);
                         unsure.clear();
                     }
 
                     @Override
-                    boolean isZero(long page) {
+                    boolean markZero(long page) {
                         if (looksAtThem.contains(page)) {
                             looksAtThem.remove(page);
                             unsure.add(page);
                         }
-                        return super.isZero(page);
+                        return super.markZero(page);
                     }
 
                     @Override
-                    void isSent(long page, long[] fingerprint) {
+                    void markSent(long page, long[] fingerprint) {
                         looksAtThem.remove(page);
-                        super.isSent(page, fingerprint);
+                        super.markSent(page, fingerprint);
                     }
                 };
             case LOST_ZEROS_NOT_SENT ->
                 new PageTable(world.pages, fingerprints) {
                     @Override
-                    boolean isZero(long page) {
+                    boolean markZero(long page) {
                         unsure.remove(page);
-                        return super.isZero(page);
+                        return super.markZero(page);
                     }
                 };
             default -> new PageTable(world.pages, fingerprints);

@@ -17,7 +17,7 @@ import org.exomem.migration.stream.wire.StreamSecurity;
  * @param precopy of no meaning to a destination
  * @param balloonFirst whether the balloon takes what the guest can spare, before; of no meaning to a destination
  */
-public record MigrationWish(
+public record MigrationRequest(
         MigrationAddress address,
         Optional<Path> vmmQmp,
         StreamSecurity security,
@@ -27,7 +27,7 @@ public record MigrationWish(
         PrecopyOptions precopy,
         boolean balloonFirst) {
     /** With the balloon left as it is. */
-    public MigrationWish(
+    public MigrationRequest(
             MigrationAddress address,
             Optional<Path> vmmQmp,
             StreamSecurity security,
@@ -38,32 +38,33 @@ public record MigrationWish(
         this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false);
     }
 
-    MigrationWish withAddress(MigrationAddress other) {
-        return new MigrationWish(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
+    MigrationRequest withAddress(MigrationAddress other) {
+        return new MigrationRequest(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
     }
 
-    MigrationWish withVmm(Path qmp) {
-        return new MigrationWish(address, Optional.of(qmp), security, stream, bandwidth, hints, precopy, balloonFirst);
+    MigrationRequest withVmm(Path qmp) {
+        return new MigrationRequest(
+                address, Optional.of(qmp), security, stream, bandwidth, hints, precopy, balloonFirst);
     }
 
-    MigrationWish withSecurity(StreamSecurity other) {
-        return new MigrationWish(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst);
+    MigrationRequest withSecurity(StreamSecurity other) {
+        return new MigrationRequest(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst);
     }
 
-    MigrationWish withStream(StreamOptions other) {
-        return new MigrationWish(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst);
+    MigrationRequest withStream(StreamOptions other) {
+        return new MigrationRequest(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst);
     }
 
-    MigrationWish withBandwidth(long other) {
-        return new MigrationWish(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst);
+    MigrationRequest withBandwidth(long other) {
+        return new MigrationRequest(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst);
     }
 
-    MigrationWish withHints(boolean wanted) {
-        return new MigrationWish(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst);
+    MigrationRequest withHints(boolean wanted) {
+        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst);
     }
 
     /** The same, but the balloon takes first what the guest can spare. */
-    public MigrationWish withBalloonFirst() {
-        return new MigrationWish(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
+    public MigrationRequest withBalloonFirst() {
+        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
     }
 }
