@@ -75,7 +75,7 @@ final class PageLines {
             ObjectNode line = Json.object();
             line.set("timestamp", timestamp);
             run.properties().forEach(member -> line.set(member.getKey(), member.getValue()));
-            out.println(line);
+            out.println(Json.text(line));
             return;
         }
         Instant when = Instant.ofEpochSecond(

@@ -1,6 +1,5 @@
 package org.exomem.backend.control;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.netty.buffer.ByteBuf;
@@ -17,6 +16,7 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.JsonException;
 import org.exomem.backend.qmp.JsonFrames;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VirtualMachine;
@@ -175,8 +175,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
                 return object;
             }
             throw QmpException.generic("a command is a JSON object");
-        } catch (JsonProcessingException e) {
-            throw QmpException.generic("not JSON: " + e.getOriginalMessage());
+        } catch (JsonException e) {
+            throw QmpException.generic("not JSON: " + e.getMessage());
         }
     }
 

@@ -1,6 +1,5 @@
 package org.exomem.backend.migrate;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -10,6 +9,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.JsonException;
 import org.exomem.backend.vmm.GenericDevice;
 
 /**
@@ -45,8 +45,8 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
         JsonNode json;
         try {
             json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
-        } catch (JsonProcessingException e) {
-            throw new IOException("what the source says of its devices is not JSON: " + e.getOriginalMessage(), e);
+        } catch (JsonException e) {
+            throw new IOException("what the source says of its devices is not JSON: " + e.getMessage(), e);
         }
         if (!json.path("running").isBoolean()) {
             throw new IOException("the source does not say whether its guest ran");

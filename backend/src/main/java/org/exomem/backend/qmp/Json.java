@@ -1,47 +1,40 @@
 package org.exomem.backend.qmp;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 
-/** JSON as QMP has it. The parser is strict, and made at the first use, not at start. */
+/** JSON as QMP has it: strict, in UTF-8. Safe for use by any thread. */
 public final class Json {
-    private static final JsonMapper MAPPER = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
-
     private Json() {}
 
     public static ObjectNode object() {
         return JsonNodeFactory.instance.objectNode();
     }
 
-    /** Reads one JSON value, and nothing behind it. */
-    public static JsonNode parse(String json) throws JsonProcessingException {
-        return MAPPER.readTree(json);
+    /**
+     * Reads one JSON value, and nothing behind it.
+     *
+     * @throws JsonException if it is not JSON, has a name twice in an object, or more than {@value JsonReader#MAX_DEPTH}
+     *     levels of objects and arrays
+     */
+    public static JsonNode parse(String json) throws JsonException {
+        return new JsonReader(json).read();
+    }
+
+    /** One line without its end. */
+    public static String text(JsonNode node) {
+        return new JsonWriter(false).write(node);
     }
 
     /** One line, ended as QMP ends it. */
     public static byte[] line(JsonNode node) {
-        try {
-            byte[] json = MAPPER.writeValueAsBytes(node);
-            byte[] line = new byte[json.length + 2];
-            System.arraycopy(json, 0, line, 0, json.length);
-            line[json.length] = '\r';
-            line[json.length + 1] = '\n';
-            return line;
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
+        return (text(node) + "\r\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Several lines, indented, for people. */
+    /** Several lines, indented, for people; without the end of the last. */
     public static String pretty(JsonNode node) {
-        return node.toPrettyString();
+        return new JsonWriter(true).write(node);
     }
 }

@@ -1,6 +1,5 @@
 package org.exomem.backend.qmp;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -154,8 +153,8 @@ public final class QmpClient implements AutoCloseable {
         if (arrived.remove() instanceof JsonFrames.Frame.Value value) {
             try {
                 return Json.parse(value.json());
-            } catch (JsonProcessingException e) {
-                throw new IOException("what came is not JSON: " + e.getOriginalMessage(), e);
+            } catch (JsonException e) {
+                throw new IOException("what came is not JSON: " + e.getMessage(), e);
             }
         }
         throw new IOException("what came is not QMP");

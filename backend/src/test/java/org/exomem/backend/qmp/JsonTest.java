@@ -1,0 +1,86 @@
+package org.exomem.backend.qmp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JsonTest {
+    private static final ObjectMapper JACKSON = new ObjectMapper();
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{}",
+                " [ ] ",
+                "null",
+                "true",
+                "-0",
+                "[0,-1,2147483647,2147483648,9223372036854775807,9223372036854775808,-9223372036854775808]",
+                "[18446744073709551615,1.5,-2.25e3,1E-2,0.1]",
+                "{\"a\":{\"b\":[{},[],\"\",false]},\"\":1}",
+                "\"\\u00e4\\\"\\\\\\/\\b\\f\\n\\r\\t ä \\ud83d\\ude00\"",
+            })
+    void readsAndWritesWhatJacksonDoes(String json) throws Exception {
+        assertThat(Json.parse(json)).isEqualTo(JACKSON.readTree(json));
+        assertThat(JACKSON.readTree(Json.line(Json.parse(json)))).isEqualTo(JACKSON.readTree(json));
+        assertThat(JACKSON.readTree(Json.pretty(Json.parse(json)))).isEqualTo(JACKSON.readTree(json));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+        ``              | a value is missing, at character 1
+        {"a":1,"a":2}   | the name "a" is there twice, at character 12
+        {"a":1,}        | a name in quotes is missing, at character 8
+        {"a" 1}         | ":" is missing, at character 6
+        [1 2]           | "," is missing, at character 4
+        [1,]            | no value begins with "]", at character 4
+        {} {}           | there is more behind the end of the value, at character 4
+        nul             | a value that begins with "n" can only be null, at character 1
+        01              | there is more behind the end of the value, at character 2
+        -               | a digit is missing, at character 2
+        1.              | a digit is missing, at character 3
+        1e400           | the number 1e400 is too large, at character 6
+        NaN             | no value begins with "N", at character 1
+        'a'             | no value begins with "'", at character 1
+        "a              | a string has no end, at character 3
+        "\\x"           | no escape sequence has "x" after the backslash, at character 4
+        "\\u12g4"       | \\u needs four hexadecimal digits, at character 6
+        """)
+    void saysWhatIsNotJson(String json, String message) {
+        assertThatThrownBy(() -> Json.parse(json))
+                .isInstanceOf(JsonException.class)
+                .hasMessage(message);
+    }
+
+    @Test
+    void controlCharactersAreRefusedInStringsAndEscapedInWhatIsWritten() {
+        assertThatThrownBy(() -> Json.parse("\"a\u0001\"")).hasMessageContaining("U+0001");
+        assertThat(Json.text(Json.object().put("a", "\u001b[31m\u009b\u007f")))
+                .isEqualTo("{\"a\":\"\\u001b[31m\\u009b\\u007f\"}");
+    }
+
+    @Test
+    void levelsAreLimited() throws Exception {
+        String deep = "[".repeat(1000) + "]".repeat(1000);
+        assertThat(Json.text(Json.parse(deep))).isEqualTo(deep);
+        assertThatThrownBy(() -> Json.parse("[" + deep + "]")).hasMessageStartingWith("more than 1000 levels");
+    }
+
+    @Test
+    void prettyIsIndentedByTwo() throws Exception {
+        assertThat(Json.pretty(Json.parse("{\"a\":[1,{}],\"b\":{}}"))).isEqualTo("""
+            {
+              "a": [
+                1,
+                {}
+              ],
+              "b": {}
+            }\
+            """);
+    }
+}
