@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.StoredNumber;
+import org.exomem.vhostuser.backend.DriverRun;
 
 /**
  * The pages in the balloon, and whose they are.
@@ -135,14 +136,22 @@ final class BalloonedPages {
     }
 
     /**
-     * @param now the position of the inflate queue, as {@code Virtqueue.base()}
-     * @param initial a driver starts a new queue there
-     * @param distance how far that is from {@link #position}
-     * @param size the queue's size
-     * @return true if the driver is the one whose pages these are
+     * How far a driver that goes on may be from {@link #position}.
+     *
+     * @param size the inflate queue's size
      */
-    boolean inflateQueueStarted(int now, boolean initial, int distance, int size) {
-        boolean goesOn = position.isSet() && (!initial || moved) && distance <= (takenOver ? size : 0);
+    int unnotedMoves(int size) {
+        return takenOver ? size : 0;
+    }
+
+    /**
+     * @param now the position of the inflate queue, as {@code Virtqueue.base()}
+     * @param run what the queue tells of the driver whose pages these are
+     * @return true if it is that driver
+     */
+    boolean inflateQueueStarted(int now, DriverRun run) {
+        // A driver that moved here goes on, wherever its queue stands: the front-end loads its state before it starts.
+        boolean goesOn = position.isSet() && (run == DriverRun.GOES_ON || moved && run == DriverRun.UNKNOWN);
         boolean sameDriver = !driverMayBeNew || goesOn;
         aside = false;
         driverMayBeNew = false;

@@ -9,6 +9,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
+import org.exomem.vhostuser.backend.DriverRun;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -271,12 +272,12 @@ public final class VirtioBalloon implements VhostUserDevice {
         QueueRole role = QueueRole.of(queue.index(), features);
         roles[queue.index()] = role;
         runningQueues |= 1 << queue.index();
-        boolean initial = queue.isAtStart();
+        DriverRun run = DriverRun.of(queue);
         switch (role) {
             case INFLATE -> driverStarted(queue);
             case STATISTICS -> statistics.started(queue);
             case FREE_PAGES -> {
-                if (initial) {
+                if (run != DriverRun.GOES_ON) {
                     hinting.driverIsNew();
                 }
             }
@@ -284,7 +285,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             case null -> {}
         }
         // A driver that starts reads the config space; one that goes on has to be told.
-        if (configUntold && !initial) {
+        if (configUntold && run != DriverRun.NEW) {
             configChanged();
         }
     }
@@ -305,8 +306,8 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private void driverStarted(Virtqueue queue) {
         long before = actual();
-        int moved = queue.movedSince(pages.position());
-        driverFields.driverStarted(pages.inflateQueueStarted(queue.base(), queue.isAtStart(), moved, queue.size()));
+        DriverRun run = DriverRun.of(queue, pages.position(), pages.unnotedMoves(queue.size()));
+        driverFields.driverStarted(pages.inflateQueueStarted(queue.base(), run));
         tellActual(before);
     }
 

@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.exomem.pages.PageFeed;
+import org.exomem.vhostuser.backend.DriverRun;
 import org.junit.jupiter.api.Test;
 
 class BalloonedPagesTest {
@@ -12,7 +13,9 @@ class BalloonedPagesTest {
     private BalloonedPages pages = new BalloonedPages(new PageFeed(), kept);
 
     private boolean start(int position, boolean initial) {
-        return pages.inflateQueueStarted(position, initial, position - pages.position() & 0xffff, SIZE);
+        boolean there = ((position - pages.position()) & 0xffff) <= pages.unnotedMoves(SIZE);
+        DriverRun atThisPosition = initial ? DriverRun.UNKNOWN : DriverRun.GOES_ON;
+        return pages.inflateQueueStarted(position, there ? atThisPosition : DriverRun.NEW);
     }
 
     private void takeOver() {

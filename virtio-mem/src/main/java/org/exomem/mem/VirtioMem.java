@@ -8,6 +8,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
+import org.exomem.vhostuser.backend.DriverRun;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -244,14 +245,14 @@ public final class VirtioMem implements VhostUserDevice {
         }
         unplugged.restartPatrol();
         driverRuns = true;
-        boolean anew = queue.isAtStart() && !queue.showsUse();
+        boolean anew = DriverRun.of(queue) == DriverRun.NEW;
         if (anew) {
             changes.keepKnown();
         } else if (!kept.isKnown()) {
             Objects.requireNonNull(link)
-                    .hostFault(
-                            "the driver was running before this process knew of the device, and may have blocks plugged"
-                                    + " that are not known: unplugged memory is not patrolled until the guest starts anew");
+                    .hostFault("the driver was running before this process knew of the device, and may have blocks"
+                            + " plugged that are not known: unplugged memory is not patrolled until the guest"
+                            + " starts anew");
         }
         emptyUnplugged();
         // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
