@@ -5,9 +5,11 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.nio.file.Path;
 
 /**
- * What {@code statx} says of an open file.
+ * What {@code statx} says of a file.
  *
  * @param device the device's number, major in the upper half
  * @param inode the inode's number; with {@code device} the identity of the file
@@ -16,6 +18,8 @@ import java.lang.foreign.MemorySegment;
  * @param allocatedBytes bytes that the file occupies ({@code st_blocks} times 512)
  */
 public record FileStatus(long device, long inode, int mode, long size, long allocatedBytes) {
+    private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_SIZE = 256;
@@ -30,10 +34,27 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
     private static final int SOCKET = 0xc000;
     private static final int PIPE = 0x1000;
 
+    /** The status of an open file, now. */
     public static FileStatus of(Fd fd) throws LinuxException {
+        return of(fd.number(), "", AT_EMPTY_PATH, fd.toString());
+    }
+
+    /**
+     * The status of what is at the path, now; of a symbolic link itself.
+     *
+     * @throws LinuxException ENOENT if nothing is there
+     */
+    public static FileStatus of(Path path) throws LinuxException {
+        return of(AT_FDCWD, path.toString(), AT_SYMLINK_NOFOLLOW, path.toString());
+    }
+
+    private static FileStatus of(int directory, String path, int flags, String subject) throws LinuxException {
         MemorySegment buffer = NativeBuffer.ofSize(STATX_SIZE);
-        if (LibC.statx(fd.number(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, buffer.address()) < 0) {
-            throw new LinuxException("statx", fd.toString(), LibC.errno());
+        MemorySegment name = NativeBuffer.ofUtf8(path);
+        int result = LibC.statx(directory, name.address(), flags, STATX_BASIC_STATS, buffer.address());
+        Reference.reachabilityFence(name);
+        if (result < 0) {
+            throw new LinuxException("statx", subject, LibC.errno());
         }
         long major = Integer.toUnsignedLong(buffer.get(JAVA_INT, DEVICE_MAJOR_OFFSET));
         long minor = Integer.toUnsignedLong(buffer.get(JAVA_INT, DEVICE_MINOR_OFFSET));
@@ -43,6 +64,11 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
                 Short.toUnsignedInt(buffer.get(JAVA_SHORT, MODE_OFFSET)),
                 buffer.get(JAVA_LONG, SIZE_OFFSET),
                 buffer.get(JAVA_LONG, BLOCKS_OFFSET) * 512);
+    }
+
+    /** True if both tell of the same file: same device and inode, at times when the file was open or not removed. */
+    public boolean isSameFileAs(FileStatus other) {
+        return device == other.device && inode == other.inode;
     }
 
     public boolean isRegularFile() {

@@ -4,7 +4,7 @@ import com.sun.jna.Native;
 
 /**
  * The native declarations, direct-mapped: pointers and sizes are {@code long}, results are returned as the C function
- * gives them. Variadic functions are declared with the arguments used here, which the x86-64 and aarch64 calling
+ * gives them; texts are the address of bytes in UTF-8 ({@link NativeBuffer#ofUtf8}), whatever the locale says. Variadic functions are declared with the arguments used here, which the x86-64 and aarch64 calling
  * conventions pass alike.
  */
 final class LibC {
@@ -26,9 +26,9 @@ final class LibC {
 
     static native long write(int fd, long buffer, long size);
 
-    static native int open(String path, int flags, int mode);
+    static native int open(long path, int flags, int mode);
 
-    static native int memfd_create(String name, int flags);
+    static native int memfd_create(long name, int flags);
 
     static native int ftruncate(int fd, long size);
 
@@ -36,7 +36,11 @@ final class LibC {
 
     static native long lseek(int fd, long offset, int whence);
 
-    static native int statx(int directory, String path, int flags, int mask, long buffer);
+    static native int statx(int directory, long path, int flags, int mask, long buffer);
+
+    static native int fchmod(int fd, int mode);
+
+    static native int fchmodat(int directory, long path, int mode, int flags);
 
     static native int fstatfs(int fd, long buffer);
 

@@ -3,6 +3,7 @@ package org.exomem.linux;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 
 /** A file whose pages are shared memory: a memfd, or a file on tmpfs, hugetlbfs or disk. Owns its descriptor. */
@@ -11,6 +12,7 @@ public final class SharedFile implements AutoCloseable {
     private static final int O_CREAT = 0x40;
     private static final int O_EXCL = 0x80;
     private static final int O_CLOEXEC = 0x80000;
+    private static final int OWNER_ONLY = 0600;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
     private static final int MFD_HUGETLB = 4;
@@ -44,7 +46,7 @@ public final class SharedFile implements AutoCloseable {
 
     /** A file that exists in a file system, for reading and writing. */
     public static SharedFile open(Path path) throws LinuxException {
-        Fd fd = Fd.of(LibC.open(path.toString(), O_RDWR | O_CLOEXEC, 0), "open", path.toString());
+        Fd fd = openPath(path, O_RDWR | O_CLOEXEC);
         try {
             return new SharedFile(fd);
         } catch (LinuxException e) {
@@ -55,9 +57,7 @@ public final class SharedFile implements AutoCloseable {
 
     /** A new file of zeros in a file system, readable by its owner only; fails where something of that name is. */
     public static SharedFile create(Path path, long size) throws LinuxException {
-        return sized(
-                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), "open", path.toString()),
-                size);
+        return sized(openPath(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC), size);
     }
 
     /**
@@ -66,8 +66,7 @@ public final class SharedFile implements AutoCloseable {
      * @throws LinuxException EINVAL if it has another size
      */
     public static SharedFile openOrCreate(Path path, long size) throws LinuxException {
-        SharedFile file = new SharedFile(
-                Fd.of(LibC.open(path.toString(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "open", path.toString()));
+        SharedFile file = new SharedFile(openPath(path, O_RDWR | O_CREAT | O_CLOEXEC));
         try {
             long present = file.size();
             if (present == 0) {
@@ -90,7 +89,18 @@ public final class SharedFile implements AutoCloseable {
     }
 
     private static SharedFile create(String name, long size, int flags) throws LinuxException {
-        return sized(Fd.of(LibC.memfd_create(name, flags), "memfd_create", name), size);
+        MemorySegment text = NativeBuffer.ofUtf8(name);
+        int result = LibC.memfd_create(text.address(), flags);
+        Reference.reachabilityFence(text);
+        return sized(Fd.of(result, "memfd_create", name), size);
+    }
+
+    /** A file that is made is readable by its owner only. */
+    private static Fd openPath(Path path, int flags) throws LinuxException {
+        MemorySegment name = NativeBuffer.ofUtf8(path.toString());
+        int result = LibC.open(name.address(), flags, OWNER_ONLY);
+        Reference.reachabilityFence(name);
+        return Fd.of(result, "open", path.toString());
     }
 
     private static SharedFile sized(Fd fd, long size) throws LinuxException {
@@ -119,7 +129,7 @@ public final class SharedFile implements AutoCloseable {
 
     /** True if both are the same file, however each was opened. */
     public boolean isSameFileAs(SharedFile other) {
-        return identity.device() == other.identity.device() && identity.inode() == other.identity.inode();
+        return identity.isSameFileAs(other.identity);
     }
 
     /** Device and inode, for messages. */

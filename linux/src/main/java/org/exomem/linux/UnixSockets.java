@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -16,6 +17,18 @@ public final class UnixSockets {
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SOCK_NONBLOCK = 0x800;
     private static final int SOL_SOCKET = 1;
+    private static final int AF_INET = 2;
+    private static final int AF_INET6 = 10;
+    private static final int SOCK_DGRAM = 2;
+    private static final int SOCK_SEQPACKET = 5;
+    private static final int SO_TYPE = 3;
+    private static final int SO_DOMAIN = 39;
+    /** The user id, in SO_PEERCRED, of a socket that has no peer. */
+    private static final int NO_USER = -1;
+
+    private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_NOFOLLOW = 0x100;
+    private static final int OWNER_ONLY = 0600;
     private static final int SO_PEERCRED = 17;
     private static final int SO_ACCEPTCONN = 30;
     private static final int PATH_OFFSET = 2;
@@ -40,7 +53,9 @@ public final class UnixSockets {
     private static Fd connect(Path path, int flags) throws LinuxException {
         MemorySegment address = address("connect", path);
         Fd fd = newSocket(flags);
-        if (LibC.connect(fd.number(), address.address(), (int) address.byteSize()) < 0) {
+        int result = LibC.connect(fd.number(), address.address(), (int) address.byteSize());
+        Reference.reachabilityFence(address);
+        if (result < 0) {
             int errno = LibC.errno();
             fd.close();
             throw new LinuxException("connect", path.toString(), errno);
@@ -48,12 +63,27 @@ public final class UnixSockets {
         return fd;
     }
 
-    /** A non-blocking listening socket. Fails with EADDRINUSE if the path exists. */
+    /**
+     * A non-blocking listening socket that nobody removes at the end; {@link ListeningSocket} does. Fails with EADDRINUSE
+     * if the path exists.
+     */
     public static Fd listen(Path path, int backlog) throws LinuxException {
+        Fd fd = bind(path);
+        listen(fd, path, backlog);
+        return fd;
+    }
+
+    /** A non-blocking socket at a path, which only its owner may open, and to which nobody can connect yet. */
+    static Fd bind(Path path) throws LinuxException {
         MemorySegment address = address("bind", path);
         Fd fd = newSocket(SOCK_NONBLOCK);
-        if (LibC.bind(fd.number(), address.address(), (int) address.byteSize()) < 0
-                || LibC.listen(fd.number(), backlog) < 0) {
+        // Linux makes the path with the mode of the socket itself: it never has more permissions than this.
+        int result = LibC.fchmod(fd.number(), OWNER_ONLY);
+        if (result == 0) {
+            result = LibC.bind(fd.number(), address.address(), (int) address.byteSize());
+            Reference.reachabilityFence(address);
+        }
+        if (result < 0) {
             int errno = LibC.errno();
             fd.close();
             throw errno == Errno.ENOENT
@@ -61,6 +91,25 @@ public final class UnixSockets {
                     : new LinuxException("bind", path.toString(), errno);
         }
         return fd;
+    }
+
+    /** Lets others connect to a bound socket; closes it where that fails. */
+    static void listen(Fd bound, Path path, int backlog) throws LinuxException {
+        if (LibC.listen(bound.number(), backlog) < 0) {
+            int errno = LibC.errno();
+            bound.close();
+            throw new LinuxException("listen", path.toString(), errno);
+        }
+    }
+
+    /** Sets the permissions of what is at the path, and not of what a link there names. */
+    static void setMode(Path path, int mode) throws LinuxException {
+        MemorySegment name = NativeBuffer.ofUtf8(path.toString());
+        int result = LibC.fchmodat(AT_FDCWD, name.address(), mode, AT_SYMLINK_NOFOLLOW);
+        Reference.reachabilityFence(name);
+        if (result < 0) {
+            throw new LinuxException("chmod", path.toString(), LibC.errno());
+        }
     }
 
     /** The next connection of a non-blocking listening socket, or null when none waits. */
@@ -76,9 +125,55 @@ public final class UnixSockets {
         throw new LinuxException("accept", listening.toString(), errno);
     }
 
-    /** True if the descriptor is a listening socket, false if a connected one. */
-    public static boolean isListening(Fd fd) throws LinuxException {
-        return option(fd, SO_ACCEPTCONN, 4).get(JAVA_INT, 0) != 0;
+    /** What an inherited descriptor is good for. */
+    public enum Role {
+        /** Others connect to it. */
+        LISTENING,
+        /** Somebody is at its other end. */
+        CONNECTED
+    }
+
+    /**
+     * Finds out what an inherited descriptor is.
+     *
+     * @throws LinuxException if it is not open (EBADF), no Unix stream socket (ENOTSOCK, EINVAL), or neither listens nor
+     *     is connected (EINVAL); says which
+     */
+    public static Role roleOf(Fd fd) throws LinuxException {
+        if (!FileStatus.of(fd).isSocket()) {
+            throw notUsable(fd, Errno.ENOTSOCK, "it is " + fd.description());
+        }
+        int domain = option(fd, SO_DOMAIN, 4).get(JAVA_INT, 0);
+        int type = option(fd, SO_TYPE, 4).get(JAVA_INT, 0);
+        if (domain != AF_UNIX || type != SOCK_STREAM) {
+            throw notUsable(fd, Errno.EINVAL, "it is " + kind(domain, type));
+        }
+        if (option(fd, SO_ACCEPTCONN, 4).get(JAVA_INT, 0) != 0) {
+            return Role.LISTENING;
+        }
+        if (option(fd, SO_PEERCRED, 12).get(JAVA_INT, 4) == NO_USER) {
+            throw notUsable(fd, Errno.EINVAL, "it neither listens nor is connected");
+        }
+        return Role.CONNECTED;
+    }
+
+    private static LinuxException notUsable(Fd fd, int errno, String what) {
+        return new LinuxException("use", fd.toString(), errno, "a Unix stream socket is needed, and " + what);
+    }
+
+    private static String kind(int domain, int type) {
+        String family = switch (domain) {
+            case AF_UNIX -> "a Unix";
+            case AF_INET, AF_INET6 -> "an Internet";
+            default -> "a socket of address family " + domain + ", a";
+        };
+        return family
+                + switch (type) {
+                    case SOCK_STREAM -> " stream socket";
+                    case SOCK_DGRAM -> " datagram socket";
+                    case SOCK_SEQPACKET -> " sequential packet socket";
+                    default -> " socket of type " + type;
+                };
     }
 
     /** The process that listened where this is connected to; 0 if it can't be seen from here. */

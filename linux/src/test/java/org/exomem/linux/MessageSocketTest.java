@@ -104,7 +104,8 @@ class MessageSocketTest {
         Path path = folder.resolve("s");
         try (Fd listening = UnixSockets.listen(path, 1);
                 Fd connected = UnixSockets.connectNow(path)) {
-            assertThat(UnixSockets.isListening(listening)).isTrue();
+            assertThat(UnixSockets.roleOf(listening)).isEqualTo(UnixSockets.Role.LISTENING);
+            assertThat(UnixSockets.roleOf(connected)).isEqualTo(UnixSockets.Role.CONNECTED);
             assertThat(UnixSockets.peer(connected))
                     .isEqualTo((int) ProcessHandle.current().pid());
         }

@@ -35,6 +35,7 @@ import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
+import org.exomem.linux.OwnPath;
 import org.exomem.linux.StaleSocket;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +61,7 @@ public final class ControlServer implements AutoCloseable {
     private final Map<String, Change> changes = new ConcurrentHashMap<>();
 
     private @Nullable Channel listening;
+    private @Nullable OwnPath made;
 
     private record Change(VmEvent event, Instant when) {}
 
@@ -112,6 +114,7 @@ public final class ControlServer implements AutoCloseable {
                     .channel();
             Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
             Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
+            made = OwnPath.of(path);
         } catch (Exception e) {
             Files.deleteIfExists(unfinished);
             throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
@@ -203,7 +206,9 @@ public final class ControlServer implements AutoCloseable {
     @Override
     public void close() {
         try {
-            Files.deleteIfExists(path);
+            if (made != null) {
+                made.remove();
+            }
         } catch (IOException e) {
             // Nothing is lost: the next process finds nobody listening there, and removes it.
         }

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.linux.Errno;
@@ -20,6 +21,7 @@ import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -228,6 +230,43 @@ class ManyMachinesTest {
     }
 
     @Test
+    @Tag("VHU-PRG-4")
+    void theEndOfAnInheritedConnectionIsToldAsTheLastFrontEnds() throws Exception {
+        List<Fd> pair = UnixSockets.pair();
+        CountDownLatch noMore = new CountDownLatch(1);
+        EndpointListener listener = new Told() {
+            @Override
+            public void noFrontEndCanCome() {
+                noMore.countDown();
+            }
+        };
+        try (EventLoop loop = new EventLoop("inherited");
+                Endpoint _ = Endpoint.inherit(pair.get(0), new EchoDevice(), loop, listener)) {
+            EchoGuest.start(
+                            new FrontEnd(pair.get(1), FrontEnd.LIMIT),
+                            EchoGuest.SPLIT,
+                            EchoGuest.EVERY_PROTOCOL_FEATURE)
+                    .close();
+            assertThat(noMore.await(LIMIT.toMillis(), TimeUnit.MILLISECONDS)).isTrue();
+        }
+    }
+
+    @Test
+    @Tag("VHU-PRG-3")
+    void theSocketThatAnotherProcessMadeInTheSamePlaceIsLeftAlone() throws Exception {
+        Path socket = folder.resolve("vm");
+        EchoBackEnd first = new EchoBackEnd(socket);
+        Files.delete(socket);
+        try (EchoBackEnd successor = new EchoBackEnd(socket)) {
+            first.close();
+            try (EchoGuest guest = EchoGuest.start(successor)) {
+                guest.assertEcho();
+            }
+        }
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
     void anInheritedListeningSocketIsServedAgainAndAgain() throws Exception {
         Path socket = folder.resolve("vm");
         Fd listening = UnixSockets.listen(socket, 4);
@@ -269,7 +308,7 @@ class ManyMachinesTest {
     }
 
     /** A listener that is not asked. */
-    private static final class Told implements EndpointListener {
+    private static class Told implements EndpointListener {
         @Override
         public void connected() {}
 

@@ -1,19 +1,16 @@
 package org.exomem.vhostuser.backend;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletionException;
 import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.ListeningSocket;
 import org.exomem.linux.MessageSocket;
-import org.exomem.linux.StaleSocket;
+import org.exomem.linux.SocketAccess;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Where front-ends attach to one device: one at a time, any number one after the other. Made and closed from any thread;
@@ -23,7 +20,6 @@ import org.slf4j.LoggerFactory;
  * connects can't keep the device from its VM.
  */
 public final class Endpoint implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Endpoint.class);
     private static final int BACKLOG = 8;
     private static final Duration CONNECT_RETRY = Duration.ofMillis(200);
 
@@ -31,10 +27,10 @@ public final class Endpoint implements AutoCloseable {
     private final VhostUserDevice device;
     private final EventLoop loop;
     private final EndpointListener listener;
+    private @Nullable ListeningSocket made;
     private @Nullable Fd listening;
     private EventLoop.@Nullable Watch watch;
     private EventLoop.@Nullable Timer reconnect;
-    private @Nullable Path unlinkAtEnd;
     private @Nullable Path connectTo;
     private volatile @Nullable Connection connection;
     private boolean closed;
@@ -46,18 +42,26 @@ public final class Endpoint implements AutoCloseable {
         this.listener = listener;
     }
 
+    /** Like {@link #listen(Path, SocketAccess, VhostUserDevice, EventLoop, EndpointListener)}, for one's own user only. */
+    public static Endpoint listen(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener)
+            throws LinuxException {
+        return listen(socket, SocketAccess.OWNER_ONLY, device, loop, listener);
+    }
+
     /**
      * Listens on a socket of the file system. A socket left behind by a process that is gone is replaced.
      *
-     * @throws LinuxException with EADDRINUSE if another process listens there, or the path is no socket
+     * @param access who may connect
+     * @throws LinuxException with EADDRINUSE if another process listens there, or the path is no socket; see
+     *     {@link ListeningSocket#open}
      */
-    public static Endpoint listen(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener)
+    public static Endpoint listen(
+            Path socket, SocketAccess access, VhostUserDevice device, EventLoop loop, EndpointListener listener)
             throws LinuxException {
-        StaleSocket.remove(socket);
-        Fd fd = UnixSockets.listen(socket, BACKLOG);
+        ListeningSocket made = ListeningSocket.open(socket, BACKLOG, access);
         Endpoint endpoint = new Endpoint(socket.toString(), device, loop, listener);
-        endpoint.unlinkAtEnd = socket;
-        endpoint.onLoop(() -> endpoint.acceptFrom(fd));
+        endpoint.made = made;
+        endpoint.onLoop(() -> endpoint.acceptFrom(made.fd()));
         return endpoint;
     }
 
@@ -69,17 +73,22 @@ public final class Endpoint implements AutoCloseable {
         return endpoint;
     }
 
-    /** Uses a socket that this process has inherited, listening or connected; takes it over. */
+    /**
+     * Uses a socket that this process has inherited, listening or connected; takes it over. When the front-end of a
+     * connected one has gone, {@link EndpointListener#noFrontEndCanCome} tells so.
+     *
+     * @throws LinuxException if the descriptor is no Unix stream socket, or neither listens nor is connected; it stays the
+     *     caller's
+     */
     public static Endpoint inherit(Fd fd, VhostUserDevice device, EventLoop loop, EndpointListener listener)
             throws LinuxException {
-        boolean isListening = UnixSockets.isListening(fd);
+        UnixSockets.Role role = UnixSockets.roleOf(fd);
         fd.setNonBlocking();
         Endpoint endpoint = new Endpoint(fd.toString(), device, loop, listener);
         endpoint.onLoop(() -> {
-            if (isListening) {
-                endpoint.acceptFrom(fd);
-            } else {
-                endpoint.attach(fd);
+            switch (role) {
+                case LISTENING -> endpoint.acceptFrom(fd);
+                case CONNECTED -> endpoint.attach(fd);
             }
         });
         return endpoint;
@@ -165,8 +174,13 @@ public final class Endpoint implements AutoCloseable {
         if (connection == gone) {
             connection = null;
         }
-        if (connectTo != null && !closed) {
+        if (closed) {
+            return;
+        }
+        if (connectTo != null) {
             scheduleConnect();
+        } else if (listening == null) {
+            listener.noFrontEndCanCome();
         }
     }
 
@@ -190,7 +204,7 @@ public final class Endpoint implements AutoCloseable {
         reconnect = loop.schedule(CONNECT_RETRY, this::tryToConnect);
     }
 
-    /** Sends the front-end away, stops listening and removes the socket. */
+    /** Sends the front-end away, stops listening, and removes the socket if it is still the one that was made here. */
     @Override
     public void close() {
         onLoop(() -> {
@@ -204,23 +218,12 @@ public final class Endpoint implements AutoCloseable {
                 current.close("exomem closed the endpoint");
             }
             stopWatching();
-            if (listening != null) {
+            if (made != null) {
+                made.close();
+            } else if (listening != null) {
                 listening.close();
-                listening = null;
             }
-            unlink();
+            listening = null;
         });
-    }
-
-    private void unlink() {
-        Path path = unlinkAtEnd;
-        if (path != null) {
-            unlinkAtEnd = null;
-            try {
-                Files.deleteIfExists(path);
-            } catch (IOException e) {
-                LOG.warn("the socket {} could not be removed: {}", path, e.getMessage());
-            }
-        }
     }
 }

@@ -11,7 +11,6 @@ import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -25,6 +24,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.exomem.linux.OwnPath;
 import org.exomem.linux.StaleSocket;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.MigrationFailure;
@@ -76,6 +76,7 @@ public final class MigrationReceiver implements AutoCloseable {
     private @Nullable ReceivingSession session;
     private boolean taken;
     private volatile boolean closed;
+    private volatile @Nullable OwnPath made;
 
     private MigrationReceiver(
             ServerSocketChannel server,
@@ -116,6 +117,9 @@ public final class MigrationReceiver implements AutoCloseable {
                             network.host(), ((InetSocketAddress) server.getLocalAddress()).getPort())
                     : at;
             MigrationReceiver receiver = new MigrationReceiver(server, actual, security, options, destination);
+            if (at instanceof MigrationAddress.Local local) {
+                receiver.made = OwnPath.of(Path.of(local.path()));
+            }
             receiver.start("migration-accept", receiver::accept);
             return receiver;
         } catch (IOException e) {
@@ -478,12 +482,12 @@ public final class MigrationReceiver implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        if (address instanceof MigrationAddress.Local local) {
+        if (made != null) {
             try {
-                // Before another can listen there.
-                Files.deleteIfExists(Path.of(local.path()));
+                // While it is still open: its inode's number can't be that of another one's socket.
+                made.remove();
             } catch (IOException e) {
-                LOG.log(Level.DEBUG, "removing " + local, e);
+                LOG.log(Level.DEBUG, "removing " + made, e);
             }
         }
         Quietly.close(server);
