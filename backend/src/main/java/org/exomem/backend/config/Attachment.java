@@ -14,15 +14,24 @@ public sealed interface Attachment {
         };
     }
 
-    /** We listen on a Unix socket, the front-end connects. */
-    record Listen(Path socket) implements Attachment {
+    /**
+     * exomem listens on a Unix socket, the front-end connects.
+     *
+     * @param access who may connect
+     */
+    record Listen(Path socket, SocketAccess access) implements Attachment {
+        /** Only the process's own user may connect. */
+        public Listen(Path socket) {
+            this(socket, SocketAccess.OWNER);
+        }
+
         @Override
         public String toString() {
             return socket.toString();
         }
     }
 
-    /** The front-end listens on a Unix socket, we connect, again and again. */
+    /** The front-end listens on a Unix socket; exomem connects, and again whenever the connection has ended. */
     record Connect(Path socket) implements Attachment {
         @Override
         public String toString() {

@@ -1,6 +1,7 @@
 package org.exomem.backend.config;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
@@ -10,18 +11,32 @@ import org.exomem.balloon.BalloonOptions;
  *
  * @param vm the name of the VM, which no other balloon has
  * @param attachment the way to the front-end
- * @param options what the device offers
+ * @param offered what the device offers
  * @param statisticsInterval seconds between two questions for statistics; 0 asks only when told to
  * @param size the VM's logical size in bytes that is wanted from the start, if one was given
- * @param vmmQmp the VMM's QMP socket, over which the VM can be migrated
+ * @param vmmQmp the VMM's QMP socket, over which the VM is migrated and its devices are taken out and put back
  */
 public record BalloonConfig(
         String vm,
         Attachment attachment,
-        BalloonOptions options,
+        BalloonOptions offered,
         int statisticsInterval,
         OptionalLong size,
-        Optional<Path> vmmQmp) {
+        Optional<Path> vmmQmp)
+        implements DeviceConfig {
+    /** What events and commands call a balloon. */
+    public static final String ID = "balloon";
+
     /** In bytes; less than this is a unit forgotten, not a wish: no guest lives in it. */
     public static final long LEAST_SIZE = 1 << 20;
+
+    @Override
+    public String id() {
+        return ID;
+    }
+
+    @Override
+    public Map<String, Object> options() {
+        return BalloonDeviceOptions.values(this);
+    }
 }

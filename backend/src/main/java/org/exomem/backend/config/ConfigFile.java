@@ -6,17 +6,20 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * The YAML file of {@code --config}. Strict: what is not understood is an error that names file, line and key.
@@ -24,6 +27,7 @@ import java.util.function.Supplier;
  * <pre>
  * control: /run/exomem.sock
  * state: /var/lib/exomem
+ * max-memory: 1T
  * balloons:
  *   - vm: alpha
  *     socket: /run/alpha-balloon.sock
@@ -36,31 +40,43 @@ import java.util.function.Supplier;
  *     size: 8G
  * </pre>
  *
- * The words of a device are those of {@code --balloon} and {@code --mem}. Read token by token, because values must stay
- * the text that was written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints need their line.
+ * The options of a device are those of {@code --balloon} and {@code --mem}.
  */
 public final class ConfigFile {
+    /** The keys of the file itself, in the order in which they are told. */
+    public static final List<String> KEYS = List.of("balloons", "mems", "control", "state", "max-memory");
+
+    private static final String KEYS_FOR_PEOPLE =
+            String.join(", ", KEYS.subList(0, KEYS.size() - 1)) + " and " + KEYS.getLast();
+    /** In bytes. Some 100000 devices. */
+    private static final int MOST = 16 << 20;
+
     private final Path file;
     private final YAMLParser yaml;
+    private final DeviceReader devices;
     private Optional<Path> control = Optional.empty();
     private Optional<Path> state = Optional.empty();
-    private final List<BalloonConfig> balloons = new ArrayList<>();
-    private final List<MemoryConfig> mems = new ArrayList<>();
+    private OptionalLong maxMemory = OptionalLong.empty();
 
     private ConfigFile(Path file, YAMLParser yaml) {
         this.file = file;
         this.yaml = yaml;
+        this.devices = new DeviceReader(yaml, this::place, this::resolve);
     }
 
-    /** Reads the file. Relative paths in it are relative to the folder it is in. */
+    /**
+     * Reads the file. Relative paths in it are relative to the folder it is in.
+     *
+     * @throws ConfigException if it can't be read or is not understood; says where and why
+     */
     public static ServeConfig read(Path file) throws ConfigException {
         if (Files.isDirectory(file)) {
             throw new ConfigException("\"" + file + "\" is a folder; a YAML file is wanted");
         }
-        try (YAMLParser yaml = new YAMLFactory().createParser(Files.readString(file))) {
+        try (YAMLParser yaml = new YAMLFactory().createParser(text(file))) {
             return new ConfigFile(file, yaml).document();
         } catch (JsonProcessingException e) {
-            throw new ConfigException(file + ":" + line(e.getLocation()) + ": not YAML: " + firstLine(e));
+            throw new ConfigException(file + ":" + line(e.getLocation()) + ": not YAML: " + reason(e));
         } catch (CharacterCodingException e) {
             throw new ConfigException(file + ": not text in UTF-8");
         } catch (NoSuchFileException e) {
@@ -72,86 +88,64 @@ public final class ConfigFile {
         }
     }
 
+    private static String text(Path file) throws IOException, ConfigException {
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MOST + 1);
+            if (bytes.length > MOST) {
+                throw new ConfigException(file + ": is larger than " + ByteSize.format(MOST) + ", which no"
+                        + " configuration needs");
+            }
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        }
+    }
+
     private ServeConfig document() throws IOException, ConfigException {
-        expect(yaml.nextToken(), JsonToken.START_OBJECT, "the file must be a mapping with balloons, mems and control");
+        devices.expect(yaml.nextToken(), JsonToken.START_OBJECT, "the file must be a mapping with " + KEYS_FOR_PEOPLE);
         Set<String> seen = new HashSet<>();
         while (yaml.nextToken() == JsonToken.FIELD_NAME) {
             String key = yaml.currentName();
             if (!seen.add(key)) {
-                throw complaint("\"" + key + "\" is given twice");
+                throw devices.complaint("\"" + key + "\" is given twice");
             }
-            switch (key) {
-                case "control" -> control = Optional.of(controlSocket(scalar(key)));
-                case "state" -> state = Optional.of(resolved(scalar(key)));
-                case "balloons" -> devices(key, "a balloon", BalloonWords::new, balloons);
-                case "mems" -> devices(key, "a memory device", MemoryWords::new, mems);
-                default -> throw complaint("\"" + key + "\" is not a key; there are balloons, mems, control and state");
+            if (!devices.read(key)) {
+                set(key);
             }
         }
         if (yaml.nextToken() != null) {
-            throw complaint("a second document; a file has one");
+            throw devices.complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, balloons, mems, state);
+        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory);
     }
 
-    private <C> void devices(String key, String kind, Supplier<DeviceWords<C>> words, List<C> devices)
-            throws IOException, ConfigException {
-        expect(yaml.nextToken(), JsonToken.START_ARRAY, key + " must be a list");
-        while (yaml.nextToken() != JsonToken.END_ARRAY) {
-            expect(yaml.currentToken(), JsonToken.START_OBJECT, kind + " must be a mapping, such as - vm: NAME");
-            devices.add(device(words.get()));
+    private void set(String key) throws IOException, ConfigException {
+        if (!KEYS.contains(key)) {
+            throw devices.complaint("\"" + key + "\" is not a key; there are " + KEYS_FOR_PEOPLE);
         }
-    }
-
-    private <C> C device(DeviceWords<C> words) throws IOException, ConfigException {
-        String start = place();
-        while (yaml.nextToken() == JsonToken.FIELD_NAME) {
-            String key = yaml.currentName();
-            String where = place();
-            String value = scalar(key);
-            try {
-                words.set(key, words.isPath(key) ? resolved(value).toString() : value);
-            } catch (ConfigException e) {
-                throw e.at(where);
-            }
-        }
+        String value = devices.scalar(key);
+        String where = place();
         try {
-            return words.toConfig();
+            switch (key) {
+                case "control" -> control = Optional.of(controlSocket(value));
+                case "state" -> state = Optional.of(devices.path(value));
+                case "max-memory" -> maxMemory = OptionalLong.of(ServeConfig.maxMemory(value));
+                default -> throw new IllegalStateException(key);
+            }
         } catch (ConfigException e) {
-            throw e.at(start);
+            throw e.at(where);
         }
-    }
-
-    private String scalar(String key) throws IOException, ConfigException {
-        JsonToken token = yaml.nextToken();
-        if (!token.isScalarValue() || token == JsonToken.VALUE_NULL) {
-            throw complaint("\"" + key + "\" must be a single value");
-        }
-        return yaml.getText();
     }
 
     private Path controlSocket(String path) throws ConfigException {
         if (path.equals("none")) {
-            throw complaint("control must be a path; leave it out and say --control none to have no control socket");
+            throw new ConfigException(
+                    "control must be a path; leave it out and say --control none to have no control socket");
         }
-        return resolved(path);
+        return devices.path(path);
     }
 
-    private Path resolved(String path) throws ConfigException {
-        if (path.isEmpty()) {
-            throw complaint("the path is empty");
-        }
+    private Path resolve(String path) throws ConfigException {
+        Value.path(path);
         return file.toAbsolutePath().resolveSibling(path);
-    }
-
-    private void expect(JsonToken found, JsonToken wanted, String rule) throws ConfigException {
-        if (found != wanted) {
-            throw complaint(rule);
-        }
-    }
-
-    private ConfigException complaint(String what) {
-        return new ConfigException(place() + ": " + what);
     }
 
     private String place() {
@@ -162,7 +156,14 @@ public final class ConfigFile {
         return location == null ? 1 : Math.max(location.getLineNr(), 1);
     }
 
-    private static String firstLine(JsonProcessingException e) {
-        return e.getOriginalMessage().lines().findFirst().orElse("unreadable");
+    /** What the parser says, without the excerpts of the file, which are indented. */
+    private static String reason(JsonProcessingException e) {
+        String message = e.getOriginalMessage();
+        if (message.contains("(TAB)")) {
+            return "there is a tab; YAML is indented by spaces only";
+        }
+        return message.lines()
+                .filter(line -> !line.isBlank() && !line.startsWith(" "))
+                .collect(Collectors.joining(": "));
     }
 }

@@ -1,6 +1,7 @@
 package org.exomem.backend.config;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import org.exomem.mem.MemoryRegionPlan;
 
@@ -26,4 +27,10 @@ public record MemoryConfig(
         boolean preallocate,
         int patrolSeconds,
         Violation violation,
-        Optional<Path> vmmQmp) {}
+        Optional<Path> vmmQmp)
+        implements DeviceConfig {
+    @Override
+    public Map<String, Object> options() {
+        return MemoryDeviceOptions.values(this);
+    }
+}

@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import org.exomem.linux.HostRam;
 import org.exomem.mem.MemoryRegionPlan;
 
 /**
@@ -16,11 +18,21 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param balloons each with a VM, a socket or a descriptor of its own
  * @param mems memory devices, each with a socket or a descriptor of its own
  * @param state the directory in which devices keep their state, if they do
+ * @param maxMemory the most bytes that a VM's memory may have, if that was given
  */
 public record ServeConfig(
-        Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
+        Optional<Path> control,
+        List<BalloonConfig> balloons,
+        List<MemoryConfig> mems,
+        Optional<Path> state,
+        OptionalLong maxMemory) {
     /** Nothing at all, to begin with. */
     public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
+
+    /** The limit of a VM's memory unless another is given, in times of the host's RAM. */
+    public static final int DEFAULT_MEMORY_FACTOR = 4;
+
+    private static final String DEFAULT_LIMIT = DEFAULT_MEMORY_FACTOR + " times the RAM of this host";
 
     public ServeConfig {
         balloons = List.copyOf(balloons);
@@ -32,10 +44,52 @@ public record ServeConfig(
         this(control, balloons, List.of(), Optional.empty());
     }
 
+    /** With the limit of memory that nobody changed. */
+    public ServeConfig(
+            Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
+        this(control, balloons, mems, state, OptionalLong.empty());
+    }
+
+    /** The options of {@code --balloon}, in the order in which they are told. */
+    public static List<DeviceOption> balloonOptions() {
+        return BalloonDeviceOptions.ALL;
+    }
+
+    /** The options of {@code --mem}, in the order in which they are told. */
+    public static List<DeviceOption> memoryOptions() {
+        return MemoryDeviceOptions.ALL;
+    }
+
+    /**
+     * The value of {@code --max-memory}, in bytes.
+     *
+     * @throws ConfigException if it is no size, or none that a VM can live in
+     */
+    public static long maxMemory(String value) throws ConfigException {
+        long bytes = ByteSize.parse(value);
+        if (bytes < BalloonConfig.LEAST_SIZE) {
+            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
+                    + "; sizes are in bytes unless they have a unit, such as 512G");
+        }
+        return bytes;
+    }
+
+    /** The most bytes that a VM's memory may have: {@link #maxMemory}, or four times the host's RAM. */
+    public long memoryLimit() {
+        return maxMemory.orElseGet(() -> DEFAULT_MEMORY_FACTOR * HostRam.bytes());
+    }
+
+    /** All devices, the balloons first. */
+    public List<DeviceConfig> devices() {
+        List<DeviceConfig> devices = new ArrayList<>(balloons);
+        devices.addAll(mems);
+        return List.copyOf(devices);
+    }
+
     /** One balloon from a {@code --balloon} option. */
     public static BalloonConfig balloon(String option) throws ConfigException {
         try {
-            return new BalloonWords().parse(option);
+            return new BalloonDeviceOptions().parse(option);
         } catch (ConfigException e) {
             throw e.at("--balloon " + option);
         }
@@ -44,24 +98,34 @@ public record ServeConfig(
     /** One memory device from a {@code --mem} option. */
     public static MemoryConfig mem(String option) throws ConfigException {
         try {
-            return new MemoryWords().parse(option);
+            return new MemoryDeviceOptions().parse(option);
         } catch (ConfigException e) {
             throw e.at("--mem " + option);
         }
     }
 
-    /** The devices of both, these first; the other's control socket and directory for state before this one's. */
+    /** The devices of both, these first; the other's control socket, directory for state and limit before this one's. */
     public ServeConfig and(ServeConfig other) {
         List<BalloonConfig> allBalloons = new ArrayList<>(balloons);
         allBalloons.addAll(other.balloons);
         List<MemoryConfig> allMems = new ArrayList<>(mems);
         allMems.addAll(other.mems);
-        return new ServeConfig(other.control.or(() -> control), allBalloons, allMems, other.state.or(() -> state));
+        return new ServeConfig(
+                other.control.or(() -> control),
+                allBalloons,
+                allMems,
+                other.state.or(() -> state),
+                other.maxMemory.isPresent() ? other.maxMemory : maxMemory);
     }
 
     /** The same, with a control socket there, or with none. */
     public ServeConfig withControl(Optional<Path> path) {
-        return new ServeConfig(path, balloons, mems, state);
+        return new ServeConfig(path, balloons, mems, state, maxMemory);
+    }
+
+    /** The same, with that limit of memory if there is one. */
+    public ServeConfig withMaxMemory(OptionalLong bytes) {
+        return new ServeConfig(control, balloons, mems, state, bytes);
     }
 
     /** The devices by their VMs, in the order in which the VMs are named. */
@@ -79,12 +143,25 @@ public record ServeConfig(
         return List.copyOf(vms.values());
     }
 
-    /** Checks what no single device can know. */
+    /**
+     * This, if there is something to serve, and {@link #consistent}.
+     *
+     * @throws ConfigException if not
+     */
     public ServeConfig checked() throws ConfigException {
         if (balloons.isEmpty() && mems.isEmpty()) {
             throw new ConfigException(
                     "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device (--mem)");
         }
+        return consistent();
+    }
+
+    /**
+     * Checks what no single device can know; returns this.
+     *
+     * @throws ConfigException if two devices don't go together, or a memory device is larger than {@link #memoryLimit}
+     */
+    public ServeConfig consistent() throws ConfigException {
         Map<Object, String> users = new HashMap<>();
         control.ifPresent(path -> users.put(path.toAbsolutePath(), "the control socket"));
         Map<String, BalloonConfig> named = new HashMap<>();
@@ -96,6 +173,7 @@ public record ServeConfig(
         }
         for (int i = 0; i < mems.size(); i++) {
             MemoryConfig mem = mems.get(i);
+            checkSize(mem);
             for (MemoryConfig other : mems.subList(0, i)) {
                 checkTogether(other, mem);
             }
@@ -113,6 +191,15 @@ public record ServeConfig(
         String other = users.putIfAbsent(place, user);
         if (other != null) {
             throw new ConfigException(other + " and " + user + " both use " + attachment);
+        }
+    }
+
+    private void checkSize(MemoryConfig mem) throws ConfigException {
+        if (mem.plan().size() > memoryLimit()) {
+            throw new ConfigException(mem.label() + ": a region of "
+                    + ByteSize.format(mem.plan().size()) + " is above the limit of " + ByteSize.format(memoryLimit())
+                    + (maxMemory.isPresent() ? "" : " (" + DEFAULT_LIMIT + ")")
+                    + "; --max-memory SIZE (max-memory in the file) sets another");
         }
     }
 

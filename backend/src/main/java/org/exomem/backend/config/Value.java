@@ -6,6 +6,7 @@ import java.util.regex.Pattern;
 /** The values of options, each refused with what would be right. */
 final class Value {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.:@-]{1,64}");
+    private static final Pattern GROUP = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.@-]{0,255}");
 
     private Value() {}
 
@@ -16,9 +17,19 @@ final class Value {
         return value;
     }
 
+    static String group(String value) throws ConfigException {
+        if (!GROUP.matcher(value).matches()) {
+            throw new ConfigException("\"" + value + "\" is not the name or number of a group");
+        }
+        return value;
+    }
+
     static Path path(String value) throws ConfigException {
-        if (value.isEmpty() || value.indexOf('\0') >= 0) {
+        if (value.isEmpty()) {
             throw new ConfigException("the path is empty");
+        }
+        if (value.indexOf('\0') >= 0) {
+            throw new ConfigException("a path has no zero byte");
         }
         return Path.of(value).toAbsolutePath();
     }

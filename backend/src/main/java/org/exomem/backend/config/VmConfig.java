@@ -1,6 +1,7 @@
 package org.exomem.backend.config;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -21,5 +22,13 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
                 .or(() -> memory.stream()
                         .flatMap(device -> device.vmmQmp().stream())
                         .findFirst());
+    }
+
+    /** All its devices, the balloon first. */
+    public List<DeviceConfig> devices() {
+        List<DeviceConfig> devices = new ArrayList<>(memory.size() + 1);
+        balloon.ifPresent(devices::add);
+        devices.addAll(memory);
+        return List.copyOf(devices);
     }
 }

@@ -3,35 +3,60 @@ package org.exomem.backend.config;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
 import org.exomem.mem.MemoryRegionPlan;
 import org.jspecify.annotations.Nullable;
 
-/** The words that describe one memory device. */
-final class MemoryWords extends DeviceWords<MemoryConfig> {
+/** The options of one memory device. */
+final class MemoryDeviceOptions extends DeviceWords<MemoryConfig> {
     /** A letter first: nobody shall take a name for a size. */
     private static final Pattern ID = Pattern.compile("[A-Za-z][A-Za-z0-9_.:@-]{0,63}");
     /** What events call the VM's other device. */
     private static final String BALLOON = "balloon";
 
     private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
-    private static final List<String> KNOWN = List.of(
-            "vm",
-            "id",
-            "socket",
-            "connect",
-            "fd",
-            "addr",
-            "size",
-            "requested",
-            "block",
-            "node",
-            "prealloc",
-            "patrol",
-            "violation",
-            "vmm-qmp");
+    static final List<DeviceOption> ALL = List.of(
+            VM,
+            new DeviceOption("id", "ID", "the device's name, such as m0; another one for each of a VM", DeviceOption.REQUIRED),
+            SOCKET,
+            CONNECT,
+            FD,
+            SOCKET_MODE,
+            SOCKET_GROUP,
+            new DeviceOption(
+                    "addr",
+                    "GPA",
+                    "where the range starts in guest memory, such as 4G or 0x100000000; the VMM must share memory there",
+                    DeviceOption.REQUIRED),
+            new DeviceOption("size", "SIZE", "how large the range is: the most that can be added", DeviceOption.REQUIRED),
+            new DeviceOption(
+                    "requested",
+                    "SIZE",
+                    "what the guest shall take from the start; with --state, what was last asked for counts",
+                    "0"),
+            new DeviceOption(
+                    "block",
+                    "SIZE",
+                    "what is added or taken away at once: a power of two, no less than a page of the memory behind it",
+                    "the host's transparent huge page"),
+            new DeviceOption("node", "N", "the guest's NUMA node that it belongs to", "none"),
+            DeviceOption.onOff("prealloc", "takes host memory when a block is added", false),
+            new DeviceOption(
+                    "patrol",
+                    "SECONDS",
+                    "looks so often whether the guest uses what it gave up; 0 never, 86400 at most",
+                    Integer.toString(DEFAULT_PATROL_SECONDS)),
+            new DeviceOption(
+                    "violation",
+                    "report|punch|stop",
+                    "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest, which"
+                            + " needs vmm-qmp",
+                    Violation.PUNCH.word()),
+            VMM_QMP);
     private static final int MAX_NODE = 0xffff;
     private static final int DEFAULT_PATROL_SECONDS = 10;
     private static final int MAX_PATROL_SECONDS = 86_400;
@@ -47,8 +72,8 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
     private int patrolSeconds = DEFAULT_PATROL_SECONDS;
     private Violation violation = Violation.PUNCH;
 
-    MemoryWords() {
-        super("a memory device", KNOWN);
+    MemoryDeviceOptions() {
+        super("a memory device", ALL);
     }
 
     @Override
@@ -131,5 +156,21 @@ final class MemoryWords extends DeviceWords<MemoryConfig> {
             throw new ConfigException("\"" + value + "\" is not an address of a guest");
         }
         return parsed;
+    }
+
+    /** The values of all options, by the options' names. */
+    static Map<String, Object> values(MemoryConfig config) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        putCommon(values, config.vm(), config.attachment(), config.vmmQmp());
+        values.put("id", config.id());
+        values.put("addr", config.plan().address());
+        values.put("size", config.plan().size());
+        values.put("requested", config.requested());
+        values.put("block", config.plan().blockSize());
+        values.put("node", config.plan().node());
+        values.put("prealloc", config.preallocate());
+        values.put("patrol", config.patrolSeconds());
+        values.put("violation", config.violation());
+        return values;
     }
 }

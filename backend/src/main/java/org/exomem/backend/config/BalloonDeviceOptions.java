@@ -1,0 +1,117 @@
+package org.exomem.backend.config;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.exomem.balloon.BalloonOptions;
+
+/** The options of one balloon. */
+final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
+    static final List<DeviceOption> ALL = List.of(
+            VM,
+            SOCKET,
+            CONNECT,
+            FD,
+            SOCKET_MODE,
+            SOCKET_GROUP,
+            new DeviceOption("size", "SIZE", "what the VM shall have from the start, such as 2G", "all"),
+            new DeviceOption("stats-interval", "SECONDS", "asks for statistics so often; 0 never, 86400 at most", "0"),
+            VMM_QMP,
+            DeviceOption.onOff(
+                    "discard",
+                    "returns unused pages to the host",
+                    BalloonOptions.defaults().discard()),
+            DeviceOption.onOff(
+                    "deflate-on-oom",
+                    "a guest that is out of memory may take pages back",
+                    BalloonOptions.defaults().deflateOnOom()),
+            DeviceOption.onOff(
+                    "must-tell-host",
+                    "the guest tells before it uses pages again",
+                    BalloonOptions.defaults().mustTellHost()),
+            DeviceOption.onOff(
+                    "statistics",
+                    "offers statistics to the guest's driver",
+                    BalloonOptions.defaults().statistics()),
+            DeviceOption.onOff(
+                    "free-page-hint",
+                    "offers free page hinting",
+                    BalloonOptions.defaults().freePageHinting()),
+            DeviceOption.onOff(
+                    "page-poison",
+                    "offers to be told how the guest fills its free pages",
+                    BalloonOptions.defaults().pagePoison()),
+            DeviceOption.onOff(
+                    "free-page-reporting",
+                    "offers free page reporting",
+                    BalloonOptions.defaults().pageReporting()));
+    private static final int MAX_STATISTICS_INTERVAL = 86_400;
+
+    private OptionalLong size = OptionalLong.empty();
+    private int statisticsInterval;
+    private boolean mustTellHost = BalloonOptions.defaults().mustTellHost();
+    private boolean statistics = BalloonOptions.defaults().statistics();
+    private boolean deflateOnOom = BalloonOptions.defaults().deflateOnOom();
+    private boolean freePageHinting = BalloonOptions.defaults().freePageHinting();
+    private boolean pagePoison = BalloonOptions.defaults().pagePoison();
+    private boolean pageReporting = BalloonOptions.defaults().pageReporting();
+    private boolean discard = BalloonOptions.defaults().discard();
+
+    BalloonDeviceOptions() {
+        super("a balloon", ALL);
+    }
+
+    @Override
+    void setOwn(String key, String value) throws ConfigException {
+        switch (key) {
+            case "size" -> size = OptionalLong.of(logicalSize(value));
+            case "stats-interval" -> statisticsInterval = Value.number(value, 0, MAX_STATISTICS_INTERVAL);
+            case "discard" -> discard = Value.onOff(value);
+            case "deflate-on-oom" -> deflateOnOom = Value.onOff(value);
+            case "must-tell-host" -> mustTellHost = Value.onOff(value);
+            case "statistics" -> statistics = Value.onOff(value);
+            case "free-page-hint" -> freePageHinting = Value.onOff(value);
+            case "page-poison" -> pagePoison = Value.onOff(value);
+            case "free-page-reporting" -> pageReporting = Value.onOff(value);
+            default -> throw new IllegalStateException(key);
+        }
+    }
+
+    @Override
+    BalloonConfig toConfig() throws ConfigException {
+        String vm = vm();
+        if (statisticsInterval > 0 && !statistics) {
+            throw new ConfigException("stats-interval needs statistics=on");
+        }
+        BalloonOptions options = new BalloonOptions(
+                mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
+        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp());
+    }
+
+    private static long logicalSize(String value) throws ConfigException {
+        long bytes = ByteSize.parse(value);
+        if (bytes < BalloonConfig.LEAST_SIZE) {
+            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
+                    + "; sizes are in bytes unless they have a unit, such as 512M");
+        }
+        return bytes;
+    }
+
+    /** The values of all options, by the options' names. */
+    static Map<String, Object> values(BalloonConfig config) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        putCommon(values, config.vm(), config.attachment(), config.vmmQmp());
+        values.put("size", config.size());
+        values.put("stats-interval", config.statisticsInterval());
+        BalloonOptions options = config.offered();
+        values.put("discard", options.discard());
+        values.put("deflate-on-oom", options.deflateOnOom());
+        values.put("must-tell-host", options.mustTellHost());
+        values.put("statistics", options.statistics());
+        values.put("free-page-hint", options.freePageHinting());
+        values.put("page-poison", options.pagePoison());
+        values.put("free-page-reporting", options.pageReporting());
+        return values;
+    }
+}

@@ -1,0 +1,45 @@
+package org.exomem.backend.config;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The devices of a control command: an object with {@code balloons} and {@code mems}, as a configuration file has them. */
+public final class DeviceArguments {
+    private DeviceArguments() {}
+
+    /**
+     * Reads the devices. Paths must be absolute, since client and server may be in different folders.
+     *
+     * @throws ConfigException if the object is not understood; says where and why
+     */
+    public static ServeConfig read(ObjectNode arguments) throws ConfigException {
+        try (JsonParser json = arguments.traverse()) {
+            json.nextToken();
+            DeviceReader devices = new DeviceReader(
+                    json, () -> "argument " + json.getParsingContext().pathAsPointer(), DeviceArguments::absolute);
+            while (json.nextToken() == JsonToken.FIELD_NAME) {
+                String key = json.currentName();
+                if (!devices.read(key)) {
+                    throw new ConfigException("argument \"" + key + "\" is not one of this command");
+                }
+            }
+            return new ServeConfig(Optional.empty(), devices.balloons(), devices.mems(), Optional.empty());
+        } catch (IOException e) {
+            // Nothing is read from anywhere: the object is in memory.
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Path absolute(String text) throws ConfigException {
+        Path path = Value.path(text);
+        if (!text.startsWith("/")) {
+            throw new ConfigException("\"" + text + "\" is not an absolute path");
+        }
+        return path;
+    }
+}

@@ -1,0 +1,139 @@
+package org.exomem.backend.config;
+
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Collects the options that describe one device; the same on the command line, in a file and on the control socket. */
+abstract class DeviceOptions<C> {
+    static final DeviceOption VM = new DeviceOption(
+            "vm",
+            "NAME",
+            "the VM's name on the control socket; a VM may have a balloon and several memory devices",
+            DeviceOption.REQUIRED);
+    static final DeviceOption SOCKET =
+            new DeviceOption("socket", "PATH", "listens there for the VMM", "this or fd is required");
+    static final DeviceOption CONNECT =
+            DeviceOption.onOff("connect", "connects to the socket instead, where the VMM listens", false);
+    static final DeviceOption FD =
+            new DeviceOption("fd", "N", "uses an inherited Unix socket instead, listening or connected", "none");
+    static final DeviceOption SOCKET_MODE = new DeviceOption(
+            "socket-mode",
+            "MODE",
+            "the permissions of the socket, in octal: who may write to it may connect",
+            "0600; 0660 with socket-group");
+    static final DeviceOption SOCKET_GROUP = new DeviceOption(
+            "socket-group", "GROUP", "the group of the socket, by name or number, such as kvm", "the process's own");
+    static final DeviceOption VMM_QMP = new DeviceOption(
+            "vmm-qmp", "PATH", "the VMM's QMP socket, for \"exomem migrate\" and \"exomem detach\"", "none");
+
+    private final String kind;
+    private final List<DeviceOption> known;
+    private final Set<String> seen = new LinkedHashSet<>();
+    private @Nullable String vm;
+    private @Nullable Path socket;
+    private @Nullable Integer fd;
+    private @Nullable Integer socketMode;
+    private @Nullable String socketGroup;
+    private boolean connect;
+    private @Nullable Path vmmQmp;
+
+    /**
+     * @param kind of device, with its article, for complaints
+     * @param known all options, in the order in which they are told
+     */
+    DeviceOptions(String kind, List<DeviceOption> known) {
+        this.kind = kind;
+        this.known = known;
+    }
+
+    C parse(String text) throws ConfigException {
+        for (OptionList.Option option : OptionList.parse(text)) {
+            set(option.key(), option.value());
+        }
+        return toConfig();
+    }
+
+    /** True if the value of an option is a path, which in a file is relative to that. */
+    boolean isPath(String key) {
+        return key.equals("socket") || key.equals("vmm-qmp");
+    }
+
+    final void set(String key, String value) throws ConfigException {
+        List<String> names = known.stream().map(DeviceOption::name).toList();
+        if (!names.contains(key)) {
+            throw new ConfigException(
+                    "\"" + key + "\" is not an option of " + kind + "; there are " + String.join(", ", names));
+        }
+        if (!seen.add(key)) {
+            throw new ConfigException("\"" + key + "\" is given twice");
+        }
+        try {
+            switch (key) {
+                case "vm" -> vm = Value.name(value);
+                case "socket" -> socket = Value.path(value);
+                case "fd" -> fd = Value.number(value, 0, Integer.MAX_VALUE);
+                case "connect" -> connect = Value.onOff(value);
+                case "socket-mode" -> socketMode = SocketAccess.parseMode(value);
+                case "socket-group" -> socketGroup = Value.group(value);
+                case "vmm-qmp" -> vmmQmp = Value.path(value);
+                default -> setOwn(key, value);
+            }
+        } catch (ConfigException e) {
+            throw e.at(key);
+        }
+    }
+
+    /** Takes an option that only this kind of device has. */
+    abstract void setOwn(String key, String value) throws ConfigException;
+
+    /** The device, if its options are complete and go together. */
+    abstract C toConfig() throws ConfigException;
+
+    final String vm() throws ConfigException {
+        if (vm == null) {
+            throw new ConfigException("vm is missing: the name by which the control socket knows this VM");
+        }
+        return vm;
+    }
+
+    /** The VMM's QMP socket, if it was named. */
+    final Optional<Path> vmmQmp() {
+        return Optional.ofNullable(vmmQmp);
+    }
+
+    final Attachment attachment() throws ConfigException {
+        if (socket != null && fd != null) {
+            throw new ConfigException("socket and fd exclude each other");
+        }
+        if ((socketMode != null || socketGroup != null) && (socket == null || connect)) {
+            throw new ConfigException("socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)");
+        }
+        if (socket != null) {
+            return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, SocketAccess.of(socketMode, socketGroup));
+        }
+        if (connect) {
+            throw new ConfigException("connect=on needs socket, the path on which the front-end listens");
+        }
+        if (fd != null) {
+            return new Attachment.Inherited(fd);
+        }
+        throw new ConfigException("socket (or fd) is missing: where the front-end attaches");
+    }
+
+    /** Puts the values of the options that all devices have, by the options' names. */
+    static void putCommon(Map<String, Object> values, String vm, Attachment attachment, Optional<Path> vmmQmp) {
+        values.put(VM.name(), vm);
+        values.put(SOCKET.name(), attachment.path());
+        values.put(CONNECT.name(), attachment instanceof Attachment.Connect);
+        values.put(FD.name(), attachment instanceof Attachment.Inherited inherited ? inherited.fd() : -1);
+        SocketAccess access = attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER;
+        values.put(SOCKET_MODE.name(), access.mode());
+        values.put(SOCKET_GROUP.name(), access.group());
+        values.put(VMM_QMP.name(), vmmQmp);
+    }
+}
