@@ -64,7 +64,7 @@ public final class ExomemCommand {
     /** Runs one command line; returns its exit code. */
     public int run(String... arguments) {
         String[] words = withHelp(withServe(arguments));
-        Optional<ServeCommand> serve = ServeWords.parse(words);
+        Optional<ServeCommand> serve = ServeFastPath.parse(words);
         if (serve.isPresent()) {
             return run(serve.get());
         }

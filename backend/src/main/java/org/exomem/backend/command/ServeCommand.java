@@ -28,54 +28,19 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         sortOptions = false,
+        modelTransformer = DeviceOptionsFooter.class,
         description =
-                "Serves the balloons and memory devices of virtual machines over vhost-user, until SIGTERM or \"exomem "
-                        + "quit\".",
-        footerHeading = "%nThe words of a balloon (a comma in a value is written twice):%n",
-        footer = {
-            "  vm=NAME                  the VM's name on the control socket",
-            "  socket=PATH              listens there for the VMM",
-            "  connect=on               connects to the socket instead, where the VMM listens",
-            "  fd=N                     uses an inherited socket instead",
-            "  size=SIZE                what the VM shall have, such as 2G (default: all)",
-            "  vmm-qmp=PATH             the VMM's QMP socket, for \"exomem migrate\"",
-            "  stats-interval=SECONDS   asks for statistics so often (default: 0, never)",
-            "  discard=on|off           returns unused pages to the host (default: on)",
-            "  deflate-on-oom=on|off    a guest out of memory takes pages back (default: off)",
-            "  must-tell-host=on|off    the guest tells before it reuses pages (default: on)",
-            "  statistics=on|off, free-page-hint=on|off, page-poison=on|off,",
-            "  free-page-reporting=on|off    offers the feature (default: on)",
-            "",
-            "A memory device (virtio-mem) is a range of guest memory that is not there at",
-            "boot. The guest takes it, and gives it back, block by block, as \"exomem mem\"",
-            "asks for. Its words:",
-            "  vm=NAME                  the VM; it may have several, and a balloon",
-            "  id=ID                    the device's name, such as m0",
-            "  socket=PATH, connect=on, fd=N    as for a balloon",
-            "  addr=GPA                 where the range starts in guest memory, such as 4G",
-            "                           or 0x100000000; the VMM must share memory there",
-            "  size=SIZE                how large the range is: the most that can be added",
-            "  requested=SIZE           what the guest shall take from the start (default: 0);",
-            "                           with --state, what was last asked for counts",
-            "  block=SIZE               what is added or taken away at once: a power of two,",
-            "                           no less than a page of the memory behind it",
-            "                           (default: the host's transparent huge page)",
-            "  node=N                   the guest's NUMA node it belongs to (default: none)",
-            "  prealloc=on|off          takes host memory when a block is added (default: off)",
-            "  patrol=SECONDS           looks so often whether the guest uses what it gave",
-            "                           up (default: 10; 0 never looks)",
-            "  violation=WHAT           what to do then: report (tell), punch (take it away",
-            "                           again, and tell), stop (also ask the VMM to stop",
-            "                           the guest) (default: punch)",
-            "  vmm-qmp=PATH             the VMM's QMP socket, for violation=stop",
-            "",
-            "Examples:",
-            "  exomem serve --balloon vm=web,socket=/run/web-balloon.sock",
-            "  exomem serve --balloon vm=a,socket=/tmp/a,size=2G --balloon vm=b,socket=/tmp/b",
-            "  exomem serve --mem vm=a,id=m0,socket=/tmp/m0,addr=4G,size=8G,requested=2G",
-            "  exomem serve --config /etc/exomem.yaml"
-        })
+                "Serves the balloons and memory devices of virtual machines over vhost-user, until SIGTERM, SIGINT or"
+                        + " \"exomem quit\". SIGHUP reads the --config file again.")
 final class ServeCommand implements Callable<Integer> {
+    static final String BALLOON = "--balloon";
+    static final String MEM = "--mem";
+    static final String CONFIG = "--config";
+    static final String CONTROL = "--control";
+    static final String STATE = "--state";
+    static final String MAX_MEMORY = "--max-memory";
+    static final String SOCKET_PATH = "--socket-path";
+    private static final String FD = "--fd";
     private static final String NO_CONTROL = "none";
     private static final String NAME_BY_CONVENTION = "vm";
 
@@ -83,26 +48,26 @@ final class ServeCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Option(
-            names = "--balloon",
+            names = BALLOON,
             paramLabel = "vm=NAME,socket=PATH[,...]",
             description = "A balloon; may be given many times. See below.")
     final List<String> balloons = new ArrayList<>();
 
     @Option(
-            names = "--mem",
+            names = MEM,
             paramLabel = "vm=NAME,id=ID,socket=PATH,addr=GPA,size=SIZE[,...]",
             description = "A memory device; may be given many times, also for one VM. See below.")
     final List<String> mems = new ArrayList<>();
 
     @Option(
-            names = "--config",
+            names = CONFIG,
             paramLabel = "FILE",
-            description = "YAML file: control, state, a list of balloons, and one of mems.")
+            description = "YAML file: a list of balloons and one of mems, control, state and max-memory.")
     @Nullable
-    Path config;
+    String config;
 
     @Option(
-            names = "--control",
+            names = CONTROL,
             paramLabel = "SOCKET",
             description = "Where to serve the control socket, or \"none\". Default: exomem.sock in "
                     + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
@@ -110,22 +75,37 @@ final class ServeCommand implements Callable<Integer> {
     String control;
 
     @Option(
-            names = "--state",
+            names = STATE,
             paramLabel = "DIR",
             description = "Keeps there what is plugged and what is in the balloons, in a file for each device, so that "
-                    + "exomem can end in any way, be started again, and go on. Default: kept in memory only.")
+                    + "exomem can end in any way, be started again, and go on. The folder is made if the one above it"
+                    + " exists, for this user only. Default: kept in memory only.")
     @Nullable
-    Path state;
+    String state;
 
     @Option(
-            names = "--socket-path",
+            names = MAX_MEMORY,
+            paramLabel = "SIZE",
+            description =
+                    "The most memory that a VM may share and that a memory device may have. Default: four times the"
+                            + " RAM of this host.")
+    @Nullable
+    String maxMemory;
+
+    @Option(
+            names = SOCKET_PATH,
             paramLabel = "PATH",
             description = "A single balloon that listens there, by the conventions of vhost-user programs: "
                     + "no control socket unless --control names one.")
     @Nullable
-    Path socketPath;
+    String socketPath;
 
-    @Option(names = "--fd", paramLabel = "N", description = "A single balloon on an inherited socket, likewise.")
+    @Option(
+            names = FD,
+            paramLabel = "N",
+            description =
+                    "A single balloon on an inherited socket, likewise. If that is a connected one, the process ends"
+                            + " when the VMM has gone.")
     private @Nullable Integer fd;
 
     @Option(names = "--print-capabilities", description = "Prints what this back-end can do as JSON, and ends.")
@@ -164,14 +144,22 @@ final class ServeCommand implements Callable<Integer> {
             throw new ConfigException("--socket-path and --fd exclude each other");
         }
         if (socketPath != null) {
-            all.add(byConvention(new Attachment.Listen(socketPath.toAbsolutePath())));
+            all.add(byConvention(new Attachment.Listen(ServeConfig.path(SOCKET_PATH, socketPath))));
         }
         if (fd != null) {
             all.add(byConvention(new Attachment.Inherited(fd)));
         }
-        ServeConfig fromFile = config == null ? ServeConfig.NOTHING : ConfigFile.read(config);
-        return fromFile.and(new ServeConfig(
-                Optional.empty(), all, allMems, Optional.ofNullable(state).map(Path::toAbsolutePath)));
+        Optional<Path> file = path(CONFIG, config);
+        ServeConfig fromFile = file.isPresent() ? ConfigFile.read(file.get()) : ServeConfig.NOTHING;
+        return fromFile.and(new ServeConfig(Optional.empty(), all, allMems, path(STATE, state), limit()));
+    }
+
+    private OptionalLong limit() throws ConfigException {
+        return maxMemory == null ? OptionalLong.empty() : OptionalLong.of(ServeConfig.maxMemory(maxMemory));
+    }
+
+    private static Optional<Path> path(String option, @Nullable String value) throws ConfigException {
+        return value == null ? Optional.empty() : Optional.of(ServeConfig.path(option, value));
     }
 
     private static BalloonConfig byConvention(Attachment attachment) {
@@ -184,9 +172,7 @@ final class ServeCommand implements Callable<Integer> {
             if (control.isEmpty()) {
                 throw new ConfigException("--control: the path is empty; \"none\" has no control socket");
             }
-            return control.equals(NO_CONTROL)
-                    ? Optional.empty()
-                    : Optional.of(Path.of(control).toAbsolutePath());
+            return control.equals(NO_CONTROL) ? Optional.empty() : path(CONTROL, control);
         }
         boolean byConvention = socketPath != null || fd != null;
         return wanted.control().or(() -> byConvention ? Optional.empty() : Optional.of(SocketPath.ofUser()));

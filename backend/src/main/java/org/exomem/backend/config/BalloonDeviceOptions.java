@@ -65,7 +65,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
     @Override
     void setOwn(String key, String value) throws ConfigException {
         switch (key) {
-            case "size" -> size = OptionalLong.of(logicalSize(value));
+            case "size" -> size = OptionalLong.of(Value.logicalSize(value));
             case "stats-interval" -> statisticsInterval = Value.number(value, 0, MAX_STATISTICS_INTERVAL);
             case "discard" -> discard = Value.onOff(value);
             case "deflate-on-oom" -> deflateOnOom = Value.onOff(value);
@@ -87,15 +87,6 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
         BalloonOptions options = new BalloonOptions(
                 mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
         return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp());
-    }
-
-    private static long logicalSize(String value) throws ConfigException {
-        long bytes = ByteSize.parse(value);
-        if (bytes < BalloonConfig.LEAST_SIZE) {
-            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
-                    + "; sizes are in bytes unless they have a unit, such as 512M");
-        }
-        return bytes;
     }
 
     /** The values of all options, by the options' names. */

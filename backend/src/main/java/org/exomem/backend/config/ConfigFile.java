@@ -92,10 +92,13 @@ public final class ConfigFile {
         try (InputStream in = Files.newInputStream(file)) {
             byte[] bytes = in.readNBytes(MOST + 1);
             if (bytes.length > MOST) {
-                throw new ConfigException(file + ": is larger than " + ByteSize.format(MOST) + ", which no"
-                        + " configuration needs");
+                throw new ConfigException(
+                        file + ": is larger than " + ByteSize.format(MOST) + ", which no" + " configuration needs");
             }
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         }
     }
 

@@ -111,10 +111,13 @@ abstract class DeviceOptions<C> {
             throw new ConfigException("socket and fd exclude each other");
         }
         if ((socketMode != null || socketGroup != null) && (socket == null || connect)) {
-            throw new ConfigException("socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)");
+            throw new ConfigException(
+                    "socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)");
         }
         if (socket != null) {
-            return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, SocketAccess.of(socketMode, socketGroup));
+            return connect
+                    ? new Attachment.Connect(socket)
+                    : new Attachment.Listen(socket, SocketAccess.of(socketMode, socketGroup));
         }
         if (connect) {
             throw new ConfigException("connect=on needs socket, the path on which the front-end listens");

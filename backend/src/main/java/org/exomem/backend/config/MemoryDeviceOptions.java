@@ -12,16 +12,18 @@ import org.exomem.mem.MemoryRegionPlan;
 import org.jspecify.annotations.Nullable;
 
 /** The options of one memory device. */
-final class MemoryDeviceOptions extends DeviceWords<MemoryConfig> {
+final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
     /** A letter first: nobody shall take a name for a size. */
     private static final Pattern ID = Pattern.compile("[A-Za-z][A-Za-z0-9_.:@-]{0,63}");
     /** What events call the VM's other device. */
     private static final String BALLOON = "balloon";
 
     private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
+    private static final int DEFAULT_PATROL_SECONDS = 10;
     static final List<DeviceOption> ALL = List.of(
             VM,
-            new DeviceOption("id", "ID", "the device's name, such as m0; another one for each of a VM", DeviceOption.REQUIRED),
+            new DeviceOption(
+                    "id", "ID", "the device's name, such as m0; another one for each of a VM", DeviceOption.REQUIRED),
             SOCKET,
             CONNECT,
             FD,
@@ -30,9 +32,11 @@ final class MemoryDeviceOptions extends DeviceWords<MemoryConfig> {
             new DeviceOption(
                     "addr",
                     "GPA",
-                    "where the range starts in guest memory, such as 4G or 0x100000000; the VMM must share memory there",
+                    "where the range starts in guest memory, such as 4G or 0x100000000; the VMM must share memory"
+                            + " there",
                     DeviceOption.REQUIRED),
-            new DeviceOption("size", "SIZE", "how large the range is: the most that can be added", DeviceOption.REQUIRED),
+            new DeviceOption(
+                    "size", "SIZE", "how large the range is: the most that can be added", DeviceOption.REQUIRED),
             new DeviceOption(
                     "requested",
                     "SIZE",
@@ -53,12 +57,11 @@ final class MemoryDeviceOptions extends DeviceWords<MemoryConfig> {
             new DeviceOption(
                     "violation",
                     "report|punch|stop",
-                    "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest, which"
-                            + " needs vmm-qmp",
+                    "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest,"
+                            + " which needs vmm-qmp",
                     Violation.PUNCH.word()),
             VMM_QMP);
     private static final int MAX_NODE = 0xffff;
-    private static final int DEFAULT_PATROL_SECONDS = 10;
     private static final int MAX_PATROL_SECONDS = 86_400;
     private static final Path HUGE_PAGE_SIZE = Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
 

@@ -50,6 +50,19 @@ public record ServeConfig(
         this(control, balloons, mems, state, OptionalLong.empty());
     }
 
+    /**
+     * The path that an option of the command line names, absolute.
+     *
+     * @throws ConfigException if it is empty or no path; names the option
+     */
+    public static Path path(String option, String value) throws ConfigException {
+        try {
+            return Value.path(value);
+        } catch (ConfigException e) {
+            throw e.at(option);
+        }
+    }
+
     /** The options of {@code --balloon}, in the order in which they are told. */
     public static List<DeviceOption> balloonOptions() {
         return BalloonDeviceOptions.ALL;
@@ -66,12 +79,11 @@ public record ServeConfig(
      * @throws ConfigException if it is no size, or none that a VM can live in
      */
     public static long maxMemory(String value) throws ConfigException {
-        long bytes = ByteSize.parse(value);
-        if (bytes < BalloonConfig.LEAST_SIZE) {
-            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
-                    + "; sizes are in bytes unless they have a unit, such as 512G");
+        try {
+            return Value.logicalSize(value);
+        } catch (ConfigException e) {
+            throw e.at("max-memory");
         }
-        return bytes;
     }
 
     /** The most bytes that a VM's memory may have: {@link #maxMemory}, or four times the host's RAM. */
@@ -151,7 +163,8 @@ public record ServeConfig(
     public ServeConfig checked() throws ConfigException {
         if (balloons.isEmpty() && mems.isEmpty()) {
             throw new ConfigException(
-                    "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device (--mem)");
+                    "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device"
+                            + " (--mem)");
         }
         return consistent();
     }

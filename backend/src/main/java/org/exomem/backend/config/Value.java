@@ -46,6 +46,16 @@ final class Value {
         throw new ConfigException("\"" + value + "\" is not a number from " + least + " to " + most);
     }
 
+    /** The memory of a VM, in bytes. */
+    static long logicalSize(String value) throws ConfigException {
+        long bytes = ByteSize.parse(value);
+        if (bytes < BalloonConfig.LEAST_SIZE) {
+            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
+                    + "; sizes are in bytes unless they have a unit, such as 512M");
+        }
+        return bytes;
+    }
+
     static boolean onOff(String value) throws ConfigException {
         return switch (value) {
             case "on", "yes", "true", "y" -> true;

@@ -78,7 +78,7 @@ final class VmBalloon implements AutoCloseable {
                 .filter(OptionalLong::isPresent)
                 .orElse(config.size());
         this.balloon = new VirtioBalloon(
-                config.options(),
+                config.offered(),
                 state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
                 new DriverWatch(),
                 feed,

@@ -19,23 +19,27 @@ class ConfigFileTest {
     Path folder;
 
     @Test
-    void fileHasTheWordsOfTheCommandLine() throws Exception {
+    void fileHasTheOptionsOfTheCommandLine() throws Exception {
         ServeConfig config = read("""
-                # two VMs
-                control: control.sock
-                balloons:
-                  - vm: web
-                    socket: /run/web.sock
-                    size: 1.5G
-                    deflate-on-oom: on
-                    free-page-hint: off
-                    must-tell-host: off
-                  - vm: 007
-                    fd: 3
-                    stats-interval: 10
-                """);
+            # two VMs
+            control: control.sock
+            state: state
+            max-memory: 64G
+            balloons:
+              - vm: web
+                socket: /run/web.sock
+                size: 1.5G
+                deflate-on-oom: on
+                free-page-hint: off
+                must-tell-host: off
+              - vm: 007
+                fd: 3
+                stats-interval: 10
+            """);
 
         assertThat(config.control()).contains(folder.resolve("control.sock"));
+        assertThat(config.state()).contains(folder.resolve("state"));
+        assertThat(config.maxMemory()).hasValue(64L << 30);
         assertThat(config.balloons())
                 .containsExactly(
                         new BalloonConfig(
@@ -56,21 +60,25 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control and state
-            'control: a~control: b'                              | 2: "control" is given twice
-            'control: [a]'                                       | 1: "control" must be a single value
-            'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
-            'control: ""'                                        | 1: the path is empty
-            'balloons: 3'                                        | 1: balloons must be a list
-            'balloons:~  - web'                                  | 2: a balloon must be a mapping, such as - vm: NAME
-            'balloons:~  - vm: a~    socket: s~    vm: b'        | 4: "vm" is given twice
-            'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
-            'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
-            'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-            '- vm: a'                                            | 1: the file must be a mapping with balloons, mems and control
-            ''                                                   | 1: the file must be a mapping with balloons, mems and control
-            'control: a~---~control: b'                          | 3: a second document; a file has one
-            """)
+        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state and max-memory
+        'control: a~control: b'                              | 2: "control" is given twice
+        'control: [a]'                                       | 1: "control" must be a single value
+        'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
+        'control: ""'                                        | 1: the path is empty
+        'balloons: 3'                                        | 1: balloons must be a list
+        'balloons:~  - web'                                  | 2: a balloon must be a mapping, such as - vm: NAME
+        'balloons:~  - vm: a~    socket: s~    vm: b'        | 4: "vm" is given twice
+        'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
+        'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
+        'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
+        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state and max-memory
+        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state and max-memory
+        'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
+        'balloons:~\t- vm: a'                                | 2: not YAML: there is a tab; YAML is indented by spaces only
+        'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty
+        'state: ""'                                          | 1: the path is empty
+        'control: a~---~control: b'                          | 3: a second document; a file has one
+        """)
     void wrongFileIsExplainedWithItsLine(String text, String complaint) {
         assertThatThrownBy(() -> read(text.replace('~', '\n')))
                 .isInstanceOf(ConfigException.class)
@@ -87,7 +95,8 @@ class ConfigFileTest {
     @Test
     void whatIsNoYamlNamesItsLine() {
         assertThatThrownBy(() -> read("control: a\nballoons: [\n"))
-                .hasMessageStartingWith(folder.resolve("config.yaml") + ":2: not YAML: ");
+                .hasMessage(folder.resolve("config.yaml") + ":2: not YAML: while parsing a flow node: expected the node"
+                        + " content, but found '<stream end>'");
     }
 
     @Test
@@ -107,6 +116,12 @@ class ConfigFileTest {
         assertThatThrownBy(() -> ConfigFile.read(binary))
                 .isInstanceOf(ConfigException.class)
                 .hasMessage(binary + ": not text in UTF-8");
+    }
+
+    @Test
+    void fileThatNeverEndsIsRefused() {
+        assertThatThrownBy(() -> ConfigFile.read(Path.of("/dev/zero")))
+                .hasMessage("/dev/zero: is larger than 16 MiB, which no configuration needs");
     }
 
     private ServeConfig read(String text) throws IOException, ConfigException {

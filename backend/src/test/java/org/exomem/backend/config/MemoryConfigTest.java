@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.exomem.linux.HostRam;
 import org.exomem.mem.MemoryRegionPlan;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -66,28 +68,28 @@ class MemoryConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            id=m,socket=/s,addr=4G,size=1G             | vm is missing: the name by which the control socket knows this VM
-            vm=a,socket=/s,addr=4G,size=1G             | id is missing: the name of this memory device, such as id=m0
-            vm=a,id=m,addr=4G,size=1G                  | socket (or fd) is missing: where the front-end attaches
-            vm=a,id=m,socket=/s,size=1G                | addr is missing: where the device's region of guest memory starts (addr), and how large it is (size)
-            vm=a,id=m,socket=/s,addr=4G                | size is missing: where the device's region of guest memory starts (addr), and how large it is (size)
-            vm=a,id=2G,socket=/s,addr=4G,size=1G       | id: "2G" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
-            vm=a,id=balloon,socket=/s,addr=4G,size=1G  | id: "balloon" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
-            vm=a,id=m,socket=/s,addr=4G,size=1G,block=3M | block size 3145728 is not a power of two of at least 1048576 bytes
-            vm=a,id=m,socket=/s,addr=4G,size=1G,block=512K | block size 524288 is not a power of two of at least 1048576 bytes
-            vm=a,id=m,socket=/s,addr=4G,size=1025M,block=2M | region size 1074790400 is not a multiple of the block size 2097152
-            vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 is not a multiple of the block size 2097152
-            vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size 2097152, or its region ends above 2^48
-            vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not an address of a guest
-            vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | address 0xfffffff00000 is not a multiple of the block size 1048576, or its region ends above 2^48
-            vm=a,id=m,socket=/s,addr=0xg,size=1G       | addr: "0xg" is not a size; write it like 512M, 2G or 1.5GiB
-            vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | a size of 2147483648 bytes is not in 0 to 1073741824, the size of the device's region
-            vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | a size of 1048576 bytes is not a multiple of the block size 2097152
-            vm=a,id=m,socket=/s,addr=4G,size=1G,node=65536 | node: "65536" is not a number from 0 to 65535
-            vm=a,id=m,socket=/s,addr=4G,size=1G,patrol=-1 | patrol: "-1" is not a number from 0 to 86400
-            vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop
-            vm=a,id=m,socket=/s,addr=4G,size=1G,violation=stop | violation=stop needs vmm-qmp, the path of the VMM's QMP socket
-            """)
+        id=m,socket=/s,addr=4G,size=1G             | vm is missing: the name by which the control socket knows this VM
+        vm=a,socket=/s,addr=4G,size=1G             | id is missing: the name of this memory device, such as id=m0
+        vm=a,id=m,addr=4G,size=1G                  | socket (or fd) is missing: where the front-end attaches
+        vm=a,id=m,socket=/s,size=1G                | addr is missing: where the device's region of guest memory starts (addr), and how large it is (size)
+        vm=a,id=m,socket=/s,addr=4G                | size is missing: where the device's region of guest memory starts (addr), and how large it is (size)
+        vm=a,id=2G,socket=/s,addr=4G,size=1G       | id: "2G" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
+        vm=a,id=balloon,socket=/s,addr=4G,size=1G  | id: "balloon" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=3M | block size 3145728 is not a power of two of at least 1048576 bytes
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=512K | block size 524288 is not a power of two of at least 1048576 bytes
+        vm=a,id=m,socket=/s,addr=4G,size=1025M,block=2M | region size 1074790400 is not a multiple of the block size 2097152
+        vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 is not a multiple of the block size 2097152
+        vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size 2097152, or its region ends above 2^48
+        vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not an address of a guest
+        vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | address 0xfffffff00000 is not a multiple of the block size 1048576, or its region ends above 2^48
+        vm=a,id=m,socket=/s,addr=0xg,size=1G       | addr: "0xg" is not a size; write it like 512M, 2G or 1.5GiB
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | a size of 2147483648 bytes is not in 0 to 1073741824, the size of the device's region
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | a size of 1048576 bytes is not a multiple of the block size 2097152
+        vm=a,id=m,socket=/s,addr=4G,size=1G,node=65536 | node: "65536" is not a number from 0 to 65535
+        vm=a,id=m,socket=/s,addr=4G,size=1G,patrol=-1 | patrol: "-1" is not a number from 0 to 86400
+        vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop
+        vm=a,id=m,socket=/s,addr=4G,size=1G,violation=stop | violation=stop needs vmm-qmp, the path of the VMM's QMP socket
+        """)
     void wrongDeviceIsExplained(String words, String complaint) {
         assertThatThrownBy(() -> ServeConfig.mem(words))
                 .isInstanceOf(ConfigException.class)
@@ -97,9 +99,9 @@ class MemoryConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
-                .hasMessage(
-                        "--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id, "
-                                + "socket, connect, fd, addr, size, requested, block, node, prealloc, patrol, violation, vmm-qmp");
+                .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
+                        + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
+                        + " prealloc, patrol, violation, vmm-qmp");
     }
 
     @Test
@@ -110,6 +112,19 @@ class MemoryConfigTest {
                         .checked())
                 .hasMessage("VM \"a\": the regions of its memory devices \"m0\" (0x100000000 to 0x180000000) and \"m1\""
                         + " (0x140000000 to 0x1c0000000) overlap");
+    }
+
+    @Test
+    void regionAboveTheLimitIsRefusedAndTheLimitCanBeSet() throws ConfigException {
+        ServeConfig config = config("vm=a,id=m,socket=/s,addr=4G,size=4T");
+        assertThatThrownBy(() -> config.withMaxMemory(OptionalLong.of(1L << 40)).checked())
+                .hasMessage("VM \"a\", memory device \"m\": a region of 4 TiB is above the limit of 1 TiB; --max-memory"
+                        + " SIZE (max-memory in the file) sets another");
+        assertThat(config.withMaxMemory(OptionalLong.of(1L << 42)).checked()).isNotNull();
+        assertThat(config.memoryLimit()).isEqualTo(4 * HostRam.bytes());
+        assertThatThrownBy(() -> config("vm=a,id=m,socket=/s,addr=0x10000000000,size=128T")
+                        .checked())
+                .hasMessageContaining(" (4 times the RAM of this host); --max-memory SIZE");
     }
 
     @Test
@@ -135,24 +150,24 @@ class MemoryConfigTest {
     }
 
     @Test
-    void fileHasTheWordsOfTheCommandLine() throws Exception {
+    void fileHasTheOptionsOfTheCommandLine() throws Exception {
         ServeConfig config = read("""
-                balloons:
-                  - vm: web
-                    socket: web.sock
-                mems:
-                  - vm: web
-                    id: m0
-                    socket: m0.sock
-                    addr: 0x100000000
-                    size: 8G
-                    requested: 2G
-                    block: 2M
-                    node: 1
-                    prealloc: on
-                    violation: stop
-                    vmm-qmp: qmp.sock
-                """);
+            balloons:
+              - vm: web
+                socket: web.sock
+            mems:
+              - vm: web
+                id: m0
+                socket: m0.sock
+                addr: 0x100000000
+                size: 8G
+                requested: 2G
+                block: 2M
+                node: 1
+                prealloc: on
+                violation: stop
+                vmm-qmp: qmp.sock
+            """);
         MemoryConfig mem = config.checked().mems().getFirst();
         assertThat(mem.attachment()).isEqualTo(new Attachment.Listen(folder.resolve("m0.sock")));
         assertThat(mem.vmmQmp()).contains(folder.resolve("qmp.sock"));
@@ -162,7 +177,7 @@ class MemoryConfigTest {
     }
 
     @Test
-    void wrongWordInAFileNamesItsLine() {
+    void wrongOptionInAFileNamesItsLine() {
         assertThatThrownBy(() -> read("mems:\n  - vm: a\n    id: m0\n    node: x\n"))
                 .hasMessage(folder.resolve("config.yaml") + ":4: node: \"x\" is not a number from 0 to 65535");
     }

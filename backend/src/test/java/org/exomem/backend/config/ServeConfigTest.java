@@ -29,7 +29,7 @@ class ServeConfigTest {
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
                         "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
-                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
+                            + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),
@@ -48,24 +48,29 @@ class ServeConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            vm=a                                   | socket (or fd) is missing: where the front-end attaches
-            socket=/s                              | vm is missing: the name by which the control socket knows this VM
-            vm=a,socket=/s,fd=3                    | socket and fd exclude each other
-            vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the front-end listens
-            vm=a,vm=b,socket=/s                    | "vm" is given twice
-            vm=a b,socket=/s                       | vm: "a b" is not a name; use 1 to 64 letters, digits and . _ : @ -
-            vm=a,socket=                           | socket: the path is empty
-            vm=a,socket=/s,discard=maybe           | discard: "maybe" is neither on nor off
-            vm=a,socket=/s,size=big                | size: "big" is not a size; write it like 512M, 2G or 1.5GiB
-            vm=a,socket=/s,size=2                  | size: a VM can't live in 2 B; sizes are in bytes unless they have a unit, such as 512M
-            vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
-            vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
-            vm=a,fd=x                              | fd: "x" is not a number from 0 to 2147483647
-            vm=a,socket=/s,statistics=off,stats-interval=1 | stats-interval needs statistics=on
-            vm=a,,socket=/s                        | vm: "a,socket=/s" is not a name; use 1 to 64 letters, digits and . _ : @ -
-            vm=a,socket=/s,                        | an option is empty (a comma in a value is written twice)
-            vm=a,=x                                | "=x" has no name before the =
-            """)
+        vm=a                                   | socket (or fd) is missing: where the front-end attaches
+        socket=/s                              | vm is missing: the name by which the control socket knows this VM
+        vm=a,socket=/s,fd=3                    | socket and fd exclude each other
+        vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the front-end listens
+        vm=a,vm=b,socket=/s                    | "vm" is given twice
+        vm=a b,socket=/s                       | vm: "a b" is not a name; use 1 to 64 letters, digits and . _ : @ -
+        vm=a,socket=                           | socket: the path is empty
+        vm=a,socket=/s,discard=maybe           | discard: "maybe" is neither on nor off
+        vm=a,socket=/s,size=big                | size: "big" is not a size; write it like 512M, 2G or 1.5GiB
+        vm=a,socket=/s,size=2                  | size: a VM can't live in 2 B; sizes are in bytes unless they have a unit, such as 512M
+        vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
+        vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
+        vm=a,fd=x                              | fd: "x" is not a number from 0 to 2147483647
+        vm=a,socket=/s,statistics=off,stats-interval=1 | stats-interval needs statistics=on
+        vm=a,,socket=/s                        | vm: "a,socket=/s" is not a name; use 1 to 64 letters, digits and . _ : @ -
+        vm=a,socket=/s,socket-mode=660x        | socket-mode: "660x" is not a mode; write it in octal, such as 0660
+        vm=a,socket=/s,socket-mode=0888        | socket-mode: "0888" is not a mode; write it in octal, such as 0660
+        vm=a,socket=/s,socket-group=           | socket-group: "" is not the name or number of a group
+        vm=a,fd=3,socket-mode=0660             | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
+        vm=a,socket=/s,connect,socket-group=g  | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
+        vm=a,socket=/s,                        | an option is empty (a comma in a value is written twice)
+        vm=a,=x                                | "=x" has no name before the =
+        """)
     void wrongBalloonIsExplained(String words, String complaint) {
         assertThatThrownBy(() -> ServeConfig.balloon(words))
                 .isInstanceOf(ConfigException.class)
@@ -75,16 +80,65 @@ class ServeConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
-                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket, "
-                        + "connect, fd, size, stats-interval, vmm-qmp, discard, deflate-on-oom, must-tell-host, statistics, "
-                        + "free-page-hint, page-poison, free-page-reporting");
+                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
+                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, discard,"
+                        + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
+                        + " free-page-reporting");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        vm=a,socket=/s                                  | 0600
+        vm=a,socket=/s,socket-group=kvm                 | 0660 kvm
+        vm=a,socket=/s,socket-mode=0666                 | 0666
+        vm=a,socket=/s,socket-mode=640,socket-group=107 | 0640 107
+        """)
+    void onlyTheOwnerMayConnectUnlessAGroupOrModeIsGiven(String options, String access) throws ConfigException {
+        assertThat(ServeConfig.balloon(options).attachment())
+                .isInstanceOfSatisfying(
+                        Attachment.Listen.class,
+                        listen -> assertThat(listen.access()).hasToString(access));
+    }
+
+    @Test
+    void changedOptionsAreNamed() throws ConfigException {
+        BalloonConfig before = ServeConfig.balloon("vm=a,socket=/s,size=2G");
+        assertThat(before.differences(ServeConfig.balloon("vm=a,socket=/s,size=2048M")))
+                .isEmpty();
+        assertThat(before.differences(ServeConfig.balloon("vm=a,socket=/t,size=1G,discard=off,socket-group=kvm")))
+                .containsExactly("socket", "socket-mode", "socket-group", "size", "discard");
+    }
+
+    @Test
+    void everyOptionIsComparedAndAccepted() throws ConfigException {
+        assertThat(ServeConfig.balloon("vm=a,socket=/s").options().keySet())
+                .containsExactlyInAnyOrderElementsOf(ServeConfig.balloonOptions().stream()
+                        .map(DeviceOption::name)
+                        .toList());
+        assertThat(ServeConfig.mem("vm=a,id=m,socket=/s,addr=4G,size=1G")
+                        .options()
+                        .keySet())
+                .containsExactlyInAnyOrderElementsOf(ServeConfig.memoryOptions().stream()
+                        .map(DeviceOption::name)
+                        .toList());
+        for (DeviceOption option : ServeConfig.balloonOptions()) {
+            assertThatThrownBy(() -> ServeConfig.balloon(option.name() + "=\0"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining(": " + option.name() + ": ");
+        }
+        for (DeviceOption option : ServeConfig.memoryOptions()) {
+            assertThatThrownBy(() -> ServeConfig.mem(option.name() + "=\0"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining(": " + option.name() + ": ");
+        }
     }
 
     @Test
     void nothingToServeIsAnError() {
         assertThatThrownBy(() -> config().checked())
                 .hasMessage(
-                        "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device (--mem)");
+                        "nothing to serve: name a balloon, such as --balloon vm=NAME,socket=PATH, or a memory device"
+                                + " (--mem)");
     }
 
     @Test

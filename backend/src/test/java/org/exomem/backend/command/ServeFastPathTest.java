@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 /** The short way to start must understand what picocli understands, and leave the rest to it. */
-class ServeWordsTest {
+class ServeFastPathTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -19,20 +19,23 @@ class ServeWordsTest {
                 "serve --balloon=vm=a,socket=/s --balloon vm=b,socket=/t --control none",
                 "serve --mem vm=a,id=m0 --mem=vm=a,id=m1 --balloon x",
                 "serve --config /etc/exomem.yaml --control=/run/c",
+                "serve --state /var/lib/exomem --max-memory=1T",
                 "serve --socket-path /s",
                 "serve --socket-path=/s --control /c",
             })
-    void plainWordsMeanWhatPicocliTakesThemFor(String line) {
-        String[] words = line.split(" ", -1);
-        ServeCommand quick = ServeWords.parse(words).orElseThrow();
+    void plainOptionsMeanWhatPicocliTakesThemFor(String line) {
+        String[] arguments = line.split(" ", -1);
+        ServeCommand quick = ServeFastPath.parse(arguments).orElseThrow();
         CommandLine picocli = new ExomemCommand().commandLine("serve");
-        picocli.parseArgs(words);
+        picocli.parseArgs(arguments);
         ServeCommand full =
                 requireNonNull(picocli.getSubcommands().get("serve")).getCommand();
         assertThat(quick.balloons).isEqualTo(full.balloons);
         assertThat(quick.mems).isEqualTo(full.mems);
         assertThat(quick.control).isEqualTo(full.control);
         assertThat(quick.config).isEqualTo(full.config);
+        assertThat(quick.state).isEqualTo(full.state);
+        assertThat(quick.maxMemory).isEqualTo(full.maxMemory);
         assertThat(quick.socketPath).isEqualTo(full.socketPath);
     }
 
@@ -53,11 +56,11 @@ class ServeWordsTest {
                 "serve @file",
             })
     void everythingElseIsLeftToPicocli(String line) {
-        assertThat(ServeWords.parse(line.split(" ", -1))).isEqualTo(Optional.empty());
+        assertThat(ServeFastPath.parse(line.split(" ", -1))).isEqualTo(Optional.empty());
     }
 
     @Test
-    void noWordsAreLeftToPicocli() {
-        assertThat(ServeWords.parse()).isEmpty();
+    void noArgumentsAreLeftToPicocli() {
+        assertThat(ServeFastPath.parse()).isEmpty();
     }
 }
