@@ -3,27 +3,20 @@ package org.exomem.pages;
 import java.util.Arrays;
 
 /**
- * A set of pages as a bitmap, one bit for each page of a guest's memory: 256 KiB for 8 GiB of pages of 4096 bytes.
- * Not thread-safe.
+ * A set of pages as a bitmap, one bit for each page of a guest's memory: 256 KiB for 8 GiB of {@link Pages}. Where a page or
+ * a range is named that does not exist, methods throw IndexOutOfBoundsException. Not thread-safe, but two threads may use
+ * pages of different words at once.
  */
-public final class PageBits {
-    /** Pages in a word. */
-    public static final int WORD = Long.SIZE;
-
-    /** Receives runs of pages. */
-    @FunctionalInterface
-    public interface RunVisitor<E extends Exception> {
-        /**
-         * @param first number of the run's first page
-         * @param count its length in pages, at least 1
-         */
-        void run(long first, long count) throws E;
-    }
-
+public final class PageBits implements BitWords {
     private final long pages;
     private final long[] words;
 
-    /** An empty set of pages 0 to {@code pages - 1}; at most 2^37 pages. */
+    /**
+     * An empty set of pages 0 to {@code pages - 1}.
+     *
+     * @param pages 0 to 2^37 - 64
+     * @throws ArithmeticException if there are more
+     */
     public PageBits(long pages) {
         this.pages = pages;
         this.words = new long[Math.toIntExact((pages + WORD - 1) / WORD)];
@@ -43,6 +36,7 @@ public final class PageBits {
         return count;
     }
 
+    /** True if no page is in the set; looks at all of it up to the first page that is. */
     public boolean isEmpty() {
         for (long word : words) {
             if (word != 0) {
@@ -52,57 +46,66 @@ public final class PageBits {
         return true;
     }
 
+    /** True if a page, 0 to {@link #pages()} - 1, is in the set. */
     public boolean contains(long page) {
         return (words[index(page)] >>> page & 1) != 0;
     }
 
+    /** Adds a page, 0 to {@link #pages()} - 1. */
     public void add(long page) {
         words[index(page)] |= 1L << page;
     }
 
+    /** Takes a page out, 0 to {@link #pages()} - 1. */
     public void remove(long page) {
         words[index(page)] &= ~(1L << page);
     }
 
-    /** Adds {@code count} pages from {@code first} on. */
+    /** Adds {@code count} pages from {@code first} on; none if {@code count} is 0. */
     public void add(long first, long count) {
         if (check(first, count)) {
             int from = index(first);
             int to = index(first + count - 1);
             if (from == to) {
-                words[from] |= head(first) & tail(first + count);
+                words[from] |= BitWords.mask(first, first + count);
                 return;
             }
-            words[from] |= head(first);
+            words[from] |= -1L << first;
             Arrays.fill(words, from + 1, to, -1L);
             words[to] |= tail(first + count);
         }
     }
 
-    /** Takes {@code count} pages from {@code first} on out. */
+    /** Takes {@code count} pages from {@code first} on out; none if {@code count} is 0. */
     public void remove(long first, long count) {
         if (check(first, count)) {
             int from = index(first);
             int to = index(first + count - 1);
             if (from == to) {
-                words[from] &= ~(head(first) & tail(first + count));
+                words[from] &= ~BitWords.mask(first, first + count);
                 return;
             }
-            words[from] &= ~head(first);
+            words[from] &= ~(-1L << first);
             Arrays.fill(words, from + 1, to, 0L);
             words[to] &= ~tail(first + count);
         }
     }
 
+    /** Adds all pages that there are. */
     public void addAll() {
         add(0, pages);
     }
 
+    /** Takes all pages out. */
     public void clear() {
         Arrays.fill(words, 0);
     }
 
-    /** Adds all pages of another set of as many pages. Words to which nothing is added are left alone. */
+    /**
+     * Adds all pages of another set of as many pages. Words to which nothing is added are left alone.
+     *
+     * @throws IllegalArgumentException if the other set is of another number of pages
+     */
     public void or(PageBits other) {
         same(other);
         long[] others = other.words;
@@ -113,7 +116,11 @@ public final class PageBits {
         }
     }
 
-    /** Takes all pages of another set of as many pages out. Words from which nothing is taken are left alone. */
+    /**
+     * Takes all pages of another set of as many pages out. Words from which nothing is taken are left alone.
+     *
+     * @throws IllegalArgumentException if the other set is of another number of pages
+     */
     public void andNot(PageBits other) {
         same(other);
         long[] others = other.words;
@@ -124,7 +131,11 @@ public final class PageBits {
         }
     }
 
-    /** Keeps only pages that are in another set of as many pages too. */
+    /**
+     * Keeps only pages that are in another set of as many pages too.
+     *
+     * @throws IllegalArgumentException if the other set is of another number of pages
+     */
     public void and(PageBits other) {
         same(other);
         long[] others = other.words;
@@ -133,7 +144,11 @@ public final class PageBits {
         }
     }
 
-    /** Becomes equal to another set of as many pages. */
+    /**
+     * Becomes equal to another set of as many pages.
+     *
+     * @throws IllegalArgumentException if the other set is of another number of pages
+     */
     public void copyOf(PageBits other) {
         same(other);
         System.arraycopy(other.words, 0, words, 0, words.length);
@@ -145,38 +160,19 @@ public final class PageBits {
         }
     }
 
-    /** The first page at or after {@code from} that is in the set, or {@link #pages()}. */
+    /** The first page at or after {@code from}, which is not negative, that is in the set, or {@link #pages()}. */
     public long next(long from) {
-        return next(from, 0);
+        return next(from, pages, true);
     }
 
-    /** The first page at or after {@code from} that is not in the set, or {@link #pages()}. */
+    /** The first page at or after {@code from}, which is not negative, that is not in the set, or {@link #pages()}. */
     public long nextAbsent(long from) {
-        return next(from, -1);
-    }
-
-    private long next(long from, long flip) {
-        if (from >= pages) {
-            return pages;
-        }
-        int i = index(from);
-        long word = (words[i] ^ flip) & head(from);
-        while (word == 0) {
-            if (++i == words.length) {
-                return pages;
-            }
-            word = words[i] ^ flip;
-        }
-        return Math.min(pages, (long) i * WORD + Long.numberOfTrailingZeros(word));
+        return next(from, pages, false);
     }
 
     /** Gives every run of neighbouring pages in the set, in ascending order. */
     public <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
-        for (long from = next(0); from < pages; ) {
-            long end = nextAbsent(from);
-            visitor.run(from, end - from);
-            from = next(end);
-        }
+        forEachRun(0, pages, true, visitor);
     }
 
     /** The number of words of {@link #WORD} pages. */
@@ -184,19 +180,20 @@ public final class PageBits {
         return words.length;
     }
 
-    /** The pages from {@code index} times {@link #WORD} on, the first in bit 0. */
-    public long word(int index) {
-        return words[index];
+    /** The pages from {@code index} times {@link #WORD} on, the first in bit 0; of a word below {@link #words()}. */
+    @Override
+    public long word(long index) {
+        return words[(int) index];
     }
 
-    /** Takes all pages of a word out, and returns those that were in. */
+    /** Takes all pages of a word below {@link #words()} out, and returns those that were in. */
     public long takeWord(int index) {
         long taken = words[index];
         words[index] = 0;
         return taken;
     }
 
-    /** Adds pages as {@link #word} gives them; bits behind the last page are left out. */
+    /** Adds pages of a word below {@link #words()}, as {@link #word} gives them; bits behind the last page are left out. */
     public void orWord(int index, long added) {
         words[index] |= index == words.length - 1 ? added & tail(pages) : added;
     }
@@ -218,7 +215,8 @@ public final class PageBits {
     /**
      * Adds pages from {@code first} on: bit {@code b} of word {@code from + i} is page {@code first + 64 * i + b}.
      *
-     * @param count the number of words, all pages of which there are
+     * @param from the index of the first word of {@code added}
+     * @param count the number of words; all their pages have to exist
      */
     public void or(long first, long[] added, int from, int count) {
         check(first, (long) count * WORD);
@@ -247,11 +245,6 @@ public final class PageBits {
             throw new IndexOutOfBoundsException(count + " pages from page " + first + " on, of " + pages);
         }
         return count > 0;
-    }
-
-    /** The bits of a page and of those after it in its word. */
-    private static long head(long first) {
-        return -1L << first;
     }
 
     /** The bits of the pages before {@code end} in the word of the last of them. */

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 
 /**
  * What a VM's devices learn about guest pages, as messages to whoever listens: the engine, a command that prints them, a
@@ -11,8 +13,8 @@ import java.util.Set;
  * then drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates; while
  * nobody listens it does nothing.
  *
- * <p>A device whose state outlives its messages (a balloon, plugged blocks) is a {@link Teller}: whoever begins to listen
- * is told that state first, as messages like any other.
+ * <p>A device whose state outlives its messages (a balloon, plugged blocks) gives each new listener a {@link StateReplay}: the
+ * listener is told that state as messages like any other.
  */
 public final class PageFeed {
     /** What a message says of its range. */
@@ -59,34 +61,44 @@ public final class PageFeed {
         void pages(Kind kind, int session, long address, long length);
     }
 
-    /** A device that can say what is so now. */
-    @FunctionalInterface
-    public interface Teller {
-        /** Gives the state of now to a new listener; on the VM's event loop. */
-        void tell(Listener listener);
-    }
-
     private static final PageSubscription[] NONE = {};
 
-    private final List<Teller> tellers = new ArrayList<>();
+    private final Executor later;
+    private final List<Supplier<StateReplay>> states = new ArrayList<>();
     private PageSubscription[] subscriptions = NONE;
     private int count;
 
-    /** Adds a device whose state new listeners are to be told. */
-    public void add(Teller teller) {
-        tellers.add(teller);
+    /** A feed that tells a new listener the whole state at once, however large it is. */
+    public PageFeed() {
+        this(Runnable::run);
+    }
+
+    /** @param later runs a task on the VM's event loop, after what waits there now: the next slice of a replay */
+    public PageFeed(Executor later) {
+        this.later = later;
     }
 
     /**
-     * Adds a listener, which is told what is so now and from then on what changes. Called on the VM's event loop.
+     * Adds a device whose state new listeners are to be told.
+     *
+     * @param state begins a replay of that state, from its beginning
+     */
+    public void add(Supplier<StateReplay> state) {
+        states.add(state);
+    }
+
+    /**
+     * Adds a listener. It is told what is so now, and what changes from now on. The first slice of each device's state waits
+     * for the listener when this returns, the others follow on the VM's event loop. Called there.
      *
      * @param kinds what it wants to hear of
      * @param capacity the most messages that wait for it, a power of two; they take 24 bytes each
+     * @throws IllegalArgumentException if the capacity is not a power of two
      */
     public PageSubscription subscribe(Set<Kind> kinds, int capacity) {
         PageSubscription added = new PageSubscription(kinds, capacity);
-        for (Teller teller : tellers) {
-            teller.tell(added::offer);
+        for (Supplier<StateReplay> state : states) {
+            replay(state.get(), added);
         }
         prune();
         subscriptions = Arrays.copyOf(subscriptions, count + 1);
@@ -94,7 +106,26 @@ public final class PageFeed {
         return added;
     }
 
-    /** Offers a message to all who listen; called on the VM's event loop. */
+    /** Tells all who listen a state of which they could not know before. Called on the VM's event loop. */
+    public void replay(Supplier<StateReplay> state) {
+        for (int i = 0; i < count; i++) {
+            replay(state.get(), subscriptions[i]);
+        }
+    }
+
+    private void replay(StateReplay state, PageSubscription to) {
+        if (to.isOpen() && state.next(to::tell)) {
+            later.execute(() -> replay(state, to));
+        }
+    }
+
+    /**
+     * Offers a message to all who listen. Called on the VM's event loop.
+     *
+     * @param session the hint session's command id for the kinds of hinting, otherwise 0
+     * @param address guest-physical address in bytes; 0 where the kind has no range
+     * @param length bytes; 0 where the kind has no range
+     */
     public void offer(Kind kind, int session, long address, long length) {
         for (int i = 0; i < count; i++) {
             subscriptions[i].offer(kind, session, address, length);

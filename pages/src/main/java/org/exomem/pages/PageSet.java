@@ -2,19 +2,18 @@ package org.exomem.pages;
 
 import java.util.Arrays;
 import java.util.Map;
-import java.util.function.BiConsumer;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of guest pages of 4096 bytes, by page number (guest address divided by 4096), with its count kept exact. Costs
+ * A set of guest {@link Pages}, by page number (guest address divided by 4096), with its count kept exact. Costs
  * 32 KiB for each GiB of guest memory in which a page was ever added, and 8 bytes for each GiB below the highest. Not
  * thread-safe. Adding allocates only on the first touch of a GiB.
  *
  * <p>A set may be kept beyond the end of this process: then each change is also in a {@link BitStore} when it returns, one
  * store for each GiB. Questions are answered from this process's own memory either way.
  */
-public final class PageSet {
+public final class PageSet implements BitWords {
     private static final int CHUNK_PAGE_BITS = 18;
     /** The pages in a chunk, which is the unit of memory and of keeping: 1 GiB of guest addresses. */
     public static final int CHUNK_PAGES = 1 << CHUNK_PAGE_BITS;
@@ -24,7 +23,12 @@ public final class PageSet {
     public static final long LIMIT = 1L << 36;
 
     /** The pages of a chunk, and what keeps them, if anything does. */
-    private record Chunk(long[] words, @Nullable BitStore kept) {
+    private record Chunk(long[] words, @Nullable BitStore kept) implements BitWords {
+        @Override
+        public long word(long index) {
+            return words[(int) index];
+        }
+
         void set(int word, long value) {
             words[word] = value;
             if (kept != null) {
@@ -67,85 +71,85 @@ public final class PageSet {
         return count;
     }
 
+    /** True if a page is in the set; false for a number that no page has. */
     public boolean contains(long page) {
         Chunk chunk = chunk(page);
-        return chunk != null && (chunk.words[word(page)] & bit(page)) != 0;
+        return chunk != null && (chunk.words[at(page)] & bit(page)) != 0;
     }
 
-    /** Adds a page, 0 to {@link #LIMIT} - 1. Returns true if it was not there. */
+    /**
+     * Adds a page. Returns true if it was not there.
+     *
+     * @param page 0 to {@link #LIMIT} - 1
+     * @throws IndexOutOfBoundsException if no page has that number
+     */
     public boolean add(long page) {
         Chunk chunk = chunkToWrite(page);
-        long before = chunk.words[word(page)];
+        long before = chunk.words[at(page)];
         long after = before | bit(page);
         if (before == after) {
             return false;
         }
-        chunk.set(word(page), after);
+        chunk.set(at(page), after);
         count++;
         return true;
     }
 
-    /** Takes a page out. Returns true if it was there. */
+    /** Takes a page out. Returns true if it was there; false for a number that no page has. */
     public boolean remove(long page) {
         Chunk chunk = chunk(page);
-        if (chunk == null || (chunk.words[word(page)] & bit(page)) == 0) {
+        if (chunk == null || (chunk.words[at(page)] & bit(page)) == 0) {
             return false;
         }
-        chunk.set(word(page), chunk.words[word(page)] & ~bit(page));
+        chunk.set(at(page), chunk.words[at(page)] & ~bit(page));
         count--;
         return true;
     }
 
     /** True if all of {@code length} pages from {@code first} on are in the set. */
     public boolean containsAll(long first, long length) {
-        long page = first;
         long end = first + length;
-        while (page < end) {
-            long inWord = Math.min(end - page, 64 - (page & 63));
-            long mask = mask(page, inWord);
+        for (long page = first; page < end; page = BitWords.nextWord(page)) {
+            long mask = BitWords.mask(page, end);
             Chunk chunk = chunk(page);
-            if (chunk == null || (chunk.words[word(page)] & mask) != mask) {
+            if (chunk == null || (chunk.words[at(page)] & mask) != mask) {
                 return false;
             }
-            page += inWord;
         }
         return true;
     }
 
-    /** Adds {@code length} pages from {@code first} on; returns how many were not there. */
+    /**
+     * Adds {@code length} pages from {@code first} on; returns how many were not there.
+     *
+     * @throws IndexOutOfBoundsException if one is not in 0 to {@link #LIMIT} - 1; those before it were added then
+     */
     public long addAll(long first, long length) {
-        long added = 0;
-        long page = first;
+        long before = count;
         long end = first + length;
-        while (page < end) {
-            long inWord = Math.min(end - page, 64 - (page & 63));
+        for (long page = first; page < end; page = BitWords.nextWord(page)) {
             Chunk chunk = chunkToWrite(page);
-            int at = word(page);
-            long before = chunk.words[at];
-            long after = before | mask(page, inWord);
-            chunk.set(at, after);
-            added += Long.bitCount(before ^ after);
-            page += inWord;
+            int at = at(page);
+            long word = chunk.words[at];
+            long mask = BitWords.mask(page, end);
+            count += Long.bitCount(mask & ~word);
+            chunk.set(at, word | mask);
         }
-        count += added;
-        return added;
+        return count - before;
     }
 
     /** Takes {@code length} pages from {@code first} on out; returns how many were there. */
     public long removeAll(long first, long length) {
         long before = count;
-        long page = first;
         long end = first + length;
-        while (page < end) {
-            long inWord = Math.min(end - page, 64 - (page & 63));
+        for (long page = first; page < end; page = BitWords.nextWord(page)) {
             Chunk chunk = chunk(page);
             if (chunk != null) {
-                long mask = mask(page, inWord);
-                long word = chunk.words[word(page)];
+                long mask = BitWords.mask(page, end);
+                long word = chunk.words[at(page)];
                 count -= Long.bitCount(mask & word);
-                chunk.set(word(page), word & ~mask);
+                chunk.set(at(page), word & ~mask);
             }
-            page += inWord;
         }
         return before - count;
     }
@@ -167,12 +171,12 @@ public final class PageSet {
         count = 0;
     }
 
-    /** The chunks that the set can have pages in: 0 up to before this number. */
+    /** The chunks that the set can have pages in are 0 up to before this number; it never falls. */
     public int chunks() {
         return chunks.length;
     }
 
-    /** True if no page of a chunk is in the set. */
+    /** True if no page of a chunk, from 0 on, is in the set. */
     public boolean isEmpty(int chunk) {
         Chunk found = chunk < chunks.length ? chunks[chunk] : null;
         if (found != null) {
@@ -185,45 +189,62 @@ public final class PageSet {
         return true;
     }
 
-    /** 64 pages of a chunk, the lowest in bit 0; {@code word} counts from 0 on in the chunk. */
+    /**
+     * 64 pages of a chunk, the lowest in bit 0.
+     *
+     * @param chunk its number, from 0 on
+     * @param word counts from 0 on in the chunk, below {@link #CHUNK_PAGES} / 64
+     */
     public long word(int chunk, int word) {
         Chunk found = chunk < chunks.length ? chunks[chunk] : null;
         return found == null ? 0 : found.words[word];
     }
 
-    /** Puts 64 pages of a chunk in or out, as {@link #word} gives them. */
+    @Override
+    public long word(long index) {
+        Chunk found = chunk(index * WORD);
+        return found == null ? 0 : found.words[at(index * WORD)];
+    }
+
+    /**
+     * Makes 64 pages of a chunk what they are to be, as {@link #word(int, int)} gives them.
+     *
+     * @param chunk its number, from 0 on, below {@link #LIMIT} / {@link #CHUNK_PAGES}
+     * @param word counts from 0 on in the chunk, below {@link #CHUNK_PAGES} / 64
+     * @throws IndexOutOfBoundsException if there is no such chunk or word
+     */
     public void setWord(int chunk, int word, long pages) {
         Chunk found = chunkToWrite((long) chunk << CHUNK_PAGE_BITS);
         count += Long.bitCount(pages) - Long.bitCount(found.words[word]);
         found.set(word, pages);
     }
 
-    /** Gives every run of neighbouring pages, in ascending order, as first page and length in pages. */
-    public void forEachRun(BiConsumer<Long, Long> run) {
-        long first = -1;
-        for (int c = 0; c < chunks.length; c++) {
-            Chunk chunk = chunks[c];
-            long base = (long) c << CHUNK_PAGE_BITS;
-            for (int w = 0; w < CHUNK_WORDS; w++) {
-                long bits = chunk == null ? 0 : chunk.words[w];
-                if (bits == (first >= 0 ? -1L : 0)) {
-                    continue;
+    /** Steps over chunks in which no page was ever added. */
+    @Override
+    public long next(long from, long end, boolean set) {
+        for (long at = from; at < end; at = (at | (CHUNK_PAGES - 1)) + 1) {
+            Chunk chunk = chunk(at);
+            if (chunk != null) {
+                long base = at & -CHUNK_PAGES;
+                long found = chunk.next(at - base, CHUNK_PAGES, set);
+                if (found < CHUNK_PAGES) {
+                    return Math.min(end, base + found);
                 }
-                for (int b = 0; b < 64; b++) {
-                    boolean present = (bits >>> b & 1) != 0;
-                    long page = base + w * 64L + b;
-                    if (present && first < 0) {
-                        first = page;
-                    } else if (!present && first >= 0) {
-                        run.accept(first, page - first);
-                        first = -1;
-                    }
-                }
+            } else if (!set) {
+                return at;
             }
         }
-        if (first >= 0) {
-            run.accept(first, ((long) chunks.length << CHUNK_PAGE_BITS) - first);
-        }
+        return end;
+    }
+
+    /** One more than the highest page that can be in the set: the end of its last chunk. */
+    public long end() {
+        return (long) chunks.length << CHUNK_PAGE_BITS;
+    }
+
+    /** Gives every run of neighbouring pages, in ascending order, as first page and length in pages. */
+    public <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
+        forEachRun(0, end(), true, visitor);
     }
 
     private @Nullable Chunk chunk(long page) {
@@ -253,15 +274,12 @@ public final class PageSet {
         }
     }
 
-    private static int word(long page) {
+    /** Where in its chunk the word of a page is. */
+    private static int at(long page) {
         return (int) (page & CHUNK_PAGES - 1) >>> 6;
     }
 
     private static long bit(long page) {
         return 1L << (page & 63);
-    }
-
-    private static long mask(long page, long length) {
-        return length == 64 ? -1L : (1L << length) - 1 << (page & 63);
     }
 }

@@ -59,15 +59,39 @@ public final class PageSubscription implements AutoCloseable {
         return open;
     }
 
+    /** Offers a change. */
+    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
     void offer(Kind kind, int session, long address, long length) {
-        if ((kinds >>> kind.ordinal() & 1) == 0 || !open) {
-            return;
+        if (wants(kind) && !put(kind, session, address, length)) {
+            if (kind.mayBeLost()) {
+                hintsDropped++;
+            } else {
+                losses++;
+            }
         }
+    }
+
+    /**
+     * Offers a part of a state that is replayed. Losing one costs savings only, whatever its kind: the listener has heard
+     * nothing before that contradicts it.
+     */
+    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
+    void tell(Kind kind, int session, long address, long length) {
+        if (wants(kind) && !put(kind, session, address, length)) {
+            hintsDropped++;
+        }
+    }
+
+    private boolean wants(Kind kind) {
+        return (kinds >>> kind.ordinal() & 1) != 0 && open;
+    }
+
+    /** Returns false if the queue is full. */
+    private boolean put(Kind kind, int session, long address, long length) {
         long at = (long) TAIL.get(this);
         // Acquire: a slot that the listener has read may be written again.
         if (at - (long) HEAD.getAcquire(this) > mask) {
-            drop(kind);
-            return;
+            return false;
         }
         int slot = (int) (at & mask) * WORDS;
         records[slot] = (long) kind.ordinal() << 32 | session & 0xffffffffL;
@@ -75,15 +99,7 @@ public final class PageSubscription implements AutoCloseable {
         records[slot + 2] = length;
         // Release: the message before its announcement.
         TAIL.setRelease(this, at + 1);
-    }
-
-    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
-    private void drop(Kind kind) {
-        if (kind.mayBeLost()) {
-            hintsDropped++;
-        } else {
-            losses++;
-        }
+        return true;
     }
 
     /** Gives up to {@code limit} waiting messages to the listener, in order; returns how many there were. */

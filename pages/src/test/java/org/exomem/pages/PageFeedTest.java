@@ -2,9 +2,12 @@ package org.exomem.pages;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.exomem.pages.PageFeed.Kind;
@@ -20,6 +23,13 @@ class PageFeedTest {
     private void drain(PageSubscription subscription) {
         subscription.drain(
                 (kind, session, address, length) -> received.add(kind + " " + session + " " + address + "+" + length));
+    }
+
+    private static StateReplay state(Kind kind, long address, long length) {
+        return listener -> {
+            listener.pages(kind, 0, address, length);
+            return false;
+        };
     }
 
     @Test
@@ -55,8 +65,8 @@ class PageFeedTest {
 
     @Test
     void whoBeginsToListenIsToldWhatIsSoNow() {
-        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 4096, 8192));
-        feed.add(listener -> listener.pages(Kind.UNPLUGGED, 0, 1 << 30, 1 << 20));
+        feed.add(() -> state(Kind.INFLATED, 4096, 8192));
+        feed.add(() -> state(Kind.UNPLUGGED, 1 << 30, 1 << 20));
         PageSubscription first = feed.subscribe(Set.of(Kind.UNPLUGGED, Kind.PLUGGED), 4);
         PageSubscription second = feed.subscribe(ALL, 4);
         feed.offer(Kind.PLUGGED, 0, 1 << 30, 4096);
@@ -66,6 +76,72 @@ class PageFeedTest {
         drain(second);
         assertThat(received)
                 .containsExactly("INFLATED 0 4096+8192", "UNPLUGGED 0 1073741824+1048576", "PLUGGED 0 1073741824+4096");
+    }
+
+    @Test
+    void largeStateIsToldInSlicesWithChangesInBetween() {
+        Queue<Runnable> loop = new ArrayDeque<>();
+        PageFeed sliced = new PageFeed(loop::add);
+        BitSet balloon = new BitSet();
+        balloon.set(0, 10);
+        sliced.add(() -> new StateReplay() {
+            private int from;
+
+            @Override
+            public boolean next(PageFeed.Listener listener) {
+                for (int end = from + 4; from < end; from++) {
+                    if (balloon.get(from)) {
+                        listener.pages(Kind.INFLATED, 0, from, 1);
+                    }
+                }
+                return from < balloon.length();
+            }
+        });
+        PageSubscription subscription = sliced.subscribe(ALL, 64);
+        BitSet known = new BitSet();
+        PageFeed.Listener listener = (kind, session, address, length) ->
+                known.set((int) address, (int) (address + length), kind == Kind.INFLATED);
+        subscription.drain(listener);
+        assertThat(known).as("after the first slice").hasToString("{0, 1, 2, 3}");
+        balloon.clear(2, 9);
+        sliced.offer(Kind.DEFLATED, 0, 2, 7);
+        balloon.set(6);
+        sliced.offer(Kind.INFLATED, 0, 6, 1);
+        while (!loop.isEmpty()) {
+            loop.remove().run();
+        }
+        subscription.drain(listener);
+        assertThat(known).isEqualTo(balloon);
+    }
+
+    @Test
+    void replayEndsWhenItsListenerCloses() {
+        Queue<Runnable> loop = new ArrayDeque<>();
+        PageFeed sliced = new PageFeed(loop::add);
+        sliced.add(() -> listener -> true);
+        PageSubscription subscription = sliced.subscribe(ALL, 4);
+        loop.remove().run();
+        assertThat(loop).hasSize(1);
+        subscription.close();
+        loop.remove().run();
+        assertThat(loop).isEmpty();
+    }
+
+    @Test
+    void stateThatFindsNoRoomIsNoLossThatMatters() {
+        feed.add(() -> state(Kind.PLUGGED, 0, 1));
+        feed.add(() -> state(Kind.PLUGGED, 1, 1));
+        PageSubscription subscription = feed.subscribe(ALL, 1);
+        assertThat(subscription.losses()).isZero();
+        assertThat(subscription.hintsDropped()).isEqualTo(1);
+    }
+
+    @Test
+    void stateThatIsKnownOnlyNowIsToldToAllWhoListen() {
+        PageSubscription subscription = feed.subscribe(ALL, 4);
+        feed.replay(() -> state(Kind.UNPLUGGED, 4096, 4096));
+        drain(subscription);
+        assertThat(received).containsExactly("UNPLUGGED 0 4096+4096");
     }
 
     @Test

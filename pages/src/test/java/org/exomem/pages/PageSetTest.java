@@ -110,4 +110,22 @@ class PageSetTest {
         }
         return runs;
     }
+
+    @Test
+    void runsOfAPartOfTheSetEndWithThatPart() {
+        set.addAll(10, 20);
+        set.addAll(PageSet.CHUNK_PAGES - 5, 10);
+        set.addAll(100L * PageSet.CHUNK_PAGES + 64, 64);
+        List<String> runs = new ArrayList<>();
+        set.forEachRun(15, PageSet.CHUNK_PAGES + 2, true, (first, length) -> runs.add(first + "+" + length));
+        assertThat(runs).containsExactly("15+15", (PageSet.CHUNK_PAGES - 5) + "+7");
+        runs.clear();
+        set.forEachRun(PageSet.CHUNK_PAGES, set.end(), false, (first, length) -> runs.add(first + "+" + length));
+        assertThat(runs)
+                .containsExactly(
+                        (PageSet.CHUNK_PAGES + 5) + "+" + (99L * PageSet.CHUNK_PAGES + 59),
+                        (100L * PageSet.CHUNK_PAGES + 128) + "+" + (PageSet.CHUNK_PAGES - 128));
+        assertThat(set.word(100L * PageSet.CHUNK_PAGES / 64 + 1)).isEqualTo(-1);
+        assertThat(set.word(50L * PageSet.CHUNK_PAGES / 64)).isZero();
+    }
 }

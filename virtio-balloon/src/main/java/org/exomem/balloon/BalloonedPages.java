@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.StateReplay;
 import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.backend.DriverRun;
 
@@ -59,7 +60,7 @@ final class BalloonedPages {
             // The process before this one ended while it forgot them.
             pages.clear();
         }
-        feed.add(this::tell);
+        feed.add(this::replay);
     }
 
     /** @param mustTellHost true if the driver has that feature: only then are pages in the balloon known to be unused */
@@ -67,10 +68,25 @@ final class BalloonedPages {
         driverTells = mustTellHost;
     }
 
-    private void tell(PageFeed.Listener listener) {
-        if (driverTells && inUse) {
-            pages.forEachRun((first, length) -> listener.pages(PageFeed.Kind.INFLATED, 0, first << 12, length << 12));
-        }
+    /** A replay of the pages in the balloon; of none if the driver may use them again without a word (MIG-STATE). */
+    private StateReplay replay() {
+        return new StateReplay() {
+            private long from;
+
+            @Override
+            public boolean next(PageFeed.Listener listener) {
+                long all = driverTells && inUse ? pages.end() : 0;
+                long end = Math.min(all, from + PAGES_AT_ONCE);
+                for (int told = 0; from < end && told < MESSAGES_AT_ONCE; told++) {
+                    long first = pages.next(from, end, true);
+                    from = pages.next(first, end, false);
+                    if (first < end) {
+                        listener.pages(PageFeed.Kind.INFLATED, 0, first << 12, from - first << 12);
+                    }
+                }
+                return from < all;
+            }
+        };
     }
 
     /** The pages that the driver has put in and not taken out, of 4096 bytes. */
@@ -159,7 +175,7 @@ final class BalloonedPages {
         moved = false;
         inUse = true;
         if (sameDriver) {
-            tell(feed::offer);
+            feed.replay(this::replay);
         } else {
             // In this order: whoever finds a position must not find another driver's pages.
             position.forget();

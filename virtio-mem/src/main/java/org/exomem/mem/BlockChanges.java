@@ -2,6 +2,7 @@ package org.exomem.mem;
 
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.StateReplay;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +25,9 @@ final class BlockChanges {
     private final LastChange last;
     private final boolean preallocate;
     /** Made once: one for each request would be allocated on its way. */
-    private final PageFeed.Listener feed;
+    private final PageFeed.Listener changes;
+
+    private final PageFeed feed;
     /** The first request after taking over may be the last one once more, for which the driver was not answered. */
     private boolean mayComeAgain;
     /** Where the request at hand will be answered. */
@@ -32,7 +35,8 @@ final class BlockChanges {
 
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
-        this.feed = feed::offer;
+        this.feed = feed;
+        this.changes = feed::offer;
         this.kept = kept;
         this.plan = kept.plan();
         this.blocks = kept.map();
@@ -90,7 +94,7 @@ final class BlockChanges {
             }
         }
         blocks.set(first, count, true);
-        tell(feed, first, count, true);
+        tell(changes, first, count, true);
     }
 
     void unplug(GuestMemory memory, long first, long count) throws LinuxException {
@@ -99,18 +103,18 @@ final class BlockChanges {
             backing.discard(memory, first, count);
         } catch (LinuxException e) {
             blocks.set(first, count, true);
-            tell(feed, first, count, true);
+            tell(changes, first, count, true);
             last.forget();
             throw e;
         }
         blocks.set(first, count, false);
-        tell(feed, first, count, false);
+        tell(changes, first, count, false);
     }
 
     /** Undoes in the map what was begun before this process took over, and can't be carried out now. */
     void giveUp(int type, long first, long count) {
         blocks.set(first, count, type == GuestRequest.UNPLUG);
-        tell(feed, first, count, type == GuestRequest.UNPLUG);
+        tell(changes, first, count, type == GuestRequest.UNPLUG);
         last.forget();
     }
 
@@ -128,7 +132,7 @@ final class BlockChanges {
     /** All memory was emptied, whatever was known of it. */
     private void nothingIsPlugged() {
         blocks.clear();
-        tell(feed);
+        tell(changes, 0, blocks.blocks(), false);
         kept.keepKnown();
     }
 
@@ -136,7 +140,7 @@ final class BlockChanges {
     void keepKnown() {
         if (!kept.isKnown()) {
             kept.keepKnown();
-            tell(feed);
+            feed.replay(this::replay);
         }
     }
 
@@ -145,16 +149,26 @@ final class BlockChanges {
         backing.discard(memory, 0, plan.blocks());
     }
 
-    /** Gives the state of all blocks, if it is known: a driver that the device does not know may have plugged anything. */
-    void tellKnown(PageFeed.Listener listener) {
-        if (kept.isKnown()) {
-            tell(listener);
-        }
-    }
+    /**
+     * A replay of the state of all blocks, if it is known: a driver that the device does not know may have plugged anything.
+     */
+    StateReplay replay() {
+        return new StateReplay() {
+            private long from;
 
-    private void tell(PageFeed.Listener listener) {
-        blocks.forEachRun(true, blocks.blocks(), (first, count) -> tell(listener, first, count, true));
-        blocks.forEachRun(false, blocks.blocks(), (first, count) -> tell(listener, first, count, false));
+            @Override
+            public boolean next(PageFeed.Listener listener) {
+                long all = kept.isKnown() ? blocks.blocks() : 0;
+                long end = Math.min(all, from + PAGES_AT_ONCE);
+                for (int told = 0; from < end && told < MESSAGES_AT_ONCE; told++) {
+                    long first = from;
+                    boolean plugged = blocks.next(first, end, true) == first;
+                    from = blocks.next(first, end, !plugged);
+                    tell(listener, first, from - first, plugged);
+                }
+                return from < all;
+            }
+        };
     }
 
     private void tell(PageFeed.Listener listener, long first, long count, boolean plugged) {

@@ -65,7 +65,7 @@ public final class VirtioMem implements VhostUserDevice {
         this.requests = new Requests(kept, changes, sizes, unplugged, refusals);
         this.listener = listener;
         this.state = new BlocksState(this, kept);
-        feed.add(changes::tellKnown);
+        feed.add(changes::replay);
     }
 
     public MemoryRegionPlan plan() {

@@ -9,6 +9,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.BitWords;
 import org.exomem.pages.Pages;
 
 /**
@@ -91,18 +92,14 @@ final class PageBitmap implements AutoCloseable {
 
     /** Adds pages; those behind the end are left out. */
     void add(long first, long count) {
-        for (long page = first, end = end(first, count); page < end; ) {
-            long inWord = Math.min(end - page, Long.SIZE - page % Long.SIZE);
-            LONG.getAndBitwiseOr(memory, at(page / Long.SIZE), mask(page, inWord));
-            page += inWord;
+        for (long page = first, end = end(first, count); page < end; page = BitWords.nextWord(page)) {
+            LONG.getAndBitwiseOr(memory, at(BitWords.index(page)), BitWords.mask(page, end));
         }
     }
 
     void remove(long first, long count) {
-        for (long page = first, end = end(first, count); page < end; ) {
-            long inWord = Math.min(end - page, Long.SIZE - page % Long.SIZE);
-            LONG.getAndBitwiseAnd(memory, at(page / Long.SIZE), ~mask(page, inWord));
-            page += inWord;
+        for (long page = first, end = end(first, count); page < end; page = BitWords.nextWord(page)) {
+            LONG.getAndBitwiseAnd(memory, at(BitWords.index(page)), ~BitWords.mask(page, end));
         }
     }
 
@@ -119,10 +116,6 @@ final class PageBitmap implements AutoCloseable {
 
     private static long at(long word) {
         return HEADER + word * Long.BYTES;
-    }
-
-    private static long mask(long page, long count) {
-        return count == Long.SIZE ? -1L : (1L << count) - 1 << page % Long.SIZE;
     }
 
     void session(int id) {

@@ -2,6 +2,7 @@ package org.exomem.backend.vm;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -54,7 +55,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private final List<VmMemory> memory = new ArrayList<>();
     private final List<KeptState> states = new ArrayList<>();
     private final AtomicBoolean closed = new AtomicBoolean();
-    private final PageFeed feed = new PageFeed();
+    private final PageFeed feed;
     private final PageSubscribers subscribers;
     private final VmConfig config;
     private @Nullable VmBalloon balloon;
@@ -68,6 +69,8 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                         .map(of -> of.attachment().toString())
                         .collect(Collectors.joining(", ")));
         this.loop = new EventLoop("vm-" + name);
+        // Put off, not executed next: between two slices the loop looks at its descriptors.
+        this.feed = new PageFeed(slice -> loop.schedule(Duration.ZERO, slice));
         this.subscribers = new PageSubscribers(name);
     }
 

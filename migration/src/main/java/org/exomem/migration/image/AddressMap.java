@@ -3,8 +3,8 @@ package org.exomem.migration.image;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
-import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
+import org.exomem.pages.RunVisitor;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
@@ -50,13 +50,12 @@ public final class AddressMap {
     }
 
     /** Gives the whole pages of a range of guest addresses that are in the image; parts of pages are left out. */
-    public <E extends Exception> void forEachRun(long address, long length, PageBits.RunVisitor<E> visitor) throws E {
+    public <E extends Exception> void forEachRun(long address, long length, RunVisitor<E> visitor) throws E {
         forEach(address, length, Pages.SIZE - 1, 0, visitor);
     }
 
     /** Gives all pages of the image in which any part of a range of guest addresses is. */
-    public <E extends Exception> void forEachTouched(long address, long length, PageBits.RunVisitor<E> visitor)
-            throws E {
+    public <E extends Exception> void forEachTouched(long address, long length, RunVisitor<E> visitor) throws E {
         forEach(address, length, 0, Pages.SIZE - 1, visitor);
     }
 
@@ -65,7 +64,7 @@ public final class AddressMap {
      * @param endSlack bytes of a page that may be missing for it to be in
      */
     private <E extends Exception> void forEach(
-            long address, long length, int startSlack, int endSlack, PageBits.RunVisitor<E> visitor) throws E {
+            long address, long length, int startSlack, int endSlack, RunVisitor<E> visitor) throws E {
         for (Range range : ranges) {
             // Offsets into the range: no sum of foreign numbers that could wrap.
             long start = Long.compareUnsigned(address, range.guestAddress()) > 0 ? address - range.guestAddress() : 0;

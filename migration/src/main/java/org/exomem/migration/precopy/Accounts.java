@@ -8,6 +8,7 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.source.DirtySource;
 import org.exomem.migration.source.FreePageSource;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.RunVisitor;
 
 /**
  * Which pages are owed to the destination, and why others are not. Belongs to the engine's thread, and is the only place
@@ -153,7 +154,7 @@ final class Accounts {
     }
 
     /** Gives the pages that never travelled and whose content is nobody's; at the end. */
-    <E extends Exception> void forEachFreeRun(PageBits.RunVisitor<E> visitor) throws E {
+    <E extends Exception> void forEachFreeRun(RunVisitor<E> visitor) throws E {
         scratch.or(table.assumedFree);
         excused.forEach((fate, pages) -> {
             if (fate.isNobodysContent()) {

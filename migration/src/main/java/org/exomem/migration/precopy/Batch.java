@@ -1,6 +1,7 @@
 package org.exomem.migration.precopy;
 
 import org.exomem.pages.PageBits;
+import org.exomem.pages.RunVisitor;
 
 /** Some pages near each other that are one worker's for now. */
 final class Batch {
@@ -45,7 +46,7 @@ final class Batch {
     }
 
     /** Gives runs of pages, in ascending order, none longer than 64 and none beyond a word. */
-    <E extends Exception> void forEachRun(PageBits.RunVisitor<E> visitor) throws E {
+    <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
         for (int i = 0; i < words; i++) {
             long rest = bits[i];
             int at = 0;

@@ -7,6 +7,7 @@ import org.exomem.migration.Fingerprint;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.PageSink;
 import org.exomem.pages.PageBits;
+import org.exomem.pages.RunVisitor;
 
 /**
  * Reads pages and sends what the destination does not have. Everything is decided by the bytes that were read into a
@@ -28,8 +29,8 @@ final class Courier {
     private final MemorySegment buffer;
     private final long[] found = new long[2];
     private final long[] ofZeros = new long[2];
-    private final PageBits.RunVisitor<IOException> carry = this::carry;
-    private final PageBits.RunVisitor<IOException> look = this::look;
+    private final RunVisitor<IOException> carry = this::carry;
+    private final RunVisitor<IOException> look = this::look;
 
     /** @param allocator makes buffers of so many bytes, all zeros */
     Courier(

@@ -6,6 +6,7 @@ import org.exomem.migration.image.AddressMap;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.RunVisitor;
 
 /**
  * Pages that the guest hinted (VIRTIO, "Free Page Hinting"). A hint says that at some time since its session began the page
@@ -18,7 +19,7 @@ public final class HintSource extends FeedSource {
     public static final Set<Kind> KINDS = Set.of(Kind.HINTING_STARTED, Kind.HINTED, Kind.HINTING_ENDED);
 
     private final PageBits hinted;
-    private final PageBits.RunVisitor<RuntimeException> hint;
+    private final RunVisitor<RuntimeException> hint;
     private boolean running;
     private int current;
 

@@ -3,6 +3,7 @@ package org.exomem.migration.source;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.RunVisitor;
 
 /**
  * Pages that a device knows to be unused until it says otherwise. The guest uses such a page only after the device has told
@@ -10,8 +11,8 @@ import org.exomem.pages.PageSubscription;
  */
 abstract class StateSource extends FeedSource {
     private final PageBits unused;
-    private final PageBits.RunVisitor<RuntimeException> add;
-    private final PageBits.RunVisitor<RuntimeException> remove;
+    private final RunVisitor<RuntimeException> add;
+    private final RunVisitor<RuntimeException> remove;
     private boolean changed;
 
     StateSource(PageSubscription subscription, AddressMap map, long pages) {

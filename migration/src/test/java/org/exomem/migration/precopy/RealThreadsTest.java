@@ -173,12 +173,13 @@ class RealThreadsTest {
         private long value;
 
         Guest() {
-            feed.add(listener -> {
+            feed.add(() -> listener -> {
                 for (int p = 0; p < PAGES; p++) {
                     if (inBalloon[p]) {
                         listener.pages(Kind.INFLATED, 0, p * GUEST_PAGE, GUEST_PAGE);
                     }
                 }
+                return false;
             });
             thread.start();
         }

@@ -1,11 +1,14 @@
 package org.exomem.migration.precopy;
 
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.Queue;
 import java.util.Set;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.StateReplay;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,7 +89,10 @@ final class World {
 
     private final Use[] uses;
     private final boolean[] untold;
-    private final PageFeed feed = new PageFeed();
+    /** Slices of replays that are put off. */
+    private final Queue<Runnable> slices = new ArrayDeque<>();
+
+    private final PageFeed feed = new PageFeed(slices::add);
     private final Ring hints = new Ring();
     private final Ring inflations = new Ring();
     private final Ring deflations = new Ring();
@@ -140,16 +146,23 @@ final class World {
                 matters[p] = false;
             }
         }
-        feed.add(this::tell);
+        feed.add(Replay::new);
     }
 
-    private void tell(PageFeed.Listener listener) {
-        for (int p = 0; p < pages; p++) {
-            if (uses[p] == Use.INFLATED || uses[p] == Use.DEFLATING) {
-                listener.pages(Kind.INFLATED, 0, p * PAGE, PAGE);
-            } else if (uses[p] == Use.UNPLUGGED || uses[p] == Use.PLUGGING) {
-                listener.pages(Kind.UNPLUGGED, 0, p * PAGE, PAGE);
+    /** A few pages in each slice: much happens in between. */
+    private final class Replay implements StateReplay {
+        private int page;
+
+        @Override
+        public boolean next(PageFeed.Listener listener) {
+            for (int end = Math.min(page + 3, pages); page < end; page++) {
+                switch (uses[page]) {
+                    case INFLATED, DEFLATING -> listener.pages(Kind.INFLATED, 0, page * PAGE, PAGE);
+                    case UNPLUGGED, PLUGGING -> listener.pages(Kind.UNPLUGGED, 0, page * PAGE, PAGE);
+                    default -> {}
+                }
             }
+            return page < pages;
         }
     }
 
@@ -165,6 +178,10 @@ final class World {
 
     /** Some things happen, or none; now and then a lot. */
     void step() {
+        Runnable slice = slices.poll();
+        if (slice != null) {
+            slice.run();
+        }
         int things = chance.oneIn(64) ? chance.below(40) : chance.below(activity + 1);
         for (int i = 0; i < things; i++) {
             happen();

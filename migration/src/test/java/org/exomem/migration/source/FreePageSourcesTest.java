@@ -11,6 +11,7 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.StateReplay;
 import org.junit.jupiter.api.Test;
 
 class FreePageSourcesTest {
@@ -31,6 +32,13 @@ class FreePageSourcesTest {
 
     private void begin(int session) {
         feed.offer(Kind.HINTING_STARTED, session, 0, 0);
+    }
+
+    private static StateReplay state(Kind kind, long address, long length) {
+        return listener -> {
+            listener.pages(kind, 0, address, length);
+            return false;
+        };
     }
 
     private static String collect(FreePageSource source) throws IOException {
@@ -101,7 +109,7 @@ class FreePageSourcesTest {
 
     @Test
     void whatWasLostBeforeTheSourceListenedWasLostToo() throws IOException {
-        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 1000 * PAGE, 2 * PAGE));
+        feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 2 * PAGE));
         PageSubscription subscription = feed.subscribe(BalloonSource.KINDS, 1);
         offer(Kind.DEFLATED, 1, 1);
         BalloonSource source = new BalloonSource(subscription, map, PAGES);
@@ -113,7 +121,7 @@ class FreePageSourcesTest {
 
     @Test
     void pagesAreInTheBalloonUntilTheyAreTakenOut() throws IOException {
-        feed.add(listener -> listener.pages(Kind.INFLATED, 0, 1000 * PAGE, 4 * PAGE));
+        feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 4 * PAGE));
         BalloonSource source = new BalloonSource(feed.subscribe(BalloonSource.KINDS, 16), map, PAGES);
         source.synced();
         assertThat(collect(source)).isEqualTo("0-3");
