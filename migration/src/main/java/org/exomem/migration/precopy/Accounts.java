@@ -5,8 +5,8 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import org.exomem.migration.Fate;
-import org.exomem.migration.source.DirtySource;
-import org.exomem.migration.source.FreePageSource;
+import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 

@@ -2,9 +2,9 @@ package org.exomem.migration.precopy;
 
 import java.util.List;
 import org.exomem.migration.GuestPages;
-import org.exomem.migration.source.DirtySource;
-import org.exomem.migration.source.FreePageSource;
-import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FreePageSource;
+import org.exomem.migration.pagesource.HintSessions;
 
 /**
  * The guest that is to migrate. Everything here but the memory is used by the engine's thread only.

@@ -14,7 +14,7 @@ import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
-import org.exomem.migration.source.HintSessions;
+import org.exomem.migration.pagesource.HintSessions;
 
 /**
  * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it

@@ -1,7 +1,7 @@
 package org.exomem.migration.precopy;
 
 import org.exomem.migration.Fate;
-import org.exomem.migration.source.FreePageSource;
+import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.source.SharedLog;
+import org.exomem.migration.pagesource.SharedLog;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 import org.openjdk.jmh.annotations.Benchmark;

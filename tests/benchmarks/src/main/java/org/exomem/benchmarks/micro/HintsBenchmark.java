@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.source.HintSource;
+import org.exomem.migration.pagesource.HintSource;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;

@@ -1,4 +1,4 @@
-package org.exomem.migration.source;
+package org.exomem.migration.pagesource;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 

@@ -1,4 +1,4 @@
-package org.exomem.migration.source;
+package org.exomem.migration.pagesource;
 
 /** Asks a guest for hints. Never waits: what comes of it, if anything, comes through a feed. */
 public interface HintSessions {

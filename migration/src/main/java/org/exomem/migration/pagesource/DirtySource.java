@@ -1,4 +1,4 @@
-package org.exomem.migration.source;
+package org.exomem.migration.pagesource;
 
 import org.exomem.pages.PageBits;
 

@@ -1,4 +1,4 @@
-package org.exomem.migration.source;
+package org.exomem.migration.pagesource;
 
 import java.io.IOException;
 import org.exomem.migration.Fate;
