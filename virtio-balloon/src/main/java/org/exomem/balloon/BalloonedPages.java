@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
 import org.exomem.pages.StateReplay;
 import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.backend.DriverRun;
@@ -81,7 +82,7 @@ final class BalloonedPages {
                     long first = pages.next(from, end, true);
                     from = pages.next(first, end, false);
                     if (first < end) {
-                        listener.pages(PageFeed.Kind.INFLATED, 0, first << 12, from - first << 12);
+                        listener.pages(PageFeed.Kind.INFLATED, 0, Pages.bytes(first), Pages.bytes(from - first));
                     }
                 }
                 return from < all;
@@ -102,13 +103,13 @@ final class BalloonedPages {
     void putIn(long firstPage, long length) {
         pages.addAll(firstPage, length);
         if (driverTells) {
-            feed.offer(PageFeed.Kind.INFLATED, 0, firstPage << 12, length << 12);
+            feed.offer(PageFeed.Kind.INFLATED, 0, Pages.bytes(firstPage), Pages.bytes(length));
         }
     }
 
     void takeOut(long firstPage, long length) {
         pages.removeAll(firstPage, length);
-        feed.offer(PageFeed.Kind.DEFLATED, 0, firstPage << 12, length << 12);
+        feed.offer(PageFeed.Kind.DEFLATED, 0, Pages.bytes(firstPage), Pages.bytes(length));
     }
 
     /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */

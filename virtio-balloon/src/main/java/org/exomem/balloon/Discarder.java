@@ -20,17 +20,25 @@ final class Discarder {
         void punch(SharedFile file, long offset, long length) throws LinuxException;
     }
 
+    /** Bytes that are not gathered any further: the kernel works some milliseconds on them. */
+    private static final long MOST_AT_ONCE = 32L << 20;
+
     private final HostFaults faults = new HostFaults(System::nanoTime);
     private final Punch punch;
     private final Consumer<String> hostFault;
+    private final StepBudget budget;
     private @Nullable SharedFile file;
     private long start;
     private long end;
     private long discardedBytes;
 
-    /** @param hostFault is told what failed */
-    Discarder(Punch punch, Consumer<String> hostFault) {
+    /**
+     * @param hostFault is told what failed
+     * @param budget pays for system calls
+     */
+    Discarder(Punch punch, Consumer<String> hostFault, StepBudget budget) {
         this.punch = punch;
+        this.budget = budget;
         this.hostFault = hostFault;
     }
 
@@ -39,19 +47,30 @@ final class Discarder {
         return discardedBytes;
     }
 
-    /** Adds the bytes from {@code from} to before {@code to} of a file. */
+    /**
+     * The most bytes of a file that are to be added at once, a multiple of its page size. Whoever cuts a longer range does
+     * so at multiples of it, so that no page of the file is cut.
+     */
+    static long mostAtOnce(SharedFile file) {
+        return Math.max(MOST_AT_ONCE, file.pageSize());
+    }
+
+    /** Adds the bytes from {@code from} to before {@code to} of a file, at most {@link #mostAtOnce}. */
     void add(SharedFile other, long from, long to) {
         SharedFile current = file;
         boolean sameFile = current != null && (current == other || current.isSameFileAs(other));
         if (sameFile && from <= end && to >= start) {
             start = Math.min(start, from);
             end = Math.max(end, to);
-            return;
+        } else {
+            flush();
+            file = other;
+            start = from;
+            end = to;
         }
-        flush();
-        file = other;
-        start = from;
-        end = to;
+        if (end - start >= mostAtOnce(other)) {
+            flush();
+        }
     }
 
     /** Forgets what was added and not punched: another front-end comes, and the files of the one before are closed. */
@@ -66,11 +85,12 @@ final class Discarder {
             return;
         }
         file = null;
-        long from = start + current.pageSize() - 1 & -current.pageSize();
+        long from = (start + current.pageSize() - 1) & -current.pageSize();
         long to = end & -current.pageSize();
         if (from >= to) {
             return;
         }
+        budget.spend(StepBudget.CALL + StepBudget.FREED_PAGE * ((to - from) / current.pageSize()));
         try {
             punch.punch(current, from, to - from);
             discardedBytes += to - from;

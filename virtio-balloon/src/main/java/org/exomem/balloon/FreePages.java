@@ -9,6 +9,15 @@ package org.exomem.balloon;
  * @param reportedBytes reported free since the device was made; a page counts each time
  * @param reports how many reports that were
  * @param discardedBytes given back to the host since the device was made, from the balloon and by reports
+ * @param ignoredPages pages of 4096 bytes that the driver named since the device was made, and that were left alone
+ *     because the front-end does not share them (or, at the end of a buffer, because their number was cut); a page counts
+ *     each time
  */
 public record FreePages(
-        HintingState state, int commandId, long hintedBytes, long reportedBytes, long reports, long discardedBytes) {}
+        HintingState state,
+        int commandId,
+        long hintedBytes,
+        long reportedBytes,
+        long reports,
+        long discardedBytes,
+        long ignoredPages) {}

@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
 import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
@@ -30,7 +31,9 @@ final class Hinting {
 
     private final PageFeed feed;
     private final Listener listener;
-    private final DescriptorChain chain = new DescriptorChain();
+    private final LeftAlone leftAlone;
+    private final StepBudget budget;
+    private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
     /** What was hinted in this session. A driver may hint a page twice: it took it back in between. */
     private final PageSet hinted = new PageSet();
 
@@ -39,10 +42,16 @@ final class Hinting {
     /** What the driver last sent: the id under which its ranges come. */
     private int driverId = STOP;
 
-    /** @param commandId the id of the last session, not set if there was none; it is never used a second time */
-    Hinting(PageFeed feed, Listener listener, StoredNumber commandId) {
+    /**
+     * @param commandId the id of the last session, not set if there was none; it is never used a second time
+     * @param leftAlone is told of ranges that the front-end does not share
+     * @param budget of the steps in which {@link #process} is called
+     */
+    Hinting(PageFeed feed, Listener listener, StoredNumber commandId, LeftAlone leftAlone, StepBudget budget) {
         this.feed = feed;
         this.listener = listener;
+        this.leftAlone = leftAlone;
+        this.budget = budget;
         this.commandId = commandId;
         this.state = stateAfterAnother();
     }
@@ -69,7 +78,7 @@ final class Hinting {
 
     /** The bytes hinted in the current or last session, each page once. */
     long hintedBytes() {
-        return hinted.count() << 12;
+        return Pages.bytes(hinted.count());
     }
 
     /** What stands in config {@code free_page_hint_cmd_id}. */
@@ -136,12 +145,15 @@ final class Hinting {
     }
 
     /**
-     * Takes and gives back all that is available.
+     * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
+     * share all are left alone as a whole (BAL-HINT-10).
      *
      * @throws DriverFault if what the driver sends to be read is not a command id of 4 bytes
      */
     void process(Virtqueue queue) {
-        while (queue.pop(chain)) {
+        while (!budget.isSpent() && queue.pop(chain)) {
+            leftAlone.pages(Pages.ceil(chain.unsharedBytes()));
+            budget.spend((long) StepBudget.RUN * (1 + chain.buffers() + chain.unsharedBuffers()));
             long readable = chain.readableBytes();
             if (readable > 0) {
                 if (readable != 4) {
@@ -175,7 +187,8 @@ final class Hinting {
             long pages = WholePages.count(chain.guestAddress(i), chain.length(i));
             if (pages > 0 && first + pages <= PageSet.LIMIT) {
                 hinted.addAll(first, pages);
-                feed.offer(PageFeed.Kind.HINTED, commandId.get(), first << 12, pages << 12);
+                budget.spend((long) StepBudget.WORD * (pages / Long.SIZE));
+                feed.offer(PageFeed.Kind.HINTED, commandId.get(), Pages.bytes(first), Pages.bytes(pages));
             }
         }
     }

@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
@@ -15,21 +16,37 @@ import org.exomem.vhostuser.memory.MemoryRegion;
  * device MAY modify).
  */
 final class HostPages {
+    /** Runs after which the budget is looked at. */
+    private static final int RUNS_AT_ONCE = 64;
+    /** Small pages that are discarded by one call at the most: 32 MiB, some milliseconds' work for the kernel. */
+    private static final int PAGES_AT_ONCE = 1 << 13;
+
     private final GuestMemory memory;
     private final PageSet inBalloon;
     private final Discarder discarder;
-    // Made once, or it would be a new object for each batch.
+    private final StepBudget budget;
+    // Made once, or they would be new objects for each batch.
     private final PfnBatch.Run discardRun = this::discard;
+    private final PfnBatch.Run arrive;
+    private final PfnBatch.Run leave;
     /** The pages whose inflation is about to be acknowledged; used only without MUST_TELL_HOST. */
     private final PageSet arriving = new PageSet();
 
     private PageSet free = arriving;
     private boolean largePages;
+    private boolean mustTellHost;
+    /** The batch at hand has its pages in {@link #arriving}. */
+    private boolean together;
+    /** How many of the batch's page numbers are done. */
+    private int done;
 
-    HostPages(GuestMemory memory, PageSet inBalloon, Discarder discarder) {
+    HostPages(GuestMemory memory, PageSet inBalloon, Discarder discarder, StepBudget budget) {
         this.memory = memory;
         this.inBalloon = inBalloon;
         this.discarder = discarder;
+        this.budget = budget;
+        this.arrive = arriving::addAll;
+        this.leave = arriving::removeAll;
         memoryChanged();
     }
 
@@ -37,17 +54,44 @@ final class HostPages {
         largePages = memory.regions().stream().anyMatch(region -> region.file().pageSize() > SharedFile.SMALL_PAGE);
     }
 
-    /** Discards the pages of a batch, which are already in the balloon. */
-    void discard(PfnBatch batch, boolean mustTellHost) {
-        boolean together = largePages && !mustTellHost;
+    /** True if the driver has MUST_TELL_HOST; said before each step. */
+    void mustTellHost(boolean negotiated) {
+        mustTellHost = negotiated;
+    }
+
+    /** Begins to discard the pages of a batch, which are already in the balloon. */
+    void begin(PfnBatch batch) {
+        done = 0;
+        together = largePages && !mustTellHost;
         free = together ? arriving : inBalloon;
         if (together) {
-            batch.forEachRun(arriving::addAll);
+            batch.forEachRun(arrive);
         }
-        batch.forEachRun(discardRun);
+    }
+
+    /** Goes on as far as the step's budget allows; returns true when all pages of the batch are done. */
+    boolean discardSome(PfnBatch batch) {
+        long most = largePages ? PfnBatch.LIMIT : PAGES_AT_ONCE;
+        while (done < batch.count() && !budget.isSpent()) {
+            done = batch.forEachRun(done, RUNS_AT_ONCE, most, discardRun);
+            budget.spend((long) StepBudget.RUN * RUNS_AT_ONCE);
+        }
         discarder.flush();
+        if (done < batch.count()) {
+            return false;
+        }
         if (together) {
-            batch.forEachRun(arriving::removeAll);
+            together = false;
+            batch.forEachRun(leave);
+        }
+        return true;
+    }
+
+    /** Forgets a batch that is not done. */
+    void forget() {
+        if (together) {
+            together = false;
+            arriving.clear();
         }
     }
 
@@ -55,12 +99,12 @@ final class HostPages {
         long page = firstPage;
         long end = firstPage + pages;
         while (page < end) {
-            MemoryRegion region = memory.find(page << 12);
+            MemoryRegion region = memory.find(Pages.bytes(page));
             if (region == null) {
                 return;
             }
-            long part = Math.min(end, region.guestAddress() + region.size() >>> 12) - page;
-            discard(region, (page << 12) - region.guestAddress(), part << 12);
+            long part = Math.min(end, Pages.floor(region.guestAddress() + region.size())) - page;
+            discard(region, Pages.bytes(page) - region.guestAddress(), Pages.bytes(part));
             page += part;
         }
     }
@@ -95,6 +139,7 @@ final class HostPages {
     /** A border of two regions lies in the host page: its parts are all over guest memory, or not there at all. */
     private boolean isFreeAcrossRegions(SharedFile file, long hostPage, long size) {
         long found = 0;
+        budget.spend((long) StepBudget.RUN * memory.regions().size());
         for (MemoryRegion region : memory.regions()) {
             if (region.file().isSameFileAs(file)) {
                 long from = Math.max(hostPage, region.fileOffset());
@@ -111,8 +156,8 @@ final class HostPages {
     }
 
     private boolean areFree(long guestAddress, long length) {
-        return (guestAddress & 4095) == 0
-                && (length & 4095) == 0
-                && free.containsAll(guestAddress >>> 12, length >>> 12);
+        return Pages.isWhole(guestAddress)
+                && Pages.isWhole(length)
+                && free.containsAll(Pages.floor(guestAddress), Pages.floor(length));
     }
 }

@@ -10,36 +10,38 @@ import org.jspecify.annotations.Nullable;
  * The inflate and the deflate queue. Pages that the driver puts in go to the host before the chain goes back to the
  * driver: it may use them again from then on, having told of it or not.
  *
- * <p>The two queues are served one after the other, each as its kicks come. A page can't be waiting in both: the driver
- * must not ask for a page back before its inflation was acknowledged ("Device Operation"), and one that does so all the
- * same, or that puts a page back in before its deflation was acknowledged, loses the content of that page only. What
- * holds where one page of the host has many of the guest's is said in {@link HostPages}.
+ * <p>The two queues are served one after the other, each as its kicks come, and one while chains of the other are in hand.
+ * A page can't be waiting in both: the driver must not ask for a page back before its inflation was acknowledged ("Device
+ * Operation"), and one that does so all the same, or that puts a page back in before its deflation was acknowledged, loses
+ * the content of that page only. What holds where one page of the host has many of the guest's is said in {@link
+ * HostPages}.
  */
 final class Inflation {
     private static final LongPredicate NONE = page -> false;
 
-    private final PfnQueue queues;
-    private final GuestMemory memory;
+    private final PfnQueue inflateQueue;
+    private final PfnQueue deflateQueue;
     private final @Nullable HostPages hostPages;
-    // Made once: a method reference where it is used would be a new object for each kick.
-    private final PfnQueue.Effect putIn = this::putIn;
-    private final PfnQueue.Effect takeOut = this::takeOut;
-    private final PfnBatch.Run putRunIn;
-    private final PfnBatch.Run takeRunOut;
-    private final LongPredicate inBalloon;
-    private boolean mustTellHost;
 
-    /** @param discarder null if nothing is to be discarded */
-    Inflation(PfnQueue queues, BalloonedPages pages, GuestMemory memory, @Nullable Discarder discarder) {
-        this.queues = queues;
-        this.memory = memory;
-        this.putRunIn = pages::putIn;
-        this.takeRunOut = pages::takeOut;
-        this.inBalloon = pages.set()::contains;
-        this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder);
+    /**
+     * @param discarder null if nothing is to be discarded
+     * @param leftAlone is told of pages that are not in memory
+     * @param budget of the steps in which the queues are served
+     */
+    Inflation(
+            BalloonedPages pages,
+            GuestMemory memory,
+            @Nullable Discarder discarder,
+            LeftAlone leftAlone,
+            StepBudget budget) {
+        this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder, budget);
+        this.inflateQueue = new PfnQueue(memory, NONE, new PutIn(pages, hostPages), leftAlone, budget);
+        this.deflateQueue = new PfnQueue(memory, pages.set()::contains, new TakeOut(pages, budget), leftAlone, budget);
     }
 
     void memoryChanged() {
+        inflateQueue.memoryChanged();
+        deflateQueue.memoryChanged();
         if (hostPages != null) {
             hostPages.memoryChanged();
         }
@@ -48,32 +50,81 @@ final class Inflation {
     /**
      * Serves the inflate queue.
      *
-     * @param negotiated true if the driver has MUST_TELL_HOST
-     * @throws DriverFault if a buffer is not an array of numbers of pages in memory
+     * @param mustTellHost true if the driver has that feature
+     * @return true if chains are in hand with which the next call goes on
+     * @throws DriverFault if a chain breaks a rule of the ring
      */
-    void inflate(Virtqueue queue, boolean negotiated) {
-        mustTellHost = negotiated;
-        queues.process(queue, memory, NONE, putIn);
+    boolean inflate(Virtqueue queue, boolean mustTellHost) {
+        if (hostPages != null) {
+            hostPages.mustTellHost(mustTellHost);
+        }
+        return inflateQueue.process(queue);
     }
 
     /**
      * Serves the deflate queue. A page that is in the balloon may be taken out though its memory has gone.
      *
-     * @throws DriverFault if a buffer is not an array of numbers of pages in memory or in the balloon
+     * @return true if chains are in hand with which the next call goes on
+     * @throws DriverFault if a chain breaks a rule of the ring
      */
-    void deflate(Virtqueue queue) {
-        queues.process(queue, memory, inBalloon, takeOut);
+    boolean deflate(Virtqueue queue) {
+        return deflateQueue.process(queue);
     }
 
-    private void putIn(PfnBatch batch) {
-        // All pages first: parts of a larger host page may come in different runs.
-        batch.forEachRun(putRunIn);
+    void inflateQueueStopped(Virtqueue queue, boolean completing) {
+        inflateQueue.stopped(queue, completing);
         if (hostPages != null) {
-            hostPages.discard(batch, mustTellHost);
+            hostPages.forget();
         }
     }
 
-    private void takeOut(PfnBatch batch) {
-        batch.forEachRun(takeRunOut);
+    void deflateQueueStopped(Virtqueue queue, boolean completing) {
+        deflateQueue.stopped(queue, completing);
+    }
+
+    private static final class PutIn implements PfnQueue.Effect {
+        private final @Nullable HostPages hostPages;
+        // Made once: a method reference where it is used would be a new object for each kick.
+        private final PfnBatch.Run putIn;
+
+        PutIn(BalloonedPages pages, @Nullable HostPages hostPages) {
+            this.hostPages = hostPages;
+            this.putIn = pages::putIn;
+        }
+
+        @Override
+        public void begin(PfnBatch batch) {
+            // All pages first: parts of a larger host page may come in different runs.
+            batch.forEachRun(putIn);
+            if (hostPages != null) {
+                hostPages.begin(batch);
+            }
+        }
+
+        @Override
+        public boolean goOn(PfnBatch batch) {
+            return hostPages == null || hostPages.discardSome(batch);
+        }
+    }
+
+    private static final class TakeOut implements PfnQueue.Effect {
+        private final PfnBatch.Run takeOut;
+        private final StepBudget budget;
+
+        TakeOut(BalloonedPages pages, StepBudget budget) {
+            this.takeOut = pages::takeOut;
+            this.budget = budget;
+        }
+
+        @Override
+        public void begin(PfnBatch batch) {
+            batch.forEachRun(takeOut);
+            budget.spend((long) StepBudget.PAGE_NUMBER * batch.count());
+        }
+
+        @Override
+        public boolean goOn(PfnBatch batch) {
+            return true;
+        }
     }
 }

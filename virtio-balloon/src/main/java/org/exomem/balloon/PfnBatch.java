@@ -5,10 +5,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.function.LongPredicate;
+import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
-import org.exomem.vhostuser.virtqueue.DriverFault;
 
 /**
  * Page numbers on their way from the driver's buffers, where they are le32 in any order, to runs in ascending order. They
@@ -25,7 +25,7 @@ final class PfnBatch {
     static final int LIMIT = 1 << 16;
 
     // What Linux sends at once is at most 256.
-    private static final int START = 1 << 10;
+    private static final int START = 1 << 8;
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final int DIGIT_BITS = 8;
@@ -36,9 +36,9 @@ final class PfnBatch {
     private int[] spare = new int[START];
     private final int[] digits = new int[1 << DIGIT_BITS];
     private int count;
-    private boolean ascending;
-    private boolean descending;
-    private long previous;
+    private boolean ascending = true;
+    private boolean descending = true;
+    private long previous = -1;
     // The whole pages of the region that was looked into last.
     private long regionFirst;
     private long regionPages;
@@ -55,20 +55,18 @@ final class PfnBatch {
         return count;
     }
 
-    /** Makes the batch empty; regions may have changed since. */
+    /** Makes the batch empty. */
     void clear() {
-        truncate(0);
-        regionPages = 0;
+        count = 0;
+        ascending = true;
+        descending = true;
+        previous = -1;
+        forgetRegion();
     }
 
-    /** Takes back all but the first {@code length} page numbers. Those may have to be sorted then though they need not. */
-    void truncate(int length) {
-        count = length;
-        if (length == 0) {
-            ascending = true;
-            descending = true;
-            previous = -1;
-        }
+    /** Forgets where memory is: regions have changed. */
+    void forgetRegion() {
+        regionPages = 0;
     }
 
     /**
@@ -77,22 +75,29 @@ final class PfnBatch {
      * @param at where they begin in the buffer, in bytes
      * @param most how many there are
      * @param leaving pages that may be named though they are not in memory: the driver takes them out
-     * @return how many were added
-     * @throws DriverFault if one is not in memory; none has been added
+     * @param leftAlone is told of pages that are not in memory; they are not added
+     * @return how many were read
      */
-    int add(DescriptorChain chain, int i, long at, long most, GuestMemory memory, LongPredicate leaving) {
+    int add(
+            DescriptorChain chain,
+            int i,
+            long at,
+            long most,
+            GuestMemory memory,
+            LongPredicate leaving,
+            LeftAlone leftAlone) {
         int length = (int) Math.min(most, LIMIT - count);
         reserve(length);
         MemorySegment.copy(chain.region(i).segment(), LE_INT, chain.offset(i) + at, pfns, count, length);
-        accept(length, memory, leaving);
+        accept(length, memory, leaving, leftAlone);
         return length;
     }
 
-    /** Adds one page number; there must be room. */
-    void add(int pfn, GuestMemory memory, LongPredicate leaving) {
+    /** Adds one page number, if its page is in memory or leaving; there must be room. */
+    void add(int pfn, GuestMemory memory, LongPredicate leaving, LeftAlone leftAlone) {
         reserve(1);
         pfns[count] = pfn;
-        accept(1, memory, leaving);
+        accept(1, memory, leaving, leftAlone);
     }
 
     private void reserve(int length) {
@@ -102,36 +107,55 @@ final class PfnBatch {
         }
     }
 
-    private void accept(int length, GuestMemory memory, LongPredicate leaving) {
+    private void accept(int length, GuestMemory memory, LongPredicate leaving, LeftAlone leftAlone) {
         int end = count + length;
+        int i = count;
         long before = previous;
         boolean up = ascending;
         boolean down = descending;
-        for (int i = count; i < end; i++) {
+        for (; i < end; i++) {
             long page = Integer.toUnsignedLong(pfns[i]);
-            if (Long.compareUnsigned(page - regionFirst, regionPages) >= 0
-                    && !lookUp(page, memory)
-                    && !leaving.test(page)) {
-                throw new DriverFault(
-                        "PFN " + page + " (address 0x" + Long.toHexString(page << 12) + ") is not in guest memory");
+            if (!isKnown(page, memory) && !leaving.test(page)) {
+                break;
             }
             up &= page > before;
-            down &= page < before | i == 0;
+            down &= page < before | before < 0;
             before = page;
         }
-        count = end;
+        count = i;
         previous = before;
         ascending = up;
         descending = down;
+        for (; i < end; i++) {
+            acceptOrLeaveAlone(pfns[i], memory, leaving, leftAlone);
+        }
+    }
+
+    /** The slow way, once a buffer has named a page that is not in memory. */
+    private void acceptOrLeaveAlone(int pfn, GuestMemory memory, LongPredicate leaving, LeftAlone leftAlone) {
+        long page = Integer.toUnsignedLong(pfn);
+        if (!isKnown(page, memory) && !leaving.test(page)) {
+            leftAlone.page(page);
+            return;
+        }
+        pfns[count] = pfn;
+        count++;
+        ascending &= page > previous;
+        descending &= page < previous || previous < 0;
+        previous = page;
+    }
+
+    private boolean isKnown(long page, GuestMemory memory) {
+        return Long.compareUnsigned(page - regionFirst, regionPages) < 0 || lookUp(page, memory);
     }
 
     private boolean lookUp(long page, GuestMemory memory) {
-        MemoryRegion region = memory.find(page << 12);
+        MemoryRegion region = memory.find(Pages.bytes(page));
         if (region == null) {
             return false;
         }
-        long first = region.guestAddress() + 4095 >>> 12;
-        long end = region.guestAddress() + region.size() >>> 12;
+        long first = Pages.ceil(region.guestAddress());
+        long end = Pages.floor(region.guestAddress() + region.size());
         if (page < first || page >= end) {
             return false;
         }
@@ -190,21 +214,33 @@ final class PfnBatch {
 
     /** Gives every run, each page once however often it was named. {@link #sort} comes first. */
     void forEachRun(Run run) {
-        if (count == 0) {
-            return;
-        }
-        long first = Integer.toUnsignedLong(pfns[0]);
-        long last = first;
-        for (int i = 1; i < count; i++) {
-            long page = Integer.toUnsignedLong(pfns[i]);
-            if (page == last + 1) {
-                last = page;
-            } else if (page != last) {
-                run.accept(first, last - first + 1);
-                first = page;
+        forEachRun(0, Integer.MAX_VALUE, Long.MAX_VALUE, run);
+    }
+
+    /**
+     * Gives some runs.
+     *
+     * @param from how many page numbers were given before, of this batch
+     * @param mostRuns after so many runs it is enough
+     * @param mostPages after so many pages it is enough, too; the run that is longer is given in parts
+     * @return how many page numbers have been given by now
+     */
+    int forEachRun(int from, int mostRuns, long mostPages, Run run) {
+        int i = from;
+        long pages = 0;
+        for (int runs = 0; i < count && runs < mostRuns && pages < mostPages; runs++) {
+            long first = Integer.toUnsignedLong(pfns[i]);
+            long last = first;
+            for (i++; i < count; i++) {
+                long page = Integer.toUnsignedLong(pfns[i]);
+                if (page != last && (page != last + 1 || page - first >= mostPages - pages)) {
+                    break;
+                }
                 last = page;
             }
+            run.accept(first, last - first + 1);
+            pages += last - first + 1;
         }
-        run.accept(first, last - first + 1);
+        return i;
     }
 }

@@ -10,126 +10,264 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the inflate and the deflate queue have in common: the page numbers of all chains that are available are gathered,
  * take effect together in long runs, and only then are the chains given back.
+ *
+ * <p>A step of the event loop does as much of this as its {@link StepBudget} allows. Between two steps chains stay in hand,
+ * one of them perhaps read in part:
+ *
+ * <pre>
+ *          a chain is available                  no chain is left, or enough is gathered
+ *   IDLE -----------------------> GATHERING ----------------------------------------------> APPLYING
+ *    ^                                ^                                                         |
+ *    |                                |  the batch was full in the middle of a chain            |
+ *    |                                +---------------------------------------------------------+
+ *    +-------- the batch has had its effect, and the chains were given back --------------------+
+ * </pre>
  */
 final class PfnQueue {
     /** What is done with the pages of a batch, which is sorted. */
-    @FunctionalInterface
     interface Effect {
-        void apply(PfnBatch batch);
+        /** Begins with a new batch. */
+        void begin(PfnBatch batch);
+
+        /** Goes on with it within the step's budget; returns true when all is done. */
+        boolean goOn(PfnBatch batch);
     }
 
     // Enough to keep a driver busy that fills its queue while a batch takes effect.
     private static final int MOST_CHAINS = 256;
     /** Buffers of gathered chains beyond which they are given back, because each costs memory. */
     private static final int MOST_BUFFERS = 4096;
-    /** Page numbers (4 bytes each) after which the rest waits, so that the event loop can do something else. */
-    private static final long MOST_AT_ONCE = 1 << 18;
-    /** Page numbers in one chain: 16 GiB of memory. More would keep the event loop for too long. */
+    /** Page numbers in one chain: 16 GiB of memory. More can only be meant to keep the queue busy. */
     private static final long MOST_IN_CHAIN = 1 << 22;
 
     private final PfnBatch batch = new PfnBatch();
+    private final GuestMemory memory;
+    private final LongPredicate leaving;
+    private final Effect effect;
+    private final LeftAlone leftAlone;
+    private final StepBudget budget;
+
     // Made when first needed, then used again and again. The first ones hold what is gathered.
     private final List<DescriptorChain> chains = new ArrayList<>();
     private int gathered;
     private int gatheredBuffers;
+    /** The batch is taking effect. */
+    private boolean applying;
+    /** The chain behind the gathered ones is read up to byte {@link #at} of buffer {@link #buffer}. */
+    private boolean reading;
+
+    private int buffer;
+    private long at;
+    /** The bytes of a page number that the border of two buffers cuts. */
+    private int partial;
+
+    private int partialBytes;
+    /** What is wrong with the next chain; thrown when those before it have had their effect. */
+    private @Nullable DriverFault fault;
 
     /**
-     * Takes and gives back what is available, or a part of it if that is very much.
-     *
      * @param leaving pages that may be named though they are not in memory
-     * @throws DriverFault if a buffer is no array of page numbers, or a page is not in memory. The chain's pages are left
-     *     alone unless there are more than a batch holds; the chains before it have had their effect
+     * @param effect what is done with the pages
+     * @param leftAlone is told of pages that are not in memory
+     * @param budget of the steps in which {@link #process} is called
      */
-    void process(Virtqueue queue, GuestMemory memory, LongPredicate leaving, Effect effect) {
-        batch.clear();
-        gathered = 0;
-        gatheredBuffers = 0;
-        long numbers = 0;
-        try {
-            for (DescriptorChain chain = next(); numbers < MOST_AT_ONCE && queue.pop(chain); chain = next()) {
-                gather(chain, queue, memory, leaving, effect);
-                numbers += chain.readableBytes() >> 2;
-                gathered++;
-                gatheredBuffers += chain.buffers();
-                if (gathered == MOST_CHAINS || gatheredBuffers >= MOST_BUFFERS) {
-                    settle(queue, effect);
-                }
-            }
-        } catch (DriverFault e) {
-            settle(queue, effect);
-            throw e;
-        }
-        settle(queue, effect);
+    PfnQueue(GuestMemory memory, LongPredicate leaving, Effect effect, LeftAlone leftAlone, StepBudget budget) {
+        this.memory = memory;
+        this.leaving = leaving;
+        this.effect = effect;
+        this.leftAlone = leftAlone;
+        this.budget = budget;
     }
 
-    private DescriptorChain next() {
+    /**
+     * Takes and gives back what is available, or a part of it if that is very much. Pages that are not in memory, and what
+     * a buffer has behind its last whole page number, are left alone (BAL-INF-4, BAL-INF-7).
+     *
+     * @return true if chains are in hand with which the next call goes on
+     * @throws DriverFault if a chain breaks a rule of the ring, or has more page numbers than are taken at once; the
+     *     chains before it have had their effect
+     */
+    boolean process(Virtqueue queue) {
+        while (true) {
+            if (applying) {
+                if (!effect.goOn(batch)) {
+                    return true;
+                }
+                settle(queue);
+                if (!reading && !mayGather()) {
+                    return stopAtFault();
+                }
+            }
+            if (budget.isSpent()) {
+                return isHolding();
+            }
+            if (reading) {
+                read();
+            } else if (!mayGather() || !next(queue)) {
+                if (gathered == 0) {
+                    return stopAtFault();
+                }
+                begin();
+            }
+        }
+    }
+
+    private boolean isHolding() {
+        return applying || reading || gathered > 0 || fault != null;
+    }
+
+    /** False while what is gathered is to take effect first. */
+    private boolean mayGather() {
+        return fault == null && gathered < MOST_CHAINS && gatheredBuffers < MOST_BUFFERS && !batch.isFull();
+    }
+
+    private boolean stopAtFault() {
+        DriverFault found = fault;
+        if (found != null) {
+            fault = null;
+            throw found;
+        }
+        return false;
+    }
+
+    /** Takes the next chain, if there is one without a fault. */
+    private boolean next(Virtqueue queue) {
         if (gathered == chains.size()) {
             chains.add(new DescriptorChain());
         }
-        return chains.get(gathered);
-    }
-
-    private void gather(
-            DescriptorChain chain, Virtqueue queue, GuestMemory memory, LongPredicate leaving, Effect effect) {
-        if ((chain.readableBytes() & 3) != 0) {
-            throw new DriverFault("a buffer of " + chain.readableBytes()
-                    + " bytes is no array of page numbers, which have 4 bytes each");
-        }
-        if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
-            throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
-                    + MOST_IN_CHAIN + " are taken at once");
-        }
-        int before = batch.count();
-        // A page number may be cut by the border of two buffers.
-        int partial = 0;
-        int partialBytes = 0;
+        DescriptorChain chain = chains.get(gathered);
         try {
-            for (int i = 0; i < chain.readableBuffers(); i++) {
-                long length = chain.length(i);
-                long at = 0;
-                while (at < length) {
-                    if (batch.isFull()) {
-                        int current = gathered;
-                        settle(queue, effect);
-                        Collections.swap(chains, current, 0);
-                        before = 0;
-                    }
-                    if (partialBytes > 0 || length - at < 4) {
-                        int value = chain.region(i).segment().get(JAVA_BYTE, chain.offset(i) + at) & 0xff;
-                        partial |= value << 8 * partialBytes;
-                        partialBytes++;
-                        at++;
-                        if (partialBytes == 4) {
-                            batch.add(partial, memory, leaving);
-                            partial = 0;
-                            partialBytes = 0;
-                        }
-                    } else {
-                        at += 4L * batch.add(chain, i, at, length - at >>> 2, memory, leaving);
-                    }
-                }
+            if (!queue.pop(chain)) {
+                return false;
+            }
+            if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
+                throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
+                        + MOST_IN_CHAIN + " are taken at once");
             }
         } catch (DriverFault e) {
-            batch.truncate(before);
-            throw e;
+            fault = e;
+            return false;
+        }
+        budget.spend((long) StepBudget.RUN * chain.buffers());
+        reading = true;
+        buffer = 0;
+        at = 0;
+        partial = 0;
+        partialBytes = 0;
+        return true;
+    }
+
+    /** Reads on in the chain, until it ends, the batch is full or the budget is spent. */
+    private void read() {
+        DescriptorChain chain = chains.get(gathered);
+        while (buffer < chain.readableBuffers()) {
+            long length = chain.length(buffer);
+            while (at < length) {
+                if (batch.isFull()) {
+                    begin();
+                    return;
+                }
+                if (budget.isSpent()) {
+                    return;
+                }
+                if (partialBytes > 0 || length - at < Integer.BYTES) {
+                    readByte(chain);
+                } else {
+                    int numbers = batch.add(chain, buffer, at, (length - at) >>> 2, memory, leaving, leftAlone);
+                    budget.spend((long) StepBudget.PAGE_NUMBER * numbers);
+                    at += (long) Integer.BYTES * numbers;
+                }
+            }
+            buffer++;
+            at = 0;
+        }
+        if (partialBytes > 0) {
+            leftAlone.cutNumber();
+        }
+        finishReading(chain);
+    }
+
+    private void readByte(DescriptorChain chain) {
+        int value = chain.region(buffer).segment().get(JAVA_BYTE, chain.offset(buffer) + at) & 0xff;
+        partial |= value << 8 * partialBytes;
+        partialBytes++;
+        at++;
+        if (partialBytes == Integer.BYTES) {
+            batch.add(partial, memory, leaving, leftAlone);
+            budget.spend(StepBudget.PAGE_NUMBER);
+            partial = 0;
+            partialBytes = 0;
         }
     }
 
-    /** Does what the batch asks for, and gives the gathered chains back. */
-    private void settle(Virtqueue queue, Effect effect) {
-        if (!batch.isEmpty()) {
-            batch.sort();
-            effect.apply(batch);
-            batch.clear();
-        }
+    private void finishReading(DescriptorChain chain) {
+        reading = false;
+        gathered++;
+        gatheredBuffers += chain.buffers();
+    }
+
+    private void begin() {
+        applying = true;
+        batch.sort();
+        effect.begin(batch);
+    }
+
+    /** The batch has had its effect: gives the gathered chains back. */
+    private void settle(Virtqueue queue) {
+        applying = false;
+        batch.clear();
         for (int i = 0; i < gathered; i++) {
             queue.push(chains.get(i), 0);
         }
+        if (reading) {
+            Collections.swap(chains, gathered, 0);
+        }
         gathered = 0;
         gatheredBuffers = 0;
+    }
+
+    /** Guest memory has changed: a chain that was read in part may lie elsewhere, or be gone. */
+    void memoryChanged() {
+        batch.forgetRegion();
+        if (reading) {
+            DescriptorChain chain = chains.get(gathered);
+            if (!chain.relocate(buffer, memory)) {
+                leftAlone.pages(remaining(chain));
+                finishReading(chain);
+            }
+        }
+    }
+
+    private long remaining(DescriptorChain chain) {
+        long bytes = partialBytes - at;
+        for (int i = buffer; i < chain.readableBuffers(); i++) {
+            bytes += chain.length(i);
+        }
+        return bytes >> 2;
+    }
+
+    /**
+     * The queue stops. Chains in hand become available again, so that whoever serves the queue next begins with them anew:
+     * a page that is put in or taken out twice is so once (BAL-INF-6, BAL-STEP-2).
+     *
+     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     */
+    void stopped(Virtqueue queue, boolean completing) {
+        if (completing) {
+            for (int i = reading ? gathered : gathered - 1; i >= 0; i--) {
+                queue.unpop(chains.get(i));
+            }
+        }
+        batch.clear();
+        gathered = 0;
+        gatheredBuffers = 0;
+        applying = false;
+        reading = false;
+        fault = null;
     }
 }

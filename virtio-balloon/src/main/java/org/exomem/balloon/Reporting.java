@@ -2,6 +2,8 @@ package org.exomem.balloon;
 
 import java.util.Arrays;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.Pages;
+import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
@@ -12,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * The reporting queue (VIRTIO, "Free Page Reporting"): the device-writable buffers of a chain are ranges that the guest
  * does not use, and does not touch until the chain comes back to it. So what is discarded before that is discarded
  * safely. The pages in the balloon are another matter: a report neither adds nor takes one.
+ *
+ * <p>A step of the event loop does as much as its {@link StepBudget} allows; in between, a chain may be in hand of which a
+ * part is done (BAL-STEP-1).
  */
 final class Reporting {
     private static final int INDEX_BITS = 7;
@@ -20,17 +25,35 @@ final class Reporting {
 
     private final PageFeed feed;
     private final @Nullable Discarder discarder;
-    private final DescriptorChain chain = new DescriptorChain();
+    private final LeftAlone leftAlone;
+    private final StepBudget budget;
+    private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
     /** The page of each buffer in the upper bits, and which buffer it is in the lower ones. */
     private final long[] order = new long[AT_ONCE];
 
     private long reports;
     private long bytes;
+    /** A chain was popped and not pushed: its buffers before {@link #group} are done. */
+    private boolean holding;
 
-    /** @param discarder null if nothing is to be discarded */
-    Reporting(PageFeed feed, @Nullable Discarder discarder) {
+    private int group;
+    /** The buffers of the group, of which those before {@link #next} (in order of their pages) are done. */
+    private int groupSize;
+
+    private int next;
+    /** The bytes of the next buffer that are done. */
+    private long doneBytes;
+
+    /**
+     * @param discarder null if nothing is to be discarded
+     * @param leftAlone is told of ranges that the front-end does not share
+     * @param budget of the steps in which {@link #process} is called
+     */
+    Reporting(PageFeed feed, @Nullable Discarder discarder, LeftAlone leftAlone, StepBudget budget) {
         this.feed = feed;
         this.discarder = discarder;
+        this.leftAlone = leftAlone;
+        this.budget = budget;
     }
 
     /** The reports acknowledged since the device was made. */
@@ -38,61 +61,131 @@ final class Reporting {
         return reports;
     }
 
-    /** The bytes reported since the device was made. */
+    /** The bytes reported since the device was made, without those that the front-end does not share. */
     long bytes() {
         return bytes;
     }
 
     /**
-     * Takes and gives back all that is available.
+     * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
+     * share all are left alone as a whole (BAL-REP-3).
      *
      * @param poisoned true if the guest finds its own value in free pages (poison_val is not 0): they may not become
-     *     zeros, so they stay
+     *     zeros, so they stay (BAL-POI-2)
+     * @return true if a chain is in hand with which the next call goes on
      * @throws DriverFault if a chain has something to read, which no report has: the driver takes the queue for another
      */
-    void process(Virtqueue queue, boolean poisoned) {
-        while (queue.pop(chain)) {
-            if (chain.readableBytes() > 0) {
-                throw new DriverFault("a chain in the reporting queue has " + chain.readableBytes()
-                        + " device-readable bytes; reports have none");
-            }
-            if (!poisoned) {
-                release();
+    boolean process(Virtqueue queue, boolean poisoned) {
+        while (!budget.isSpent() && (holding || next(queue))) {
+            if (!poisoned && !release()) {
+                return true;
             }
             reports++;
-            bytes += chain.writableBytes();
+            bytes += chain.writableBytes() - chain.unsharedBytes();
+            holding = false;
             queue.push(chain, 0);
         }
+        return holding;
     }
 
-    private void release() {
-        for (int first = 0; first < chain.buffers(); first += AT_ONCE) {
-            release(first, Math.min(AT_ONCE, chain.buffers() - first));
+    private boolean next(Virtqueue queue) {
+        if (!queue.pop(chain)) {
+            return false;
         }
+        if (chain.readableBytes() > 0) {
+            throw new DriverFault("a chain in the reporting queue has " + chain.readableBytes()
+                    + " device-readable bytes; reports have none");
+        }
+        leftAlone.pages(Pages.ceil(chain.unsharedBytes()));
+        budget.spend((long) StepBudget.RUN * (1 + chain.buffers() + chain.unsharedBuffers()));
+        holding = true;
+        group = 0;
+        groupSize = 0;
+        return true;
+    }
+
+    /** Goes on with the chain as far as the budget allows; returns true when all of it is done. */
+    private boolean release() {
+        while (group < chain.buffers() && !budget.isSpent()) {
+            if (groupSize == 0) {
+                sortGroup();
+            }
+            while (next < groupSize && releaseNext()) {
+                next++;
+                doneBytes = 0;
+            }
+            if (next == groupSize) {
+                group += groupSize;
+                groupSize = 0;
+            }
+        }
+        // Before the guest, or anybody else on the loop, can have the pages.
         if (discarder != null) {
             discarder.flush();
         }
+        return group >= chain.buffers();
     }
 
-    private void release(int first, int buffers) {
-        // Neighbours may come in any order, and are to go in one call.
-        for (int i = 0; i < buffers; i++) {
-            order[i] = chain.guestAddress(first + i) >>> 12 << INDEX_BITS | i;
+    /** Neighbours may come in any order, and are to go in one call. */
+    private void sortGroup() {
+        groupSize = Math.min(AT_ONCE, chain.buffers() - group);
+        next = 0;
+        doneBytes = 0;
+        for (int i = 0; i < groupSize; i++) {
+            order[i] = Pages.floor(chain.guestAddress(group + i)) << INDEX_BITS | i;
         }
-        Arrays.sort(order, 0, buffers);
-        for (int k = 0; k < buffers; k++) {
-            int i = first + (int) (order[k] & AT_ONCE - 1);
-            long address = chain.guestAddress(i);
-            long length = chain.length(i);
-            if (discarder != null) {
-                MemoryRegion region = chain.region(i);
-                long offset = region.fileOffset() + chain.offset(i);
-                discarder.add(region.file(), offset, offset + length);
-            }
-            long pages = WholePages.count(address, length);
-            if (pages > 0) {
-                feed.offer(PageFeed.Kind.REPORTED, 0, WholePages.first(address) << 12, pages << 12);
+        Arrays.sort(order, 0, groupSize);
+    }
+
+    /** Goes on with the next buffer as far as the budget allows; returns true when all of it is done. */
+    private boolean releaseNext() {
+        int i = group + (int) (order[next] & (AT_ONCE - 1));
+        long length = chain.length(i);
+        if (discarder != null) {
+            MemoryRegion region = chain.region(i);
+            long start = region.fileOffset() + chain.offset(i);
+            long most = Discarder.mostAtOnce(region.file());
+            while (doneBytes < length) {
+                if (budget.isSpent()) {
+                    return false;
+                }
+                long from = start + doneBytes;
+                long to = Math.min(start + length, (from / most + 1) * most);
+                discarder.add(region.file(), from, to);
+                doneBytes += to - from;
             }
         }
+        long address = chain.guestAddress(i);
+        long pages = WholePages.count(address, length);
+        if (pages > 0) {
+            feed.offer(PageFeed.Kind.REPORTED, 0, Pages.bytes(WholePages.first(address)), Pages.bytes(pages));
+        }
+        return true;
+    }
+
+    /** Guest memory has changed: a chain in hand may lie elsewhere, or be gone. Then what is left of it is left alone. */
+    void memoryChanged(GuestMemory memory) {
+        if (holding && !chain.relocate(0, memory)) {
+            long left = 0;
+            for (int i = group; i < chain.buffers(); i++) {
+                left += chain.length(i);
+            }
+            leftAlone.pages(Pages.ceil(left));
+            group = chain.buffers();
+            groupSize = 0;
+        }
+    }
+
+    /**
+     * The queue stops. A chain in hand becomes available again: it is discarded once more, by whoever serves the queue next
+     * (BAL-STEP-2).
+     *
+     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     */
+    void stopped(Virtqueue queue, boolean completing) {
+        if (holding && completing) {
+            queue.unpop(chain);
+        }
+        holding = false;
     }
 }

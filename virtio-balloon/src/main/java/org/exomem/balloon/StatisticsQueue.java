@@ -40,6 +40,7 @@ final class StatisticsQueue {
     private final Predicate<Virtqueue> mayPush;
     private final Consumer<Virtqueue> call;
     private final Runnable updated;
+    private final StepBudget budget;
     private final MemorySegment copy = MemorySegment.ofArray(new byte[ENTRIES_AT_ONCE * ENTRY_BYTES]);
     private final long[] values = new long[TAGS.length];
     private int present;
@@ -58,8 +59,10 @@ final class StatisticsQueue {
      * @param mayPush tells whether a buffer may be given back outside of processing
      * @param call calls the driver for what was pushed outside of processing
      * @param updated is told of new statistics
+     * @param budget of the steps in which {@link #process} is called
      */
-    StatisticsQueue(Predicate<Virtqueue> mayPush, Consumer<Virtqueue> call, Runnable updated) {
+    StatisticsQueue(Predicate<Virtqueue> mayPush, Consumer<Virtqueue> call, Runnable updated, StepBudget budget) {
+        this.budget = budget;
         this.mayPush = mayPush;
         this.call = call;
         this.updated = updated;
@@ -124,12 +127,12 @@ final class StatisticsQueue {
     }
 
     /**
-     * Takes all that is available and keeps the last.
+     * Takes what is available, or a part of it if that is very much, and keeps the last.
      *
      * @throws DriverFault if a buffer is too large to be statistics
      */
     void process(Virtqueue current) {
-        while (current.pop(next)) {
+        while (!budget.isSpent() && current.pop(next)) {
             // A driver should have one buffer here at most; with two, the older one has been read.
             if (holding) {
                 giveBack(current);
@@ -162,6 +165,7 @@ final class StatisticsQueue {
         }
         // What is left of an entry at the end says nothing.
         long entries = bytes / ENTRY_BYTES;
+        budget.spend(StepBudget.RUN * (entries + chain.buffers()));
         if (entries == 0) {
             return;
         }

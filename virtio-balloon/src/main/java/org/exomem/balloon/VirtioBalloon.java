@@ -37,7 +37,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final BalloonOptions options;
     private final BalloonListener listener;
     private final BalloonedPages pages;
-    private final PfnQueue pfnQueue = new PfnQueue();
+    private final StepBudget budget = new StepBudget();
+    private final LeftAlone leftAlone = new LeftAlone(System::nanoTime, this::driverFault);
     private final Discarder discarder;
     private final Hinting hinting;
     private final Reporting reporting;
@@ -88,10 +89,10 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.numPages = kept.numPages;
         this.state = new BalloonState(kept, this::moveHere);
         this.configUntold = kept.hasDriver();
-        this.discarder = new Discarder(punch, this::hostFault);
-        this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId);
-        this.reporting = new Reporting(feed, options.discard() ? discarder : null);
-        this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated);
+        this.discarder = new Discarder(punch, this::hostFault, budget);
+        this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
+        this.reporting = new Reporting(feed, options.discard() ? discarder : null, leftAlone, budget);
+        this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
 
@@ -204,7 +205,8 @@ public final class VirtioBalloon implements VhostUserDevice {
                 hinting.hintedBytes(),
                 reporting.bytes(),
                 reporting.reports(),
-                discarder.discardedBytes());
+                discarder.discardedBytes(),
+                leftAlone.pages());
     }
 
     @Override
@@ -254,7 +256,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     public void connected(DeviceLink newLink) {
         link = newLink;
         discarder.forget();
-        inflation = new Inflation(pfnQueue, pages, newLink.memory(), options.discard() ? discarder : null);
+        inflation = new Inflation(pages, newLink.memory(), options.discard() ? discarder : null, leftAlone, budget);
     }
 
     @Override
@@ -313,19 +315,41 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     @Override
     public void process(Virtqueue queue) {
-        switch (roles[queue.index()]) {
-            case INFLATE -> inflate(queue);
-            case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
-            case STATISTICS -> statistics.process(queue);
-            case FREE_PAGES -> processHints(queue);
-            case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
-            case null -> refuse(queue);
+        budget.begin();
+        try {
+            if (serve(queue)) {
+                // BAL-STEP-1: the loop does everything else that waits before it goes on with the chains in hand.
+                Objects.requireNonNull(link).processAgain(queue);
+            }
+        } finally {
+            leftAlone.tell();
         }
     }
 
-    private void inflate(Virtqueue queue) {
+    /** Returns true if chains are in hand with which the next step goes on. */
+    private boolean serve(Virtqueue queue) {
+        return switch (roles[queue.index()]) {
+            case INFLATE -> inflate(queue);
+            case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
+            case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
+            case STATISTICS -> {
+                statistics.process(queue);
+                yield false;
+            }
+            case FREE_PAGES -> {
+                processHints(queue);
+                yield false;
+            }
+            case null -> {
+                refuse(queue);
+                yield false;
+            }
+        };
+    }
+
+    private boolean inflate(Virtqueue queue) {
         try {
-            Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+            return Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
         } finally {
             pages.inflateQueueMoved(queue.base());
         }
@@ -344,10 +368,15 @@ public final class VirtioBalloon implements VhostUserDevice {
         roles[queue.index()] = null;
         runningQueues &= ~(1 << queue.index());
         switch (role) {
-            case INFLATE -> pages.inflateQueueStopped(queue.base());
+            case INFLATE -> {
+                // First the chains in hand: they move the queue back.
+                Objects.requireNonNull(inflation).inflateQueueStopped(queue, completing);
+                pages.inflateQueueStopped(queue.base());
+            }
+            case DEFLATE -> Objects.requireNonNull(inflation).deflateQueueStopped(queue, completing);
             case STATISTICS -> statistics.stopped(completing);
             case FREE_PAGES -> interruptHinting();
-            case DEFLATE, REPORTING -> {}
+            case REPORTING -> reporting.stopped(queue, completing);
             case null -> {}
         }
         if (runningQueues == 0) {
@@ -359,6 +388,9 @@ public final class VirtioBalloon implements VhostUserDevice {
     public void memoryChanged() {
         if (inflation != null) {
             inflation.memoryChanged();
+        }
+        if (link != null) {
+            reporting.memoryChanged(link.memory());
         }
         listener.guestMemoryChanged(guestMemoryBytes());
     }
@@ -429,6 +461,12 @@ public final class VirtioBalloon implements VhostUserDevice {
     private void callIfWanted(Virtqueue queue) {
         if (link != null) {
             link.callIfWanted(queue);
+        }
+    }
+
+    private void driverFault(String what) {
+        if (link != null) {
+            link.driverFault(what);
         }
     }
 

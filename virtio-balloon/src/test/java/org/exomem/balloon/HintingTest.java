@@ -271,7 +271,8 @@ class HintingTest {
     void idsBeginAgainAfterTheLastOneAndAreNeverAReservedValue() {
         StoredNumber lastId = StoredNumber.ofHeap();
         lastId.set(-2);
-        Hinting hinting = new Hinting(guest.feed, state -> {}, lastId);
+        Hinting hinting = new Hinting(
+                guest.feed, state -> {}, lastId, new LeftAlone(System::nanoTime, what -> {}), new StepBudget());
         hinting.start();
         assertThat(hinting.configValue()).isEqualTo(-1);
         hinting.start();

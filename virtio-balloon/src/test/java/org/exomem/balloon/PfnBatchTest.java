@@ -17,6 +17,7 @@ class PfnBatchTest {
         Random random = new Random(seed);
         GuestMemory memory = new GuestMemory();
         PfnBatch batch = new PfnBatch();
+        LeftAlone nothing = new LeftAlone(() -> 0, what -> {});
         for (int round = 0; round < 50; round++) {
             int count = 1 + random.nextInt(random.nextInt(10) == 0 ? 20_000 : 300);
             // All 32 bits count: the highest page numbers are those that are negative as Java's int.
@@ -25,7 +26,7 @@ class PfnBatchTest {
             batch.clear();
             for (int i = 0; i < count; i++) {
                 int pfn = random.nextInt() & mask;
-                batch.add(pfn, memory, page -> true);
+                batch.add(pfn, memory, page -> true, nothing);
                 model.add(Integer.toUnsignedLong(pfn));
             }
             batch.sort();

@@ -67,6 +67,7 @@ final class HintsCommand implements Callable<Integer> {
         table.add("reported so far", size(answer, "reported"));
         table.add("reports", answer.path("reports").asText());
         table.add("returned to the host", size(answer, "discarded"));
+        table.add("named and not shared", size(answer, "ignored"));
         return table.toString();
     }
 

@@ -22,6 +22,7 @@ import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
+import org.exomem.pages.Pages;
 
 /** What the control socket can be asked to do; see {@code spec/control.md}. */
 final class Commands {
@@ -199,7 +200,8 @@ final class Commands {
                 .put("hinted", pages.hintedBytes())
                 .put("reported", pages.reportedBytes())
                 .put("reports", pages.reports())
-                .put("discarded", pages.discardedBytes());
+                .put("discarded", pages.discardedBytes())
+                .put("ignored", Pages.bytes(pages.ignoredPages()));
     }
 
     /** Ends the process; called when the answer to {@code quit} is on its way. */

@@ -1,0 +1,98 @@
+package org.exomem.balloon;
+
+import java.time.Duration;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.exomem.pages.Pages;
+
+/**
+ * What the driver named and the device left alone while it served the rest of the buffer: pages that the front-end does
+ * not share, and what remains of a buffer of page numbers behind the last whole one (BAL-INF-4, BAL-INF-7, BAL-HINT-10,
+ * BAL-REP-3). A guest gets into this without any fault of its driver: memory was plugged into it that its VMM does not
+ * share with every device.
+ *
+ * <p>It is counted, and told at most once a second: a guest can name such pages as often as it likes.
+ */
+final class LeftAlone {
+    private static final long SILENCE_NANOS = Duration.ofSeconds(1).toNanos();
+
+    private final LongSupplier nanoTime;
+    private final Consumer<String> tell;
+    private long pages;
+    private long untoldPages;
+    private long untoldCuts;
+    private long example;
+    private boolean told;
+    private long toldAt;
+
+    /**
+     * @param nanoTime a clock in nanoseconds, as {@link System#nanoTime}
+     * @param tell takes the messages
+     */
+    LeftAlone(LongSupplier nanoTime, Consumer<String> tell) {
+        this.nanoTime = nanoTime;
+        this.tell = tell;
+    }
+
+    /** The pages of 4096 bytes that were named and left alone since the device was made; one counts each time. */
+    long pages() {
+        return pages;
+    }
+
+    /** Notes a page by its number. */
+    void page(long page) {
+        pages++;
+        untoldPages++;
+        example = page;
+    }
+
+    /** Notes so many pages of a range or a buffer, of which there may be none. */
+    void pages(long count) {
+        pages += count;
+        untoldPages += count;
+    }
+
+    /** Notes a buffer that does not end with a whole page number: one page is named by half. */
+    void cutNumber() {
+        pages++;
+        untoldCuts++;
+    }
+
+    /** Tells of what is new, unless something was told less than a second ago: then the next message tells it too. */
+    void tell() {
+        if (untoldPages == 0 && untoldCuts == 0) {
+            return;
+        }
+        long now = nanoTime.getAsLong();
+        if (told && now - toldAt < SILENCE_NANOS) {
+            return;
+        }
+        told = true;
+        toldAt = now;
+        String what = message();
+        untoldPages = 0;
+        untoldCuts = 0;
+        example = 0;
+        tell.accept(what);
+    }
+
+    private String message() {
+        StringBuilder text = new StringBuilder("the driver named ");
+        if (untoldPages > 0) {
+            text.append(untoldPages).append(" pages that the front-end does not share");
+            if (example != 0) {
+                text.append(" (the last: PFN ")
+                        .append(example)
+                        .append(", address 0x")
+                        .append(Long.toHexString(Pages.bytes(example)))
+                        .append(')');
+            }
+        }
+        if (untoldCuts > 0) {
+            text.append(untoldPages > 0 ? ", and sent " : "a page by half: it sent ")
+                    .append(untoldCuts)
+                    .append(" buffers whose length is no multiple of 4");
+        }
+        return text.append("; that is left alone, the queue goes on").toString();
+    }
+}
