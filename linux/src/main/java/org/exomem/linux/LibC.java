@@ -18,6 +18,8 @@ final class LibC {
 
     static native int fcntl(int fd, int command, long argument);
 
+    static native int ioctl(int fd, long request, long argument);
+
     static native int eventfd(int initial, int flags);
 
     static native int pipe2(long pair, int flags);

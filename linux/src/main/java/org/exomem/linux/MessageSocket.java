@@ -43,6 +43,7 @@ public final class MessageSocket implements AutoCloseable {
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
     private static final int SHUT_RDWR = 2;
     private static final int POLLOUT = 4;
+    private static final int SIOCOUTQ = 0x5411;
 
     /** Returned by {@link #receive} when nothing has arrived. */
     public static final int WOULD_BLOCK = -1;
@@ -173,6 +174,19 @@ public final class MessageSocket implements AutoCloseable {
         poll.set(JAVA_INT, 0, fd.number());
         poll.set(JAVA_INT, 4, POLLOUT);
         return LibC.poll(poll.address(), 1, timeoutMillis) > 0;
+    }
+
+    /**
+     * True if the peer has read all that was sent (unix(7), SIOCOUTQ). Any thread may ask.
+     *
+     * @throws LinuxException with ENOTTY or EINVAL if this kind of socket can't tell
+     */
+    public boolean isAllRead() throws LinuxException {
+        MemorySegment unread = NativeBuffer.ofSize(4);
+        if (LibC.ioctl(fd.number(), SIOCOUTQ, unread.address()) < 0) {
+            throw new LinuxException("ioctl(SIOCOUTQ)", fd.toString(), LibC.errno());
+        }
+        return unread.get(JAVA_INT, 0) == 0;
     }
 
     /** Ends both directions, so that a peer or another thread waiting on the socket wakes. */

@@ -55,6 +55,15 @@ class MessageSocketTest {
     }
 
     @Test
+    void senderSeesWhenThePeerHasReadAll() throws Exception {
+        assertThat(near.isAllRead()).isTrue();
+        near.send(bytes.asSlice(0, 1), List.of(), 0);
+        assertThat(near.isAllRead()).isFalse();
+        assertThat(far.receive(bytes, arrived)).isEqualTo(1);
+        assertThat(near.isAllRead()).isTrue();
+    }
+
+    @Test
     void nothingIsThereUntilSomethingWasSent() throws Exception {
         assertThat(far.receive(bytes, arrived)).isEqualTo(MessageSocket.WOULD_BLOCK);
     }

@@ -152,7 +152,7 @@ public final class BackEnd implements AutoCloseable {
                                 "-cp",
                                 // Surefire may put a jar that only names the others on the class path proper.
                                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                                "org.exomem.backend.Exomem"),
+                                "org.exomem.app.Main"),
                         Stream.of(words))
                 .toList();
     }

@@ -34,6 +34,11 @@ public final class GuestShell implements AutoCloseable {
 
     private record Answer(long id, Result result) {}
 
+    /** Stand behind all answers and boots of a guest that has gone. */
+    private static final Answer LAST_ANSWER = new Answer(-1, new Result(-1, ""));
+
+    private static final String LAST_BOOT = "";
+
     private final SocketChannel channel;
     private final BlockingQueue<Answer> answers = new LinkedBlockingQueue<>();
     private final BlockingQueue<String> boots = new LinkedBlockingQueue<>();
@@ -57,7 +62,12 @@ public final class GuestShell implements AutoCloseable {
      * @throws IOException if it has not within {@code limit}
      */
     public String awaitBoot(Duration limit) throws IOException {
-        return take("boot", boots, limit);
+        String boot = take("boot", boots, limit);
+        if (boot.equals(LAST_BOOT)) {
+            boots.add(boot);
+            throw gone("boot");
+        }
+        return boot;
     }
 
     /** Runs a command that must succeed within two minutes, and returns its output. */
@@ -94,6 +104,10 @@ public final class GuestShell implements AutoCloseable {
         do {
             // An answer of another number belongs to a command that was given up.
             answer = take(command, answers, Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
+            if (answer == LAST_ANSWER) {
+                answers.add(answer);
+                throw gone(command);
+            }
         } while (answer.id != id);
         return answer.result;
     }
@@ -122,9 +136,15 @@ public final class GuestShell implements AutoCloseable {
                         output.append(line, 0, marker).toString());
                 output.setLength(0);
             }
-        } catch (IOException e) {
-            // The guest has gone; whoever waits for it is told when the time is over.
+        } catch (IOException | NumberFormatException e) {
+            // The guest has gone, maybe in the middle of a line.
         }
+        answers.add(LAST_ANSWER);
+        boots.add(LAST_BOOT);
+    }
+
+    private static IOException gone(String what) {
+        return new IOException("guest: " + what + ": the guest has gone");
     }
 
     private void dispatch(String end, String output) {

@@ -97,6 +97,16 @@ public final class Qemu implements AutoCloseable {
         return process.isAlive();
     }
 
+    /** Returns whether QEMU ends by itself within some seconds; the system takes a moment to end a process that crashed. */
+    public boolean hasEnded() throws IOException {
+        try {
+            return process.waitFor(10, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while QEMU may end", e);
+        }
+    }
+
     /** Kills QEMU as a crash would: nothing is closed or said to anybody first. */
     public void kill() throws IOException {
         process.destroyForcibly();

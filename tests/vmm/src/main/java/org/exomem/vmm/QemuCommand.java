@@ -182,7 +182,9 @@ public final class QemuCommand {
         words.addAll(List.of("-chardev", "socket,id=shell,path=" + shell, "-serial", "chardev:shell"));
         words.addAll(List.of("-qmp", "unix:" + qmp + ",server=off"));
         words.addAll(List.of("-kernel", image.kernel().toString()));
-        words.addAll(List.of("-initrd", image.initramfs().toString()));
+        if (image.initramfs() != null) {
+            words.addAll(List.of("-initrd", image.initramfs().toString()));
+        }
         words.addAll(List.of(
                 "-append",
                 String.join(" ", kernelArguments) + (regions.isEmpty() ? "" : " mem=" + ram / MIB + "M")

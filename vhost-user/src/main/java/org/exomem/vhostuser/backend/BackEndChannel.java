@@ -1,5 +1,6 @@
 package org.exomem.vhostuser.backend;
 
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -15,20 +16,38 @@ import org.slf4j.LoggerFactory;
  * The channel on which the back-end tells the front-end that the config space has changed (SET_BACKEND_REQ_FD). A front-end
  * that doesn't read it holds up nothing (VHU-BACK-3): news that finds no room waits, and is sent once however often it came.
  *
- * <p>QEMU's generic device crashes if it reads a message when the device does not run (VHU-CFG-4). It reads the channel
- * only after it has carried out a start or a stop, so a message sent shortly before a stop is read after it. That can't be
- * prevented from here; nothing is sent from the first sign of a stop on, which makes it rare.
+ * <p>QEMU's generic device crashes if it reads CONFIG_CHANGE when the device does not run (VHU-CFG-4), and it may read a
+ * message long after it was sent: a stop can come in between. So a message is sent in two parts (VHU-CFG-6):
+ *
+ * <pre>
+ *             flush: the device runs              the front-end has read the byte
+ *   IDLE ------------------------------> BEGUN ------------------------------------> IDLE
+ *           sends the first byte                  sends the rest: CONFIG_CHANGE if the
+ *                                                 device still runs, else WITHDRAWN
+ * </pre>
+ *
+ * A front-end that has read the first byte waits for the rest and does nothing else, so the device can't be stopped before
+ * it has the whole message.
  */
 final class BackEndChannel implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackEndChannel.class);
     private static final Duration RETRY = Duration.ofMillis(50);
+    private static final long SHORTEST_LOOK_NANOS = 100_000;
+    private static final long LONGEST_LOOK_NANOS = 20_000_000;
+    /** A front-end waits for the rest no longer than this part of the time that it took to read the first byte. */
+    private static final int LOOKS = 8;
 
     private final EventLoop loop;
     private final BooleanSupplier mayTell;
     private final BooleanSupplier requestsWait;
     private @Nullable MessageSocket socket;
     private EventLoop.@Nullable Timer retry;
+    private EventLoop.@Nullable Timer look;
     private boolean changePending;
+    /** Whether the first byte of a message was sent, and when ({@link System#nanoTime}). */
+    private boolean begun;
+
+    private long begunAt;
 
     /**
      * @param mayTell false while nothing may be sent; {@link #flush} is called when that may have changed
@@ -58,26 +77,20 @@ final class BackEndChannel implements AutoCloseable {
         }
     }
 
-    /** Sends what is pending, if it may be sent now; tries again by itself where only a moment is missing. */
+    /** Begins to send what is pending, if that may be now; tries again by itself where only a moment is missing. */
     void flush() {
-        MessageSocket current = socket;
-        if (!changePending || current == null || !mayTell.getAsBoolean()) {
+        // A message under way tells of this change too: the front-end reads the config space after it.
+        if (!changePending || begun || socket == null || !mayTell.getAsBoolean()) {
             return;
         }
         if (requestsWait.getAsBoolean()) {
             flushLater();
             return;
         }
-        try {
-            current.send(BackEndRequest.CONFIG_CHANGE.encode(), List.of(), 0);
-            changePending = false;
-        } catch (LinuxException e) {
-            if (e.errno() == Errno.EAGAIN) {
-                flushLater();
-            } else {
-                LOG.warn("the front-end can't be told of config changes any more: {}", e.getMessage());
-                close();
-            }
+        if (send(BackEndRequest.CONFIG_CHANGE.encode().asSlice(0, 1))) {
+            begun = true;
+            begunAt = System.nanoTime();
+            finishOnceRead();
         }
     }
 
@@ -86,11 +99,75 @@ final class BackEndChannel implements AutoCloseable {
         flush();
     }
 
+    /** VHU-CFG-6. Only what the front-end sent before it read the byte can tell that the device stops, so that is read first. */
+    private void finishOnceRead() {
+        look = null;
+        MessageSocket current = socket;
+        if (current == null) {
+            return;
+        }
+        if (isAllRead(current) && !requestsWait.getAsBoolean()) {
+            finish(mayTell.getAsBoolean());
+        } else {
+            long waited = System.nanoTime() - begunAt;
+            look = loop.schedule(
+                    Duration.ofNanos(Math.clamp(waited / LOOKS, SHORTEST_LOOK_NANOS, LONGEST_LOOK_NANOS)),
+                    this::finishOnceRead);
+        }
+    }
+
+    /** A socket that can't tell gets the rest at once. */
+    private static boolean isAllRead(MessageSocket socket) {
+        try {
+            return socket.isAllRead();
+        } catch (LinuxException e) {
+            LOG.debug("it can't be seen whether the front-end has read: {}", e.getMessage());
+            return true;
+        }
+    }
+
+    private void finish(boolean tell) {
+        BackEndRequest request = tell ? BackEndRequest.CONFIG_CHANGE : BackEndRequest.WITHDRAWN;
+        begun = false;
+        changePending &= !tell;
+        send(request.encode().asSlice(1));
+    }
+
+    /** Returns false if there is no room for it, or nobody to read it. */
+    private boolean send(MemorySegment bytes) {
+        MessageSocket current = socket;
+        if (current == null) {
+            return false;
+        }
+        try {
+            current.send(bytes, List.of(), 0);
+            return true;
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EAGAIN) {
+                flushLater();
+                return false;
+            }
+            // EPIPE: it closed the channel, mostly as it ends.
+            if (e.errno() != Errno.EPIPE) {
+                LOG.warn("the front-end can't be told of config changes any more: {}", e.getMessage());
+            }
+            close();
+            return false;
+        }
+    }
+
     @Override
     public void close() {
         if (retry != null) {
             retry.cancel();
             retry = null;
+        }
+        if (look != null) {
+            look.cancel();
+            look = null;
+        }
+        if (begun) {
+            finish(false);
         }
         if (socket != null) {
             socket.close();

@@ -5,7 +5,12 @@ import java.lang.foreign.MemorySegment;
 /** Requests that a back-end sends on its own channel (vhost-user, "Back-end message types"). */
 public enum BackEndRequest {
     /** The config space has changed; no payload. */
-    CONFIG_CHANGE(2);
+    CONFIG_CHANGE(2),
+    /**
+     * What becomes of a CONFIG_CHANGE of which the first byte was sent, and the rest shall have no effect (VHU-CFG-6). The
+     * number has the same first byte, and belongs to no request: front-ends ignore it; QEMU writes a line to its log.
+     */
+    WITHDRAWN(0x102);
 
     private static final int VERSION_FLAGS = 1;
 

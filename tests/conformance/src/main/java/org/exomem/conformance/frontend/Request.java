@@ -54,6 +54,8 @@ public final class Request {
         public static final int HOST_NOTIFIER = 3;
         public static final int VRING_CALL = 4;
         public static final int VRING_ERR = 5;
+        /** No request: a CONFIG_CHANGE that was taken back when its first byte had been sent (VHU-CFG-6). */
+        public static final int WITHDRAWN = 0x102;
 
         private BackEnd() {}
     }
