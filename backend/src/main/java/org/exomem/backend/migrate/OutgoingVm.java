@@ -26,14 +26,12 @@ import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
-import org.exomem.migration.pagesource.BalloonSource;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.HintSessions;
-import org.exomem.migration.pagesource.HintSource;
 import org.exomem.migration.pagesource.HoleSource;
 import org.exomem.migration.pagesource.SharedLog;
 import org.exomem.migration.pagesource.Unlogged;
-import org.exomem.migration.pagesource.UnpluggedSource;
 import org.exomem.migration.precopy.GuestControl;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
@@ -42,6 +40,7 @@ import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.pages.FreeReason;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -279,9 +278,9 @@ final class OutgoingVm implements GuestControl {
                     List.of(log.source(view, image.pages())),
                     List.of(
                             new HoleSource(image),
-                            new UnpluggedSource(view.blocks(), view.addresses(), image.pages()),
-                            new BalloonSource(view.balloon(), view.addresses(), image.pages()),
-                            new HintSource(view.hints(), view.addresses(), image.pages())),
+                            new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
+                            new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
+                            new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
                     request.hints() && HintBenefit.isExpected(vm, image) ? hints() : HintSessions.NONE,
                     this);
             Precopy running = new Precopy(source, connection.destination(), request.precopy(), watcher::progress);

@@ -20,6 +20,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 import org.exomem.linux.UnixSockets;
+import org.exomem.pages.FreePageRules;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.Pages;
 import org.slf4j.Logger;
@@ -81,7 +82,7 @@ final class PageSubscriber {
         try (PageSubscription messages = from.messages();
                 PageBitmap bitmap = PageBitmap.of(Pages.floor(from.end()));
                 EventFd changed = new EventFd()) {
-            share(bitmap, new FreePageRules(bitmap, messages), changed);
+            share(bitmap, new FreePageRules(messages, new BitmapPages(bitmap)), changed);
         } catch (LinuxException e) {
             begun.completeExceptionally(new IOException("its free pages can't be shared: " + e.getMessage(), e));
         }
@@ -123,9 +124,9 @@ final class PageSubscriber {
                 return;
             }
             long wanted = bitmap.wanted();
-            // Whatever was offered before the VMM asked is taken by this.
             boolean news = rules.take();
             if (wanted != done) {
+                // Takes whatever was offered before the VMM asked (PAG-BIT-6).
                 rules.synced();
                 done = wanted;
                 bitmap.done(done);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
+import org.exomem.pages.FreePageRules;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 

@@ -30,9 +30,7 @@ import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.MemoryImage;
-import org.exomem.migration.pagesource.BalloonSource;
-import org.exomem.migration.pagesource.HintSource;
-import org.exomem.migration.pagesource.UnpluggedSource;
+import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 import org.exomem.vhostuser.backend.EventLoop;
@@ -172,9 +170,9 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     public CompletableFuture<GuestView> show(MemoryImage image) {
         return loop.submit(() -> new GuestView(
                 addresses(image),
-                feed.subscribe(HintSource.KINDS, MESSAGES),
-                feed.subscribe(BalloonSource.KINDS, MESSAGES),
-                feed.subscribe(UnpluggedSource.KINDS, MESSAGES),
+                feed.subscribe(FreeReason.HINTED.kinds(), MESSAGES),
+                feed.subscribe(FreeReason.BALLOON.kinds(), MESSAGES),
+                feed.subscribe(FreeReason.UNPLUGGED.kinds(), MESSAGES),
                 balloon == null ? OptionalLong.empty() : balloon.state().target()));
     }
 

@@ -1,44 +1,109 @@
 package org.exomem.migration.pagesource;
 
+import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.pages.PageFeed;
-import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.FreePageRules;
+import org.exomem.pages.FreePages;
+import org.exomem.pages.FreeReason;
+import org.exomem.pages.PageBits;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.RunVisitor;
 
-/** What the sources have in common that listen to a VM's devices. */
-abstract class FeedSource implements FreePageSource {
-    private static final PageFeed.Listener NOTHING = (kind, session, address, length) -> {};
+/** Pages that a VM's devices tell to be free for one reason, by the rules of {@link FreePageRules}. */
+public final class FeedSource implements FreePageSource {
+    private final FreeReason reason;
+    private final FreePageRules rules;
+    private final PageBits known;
+    /** There is something in {@link #known} that may not have been collected since the last sync. */
+    private boolean due;
 
-    private final PageSubscription subscription;
-    private final AddressMap map;
-    // Made once: draining happens often, and mostly for nothing.
-    private final PageFeed.Listener listener = this::take;
-    /** As many were known of: a subscription begins with none, and may have lost some before anybody drained it. */
-    private long losses;
-
-    FeedSource(PageSubscription subscription, AddressMap map) {
-        this.subscription = subscription;
-        this.map = map;
+    /**
+     * @param reason only this one counts
+     * @param messages of the reason's {@linkplain FreeReason#kinds kinds} at least, from the beginning of the subscription on;
+     *     stays the caller's
+     * @param map where guest addresses are in the image
+     * @param pages of the image
+     */
+    public FeedSource(FreeReason reason, PageSubscription messages, AddressMap map, long pages) {
+        this.reason = reason;
+        this.rules = new FreePageRules(messages, new Known(map));
+        this.known = new PageBits(pages);
     }
 
-    /** Takes all messages that wait; forgets everything if one was lost that matters. */
-    final void drain() {
-        subscription.drain(listener);
-        // After taking: a message that was lost may be newer than any of these.
-        for (long now = subscription.losses(); now != losses; now = subscription.losses()) {
-            losses = now;
-            // It may be newer, too, than what waits by now: a page's way into the balloon, when its way out was lost.
-            subscription.drain(NOTHING);
-            forget();
+    @Override
+    public Fate fate() {
+        return switch (reason) {
+            case HINTED -> Fate.HINTED;
+            case BALLOON -> Fate.BALLOON;
+            case UNPLUGGED -> Fate.UNPLUGGED;
+        };
+    }
+
+    @Override
+    public boolean isHint() {
+        return reason == FreeReason.HINTED;
+    }
+
+    @Override
+    public void synced() {
+        rules.synced();
+        due = !isHint();
+    }
+
+    @Override
+    public boolean collect(PageBits free) {
+        rules.take();
+        if (!due) {
+            return false;
         }
+        due = false;
+        free.or(known);
+        if (isHint()) {
+            // A hint excuses its page once: after another sync that adds the page it says nothing.
+            known.clear();
+        }
+        return true;
     }
 
-    abstract void take(Kind kind, int session, long address, long length);
+    private final class Known implements FreePages {
+        private final AddressMap map;
+        // Made once: one for each message would be allocated on its way.
+        private final RunVisitor<RuntimeException> add = this::add;
+        private final RunVisitor<RuntimeException> remove = this::remove;
 
-    /** Nothing that was ever told counts any more. */
-    abstract void forget();
+        Known(AddressMap map) {
+            this.map = map;
+        }
 
-    final AddressMap map() {
-        return map;
+        private void add(long first, long count) {
+            known.add(first, count);
+            due = true;
+        }
+
+        private void remove(long first, long count) {
+            known.remove(first, count);
+        }
+
+        @Override
+        public void free(FreeReason why, long address, long length) {
+            if (why == reason) {
+                map.forEachRun(address, length, add);
+            }
+        }
+
+        @Override
+        public void used(FreeReason why, long address, long length) {
+            if (why == reason) {
+                map.forEachTouched(address, length, remove);
+            }
+        }
+
+        @Override
+        public void forget(FreeReason why) {
+            if (why == reason) {
+                known.clear();
+                due = false;
+            }
+        }
     }
 }

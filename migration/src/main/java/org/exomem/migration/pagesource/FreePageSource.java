@@ -10,14 +10,22 @@ public interface FreePageSource {
     Fate fate();
 
     /**
-     * What was known of contents is the measure from now on: dirtiness was synced, completely. Only what a page turns out to
-     * be after that counts, so all that was told before this call goes as hints.
+     * True if the guest may use such a page again without a word, so that only a log of its writes, or the page's content,
+     * tells whether it has. False if such a page stays as it is until the source tells otherwise or a sync adds the page.
+     */
+    default boolean isHint() {
+        return false;
+    }
+
+    /**
+     * All sources of dirtiness have been synced. Earlier hints no longer count; states, as that of a balloon, do as before.
      */
     void synced();
 
     /**
      * Adds what is free by all that is known now; may leave out what it added since the last {@link #synced}.
      *
+     * @param free a set of all pages of the image
      * @return true if it may have added something
      * @throws IOException if memory can't be looked at
      */

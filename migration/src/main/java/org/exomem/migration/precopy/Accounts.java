@@ -74,7 +74,7 @@ final class Accounts {
         scratch.clear();
         for (FreePageSource free : source.free()) {
             // After looking, hints are measured by the contents of then, not by this sync.
-            if (!looked || free.fate() != Fate.HINTED) {
+            if (!looked || !free.isHint()) {
                 free.synced();
             }
         }
@@ -96,21 +96,22 @@ final class Accounts {
             if (free.collect(scratch)) {
                 any = true;
                 scratch.and(owed);
-                excuse(free.fate());
+                excuse(free);
                 scratch.clear();
             }
         }
         return any;
     }
 
-    private void excuse(Fate fate) {
-        if (fate == Fate.HOLE) {
-            // A page that was sent before and is a hole now has to become zeros there too.
+    private void excuse(FreePageSource free) {
+        Fate fate = free.fate();
+        if (!fate.isNobodysContent()) {
+            // The destination needs what is here, zeros. A page that was sent before has to become zeros there too.
             scratch.andNot(table.sent);
             scratch.andNot(table.unsure);
             // What it held before is gone, so the destination has what is here.
             table.assumedFree.andNot(scratch);
-        } else if (fate == Fate.HINTED && blind) {
+        } else if (free.isHint() && blind) {
             excuseUntilNextRound();
             return;
         }
@@ -172,9 +173,10 @@ final class Accounts {
         scratch.or(table.travelled);
         long before = scratch.count();
         fates.put(Fate.SENT, before);
-        PageBits hinted = excused.get(Fate.HINTED);
-        if (hinted != null) {
-            hinted.or(table.assumedFree);
+        for (FreePageSource free : source.free()) {
+            if (free.isHint()) {
+                Objects.requireNonNull(excused.get(free.fate())).or(table.assumedFree);
+            }
         }
         for (Map.Entry<Fate, PageBits> entry : excused.entrySet()) {
             scratch.or(entry.getValue());

@@ -7,6 +7,7 @@ import java.util.List;
 import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
+import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
@@ -47,13 +48,13 @@ class FreePageSourcesTest {
         return free.toString();
     }
 
-    private HintSource hints(int capacity) {
-        return new HintSource(feed.subscribe(HintSource.KINDS, capacity), map, PAGES);
+    private FeedSource hints(int capacity) {
+        return new FeedSource(FreeReason.HINTED, feed.subscribe(FreeReason.HINTED.kinds(), capacity), map, PAGES);
     }
 
     @Test
     void hintsCountIfTheirSessionBeganAfterTheSync() throws IOException {
-        HintSource source = hints(16);
+        FeedSource source = hints(16);
         source.synced();
         begin(SESSION);
         hint(SESSION, 3);
@@ -72,7 +73,7 @@ class FreePageSourcesTest {
 
     @Test
     void hintsDoNotCountAfterTheEndOfTheirSession() throws IOException {
-        HintSource source = hints(16);
+        FeedSource source = hints(16);
         source.synced();
         begin(SESSION);
         hint(SESSION, 3);
@@ -83,7 +84,7 @@ class FreePageSourcesTest {
 
     @Test
     void hintsOfNoMemoryAreNone() throws IOException {
-        HintSource source = hints(16);
+        FeedSource source = hints(16);
         source.synced();
         begin(SESSION);
         feed.offer(Kind.HINTED, SESSION, 0, 999 * PAGE);
@@ -95,7 +96,7 @@ class FreePageSourcesTest {
 
     @Test
     void afterALossNothingCountsThatWasKnown() throws IOException {
-        HintSource source = hints(2);
+        FeedSource source = hints(2);
         source.synced();
         begin(SESSION);
         hint(SESSION, 3);
@@ -110,9 +111,9 @@ class FreePageSourcesTest {
     @Test
     void whatWasLostBeforeTheSourceListenedWasLostToo() throws IOException {
         feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 2 * PAGE));
-        PageSubscription subscription = feed.subscribe(BalloonSource.KINDS, 1);
+        PageSubscription subscription = feed.subscribe(FreeReason.BALLOON.kinds(), 1);
         offer(Kind.DEFLATED, 1, 1);
-        BalloonSource source = new BalloonSource(subscription, map, PAGES);
+        FeedSource source = new FeedSource(FreeReason.BALLOON, subscription, map, PAGES);
         source.synced();
         assertThat(collect(source)).isEmpty();
         offer(Kind.INFLATED, 3, 1);
@@ -122,7 +123,8 @@ class FreePageSourcesTest {
     @Test
     void pagesAreInTheBalloonUntilTheyAreTakenOut() throws IOException {
         feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 4 * PAGE));
-        BalloonSource source = new BalloonSource(feed.subscribe(BalloonSource.KINDS, 16), map, PAGES);
+        FeedSource source =
+                new FeedSource(FreeReason.BALLOON, feed.subscribe(FreeReason.BALLOON.kinds(), 16), map, PAGES);
         source.synced();
         assertThat(collect(source)).isEqualTo("0-3");
         offer(Kind.INFLATED, 10, 2);
@@ -137,7 +139,8 @@ class FreePageSourcesTest {
 
     @Test
     void blocksStayUnpluggedOverTheBalloonsReset() throws IOException {
-        UnpluggedSource source = new UnpluggedSource(feed.subscribe(UnpluggedSource.KINDS, 16), map, PAGES);
+        FeedSource source =
+                new FeedSource(FreeReason.UNPLUGGED, feed.subscribe(FreeReason.UNPLUGGED.kinds(), 16), map, PAGES);
         offer(Kind.UNPLUGGED, 0, 32);
         offer(Kind.PLUGGED, 8, 8);
         feed.offer(Kind.RESET, 0, 0, 0);

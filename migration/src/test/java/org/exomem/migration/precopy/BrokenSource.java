@@ -30,6 +30,11 @@ final class BrokenSource implements FreePageSource {
     }
 
     @Override
+    public boolean isHint() {
+        return fate == Fate.HINTED;
+    }
+
+    @Override
     public void synced() {
         drain();
         if (fate == Fate.HINTED && mutant != Mutant.START_NOT_CHECKED && mutant != Mutant.HINTED_BEFORE_LOOKING) {

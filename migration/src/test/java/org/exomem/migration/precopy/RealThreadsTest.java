@@ -21,13 +21,13 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.pagesource.BalloonSource;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
-import org.exomem.migration.pagesource.HintSource;
 import org.exomem.migration.pagesource.SharedLog;
 import org.exomem.migration.pagesource.Unlogged;
+import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
@@ -319,11 +319,11 @@ class RealThreadsTest {
                         .withDowntimeLimit(Duration.ZERO)
                         .withHintedPages(run % 2 == 0 ? HintedPages.SEND : HintedPages.SKIP_UNCHANGED)
                         .withPatience(Duration.ZERO);
-                try (PageSubscription hints = subscribe(guest, HintSource.KINDS);
-                        PageSubscription balloon = subscribe(guest, BalloonSource.KINDS)) {
+                try (PageSubscription hints = subscribe(guest, FreeReason.HINTED.kinds());
+                        PageSubscription balloon = subscribe(guest, FreeReason.BALLOON.kinds())) {
                     List<FreePageSource> free = new ArrayList<>();
-                    free.add(new HintSource(hints, map, PAGES));
-                    free.add(new BalloonSource(balloon, map, PAGES));
+                    free.add(new FeedSource(FreeReason.HINTED, hints, map, PAGES));
+                    free.add(new FeedSource(FreeReason.BALLOON, balloon, map, PAGES));
                     Report report = new Precopy(
                                     new MigrationSource(guest.memory, List.of(dirty), free, guest, guest),
                                     connection.destination(),

@@ -19,13 +19,12 @@ import org.exomem.migration.GuestPages;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.pagesource.BalloonSource;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
-import org.exomem.migration.pagesource.HintSource;
 import org.exomem.migration.pagesource.HoleSource;
-import org.exomem.migration.pagesource.UnpluggedSource;
+import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
@@ -136,21 +135,22 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         boolean brokenBalloon = EnumSet.of(Mutant.LOSSES_IGNORED, Mutant.EARLY_LOSSES_IGNORED, Mutant.RESET_IGNORED)
                 .contains(mutant);
         if (chance.below(8) > 0) {
-            PageSubscription hints = subscribe(HintSource.KINDS, !brokenHints && chance.oneIn(2));
+            PageSubscription hints = subscribe(FreeReason.HINTED.kinds(), !brokenHints && chance.oneIn(2));
             sources.add(
                     brokenHints
                             ? new BrokenSource(Fate.HINTED, mutant, hints, pages)
-                            : new HintSource(hints, map, pages));
+                            : new FeedSource(FreeReason.HINTED, hints, map, pages));
         }
         if (chance.below(3) > 0) {
-            PageSubscription balloon = subscribe(BalloonSource.KINDS, !brokenBalloon && chance.oneIn(2));
+            PageSubscription balloon = subscribe(FreeReason.BALLOON.kinds(), !brokenBalloon && chance.oneIn(2));
             sources.add(
                     brokenBalloon
                             ? new BrokenSource(Fate.BALLOON, mutant, balloon, pages)
-                            : new BalloonSource(balloon, map, pages));
+                            : new FeedSource(FreeReason.BALLOON, balloon, map, pages));
         }
         if (chance.below(3) > 0) {
-            sources.add(new UnpluggedSource(subscribe(UnpluggedSource.KINDS, false), map, pages));
+            sources.add(
+                    new FeedSource(FreeReason.UNPLUGGED, subscribe(FreeReason.UNPLUGGED.kinds(), false), map, pages));
         }
         if (chance.oneIn(2)) {
             sources.add(new HoleSource(this));
@@ -196,6 +196,11 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         @Override
         public Fate fate() {
             return source.fate();
+        }
+
+        @Override
+        public boolean isHint() {
+            return source.isHint();
         }
 
         @Override

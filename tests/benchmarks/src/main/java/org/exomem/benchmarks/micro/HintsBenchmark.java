@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.image.AddressMap;
-import org.exomem.migration.pagesource.HintSource;
+import org.exomem.migration.pagesource.FeedSource;
+import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
@@ -28,8 +29,9 @@ public class HintsBenchmark {
     private static final long BLOCK = 4L << 20;
 
     private final PageFeed feed = new PageFeed();
-    private final HintSource source = new HintSource(
-            feed.subscribe(HintSource.KINDS, 1 << 15),
+    private final FeedSource source = new FeedSource(
+            FreeReason.HINTED,
+            feed.subscribe(FreeReason.HINTED.kinds(), 1 << 15),
             new AddressMap(List.of(new AddressMap.Range(0, SIZE, 0))),
             PAGES);
     private final PageBits owed = new PageBits(PAGES);

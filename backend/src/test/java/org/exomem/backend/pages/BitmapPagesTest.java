@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.FreePageRules;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
@@ -19,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** What a bit says, message by message (spec/pages.md). */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
-class FreePageRulesTest {
+class BitmapPagesTest {
     private static final int PAGES = 200;
     private static final int SESSION = 0x80000001;
 
@@ -42,7 +43,7 @@ class FreePageRulesTest {
     }
 
     private FreePageRules rules(int capacity) {
-        return new FreePageRules(bitmap, feed.subscribe(FreePageRules.KINDS, capacity));
+        return new FreePageRules(feed.subscribe(FreePageRules.KINDS, capacity), new BitmapPages(bitmap));
     }
 
     private void offer(Kind kind, long page, long pages) {
@@ -155,7 +156,7 @@ class FreePageRulesTest {
         long seed = 4711;
         Random chance = new Random(seed);
         PageSubscription messages = feed.subscribe(FreePageRules.KINDS, 4);
-        FreePageRules rules = new FreePageRules(bitmap, messages);
+        FreePageRules rules = new FreePageRules(messages, new BitmapPages(bitmap));
         for (int round = 0; round < 3000; round++) {
             BitSet balloon = new BitSet();
             AtomicBoolean done = new AtomicBoolean();
