@@ -13,6 +13,7 @@ public final class Errno {
     public static final int EACCES = 13;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
+    public static final int ENFILE = 23;
     public static final int EMFILE = 24;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
@@ -33,6 +34,7 @@ public final class Errno {
             Map.entry(EACCES, "EACCES, permission denied"),
             Map.entry(ENODEV, "ENODEV, the file can't be mapped"),
             Map.entry(EINVAL, "EINVAL, invalid argument"),
+            Map.entry(ENFILE, "ENFILE, too many open files on this host"),
             Map.entry(EMFILE, "EMFILE, too many open files"),
             Map.entry(ENOSPC, "ENOSPC, no space left"),
             Map.entry(EPIPE, "EPIPE, the peer has closed"),

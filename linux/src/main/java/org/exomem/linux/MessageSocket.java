@@ -37,6 +37,7 @@ public final class MessageSocket implements AutoCloseable {
     private static final int CONTROL_SIZE = CMSG_DATA + 4 * MAX_FDS;
     private static final int SOL_SOCKET = 1;
     private static final int SCM_RIGHTS = 1;
+    private static final int MSG_PEEK = 2;
     private static final int MSG_DONTWAIT = 0x40;
     private static final int MSG_NOSIGNAL = 0x4000;
     private static final int MSG_CTRUNC = 8;
@@ -47,6 +48,8 @@ public final class MessageSocket implements AutoCloseable {
 
     /** Returned by {@link #receive} when nothing has arrived. */
     public static final int WOULD_BLOCK = -1;
+    /** Returned by {@link #receive} when descriptors have arrived that this process has no numbers left for. */
+    public static final int NO_DESCRIPTORS = -2;
 
     private final Fd fd;
     private final Direction in = new Direction();
@@ -84,17 +87,50 @@ public final class MessageSocket implements AutoCloseable {
     /**
      * Receives what has arrived, up to the size of {@code bytes}, without waiting.
      *
-     * @param bytes native memory to fill
+     * @param bytes native memory to fill, at least one byte
      * @param fds receives the descriptors that came along; they are the caller's from then on
-     * @return the number of bytes; 0 when the peer has closed; {@link #WOULD_BLOCK} when nothing is there
-     * @throws LinuxException also with EINVAL when more descriptors came than {@link #MAX_FDS}; those that did arrive
-     *     are closed
+     * @return the number of bytes; 0 when the peer has closed; {@link #WOULD_BLOCK} when nothing is there;
+     *     {@link #NO_DESCRIPTORS} when descriptors are there and the process has no numbers for them
+     *     ({@link DescriptorReserve}): bytes and descriptors stay in the socket, and may be had later
+     * @throws LinuxException also with EINVAL when more descriptors came than {@link #MAX_FDS}, and with EMFILE when other
+     *     threads took the numbers kept for them; those that did arrive are closed
      */
     public int receive(MemorySegment bytes, List<Fd> fds) throws LinuxException {
+        // Without room for descriptors: the flag says whether there are any, and peeking loses none.
+        in.prepare(bytes.asSlice(0, 1), 0);
+        int there = receive(MSG_PEEK | MSG_DONTWAIT);
+        if (there <= 0) {
+            return there;
+        }
+        if (!isTruncated()) {
+            return receiveAll(bytes, fds);
+        }
+        Integer received = DescriptorReserve.ofProcess().tryToLend(() -> receiveAll(bytes, fds));
+        return received == null ? NO_DESCRIPTORS : received;
+    }
+
+    private int receiveAll(MemorySegment bytes, List<Fd> fds) throws LinuxException {
         in.prepare(bytes, CONTROL_SIZE);
+        int received = receive(MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (received < 0) {
+            return received;
+        }
+        List<Fd> arrived = takeDescriptors();
+        if (isTruncated()) {
+            arrived.forEach(Fd::close);
+            throw arrived.size() == MAX_FDS
+                    ? new LinuxException(
+                            "recvmsg", fd.toString(), Errno.EINVAL, "more than " + MAX_FDS + " descriptors came")
+                    : new LinuxException("recvmsg", fd.toString(), Errno.EMFILE, "descriptors that came are lost");
+        }
+        fds.addAll(arrived);
+        return received;
+    }
+
+    private int receive(int flags) throws LinuxException {
         long received;
         do {
-            received = LibC.recvmsg(fd.number(), in.header.address(), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+            received = LibC.recvmsg(fd.number(), in.header.address(), flags);
         } while (received < 0 && LibC.errno() == Errno.EINTR);
         if (received < 0) {
             int errno = LibC.errno();
@@ -103,16 +139,11 @@ public final class MessageSocket implements AutoCloseable {
             }
             throw new LinuxException("recvmsg", fd.toString(), errno);
         }
-        List<Fd> arrived = takeDescriptors();
-        if ((in.header.get(JAVA_INT, MSGHDR_FLAGS) & MSG_CTRUNC) != 0) {
-            arrived.forEach(Fd::close);
-            throw new LinuxException(
-                    "recvmsg (more than " + MAX_FDS + " descriptors, or no room for them)",
-                    fd.toString(),
-                    Errno.EINVAL);
-        }
-        fds.addAll(arrived);
         return (int) received;
+    }
+
+    private boolean isTruncated() {
+        return (in.header.get(JAVA_INT, MSGHDR_FLAGS) & MSG_CTRUNC) != 0;
     }
 
     private List<Fd> takeDescriptors() {

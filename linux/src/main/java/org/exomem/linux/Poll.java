@@ -10,6 +10,7 @@ import java.util.List;
 public final class Poll {
     private static final int POLLIN = 1;
     private static final int POLLOUT = 4;
+    private static final int POLLHUP = 0x10;
 
     private Poll() {}
 
@@ -26,6 +27,17 @@ public final class Poll {
     /** Waits until a write to the descriptor would not wait, or would fail; otherwise as {@link #readable}. */
     public static boolean writable(Fd fd, Duration limit) throws LinuxException {
         return ready(fd, POLLOUT, limit);
+    }
+
+    /** True if the other end of a connected socket has closed, whatever is still there to read. Does not wait. */
+    public static boolean peerHasClosed(Fd fd) throws LinuxException {
+        MemorySegment entry = NativeBuffer.ofSize(8);
+        entry.set(JAVA_INT, 0, fd.number());
+        int ready = LibC.poll(entry.address(), 1, 0);
+        if (ready < 0 && LibC.errno() != Errno.EINTR) {
+            throw new LinuxException("poll", fd.toString(), LibC.errno());
+        }
+        return ready > 0 && (entry.get(JAVA_INT, 4) >>> 16 & POLLHUP) != 0;
     }
 
     /** Like {@link #readable}, of any one of several descriptors. */

@@ -5,6 +5,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.exomem.linux.DescriptorReserve;
 import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
@@ -28,6 +29,8 @@ final class Connection {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
     /** The most messages taken at once: a front-end that never pauses can't keep the loop from everything else. */
     private static final int MESSAGES_AT_ONCE = 64;
+    /** How often a message that waits for descriptors is looked at. */
+    private static final Duration DESCRIPTORS_RETRY = Duration.ofMillis(100);
 
     /**
      * Requests whose answer is a value. An error would be taken for one (or, where a descriptor must come, for nonsense),
@@ -96,6 +99,7 @@ final class Connection {
                     case WAITING -> {
                         return;
                     }
+                    case NO_DESCRIPTORS -> waitForDescriptors("a message that brings descriptors waits", () -> {});
                     case CLOSED -> closedByPeer();
                 }
             }
@@ -127,32 +131,72 @@ final class Connection {
         List<Fd> fds = reader.takeFds();
         RequestType type = RequestType.of(header.request());
         if (type == RequestType.CHECK_DEVICE_STATE && session.stateTransfers().isUnderWay()) {
-            pauseFor(type, header, fds);
+            pause();
+            session.stateTransfers().whenOver(() -> goOn(() -> answer(type, header, fds)));
+            return;
+        }
+        if (type == RequestType.GET_INFLIGHT_FD
+                && !DescriptorReserve.ofProcess().isWhole()) {
+            waitForDescriptors(type + ", which needs a descriptor, waits", () -> answer(type, header, fds));
             return;
         }
         answer(type, header, fds);
     }
 
-    /**
-     * "The back-end responds once it knows whether the transfer and processing was successful or not" (vhost-user,
-     * "Migrating back-end state"): the event loop does not wait for that, this connection does.
-     */
-    private void pauseFor(RequestType type, Header header, List<Fd> fds) {
+    @FunctionalInterface
+    private interface Step {
+        void run() throws LinuxException;
+    }
+
+    /** Reads no further until {@link #goOn}. */
+    private void pause() {
         pausing = true;
         stopWatching();
-        session.stateTransfers().whenOver(() -> {
-            if (!open) {
-                return;
+    }
+
+    /** Takes the step that reading was paused for, and reads on. */
+    private void goOn(Step step) {
+        if (!open) {
+            return;
+        }
+        pausing = false;
+        watch = loop.watch(socket.fd(), this::readable);
+        try {
+            step.run();
+        } catch (Throwable e) {
+            failed(e);
+        }
+        readable();
+    }
+
+    /**
+     * Reads no further until the process has descriptors to spare: lost ones would end the connection, and the guest's
+     * device with it (VHU-HDR-8).
+     */
+    private void waitForDescriptors(String what, Step then) {
+        pause();
+        listener.fault(
+                FaultKind.HOST,
+                what + " until this process has descriptors free (EMFILE, too many open files): raise its limit of open"
+                        + " files (ulimit -n, LimitNOFILE=), or end clients of the control socket");
+        loop.schedule(DESCRIPTORS_RETRY, () -> lookForDescriptors(then));
+    }
+
+    private void lookForDescriptors(Step then) {
+        if (!open) {
+            return;
+        }
+        try {
+            if (DescriptorReserve.ofProcess().isWhole()) {
+                goOn(then);
+            } else if (Poll.peerHasClosed(socket.fd())) {
+                close("the front-end has gone");
+            } else {
+                loop.schedule(DESCRIPTORS_RETRY, () -> lookForDescriptors(then));
             }
-            pausing = false;
-            watch = loop.watch(socket.fd(), this::readable);
-            try {
-                answer(type, header, fds);
-            } catch (Throwable e) {
-                failed(e);
-            }
-            readable();
-        });
+        } catch (LinuxException e) {
+            failed(e);
+        }
     }
 
     private void answer(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {

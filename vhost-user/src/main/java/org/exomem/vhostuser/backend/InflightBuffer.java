@@ -1,6 +1,7 @@
 package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
+import org.exomem.linux.DescriptorReserve;
 import org.exomem.linux.Fd;
 import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
@@ -33,9 +34,11 @@ final class InflightBuffer implements AutoCloseable {
     static Reply create(InflightDescription wanted, long features, int maxQueues) throws LinuxException {
         check("GET_INFLIGHT_FD", wanted, maxQueues);
         long size = size(wanted, features);
-        try (SharedFile file = SharedFile.memfd("exomem-inflight", size)) {
-            return Reply.inflight(wanted.withMmapSize(size), file.fd().duplicate());
-        }
+        return DescriptorReserve.ofProcess().lend(() -> {
+            try (SharedFile file = SharedFile.memfd("exomem-inflight", size)) {
+                return Reply.inflight(wanted.withMmapSize(size), file.fd().duplicate());
+            }
+        });
     }
 
     /** Maps the memory that SET_INFLIGHT_FD brings back. */

@@ -22,6 +22,8 @@ final class MessageReader {
         MESSAGE,
         /** Not all has arrived yet. */
         WAITING,
+        /** The message brings descriptors, for which the process has no numbers left; it stays in the socket. */
+        NO_DESCRIPTORS,
         /** The peer has closed. */
         CLOSED
     }
@@ -48,6 +50,9 @@ final class MessageReader {
             int received = receive(filled, wanted - filled);
             if (received == MessageSocket.WOULD_BLOCK) {
                 return Progress.WAITING;
+            }
+            if (received == MessageSocket.NO_DESCRIPTORS) {
+                return Progress.NO_DESCRIPTORS;
             }
             if (received == 0) {
                 return Progress.CLOSED;

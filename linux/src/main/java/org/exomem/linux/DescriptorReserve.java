@@ -1,0 +1,93 @@
+package org.exomem.linux;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Descriptors that this process keeps open for nothing, to have numbers free when a message brings descriptors: the kernel
+ * drops those that find none (MSG_CTRUNC), and they can't be had again. All threads share it; a call that borrows makes the
+ * others wait for the length of that call, so it must not wait itself.
+ */
+public final class DescriptorReserve {
+    /** How many are kept: as many as a message may bring. */
+    public static final int SIZE = MessageSocket.MAX_FDS;
+
+    private static final int O_RDONLY_CLOEXEC = 0x80000;
+    private static final int F_DUPFD_CLOEXEC = 1030;
+
+    private static final DescriptorReserve PROCESS = new DescriptorReserve();
+
+    private final Deque<Fd> kept = new ArrayDeque<>(SIZE);
+    private @Nullable Fd nothing;
+    private int errno;
+
+    private DescriptorReserve() {}
+
+    /** The reserve of this process. */
+    public static DescriptorReserve ofProcess() {
+        return PROCESS;
+    }
+
+    /** A system call that makes at most {@link #SIZE} descriptors and does not wait. */
+    @FunctionalInterface
+    public interface Call<T> {
+        T run() throws LinuxException;
+    }
+
+    /** True if {@link #lend} would run its call now; tries to fill the reserve before. False while there are none to spare. */
+    public synchronized boolean isWhole() {
+        fill();
+        return kept.size() == SIZE;
+    }
+
+    /**
+     * Runs a call with {@link #SIZE} descriptors free for it.
+     *
+     * @throws LinuxException EMFILE or ENFILE, without a call, if the reserve is not whole; and what the call throws
+     */
+    public synchronized <T> T lend(Call<T> call) throws LinuxException {
+        T result = tryToLend(call);
+        if (result == null) {
+            throw new LinuxException(
+                    "keeping a reserve",
+                    SIZE + " descriptors",
+                    errno,
+                    "the limit of open files (ulimit -n, LimitNOFILE=) is too low for what is served");
+        }
+        return result;
+    }
+
+    /** Like {@link #lend}, but returns null where the reserve is not whole. */
+    public synchronized <T> @Nullable T tryToLend(Call<T> call) throws LinuxException {
+        if (!isWhole()) {
+            return null;
+        }
+        kept.forEach(Fd::close);
+        kept.clear();
+        try {
+            return call.run();
+        } finally {
+            fill();
+        }
+    }
+
+    private void fill() {
+        while (kept.size() < SIZE) {
+            int number = nothing == null ? openNothing() : LibC.fcntl(nothing.number(), F_DUPFD_CLOEXEC, 0);
+            if (number < 0) {
+                errno = LibC.errno();
+                return;
+            }
+            if (nothing == null) {
+                nothing = new Fd(number);
+            } else {
+                kept.add(new Fd(number));
+            }
+        }
+    }
+
+    private static int openNothing() {
+        return LibC.open(NativeBuffer.ofUtf8("/dev/null").address(), O_RDONLY_CLOEXEC, 0);
+    }
+}
