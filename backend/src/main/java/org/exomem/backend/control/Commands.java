@@ -1,16 +1,29 @@
 package org.exomem.backend.control;
 
+import static org.exomem.backend.control.Command.NOTHING;
+import static org.exomem.backend.control.Type.COUNT;
+import static org.exomem.backend.control.Type.FLAG;
+import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.choice;
+import static org.exomem.backend.control.Type.list;
+import static org.exomem.backend.control.Type.maybe;
+import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.whole;
+import static org.exomem.backend.control.Type.with;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.math.BigInteger;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.exomem.backend.migrate.Migrations;
@@ -22,56 +35,168 @@ import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
+import org.exomem.balloon.HintingState;
+import org.exomem.balloon.StatisticsTag;
 import org.exomem.pages.Pages;
 
-/** What the control socket can be asked to do; see {@code spec/control.md}. */
-final class Commands {
+/** What the control socket can be asked to do, each command described in one place; see {@code spec/control.md}. */
+final class Commands implements AutoCloseable {
+    /** The command that comes before all others. {@link ControlConnection} does it. */
+    static final String NEGOTIATE = "qmp_capabilities";
+
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
     /** In one message. */
     private static final int MOST_NAMES = 10;
-    /** The one command that is about the connection on which it comes. */
-    private static final String FOLLOW_PAGES = "follow-pages";
+
+    /** The VM that a command is about; may be left out where there is one (CTL-7). */
+    static final Type.Member VM = maybe("vm", TEXT);
 
     private final Vms vms;
     private final Runnable quit;
-    private final Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table = new TreeMap<>();
+    private final SlowWork slowWork = new SlowWork();
+    private final Map<String, Command> table = new TreeMap<>();
 
     Commands(VmTable known, Migrations migrations, Runnable quit) {
         this.vms = new Vms(known);
         this.quit = quit;
-        new MemoryCommands(vms).addTo(table);
-        new MigrationCommands(migrations).addTo(table);
-        table.put("query-status", this::queryStatus);
-        table.put("query-commands", this::queryCommands);
-        table.put("query-vms", this::queryVms);
-        table.put("balloon", this::balloon);
-        table.put("query-balloon", this::queryBalloon);
-        table.put("query-balloon-stats", this::queryBalloonStats);
-        table.put("set-balloon-stats-interval", this::setBalloonStatsInterval);
-        table.put("free-page-hint", this::freePageHint);
-        table.put("query-free-pages", this::queryFreePages);
-        table.put("pages-subscribe", this::pagesSubscribe);
-        table.put("quit", this::quit);
+        new MemoryCommands(vms).all().forEach(this::add);
+        new MigrationCommands(migrations, slowWork).all().forEach(this::add);
+        all().forEach(this::add);
+    }
+
+    private void add(Command command) {
+        if (table.putIfAbsent(command.name(), command) != null) {
+            throw new IllegalStateException("two commands are named " + command.name());
+        }
+    }
+
+    private List<Command> all() {
+        List<Command> commands = new ArrayList<>();
+        Command.SimpleAction elsewhere = arguments -> {
+            throw QmpException.commandNotFound(NEGOTIATE + " was already done");
+        };
+        commands.add(Command.of(NEGOTIATE, object(maybe("enable", list(choice()))), NOTHING, elsewhere));
+        Type named = list(object(with("name", TEXT)));
+        commands.add(Command.of("query-commands", NOTHING, named, this::queryCommands));
+        commands.add(Command.of("query-events", NOTHING, named, this::queryEvents));
+        commands.add(Command.of(
+                "query-version",
+                NOTHING,
+                object(
+                        with("qemu", object(with("major", COUNT), with("minor", COUNT), with("micro", COUNT))),
+                        with("package", TEXT)),
+                arguments -> done(Version.current().describe())));
+        commands.add(Command.of("query-qmp-schema", NOTHING, schemaOfSchema(), this::querySchema));
+        commands.add(Command.of(
+                "query-status",
+                NOTHING,
+                object(
+                        with("running", FLAG),
+                        with("status", TEXT),
+                        with("vms", COUNT),
+                        with("responding", COUNT),
+                        with("connected", COUNT)),
+                this::queryStatus));
+        commands.add(Command.of("query-vms", NOTHING, list(vmType()), this::queryVms));
+        commands.add(Command.of(
+                "balloon", object(VM, with("value", whole(1, Long.MAX_VALUE))), NOTHING, this::balloon));
+        commands.add(Command.of("query-balloon", object(VM), balloonType(), this::queryBalloon));
+        commands.add(Command.of("query-balloon-stats", object(VM), statisticsType(), this::queryBalloonStats));
+        commands.add(Command.of(
+                "set-balloon-stats-interval",
+                object(VM, with("interval", whole(0, MAX_STATISTICS_INTERVAL))),
+                NOTHING,
+                this::setBalloonStatsInterval));
+        commands.add(Command.of(
+                "free-page-hint",
+                object(VM, with("action", choice("start", "stop", "done"))),
+                NOTHING,
+                this::freePageHint));
+        commands.add(Command.of("query-free-pages", object(VM), freePagesType(), this::queryFreePages));
+        commands.add(Command.of("pages-subscribe", object(VM, with("socket", TEXT)), NOTHING, this::pagesSubscribe));
+        commands.add(new Command(
+                "follow-pages",
+                object(VM),
+                NOTHING,
+                (arguments, client) -> client.follower().follow(vms.named(arguments))));
+        commands.add(new Command("quit", object(maybe("force", FLAG)), NOTHING, this::quit));
+        return commands;
+    }
+
+    /** A {@code SchemaInfo}, as far as it is used here. */
+    private static Type schemaOfSchema() {
+        Type named = list(object(with("name", TEXT)));
+        return list(object(
+                with("name", TEXT),
+                with("meta-type", choice("builtin", "enum", "array", "object", "command", "event")),
+                maybe("json-type", choice("string", "boolean", "int")),
+                maybe("element-type", TEXT),
+                maybe("members", list(object(with("name", TEXT), maybe("type", TEXT), maybe("default", TEXT)))),
+                maybe("values", list(TEXT)),
+                maybe("arg-type", TEXT),
+                maybe("ret-type", TEXT)));
+    }
+
+    private static Type vmType() {
+        return object(
+                with("name", TEXT),
+                with("attachment", TEXT),
+                with("responding", FLAG),
+                maybe("connected", FLAG),
+                maybe("memory", COUNT),
+                maybe("actual", COUNT),
+                maybe("target", COUNT),
+                maybe("ballooned", COUNT),
+                maybe("stats-interval", COUNT),
+                maybe("features", list(TEXT)),
+                maybe("memory-devices", list(TEXT)));
+    }
+
+    private static Type balloonType() {
+        return object(
+                maybe("actual", COUNT), maybe("target", COUNT), maybe("ballooned", COUNT), maybe("memory", COUNT));
+    }
+
+    private static Type statisticsType() {
+        Type.Member[] members = Arrays.stream(StatisticsTag.values())
+                .map(tag -> maybe(tag.qmpName(), COUNT))
+                .toArray(Type.Member[]::new);
+        return object(with("stats", object(members)), with("last-update", COUNT));
+    }
+
+    private static Type freePagesType() {
+        return object(
+                with(
+                        "state",
+                        choice(Arrays.stream(HintingState.values())
+                                .map(Commands::word)
+                                .toArray(String[]::new))),
+                with("command-id", COUNT),
+                with("hinted", COUNT),
+                with("reported", COUNT),
+                with("reports", COUNT),
+                with("discarded", COUNT),
+                with("ignored", COUNT));
     }
 
     /**
      * Runs a command. The future, like the call itself, fails with a {@link QmpException} where it is refused.
      *
-     * @param follower of the client that asks
+     * @param client that asks
      */
-    CompletableFuture<JsonNode> run(String name, ObjectNode arguments, PageFollower follower) {
-        if (name.equals(FOLLOW_PAGES)) {
-            return follower.follow(vms.named(new Arguments(arguments)));
-        }
-        Function<Arguments, CompletableFuture<JsonNode>> command = table.get(name);
+    CompletableFuture<JsonNode> run(String name, ObjectNode arguments, Command.Client client) {
+        Command command = table.get(name);
         if (command == null) {
             throw QmpException.commandNotFound("there is no command \"" + name + "\"; query-commands lists them");
         }
-        return command.apply(new Arguments(arguments));
+        return command.run(arguments, client);
+    }
+
+    private static CompletableFuture<JsonNode> done(JsonNode answer) {
+        return CompletableFuture.completedFuture(answer);
     }
 
     private CompletableFuture<JsonNode> queryStatus(Arguments arguments) {
-        arguments.end();
         return vms.states()
                 .thenApply(states -> Json.object()
                         .put("running", true)
@@ -88,16 +213,24 @@ final class Commands {
     }
 
     private CompletableFuture<JsonNode> queryCommands(Arguments arguments) {
-        arguments.end();
+        return done(names(table.keySet().stream()));
+    }
+
+    private CompletableFuture<JsonNode> queryEvents(Arguments arguments) {
+        return done(names(EventText.TYPES.keySet().stream()));
+    }
+
+    private CompletableFuture<JsonNode> querySchema(Arguments arguments) {
+        return done(Schema.of(table.values(), EventText.TYPES));
+    }
+
+    private static ArrayNode names(Stream<String> names) {
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
-        list.addObject().put("name", "qmp_capabilities");
-        list.addObject().put("name", FOLLOW_PAGES);
-        table.keySet().forEach(name -> list.addObject().put("name", name));
-        return CompletableFuture.completedFuture(list);
+        names.forEach(name -> list.addObject().put("name", name));
+        return list;
     }
 
     private CompletableFuture<JsonNode> queryVms(Arguments arguments) {
-        arguments.end();
         return vms.states().thenApply(states -> {
             ArrayNode list = JsonNodeFactory.instance.arrayNode();
             for (Vms.Answer answer : states) {
@@ -139,7 +272,7 @@ final class Commands {
     }
 
     private CompletableFuture<JsonNode> balloon(Arguments arguments) {
-        long value = arguments.integer("value", 1, Long.MAX_VALUE);
+        long value = arguments.integer("value");
         return vms.named(arguments).resize(value).thenApply(done -> Json.object());
     }
 
@@ -164,23 +297,20 @@ final class Commands {
     private static ObjectNode describe(BalloonStatistics statistics) {
         ObjectNode answer = Json.object();
         ObjectNode stats = answer.putObject("stats");
-        statistics.values().forEach((tag, value) -> stats.put(tag.qmpName(), value));
+        // A guest's numbers have 64 bits and no sign.
+        statistics
+                .values()
+                .forEach((tag, value) -> stats.put(tag.qmpName(), new BigInteger(Long.toUnsignedString(value))));
         return answer.put("last-update", statistics.lastUpdateSeconds());
     }
 
     private CompletableFuture<JsonNode> setBalloonStatsInterval(Arguments arguments) {
-        int seconds = (int) arguments.integer("interval", 0, MAX_STATISTICS_INTERVAL);
+        int seconds = (int) arguments.integer("interval");
         return vms.named(arguments).statisticsInterval(seconds).thenApply(done -> Json.object());
     }
 
     private CompletableFuture<JsonNode> freePageHint(Arguments arguments) {
-        String word = arguments.text("action");
-        HintAction action = switch (word) {
-            case "start" -> HintAction.START;
-            case "stop" -> HintAction.STOP;
-            case "done" -> HintAction.DONE;
-            default -> throw QmpException.generic("action \"" + word + "\" is none of start, stop, done");
-        };
+        HintAction action = HintAction.valueOf(arguments.text("action").toUpperCase(Locale.ROOT));
         return vms.named(arguments).hint(action).thenApply(done -> Json.object());
     }
 
@@ -195,7 +325,7 @@ final class Commands {
 
     private static ObjectNode describe(FreePages pages) {
         return Json.object()
-                .put("state", pages.state().name().toLowerCase(Locale.ROOT))
+                .put("state", word(pages.state()))
                 .put("command-id", Integer.toUnsignedLong(pages.commandId()))
                 .put("hinted", pages.hintedBytes())
                 .put("reported", pages.reportedBytes())
@@ -204,18 +334,33 @@ final class Commands {
                 .put("ignored", Pages.bytes(pages.ignoredPages()));
     }
 
+    private static String word(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT);
+    }
+
     /** Ends the process; called when the answer to {@code quit} is on its way. */
     void quitNow() {
         quit.run();
     }
 
+    /** Takes no more commands that take long; those under way are not waited for. */
+    @Override
+    public void close() {
+        slowWork.close();
+    }
+
     /** Refuses while a VMM is attached, or may be: for a VMM that does not connect again its devices would be gone. */
-    private CompletableFuture<JsonNode> quit(Arguments arguments) {
-        boolean force = arguments.flag("force", false);
-        arguments.end();
-        if (force) {
-            return CompletableFuture.completedFuture(Json.object());
-        }
+    private CompletableFuture<JsonNode> quit(Arguments arguments, Command.Client client) {
+        CompletableFuture<JsonNode> allowed =
+                arguments.flag("force", false) ? done(Json.object()) : refusedWhileAttached();
+        return allowed.whenComplete((answer, failure) -> {
+            if (failure == null) {
+                client.quitAfterAnswer();
+            }
+        });
+    }
+
+    private CompletableFuture<JsonNode> refusedWhileAttached() {
         return vms.states().thenApply(states -> {
             List<String> attached = states.stream()
                     .filter(answer -> answer.state().map(VmState::connected).orElse(true))

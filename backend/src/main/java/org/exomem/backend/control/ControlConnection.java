@@ -12,6 +12,7 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Iterator;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
  */
 // A client that can't be written to closes its channel; no single write is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class ControlConnection extends ChannelInboundHandlerAdapter {
+final class ControlConnection extends ChannelInboundHandlerAdapter implements Command.Client {
     /** The most bytes of one command. */
     static final int MAX_COMMAND = 64 << 10;
 
@@ -47,6 +48,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     private @Nullable PageFollower follower;
     private boolean negotiated;
     private boolean running;
+    /** The answer to the command that runs ends the process. */
+    private boolean quits;
     /** The client will send no more. It still gets its answers. */
     private boolean ended;
 
@@ -147,18 +150,17 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         try {
             command = object(json);
             id = command.get("id");
-            answer = execute(ctx, command);
+            answer = execute(command);
         } catch (RuntimeException e) {
             sendError(ctx, id, refusal(e));
             return;
         }
         running = true;
         JsonNode replyTo = id;
-        boolean quits = negotiated && command.path("execute").asText().equals("quit");
         answer.whenComplete((result, failure) -> ctx.executor().execute(() -> {
             running = false;
             if (failure == null) {
-                ChannelFuture sent = sendReply(ctx, replyTo, "return", result);
+                ChannelFuture sent = sendResult(ctx, replyTo, result);
                 if (quits) {
                     sent.addListener(done -> commands.quitNow());
                 }
@@ -180,7 +182,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private CompletableFuture<JsonNode> execute(ChannelHandlerContext ctx, ObjectNode command) {
+    private CompletableFuture<JsonNode> execute(ObjectNode command) {
         for (Iterator<String> keys = command.fieldNames(); keys.hasNext(); ) {
             String key = keys.next();
             if (!key.equals("execute") && !key.equals("arguments") && !key.equals("id")) {
@@ -198,19 +200,30 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         if (!(arguments instanceof ObjectNode object)) {
             throw QmpException.generic("\"arguments\" must be an object");
         }
-        return name.textValue().equals("qmp_capabilities") ? negotiate(object) : execute(ctx, name.textValue(), object);
+        return name.textValue().equals(Commands.NEGOTIATE) ? negotiate(object) : execute(name.textValue(), object);
     }
 
-    private CompletableFuture<JsonNode> execute(ChannelHandlerContext ctx, String name, ObjectNode arguments) {
+    private CompletableFuture<JsonNode> execute(String name, ObjectNode arguments) {
         if (!negotiated) {
             throw QmpException.commandNotFound("before \"" + name + "\" comes qmp_capabilities");
         }
+        return commands.run(name, arguments, this);
+    }
+
+    @Override
+    public PageFollower follower() {
         PageFollower follows = follower;
         if (follows == null) {
+            ChannelHandlerContext ctx = Objects.requireNonNull(context);
             follows = new PageFollower(ctx, event -> send(ctx, event));
             follower = follows;
         }
-        return commands.run(name, arguments, follows);
+        return follows;
+    }
+
+    @Override
+    public void quitAfterAnswer() {
+        quits = true;
     }
 
     private CompletableFuture<JsonNode> negotiate(ObjectNode arguments) {
@@ -221,7 +234,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
         if (enable != null && !(enable.isArray() && enable.isEmpty())) {
             throw QmpException.generic("\"enable\" must be an empty list: no capabilities are on offer");
         }
-        new Arguments(arguments).end();
+        Command.NOTHING.checkArguments(arguments);
         negotiated = true;
         return CompletableFuture.completedFuture(Json.object());
     }
@@ -243,21 +256,27 @@ final class ControlConnection extends ChannelInboundHandlerAdapter {
     }
 
     private static ChannelFuture sendError(ChannelHandlerContext ctx, @Nullable JsonNode id, QmpException e) {
-        return sendReply(
-                ctx,
-                id,
-                "error",
-                Json.object().put("class", e.errorClass()).put("desc", String.valueOf(e.getMessage())));
+        return send(ctx, withId(error(e), id));
     }
 
-    private static ChannelFuture sendReply(
-            ChannelHandlerContext ctx, @Nullable JsonNode id, String key, JsonNode body) {
+    /** An error as a client gets it. */
+    static ObjectNode error(QmpException e) {
         ObjectNode reply = Json.object();
-        reply.set(key, body);
+        reply.putObject("error").put("class", e.errorClass()).put("desc", String.valueOf(e.getMessage()));
+        return reply;
+    }
+
+    private static ChannelFuture sendResult(ChannelHandlerContext ctx, @Nullable JsonNode id, JsonNode result) {
+        ObjectNode reply = Json.object();
+        reply.set("return", result);
+        return send(ctx, withId(reply, id));
+    }
+
+    private static ObjectNode withId(ObjectNode reply, @Nullable JsonNode id) {
         if (id != null) {
             reply.set("id", id);
         }
-        return send(ctx, reply);
+        return reply;
     }
 
     private static ChannelFuture send(ChannelHandlerContext ctx, JsonNode node) {

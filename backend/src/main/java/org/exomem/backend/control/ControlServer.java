@@ -3,8 +3,12 @@ package org.exomem.backend.control;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.FixedRecvByteBufAllocator;
@@ -33,17 +37,21 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.linux.OwnPath;
 import org.exomem.linux.StaleSocket;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
 // Netty's loop logs what its tasks throw; none of them is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class ControlServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ControlServer.class);
     private static final int RECEIVE_BYTES = 4096;
     /** Java's sockets, over which exomem's commands connect, take one byte less than Linux does. */
     private static final int MAX_PATH_BYTES = UnixSockets.MAX_PATH_BYTES - 1;
@@ -60,35 +68,45 @@ public final class ControlServer implements AutoCloseable {
     /** The last of each kind of event that clients have not been told. */
     private final Map<String, Change> changes = new ConcurrentHashMap<>();
 
+    private final Commands commands;
+    private final ClientLimit limit;
+    private final Refusals refusals = new Refusals();
     private @Nullable Channel listening;
     private @Nullable OwnPath made;
 
     private record Change(VmEvent event, Instant when) {}
 
-    private ControlServer(Path path) {
+    private ControlServer(Path path, Commands commands, ClientLimit limit) {
         this.path = path;
+        this.commands = commands;
+        this.limit = limit;
     }
 
     /**
      * Starts to listen.
      *
-     * @param served the VMs that are served at the moment; asked anew for each command
+     * @param vms that are served
      * @param quit what the command {@code quit} does; must not wait
      * @throws IOException if another process listens on the path, if it is no socket, or can't be made
      */
     public static ControlServer listen(Path path, VmTable vms, Migrations migrations, Runnable quit)
             throws IOException {
-        ControlServer server = new ControlServer(path);
+        return listen(path, new Commands(vms, migrations, quit), new ClientLimit(vms));
+    }
+
+    static ControlServer listen(Path path, Commands commands, ClientLimit limit) throws IOException {
+        ControlServer server = new ControlServer(path, commands, limit);
         try {
-            server.bind(new Commands(vms, migrations, quit));
+            server.bind();
             return server;
         } catch (IOException | RuntimeException e) {
+            commands.close();
             server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
             throw e;
         }
     }
 
-    private void bind(Commands commands) throws IOException {
+    private void bind() throws IOException {
         StaleSocket.remove(path);
         if (path.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
             throw new IOException("control socket " + path + " can't be made: there is no folder " + folder);
@@ -108,10 +126,12 @@ public final class ControlServer implements AutoCloseable {
                     .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                     .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
                     .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
-                    .childHandler(new Welcome(commands))
+                    .childHandler(new Welcome())
                     .bind(new DomainSocketAddress(unfinished.toFile()))
                     .syncUninterruptibly()
                     .channel();
+            // Behind netty's own, which stops accepting for a second when there is no descriptor for a client.
+            listening.pipeline().addLast(refusals);
             Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
             Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
             made = OwnPath.of(path);
@@ -147,28 +167,53 @@ public final class ControlServer implements AutoCloseable {
 
     /** Greets and remembers each client. */
     private final class Welcome extends ChannelInitializer<UnixChannel> {
-        private final Commands commands;
-
-        Welcome(Commands commands) {
-            this.commands = commands;
-        }
-
         @Override
         protected void initChannel(UnixChannel channel) {
+            long most = limit.most();
+            if (connections.size() >= most) {
+                refusals.tooMany(most);
+                refuse(channel, most);
+                return;
+            }
             ControlConnection connection = new ControlConnection(commands, greeting());
             connections.add(connection);
             channel.closeFuture().addListener(closed -> connections.remove(connection));
             channel.pipeline().addLast(connection);
+        }
+
+        private static void refuse(UnixChannel channel, long most) {
+            JsonNode error = ControlConnection.error(QmpException.generic("this control socket has " + most
+                    + " clients, and takes no more: further" + " descriptors are kept for VMs"));
+            channel.writeAndFlush(Unpooled.wrappedBuffer(Json.line(error))).addListener(ChannelFutureListener.CLOSE);
+        }
+    }
+
+    /** Tells the log of clients that are not taken, at most once a second. On the control socket's loop. */
+    private static final class Refusals extends ChannelInboundHandlerAdapter {
+        private long toldAt = System.nanoTime() - EVENT_INTERVAL.toNanos();
+
+        void tooMany(long most) {
+            tell("it has " + most + " clients, and takes no more: further descriptors are kept for VMs");
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            tell("can't take a client: " + cause.getMessage());
+        }
+
+        private void tell(String what) {
+            long now = System.nanoTime();
+            if (now - toldAt >= EVENT_INTERVAL.toNanos()) {
+                toldAt = now;
+                LOG.warn("control socket: {}", what);
+            }
         }
     }
 
     private static JsonNode greeting() {
         ObjectNode greeting = Json.object();
         ObjectNode qmp = greeting.putObject("QMP");
-        ObjectNode version = qmp.putObject("version");
-        // Clients of QMP look for the version under this name, whoever serves.
-        Version.current().describe(version.putObject("qemu"));
-        version.put("package", "exomem " + Version.current());
+        qmp.set("version", Version.current().describe());
         qmp.putArray("capabilities");
         return greeting;
     }
@@ -181,9 +226,8 @@ public final class ControlServer implements AutoCloseable {
             loop.execute(() -> send(change));
             return;
         }
-        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged.
-        // Only
-        // the first since the last event may cost it a wake-up of this thread.
+        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged:
+        // only the first since the last event may cost it a wake-up of this thread.
         if (changes.put(limit.get(), change) == null) {
             loop.execute(() -> throttle.submit(limit.get(), () -> sendLatest(limit.get())));
         }
@@ -216,6 +260,7 @@ public final class ControlServer implements AutoCloseable {
         if (accepting != null) {
             accepting.close().syncUninterruptibly();
         }
+        commands.close();
         loop.submit(() -> List.copyOf(connections).forEach(ControlConnection::close))
                 .syncUninterruptibly();
         loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();

@@ -1,15 +1,55 @@
 package org.exomem.backend.control;
 
+import static org.exomem.backend.control.Type.COUNT;
+import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.choice;
+import static org.exomem.backend.control.Type.list;
+import static org.exomem.backend.control.Type.maybe;
+import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.with;
+
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VmEvent;
 
 /** How what happened to a VM is told on the control socket. */
 final class EventText {
+    /** What the events have in their data, by name (CTL-18). */
+    static final Map<String, Type.Structure> TYPES = types();
+
     private EventText() {}
+
+    private static Map<String, Type.Structure> types() {
+        Type.Member vm = with("vm", TEXT);
+        Type.Member device = with("device", TEXT);
+        Type.Member id = with("id", TEXT);
+        Map<String, Type.Structure> types = new TreeMap<>();
+        types.put("BALLOON_CHANGE", object(vm, device, with("actual", COUNT)));
+        types.put("MEMORY_DEVICE_SIZE_CHANGE", object(vm, id, with("size", COUNT)));
+        types.put("JOB_STATUS_CHANGE", object(id, with("status", choice("running", "stalled", "concluded"))));
+        types.put(
+                "GUEST_VIOLATION",
+                object(
+                        vm,
+                        id,
+                        with("bytes", COUNT),
+                        with("blocks", COUNT),
+                        with("action", choice("report", "punch", "stop"))));
+        types.put("MIGRATION", object(vm, with("status", TEXT)));
+        types.put("DEVICE_CONNECTED", object(vm, device));
+        types.put("DEVICE_DISCONNECTED", object(vm, device, with("reason", TEXT)));
+        types.put(
+                "DEVICE_ERROR",
+                object(vm, device, with("kind", choice("driver", "front-end", "host")), with("message", TEXT)));
+        types.put("PAGES", object(vm, with("pages", list(PageRuns.TYPE)), maybe("lost", COUNT)));
+        return Collections.unmodifiableMap(types);
+    }
 
     /** An event as clients get it. */
     static ObjectNode event(String name, ObjectNode data, Instant when) {

@@ -1,15 +1,24 @@
 package org.exomem.backend.control;
 
+import static org.exomem.backend.control.Command.NOTHING;
+import static org.exomem.backend.control.Type.COUNT;
+import static org.exomem.backend.control.Type.FLAG;
+import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.choice;
+import static org.exomem.backend.control.Type.list;
+import static org.exomem.backend.control.Type.maybe;
+import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.with;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
 import java.util.stream.Stream;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
@@ -27,24 +36,74 @@ final class MemoryCommands {
         this.vms = vms;
     }
 
-    void addTo(Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table) {
-        table.put("query-memory-devices", this::queryMemoryDevices);
-        table.put("mem-resize", this::resize);
-        table.put("mem-reset", this::reset);
-        table.put("query-jobs", this::queryJobs);
-        table.put("job-cancel", this::cancel);
+    List<Command> all() {
+        Type.Member device = maybe("id", TEXT);
+        return List.of(
+                Command.of("query-memory-devices", NOTHING, list(deviceType()), this::queryMemoryDevices),
+                Command.of(
+                        "mem-resize",
+                        object(Commands.VM, device, with("size", COUNT)),
+                        object(with("id", TEXT)),
+                        this::resize),
+                Command.of("mem-reset", object(Commands.VM, device), NOTHING, this::reset),
+                Command.of(
+                        "query-jobs", NOTHING, list(jobType(with("vm", TEXT), with("device", TEXT))), this::queryJobs),
+                Command.of("job-cancel", object(with("id", TEXT)), NOTHING, this::cancel));
+    }
+
+    private static Type deviceType() {
+        return object(
+                with("type", choice("virtio-mem")),
+                with(
+                        "data",
+                        object(
+                                with("vm", TEXT),
+                                with("id", TEXT),
+                                with("memaddr", COUNT),
+                                with("requested-size", COUNT),
+                                with("size", COUNT),
+                                with("max-size", COUNT),
+                                with("usable-size", COUNT),
+                                with("block-size", COUNT),
+                                maybe("node", COUNT),
+                                with("attachment", TEXT),
+                                with("connected", FLAG),
+                                maybe("job", jobType()),
+                                with(
+                                        "patrol",
+                                        object(
+                                                with("interval", COUNT),
+                                                with("action", TEXT),
+                                                with("rounds", COUNT),
+                                                with("last-ns", COUNT),
+                                                with("bytes", COUNT),
+                                                with("blocks", COUNT))))));
+    }
+
+    private static Type jobType(Type.Member... more) {
+        List<Type.Member> members = new ArrayList<>(List.of(
+                with("id", TEXT),
+                with("type", choice(JOB_TYPE)),
+                with("status", choice("running", "stalled", "concluded")),
+                with("current-progress", COUNT),
+                with("total-progress", COUNT),
+                with("requested", COUNT),
+                with("plugged", COUNT),
+                with("rate", COUNT),
+                maybe("outcome", choice("done", "cancelled", "replaced")),
+                maybe("reason", TEXT)));
+        members.addAll(List.of(more));
+        return object(members.toArray(Type.Member[]::new));
     }
 
     private CompletableFuture<JsonNode> queryMemoryDevices(Arguments arguments) {
-        arguments.end();
-        return devices().thenApply(devices -> list(devices.stream().map(MemoryCommands::describe)));
+        return devices().thenApply(devices -> array(devices.stream().map(MemoryCommands::describe)));
     }
 
     private CompletableFuture<JsonNode> queryJobs(Arguments arguments) {
-        arguments.end();
         return devices()
                 .thenApply(devices ->
-                        list(devices.stream()
+                        array(devices.stream()
                                 .flatMap(device -> device
                                         .job()
                                         .map(job -> describe(job)
@@ -63,7 +122,7 @@ final class MemoryCommands {
 
     private CompletableFuture<JsonNode> resize(Arguments arguments) {
         Optional<String> id = arguments.optionalText("id");
-        long size = arguments.integer("size", 0, Long.MAX_VALUE);
+        long size = arguments.integer("size");
         return vms.named(arguments)
                 .resizeMemory(id, size)
                 .thenApply(job -> Json.object().put("id", job.id()));
@@ -76,7 +135,6 @@ final class MemoryCommands {
 
     private CompletableFuture<JsonNode> cancel(Arguments arguments) {
         String id = arguments.text("id");
-        arguments.end();
         CompletableFuture<Boolean> found = CompletableFuture.completedFuture(false);
         for (VirtualMachine vm : vms.all()) {
             if (!id.startsWith(vm.name() + "/")) {
@@ -92,7 +150,7 @@ final class MemoryCommands {
         });
     }
 
-    private static ArrayNode list(Stream<ObjectNode> nodes) {
+    private static ArrayNode array(Stream<ObjectNode> nodes) {
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
         nodes.forEach(list::add);
         return list;

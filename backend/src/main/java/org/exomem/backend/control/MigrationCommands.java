@@ -1,20 +1,32 @@
 package org.exomem.backend.control;
 
+import static org.exomem.backend.control.Command.NOTHING;
+import static org.exomem.backend.control.Type.COUNT;
+import static org.exomem.backend.control.Type.FLAG;
+import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.choice;
+import static org.exomem.backend.control.Type.maybe;
+import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.whole;
+import static org.exomem.backend.control.Type.with;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
 import org.exomem.backend.migrate.MigrationRequest;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.migrate.Status;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.migration.Fate;
@@ -33,20 +45,111 @@ import org.exomem.migration.stream.wire.tls.PskSecurity;
 final class MigrationCommands {
     private static final long MOST_MILLIS = Duration.ofHours(1).toMillis();
     private static final int MOST_CHANNELS = 16;
+    private static final int CHANNELS = 2;
     /** A destination keeps longer what it has than a source tries: one may have noticed before the other. */
     private static final Duration TRIES = Duration.ofSeconds(30);
 
     private final Migrations migrations;
+    private final SlowWork slowWork;
 
-    MigrationCommands(Migrations migrations) {
+    MigrationCommands(Migrations migrations, SlowWork slowWork) {
         this.migrations = migrations;
+        this.slowWork = slowWork;
     }
 
-    void addTo(Map<String, Function<Arguments, CompletableFuture<JsonNode>>> table) {
-        table.put("migrate", arguments -> begin(arguments, this::migrate, true));
-        table.put("migrate-incoming", arguments -> begin(arguments, migrations::receive, false));
-        table.put("migrate-cancel", this::cancel);
-        table.put("query-migrate", this::query);
+    List<Command> all() {
+        return List.of(
+                Command.of("migrate", object(outgoing()), NOTHING, arguments -> begin(arguments, this::migrate, true)),
+                Command.of(
+                        "migrate-incoming",
+                        object(bothEnds().toArray(Type.Member[]::new)),
+                        NOTHING,
+                        arguments -> begin(arguments, migrations::receive, false)),
+                Command.of("migrate-cancel", object(with("vm", TEXT)), NOTHING, this::cancel),
+                Command.of("query-migrate", object(with("vm", TEXT)), stateType(), this::query));
+    }
+
+    private static List<Type.Member> bothEnds() {
+        return List.of(
+                with("vm", TEXT),
+                with("uri", TEXT),
+                maybe("vmm-qmp", TEXT),
+                maybe("tls-dir", TEXT),
+                maybe("psk-file", TEXT),
+                maybe("plain", FLAG),
+                maybe("reconnect-within", whole(0, MOST_MILLIS / 1000)));
+    }
+
+    private static Type.Member[] outgoing() {
+        List<Type.Member> members = new ArrayList<>(bothEnds());
+        members.addAll(List.of(
+                maybe("max-bandwidth", COUNT),
+                maybe("hints", FLAG),
+                maybe("balloon-first", FLAG),
+                maybe("channels", whole(1, MOST_CHANNELS)),
+                maybe("compress", FLAG),
+                maybe("downtime-limit", whole(0, MOST_MILLIS)),
+                maybe("max-rounds", whole(1, Integer.MAX_VALUE)),
+                maybe("auto-converge", FLAG),
+                maybe("hinted-pages", choice("send", "skip-unchanged"))));
+        return members.toArray(Type.Member[]::new);
+    }
+
+    private static Type stateType() {
+        List<Type.Member> pages = new ArrayList<>(List.of(
+                with("size", COUNT),
+                with("resent", COUNT),
+                with("unchanged", COUNT),
+                with("rounds", COUNT),
+                with("sent-bytes", COUNT),
+                with("memory-time-us", COUNT),
+                with("memory-downtime-us", COUNT),
+                with("estimated-downtime-us", COUNT),
+                with("in-limit", FLAG),
+                with("throttle", COUNT)));
+        for (Fate fate : Fate.values()) {
+            pages.add(with(word(fate), COUNT));
+        }
+        return object(
+                maybe("vm", TEXT),
+                maybe("direction", choice("incoming", "outgoing")),
+                maybe("peer", TEXT),
+                maybe(
+                        "status",
+                        choice(Arrays.stream(Status.values())
+                                .map(Status::toString)
+                                .toArray(String[]::new))),
+                maybe("total-time", COUNT),
+                maybe("error-desc", TEXT),
+                maybe("downtime", COUNT),
+                maybe(
+                        "balloon-first",
+                        object(
+                                with("available", COUNT),
+                                with("before", COUNT),
+                                with("target", COUNT),
+                                with("after", COUNT),
+                                with("time", COUNT))),
+                maybe("expected-downtime", COUNT),
+                maybe(
+                        "ram",
+                        object(
+                                with("total", COUNT),
+                                with("transferred", COUNT),
+                                with("remaining", COUNT),
+                                with("dirty-sync-count", COUNT),
+                                with("bytes-per-second", COUNT),
+                                with("phase", TEXT))),
+                maybe("pages", object(pages.toArray(Type.Member[]::new))),
+                maybe(
+                        "received",
+                        object(
+                                with("source", TEXT),
+                                with("rounds", COUNT),
+                                with("pages", COUNT),
+                                with("zeros", COUNT),
+                                with("free", COUNT),
+                                with("cuts", COUNT))));
     }
 
     private interface Begin {
@@ -62,50 +165,47 @@ final class MigrationCommands {
         String vm = arguments.text("vm");
         MigrationAddress address = address(arguments.text("uri"));
         Optional<Path> qmp = arguments.optionalPath("vmm-qmp");
-        StreamSecurity security = security(arguments.optionalPath("tls-dir"), arguments.optionalPath("psk-file"));
-        StreamOptions stream = StreamOptions.defaults().withPlainAllowed(arguments.flag("plain", false));
-        Duration within = leaves ? TRIES : stream.resumeWithin();
-        stream = stream.withResumeWithin(
-                Duration.ofSeconds(arguments.integer("reconnect-within", 0, MOST_MILLIS / 1000, within.toSeconds())));
-        long bandwidth = 0;
-        boolean hints = true;
-        boolean balloonFirst = false;
-        PrecopyOptions precopy = PrecopyOptions.DEFAULT;
-        if (leaves) {
-            bandwidth = arguments.integer("max-bandwidth", 0, Long.MAX_VALUE, 0);
-            hints = arguments.flag("hints", true);
-            balloonFirst = arguments.flag("balloon-first", false);
-            stream = stream.withChannels((int) arguments.integer("channels", 1, MOST_CHANNELS, 1));
-            if (arguments.flag("compress", false)) {
-                Set<StreamFeature> features = EnumSet.copyOf(stream.offered());
-                features.add(StreamFeature.ZSTD);
-                stream = stream.withFeatures(features, stream.required());
-            }
-            precopy = precopy(arguments, precopy);
+        Optional<Path> tls = arguments.optionalPath("tls-dir");
+        Optional<Path> psk = arguments.optionalPath("psk-file");
+        if (tls.isPresent() && psk.isPresent()) {
+            throw QmpException.generic("arguments \"tls-dir\" and \"psk-file\" exclude each other");
         }
-        arguments.end();
-        MigrationRequest request = new MigrationRequest(address, qmp, security, stream, bandwidth, hints, precopy);
-        return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request)
+        StreamOptions stream = leaves ? outgoingStream(arguments) : StreamOptions.defaults();
+        StreamOptions options = stream.withPlainAllowed(arguments.flag("plain", false))
+                .withResumeWithin(Duration.ofSeconds(
+                        arguments.integer("reconnect-within", (leaves ? TRIES : stream.resumeWithin()).toSeconds())));
+        long bandwidth = arguments.integer("max-bandwidth", 0);
+        boolean hints = arguments.flag("hints", true);
+        boolean balloonFirst = arguments.flag("balloon-first", false);
+        PrecopyOptions precopy = precopy(arguments, PrecopyOptions.DEFAULT);
+        return slowWork.run("read keys and certificates", () -> security(tls, psk))
+                .thenCompose(security -> {
+                    MigrationRequest request =
+                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, precopy);
+                    return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
+                })
                 .thenApply(begun -> Json.object());
+    }
+
+    private static StreamOptions outgoingStream(Arguments arguments) {
+        StreamOptions stream = StreamOptions.defaults().withChannels((int) arguments.integer("channels", CHANNELS));
+        if (!arguments.flag("compress", false)) {
+            return stream;
+        }
+        Set<StreamFeature> features = EnumSet.copyOf(stream.offered());
+        features.add(StreamFeature.ZSTD);
+        return stream.withFeatures(features, stream.required());
     }
 
     private static PrecopyOptions precopy(Arguments arguments, PrecopyOptions before) {
         return before.withDowntimeLimit(Duration.ofMillis(arguments.integer(
-                        "downtime-limit", 0, MOST_MILLIS, before.downtimeLimit().toMillis())))
-                .withMaxRounds((int) arguments.integer("max-rounds", 1, Integer.MAX_VALUE, before.maxRounds()))
+                        "downtime-limit", before.downtimeLimit().toMillis())))
+                .withMaxRounds((int) arguments.integer("max-rounds", before.maxRounds()))
                 .withAutoConverge(arguments.flag("auto-converge", before.autoConverge()))
                 .withHintedPages(arguments
                         .optionalText("hinted-pages")
-                        .map(MigrationCommands::hintedPages)
+                        .map(word -> word.equals("send") ? HintedPages.SEND : HintedPages.SKIP_UNCHANGED)
                         .orElse(before.hintedPages()));
-    }
-
-    private static HintedPages hintedPages(String word) {
-        return switch (word) {
-            case "send" -> HintedPages.SEND;
-            case "skip-unchanged" -> HintedPages.SKIP_UNCHANGED;
-            default -> throw QmpException.generic("argument \"hinted-pages\" must be \"send\" or \"skip-unchanged\"");
-        };
     }
 
     private static MigrationAddress address(String uri) {
@@ -116,23 +216,15 @@ final class MigrationCommands {
         }
     }
 
-    private static StreamSecurity security(Optional<Path> tls, Optional<Path> psk) {
-        if (tls.isPresent() && psk.isPresent()) {
-            throw QmpException.generic("arguments \"tls-dir\" and \"psk-file\" exclude each other");
+    private static StreamSecurity security(Optional<Path> tls, Optional<Path> psk) throws IOException {
+        if (tls.isPresent()) {
+            return CertificateSecurity.of(tls.get());
         }
-        try {
-            if (tls.isPresent()) {
-                return CertificateSecurity.of(tls.get());
-            }
-            return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
-        } catch (IOException e) {
-            throw QmpException.generic(String.valueOf(e.getMessage()));
-        }
+        return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
     }
 
     private CompletableFuture<JsonNode> cancel(Arguments arguments) {
         String vm = arguments.text("vm");
-        arguments.end();
         if (!migrations.cancel(vm)) {
             throw QmpException.generic("VM \"" + vm + "\" is not migrating");
         }
@@ -141,7 +233,6 @@ final class MigrationCommands {
 
     private CompletableFuture<JsonNode> query(Arguments arguments) {
         String vm = arguments.text("vm");
-        arguments.end();
         return CompletableFuture.completedFuture(
                 migrations.state(vm).map(MigrationCommands::describe).orElseGet(Json::object));
     }
@@ -187,7 +278,7 @@ final class MigrationCommands {
     private static ObjectNode pages(Report report) {
         ObjectNode pages = Json.object().put("size", report.pageSize());
         for (Fate fate : Fate.values()) {
-            pages.put(fate.name().toLowerCase(Locale.ROOT), report.pages(fate));
+            pages.put(word(fate), report.pages(fate));
         }
         return pages.put("resent", report.resent())
                 .put("unchanged", report.unchanged())
@@ -198,5 +289,9 @@ final class MigrationCommands {
                 .put("estimated-downtime-us", report.estimatedDowntime().toNanos() / 1000)
                 .put("in-limit", report.inLimit())
                 .put("throttle", report.throttle());
+    }
+
+    private static String word(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT);
     }
 }

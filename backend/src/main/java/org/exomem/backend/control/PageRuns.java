@@ -3,12 +3,22 @@ package org.exomem.backend.control;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
 import java.util.Locale;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 
 /** Messages of a {@link PageFeed} as JSON, with those made one that follow each other and say the same of neighbours. */
 final class PageRuns implements PageFeed.Listener {
+    /** What each of them is. */
+    static final Type TYPE = Type.object(
+            Type.with(
+                    "kind",
+                    Type.choice(Arrays.stream(Kind.values()).map(PageRuns::word).toArray(String[]::new))),
+            Type.maybe("session", Type.COUNT),
+            Type.maybe("address", Type.COUNT),
+            Type.maybe("length", Type.COUNT));
+
     private final ArrayNode runs = JsonNodeFactory.instance.arrayNode();
     private Kind kind = Kind.RESET;
     private int session;

@@ -1,6 +1,7 @@
 package org.exomem.backend.control;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
 
 /** The version of exomem, as the build wrote it into the jar; 0.0.0 outside of one. */
@@ -19,8 +20,11 @@ public record Version(int major, int minor, int micro) {
         return new Version(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Integer.parseInt(numbers[2]));
     }
 
-    void describe(ObjectNode version) {
-        version.put("major", major).put("minor", minor).put("micro", micro);
+    /** As {@code query-version} and the greeting tell it: clients of QMP look for it under QEMU's name, whoever serves. */
+    ObjectNode describe() {
+        ObjectNode version = Json.object();
+        version.putObject("qemu").put("major", major).put("minor", minor).put("micro", micro);
+        return version.put("package", "exomem " + this);
     }
 
     @Override

@@ -21,11 +21,9 @@ final class Vms {
         this.table = table;
     }
 
-    /** The VM that a command is about: the one named, or the only one. Ends the arguments. */
+    /** The VM that a command is about: the one named, or the only one (CTL-7). */
     VirtualMachine named(Arguments arguments) {
-        Optional<String> name = arguments.optionalText("vm");
-        arguments.end();
-        return name.map(table::named).orElseGet(() -> {
+        return arguments.optionalText("vm").map(table::named).orElseGet(() -> {
             List<VirtualMachine> all = table.all();
             if (all.size() == 1) {
                 return all.getFirst();

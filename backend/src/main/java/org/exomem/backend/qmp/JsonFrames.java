@@ -1,6 +1,7 @@
 package org.exomem.backend.qmp;
 
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.Consumer;
@@ -15,7 +16,7 @@ public final class JsonFrames {
         /** From an opening bracket to the one that closes it. */
         record Value(String json) implements Frame {}
 
-        /** A line, or the rest of one, that can't be JSON. */
+        /** A line, or the rest of one, that can't be JSON; or a value that is not UTF-8. */
         record Garbage(String what) implements Frame {}
 
         /** A value larger than the limit. Nothing that follows can be understood. */
@@ -42,6 +43,7 @@ public final class JsonFrames {
         this.limit = limit;
     }
 
+    /** Takes all of the bytes; {@code frames} gets what they complete. */
     public void feed(ByteBuffer bytes, Consumer<Frame> frames) {
         while (bytes.hasRemaining() && state != State.ENDED) {
             take(bytes.get(), frames);
@@ -96,11 +98,23 @@ public final class JsonFrames {
             case '}', ']' -> {
                 depth--;
                 if (depth == 0) {
-                    frames.accept(new Frame.Value(new String(value, 0, size, StandardCharsets.UTF_8)));
+                    frames.accept(text());
                     reset(State.BETWEEN);
                 }
             }
             default -> {}
+        }
+    }
+
+    private Frame text() {
+        // A decoder that replaces would let two different byte strings become one name.
+        try {
+            return new Frame.Value(StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(value, 0, size))
+                    .toString());
+        } catch (CharacterCodingException e) {
+            return new Frame.Garbage("what came is not UTF-8");
         }
     }
 

@@ -50,7 +50,8 @@ public final class QmpClient implements AutoCloseable {
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             QmpClient client = new QmpClient(channel, selector);
-            if (!client.message(ANSWER_LIMIT).has("QMP")) {
+            if (!client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT)
+                    .has("QMP")) {
                 throw new IOException("it does not greet as QMP does");
             }
             client.execute("qmp_capabilities", Json.object());
@@ -82,22 +83,39 @@ public final class QmpClient implements AutoCloseable {
      * @throws IOException if the connection ended, or no answer came in time
      */
     public JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
+        long end = System.nanoTime() + limit.toNanos();
         long id = ++commands;
         ObjectNode request = Json.object().put("execute", command).put("id", id);
         if (!arguments.isEmpty()) {
             request.set("arguments", arguments);
         }
         ByteBuffer line = ByteBuffer.wrap(Json.line(request));
-        while (line.hasRemaining()) {
-            channel.write(line);
-        }
+        send(line, end, limit);
         while (true) {
-            JsonNode message = message(limit);
+            // One limit for all that comes: a stream of events must not put off the end of the waiting.
+            JsonNode message = message(end, limit);
             if (message.has("event")) {
                 events.add(message);
             } else if (message.path("id").asLong(id) == id) {
                 return result(message);
             }
+        }
+    }
+
+    private void send(ByteBuffer line, long end, Duration limit) throws IOException {
+        SelectionKey key = channel.keyFor(selector);
+        while (line.hasRemaining()) {
+            if (channel.write(line) > 0) {
+                continue;
+            }
+            long millis = (end - System.nanoTime()) / 1_000_000;
+            if (millis <= 0) {
+                throw new SocketTimeoutException("it takes no command in " + limit.toSeconds() + " s");
+            }
+            key.interestOps(SelectionKey.OP_WRITE);
+            selector.select(millis);
+            selector.selectedKeys().clear();
+            key.interestOps(SelectionKey.OP_READ);
         }
     }
 
@@ -117,8 +135,9 @@ public final class QmpClient implements AutoCloseable {
     /** The next event, or null if none comes in that time. */
     public @Nullable JsonNode event(Duration limit) throws IOException {
         JsonNode event = events.poll();
+        long end = System.nanoTime() + limit.toNanos();
         while (event == null) {
-            JsonNode message = messageOrNull(limit);
+            JsonNode message = messageOrNull(end);
             if (message == null) {
                 return null;
             }
@@ -128,16 +147,16 @@ public final class QmpClient implements AutoCloseable {
         return event;
     }
 
-    private JsonNode message(Duration limit) throws IOException {
-        JsonNode message = messageOrNull(limit);
+    private JsonNode message(long end, Duration limit) throws IOException {
+        JsonNode message = messageOrNull(end);
         if (message == null) {
             throw new SocketTimeoutException("no answer in " + limit.toSeconds() + " s");
         }
         return message;
     }
 
-    private @Nullable JsonNode messageOrNull(Duration limit) throws IOException {
-        long end = System.nanoTime() + limit.toNanos();
+    /** @param end of the waiting, by {@link System#nanoTime} */
+    private @Nullable JsonNode messageOrNull(long end) throws IOException {
         while (arrived.isEmpty()) {
             long millis = (end - System.nanoTime()) / 1_000_000;
             if (millis <= 0 || selector.select(millis) == 0 && System.nanoTime() >= end) {

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -111,7 +112,7 @@ class ControlServerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"7", "'x'", "[1,{'a':null}]", "{'b':2.5}", "null", "true"})
+    @ValueSource(strings = {"7", "'x'", "[1,{'a':null}]", "{'b':2.5}", "null", "true", "-0.0"})
     void idComesBackAsItWas(String id) throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             assertThat(client.ask("{'id': " + id + ", 'execute': 'query-status'}"))
@@ -180,6 +181,39 @@ class ControlServerTest {
             client.send(garbage);
             assertThat(client.receive().path("error").path("class").asText()).isEqualTo("GenericError");
             assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2");
+        }
+    }
+
+    @Test
+    @Tag("CTL-5")
+    void whatIsNotUtf8IsOneErrorAndTheClientGoesOn() throws IOException {
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            client.sendBytes(
+                    "{\"execute\": \"query-status\", \"id\": \"\u00e4\"}".getBytes(StandardCharsets.ISO_8859_1));
+            assertThat(client.receive().toString())
+                    .isEqualTo("{\"error\":{\"class\":\"GenericError\",\"desc\":\"what came is not UTF-8\"}}");
+            client.sendAsIs("{\"execute\": \"query-status\", \"id\": \"\u00e4\"}");
+            assertThat(client.receive().path("id").asText()).isEqualTo("\u00e4");
+        }
+    }
+
+    @Test
+    @Tag("CTL-4")
+    @Tag("CTL-20")
+    void keyFileThatHangsKeepsNoOtherClientWaiting(@TempDir Path folder) throws Exception {
+        Path fifo = folder.resolve("fifo");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+        try (RawClient waits = RawClient.negotiated(vms.control());
+                RawClient other = RawClient.negotiated(vms.control())) {
+            waits.send("{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:" + folder.resolve("s")
+                    + "', 'psk-file': '" + fifo + "'}, 'id': 1}{'execute': 'query-status', 'id': 2}");
+            assertThat(other.ask("{'execute': 'query-status'}")).contains("'vms':2");
+            JsonNode refused = waits.receive();
+            assertThat(refused.path("id").asInt()).isEqualTo(1);
+            assertThat(refused.path("error").path("class").asText()).isEqualTo("GenericError");
+            // A client's own commands stay in their order.
+            assertThat(waits.receive().path("id").asInt()).isEqualTo(2);
         }
     }
 

@@ -13,6 +13,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,6 +41,36 @@ class QmpClientTest {
                 assertThat(client.execute("quick", Json.object()).path("of").asText())
                         .isEqualTo("quick");
             }
+        }
+    }
+
+    @Test
+    void eventsDoNotPutOffTheEndOfTheWaiting() throws Exception {
+        Path path = folder.resolve("qmp");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(path));
+            Thread.ofPlatform().daemon().start(() -> tellEventsForEver(server));
+            try (QmpClient client = QmpClient.connect(path)) {
+                assertThatThrownBy(() -> client.execute("slow", Json.object(), Duration.ofMillis(300)))
+                        .hasMessageContaining("no answer");
+            }
+        }
+    }
+
+    private static void tellEventsForEver(ServerSocketChannel server) {
+        try (SocketChannel client = server.accept();
+                BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {
+            send(client, "{\"QMP\": {}}");
+            send(
+                    client,
+                    "{\"return\": {}, \"id\": " + Json.parse(lines.readLine()).path("id") + "}");
+            lines.readLine();
+            while (true) {
+                send(client, "{\"event\": \"X\"}");
+                LockSupport.parkNanos(Duration.ofMillis(20).toNanos());
+            }
+        } catch (IOException e) {
+            // The client hung up.
         }
     }
 
