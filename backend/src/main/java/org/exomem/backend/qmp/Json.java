@@ -1,31 +1,141 @@
 package org.exomem.backend.qmp;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.regex.Pattern;
 
-/** JSON as QMP has it: strict, in UTF-8. Safe for use by any thread. */
+/**
+ * JSON as QMP has it: strict, in UTF-8. Safe for use by any thread.
+ *
+ * <p>Trees are read and written by Jackson's streaming parser and generator. Its object mapper does the same, but takes as
+ * long to get ready as everything else that a client command does.
+ */
 public final class Json {
+    /** Levels of arrays and objects within each other: deeper ones would use up the stack. */
+    static final int MAX_DEPTH = 1000;
+
+    private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .streamReadConstraints(
+                    StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+            .build()
+            .setCharacterEscapes(new TerminalSafeEscapes());
+
+    /** What Jackson adds to its messages for people who write Java. */
+    private static final Pattern FOR_PROGRAMMERS =
+            Pattern.compile(": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)| \\(JSON String.*");
+
     private Json() {}
 
     public static ObjectNode object() {
-        return JsonNodeFactory.instance.objectNode();
+        return NODES.objectNode();
     }
 
     /**
      * Reads one JSON value, and nothing behind it.
      *
-     * @throws JsonException if it is not JSON, has a name twice in an object, or more than {@value JsonReader#MAX_DEPTH}
-     *     levels of objects and arrays
+     * @throws JsonException if it is not JSON, has a name twice in an object, a number beyond the range of double, or more
+     *     than {@value #MAX_DEPTH} levels of objects and arrays
      */
     public static JsonNode parse(String json) throws JsonException {
-        return new JsonReader(json).read();
+        try (JsonParser parser = FACTORY.createParser(json)) {
+            JsonToken first = parser.nextToken();
+            if (first == null) {
+                throw new JsonException("a value is missing");
+            }
+            JsonNode value = value(parser, first);
+            if (parser.nextToken() != null) {
+                throw new JsonException("there is more behind the end of the value");
+            }
+            return value;
+        } catch (StreamConstraintsException e) {
+            throw new JsonException(
+                    "a number is too long, or there are more than " + MAX_DEPTH + " levels of objects and arrays");
+        } catch (JsonProcessingException e) {
+            throw new JsonException(explain(e));
+        } catch (JsonException e) {
+            throw e;
+        } catch (IOException e) {
+            // A string is read without I/O.
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static JsonNode value(JsonParser parser, JsonToken token) throws IOException {
+        return switch (token) {
+            case START_OBJECT -> members(parser);
+            case START_ARRAY -> elements(parser);
+            case VALUE_STRING -> NODES.textNode(parser.getText());
+            case VALUE_NUMBER_INT -> integer(parser);
+            case VALUE_NUMBER_FLOAT -> decimal(parser);
+            case VALUE_TRUE -> NODES.booleanNode(true);
+            case VALUE_FALSE -> NODES.booleanNode(false);
+            case VALUE_NULL -> NODES.nullNode();
+            default -> throw new JsonException("no value begins with " + token.asString());
+        };
+    }
+
+    private static ObjectNode members(JsonParser parser) throws IOException {
+        ObjectNode object = NODES.objectNode();
+        for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+            object.set(name, value(parser, parser.nextToken()));
+        }
+        return object;
+    }
+
+    private static ArrayNode elements(JsonParser parser) throws IOException {
+        ArrayNode array = NODES.arrayNode();
+        for (JsonToken token = parser.nextToken(); token != JsonToken.END_ARRAY; token = parser.nextToken()) {
+            array.add(value(parser, token));
+        }
+        return array;
+    }
+
+    private static JsonNode integer(JsonParser parser) throws IOException {
+        return switch (parser.getNumberType()) {
+            case INT -> NODES.numberNode(parser.getIntValue());
+            case LONG -> NODES.numberNode(parser.getLongValue());
+            default -> NODES.numberNode(parser.getBigIntegerValue());
+        };
+    }
+
+    private static JsonNode decimal(JsonParser parser) throws IOException {
+        double value = parser.getDoubleValue();
+        if (Double.isInfinite(value)) {
+            throw new JsonException("the number " + parser.getText() + " is too large");
+        }
+        return NODES.numberNode(value);
+    }
+
+    private static String explain(JsonProcessingException e) {
+        String what = FOR_PROGRAMMERS.matcher(e.getOriginalMessage()).replaceAll("");
+        return what + ", at character " + Math.max(1, e.getLocation().getCharOffset() + 1);
     }
 
     /** One line without its end. */
     public static String text(JsonNode node) {
-        return new JsonWriter(false).write(node);
+        return write(node, false);
     }
 
     /** One line, ended as QMP ends it. */
@@ -35,6 +145,55 @@ public final class Json {
 
     /** Several lines, indented, for people; without the end of the last. */
     public static String pretty(JsonNode node) {
-        return new JsonWriter(true).write(node);
+        return write(node, true);
+    }
+
+    private static String write(JsonNode node, boolean indented) {
+        StringWriter text = new StringWriter();
+        try (JsonGenerator generator = FACTORY.createGenerator(text)) {
+            if (indented) {
+                generator.setPrettyPrinter(indenter());
+            }
+            write(node, generator);
+        } catch (IOException e) {
+            // A string is written without I/O.
+            throw new UncheckedIOException(e);
+        }
+        return text.toString();
+    }
+
+    private static void write(JsonNode node, JsonGenerator generator) throws IOException {
+        switch (node) {
+            case ObjectNode object -> {
+                generator.writeStartObject();
+                for (Map.Entry<String, JsonNode> member : object.properties()) {
+                    generator.writeFieldName(member.getKey());
+                    write(member.getValue(), generator);
+                }
+                generator.writeEndObject();
+            }
+            case ArrayNode array -> {
+                generator.writeStartArray();
+                for (JsonNode element : array) {
+                    write(element, generator);
+                }
+                generator.writeEndArray();
+            }
+            case TextNode text -> generator.writeString(text.textValue());
+            // Numbers, true, false and null are in JSON what they are in Java.
+            default -> generator.writeRawValue(node.asText());
+        }
+    }
+
+    /** One for each use: it counts levels. */
+    private static DefaultPrettyPrinter indenter() {
+        DefaultIndenter lines = new DefaultIndenter("  ", "\n");
+        DefaultPrettyPrinter printer = new DefaultPrettyPrinter(Separators.createDefaultInstance()
+                .withObjectFieldValueSpacing(Separators.Spacing.AFTER)
+                .withObjectEmptySeparator("")
+                .withArrayEmptySeparator(""));
+        printer.indentObjectsWith(lines);
+        printer.indentArraysWith(lines);
+        return printer;
     }
 }
