@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
@@ -34,6 +35,7 @@ final class Migration {
     private final long begin = System.nanoTime();
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
+    private final CancelToken cancel = new CancelToken();
 
     private Status status = Status.SETUP;
     /** What it was before the connection was lost. */
@@ -42,8 +44,6 @@ final class Migration {
     private String peer;
     private long end;
     private long memory;
-    private boolean cancelled;
-    private @Nullable Runnable canceller;
     private BalloonFirst.@Nullable Result balloonFirst;
     private @Nullable Progress progress;
     private @Nullable Duration downtime;
@@ -81,13 +81,13 @@ final class Migration {
             if (incoming) {
                 receive(qmp);
             } else {
-                OutgoingVm.migrate(vm, qmp, request, new Departure(), this::cancelBy);
+                OutgoingVm.migrate(vm, qmp, request, new Departure(), cancel);
                 over(Status.COMPLETED, null);
             }
         } catch (HandoverUncertainException e) {
             over(Status.FAILED, e.getMessage());
         } catch (IOException e) {
-            if (isCancelled()) {
+            if (cancel.isCancelled()) {
                 over(Status.CANCELLED, "it was cancelled at this end");
             } else {
                 over(Status.FAILED, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
@@ -105,7 +105,7 @@ final class Migration {
                 MigrationReceiver receiver =
                         MigrationReceiver.listen(request.address(), request.security(), request.stream(), guest)) {
             listens(receiver.address().toString());
-            cancelBy(receiver::cancel);
+            cancel.onCancel(receiver::cancel);
             begun.complete(null);
             ReceivedMigration what = receiver.receive();
             synchronized (this) {
@@ -122,30 +122,14 @@ final class Migration {
         peer = address;
     }
 
-    private void cancelBy(Runnable task) {
-        boolean now;
-        synchronized (this) {
-            canceller = task;
-            now = cancelled;
-        }
-        if (now) {
-            task.run();
-        }
-    }
-
-    /** False if it is over already. */
+    /** False if it is over already. Has no effect any more on a guest that was handed over. */
     boolean cancel() {
-        Runnable task;
         synchronized (this) {
             if (status.isOver()) {
                 return false;
             }
-            cancelled = true;
-            task = canceller;
         }
-        if (task != null) {
-            task.run();
-        }
+        cancel.cancel();
         return true;
     }
 
@@ -161,19 +145,13 @@ final class Migration {
 
     /** No longer waits for a source to hear that its guest runs here; false if that is not what it does. */
     private boolean letBe() {
-        Runnable task;
         synchronized (this) {
-            task = status.isOver() ? canceller : null;
+            if (!status.isOver()) {
+                return false;
+            }
         }
-        if (task == null) {
-            return false;
-        }
-        task.run();
+        cancel.cancel();
         return true;
-    }
-
-    private synchronized boolean isCancelled() {
-        return cancelled;
     }
 
     private void become(Status now, @Nullable String why) {

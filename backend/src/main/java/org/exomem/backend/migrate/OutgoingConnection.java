@@ -8,14 +8,15 @@ import java.time.Duration;
 import java.util.function.Supplier;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.HandoverUncertainException;
-import org.exomem.migration.PeerFault;
-import org.exomem.migration.StreamFault;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.precopy.Destination;
-import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
 
-/** The connection by which a VM leaves. When it is lost, it is made again. Belongs to the migration's thread. */
+/**
+ * The connection by which a VM leaves. Whatever travels over it, memory, states or the hand-over, this is the one place that
+ * decides to make it again when it is lost, and for how long. Belongs to the migration's thread.
+ */
 final class OutgoingConnection {
     private final MigrationSender sender;
     private final Watcher watcher;
@@ -88,7 +89,7 @@ final class OutgoingConnection {
     }
 
     private ResumePoint reconnect(IOException lost) throws IOException {
-        if (!sender.features().contains(StreamFeature.RESUME)) {
+        if (!sender.mayReconnect()) {
             throw lost;
         }
         Duration within = patience.get();
@@ -97,9 +98,10 @@ final class OutgoingConnection {
             ResumePoint point = sender.reconnect(within);
             watcher.back();
             return point;
-        } catch (HandoverUncertainException | PeerFault | StreamFault e) {
-            throw e;
         } catch (IOException e) {
+            if (MigrationFailure.isFinal(e)) {
+                throw e;
+            }
             throw new IOException(
                     "the connection was lost (" + lost.getMessage() + "), and could not be made again within "
                             + within.toMillis() + " ms: " + e.getMessage(),

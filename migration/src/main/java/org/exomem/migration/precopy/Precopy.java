@@ -10,6 +10,7 @@ import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fingerprint;
 import org.exomem.migration.MigrationCancelledException;
@@ -56,8 +57,7 @@ public final class Precopy {
     private final Tally tally = new Tally();
     private final Convergence convergence;
 
-    private volatile boolean cancelled;
-    private boolean paused;
+    private final CancelToken cancel;
     private boolean hinting;
     private int throttle;
     private int maxThrottle;
@@ -67,10 +67,18 @@ public final class Precopy {
     private long roundStart;
     private long sentBefore;
 
-    /** A migration that has not begun. */
+    /**
+     * A migration that has not begun.
+     *
+     * @param cancel ends it soon when it is cancelled; what the sinks write to has to end by it too, if one of them may hang
+     */
     public Precopy(
-            MigrationSource source, Destination destination, PrecopyOptions options, Progress.Listener listener) {
-        this(source, destination, options, listener, Means.REAL);
+            MigrationSource source,
+            Destination destination,
+            PrecopyOptions options,
+            Progress.Listener listener,
+            CancelToken cancel) {
+        this(source, destination, options, listener, cancel, Means.REAL);
     }
 
     Precopy(
@@ -78,27 +86,24 @@ public final class Precopy {
             Destination destination,
             PrecopyOptions options,
             Progress.Listener listener,
+            CancelToken cancel,
             Means means) {
         this.source = source;
         this.destination = destination;
         this.options = options;
         this.listener = listener;
+        this.cancel = cancel;
         this.means = means;
         this.ticker = means.ticker;
         this.pageSize = source.memory().pageSize();
         this.convergence = new Convergence(options, source.isBlind(), means.assumedRate);
     }
 
-    /** Ends the migration soon; from any thread. Close what the sinks write to if one of them may hang. */
-    public void cancel() {
-        cancelled = true;
-    }
-
     /**
      * Migrates the memory, once. When this returns, the destination has all of it and the guest is paused; when it throws,
      * the guest runs.
      *
-     * @throws MigrationCancelledException if {@link #cancel} was called in time
+     * @throws MigrationCancelledException if it was cancelled in time
      * @throws IOException if memory can't be read, a sink fails, or the guest's control does
      */
     public Report run() throws IOException {
@@ -148,9 +153,9 @@ public final class Precopy {
 
         check();
         long pausing = ticker.nanoTime();
-        paused = true;
-        source.control().pause();
+        // First: a guest that is half paused has to be let run on too.
         phase = Progress.Phase.PAUSED;
+        source.control().pause();
         accounts.lastRound();
         round(crew, accounts, false);
         check();
@@ -210,7 +215,7 @@ public final class Precopy {
             do {
                 pass(crew, accounts, Crew.Work.CARRY);
             } while (accounts.takeUpPostponed());
-            if (paused) {
+            if (phase == Progress.Phase.PAUSED) {
                 accounts.forEachFreeRun(destination.sinks().getFirst()::free);
             }
             destination.barrier().endRound();
@@ -300,9 +305,7 @@ public final class Precopy {
     }
 
     private void check() throws MigrationCancelledException {
-        if (cancelled) {
-            throw new MigrationCancelledException();
-        }
+        cancel.check();
     }
 
     private void report(Accounts accounts) {
@@ -325,7 +328,7 @@ public final class Precopy {
     /** Leaves the guest as it was: running, at its full speed. */
     private void giveUp(Throwable because) {
         attempt(because, () -> {
-            if (paused) {
+            if (phase == Progress.Phase.PAUSED) {
                 source.control().resume();
             }
         });

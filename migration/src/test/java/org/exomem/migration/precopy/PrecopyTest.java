@@ -13,6 +13,7 @@ import java.util.Random;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.Fate;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.ImageFile;
@@ -132,12 +133,15 @@ class PrecopyTest {
         }
     }
 
+    private final CancelToken cancel = new CancelToken();
+
     private Precopy precopy(DirtySource dirty, HintSessions hints, PrecopyOptions options) {
         return new Precopy(
                 new MigrationSource(image, List.of(dirty), List.of(new HoleSource(image)), hints, control),
                 new Destination(List.of(new Sink()), () -> {}),
                 options,
                 progress -> {},
+                cancel,
                 new Precopy.Means(
                         ticker,
                         Precopy.Means.REAL.buffers(),
@@ -164,7 +168,8 @@ class PrecopyTest {
                                 control),
                         new Destination(List.of(new Sink(), new Sink()), () -> {}),
                         PrecopyOptions.DEFAULT,
-                        progress -> {})
+                        progress -> {},
+                        cancel)
                 .run();
 
         // Before this test itself reads the mapping, which allocates.
@@ -257,7 +262,8 @@ class PrecopyTest {
                 new MigrationSource(image, List.of(NOTHING), List.of(), HintSessions.NONE, control),
                 new Destination(List.of(new Sink(), failing), () -> {}),
                 PrecopyOptions.DEFAULT,
-                progress -> {});
+                progress -> {},
+                cancel);
         assertThatThrownBy(precopy::run).hasMessageStartingWith("no room at page");
         assertThat(control.calls).isEmpty();
     }
@@ -266,7 +272,7 @@ class PrecopyTest {
     void aMigrationThatIsCancelledAtOnceSendsNothing() {
         fill(0, 16);
         Precopy precopy = precopy(NOTHING, HintSessions.NONE, PrecopyOptions.DEFAULT);
-        precopy.cancel();
+        assertThat(cancel.cancel()).isTrue();
         assertThatThrownBy(precopy::run).isInstanceOf(MigrationCancelledException.class);
         assertThat(arrived.segment().get(JAVA_LONG, 0)).isZero();
     }

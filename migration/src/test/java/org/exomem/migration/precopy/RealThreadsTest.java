@@ -16,6 +16,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.ReentrantLock;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
@@ -328,7 +329,8 @@ class RealThreadsTest {
                                     new MigrationSource(guest.memory, List.of(dirty), free, guest, guest),
                                     connection.destination(),
                                     options,
-                                    progress -> {})
+                                    progress -> {},
+                                    new CancelToken())
                             .run();
                     reconnections += connection.reconnections;
                     report.pages().forEach((fate, pages) -> fates[fate.ordinal()] += pages);

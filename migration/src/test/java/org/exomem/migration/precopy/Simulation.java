@@ -12,6 +12,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.Fingerprint;
@@ -69,6 +70,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     private final long[] destination;
     private final boolean[] freed;
     private final Way way;
+    private final CancelToken cancel = new CancelToken();
     private final Precopy precopy;
     private final List<FreePageSource> sources = new ArrayList<>();
     private final int failingCall;
@@ -108,6 +110,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                 new Destination(List.of(this), this::endRound, this::reconnect),
                 options,
                 progress -> {},
+                cancel,
                 new Precopy.Means(
                         this,
                         bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
@@ -254,7 +257,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         world.step();
         calls++;
         if (calls == cancellingCall) {
-            precopy.cancel();
+            cancel.cancel();
         }
         if (calls == failingCall) {
             throw new InjectedFailure(calls);

@@ -13,6 +13,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PeerFault;
@@ -42,6 +43,7 @@ class CancelTest {
     private final TestSource source = new TestSource(256, 8);
     private final CountDownLatch stuck = new CountDownLatch(1);
     private final CountDownLatch goesOn = new CountDownLatch(1);
+    private final CancelToken cancel = new CancelToken();
     private TestDestination destination;
     private MigrationReceiver receiver;
     private MigrationSender sender;
@@ -122,7 +124,12 @@ class CancelTest {
 
     private MigrationSender sender(StreamOptions options) throws IOException {
         return MigrationSender.connect(
-                receiver.address(), StreamSecurity.none(), options, source.memory(), new BandwidthLimit(0));
+                receiver.address(),
+                StreamSecurity.none(),
+                options,
+                source.memory(),
+                new BandwidthLimit(0),
+                cancel);
     }
 
     /** To a destination that gets so long for everything. */
@@ -151,7 +158,7 @@ class CancelTest {
 
     private void assertCancelled(FutureTask<Void> sending) throws InterruptedException {
         stuck.await();
-        sender.cancel();
+        assertThat(cancel.cancel()).isTrue();
         assertThatThrownBy(sending::get)
                 .isInstanceOf(ExecutionException.class)
                 .hasCauseInstanceOf(MigrationCancelledException.class);

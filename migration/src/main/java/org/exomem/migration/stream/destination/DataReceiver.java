@@ -124,13 +124,13 @@ final class DataReceiver {
             throw new StreamFault("what came in round " + reader.first() + " on data connection " + channel
                     + " is not what the source sent: their digests differ");
         }
-        session.roundEnded(link, channel, reader.first(), mine);
+        session.endRound(link, channel, reader.first(), mine);
     }
 
     private void end() throws StreamFault {
         if (!reader.digest().isEmpty() || reader.payload().hasRemaining()) {
             throw new StreamFault("data connection " + channel + " ended within a round");
         }
-        session.ended(link, channel, reader.first());
+        session.end(link, channel, reader.first());
     }
 }

@@ -64,7 +64,7 @@ final class MainReceiver {
             case END -> end();
             case GO -> go();
             case HEARD -> {
-                session.isHeard();
+                session.confirm();
                 return true;
             }
             case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
@@ -140,7 +140,7 @@ final class MainReceiver {
         } catch (IOException e) {
             throw new DestinationFault("the destination can't get the guest ready", e);
         }
-        session.isReady(link);
+        session.finishPreparing(link);
         link.say(writer -> writer.chunk(ChunkType.READY, 0, 0));
     }
 
@@ -156,7 +156,7 @@ final class MainReceiver {
         } finally {
             // Only now: who waits for it may end this process, and the source must have heard.
             if (starts) {
-                session.runs();
+                session.finishStarting();
             }
         }
     }
@@ -165,14 +165,14 @@ final class MainReceiver {
         try {
             session.destination().start();
         } catch (HandoverUncertainException e) {
-            session.startIsUncertain(e);
+            session.leaveUncertain(e);
             throw e;
         } catch (IOException e) {
             throw new DestinationFault("the destination can't start the guest", e);
         } catch (RuntimeException | Error e) {
             HandoverUncertainException uncertain = new HandoverUncertainException(
                     "a fault of exomem itself while it started the guest, which may run: " + e, e);
-            session.startIsUncertain(uncertain);
+            session.leaveUncertain(uncertain);
             throw uncertain;
         }
     }

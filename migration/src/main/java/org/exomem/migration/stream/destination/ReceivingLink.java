@@ -25,9 +25,6 @@ final class ReceivingLink {
     /** The threads that serve these connections, or will. */
     int threads = 1;
 
-    @Nullable
-    IOException failure;
-
     ReceivingLink(Wire main, ChunkWriter writer, Set<StreamFeature> features, int channels) {
         this.main = main;
         this.writer = writer;

@@ -230,12 +230,12 @@ final class SourceLink implements AutoCloseable {
 
     /** Ends all connections, for a reason that whoever uses one of them is told. */
     synchronized void fail(IOException e) {
-        isOver(e);
+        end(e);
         main.close();
         data.forEach(Greeting::close);
     }
 
-    private synchronized void isOver(IOException e) {
+    private synchronized void end(IOException e) {
         if (failure == null) {
             failure = e;
             notifyAll();
@@ -249,7 +249,7 @@ final class SourceLink implements AutoCloseable {
      */
     void cancel() {
         MigrationCancelledException cancelled = new MigrationCancelledException();
-        isOver(cancelled);
+        end(cancelled);
         try {
             timer.execute(() -> sayGoodbye(String.valueOf(cancelled.getMessage())));
             // Nobody comes to say anything to a destination that does not read.

@@ -2,19 +2,21 @@ package org.exomem.migration.stream.wire;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.lang.System.Logger.Level;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Closes what nobody needs any more, where a failure changes nothing for anybody. */
 public final class Quietly {
-    private static final System.Logger LOG = System.getLogger(Quietly.class.getName());
+    private static final Logger LOG = LoggerFactory.getLogger(Quietly.class);
 
     private Quietly() {}
 
+    /** Closes it; a failure is logged as a detail. */
     public static void close(Closeable closeable) {
         try {
             closeable.close();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "closing " + closeable, e);
+            LOG.debug("closing {}", closeable, e);
         }
     }
 }

@@ -144,16 +144,15 @@ final class FuzzDecoder implements AutoCloseable {
     }
 
     private ReceivingSession session(ReceivingLink link) {
-        ReceivingSession session = new ReceivingSession(
+        return new ReceivingSession(
                 MIGRATION,
                 "fuzz",
                 memory,
                 new Nobody(),
                 new Inside(),
                 StreamOptions.defaults().withPatience(Duration.ofMillis(1)),
-                timer);
-        session.begin(link);
-        return session;
+                timer,
+                link);
     }
 
     /** Chunks that are right in themselves, or nearly. */

@@ -1,0 +1,307 @@
+package org.exomem.migration.stream.destination;
+
+import java.io.IOException;
+import java.time.Duration;
+import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.DestinationFault;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.MigrationFailure;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.Phase;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The state of one migration at its destination. {@link #next} is the only way from one state to another; it has no effect of
+ * its own. What a state brings about is done by the {@link ReceivingSession} that enters it.
+ *
+ * <pre>
+ *            END            prepared          GO             started          HEARD
+ * Receiving ──────► Complete ──────► Ready ───────► Starting ───────► Running ──────► Confirmed
+ *   │    ▲             │             │  ▲            │     │
+ *   │    └─RESUME─┐    │    ┌─RESUME─┼──┘            │     └─ it may run ──► Uncertain
+ *   │             │    │    │        │               │
+ *   └───cut────► Cut (of one of the three) ◄──cut────┘               └─ it can't start ──► Failing
+ *
+ * Receiving, Complete, Ready ── a final failure, or a stop ─────────────────► Failing
+ * Cut ───────────────────────── a stop, or no RESUME in time ───────────────► Failing
+ * Failing ───────────────────── the last thread of a connection has left ───► Failed
+ * </pre>
+ *
+ * From Starting on nothing but a start that failed for certain takes the guest away again (STR-END-3): a cut changes nothing
+ * there, and a source that comes back gets another connection in the same state (STR-RES-5).
+ */
+sealed interface Reception {
+    /** The guest is the source's, and the migration can be given up. */
+    sealed interface Arriving extends Reception {
+        /** The connections that count. */
+        ReceivingLink link();
+
+        /** How far it is, as a source is told that comes back. */
+        @Override
+        Phase phase();
+
+        /** The same on the connections with which the source has come back. */
+        Arriving on(ReceivingLink next);
+    }
+
+    /** Pages and device states come. */
+    record Receiving(ReceivingLink link) implements Arriving {
+        @Override
+        public Phase phase() {
+            return Phase.RECEIVING;
+        }
+
+        @Override
+        public Arriving on(ReceivingLink next) {
+            return new Receiving(next);
+        }
+    }
+
+    /** Everything came, and is what was sent. Memory is closed; the guest is made ready. */
+    record Complete(ReceivingLink link) implements Arriving {
+        @Override
+        public Phase phase() {
+            return Phase.RECEIVING;
+        }
+
+        @Override
+        public Arriving on(ReceivingLink next) {
+            return new Complete(next);
+        }
+    }
+
+    /** The guest could start at once. */
+    record Ready(ReceivingLink link) implements Arriving {
+        @Override
+        public Phase phase() {
+            return Phase.READY;
+        }
+
+        @Override
+        public Arriving on(ReceivingLink next) {
+            return new Ready(next);
+        }
+    }
+
+    /**
+     * The connections were lost; the source may come back (STR-RES-1).
+     *
+     * @param at the state in which that happened, with the connections that were lost
+     */
+    record Cut(Arriving at, IOException why) implements Reception {}
+
+    /** The source has let go; the guest is started. */
+    record Starting(ReceivingLink link) implements Reception {}
+
+    /** The guest runs here. */
+    record Running(ReceivingLink link) implements Reception {}
+
+    /** The source has heard that the guest runs here, and does not come back to ask. */
+    record Confirmed(ReceivingLink link) implements Reception {}
+
+    /** It is not known whether the guest runs here. The source is told neither, now or when it comes back (STR-END-3). */
+    record Uncertain(HandoverUncertainException why) implements Reception {}
+
+    /**
+     * The migration has failed; threads of connections may still use what came.
+     *
+     * @param complete true if memory was closed before
+     */
+    record Failing(ReceivingLink link, IOException why, boolean complete) implements Reception {}
+
+    /** The migration has failed, and nobody uses anything of it. */
+    record Failed(IOException why, boolean complete) implements Reception {}
+
+    /** What happens. */
+    sealed interface Event {
+        /** END came on all connections, and the digests are equal. */
+        record Ended(ReceivingLink link) implements Event {}
+
+        /** The guest was made ready. */
+        record Prepared() implements Event {}
+
+        /** GO came. */
+        record LetGo(ReceivingLink link) implements Event {}
+
+        /** The guest runs. */
+        record Started() implements Event {}
+
+        /** The guest may run. */
+        record StartUncertain(HandoverUncertainException why) implements Event {}
+
+        /** HEARD came. */
+        record Heard() implements Event {}
+
+        /** A connection failed. */
+        record Lost(ReceivingLink link, IOException why) implements Event {}
+
+        /** The source came back; no thread uses its connections of before. */
+        record Resumed(ReceivingLink link) implements Event {}
+
+        /** The source had so long to come back after these connections were lost. */
+        record TimeOut(ReceivingLink link, Duration within) implements Event {}
+
+        /** The destination is stopped. */
+        record Stop() implements Event {}
+
+        /** No thread uses the connections any more. */
+        record LastLeft() implements Event {}
+    }
+
+    /**
+     * The state after an event; the same object if the event changes nothing.
+     *
+     * @throws StreamFault if the source must not say that now
+     * @throws MigrationFailure if the event came on connections that were lost
+     */
+    static Reception next(Reception state, Event event) throws IOException {
+        return switch (event) {
+            case Event.Ended ended -> {
+                state.check(ended.link);
+                if (!(state instanceof Receiving)) {
+                    throw new StreamFault("END came a second time");
+                }
+                yield new Complete(ended.link);
+            }
+            case Event.Prepared prepared -> prepared(state);
+            case Event.LetGo letGo -> letGo(state, letGo.link);
+            case Event.Started started -> state instanceof Starting starting ? new Running(starting.link) : state;
+            case Event.StartUncertain uncertain -> new Uncertain(uncertain.why);
+            case Event.Heard heard ->
+                switch (state) {
+                    case Running running -> new Confirmed(running.link);
+                    case Confirmed confirmed -> confirmed;
+                    default -> throw new StreamFault("HEARD arrived before RUNNING was sent");
+                };
+            case Event.Lost lost -> lost(state, lost.link, lost.why);
+            case Event.Resumed resumed -> resumed(state, resumed.link);
+            case Event.TimeOut timeOut ->
+                state instanceof Cut cut && cut.at.link() == timeOut.link
+                        ? failing(
+                                cut.at,
+                                new IOException(
+                                        "the connection to the source broke (" + cut.why.getMessage()
+                                                + "), and the source did not come back within "
+                                                + timeOut.within.toMillis() + " ms",
+                                        cut.why))
+                        : state;
+            case Event.Stop stop ->
+                switch (state) {
+                    case Arriving at -> failing(at, new StreamFault("the destination was stopped"));
+                    case Cut cut -> failing(cut.at, cut.why);
+                    default -> state;
+                };
+            case Event.LastLeft left ->
+                state instanceof Failing failing ? new Failed(failing.why, failing.complete) : state;
+        };
+    }
+
+    /** Also if the connection was lost meanwhile: the guest is made ready once (STR-RES-5). */
+    private static Reception prepared(Reception state) {
+        return switch (state) {
+            case Complete complete -> new Ready(complete.link);
+            case Cut(Complete complete, IOException why) -> new Cut(new Ready(complete.link), why);
+            default -> state;
+        };
+    }
+
+    private static Reception letGo(Reception state, ReceivingLink link) throws IOException {
+        state.check(link);
+        return switch (state) {
+            case Ready ready -> new Starting(ready.link);
+            // It asks again, because it did not hear the answer.
+            case Starting starting -> starting;
+            case Running running -> running;
+            case Confirmed confirmed -> confirmed;
+            default -> throw new StreamFault("the source let go of a guest that was not ready");
+        };
+    }
+
+    private static Reception lost(Reception state, ReceivingLink link, IOException why) {
+        return switch (state) {
+            case Arriving at when at.link() == link ->
+                // STR-ERR-2
+                MigrationFailure.isFinal(why) || !link.features.contains(StreamFeature.RESUME)
+                        ? failing(at, why)
+                        : new Cut(at, why);
+            // Coming back would not mend what the destination could not do.
+            case Cut cut when cut.at.link() == link && why instanceof DestinationFault -> failing(cut.at, why);
+            // Telling the source to go on while the guest starts here would make two guests of one.
+            case Starting starting when why instanceof DestinationFault -> new Failing(link, why, true);
+            default -> state;
+        };
+    }
+
+    private static Reception resumed(Reception state, ReceivingLink next) throws IOException {
+        return switch (state) {
+            case Cut cut -> cut.at.on(next);
+            case Starting starting -> new Starting(next);
+            case Running running -> new Running(next);
+            case Confirmed confirmed -> new Confirmed(next);
+            // Not a fault of the stream: an ERROR would say that the guest does not run here.
+            case Uncertain uncertain ->
+                throw new IOException("the outcome of the start is unknown; the source can't resume");
+            case Failing failing -> throw new StreamFault("the destination gave this migration up");
+            case Failed failed -> throw new StreamFault("the destination gave this migration up");
+            case Arriving at -> throw new IllegalStateException("the source comes back while it is there");
+        };
+    }
+
+    private static Failing failing(Arriving at, IOException why) {
+        return new Failing(at.link(), why, !(at instanceof Receiving));
+    }
+
+    /** How far it is, as a source is told that comes back. */
+    default Phase phase() {
+        return switch (this) {
+            case Arriving at -> at.phase();
+            case Cut cut -> cut.at.phase();
+            default -> Phase.RUNNING;
+        };
+    }
+
+    /** The connections that count, or those that counted last; null where no connection counts any more. */
+    default @Nullable ReceivingLink current() {
+        return switch (this) {
+            case Arriving at -> at.link();
+            case Cut cut -> cut.at.link();
+            case Starting starting -> starting.link;
+            case Running running -> running.link;
+            case Confirmed confirmed -> confirmed.link;
+            case Failing failing -> failing.link;
+            case Uncertain uncertain -> null;
+            case Failed failed -> null;
+        };
+    }
+
+    /** True if nothing that a source says changes the outcome any more. */
+    default boolean isOver() {
+        return switch (this) {
+            case Arriving at -> false;
+            case Cut cut -> false;
+            case Starting starting -> false;
+            default -> true;
+        };
+    }
+
+    /**
+     * Checks that connections still count.
+     *
+     * @throws MigrationFailure why they don't
+     */
+    default void check(ReceivingLink link) throws MigrationFailure {
+        IOException why = switch (this) {
+            case Cut cut -> cut.why;
+            case Failing failing -> failing.why;
+            case Failed failed -> failed.why;
+            default -> null;
+        };
+        if (why != null) {
+            throw MigrationFailure.of(why).again();
+        }
+        if (link != current()) {
+            throw new ConnectionLostException("the source came back on another connection", null);
+        }
+    }
+}
