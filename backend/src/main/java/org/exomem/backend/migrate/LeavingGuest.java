@@ -16,8 +16,8 @@ import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
-import org.exomem.migration.precopy.GuestControl;
 import org.exomem.migration.pagesource.HintSessions;
+import org.exomem.migration.precopy.GuestControl;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,8 +63,7 @@ final class LeavingGuest implements GuestControl {
     private HintAction asked = HintAction.DONE;
 
     /** @param status is told when the guest is about to be paused */
-    LeavingGuest(
-            VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
+    LeavingGuest(VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
             throws IOException {
         this.vm = vm;
         this.vmm = vmm;

@@ -294,10 +294,10 @@ class BadInputTest {
     }
 
     @Test
-    void aSourceThatHasHeardWhatNobodySaidIsRefused() throws Exception {
+    void heardBeforeRunningWasSentIsRefused() throws Exception {
         try (RawSource main = accepted()) {
             main.say(RawSource.HEARD, 0, 0, NOTHING);
-            assertFails(main, "the source has heard what was not said");
+            assertFails(main, "HEARD arrived before RUNNING was sent");
         }
     }
 

@@ -124,12 +124,7 @@ class CancelTest {
 
     private MigrationSender sender(StreamOptions options) throws IOException {
         return MigrationSender.connect(
-                receiver.address(),
-                StreamSecurity.none(),
-                options,
-                source.memory(),
-                new BandwidthLimit(0),
-                cancel);
+                receiver.address(), StreamSecurity.none(), options, source.memory(), new BandwidthLimit(0), cancel);
     }
 
     /** To a destination that gets so long for everything. */

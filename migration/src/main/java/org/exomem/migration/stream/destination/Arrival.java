@@ -143,8 +143,8 @@ final class Arrival {
                 () -> mine.fail(link, new IOException("the source has said nothing for too long")));
         try {
             // STR-RES-3
-            link.say(writer -> writer.chunk(
-                    ChunkType.ACCEPTED, mine.rounds(), mine.phase().number()));
+            link.say(writer ->
+                    writer.chunk(ChunkType.ACCEPTED, mine.rounds(), mine.phase().number()));
             new MainReceiver(mine, link, reader, watch).run();
         } catch (IOException e) {
             mine.fail(link, e);

@@ -197,8 +197,10 @@ public final class MigrationReceiver implements AutoCloseable {
                 start("migration-connection", () -> serve(socket));
             } catch (IOException e) {
                 if (!closed) {
-                    migration.outcome().completeExceptionally(
-                            new IOException("can't listen at " + address + " any more: " + e.getMessage(), e));
+                    migration
+                            .outcome()
+                            .completeExceptionally(
+                                    new IOException("can't listen at " + address + " any more: " + e.getMessage(), e));
                 }
                 return;
             }

@@ -123,7 +123,8 @@ final class ReceivingSession {
         switch (state) {
             case Reception.Complete complete -> target.close();
             case Reception.Cut cut when !(before instanceof Reception.Cut) -> enterCut(cut);
-            case Reception.Failing failing when !(before instanceof Reception.Cut) -> {
+            case Reception.Failing failing
+            when !(before instanceof Reception.Cut) -> {
                 failing.link().closeData();
                 sayWhy(failing.link(), failing.why());
             }

@@ -220,7 +220,8 @@ sealed interface Reception {
 
     private static Reception lost(Reception state, ReceivingLink link, IOException why) {
         return switch (state) {
-            case Arriving at when at.link() == link ->
+            case Arriving at
+            when at.link() == link ->
                 // STR-ERR-2
                 MigrationFailure.isFinal(why) || !link.features.contains(StreamFeature.RESUME)
                         ? failing(at, why)

@@ -25,8 +25,7 @@ final class Connector {
     private final ScheduledExecutorService timer;
     private final UUID migration = UUID.randomUUID();
 
-    Connector(
-            MigrationAddress to, StreamSecurity security, StreamOptions options, ScheduledExecutorService timer) {
+    Connector(MigrationAddress to, StreamSecurity security, StreamOptions options, ScheduledExecutorService timer) {
         this.to = to;
         this.security = security;
         this.options = options;

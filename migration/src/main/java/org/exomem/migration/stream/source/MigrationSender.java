@@ -247,8 +247,8 @@ public final class MigrationSender implements AutoCloseable {
         step(new SourceState.Event.EndSent());
         link().say(writer -> {
             // STR-DIG-3
-            byte[] all = RoundDigest.chain(
-                    done.digest(), List.of(writer.digest().finish()));
+            byte[] all =
+                    RoundDigest.chain(done.digest(), List.of(writer.digest().finish()));
             writer.chunk(ChunkType.END, done.number(), 0, ByteBuffer.wrap(all));
             writer.flush();
         });
