@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import java.util.function.Consumer;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.jspecify.annotations.Nullable;
 
 /**

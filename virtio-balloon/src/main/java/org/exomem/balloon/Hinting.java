@@ -4,6 +4,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 import org.exomem.pages.StoredNumber;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

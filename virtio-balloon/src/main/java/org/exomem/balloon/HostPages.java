@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 

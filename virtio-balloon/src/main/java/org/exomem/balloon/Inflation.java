@@ -1,6 +1,7 @@
 package org.exomem.balloon;
 
 import java.util.function.LongPredicate;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;

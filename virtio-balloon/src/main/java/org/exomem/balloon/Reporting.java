@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import java.util.Arrays;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.Pages;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;

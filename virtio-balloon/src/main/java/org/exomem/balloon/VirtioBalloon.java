@@ -11,6 +11,7 @@ import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.DriverRun;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DriverFault;

@@ -12,6 +12,7 @@ import org.exomem.balloon.TestGuest.News;
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.StoredNumber;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.AfterEach;

@@ -3,13 +3,22 @@ package org.exomem.mem;
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.StateReplay;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
  * driver has been told: {@link LastChange} is noted, then host memory changes, then the map, and then the driver is
- * answered.
+ * answered. Host memory takes several steps of the event loop where it is much:
+ *
+ * <pre>
+ *   IDLE -- begin --> CARRYING OUT -- all of host memory has changed: the map changes ------> IDLE
+ *                          |  |
+ *                          |  +------ abandoned, or the host refused: the map is as before --> IDLE
+ *                          |                                           ^
+ *                          +-- the host has no more to allocate --> UNDOING (what was allocated is given back)
+ * </pre>
  *
  * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
  * answered or not. It finishes it in the map. If the driver's first request then is the same once more, at the same place
@@ -28,10 +37,16 @@ final class BlockChanges {
     private final PageFeed.Listener changes;
 
     private final PageFeed feed;
+    private final HostWork work;
     /** The first request after taking over may be the last one once more, for which the driver was not answered. */
-    private boolean mayComeAgain;
-    /** Where the request at hand will be answered. */
-    private int position;
+    private boolean mayBeRepeated;
+    /** The change under way, or null; its blocks. */
+    private @Nullable RequestType underWay;
+
+    private long first;
+    private long count;
+    /** Why the change under way is being undone, or null. */
+    private @Nullable LinuxException failure;
 
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
@@ -41,25 +56,26 @@ final class BlockChanges {
         this.plan = kept.plan();
         this.blocks = kept.map();
         this.backing = new BlockBacking(plan);
+        this.work = new HostWork(plan);
         this.last = kept.last();
         this.preallocate = preallocate;
-        this.mayComeAgain = last.isValid();
+        this.mayBeRepeated = last.isValid();
         if (last.isValid()) {
             finishMap();
         }
     }
 
     private void finishMap() {
-        if (last.type() == GuestRequest.UNPLUG_ALL) {
+        if (last.type() == RequestType.UNPLUG_ALL) {
             blocks.clear();
         } else {
-            blocks.set(last.first(), last.count(), last.type() == GuestRequest.PLUG);
+            blocks.set(last.first(), last.count(), last.type() == RequestType.PLUG);
         }
     }
 
     /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
-    boolean covers(GuestMemory memory, long first, long count) {
-        return backing.covers(memory, first, count);
+    boolean covers(GuestMemory memory, long firstBlock, long blockCount) {
+        return backing.covers(memory, firstBlock, blockCount);
     }
 
     /** Why blocks of the region can't be used with this memory, for the operator; null if all can. */
@@ -69,84 +85,139 @@ final class BlockChanges {
     }
 
     /**
-     * To be asked once for each request, before anything else is done about it.
+     * True if a request is the one that was begun before this process took over, and is to be carried out whatever the
+     * state of its blocks.
      *
-     * @param at where in the used ring it will be answered: there the driver can't have an answer yet
-     * @return true if it is the one that was begun before this process took over, and is to be carried out whatever the
-     *     state of its blocks
+     * @param position where in the used ring it will be answered: there the driver can't have an answer yet
      */
-    boolean comesAgain(int type, long first, long count, int at) {
-        boolean again = mayComeAgain && last.is(type, first, count, at);
-        mayComeAgain = false;
-        position = at;
-        return again;
+    boolean isRepeated(@Nullable RequestType type, long firstBlock, long blockCount, int position) {
+        return mayBeRepeated && type != null && last.is(type, firstBlock, blockCount, position);
     }
 
-    void plug(GuestMemory memory, long first, long count) throws LinuxException {
-        last.note(GuestRequest.PLUG, first, count, position);
+    /** A request has come: none that follows can be the one that was begun before this process took over. */
+    void expectNoRepetition() {
+        mayBeRepeated = false;
+    }
+
+    /** True from {@link #begin} on until {@link #goOn} has returned true or failed, or the change was abandoned. */
+    boolean isUnderWay() {
+        return underWay != null;
+    }
+
+    /**
+     * Begins to plug or unplug; {@link #goOn} does it.
+     *
+     * @param type not STATE; the range is ignored for UNPLUG_ALL
+     * @param position where in the used ring the request will be answered
+     */
+    void begin(RequestType type, long firstBlock, long blockCount, int position) {
+        underWay = type;
+        failure = null;
+        first = type == RequestType.UNPLUG_ALL ? 0 : firstBlock;
+        count = type == RequestType.UNPLUG_ALL ? 0 : blockCount;
+        last.note(type, first, count, position);
+        switch (type) {
+            case PLUG -> beginToPlug();
+            case UNPLUG -> work.discard(first, count);
+            // Of all blocks: the map may not know which were plugged.
+            case UNPLUG_ALL -> work.discard(0, plan.blocks());
+            case STATE -> throw new IllegalArgumentException("STATE changes nothing");
+        }
+    }
+
+    private void beginToPlug() {
         if (preallocate) {
-            try {
-                backing.allocate(memory, first, count);
-            } catch (LinuxException e) {
-                blocks.set(first, count, false);
-                last.forget();
-                throw e;
-            }
+            work.allocate(first, count);
+        } else {
+            work.nothing();
         }
-        blocks.set(first, count, true);
-        tell(changes, first, count, true);
     }
 
-    void unplug(GuestMemory memory, long first, long count) throws LinuxException {
-        last.note(GuestRequest.UNPLUG, first, count, position);
+    /**
+     * Goes on with the change as far as the budget of this step allows.
+     *
+     * @return true when it is carried out
+     * @throws LinuxException if the host refuses; the map is as if the change had not been begun (MEM-REQ-6, MEM-REQ-8)
+     */
+    boolean goOn(GuestMemory memory, StepBudget budget) throws LinuxException {
         try {
-            backing.discard(memory, first, count);
+            if (!work.goOn(memory, budget)) {
+                return false;
+            }
         } catch (LinuxException e) {
-            blocks.set(first, count, true);
-            tell(changes, first, count, true);
-            last.forget();
-            throw e;
+            if (underWay == RequestType.PLUG && failure == null) {
+                // What was allocated before goes back, a piece at a time as well.
+                failure = e;
+                work.discard(first, count);
+                return false;
+            }
+            throw refused(e);
         }
-        blocks.set(first, count, false);
-        tell(changes, first, count, false);
+        if (failure != null) {
+            throw refused(failure);
+        }
+        finish();
+        return true;
     }
 
-    /** Undoes in the map what was begun before this process took over, and can't be carried out now. */
-    void giveUp(int type, long first, long count) {
-        blocks.set(first, count, type == GuestRequest.UNPLUG);
-        tell(changes, first, count, type == GuestRequest.UNPLUG);
+    private LinuxException refused(LinuxException e) {
+        LinuxException reason = failure == null ? e : failure;
+        abandon();
+        return reason;
+    }
+
+    private void finish() {
+        switch (underWay) {
+            case PLUG -> setPlugged(true);
+            case UNPLUG -> setPlugged(false);
+            case UNPLUG_ALL -> nothingIsPlugged();
+            case STATE -> {}
+            case null -> {}
+        }
+        underWay = null;
+    }
+
+    private void setPlugged(boolean plugged) {
+        blocks.set(first, count, plugged);
+        tell(changes, first, count, plugged);
+    }
+
+    /**
+     * Gives up the change under way, if there is one: no block changes its state. What was allocated for a PLUG is emptied
+     * with all other unplugged memory, before the queue runs again.
+     */
+    void abandon() {
+        RequestType type = underWay;
+        underWay = null;
+        failure = null;
+        if (type != null) {
+            giveUp(type, first, count);
+        }
+    }
+
+    /** Undoes a change in the map. */
+    void giveUp(RequestType type, long firstBlock, long blockCount) {
+        if (type == RequestType.PLUG || type == RequestType.UNPLUG) {
+            boolean plugged = type == RequestType.UNPLUG;
+            blocks.set(firstBlock, blockCount, plugged);
+            tell(changes, firstBlock, blockCount, plugged);
+        }
         last.forget();
     }
 
-    void unplugAll(GuestMemory memory) throws LinuxException {
-        last.note(GuestRequest.UNPLUG_ALL, 0, 0, position);
-        try {
-            discardAll(memory);
-        } catch (LinuxException e) {
-            last.forget();
-            throw e;
-        }
-        nothingIsPlugged();
-    }
-
     /** All memory was emptied, whatever was known of it. */
-    private void nothingIsPlugged() {
+    void nothingIsPlugged() {
         blocks.clear();
         tell(changes, 0, blocks.blocks(), false);
         kept.keepKnown();
     }
 
-    /** From now on the map is the whole truth. */
+    /** From now on the map tells of every plugged block. */
     void keepKnown() {
         if (!kept.isKnown()) {
             kept.keepKnown();
             feed.replay(this::replay);
         }
-    }
-
-    /** Of all blocks: the map may not know which were plugged. */
-    private void discardAll(GuestMemory memory) throws LinuxException {
-        backing.discard(memory, 0, plan.blocks());
     }
 
     /**
@@ -161,39 +232,27 @@ final class BlockChanges {
                 long all = kept.isKnown() ? blocks.blocks() : 0;
                 long end = Math.min(all, from + PAGES_AT_ONCE);
                 for (int told = 0; from < end && told < MESSAGES_AT_ONCE; told++) {
-                    long first = from;
-                    boolean plugged = blocks.next(first, end, true) == first;
-                    from = blocks.next(first, end, !plugged);
-                    tell(listener, first, from - first, plugged);
+                    long run = from;
+                    boolean plugged = blocks.next(run, end, true) == run;
+                    from = blocks.next(run, end, !plugged);
+                    tell(listener, run, from - run, plugged);
                 }
                 return from < all;
             }
         };
     }
 
-    private void tell(PageFeed.Listener listener, long first, long count, boolean plugged) {
+    private void tell(PageFeed.Listener listener, long firstBlock, long blockCount, boolean plugged) {
         listener.pages(
                 plugged ? PageFeed.Kind.PLUGGED : PageFeed.Kind.UNPLUGGED,
                 0,
-                plan.address() + first * plan.blockSize(),
-                count * plan.blockSize());
+                plan.address() + firstBlock * plan.blockSize(),
+                blockCount * plan.blockSize());
     }
 
     /** No request was the last: or a process that takes over would carry that out once more. */
     void forget() {
         last.forget();
-        mayComeAgain = false;
-    }
-
-    /** Unplugs everything without a request. */
-    void reset(GuestMemory memory) throws LinuxException {
-        forget();
-        discardAll(memory);
-        nothingIsPlugged();
-    }
-
-    /** Empties what is not plugged. */
-    void discardUnplugged(GuestMemory memory) throws LinuxException {
-        blocks.forEachRun(false, blocks.blocks(), (first, count) -> backing.discard(memory, first, count));
+        mayBeRepeated = false;
     }
 }

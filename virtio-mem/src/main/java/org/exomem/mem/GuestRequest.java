@@ -7,6 +7,7 @@ import java.nio.ByteOrder;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A request of the driver and its response (VIRTIO, "Memory Device", "Device Operation"), copied out of guest memory once.
@@ -22,11 +23,6 @@ import org.exomem.vhostuser.virtqueue.DriverFault;
  * </pre>
  */
 final class GuestRequest {
-    static final int PLUG = 0;
-    static final int UNPLUG = 1;
-    static final int UNPLUG_ALL = 2;
-    static final int STATE = 3;
-
     private static final ValueLayout.OfLong LE64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort LE16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int REQUEST_SIZE = 24;
@@ -39,11 +35,16 @@ final class GuestRequest {
 
     private final MemorySegment request = Arena.ofAuto().allocate(REQUEST_SIZE, 8);
     private final MemorySegment response = Arena.ofAuto().allocate(RESPONSE_SIZE, 8);
-    private int type;
+    private int typeNumber;
+    private @Nullable RequestType type;
     private long address;
     private int blocks;
 
-    /** Reads the request in a chain. */
+    /**
+     * Reads the request in a chain.
+     *
+     * @throws DriverFault if it is too short, or has too little room for its response (MEM-REQ-1)
+     */
     void read(DescriptorChain chain) {
         if (chain.readableBytes() < REQUEST_SIZE) {
             throw new DriverFault("a request has " + chain.readableBytes() + " bytes instead of " + REQUEST_SIZE);
@@ -53,13 +54,15 @@ final class GuestRequest {
                     + RESPONSE_SIZE);
         }
         chain.read(0, request);
-        type = request.get(LE16, TYPE) & 0xffff;
+        typeNumber = request.get(LE16, TYPE) & 0xffff;
+        type = RequestType.of(typeNumber);
         address = request.get(LE64, ADDR);
         blocks = request.get(LE16, NB_BLOCKS) & 0xffff;
     }
 
-    /** The kind of request, 0 to 65535; one of the constants, unless the driver made it up. */
-    int type() {
+    /** What the driver asks for; null if there is no such request. */
+    @Nullable
+    RequestType type() {
         return type;
     }
 
@@ -76,23 +79,23 @@ final class GuestRequest {
     /** Writes the response; returns its size in bytes. */
     int respond(DescriptorChain chain, GuestMemory memory, Answer answer, BlockMap.State state) {
         response.fill((byte) 0);
-        response.set(LE16, RESPONSE_TYPE, (short) answer.ordinal());
-        response.set(LE16, RESPONSE_STATE, (short) state.ordinal());
+        response.set(LE16, RESPONSE_TYPE, (short) answer.number());
+        response.set(LE16, RESPONSE_STATE, (short) number(state));
         return (int) chain.write(0, response, memory);
+    }
+
+    /** The number of a state in a response (MEM-STATE-1). */
+    private static int number(BlockMap.State state) {
+        return switch (state) {
+            case PLUGGED -> 0;
+            case UNPLUGGED -> 1;
+            case MIXED -> 2;
+        };
     }
 
     @Override
     public String toString() {
-        return String.format("%s of %d blocks at %#x", name(type), blocks, address);
-    }
-
-    private static String name(int type) {
-        return switch (type) {
-            case PLUG -> "PLUG";
-            case UNPLUG -> "UNPLUG";
-            case UNPLUG_ALL -> "UNPLUG_ALL";
-            case STATE -> "STATE";
-            default -> "request " + type;
-        };
+        String name = type == null ? "request " + typeNumber : type.name();
+        return String.format("%s of %d blocks at %#x", name, blocks, address);
     }
 }

@@ -13,7 +13,7 @@ import org.exomem.pages.StoredNumber;
  * <pre>
  *   0 requested   stored number   the requested size in blocks
  *   8 usable      stored number   the usable size in blocks
- *  16 known       stored number   set once the map is the whole truth
+ *  16 known       stored number   set once the map covers every plugged block
  *  24 reserved    40 bytes
  *  64 last        last change
  * 128 plugged     bit store, one bit for each block
@@ -143,7 +143,7 @@ public final class KeptBlocks {
         return known.isSet();
     }
 
-    /** From now on the map is the whole truth. */
+    /** From now on the map covers every plugged block. */
     void keepKnown() {
         known.set(1);
     }

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import org.exomem.pages.CorruptBitsException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The last request that changed blocks, in memory that may outlive this process. It is noted before its effect begins, so
@@ -62,16 +63,16 @@ final class LastChange {
         if (!last.isValid()) {
             return last;
         }
-        boolean known = last.type() == GuestRequest.UNPLUG_ALL
-                || (last.type() == GuestRequest.PLUG || last.type() == GuestRequest.UNPLUG)
+        boolean known = last.type() == RequestType.UNPLUG_ALL
+                || (last.type() == RequestType.PLUG || last.type() == RequestType.UNPLUG)
                         && last.count() > 0
                         && last.first() >= 0
                         && last.first() <= blocks - last.count();
-        if (!known || last.check() != check(last.type(), last.first(), last.count(), last.position())) {
+        if (!known || last.check() != check(last.typeNumber(), last.first(), last.count(), last.position())) {
             throw new CorruptBitsException(String.format(
                     "the last change (type %d, %d blocks from block %d on) can't be one of %d blocks, or does not match"
                             + " its check",
-                    last.type(), last.count(), last.first(), blocks));
+                    last.typeNumber(), last.count(), last.first(), blocks));
         }
         return last;
     }
@@ -80,8 +81,13 @@ final class LastChange {
         return check() != NONE;
     }
 
-    /** One of {@link GuestRequest}'s constants. */
-    long type() {
+    /** What was asked for; null if the memory holds no change. */
+    @Nullable
+    RequestType type() {
+        return RequestType.of(typeNumber());
+    }
+
+    private long typeNumber() {
         return (long) LONG.get(memory, TYPE);
     }
 
@@ -102,19 +108,20 @@ final class LastChange {
     }
 
     /** Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none. */
-    void note(int type, long first, long count, int position) {
+    void note(RequestType type, long first, long count, int position) {
         if (is(type, first, count, position)) {
             return;
         }
         forget();
-        LONG.setRelease(memory, TYPE, (long) type);
+        LONG.setRelease(memory, TYPE, (long) type.number());
         LONG.setRelease(memory, FIRST, first);
         LONG.setRelease(memory, COUNT, count);
         LONG.setRelease(memory, POSITION, (long) position);
-        LONG.setRelease(memory, CHECK, check(type, first, count, position));
+        LONG.setRelease(memory, CHECK, check(type.number(), first, count, position));
     }
 
-    boolean is(int type, long first, long count, int position) {
+    /** True if this is the change that is noted. */
+    boolean is(RequestType type, long first, long count, int position) {
         return isValid() && type() == type && first() == first && count() == count && position() == position;
     }
 

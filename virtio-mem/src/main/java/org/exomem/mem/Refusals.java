@@ -15,6 +15,7 @@ final class Refusals {
         MORE_THAN_REQUESTED("it would plug more than was requested", Answer.NACK),
         NOT_SHARED("the front-end shares no memory there, or its pages are larger than a block", Answer.BUSY),
         MOVING("the VM is on its way to another host", Answer.BUSY),
+        RESET("the system was reset before it was carried out", Answer.BUSY),
         NO_ROOM("the host can't", Answer.BUSY);
 
         private final String text;

@@ -2,12 +2,18 @@ package org.exomem.mem;
 
 import org.exomem.linux.LinuxException;
 import org.exomem.mem.Refusals.Reason;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
-/** Checks the driver's requests, has them carried out, and answers (VIRTIO, "Memory Device", "Device Operation"). */
+/**
+ * Checks the driver's requests, has them carried out, and answers (VIRTIO, "Memory Device", "Device Operation"). A request
+ * that takes more than a step of the event loop stays in hand in between, and is answered when it is carried out
+ * (MEM-STEP-1).
+ */
 final class Requests {
     private final MemoryRegionPlan plan;
     private final BlockMap blocks;
@@ -15,104 +21,167 @@ final class Requests {
     private final MemSizes sizes;
     private final UnpluggedMemory unplugged;
     private final Refusals refusals;
+    private final StepBudget budget;
     private final GuestRequest request = new GuestRequest();
     private final DescriptorChain chain = new DescriptorChain();
+    /** What a STATE is answered with. */
+    private BlockMap.State state = BlockMap.State.PLUGGED;
+    /** The request was popped and is not answered. */
+    private boolean holding;
+    /** The memory that the request in hand lies in has gone. */
+    private boolean lost;
 
-    Requests(KeptBlocks kept, BlockChanges changes, MemSizes sizes, UnpluggedMemory unplugged, Refusals refusals) {
+    Requests(
+            KeptBlocks kept,
+            BlockChanges changes,
+            MemSizes sizes,
+            UnpluggedMemory unplugged,
+            Refusals refusals,
+            StepBudget budget) {
         this.plan = kept.plan();
         this.blocks = kept.map();
         this.changes = changes;
         this.sizes = sizes;
         this.unplugged = unplugged;
         this.refusals = refusals;
+        this.budget = budget;
     }
 
-    /** Answers all requests that are available. */
-    void answerAll(Virtqueue queue, GuestMemory memory) {
-        while (queue.pop(chain)) {
-            answer(queue, memory);
+    /**
+     * Answers the requests that are available, or a part of them if that is much.
+     *
+     * @return true if a request is in hand with which the next call goes on
+     * @throws DriverFault if a chain is no request; those before it were answered
+     */
+    boolean answerSome(Virtqueue queue, GuestMemory memory) {
+        while (!budget.isSpent() && (holding || queue.pop(chain))) {
+            Answer answer = holding ? goOn(memory) : begin(memory, queue.usedPosition());
+            holding = answer == null;
+            if (answer == null) {
+                return true;
+            }
+            if (lost) {
+                lost = false;
+                throw new DriverFault("the memory of " + request + " has gone before it was answered");
+            }
+            queue.push(chain, request.respond(chain, memory, answer, state));
         }
+        return holding;
     }
 
-    private void answer(Virtqueue queue, GuestMemory memory) {
+    /** Checks a request and begins to carry it out; returns its answer, or null if that takes longer than this step. */
+    private @Nullable Answer begin(GuestMemory memory, int position) {
         request.read(chain);
-        boolean again = comesAgain(queue.usedPosition());
-        BlockMap.State state = BlockMap.State.PLUGGED;
-        Answer answer;
-        if (request.type() == GuestRequest.STATE) {
-            Reason reason = rangeFault();
-            answer = reason == null ? Answer.ACK : refusals.refuse(request, reason);
-            state = reason == null ? blocks.state(firstBlock(), request.blocks()) : state;
-        } else {
-            answer = change(memory, again);
+        budget.spend(StepBudget.REQUEST);
+        boolean again = changes.isRepeated(request.type(), repeatedFirst(), repeatedCount(), position);
+        changes.expectNoRepetition();
+        state = BlockMap.State.PLUGGED;
+        Reason reason = switch (request.type()) {
+            case PLUG -> plugFault(memory, again);
+            case UNPLUG -> unplugFault(memory, again);
+            case UNPLUG_ALL -> !again && memory.isLogged() && blocks.plugged() > 0 ? Reason.MOVING : null;
+            case STATE -> rangeFault();
+            case null -> Reason.UNKNOWN_TYPE;
+        };
+        RequestType type = request.type();
+        if (reason != null || type == null) {
+            return refusals.refuse(request, reason == null ? Reason.UNKNOWN_TYPE : reason);
         }
-        queue.push(chain, request.respond(chain, memory, answer, state));
+        if (type == RequestType.STATE) {
+            state = blocks.state(firstBlock(), request.blocks());
+            return Answer.ACK;
+        }
+        changes.begin(type, type == RequestType.UNPLUG_ALL ? 0 : firstBlock(), request.blocks(), position);
+        return goOn(memory);
     }
 
-    private boolean comesAgain(int position) {
-        if (request.type() == GuestRequest.UNPLUG_ALL) {
-            return changes.comesAgain(GuestRequest.UNPLUG_ALL, 0, 0, position);
+    private long repeatedFirst() {
+        if (request.type() == RequestType.UNPLUG_ALL) {
+            return 0;
         }
-        boolean aligned = (request.address() & plan.blockSize() - 1) == 0;
-        return changes.comesAgain(request.type(), aligned ? firstBlock() : -1, request.blocks(), position);
+        boolean aligned = (request.address() & (plan.blockSize() - 1)) == 0;
+        return aligned ? firstBlock() : -1;
     }
 
-    private Answer change(GuestMemory memory, boolean again) {
+    private long repeatedCount() {
+        return request.type() == RequestType.UNPLUG_ALL ? 0 : request.blocks();
+    }
+
+    /** Goes on with the change in hand; returns its answer, or null if that takes longer than this step. */
+    private @Nullable Answer goOn(GuestMemory memory) {
+        if (!changes.isUnderWay()) {
+            return refusals.refuse(request, Reason.RESET);
+        }
+        if (holding && request.type() != RequestType.UNPLUG_ALL && !isShared(memory)) {
+            changes.abandon();
+            return refusals.refuse(request, Reason.NOT_SHARED);
+        }
         try {
-            return switch (request.type()) {
-                case GuestRequest.PLUG -> plug(memory, again);
-                case GuestRequest.UNPLUG -> unplug(memory, again);
-                case GuestRequest.UNPLUG_ALL -> unplugAll(memory, again);
-                default -> refusals.refuse(request, Reason.UNKNOWN_TYPE);
-            };
+            if (!changes.goOn(memory, budget)) {
+                return null;
+            }
         } catch (LinuxException e) {
             return refusals.refuse(request, Reason.NO_ROOM, String.valueOf(e.getMessage()));
         }
+        if (request.type() == RequestType.UNPLUG_ALL) {
+            sizes.nothingIsPlugged();
+            unplugged.allWasEmptied();
+        }
+        return Answer.ACK;
     }
 
-    private Answer plug(GuestMemory memory, boolean again) throws LinuxException {
-        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.UNPLUGGED);
+    private boolean isShared(GuestMemory memory) {
+        return changes.covers(memory, firstBlock(), request.blocks());
+    }
+
+    /** Guest memory has changed: a request in hand may lie elsewhere, or be gone. */
+    void memoryChanged(GuestMemory memory) {
+        lost |= holding && !chain.relocate(0, memory);
+    }
+
+    /**
+     * The queue stops. A request in hand is not carried out, and becomes available again: it is begun anew by whoever
+     * serves the queue next (MEM-STEP-2).
+     *
+     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     */
+    void stopped(Virtqueue queue, boolean completing) {
+        changes.abandon();
+        if (holding && completing) {
+            queue.unpop(chain);
+        }
+        holding = false;
+        lost = false;
+    }
+
+    private @Nullable Reason plugFault(GuestMemory memory, boolean again) {
+        if (again) {
+            return faultAgain(memory, RequestType.PLUG);
+        }
+        Reason reason = changeFault(memory, BlockMap.State.UNPLUGGED);
         if (reason != null) {
-            return refusals.refuse(request, reason);
+            return reason;
         }
-        if (!again && request.blocks() > (sizes.requested() - sizes.plugged()) / plan.blockSize()) {
-            return refusals.refuse(request, Reason.MORE_THAN_REQUESTED);
+        if (request.blocks() > (sizes.requested() - sizes.plugged()) / plan.blockSize()) {
+            return Reason.MORE_THAN_REQUESTED;
         }
-        if (!again && memory.isLogged()) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.plug(memory, firstBlock(), request.blocks());
-        return Answer.ACK;
+        return memory.isLogged() ? Reason.MOVING : null;
     }
 
-    private Answer unplug(GuestMemory memory, boolean again) throws LinuxException {
-        Reason reason = again ? faultAgain(memory) : changeFault(memory, BlockMap.State.PLUGGED);
-        if (reason != null) {
-            return refusals.refuse(request, reason);
+    private @Nullable Reason unplugFault(GuestMemory memory, boolean again) {
+        if (again) {
+            return faultAgain(memory, RequestType.UNPLUG);
         }
-        if (!again && memory.isLogged()) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.unplug(memory, firstBlock(), request.blocks());
-        return Answer.ACK;
-    }
-
-    private Answer unplugAll(GuestMemory memory, boolean again) throws LinuxException {
-        if (!again && memory.isLogged() && blocks.plugged() > 0) {
-            return refusals.refuse(request, Reason.MOVING);
-        }
-        changes.unplugAll(memory);
-        sizes.nothingIsPlugged();
-        unplugged.allWasEmptied();
-        return Answer.ACK;
+        Reason reason = changeFault(memory, BlockMap.State.PLUGGED);
+        return reason == null && memory.isLogged() ? Reason.MOVING : reason;
     }
 
     /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
-    private @Nullable Reason faultAgain(GuestMemory memory) {
-        if (changes.covers(memory, firstBlock(), request.blocks())) {
+    private @Nullable Reason faultAgain(GuestMemory memory, RequestType type) {
+        if (isShared(memory)) {
             return null;
         }
-        changes.giveUp(request.type(), firstBlock(), request.blocks());
+        changes.giveUp(type, firstBlock(), request.blocks());
         return Reason.NOT_SHARED;
     }
 
@@ -124,7 +193,7 @@ final class Requests {
         if (blocks.state(firstBlock(), request.blocks()) != wanted) {
             return Reason.WRONG_STATE;
         }
-        return changes.covers(memory, firstBlock(), request.blocks()) ? null : Reason.NOT_SHARED;
+        return isShared(memory) ? null : Reason.NOT_SHARED;
     }
 
     /** What is wrong with the range of blocks that a request names, or null. */

@@ -3,12 +3,14 @@ package org.exomem.mem;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.LongUnaryOperator;
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.DriverRun;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -38,7 +40,15 @@ public final class VirtioMem implements VhostUserDevice {
     private final Refusals refusals;
     private final MemListener listener;
     private final BlocksState state;
+    private final StepBudget budget;
     private @Nullable DeviceLink link;
+    private @Nullable Virtqueue queue;
+    private @Nullable SystemReset reset;
+    /** The next slice of work that no request asks for is on its way. */
+    private boolean sliceWaits;
+    /** Requests may be available that were not looked at because of such work. */
+    private boolean requestsWait;
+
     private long features;
     private boolean driverRuns;
 
@@ -54,15 +64,26 @@ public final class VirtioMem implements VhostUserDevice {
 
     /** @param feed is told which blocks the guest does not use */
     public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener, PageFeed feed) {
+        this(kept, preallocate, initialSize, listener, feed, new StepBudget());
+    }
+
+    VirtioMem(
+            KeptBlocks kept,
+            boolean preallocate,
+            long initialSize,
+            MemListener listener,
+            PageFeed feed,
+            StepBudget budget) {
+        this.budget = budget;
         this.plan = kept.plan();
         plan.checkRequested(initialSize);
         this.kept = kept;
         this.blocks = kept.map();
         this.changes = new BlockChanges(kept, preallocate, feed);
         this.sizes = new MemSizes(kept, initialSize);
-        this.unplugged = new UnpluggedMemory(kept, changes);
+        this.unplugged = new UnpluggedMemory(kept);
         this.refusals = new Refusals(listener);
-        this.requests = new Requests(kept, changes, sizes, unplugged, refusals);
+        this.requests = new Requests(kept, changes, sizes, unplugged, refusals, budget);
         this.listener = listener;
         this.state = new BlocksState(this, kept);
         feed.add(changes::replay);
@@ -103,7 +124,10 @@ public final class VirtioMem implements VhostUserDevice {
      * as its VMM reads all memory, which fills holes.
      */
     public boolean canPatrol() {
-        return unplugged.isEmptied() && !Objects.requireNonNull(link).memory().isLogged();
+        return unplugged.isEmptied()
+                && !changes.isUnderWay()
+                && reset == null
+                && !Objects.requireNonNull(link).memory().isLogged();
     }
 
     /** True while a driver uses the device. */
@@ -119,7 +143,7 @@ public final class VirtioMem implements VhostUserDevice {
      * @return what a round around the whole region has found if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
-        if (!unplugged.isEmptied()) {
+        if (!unplugged.isEmptied() && !unplugged.isEmptying()) {
             // What the host refused once may go now.
             emptyUnplugged();
         }
@@ -141,21 +165,72 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * The system was reset: nobody uses any block any more. The VMM can't tell us over vhost-user, so the operator does.
+     * The system was reset: nobody uses any block any more. The VMM can't tell us over vhost-user, so the operator does
+     * (MEM-BLK-4). Requests wait until it is done, which takes seconds where much memory goes back to the host.
      *
-     * @throws LinuxException if the host refuses to take memory back; the blocks stay plugged
+     * @return completes on the event loop when no block is plugged; with a {@link LinuxException} if the host refuses to
+     *     take memory back, and then the blocks stay plugged
      */
-    public void systemReset() throws LinuxException {
+    public CompletableFuture<Void> systemReset() {
+        SystemReset current = reset;
+        if (current == null) {
+            changes.abandon();
+            changes.forget();
+            current = new SystemReset(plan);
+            reset = current;
+            doSlice();
+        }
+        return current.over();
+    }
+
+    /** Does as much of the work that no request asks for as a step of the event loop may do (MEM-STEP-1). */
+    private void doSlice() {
+        if (sliceWaits) {
+            return;
+        }
+        budget.begin();
+        if (doSome()) {
+            sliceWaits = true;
+            Objects.requireNonNull(link).later(() -> {
+                sliceWaits = false;
+                doSlice();
+            });
+        } else if (requestsWait && queue != null && link != null) {
+            requestsWait = false;
+            link.processAgain(queue);
+        }
+    }
+
+    /** Returns true if more is to be done. */
+    private boolean doSome() {
         DeviceLink current = link;
-        GuestMemory memory = current == null ? new GuestMemory() : current.memory();
-        changes.reset(memory);
+        SystemReset resetting = reset;
+        if (resetting != null) {
+            try {
+                if (current != null && !resetting.goOn(current.memory(), budget)) {
+                    return true;
+                }
+                reset = null;
+                everythingWasDiscarded();
+                resetting.over().complete(null);
+            } catch (LinuxException e) {
+                reset = null;
+                resetting.over().completeExceptionally(e);
+            }
+        }
+        // What is being plugged looks unplugged until it is: it must not be emptied.
+        return current != null && driverRuns && !changes.isUnderWay() && !unplugged.goOn(current, budget);
+    }
+
+    private void everythingWasDiscarded() {
+        changes.nothingIsPlugged();
         sizes.nothingIsPlugged();
         if (driverRuns) {
             unplugged.allWasEmptied();
         }
         listener.pluggedSizeChanged(0);
-        if (current != null) {
-            current.configChanged();
+        if (link != null) {
+            link.configChanged();
         }
     }
 
@@ -237,7 +312,8 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     @Override
-    public void queueStarted(Virtqueue queue) {
+    public void queueStarted(Virtqueue started) {
+        queue = started;
         GuestMemory memory = Objects.requireNonNull(link).memory();
         String missing = changes.missing(memory);
         if (missing != null) {
@@ -245,7 +321,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
         unplugged.restartPatrol();
         driverRuns = true;
-        boolean anew = DriverRun.of(queue) == DriverRun.NEW;
+        boolean anew = DriverRun.of(started) == DriverRun.NEW;
         if (anew) {
             changes.keepKnown();
         } else if (!kept.isKnown()) {
@@ -265,6 +341,7 @@ public final class VirtioMem implements VhostUserDevice {
     /** New memory may have been filled by the VMM. */
     @Override
     public void memoryChanged() {
+        requests.memoryChanged(Objects.requireNonNull(link).memory());
         emptyUnplugged();
     }
 
@@ -276,26 +353,40 @@ public final class VirtioMem implements VhostUserDevice {
 
     private void emptyUnplugged() {
         if (driverRuns) {
-            unplugged.empty(Objects.requireNonNull(link));
+            unplugged.begin();
+            doSlice();
         }
     }
 
     @Override
-    public void process(Virtqueue queue) {
-        GuestMemory memory = Objects.requireNonNull(link).memory();
+    public void process(Virtqueue started) {
+        boolean waits = unplugged.isEmptying() && !changes.isUnderWay();
+        if (reset != null || waits) {
+            requestsWait = true;
+            return;
+        }
+        DeviceLink current = Objects.requireNonNull(link);
         long before = blocks.plugged();
+        budget.begin();
         try {
-            requests.answerAll(queue, memory);
+            if (requests.answerSome(started, current.memory())) {
+                current.processAgain(started);
+            }
         } finally {
             // Requests ahead of one that is a fault of the driver were carried out.
             if (blocks.plugged() != before) {
                 listener.pluggedSizeChanged(pluggedSize());
             }
+            if (unplugged.isEmptying() && !changes.isUnderWay()) {
+                doSlice();
+            }
         }
     }
 
     @Override
-    public void queueStopped(Virtqueue queue, boolean completing) {
+    public void queueStopped(Virtqueue stopped, boolean completing) {
+        requests.stopped(stopped, completing);
+        queue = null;
         driverRuns = false;
         unplugged.maybeFilled();
         listener.driverChanged(false);
@@ -309,5 +400,10 @@ public final class VirtioMem implements VhostUserDevice {
     public void disconnected() {
         link = null;
         features = 0;
+        sliceWaits = false;
+        if (reset != null) {
+            // Nothing is shared any more that could be given back.
+            doSlice();
+        }
     }
 }

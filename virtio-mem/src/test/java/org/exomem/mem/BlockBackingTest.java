@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.OptionalInt;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
@@ -17,8 +18,9 @@ class BlockBackingTest {
     private static final long ADDRESS = 4L << 30;
 
     private final GuestMemory memory = new GuestMemory();
-    private final BlockBacking backing =
-            new BlockBacking(new MemoryRegionPlan(ADDRESS, 8 * MIB, MIB, OptionalInt.empty()));
+    private static final MemoryRegionPlan PLAN = new MemoryRegionPlan(ADDRESS, 8 * MIB, MIB, OptionalInt.empty());
+
+    private final BlockBacking backing = new BlockBacking(PLAN);
 
     @AfterEach
     void close() {
@@ -27,6 +29,25 @@ class BlockBackingTest {
 
     private void share(long address, long size, SharedFile file) throws LinuxException {
         memory.add(MemoryRegion.map(address, size, address, 0, file));
+    }
+
+    private void discard(MemoryRegionPlan plan, long first, long count) throws LinuxException {
+        HostWork work = new HostWork(plan);
+        work.discard(first, count);
+        finish(work);
+    }
+
+    private void allocate(MemoryRegionPlan plan, long first, long count) throws LinuxException {
+        HostWork work = new HostWork(plan);
+        work.allocate(first, count);
+        finish(work);
+    }
+
+    private void finish(HostWork work) throws LinuxException {
+        StepBudget budget = new StepBudget();
+        do {
+            budget.begin();
+        } while (!work.goOn(memory, budget));
     }
 
     @Test
@@ -56,10 +77,10 @@ class BlockBackingTest {
         share(ADDRESS + 6 * MIB, 4 * MIB, high);
         low.allocate(0, 2 * MIB);
         high.allocate(0, 4 * MIB);
-        backing.discard(memory, 0, 8);
+        discard(PLAN, 0, 8);
         assertThat(low.allocatedBytes()).isZero();
         assertThat(high.allocatedBytes()).as("behind the region").isEqualTo(2 * MIB);
-        backing.discard(memory, 3, 3);
+        discard(PLAN, 3, 3);
         assertThat(high.allocatedBytes()).as("nothing is shared there").isEqualTo(2 * MIB);
     }
 
@@ -68,9 +89,9 @@ class BlockBackingTest {
         try (HugePages pages = HugePages.reserve(4)) {
             share(ADDRESS, 8 * MIB, SharedFile.hugeMemfd("huge", 8 * MIB, HugePages.SIZE));
             assertThat(backing.missing(memory))
-                    .isEqualTo(
-                            "the front-end's memory at 0x100000000 is of pages of 2097152 bytes, larger than the blocks"
-                                    + " of 1048576: no block there can be plugged; choose a block size of at least the pages'");
+                    .isEqualTo("the front-end's memory at 0x100000000 is of pages of 2097152 bytes, larger than the"
+                            + " blocks of 1048576: no block there can be plugged; choose a block size of at least"
+                            + " the pages'");
             assertThat(backing.covers(memory, 0, 2)).isFalse();
             memory.close();
         }
@@ -79,25 +100,24 @@ class BlockBackingTest {
     @Test
     void hugePagesAreAllocatedBesideSmallOnesUntilTheHostHasNoMore() throws IOException {
         long there = ADDRESS + 8 * MIB;
-        BlockBacking large =
-                new BlockBacking(new MemoryRegionPlan(there, 16 * MIB, HugePages.SIZE, OptionalInt.empty()));
+        MemoryRegionPlan large = new MemoryRegionPlan(there, 16 * MIB, HugePages.SIZE, OptionalInt.empty());
         try (HugePages pages = HugePages.reserve(4)) {
             SharedFile small = SharedFile.memfd("small", 8 * MIB);
             SharedFile huge = SharedFile.hugeMemfd("huge", 16 * MIB, HugePages.SIZE);
             share(ADDRESS, 8 * MIB, small);
             share(there, 16 * MIB, huge);
             assertThat(backing.missing(memory)).isNull();
-            assertThat(large.missing(memory)).isNull();
+            assertThat(new BlockBacking(large).missing(memory)).isNull();
 
-            backing.allocate(memory, 1, 2);
-            large.allocate(memory, 2, 3);
+            allocate(PLAN, 1, 2);
+            allocate(large, 2, 3);
             assertThat(small.allocatedBytes()).isEqualTo(2 * MIB);
             assertThat(huge.allocatedBytes()).isEqualTo(3 * HugePages.SIZE);
-            assertThatThrownBy(() -> large.allocate(memory, 5, 3))
+            assertThatThrownBy(() -> allocate(large, 5, 3))
                     .isInstanceOf(LinuxException.class)
                     .hasMessageContaining("ENOSPC");
 
-            large.discard(memory, 0, 8);
+            discard(large, 0, 8);
             assertThat(huge.allocatedBytes()).isZero();
             assertThat(small.allocatedBytes()).as("of the other device").isEqualTo(2 * MIB);
             // Before the pages are given back to the host.

@@ -14,8 +14,8 @@ import java.util.OptionalInt;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
-import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.DeviceLink;
+import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -33,7 +33,7 @@ class UnpluggedMemoryTest {
     private final Deque<Runnable> slices = new ArrayDeque<>();
     private final KeptBlocks kept =
             KeptBlocks.ofHeap(new MemoryRegionPlan(ADDRESS, SIZE, 2 * MIB, OptionalInt.empty()));
-    private final UnpluggedMemory unplugged = new UnpluggedMemory(kept, new BlockChanges(kept, false, new PageFeed()));
+    private final UnpluggedMemory unplugged = new UnpluggedMemory(kept);
     private final DeviceLink link = new Link();
     private SharedFile file;
 
@@ -58,11 +58,19 @@ class UnpluggedMemoryTest {
         doCallRealMethod().when(file).punchHole(anyLong(), anyLong());
     }
 
+    private void empty() {
+        StepBudget budget = new StepBudget();
+        unplugged.begin();
+        do {
+            budget.begin();
+        } while (!unplugged.goOn(link, budget));
+    }
+
     @Test
     void hostThatRefusesIsToldOfOnceUntilItWorksAgain() throws LinuxException {
         hostRefuses();
-        unplugged.empty(link);
-        unplugged.empty(link);
+        empty();
+        empty();
         assertThat(unplugged.isEmptied()).isFalse();
         assertThat(faults)
                 .singleElement()
@@ -71,13 +79,13 @@ class UnpluggedMemoryTest {
                 .contains("EINVAL");
 
         hostPunches();
-        unplugged.empty(link);
+        empty();
         assertThat(unplugged.isEmptied()).isTrue();
         assertThat(faults).hasSize(1);
 
         hostRefuses();
-        unplugged.empty(link);
-        unplugged.empty(link);
+        empty();
+        empty();
         assertThat(faults).hasSize(2);
     }
 
@@ -85,7 +93,7 @@ class UnpluggedMemoryTest {
     void nothingIsEmptiedWhileBlocksMayBePluggedThatNobodyKnowsOf() throws LinuxException {
         kept.forgetKnown();
         memory.regions().getFirst().segment().fill((byte) 1);
-        unplugged.empty(link);
+        empty();
         assertThat(unplugged.isEmptied()).isFalse();
         assertThat(file.allocatedBytes()).isEqualTo(SIZE);
     }

@@ -303,14 +303,15 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<Void> resetMemory(Optional<String> device) {
-        return run(() -> {
-            if (device.isPresent()) {
-                memory(device).reset();
-            } else {
-                withMemory();
-                memory.forEach(VmMemory::reset);
-            }
-        });
+        return loop.submit(() -> {
+                    if (device.isPresent()) {
+                        return memory(device).reset();
+                    }
+                    withMemory();
+                    return CompletableFuture.allOf(
+                            memory.stream().map(VmMemory::reset).toArray(CompletableFuture[]::new));
+                })
+                .thenCompose(reset -> reset);
     }
 
     private VmBalloon balloon() {

@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.exomem.backend.config.MemoryConfig;
-import org.exomem.linux.LinuxException;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemListener;
 import org.exomem.mem.ResizeJob;
@@ -145,14 +145,15 @@ final class VmMemory implements AutoCloseable {
         return true;
     }
 
-    /** The system was reset: nobody uses any block any more. */
-    void reset() {
-        try {
-            device.systemReset();
+    /** The system was reset: nobody uses any block any more. Completes when nothing is plugged. */
+    CompletableFuture<Void> reset() {
+        return device.systemReset().handle((done, failure) -> {
+            if (failure != null) {
+                throw new VirtualMachine.Refused(label() + ": memory can't be given back: " + failure.getMessage());
+            }
             LOG.info("{}: reset, nothing is plugged", label());
-        } catch (LinuxException e) {
-            throw new VirtualMachine.Refused(label() + ": memory can't be given back: " + e.getMessage());
-        }
+            return done;
+        });
     }
 
     /** The part of the region that is not plugged. */

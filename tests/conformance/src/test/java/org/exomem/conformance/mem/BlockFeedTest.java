@@ -80,10 +80,7 @@ class BlockFeedTest {
             BitSet unplugged = new BitSet();
             drain(listener, unplugged);
             assertThat(unplugged.cardinality()).isEqualTo(BLOCKS - 5);
-            backEnd.onLoop(() -> {
-                backEnd.device.systemReset();
-                return true;
-            });
+            backEnd.systemReset();
             drain(listener, unplugged);
             assertThat(unplugged.cardinality()).isEqualTo(BLOCKS);
         }

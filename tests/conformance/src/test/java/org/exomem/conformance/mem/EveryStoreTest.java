@@ -260,10 +260,7 @@ class EveryStoreTest {
     void aResetByTheOperatorIsNotUndoneByTheNextProcess() throws Exception {
         long[] body = plugged.clone();
         try (MemBackEnd backEnd = process(body)) {
-            backEnd.onLoop(() -> {
-                backEnd.device.systemReset();
-                return true;
-            });
+            backEnd.systemReset();
         }
         try (MemBackEnd backEnd = process(body)) {
             assertThat(backEnd.device.pluggedSize()).isZero();

@@ -1,6 +1,9 @@
 package org.exomem.conformance.mem;
 
+import static org.awaitility.Awaitility.await;
+
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
@@ -92,8 +95,14 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
 
     /** What a whole round of the patrol finds, in bytes; what it finds is punched. */
     long patrol() throws Exception {
+        await().atMost(Duration.ofMinutes(1)).until(() -> onLoop(device::canPatrol));
         return onLoop(() ->
                 Objects.requireNonNull(device.patrol(true, Long.MAX_VALUE / 2)).bytes());
+    }
+
+    /** Returns when no block is plugged. */
+    void systemReset() throws Exception {
+        onLoop(device::systemReset).get(1, TimeUnit.MINUTES);
     }
 
     void request(long size) throws Exception {

@@ -201,10 +201,7 @@ class MemoryDeviceTest {
                 assertThat(driver.config().pluggedSize()).isEqualTo(6 * BLOCK);
                 assertThat(driver.state(block(5), 6)).isEqualTo(State.PLUGGED);
                 assertThat(backEnd.ram.getByte(block(5))).isEqualTo((byte) 9);
-                backEnd.onLoop(() -> {
-                    backEnd.device.systemReset();
-                    return true;
-                });
+                backEnd.systemReset();
                 assertThat(driver.state(block(5), 6)).isEqualTo(State.UNPLUGGED);
                 assertThat(backEnd.ram.getByte(block(5))).isZero();
             }
@@ -246,7 +243,8 @@ class MemoryDeviceTest {
                 org.awaitility.Awaitility.await().atMost(LIMIT).until(() -> !backEnd.faults.isEmpty());
                 assertThat(backEnd.faults.getFirst())
                         .startsWith(
-                                "DRIVER queue 0 has stopped until the device is reset or started again: a request has room for 9");
+                                "DRIVER queue 0 has stopped until the device is reset or started again: a request has"
+                                        + " room for 9");
             }
             try (MemDriver driver = backEnd.connect()) {
                 assertThat(driver.plug(block(0), 1)).isEqualTo(Answer.ACK);

@@ -94,10 +94,7 @@ class PatrolledMemoryTest {
     void aSystemThatWasResetWithNobodyConnectedLeftItsMemory() throws Exception {
         int base = driver.device().stop().getFirst();
         driver.device().frontEnd().close();
-        backEnd.onLoop(() -> {
-            backEnd.device.systemReset();
-            return true;
-        });
+        backEnd.systemReset();
         try (var again = backEnd.attach(0)) {
             again.start(driver.ring(), base, false);
             assertThat(backEnd.patrol()).isZero();
