@@ -43,8 +43,8 @@ public final class Json {
             .setCharacterEscapes(new TerminalSafeEscapes());
 
     /** What Jackson adds to its messages for people who write Java. */
-    private static final Pattern FOR_PROGRAMMERS =
-            Pattern.compile(": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)| \\(JSON String.*");
+    private static final Pattern FOR_PROGRAMMERS = Pattern.compile(
+            ": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)|(: was expecting)? \\(JSON String.*");
 
     private Json() {}
 

@@ -34,17 +34,17 @@ class JsonTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
         ``              | a value is missing
-        {"a":1,"a":2}   | Duplicate field 'a', at character 12
+        {"a":1,"a":2}   | Duplicate field 'a', at character 11
         {"a":1,}        | Unexpected character ('}'): was expecting double-quote to start field name, at character 8
         [1 2]           | Unexpected character ('2'): was expecting comma to separate Array entries, at character 4
         [1,]            | Unexpected character (']'): expected a valid value, at character 4
         {} {}           | there is more behind the end of the value
-        nul             | Unrecognized token 'nul': was expecting, at character 4
+        nul             | Unrecognized token 'nul', at character 1
         01              | Invalid numeric value: Leading zeroes not allowed, at character 2
         1e400           | the number 1e400 is too large
         NaN             | Non-standard token 'NaN', at character 4
         "a              | Unexpected end-of-input: was expecting closing quote for a string value, at character 3
-        "\\x"           | Unrecognized character escape 'x', at character 4
+        "\\x"           | Unrecognized character escape 'x', at character 3
         """)
     void saysWhatIsNotJson(String json, String message) {
         assertThatThrownBy(() -> Json.parse(json))
@@ -56,7 +56,7 @@ class JsonTest {
     void controlCharactersAreRefusedInStringsAndEscapedInWhatIsWritten() {
         assertThatThrownBy(() -> Json.parse("\"a\u0001\"")).hasMessageContaining("code 1");
         assertThat(Json.text(Json.object().put("a", "\u001b[31m\u009b\u007f")))
-                .isEqualTo("{\"a\":\"\\u001b[31m\\u009b\\u007f\"}");
+                .isEqualTo("{\"a\":\"\\u001B[31m\\u009b\\u007F\"}");
     }
 
     @Test
