@@ -2,6 +2,7 @@ package org.exomem.backend.config;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import org.exomem.linux.SocketAccess;
 
 /** How a device and its front-end find each other. */
 public sealed interface Attachment {
@@ -22,7 +23,7 @@ public sealed interface Attachment {
     record Listen(Path socket, SocketAccess access) implements Attachment {
         /** Only the process's own user may connect. */
         public Listen(Path socket) {
-            this(socket, SocketAccess.OWNER);
+            this(socket, SocketAccess.OWNER_ONLY);
         }
 
         @Override

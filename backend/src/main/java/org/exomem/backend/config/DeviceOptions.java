@@ -1,11 +1,13 @@
 package org.exomem.backend.config;
 
 import java.nio.file.Path;
+import java.nio.file.attribute.GroupPrincipal;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.exomem.linux.SocketAccess;
 import org.jspecify.annotations.Nullable;
 
 /** Collects the options that describe one device; the same on the command line, in a file and on the control socket. */
@@ -31,6 +33,9 @@ abstract class DeviceOptions<C> {
     static final DeviceOption VMM_QMP = new DeviceOption(
             "vmm-qmp", "PATH", "the VMM's QMP socket, for \"exomem migrate\" and \"exomem detach\"", "none");
 
+    /** What a socket has whose group is named and whose mode is not. */
+    private static final int OWNER_AND_GROUP = 0660;
+
     private final String kind;
     private final List<DeviceOption> known;
     private final Set<String> seen = new LinkedHashSet<>();
@@ -38,7 +43,7 @@ abstract class DeviceOptions<C> {
     private @Nullable Path socket;
     private @Nullable Integer fd;
     private @Nullable Integer socketMode;
-    private @Nullable String socketGroup;
+    private @Nullable GroupPrincipal socketGroup;
     private boolean connect;
     private @Nullable Path vmmQmp;
 
@@ -78,7 +83,7 @@ abstract class DeviceOptions<C> {
                 case "socket" -> socket = Value.path(value);
                 case "fd" -> fd = Value.number(value, 0, Integer.MAX_VALUE);
                 case "connect" -> connect = Value.onOff(value);
-                case "socket-mode" -> socketMode = SocketAccess.parseMode(value);
+                case "socket-mode" -> socketMode = Value.mode(value);
                 case "socket-group" -> socketGroup = Value.group(value);
                 case "vmm-qmp" -> vmmQmp = Value.path(value);
                 default -> setOwn(key, value);
@@ -117,7 +122,7 @@ abstract class DeviceOptions<C> {
         if (socket != null) {
             return connect
                     ? new Attachment.Connect(socket)
-                    : new Attachment.Listen(socket, SocketAccess.of(socketMode, socketGroup));
+                    : new Attachment.Listen(socket, access());
         }
         if (connect) {
             throw new ConfigException("connect=on needs socket, the path on which the front-end listens");
@@ -128,15 +133,22 @@ abstract class DeviceOptions<C> {
         throw new ConfigException("socket (or fd) is missing: where the front-end attaches");
     }
 
+    private SocketAccess access() {
+        int mode = socketMode != null
+                ? socketMode
+                : socketGroup != null ? OWNER_AND_GROUP : SocketAccess.OWNER_ONLY.mode();
+        return new SocketAccess(mode, socketGroup);
+    }
+
     /** Puts the values of the options that all devices have, by the options' names. */
     static void putCommon(Map<String, Object> values, String vm, Attachment attachment, Optional<Path> vmmQmp) {
         values.put(VM.name(), vm);
         values.put(SOCKET.name(), attachment.path());
         values.put(CONNECT.name(), attachment instanceof Attachment.Connect);
         values.put(FD.name(), attachment instanceof Attachment.Inherited inherited ? inherited.fd() : -1);
-        SocketAccess access = attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER;
+        SocketAccess access = attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER_ONLY;
         values.put(SOCKET_MODE.name(), access.mode());
-        values.put(SOCKET_GROUP.name(), access.group());
+        values.put(SOCKET_GROUP.name(), Optional.ofNullable(access.group()));
         values.put(VMM_QMP.name(), vmmQmp);
     }
 }

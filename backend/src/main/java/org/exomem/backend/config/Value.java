@@ -1,12 +1,16 @@
 package org.exomem.backend.config;
 
+import java.io.IOException;
 import java.nio.file.Path;
+import java.nio.file.attribute.GroupPrincipal;
+import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.regex.Pattern;
+import org.exomem.linux.SocketAccess;
 
 /** The values of options, each refused with what would be right. */
 final class Value {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.:@-]{1,64}");
-    private static final Pattern GROUP = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.@-]{0,255}");
+    private static final Pattern MODE = Pattern.compile("0?[0-7]{3}");
 
     private Value() {}
 
@@ -17,11 +21,23 @@ final class Value {
         return value;
     }
 
-    static String group(String value) throws ConfigException {
-        if (!GROUP.matcher(value).matches()) {
-            throw new ConfigException("\"" + value + "\" is not the name or number of a group");
+    /** May ask a directory service. */
+    static GroupPrincipal group(String value) throws ConfigException {
+        try {
+            return SocketAccess.group(value);
+        } catch (UserPrincipalNotFoundException e) {
+            throw new ConfigException("there is no group \"" + value + "\" on this host");
+        } catch (IOException e) {
+            throw new ConfigException("the group \"" + value + "\" can't be looked up: " + e.getMessage());
         }
-        return value;
+    }
+
+    /** Permission bits. */
+    static int mode(String value) throws ConfigException {
+        if (!MODE.matcher(value).matches()) {
+            throw new ConfigException("\"" + value + "\" is not a mode; write it in octal, such as 0660");
+        }
+        return Integer.parseInt(value, 8);
     }
 
     static Path path(String value) throws ConfigException {

@@ -42,7 +42,7 @@ final class FrontEndWatch implements EndpointListener {
     /** Attaches the device where its operator wants it. */
     Endpoint attach(Attachment attachment, VhostUserDevice to) throws IOException {
         return switch (attachment) {
-            case Attachment.Listen listen -> Endpoint.listen(listen.socket(), to, loop, this);
+            case Attachment.Listen listen -> Endpoint.listen(listen.socket(), listen.access(), to, loop, this);
             case Attachment.Connect connect -> Endpoint.connect(connect.socket(), to, loop, this);
             case Attachment.Inherited inherited -> Endpoint.inherit(new Fd(inherited.fd()), to, loop, this);
         };

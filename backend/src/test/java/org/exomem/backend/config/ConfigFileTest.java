@@ -74,7 +74,7 @@ class ConfigFileTest {
         '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state and max-memory
         ''                                                   | 1: the file must be a mapping with balloons, mems, control, state and max-memory
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
-        'balloons:~\t- vm: a'                                | 2: not YAML: there is a tab; YAML is indented by spaces only
+        'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty
         'state: ""'                                          | 1: the path is empty
         'control: a~---~control: b'                          | 3: a second document; a file has one
