@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +28,9 @@ import org.junit.jupiter.api.io.TempDir;
 class ServeProcessTest {
     @TempDir
     Path folder;
+
+    /** For what a machine under load may be late with. */
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final List<Process> started = new ArrayList<>();
 
@@ -182,14 +186,14 @@ class ServeProcessTest {
     @Test
     void balloonsOfAFileAreServed() throws Exception {
         Path config = Files.writeString(folder.resolve("config.yaml"), """
-                control: control
-                balloons:
-                  - vm: a
-                    socket: a
-                  - vm: b
-                    socket: b
-                    size: 1G
-                """);
+            control: control
+            balloons:
+              - vm: a
+                socket: a
+              - vm: b
+                socket: b
+                size: 1G
+            """);
         awaitControl(exomem("serve", "--config", config.toString()));
         try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             JsonNode vms = client.execute("query-vms", Json.object());
@@ -240,6 +244,90 @@ class ServeProcessTest {
         assertThat(errors(process).lines())
                 .containsExactly("exomem: state directory " + file + " can't be used: it is no directory");
         assertThat(file).hasContent("precious");
+    }
+
+    @Test
+    @Tag("CTL-33")
+    void sighupServesWhatIsNewEndsWhatHasGoneAndLeavesTheRest() throws Exception {
+        Path config = configOf("a", "b");
+        Process process = exomem("serve", "--control", path("control"), "--config", config.toString());
+        awaitControl(process);
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
+            client.execute("balloon", Json.object().put("vm", "b").put("value", 1 << 30));
+            configOf("b", "c");
+            signal("-HUP", process);
+            await().atMost(LIMIT).until(() -> names(client).equals(List.of("b", "c")));
+            assertThat(client.execute("query-vms", Json.object())
+                            .path(0)
+                            .path("target")
+                            .asLong())
+                    .isEqualTo(1 << 30);
+        }
+        assertThat(folder.resolve("a")).doesNotExist();
+        assertThat(folder.resolve("c")).exists();
+        assertThat(errors(process)).contains("a: balloon is served no more").contains("c: balloon on " + path("c"));
+    }
+
+    @Test
+    @Tag("CTL-33")
+    void sighupWithAWrongFileChangesNothingAndIsTold() throws Exception {
+        Path config = configOf("a");
+        Process process = exomem("serve", "--control", path("control"), "--config", config.toString());
+        awaitControl(process);
+        Files.writeString(config, "balloons:\n  - vm: b\n    sockt: b\n");
+        signal("-HUP", process);
+        await().atMost(LIMIT)
+                .until(() -> errors(process)
+                        .contains("SIGHUP: nothing is changed: " + config
+                                + ":3: \"sockt\" is not an option of a balloon"));
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
+            assertThat(names(client)).containsExactly("a");
+        }
+    }
+
+    @Test
+    void sighupWithoutAFileIsToldAndIgnoredAndTheEndIsToldWithItsReason() throws Exception {
+        Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
+        awaitControl(process);
+        signal("-HUP", process);
+        await().atMost(LIMIT).until(() -> errors(process).contains("nothing to read again without --config"));
+        assertThat(process.isAlive()).isTrue();
+        signal("-TERM", process);
+        assertThat(process.waitFor()).isZero();
+        assertThat(errors(process)).contains("ends: SIGTERM");
+    }
+
+    @Test
+    void emptyPathsAreUsageErrors() throws Exception {
+        for (String option : List.of("--state", "--config", "--socket-path", "--control")) {
+            Process process = exomem("serve", "--balloon", "vm=a,socket=" + path("a"), option, "");
+            assertThat(process.waitFor()).as(option).isEqualTo(2);
+            assertThat(errors(process)).contains(option + ": the path is empty");
+        }
+        assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    private Path configOf(String... vms) throws IOException {
+        StringBuilder text = new StringBuilder("balloons:\n");
+        for (String vm : vms) {
+            text.append("  - vm: ")
+                    .append(vm)
+                    .append("\n    socket: ")
+                    .append(vm)
+                    .append('\n');
+        }
+        return Files.writeString(folder.resolve("config.yaml"), text);
+    }
+
+    private static List<String> names(QmpClient client) throws IOException {
+        return client.execute("query-vms", Json.object())
+                .valueStream()
+                .map(vm -> vm.path("name").asText())
+                .toList();
+    }
+
+    private static void signal(String signal, Process process) throws IOException, InterruptedException {
+        new ProcessBuilder("kill", signal, Long.toString(process.pid())).start().waitFor();
     }
 
     private String path(String name) {

@@ -2,6 +2,7 @@ package org.exomem.pages;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -85,6 +86,16 @@ public final class PageFeed {
      */
     public void add(Supplier<StateReplay> state) {
         states.add(state);
+    }
+
+    /** The devices' states that new listeners are told; to see which of them one device has added. */
+    public List<Supplier<StateReplay>> states() {
+        return List.copyOf(states);
+    }
+
+    /** Tells new listeners no more of those states: their device is served no more. On the VM's event loop. */
+    public void forget(Collection<Supplier<StateReplay>> gone) {
+        states.removeAll(gone);
     }
 
     /**

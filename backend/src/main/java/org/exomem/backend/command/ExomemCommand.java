@@ -51,6 +51,8 @@ public final class ExomemCommand {
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
         commands.put("pki", PkiCommand::new);
+        commands.put("add", AddCommand::new);
+        commands.put("remove", RemoveCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("completion", () -> new CompletionCommand(this));
     }

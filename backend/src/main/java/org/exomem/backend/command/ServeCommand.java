@@ -19,6 +19,8 @@ import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -40,6 +42,7 @@ final class ServeCommand implements Callable<Integer> {
     static final String STATE = "--state";
     static final String MAX_MEMORY = "--max-memory";
     static final String SOCKET_PATH = "--socket-path";
+    private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
     private static final String FD = "--fd";
     private static final String NO_CONTROL = "none";
     private static final String NAME_BY_CONVENTION = "vm";
@@ -117,18 +120,38 @@ final class ServeCommand implements Callable<Integer> {
             printCapabilities(spec.commandLine().getOut());
             return ExitCode.OK;
         }
-        ServeConfig wanted = wanted();
-        Optional<Path> controlSocket = controlPath(wanted);
-        ServeConfig checked = wanted.withControl(controlSocket).checked();
-        // The signal before the first socket is there: who sees that may send it at once.
-        try (BackendProcess process = new BackendProcess();
-                EndOnSignal _ = EndOnSignal.after(process::close)) {
-            process.start(checked, controlSocket);
-            process.awaitStop();
+        ServeConfig wanted = configured();
+        Optional<Path> controlSocket = wanted.control();
+        // The signals before the first socket is there: who sees that may send one at once.
+        BackendProcess process = new BackendProcess();
+        try (ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process));
+                process) {
+            process.start(wanted.checked(), controlSocket);
+            LOG.info("ends: {}", process.awaitStop());
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
         return ExitCode.OK;
+    }
+
+    /** SIGHUP: what is wrong is told, and changes nothing. */
+    private void reload(BackendProcess process) {
+        if (config == null) {
+            LOG.warn("SIGHUP: there is nothing to read again without --config; it is ignored");
+            return;
+        }
+        try {
+            LOG.info("SIGHUP: reads {} again", config);
+            process.reload(configured());
+        } catch (ConfigException e) {
+            LOG.error("SIGHUP: nothing is changed: {}", e.getMessage());
+        }
+    }
+
+    /** What options and file say now. */
+    private ServeConfig configured() throws ConfigException {
+        ServeConfig wanted = wanted();
+        return wanted.withControl(controlPath(wanted));
     }
 
     private ServeConfig wanted() throws ConfigException {

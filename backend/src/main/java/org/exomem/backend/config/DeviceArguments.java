@@ -2,10 +2,13 @@ package org.exomem.backend.config;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /** The devices of a control command: an object with {@code balloons} and {@code mems}, as a configuration file has them. */
@@ -32,6 +35,41 @@ public final class DeviceArguments {
         } catch (IOException e) {
             // Nothing is read from anywhere: the object is in memory.
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * The arguments that {@link #read} takes, of {@code --balloon} and {@code --mem} options. Relative paths are relative to
+     * the folder of this process.
+     *
+     * @throws ConfigException if an option is not understood
+     */
+    public static ObjectNode of(List<String> balloons, List<String> mems) throws ConfigException {
+        ObjectNode arguments = JsonNodeFactory.instance.objectNode();
+        if (!balloons.isEmpty()) {
+            ArrayNode list = arguments.putArray("balloons");
+            for (String option : balloons) {
+                ServeConfig.balloon(option);
+                put(list.addObject(), option);
+            }
+        }
+        if (!mems.isEmpty()) {
+            ArrayNode list = arguments.putArray("mems");
+            for (String option : mems) {
+                ServeConfig.mem(option);
+                put(list.addObject(), option);
+            }
+        }
+        return arguments;
+    }
+
+    private static void put(ObjectNode device, String text) throws ConfigException {
+        for (OptionList.Option option : OptionList.parse(text)) {
+            device.put(
+                    option.key(),
+                    DeviceOptions.isPath(option.key())
+                            ? Value.path(option.value()).toString()
+                            : option.value());
         }
     }
 

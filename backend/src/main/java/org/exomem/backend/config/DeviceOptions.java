@@ -64,7 +64,7 @@ abstract class DeviceOptions<C> {
     }
 
     /** True if the value of an option is a path, which in a file is relative to that. */
-    boolean isPath(String key) {
+    static boolean isPath(String key) {
         return key.equals("socket") || key.equals("vmm-qmp");
     }
 
@@ -120,9 +120,7 @@ abstract class DeviceOptions<C> {
                     "socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)");
         }
         if (socket != null) {
-            return connect
-                    ? new Attachment.Connect(socket)
-                    : new Attachment.Listen(socket, access());
+            return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, access());
         }
         if (connect) {
             throw new ConfigException("connect=on needs socket, the path on which the front-end listens");
@@ -146,7 +144,8 @@ abstract class DeviceOptions<C> {
         values.put(SOCKET.name(), attachment.path());
         values.put(CONNECT.name(), attachment instanceof Attachment.Connect);
         values.put(FD.name(), attachment instanceof Attachment.Inherited inherited ? inherited.fd() : -1);
-        SocketAccess access = attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER_ONLY;
+        SocketAccess access =
+                attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER_ONLY;
         values.put(SOCKET_MODE.name(), access.mode());
         values.put(SOCKET_GROUP.name(), Optional.ofNullable(access.group()));
         values.put(VMM_QMP.name(), vmmQmp);

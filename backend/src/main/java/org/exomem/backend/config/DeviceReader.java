@@ -69,7 +69,7 @@ final class DeviceReader {
             String where = place.get();
             String value = scalar(key);
             try {
-                options.set(key, options.isPath(key) ? path(value).toString() : value);
+                options.set(key, DeviceOptions.isPath(key) ? path(value).toString() : value);
             } catch (ConfigException e) {
                 throw e.at(where);
             }

@@ -31,4 +31,31 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
         devices.addAll(memory);
         return List.copyOf(devices);
     }
+
+    /**
+     * The same with one more device.
+     *
+     * @throws IllegalArgumentException if it has one of that id
+     */
+    public VmConfig with(DeviceConfig device) {
+        if (devices().stream().anyMatch(other -> other.id().equals(device.id()))) {
+            throw new IllegalArgumentException(device.label() + " is there already");
+        }
+        return switch (device) {
+            case BalloonConfig of -> new VmConfig(name, Optional.of(of), memory);
+            case MemoryConfig of -> {
+                List<MemoryConfig> more = new ArrayList<>(memory);
+                more.add(of);
+                yield new VmConfig(name, balloon, more);
+            }
+        };
+    }
+
+    /** The same without the device of that id. */
+    public VmConfig without(String device) {
+        return new VmConfig(
+                name,
+                balloon.filter(of -> !of.id().equals(device)),
+                memory.stream().filter(of -> !of.id().equals(device)).toList());
+    }
 }

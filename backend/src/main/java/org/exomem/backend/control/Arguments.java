@@ -62,6 +62,11 @@ final class Arguments {
         return argument(name).map(JsonNode::booleanValue).orElse(otherwise);
     }
 
+    /** All arguments, for a command that reads them itself. */
+    ObjectNode all() {
+        return json;
+    }
+
     private Optional<JsonNode> argument(String name) {
         return Optional.ofNullable(json.get(name));
     }

@@ -52,15 +52,16 @@ final class Commands implements AutoCloseable {
     static final Type.Member VM = maybe("vm", TEXT);
 
     private final Vms vms;
-    private final Runnable quit;
+    private final ProcessControl process;
     private final SlowWork slowWork = new SlowWork();
     private final Map<String, Command> table = new TreeMap<>();
 
-    Commands(VmTable known, Migrations migrations, Runnable quit) {
+    Commands(VmTable known, Migrations migrations, ProcessControl process) {
         this.vms = new Vms(known);
-        this.quit = quit;
+        this.process = process;
         new MemoryCommands(vms).all().forEach(this::add);
         new MigrationCommands(migrations, slowWork).all().forEach(this::add);
+        new ProcessCommands(process, slowWork).all().forEach(this::add);
         all().forEach(this::add);
     }
 
@@ -129,7 +130,7 @@ final class Commands implements AutoCloseable {
         return list(object(
                 with("name", TEXT),
                 with("meta-type", choice("builtin", "enum", "array", "object", "command", "event")),
-                maybe("json-type", choice("string", "boolean", "int")),
+                maybe("json-type", choice("string", "boolean", "int", "value")),
                 maybe("element-type", TEXT),
                 maybe("members", list(object(with("name", TEXT), maybe("type", TEXT), maybe("default", TEXT)))),
                 maybe("values", list(TEXT)),
@@ -340,7 +341,7 @@ final class Commands implements AutoCloseable {
 
     /** Ends the process; called when the answer to {@code quit} is on its way. */
     void quitNow() {
-        quit.run();
+        process.quit();
     }
 
     /** Takes no more commands that take long; those under way are not waited for. */

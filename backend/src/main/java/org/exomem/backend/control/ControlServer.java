@@ -86,12 +86,12 @@ public final class ControlServer implements AutoCloseable {
      * Starts to listen.
      *
      * @param vms that are served
-     * @param quit what the command {@code quit} does; must not wait
+     * @param process what commands about the process itself do
      * @throws IOException if another process listens on the path, if it is no socket, or can't be made
      */
-    public static ControlServer listen(Path path, VmTable vms, Migrations migrations, Runnable quit)
+    public static ControlServer listen(Path path, VmTable vms, Migrations migrations, ProcessControl process)
             throws IOException {
-        return listen(path, new Commands(vms, migrations, quit), new ClientLimit(vms));
+        return listen(path, new Commands(vms, migrations, process), new ClientLimit(vms));
     }
 
     static ControlServer listen(Path path, Commands commands, ClientLimit limit) throws IOException {

@@ -44,6 +44,9 @@ final class EventText {
         types.put("MIGRATION", object(vm, with("status", TEXT)));
         types.put("DEVICE_CONNECTED", object(vm, device));
         types.put("DEVICE_DISCONNECTED", object(vm, device, with("reason", TEXT)));
+        types.put("DEVICE_ABANDONED", object(vm, device));
+        types.put("DEVICE_ADDED", object(vm, device, with("attachment", TEXT)));
+        types.put("DEVICE_REMOVED", object(vm, device));
         types.put(
                 "DEVICE_ERROR",
                 object(vm, device, with("kind", choice("driver", "front-end", "host")), with("message", TEXT)));
@@ -68,6 +71,9 @@ final class EventText {
             case VmEvent.MigrationChange migration -> "MIGRATION";
             case VmEvent.Connected connected -> "DEVICE_CONNECTED";
             case VmEvent.Disconnected gone -> "DEVICE_DISCONNECTED";
+            case VmEvent.Abandoned abandoned -> "DEVICE_ABANDONED";
+            case VmEvent.Added added -> "DEVICE_ADDED";
+            case VmEvent.Removed removed -> "DEVICE_REMOVED";
             case VmEvent.Fault fault -> "DEVICE_ERROR";
         };
     }
@@ -91,6 +97,9 @@ final class EventText {
                 data.put("vm", migration.vm()).put("status", migration.status());
             case VmEvent.Connected connected -> place(data, connected);
             case VmEvent.Disconnected gone -> place(data, gone).put("reason", gone.reason());
+            case VmEvent.Abandoned abandoned -> place(data, abandoned);
+            case VmEvent.Added added -> place(data, added).put("attachment", added.attachment());
+            case VmEvent.Removed removed -> place(data, removed);
             case VmEvent.Fault fault ->
                 place(data, fault)
                         .put(
@@ -116,6 +125,9 @@ final class EventText {
             case VmEvent.MigrationChange migration -> Optional.empty();
             case VmEvent.Connected connected -> Optional.empty();
             case VmEvent.Disconnected gone -> Optional.empty();
+            case VmEvent.Abandoned abandoned -> Optional.empty();
+            case VmEvent.Added added -> Optional.empty();
+            case VmEvent.Removed removed -> Optional.empty();
         };
     }
 }

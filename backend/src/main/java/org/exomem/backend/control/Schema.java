@@ -41,6 +41,7 @@ final class Schema {
     /** The name of a type; tells of it where it is named for the first time. */
     private String name(Type type) {
         return switch (type) {
+            case Type.Any any -> builtIn(Type.ANY, "any", "value");
             case Type.Text text -> builtIn(Type.TEXT, "str", "string");
             case Type.Flag flag -> builtIn(Type.FLAG, "bool", "boolean");
             // Ranges are not told: a schema of QMP has no place for them.

@@ -17,6 +17,9 @@ sealed interface Type {
     /** Bytes, or another number that is not negative. */
     Type COUNT = new Whole(0, Long.MAX_VALUE);
 
+    /** Anything, which whoever reads it checks. */
+    Type ANY = new Any();
+
     /** A whole number of that range. */
     static Type whole(long least, long most) {
         return new Whole(least, most);
@@ -46,6 +49,8 @@ sealed interface Type {
     static Member maybe(String name, Type type) {
         return new Member(name, type, true);
     }
+
+    record Any() implements Type {}
 
     record Text() implements Type {}
 
@@ -91,6 +96,7 @@ sealed interface Type {
      */
     default void check(String name, JsonNode value) {
         switch (this) {
+            case Any any -> {}
             case Text text -> require(value.isTextual(), name, "a string");
             case Flag flag -> require(value.isBoolean(), name, "true or false");
             case Whole whole ->

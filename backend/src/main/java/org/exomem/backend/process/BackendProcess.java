@@ -4,16 +4,20 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.NavigableMap;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
-import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
+import org.exomem.backend.control.ProcessControl;
 import org.exomem.backend.migrate.Migrations;
-import org.exomem.backend.state.StateDirectory;
-import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmShutdown;
 import org.exomem.backend.vm.VmTable;
@@ -29,14 +33,24 @@ public final class BackendProcess implements AutoCloseable {
     /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
-    private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
-    /** The same, as everybody who acts on one gets them. */
-    private final VmTable table = new VmTable();
+    /** For what waits for VMs; one after the other by the lock of the devices. */
+    private static final Executor WORKERS =
+            task -> Thread.ofVirtual().name("change").start(task);
 
+    private final VmTable table = new VmTable();
     private final VmmStop guestStop = new VmmStop();
     private final CountDownLatch stop = new CountDownLatch(1);
+    private final Migrations migrations = new Migrations(
+            table,
+            state -> publish(
+                    new VmEvent.MigrationChange(state.vm(), state.status().toString())));
     private volatile @Nullable ControlServer control;
-    private @Nullable Migrations migrations;
+    private volatile @Nullable DeviceSet devices;
+    /** Devices to which no front-end can come any more. */
+    private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
+
+    private volatile boolean started;
+    private volatile String reason = "it was closed";
 
     private boolean closed;
 
@@ -49,51 +63,87 @@ public final class BackendProcess implements AutoCloseable {
         if (closed) {
             throw new IOException("exomem is ending already");
         }
+        DeviceSet all = new DeviceSet(config, table, migrations, this::publish, guestStop);
+        devices = all;
         try {
-            for (VmConfig vm : config.vms()) {
-                ServedVm started =
-                        ServedVm.start(vm, config.state().map(StateDirectory::new), this::publish, guestStop);
-                vms.put(vm.name(), started);
-                table.add(started);
-                vm.balloon().ifPresent(balloon -> LOG.info("{}: balloon on {}", vm.name(), balloon.attachment()));
-                vm.memory()
-                        .forEach(mem -> LOG.info("{}: memory device {} on {}", vm.name(), mem.id(), mem.attachment()));
-            }
+            all.start();
             if (controlSocket.isPresent()) {
-                Migrations all = new Migrations(
-                        table,
-                        state -> publish(new VmEvent.MigrationChange(
-                                state.vm(), state.status().toString())));
-                migrations = all;
-                control = ControlServer.listen(controlSocket.get(), table, all, this::stop);
+                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all));
                 LOG.info("control socket on {}", controlSocket.get());
             }
+            started = true;
+            endIfAbandoned();
         } catch (IOException | RuntimeException e) {
             close();
             throw e;
         }
     }
 
-    /** The VMs that are served now, by name. From any thread. */
-    private List<ServedVm> served() {
-        return List.copyOf(vms.values());
+    /**
+     * Serves what another configuration wants, as far as no VMM has to leave before; the rest follows when it has. What came
+     * to be served by commands stays. Waits for VMs' event loops, a second for each at most.
+     *
+     * @throws ConfigException if the configuration is wrong; nothing has changed then
+     */
+    public void reload(ServeConfig config) throws ConfigException {
+        DeviceSet all = devices;
+        if (all != null) {
+            all.reload(config);
+        }
     }
 
+    /** On any thread, also on VMs' event loops: nothing here waits. */
     private void publish(VmEvent event) {
         ControlServer server = control;
         if (server != null) {
             server.publish(event);
         }
+        switch (event) {
+            case VmEvent.Disconnected _, VmEvent.MigrationChange _ -> settle();
+            case VmEvent.Abandoned of -> {
+                abandoned.add(of.vm() + "/" + of.device());
+                endIfAbandoned();
+            }
+            default -> {}
+        }
     }
 
-    /** Makes {@link #awaitStop} return. From any thread. */
-    public void stop() {
+    private void settle() {
+        DeviceSet all = devices;
+        if (all != null) {
+            WORKERS.execute(all::settle);
+        }
+    }
+
+    private void endIfAbandoned() {
+        DeviceSet all = devices;
+        if (started
+                && all != null
+                && all.vms().stream()
+                        .flatMap(vm -> vm.config().devices().stream())
+                        .allMatch(device -> abandoned.contains(device.vm() + "/" + device.id()))) {
+            stop("the VMM has gone, and no other one can come");
+        }
+    }
+
+    /**
+     * Makes {@link #awaitStop} return. From any thread.
+     *
+     * @param why for the log, as in "ends: SIGTERM"; the first one counts
+     */
+    public void stop(String why) {
+        synchronized (stop) {
+            if (stop.getCount() > 0) {
+                reason = why;
+            }
+        }
         stop.countDown();
     }
 
-    /** Waits until somebody calls {@link #stop}. */
-    public void awaitStop() throws InterruptedException {
+    /** Waits until somebody calls {@link #stop}. Returns why. */
+    public String awaitStop() throws InterruptedException {
         stop.await();
+        return reason;
     }
 
     /** Disconnects everybody and removes the sockets. Waits a few seconds at most for a VM that is held up. */
@@ -103,14 +153,59 @@ public final class BackendProcess implements AutoCloseable {
             return;
         }
         closed = true;
-        if (migrations != null) {
-            migrations.close();
+        migrations.close();
+        DeviceSet all = devices;
+        if (all != null) {
+            all.close();
+            // The VMs first: their leaving is an event, and a control socket that is closed takes none.
+            VmShutdown.close(all.vms(), END_LIMIT);
         }
-        // The VMs first: their leaving is an event, and a control socket that is closed takes none.
-        VmShutdown.close(served(), END_LIMIT);
         ControlServer server = control;
         if (server != null) {
             server.close();
+        }
+    }
+
+    /** What clients may change. */
+    private final class Changes implements ProcessControl {
+        private final DeviceSet all;
+
+        Changes(DeviceSet all) {
+            this.all = all;
+        }
+
+        @Override
+        public void quit() {
+            stop("quit");
+        }
+
+        @Override
+        public CompletableFuture<Void> add(ServeConfig more) {
+            return run(() -> {
+                all.add(more);
+                return null;
+            });
+        }
+
+        @Override
+        public CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
+            return run(() -> all.remove(vm, device));
+        }
+
+        private <T> CompletableFuture<T> run(Callable<T> task) {
+            return CompletableFuture.supplyAsync(
+                    () -> {
+                        try {
+                            return task.call();
+                        } catch (ConfigException | IOException e) {
+                            throw new CompletionException(new VirtualMachine.Refused(String.valueOf(e.getMessage())));
+                        } catch (RuntimeException e) {
+                            throw e;
+                        } catch (Exception e) {
+                            throw new CompletionException(e);
+                        }
+                    },
+                    WORKERS);
         }
     }
 }

@@ -63,6 +63,11 @@ final class FrontEndWatch implements EndpointListener {
     }
 
     @Override
+    public void noFrontEndCanCome() {
+        events.accept(new VmEvent.Abandoned(vm, device));
+    }
+
+    @Override
     public void fault(FaultKind kind, String message) {
         faults.say(message);
         events.accept(new VmEvent.Fault(vm, device, kind, message));

@@ -148,7 +148,7 @@ final class LimitedVm implements VirtualMachine {
         try {
             coming = task.get();
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(new NotAnswering(name()));
+            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is served no more"));
         }
         return withLimit(limit, coming).whenComplete((given, failure) -> {
             if (failure != null) {
@@ -165,7 +165,7 @@ final class LimitedVm implements VirtualMachine {
         try {
             return withLimit(limit, task.get());
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(new NotAnswering(name()));
+            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is served no more"));
         }
     }
 

@@ -9,6 +9,7 @@ import org.exomem.mem.Patrol;
 import org.exomem.mem.VirtioMem;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +27,7 @@ final class PatrolRounds {
     private final Consumer<VmEvent> events;
     private final FrontEndWatch faults;
     private final GuestStop stop;
+    private EventLoop.@Nullable Timer next;
     private long rounds;
     private long lastNanos;
     private long bytes;
@@ -51,7 +53,14 @@ final class PatrolRounds {
     /** Goes the first round an interval from now, if there is to be any. */
     void start() {
         if (config.patrolSeconds() > 0) {
-            loop.schedule(Duration.ofSeconds(config.patrolSeconds()), this::slice);
+            next = loop.schedule(Duration.ofSeconds(config.patrolSeconds()), this::slice);
+        }
+    }
+
+    /** Goes no further. */
+    void stop() {
+        if (next != null) {
+            next.cancel();
         }
     }
 
@@ -74,7 +83,7 @@ final class PatrolRounds {
                 faults.fault(FaultKind.HOST, "unplugged memory could not be patrolled: " + e.getMessage());
             }
         }
-        loop.schedule(onItsWay ? PAUSE : Duration.ofSeconds(config.patrolSeconds()), this::slice);
+        next = loop.schedule(onItsWay ? PAUSE : Duration.ofSeconds(config.patrolSeconds()), this::slice);
     }
 
     private void completed(Patrol.Round round) {

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,10 +14,17 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.DeviceConfig;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.pages.PageSubscribers;
@@ -33,6 +41,7 @@ import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.StateReplay;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -47,25 +56,34 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /** The messages that wait for a migration, of each kind; 24 bytes each. */
     private static final int MESSAGES = 1 << 16;
 
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(1);
+
     private final String name;
-    private final String attachment;
     private final EventLoop loop;
-    private final List<VmMemory> memory = new ArrayList<>();
-    private final List<KeptState> states = new ArrayList<>();
+    private final Optional<StateDirectory> state;
+    private final Consumer<VmEvent> events;
+    private final GuestStop stop;
+    /** Changed on the loop, and looked at from other threads too. */
+    private final List<VmMemory> memory = new CopyOnWriteArrayList<>();
+    /** What keeps the state of a device, by its id. Belongs on the loop. */
+    private final Map<String, KeptState> states = new HashMap<>();
+    /** What a device tells new listeners of the feed, by its id. Belongs on the loop. */
+    private final Map<String, List<Supplier<StateReplay>>> told = new HashMap<>();
+
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed;
     private final PageSubscribers subscribers;
-    private final VmConfig config;
-    private @Nullable VmBalloon balloon;
+    /** What is served now. */
+    private volatile VmConfig config;
 
-    private ServedVm(VmConfig config) {
-        this.config = config;
-        this.name = config.name();
-        this.attachment = config.balloon()
-                .map(of -> of.attachment().toString())
-                .orElseGet(() -> config.memory().stream()
-                        .map(of -> of.attachment().toString())
-                        .collect(Collectors.joining(", ")));
+    private volatile @Nullable VmBalloon balloon;
+
+    private ServedVm(String name, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop) {
+        this.name = name;
+        this.state = state;
+        this.events = events;
+        this.stop = stop;
+        this.config = new VmConfig(name, Optional.empty(), List.of());
         this.loop = new EventLoop("vm-" + name);
         // Put off, not executed next: between two slices the loop looks at its descriptors.
         this.feed = new PageFeed(slice -> loop.schedule(Duration.ZERO, slice));
@@ -83,13 +101,37 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     public static ServedVm start(
             VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
             throws IOException {
-        ServedVm vm = new ServedVm(config);
+        ServedVm vm = new ServedVm(config.name(), state, events, stop);
         try {
             // A guest may come to the first device before the last one is there: everything happens on the loop.
-            vm.loop.submit(() -> vm.attach(config, state, events, stop)).join();
+            vm.add(config.devices());
             return vm;
-        } catch (CompletionException e) {
+        } catch (IOException | RuntimeException e) {
             vm.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Attaches one more device, while the others go on. From any thread but the VM's loop, for which it waits.
+     *
+     * @throws IOException if its socket can't be listened on, or its state can't be used
+     * @throws IllegalArgumentException if the VM has a device of that id
+     */
+    public void add(DeviceConfig device) throws IOException {
+        add(List.of(device));
+    }
+
+    private void add(List<DeviceConfig> devices) throws IOException {
+        try {
+            loop.submit(() -> {
+                        for (DeviceConfig device : devices) {
+                            attach(device);
+                        }
+                        return this;
+                    })
+                    .join();
+        } catch (CompletionException e) {
             if (e.getCause() instanceof IOException cause) {
                 throw cause;
             }
@@ -97,34 +139,120 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    private ServedVm attach(VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
-            throws IOException {
-        if (config.balloon().isPresent()) {
-            Optional<BalloonStateFile> file = Optional.empty();
-            if (state.isPresent()) {
-                file = Optional.of(keep(state.get().balloon(name, what -> hostFault(events, what))));
+    private void attach(DeviceConfig device) throws IOException {
+        VmConfig with = config.with(device);
+        List<Supplier<StateReplay>> before = feed.states();
+        try {
+            switch (device) {
+                case BalloonConfig of -> balloon = newBalloon(of);
+                case MemoryConfig of -> memory.add(new VmMemory(of, kept(of), loop, events, stop, feed));
             }
-            balloon = new VmBalloon(config.balloon().get(), file, loop, events, this::unplugged, this::plugged, feed);
+        } catch (IOException | RuntimeException e) {
+            letGo(device.id(), before);
+            throw e;
         }
-        for (MemoryConfig device : config.memory()) {
-            KeptBlocks kept = state.isEmpty()
-                    ? KeptBlocks.ofHeap(device.plan())
-                    : keep(state.get().memory(name, device.id(), device.plan())).kept();
-            memory.add(new VmMemory(device, kept, loop, events, stop, feed));
+        told.put(device.id(), newSince(before));
+        config = with;
+    }
+
+    private VmBalloon newBalloon(BalloonConfig of) throws IOException {
+        Optional<BalloonStateFile> file = Optional.empty();
+        if (state.isPresent()) {
+            file = Optional.of(keep(of, state.get().balloon(name, this::hostFault)));
         }
-        return this;
+        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed);
+    }
+
+    private KeptBlocks kept(MemoryConfig of) throws IOException {
+        return state.isEmpty()
+                ? KeptBlocks.ofHeap(of.plan())
+                : keep(of, state.get().memory(name, of.id(), of.plan())).kept();
+    }
+
+    private List<Supplier<StateReplay>> newSince(List<Supplier<StateReplay>> before) {
+        List<Supplier<StateReplay>> added = new ArrayList<>(feed.states());
+        added.removeAll(before);
+        return added;
+    }
+
+    private void letGo(String device, List<Supplier<StateReplay>> toldBefore) {
+        feed.forget(newSince(toldBefore));
+        KeptState kept = states.remove(device);
+        if (kept != null) {
+            kept.close();
+        }
+    }
+
+    /** What is served now. From any thread. */
+    public VmConfig config() {
+        return config;
+    }
+
+    /**
+     * Takes a device away, with its socket, while the others go on; its state file stays. Waits for the VM's loop for a
+     * second. From any thread but that.
+     *
+     * @return false if a front-end is connected to the device, which then stays
+     * @throws NotAnswering if the VM's loop is held up; the device stays
+     */
+    public boolean removeUnattached(String device) {
+        AtomicBoolean decided = new AtomicBoolean();
+        CompletableFuture<Boolean> removed =
+                loop.submit(() -> decided.compareAndSet(false, true) && removeOnLoop(device));
+        try {
+            return removed.get(ANSWER_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            if (decided.compareAndSet(false, true)) {
+                throw new NotAnswering(name);
+            }
+            return removed.join();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new NotAnswering(name);
+        }
+    }
+
+    private boolean removeOnLoop(String device) {
+        VmBalloon ofBalloon = balloon;
+        if (device.equals(VmBalloon.NAME) && ofBalloon != null) {
+            if (ofBalloon.isConnected()) {
+                return false;
+            }
+            ofBalloon.retire();
+            balloon = null;
+            // Whoever follows the VM's pages: nobody tells any more when one of them leaves the balloon.
+            feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
+        }
+        for (VmMemory of : memory) {
+            if (of.id().equals(device)) {
+                if (of.isConnected()) {
+                    return false;
+                }
+                of.retire();
+                memory.remove(of);
+                // Likewise: nobody tells any more whether the guest uses these blocks.
+                feed.offer(PageFeed.Kind.PLUGGED, 0, of.address(), of.regionSize());
+            }
+        }
+        config = config.without(device);
+        feed.forget(told.getOrDefault(device, List.of()));
+        told.remove(device);
+        letGo(device, feed.states());
+        return true;
     }
 
     private long plugged() {
         return memory.stream().mapToLong(VmMemory::plugged).sum();
     }
 
-    private <S extends KeptState> S keep(S file) {
-        states.add(file);
+    private <S extends KeptState> S keep(DeviceConfig device, S file) {
+        states.put(device.id(), file);
         return file;
     }
 
-    private void hostFault(Consumer<VmEvent> events, String what) {
+    private void hostFault(String what) {
         LOG.warn("{} {}: {}", name, VmBalloon.NAME, what);
         events.accept(new VmEvent.Fault(name, VmBalloon.NAME, FaultKind.HOST, what));
     }
@@ -145,12 +273,18 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public String attachment() {
-        return attachment;
+        VmConfig now = config;
+        return now.balloon()
+                .map(of -> of.attachment().toString())
+                .orElseGet(() -> now.memory().stream()
+                        .map(of -> of.attachment().toString())
+                        .collect(Collectors.joining(", ")));
     }
 
     /** True while a front-end is connected to one of its devices. From any thread. */
     boolean isConnected() {
-        return balloon != null && balloon.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
+        VmBalloon of = balloon;
+        return of != null && of.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
     }
 
     @Override
@@ -201,7 +335,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     public CompletableFuture<VmState> state() {
         return loop.submit(() -> new VmState(
                 name,
-                attachment,
+                attachment(),
                 Optional.ofNullable(balloon).map(VmBalloon::state),
                 memory.stream().map(VmMemory::state).toList()));
     }
@@ -365,6 +499,6 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         memory.forEach(VmMemory::close);
         loop.close();
         // Last: nobody may touch them any more.
-        states.forEach(KeptState::close);
+        states.values().forEach(KeptState::close);
     }
 }

@@ -220,6 +220,12 @@ final class VmBalloon implements AutoCloseable {
         return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
     }
 
+    /** Ends the device for good while its VM goes on; on the loop. Its state may be closed afterwards. */
+    void retire() {
+        balloon.setStatisticsInterval(0);
+        endpoint.close();
+    }
+
     /** Disconnects and removes the socket. */
     @Override
     public void close() {

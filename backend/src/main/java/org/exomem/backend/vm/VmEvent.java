@@ -44,5 +44,14 @@ public sealed interface VmEvent {
 
     record Disconnected(String vm, String device, String reason) implements VmEvent {}
 
+    /** The front-end of an inherited connection has gone: nobody can come to the device any more. */
+    record Abandoned(String vm, String device) implements VmEvent {}
+
+    /** The device is served from now on, {@code attachment} says where. */
+    record Added(String vm, String device, String attachment) implements VmEvent {}
+
+    /** The device is served no more. */
+    record Removed(String vm, String device) implements VmEvent {}
+
     record Fault(String vm, String device, FaultKind kind, String message) implements VmEvent {}
 }

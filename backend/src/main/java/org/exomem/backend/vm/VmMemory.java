@@ -211,6 +211,16 @@ final class VmMemory implements AutoCloseable {
         }
     }
 
+    /** Ends the device for good while its VM goes on; on the loop. Its state may be closed afterwards. */
+    void retire() {
+        patrol.stop();
+        if (nextLook != null) {
+            nextLook.cancel();
+        }
+        job = null;
+        endpoint.close();
+    }
+
     /** Disconnects and removes the socket. */
     @Override
     public void close() {

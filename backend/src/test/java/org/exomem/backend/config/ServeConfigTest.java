@@ -69,7 +69,7 @@ class ServeConfigTest {
         vm=a,socket=/s,socket-group=           | socket-group: there is no group "" on this host
             vm=a,socket=/s,socket-group=no-such    | socket-group: there is no group "no-such" on this host
         vm=a,fd=3,socket-mode=0660             | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
-        vm=a,socket=/s,connect,socket-group=g  | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
+        vm=a,socket=/s,connect,socket-group=0  | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
         vm=a,socket=/s,                        | an option is empty (a comma in a value is written twice)
         vm=a,=x                                | "=x" has no name before the =
         """)
@@ -90,12 +90,13 @@ class ServeConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        vm=a,socket=/s                                  | 0600
-        vm=a,socket=/s,socket-group=kvm                 | 0660 kvm
-        vm=a,socket=/s,socket-mode=0666                 | 0666
-        vm=a,socket=/s,socket-mode=640,socket-group=107 | 0640 107
+        vm=a,socket=/s                                   | 600 |
+        vm=a,socket=/s,socket-group=root                 | 660 | root
+        vm=a,socket=/s,socket-mode=0666                  | 666 |
+        vm=a,socket=/s,socket-mode=640,socket-group=0    | 640 | 0
         """)
-    void onlyTheOwnerMayConnectUnlessAGroupOrModeIsGiven(String options, String mode, String group) throws ConfigException {
+    void onlyTheOwnerMayConnectUnlessAGroupOrModeIsGiven(String options, String mode, String group)
+            throws ConfigException {
         assertThat(ServeConfig.balloon(options).attachment())
                 .isInstanceOfSatisfying(Attachment.Listen.class, listen -> {
                     assertThat(Integer.toOctalString(listen.access().mode())).isEqualTo(mode);

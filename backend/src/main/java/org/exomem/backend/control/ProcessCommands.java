@@ -1,0 +1,77 @@
+package org.exomem.backend.control;
+
+import static org.exomem.backend.control.Command.NOTHING;
+import static org.exomem.backend.control.Type.ANY;
+import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.list;
+import static org.exomem.backend.control.Type.maybe;
+import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.with;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.DeviceArguments;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
+
+/** The commands that change which VMs are served (CTL-31, CTL-32); see {@code spec/control.md}. */
+final class ProcessCommands {
+    private final ProcessControl process;
+    private final SlowWork slowWork;
+
+    ProcessCommands(ProcessControl process, SlowWork slowWork) {
+        this.process = process;
+        this.slowWork = slowWork;
+    }
+
+    List<Command> all() {
+        Type kept = list(object(with("vm", TEXT), with("device", TEXT), with("reason", TEXT)));
+        return List.of(
+                Command.of(
+                        "vm-add",
+                        // The options of devices are checked where those of the command line and of the file are.
+                        object(maybe("balloons", list(ANY)), maybe("mems", list(ANY))),
+                        NOTHING,
+                        this::add),
+                Command.of(
+                        "vm-remove",
+                        object(with("vm", TEXT), maybe("device", TEXT)),
+                        object(with("kept", kept)),
+                        this::remove));
+    }
+
+    /** Not on the control socket's thread: options may name a group, which a directory service may have to look up. */
+    private CompletableFuture<JsonNode> add(Arguments arguments) {
+        return slowWork.run("read the options", () -> read(arguments.all()))
+                .thenCompose(process::add)
+                .thenApply(done -> Json.object());
+    }
+
+    private static ServeConfig read(ObjectNode devices) {
+        try {
+            return DeviceArguments.read(devices);
+        } catch (ConfigException e) {
+            throw QmpException.generic(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private CompletableFuture<JsonNode> remove(Arguments arguments) {
+        return process.remove(arguments.text("vm"), arguments.optionalText("device"))
+                .thenApply(ProcessCommands::describe);
+    }
+
+    private static ObjectNode describe(List<ProcessControl.Kept> kept) {
+        ObjectNode answer = Json.object();
+        ArrayNode list = answer.putArray("kept");
+        kept.forEach(device -> list.addObject()
+                .put("vm", device.vm())
+                .put("device", device.device())
+                .put("reason", device.reason()));
+        return answer;
+    }
+}

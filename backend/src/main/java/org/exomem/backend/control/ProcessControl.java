@@ -1,0 +1,44 @@
+package org.exomem.backend.control;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.vm.VirtualMachine;
+
+/**
+ * What commands do to the process itself, and to which VMs it serves. Callable from the control socket's thread: nothing
+ * here waits. Futures fail with {@link VirtualMachine.Refused} or {@link VirtualMachine.NotFound}.
+ */
+@FunctionalInterface
+public interface ProcessControl {
+    /** Ends the process, soon. */
+    void quit();
+
+    /** Serves more devices, all of them or none. */
+    default CompletableFuture<Void> add(ServeConfig devices) {
+        return refused();
+    }
+
+    /**
+     * Serves a VM, or one device of it, no more: at once where no VMM is attached, otherwise as soon as it has left.
+     *
+     * @param device its id; empty for all of the VM
+     * @return the devices that are still served, each with the reason
+     */
+    default CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
+        return refused();
+    }
+
+    /**
+     * A device that is served until something else has happened.
+     *
+     * @param reason what that is waited for, for people
+     */
+    record Kept(String vm, String device, String reason) {}
+
+    private static <T> CompletableFuture<T> refused() {
+        return CompletableFuture.failedFuture(
+                new VirtualMachine.Refused("this process serves what it was started with"));
+    }
+}

@@ -1,0 +1,381 @@
+package org.exomem.backend.process;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.function.Consumer;
+import org.exomem.backend.config.Attachment;
+import org.exomem.backend.config.BalloonConfig;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.DeviceConfig;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.control.ProcessControl;
+import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.state.StateDirectory;
+import org.exomem.backend.vm.GuestStop;
+import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmEvent;
+import org.exomem.backend.vm.VmTable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The devices that are served, and those that are wanted. A change of what is wanted is carried out at once where it can
+ * be; what has to wait for a VMM to leave, or for a migration to end, is looked at again by {@link #settle}:
+ *
+ * <pre>
+ * wanted and served alike       stays as it is
+ * wanted, not served            begins, when no device that is still served has its socket
+ * served, not wanted            ends, when no VMM is attached and the VM does not migrate
+ * wanted with other options     ends and begins anew, likewise
+ * </pre>
+ *
+ * Safe for use by several threads; calls wait for VMs' event loops, so not for those.
+ */
+final class DeviceSet {
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceSet.class);
+
+    private final Optional<StateDirectory> state;
+    private final Migrations migrations;
+    private final VmTable table;
+    private final Consumer<VmEvent> events;
+    private final GuestStop stop;
+    private final ServeConfig process;
+    /** Also looked at while something is being changed. */
+    private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
+
+    private final Map<String, Wish> wanted = new LinkedHashMap<>();
+    /** The devices that have to wait, by their keys. */
+    private final Map<String, Waiting> waiting = new LinkedHashMap<>();
+
+    private boolean closed;
+
+    /** @param configured whether the device comes from options and the file, and not from a command */
+    private record Wish(DeviceConfig device, boolean configured) {}
+
+    /**
+     * @param what has not been done yet, for the log
+     * @param reason what it waits for
+     */
+    private record Waiting(String what, String reason) {}
+
+    /** @param process what holds for the whole process: its control socket and the limit of memory */
+    DeviceSet(ServeConfig process, VmTable table, Migrations migrations, Consumer<VmEvent> events, GuestStop stop) {
+        this.process = process;
+        this.state = process.state().map(StateDirectory::new);
+        this.table = table;
+        this.migrations = migrations;
+        this.events = events;
+        this.stop = stop;
+    }
+
+    /**
+     * Starts to serve what the process was configured with. What was begun stays to be closed.
+     *
+     * @throws IOException if one of the devices can't be served
+     */
+    synchronized void start() throws IOException {
+        for (VmConfig vm : process.vms()) {
+            for (DeviceConfig device : vm.devices()) {
+                wanted.put(key(device), new Wish(device, true));
+            }
+            begin(vm);
+        }
+    }
+
+    /** The VMs, by name. From any thread, and without waiting. */
+    List<ServedVm> vms() {
+        return List.copyOf(vms.values());
+    }
+
+    /**
+     * Serves what is configured now, beside what commands have added.
+     *
+     * @throws ConfigException if the devices do not go together; nothing has changed then
+     */
+    synchronized void reload(ServeConfig config) throws ConfigException {
+        Map<String, Wish> next = new LinkedHashMap<>();
+        for (DeviceConfig device : config.devices()) {
+            refuseNewDescriptor(device);
+            next.put(key(device), new Wish(device, true));
+        }
+        wanted.forEach((key, wish) -> {
+            if (!wish.configured()) {
+                next.putIfAbsent(key, wish);
+            }
+        });
+        together(next).consistent();
+        tellOfTheProcess(config);
+        wanted.clear();
+        wanted.putAll(next);
+        waiting.clear();
+        carryOut();
+    }
+
+    private void tellOfTheProcess(ServeConfig config) {
+        if (!config.state().equals(process.state())) {
+            LOG.warn("state: another folder for state needs a restart");
+        }
+        if (!config.maxMemory().equals(process.maxMemory())) {
+            LOG.warn("max-memory: another limit needs a restart");
+        }
+        if (!config.control().equals(process.control())) {
+            LOG.warn("control: another control socket needs a restart");
+        }
+    }
+
+    /** A number that a descriptor had at the start may be anything by now. */
+    private void refuseNewDescriptor(DeviceConfig device) throws ConfigException {
+        Optional<DeviceConfig> served = served(device.vm(), device.id());
+        if (device.attachment() instanceof Attachment.Inherited
+                && !served.map(DeviceConfig::attachment).equals(Optional.of(device.attachment()))) {
+            throw new ConfigException(device.label() + ": fd is for devices that exomem is started with");
+        }
+    }
+
+    /** Everything that is wanted, with what holds for the process. */
+    private ServeConfig together(Map<String, Wish> wishes) {
+        List<BalloonConfig> balloons = new ArrayList<>();
+        List<MemoryConfig> mems = new ArrayList<>();
+        for (Wish wish : wishes.values()) {
+            switch (wish.device()) {
+                case BalloonConfig balloon -> balloons.add(balloon);
+                case MemoryConfig mem -> mems.add(mem);
+            }
+        }
+        return new ServeConfig(process.control(), balloons, mems, process.state(), process.maxMemory());
+    }
+
+    /**
+     * Serves more devices: all, or none.
+     *
+     * @throws ConfigException if one is there already, or they do not go together
+     * @throws IOException if one can't be served
+     */
+    synchronized void add(ServeConfig more) throws ConfigException, IOException {
+        Map<String, Wish> next = new LinkedHashMap<>(wanted);
+        if (more.devices().isEmpty()) {
+            throw new ConfigException("nothing to add: name balloons or mems");
+        }
+        for (DeviceConfig device : more.devices()) {
+            if (served(device.vm(), device.id()).isPresent()
+                    || next.putIfAbsent(key(device), new Wish(device, false)) != null) {
+                throw new ConfigException(device.label() + " is served already");
+            }
+            refuseNewDescriptor(device);
+        }
+        together(next).consistent();
+        List<DeviceConfig> begun = new ArrayList<>();
+        try {
+            for (DeviceConfig device : more.devices()) {
+                begin(device);
+                begun.add(device);
+            }
+        } catch (IOException | RuntimeException e) {
+            begun.forEach(this::remove);
+            throw e;
+        }
+        wanted.putAll(next);
+    }
+
+    /**
+     * Serves a VM, or one of its devices, no more.
+     *
+     * @return those that have to wait, and why
+     * @throws VirtualMachine.NotFound if there is no such VM or device
+     */
+    synchronized List<ProcessControl.Kept> remove(String vm, Optional<String> id) {
+        table.named(vm);
+        List<DeviceConfig> devices = Objects.requireNonNull(vms.get(vm)).config().devices().stream()
+                .filter(device -> id.isEmpty() || id.get().equals(device.id()))
+                .toList();
+        if (devices.isEmpty()) {
+            throw new VirtualMachine.NotFound("VM \"" + vm + "\" has no device \"" + id.orElse("") + "\"");
+        }
+        for (DeviceConfig device : devices) {
+            wanted.remove(key(device));
+        }
+        carryOut();
+        List<ProcessControl.Kept> kept = new ArrayList<>();
+        for (DeviceConfig device : devices) {
+            Waiting still = waiting.get(key(device));
+            if (still != null) {
+                kept.add(new ProcessControl.Kept(vm, device.id(), still.reason()));
+            }
+        }
+        return kept;
+    }
+
+    /** Looks again at what had to wait for a VMM to leave or for a migration to end. */
+    synchronized void settle() {
+        if (!waiting.isEmpty()) {
+            carryOut();
+        }
+    }
+
+    private void carryOut() {
+        if (closed) {
+            return;
+        }
+        Map<String, Waiting> before = Map.copyOf(waiting);
+        waiting.clear();
+        for (ServedVm vm : vms()) {
+            for (DeviceConfig device : vm.config().devices()) {
+                Wish wish = wanted.get(key(device));
+                if (wish == null) {
+                    remove(device);
+                } else {
+                    change(device, wish);
+                }
+            }
+        }
+        for (Wish wish : List.copyOf(wanted.values())) {
+            DeviceConfig device = wish.device();
+            if (served(device.vm(), device.id()).isEmpty()) {
+                tryToBegin(device);
+            }
+        }
+        waiting.forEach((key, now) -> {
+            if (!now.equals(before.get(key))) {
+                LOG.warn("{}: {}: {}", key.replace("/", " "), now.what(), now.reason());
+            }
+        });
+    }
+
+    private void remove(DeviceConfig device) {
+        end(device)
+                .ifPresent(reason -> waiting.put(
+                        key(device), new Waiting("is to be removed, and is served until it can be", reason)));
+    }
+
+    /** Serves a device with the options that are wanted now, if they are others. */
+    private void change(DeviceConfig served, Wish wish) {
+        List<String> changed = wish.device().differences(served);
+        if (changed.isEmpty()) {
+            return;
+        }
+        String options = "changed options (" + String.join(", ", changed) + ")";
+        Optional<String> reason = end(served);
+        if (reason.isPresent()) {
+            waiting.put(
+                    key(served),
+                    new Waiting(options + " hold when its VMM has left and is attached anew", reason.get()));
+            return;
+        }
+        try {
+            begin(wish.device());
+        } catch (IOException | RuntimeException e) {
+            LOG.error(
+                    "{}: can't be served with its {}, and keeps those from before: {}",
+                    served.label(),
+                    options,
+                    e.getMessage());
+            wanted.put(key(served), new Wish(served, wish.configured()));
+            tryToBegin(served);
+        }
+    }
+
+    private void tryToBegin(DeviceConfig device) {
+        Optional<DeviceConfig> holder = holderOf(device.attachment());
+        if (holder.isPresent()) {
+            waiting.put(
+                    key(device),
+                    new Waiting("begins later", holder.get().label() + " is still served on " + device.attachment()));
+            return;
+        }
+        try {
+            begin(device);
+        } catch (IOException | RuntimeException e) {
+            LOG.error("{}: can't be served: {}", device.label(), e.getMessage());
+            wanted.remove(key(device));
+        }
+    }
+
+    private Optional<DeviceConfig> holderOf(Attachment attachment) {
+        return vms().stream()
+                .flatMap(vm -> vm.config().devices().stream())
+                .filter(device -> attachment.path().isPresent()
+                        && device.attachment().path().equals(attachment.path()))
+                .findFirst();
+    }
+
+    private Optional<DeviceConfig> served(String vm, String id) {
+        return Optional.ofNullable(vms.get(vm)).stream()
+                .flatMap(of -> of.config().devices().stream())
+                .filter(device -> device.id().equals(id))
+                .findFirst();
+    }
+
+    private void begin(DeviceConfig device) throws IOException {
+        ServedVm vm = vms.get(device.vm());
+        if (vm == null) {
+            begin(new VmConfig(device.vm(), Optional.empty(), List.of()).with(device));
+            return;
+        }
+        vm.add(device);
+        told(device);
+    }
+
+    private void begin(VmConfig config) throws IOException {
+        ServedVm vm = ServedVm.start(config, state, events, stop);
+        vms.put(config.name(), vm);
+        table.add(vm);
+        config.devices().forEach(this::told);
+    }
+
+    private void told(DeviceConfig device) {
+        LOG.info("{}: {} on {}", device.vm(), kind(device), device.attachment());
+        events.accept(
+                new VmEvent.Added(device.vm(), device.id(), device.attachment().toString()));
+    }
+
+    /** Ends a device where that harms nobody; otherwise returns what has to happen before. */
+    private Optional<String> end(DeviceConfig device) {
+        ServedVm vm = Objects.requireNonNull(vms.get(device.vm()));
+        try {
+            migrations.reserve(device.vm(), "is being changed");
+        } catch (VirtualMachine.Refused e) {
+            return Optional.of(String.valueOf(e.getMessage()));
+        }
+        try {
+            if (!vm.removeUnattached(device.id())) {
+                return Optional.of("a VMM is attached");
+            }
+            if (vm.config().devices().isEmpty()) {
+                table.remove(vm.name());
+                vms.remove(vm.name());
+                migrations.forget(vm.name());
+                vm.close();
+            }
+        } catch (VirtualMachine.NotAnswering e) {
+            return Optional.of(String.valueOf(e.getMessage()));
+        } finally {
+            migrations.release(device.vm());
+        }
+        LOG.info("{}: {} is served no more", device.vm(), kind(device));
+        events.accept(new VmEvent.Removed(device.vm(), device.id()));
+        return Optional.empty();
+    }
+
+    private static String kind(DeviceConfig device) {
+        return device instanceof MemoryConfig ? "memory device " + device.id() : device.id();
+    }
+
+    private static String key(DeviceConfig device) {
+        return device.vm() + "/" + device.id();
+    }
+
+    /** Changes nothing any more. */
+    synchronized void close() {
+        closed = true;
+    }
+}
