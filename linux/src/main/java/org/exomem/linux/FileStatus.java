@@ -59,7 +59,7 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
         long major = Integer.toUnsignedLong(buffer.get(JAVA_INT, DEVICE_MAJOR_OFFSET));
         long minor = Integer.toUnsignedLong(buffer.get(JAVA_INT, DEVICE_MINOR_OFFSET));
         return new FileStatus(
-                major << 32 | minor,
+                (major << 32) | minor,
                 buffer.get(JAVA_LONG, INODE_OFFSET),
                 Short.toUnsignedInt(buffer.get(JAVA_SHORT, MODE_OFFSET)),
                 buffer.get(JAVA_LONG, SIZE_OFFSET),

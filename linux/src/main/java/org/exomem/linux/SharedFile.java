@@ -85,7 +85,7 @@ public final class SharedFile implements AutoCloseable {
     /** Like {@link #memfd}, of huge pages; fails with ENOMEM or ENODEV where the host has none of that size reserved. */
     public static SharedFile hugeMemfd(String name, long size, long hugePageSize) throws LinuxException {
         int log2 = Long.numberOfTrailingZeros(hugePageSize);
-        return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | log2 << MFD_HUGE_SHIFT);
+        return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | (log2 << MFD_HUGE_SHIFT));
     }
 
     private static SharedFile create(String name, long size, int flags) throws LinuxException {

@@ -188,7 +188,7 @@ class BadRingsTest {
                         slot(ram, ring, i, DATA, 16, i, AVAILABLE | NEXT);
                     }
                     for (int i = 0; i < 2; i++) {
-                        slot(ram, ring, i, DATA, 16, i, 1 << 15 | NEXT);
+                        slot(ram, ring, i, DATA, 16, i, (1 << 15) | NEXT);
                     }
                     slot(ram, ring, 2, DATA, 16, 2, AVAILABLE | NEXT);
                 }),

@@ -14,6 +14,8 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,6 +70,22 @@ class DirtyLogTest {
 
     private static long page(long address) {
         return address / GuestRam.PAGE;
+    }
+
+    @Test
+    @Tag("VHU-FEAT-6")
+    void aDriverThatAcknowledgesLogAllWithoutALogChangesNothing() throws Exception {
+        try (EchoGuest guest = attach(EchoGuest.SPLIT | Features.LOG_ALL);
+                EventFd notifier = new EventFd()) {
+            guest.frontEnd().setLogFd(notifier);
+            guest.device.start();
+            guest.assertEcho();
+            assertThat(backEnd.device.acknowledged)
+                    .as("what the device is told")
+                    .isEqualTo(EchoGuest.SPLIT);
+        }
+        assertThat(takeDirtyPages()).isEmpty();
+        assertThat(backEnd.faults).isEmpty();
     }
 
     @ParameterizedTest(name = "features {0}")

@@ -80,8 +80,8 @@ class InflightTest {
         if ((features & Features.RING_PACKED) == 0) {
             return 1;
         }
-        int used = 2 | 1 << 15;
-        return used | used << 16;
+        int used = 2 | (1 << 15);
+        return used | (used << 16);
     }
 
     private static List<Integer> submit(EchoGuest guest, int count) {

@@ -298,7 +298,7 @@ class MalformedMessagesTest {
                         }));
             }
         }
-        for (int size : new int[] {0, 3, 32769, 65536, 1 << 16 | 64, -1}) {
+        for (int size : new int[] {0, 3, 32769, 65536, (1 << 16) | 64, -1}) {
             all.add(new Misdeed("a split ring of " + size, guest -> {
                 guest.frontEnd().getVringBase(0);
                 send(guest, Request.SET_VRING_NUM, Payload.ring(0, size), none());

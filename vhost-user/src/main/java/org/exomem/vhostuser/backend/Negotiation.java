@@ -8,7 +8,10 @@ import org.exomem.vhostuser.virtqueue.RingFeatures;
 
 /** The features on offer and those acknowledged, of VIRTIO and of vhost-user itself, in one session. */
 final class Negotiation {
-    /** Bit 26, VHOST_F_LOG_ALL: the back-end logs what it writes. */
+    /**
+     * Bit 26, VHOST_F_LOG_ALL: the back-end logs what it writes. For the front-end, and no feature of the device: offered
+     * always, because a front-end that migrates with a dirty log refuses to without it (VHU-FEAT-6).
+     */
     static final long LOG_ALL = 1L << 26;
     /** Bit 30, VHOST_USER_F_PROTOCOL_FEATURES. */
     static final long PROTOCOL_FEATURES = 1L << 30;

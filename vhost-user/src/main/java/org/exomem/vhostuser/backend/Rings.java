@@ -261,7 +261,7 @@ final class Rings {
                     "the %s of queue %d (address %#x, %d bytes) is not in one region of guest memory",
                     name, ring.index(), address, bytes));
         }
-        if ((address & alignment - 1) != 0) {
+        if ((address & (alignment - 1)) != 0) {
             throw new FrontEndFault(String.format(
                     "the %s of queue %d at %#x is not aligned to %d bytes", name, ring.index(), address, alignment));
         }

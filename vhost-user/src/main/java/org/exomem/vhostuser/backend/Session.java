@@ -174,7 +174,8 @@ final class Session implements DeviceLink {
         updateLogging();
         if (changesRings || !featuresSet) {
             featuresSet = true;
-            device.featuresAcknowledged(features);
+            // LOG_ALL is between front-end and back-end, also where a front-end lets its driver acknowledge it (VHU-FEAT-6).
+            device.featuresAcknowledged(features & ~Negotiation.LOG_ALL);
         }
         backEndChannel.flush();
     }
@@ -260,7 +261,7 @@ final class Session implements DeviceLink {
         if (value == 0) {
             reset();
         } else {
-            status = value | status & STATUS_NEEDS_RESET;
+            status = value | (status & STATUS_NEEDS_RESET);
         }
     }
 
@@ -377,7 +378,7 @@ final class Session implements DeviceLink {
         if (queue.needsCall()) {
             rings.get(queue.index()).signalCall();
         }
-        if (logNotifier != null && negotiation.has(Negotiation.LOG_ALL)) {
+        if (logNotifier != null && memory.isLogged()) {
             logNotifier.signal();
         }
     }

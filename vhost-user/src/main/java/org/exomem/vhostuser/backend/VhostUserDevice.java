@@ -42,7 +42,10 @@ public interface VhostUserDevice {
     /** A front-end has connected; {@code link} is the way to it until {@link #disconnected}. */
     void connected(DeviceLink link);
 
-    /** The features that driver and front-end acknowledged: all bits, the transport's too; a subset of those offered. */
+    /**
+     * The features that driver and front-end acknowledged, a subset of those offered: those of the device, of the rings,
+     * and bit 30, but never LOG_ALL (VHU-FEAT-6). Called again after a reset, and when they change.
+     */
     void featuresAcknowledged(long features);
 
     /** A queue runs: it is started and enabled. {@link #process} follows. */

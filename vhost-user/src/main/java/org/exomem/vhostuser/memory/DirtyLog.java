@@ -32,7 +32,7 @@ public final class DirtyLog implements AutoCloseable {
     public static DirtyLog map(SharedFile file, long offset, long size) throws LinuxException {
         long slack = offset & (file.pageSize() - 1);
         // Bits are set by atomic operations on 8 bytes. Those around the log's ends lie in its first or last page.
-        long wholeWords = slack + size + 7 & -8;
+        long wholeWords = (slack + size + 7) & -8;
         return new DirtyLog(Mapping.of(file, offset - slack, wholeWords), slack, size);
     }
 
@@ -49,7 +49,7 @@ public final class DirtyLog implements AutoCloseable {
             // Little-endian words: bit p % 8 of byte b is bit b % 8 * 8 + p % 8 of word b / 8. Release: after the write
             // itself.
             long at = offset + (page >>> 3);
-            WORD.getAndBitwiseOrRelease(words, at & -8, 1L << ((at & 7) << 3 | page & 7));
+            WORD.getAndBitwiseOrRelease(words, at & -8, 1L << (((at & 7) << 3) | (page & 7)));
         }
     }
 

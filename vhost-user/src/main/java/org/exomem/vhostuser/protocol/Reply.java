@@ -27,7 +27,7 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
 
     /** SET_DEVICE_STATE_FD failed: an error in bits 0 to 7, and no descriptor. */
     public static Reply stateFailure() {
-        return u64(1 << 8 | 1);
+        return u64((1 << 8) | 1);
     }
 
     public static Reply ringBase(int index, int base) {

@@ -33,7 +33,7 @@ public final class InflightRegion {
 
     /** The bytes that a queue needs, rounded up so that the next queue's region can follow: a multiple of 64. */
     public static long bytes(int size, long features) {
-        return used(size, RingLayout.isPacked(features)) + ALIGNMENT - 1 & -ALIGNMENT;
+        return (used(size, RingLayout.isPacked(features)) + ALIGNMENT - 1) & -ALIGNMENT;
     }
 
     private static long used(int entries, boolean packed) {

@@ -99,7 +99,7 @@ final class PackedInflight {
         num++;
         setShort(first + NUM, num);
         long entry = entry(freeHead);
-        long idFlagsLen = descriptor.packedId() | (long) flags << 16 | descriptor.length() << 32;
+        long idFlagsLen = descriptor.packedId() | ((long) flags << 16) | (descriptor.length() << 32);
         LittleEndian.LONG.setRelease(region, entry + ADDR, descriptor.address());
         LittleEndian.LONG.setRelease(region, entry + ID_FLAGS_LEN, idFlagsLen);
         freeHead = next[freeHead];
@@ -155,7 +155,7 @@ final class PackedInflight {
     }
 
     static long usedWord(int slot, boolean wrap, int oldSlot, boolean oldWrap) {
-        return slot | (long) oldSlot << 16 | (wrap ? 1L << 32 : 0) | (oldWrap ? 1L << 40 : 0);
+        return slot | ((long) oldSlot << 16) | (wrap ? 1L << 32 : 0) | (oldWrap ? 1L << 40 : 0);
     }
 
     static long entry(int index) {

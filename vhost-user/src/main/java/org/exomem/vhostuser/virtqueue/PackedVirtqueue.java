@@ -203,7 +203,7 @@ public final class PackedVirtqueue extends Virtqueue {
     @Override
     public int base() {
         return PackedPosition.bits(availableSlot, availableWrap)
-                | PackedPosition.bits(usedSlot, usedWrap) << USED_BASE_SHIFT;
+                | (PackedPosition.bits(usedSlot, usedWrap) << USED_BASE_SHIFT);
     }
 
     @Override

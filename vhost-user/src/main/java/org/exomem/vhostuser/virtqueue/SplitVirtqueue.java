@@ -33,9 +33,9 @@ public final class SplitVirtqueue extends Virtqueue {
         if (inflight != null && inflight.isRecovered()) {
             // The front-end can't know how far a back-end that died had come: what it had taken is what it had used
             // and what it still held.
-            nextAvailable = usedIndex + inflight.resubmissions() & INDEX_MASK;
+            nextAvailable = (usedIndex + inflight.resubmissions()) & INDEX_MASK;
         }
-        int taken = nextAvailable - usedIndex & INDEX_MASK;
+        int taken = (nextAvailable - usedIndex) & INDEX_MASK;
         if (taken > setup.size()) {
             throw new DriverFault("the queue starts at available index " + nextAvailable + " but its used ring is at "
                     + usedIndex + ": more apart than the " + setup.size() + " descriptors");
@@ -70,7 +70,7 @@ public final class SplitVirtqueue extends Virtqueue {
         if (inflight != null) {
             inflight.popped(head);
         }
-        nextAvailable = nextAvailable + 1 & INDEX_MASK;
+        nextAvailable = (nextAvailable + 1) & INDEX_MASK;
         chain.resubmitted = false;
         take(chain, head);
         return true;
@@ -81,7 +81,7 @@ public final class SplitVirtqueue extends Virtqueue {
         if (index == nextAvailable) {
             return false;
         }
-        int more = index - nextAvailable & INDEX_MASK;
+        int more = (index - nextAvailable) & INDEX_MASK;
         if (more > size()) {
             throw new DriverFault("the available index went from " + nextAvailable + " to " + index
                     + ", by more than the " + size() + " descriptors of the queue");
@@ -164,7 +164,7 @@ public final class SplitVirtqueue extends Virtqueue {
             return true;
         }
         // The entry at used_event is among those pushed: it lies 1 to `pushed` positions back.
-        int back = usedIndex - ring.usedEvent() & INDEX_MASK;
+        int back = (usedIndex - ring.usedEvent()) & INDEX_MASK;
         return back >= 1 && back <= pushed;
     }
 
@@ -190,7 +190,7 @@ public final class SplitVirtqueue extends Virtqueue {
 
     @Override
     public int movedSince(int base) {
-        return nextAvailable - base & INDEX_MASK;
+        return (nextAvailable - base) & INDEX_MASK;
     }
 
     @Override

@@ -48,7 +48,7 @@ final class GuestRam implements AutoCloseable {
 
     /** Takes zeroed memory out of the first region. */
     long allocate(long bytes, long alignment) {
-        long address = allocated + alignment - 1 & -alignment;
+        long address = (allocated + alignment - 1) & -alignment;
         allocated = address + bytes;
         if (allocated > border(0)) {
             throw new IllegalStateException("the test's first region is too small");

@@ -112,10 +112,10 @@ class HostileDriverTest {
         int number = random.nextInt(8) == 0 ? random.nextInt() : random.nextInt(SIZE);
         if (driver.kind.indirect() && random.nextBoolean()) {
             long table = driver.table(slot);
-            driver.writeDescriptor(slot, table, 64, flags & ~3 | 4, number);
+            driver.writeDescriptor(slot, table, 64, (flags & ~3) | 4, number);
             ram.setNumber(table, 8, address);
             ram.setNumber(table + 8, 4, length);
-            ram.setNumber(table + 12, 4, (long) number << 16 | flags & 3);
+            ram.setNumber(table + 12, 4, ((long) number << 16) | (flags & 3));
         } else {
             driver.writeDescriptor(slot, address, length, flags, number);
         }

@@ -34,7 +34,7 @@ final class PackedDriver extends TestDriver {
 
     @Override
     int initialBase() {
-        return 1 << 31 | 1 << 15;
+        return (1 << 31) | (1 << 15);
     }
 
     int slot(long position) {

@@ -116,7 +116,7 @@ class PackedFaultTest {
 
     @Test
     void aBaseWhoseAvailablePositionIsBeforeItsUsedOne() {
-        int base = 1 << 15 | 1 | (1 << 15 | 2) << 16;
+        int base = (1 << 15) | 1 | (((1 << 15) | 2) << 16);
         assertThatThrownBy(() -> Virtqueue.create(driver.setup(base, null)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("before its used position");

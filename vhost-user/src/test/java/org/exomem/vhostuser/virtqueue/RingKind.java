@@ -37,7 +37,7 @@ record RingKind(boolean packed, boolean eventIndex, boolean indirect, boolean in
 
     /** Written as bit numbers of the specification, not by the names of the code under test. */
     long features() {
-        return 1L << 32 | bit(packed, 34) | bit(eventIndex, 29) | bit(indirect, 28) | bit(inOrder, 35);
+        return (1L << 32) | bit(packed, 34) | bit(eventIndex, 29) | bit(indirect, 28) | bit(inOrder, 35);
     }
 
     private static long bit(boolean set, int number) {

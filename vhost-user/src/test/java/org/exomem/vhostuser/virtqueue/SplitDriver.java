@@ -88,7 +88,7 @@ final class SplitDriver extends TestDriver {
     /** "The driver places the index of the head ... into the next ring entry", then moves idx. */
     void offer(int head) {
         U16.set(driverArea, 4 + 2L * (available % size), (short) head);
-        available = available + 1 & 0xffff;
+        available = (available + 1) & 0xffff;
         U16.setRelease(driverArea, 2L, (short) available);
     }
 
@@ -118,7 +118,7 @@ final class SplitDriver extends TestDriver {
         long entry = 4 + 8L * (seen % size);
         int id = (int) U32.get(deviceArea, entry);
         long written = (int) U32.get(deviceArea, entry + 4) & 0xffff_ffffL;
-        seen = seen + 1 & 0xffff;
+        seen = (seen + 1) & 0xffff;
         int count = 0;
         int index = id;
         while (index >= 0 && count < chainLength[id]) {
@@ -143,7 +143,7 @@ final class SplitDriver extends TestDriver {
         }
         // "If the idx field in the available ring ... was equal to avail_event, the driver MUST send a notification."
         int event = (short) U16.getVolatile(deviceArea, 4 + 8L * size) & 0xffff;
-        for (int index = old; index != available; index = index + 1 & 0xffff) {
+        for (int index = old; index != available; index = (index + 1) & 0xffff) {
             if (index == event) {
                 return true;
             }

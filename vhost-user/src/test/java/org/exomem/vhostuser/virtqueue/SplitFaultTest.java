@@ -155,6 +155,6 @@ class SplitFaultTest {
             wrapping.push(chain, i & 7);
             assertThat(late.poll()).isEqualTo(new TestDriver.Used(token, i & 7));
         }
-        assertThat(wrapping.base()).isEqualTo(65533 + 70_000 & 0xffff);
+        assertThat(wrapping.base()).isEqualTo((65533 + 70_000) & 0xffff);
     }
 }

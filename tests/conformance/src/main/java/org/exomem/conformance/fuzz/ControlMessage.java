@@ -54,7 +54,7 @@ record ControlMessage(int request, byte[] payload, String fds) {
         int queue = random.nextInt(QUEUES);
         return switch (random.nextInt(28)) {
             case 0 -> of(Request.GET_FEATURES, Payload.none());
-            case 1 -> of(Request.SET_FEATURES, Payload.number(FEATURES | 1L << random.nextInt(64)));
+            case 1 -> of(Request.SET_FEATURES, Payload.number(FEATURES | (1L << random.nextInt(64))));
             case 2 -> of(Request.RESET_OWNER, Payload.none());
             case 3 -> new ControlMessage(Request.SET_MEM_TABLE, Payload.regions(List.of(memory())), "m");
             case 4 -> new ControlMessage(Request.SET_LOG_BASE, Payload.log(4096, random.nextInt(3) * 2048L), "m");
@@ -64,7 +64,7 @@ record ControlMessage(int request, byte[] payload, String fds) {
             case 8 -> of(Request.SET_VRING_BASE, Payload.ring(queue, random.nextInt(1 << 16)));
             case 9 -> of(Request.GET_VRING_BASE, Payload.ring(queue, 0));
             case 10 -> new ControlMessage(Request.SET_VRING_KICK, Payload.number(queue), "e");
-            case 11 -> of(Request.SET_VRING_KICK, Payload.number(queue | 1 << 8));
+            case 11 -> of(Request.SET_VRING_KICK, Payload.number(queue | (1 << 8)));
             case 12 -> new ControlMessage(Request.SET_VRING_CALL, Payload.number(queue), "e");
             case 13 -> new ControlMessage(Request.SET_VRING_ERR, Payload.number(queue), "e");
             case 14 -> of(Request.SET_PROTOCOL_FEATURES, Payload.number(1L << random.nextInt(24)));

@@ -85,13 +85,13 @@ public final class PackedDriver extends RingDriver {
     @Override
     public int base() {
         int position = nextAvailable | (availableWrap ? 1 << 15 : 0);
-        return position | position << 16;
+        return position | (position << 16);
     }
 
     @Override
     public int usedBase() {
         int position = usedPosition() & 0xffff;
-        return position | position << 16;
+        return position | (position << 16);
     }
 
     @Override

@@ -173,7 +173,7 @@ public final class SplitDriver extends RingDriver {
 
     /** True if the step from {@code before} to {@code now} passed over {@code event} (VQ-EVT-2). */
     static boolean crossed(int event, int now, int before) {
-        return (now - event - 1 & 0xffff) < (now - before & 0xffff);
+        return ((now - event - 1) & 0xffff) < ((now - before) & 0xffff);
     }
 
     @Override
@@ -181,7 +181,7 @@ public final class SplitDriver extends RingDriver {
         if (!outstanding.inBatch()) {
             // Acquire: the entry is read after the idx that makes it valid.
             int idx = (short) SHORT.getAcquire(used, 2L);
-            if ((idx - usedIndex & 0xffff) == 0) {
+            if (((idx - usedIndex) & 0xffff) == 0) {
                 return null;
             }
             long entry = 4 + 8L * (usedIndex & mask);
