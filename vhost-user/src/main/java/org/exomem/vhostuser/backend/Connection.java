@@ -1,9 +1,7 @@
 package org.exomem.vhostuser.backend;
 
 import java.time.Duration;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.function.Consumer;
 import org.exomem.linux.DescriptorReserve;
 import org.exomem.linux.Errno;
@@ -31,23 +29,6 @@ final class Connection {
     private static final int MESSAGES_AT_ONCE = 64;
     /** How often a message that waits for descriptors is looked at. */
     private static final Duration DESCRIPTORS_RETRY = Duration.ofMillis(100);
-
-    /**
-     * Requests whose answer is a value. An error would be taken for one (or, where a descriptor must come, for nonsense),
-     * so they are refused by closing the connection.
-     */
-    private static final Set<RequestType> ANSWERED_BY_VALUE = EnumSet.of(
-            RequestType.GET_FEATURES,
-            RequestType.GET_PROTOCOL_FEATURES,
-            RequestType.GET_QUEUE_NUM,
-            RequestType.GET_VRING_BASE,
-            RequestType.GET_INFLIGHT_FD,
-            RequestType.GET_MAX_MEM_SLOTS,
-            RequestType.GET_STATUS,
-            RequestType.POSTCOPY_ADVISE,
-            RequestType.GET_SHMEM_CONFIG);
-
-    private static final long FAILED = 1;
 
     private final MessageSocket socket;
     private final VhostUserDevice device;
@@ -203,19 +184,17 @@ final class Connection {
         Reply reply;
         try {
             reply = handle(type, header, fds);
-        } catch (FrontEndFault | LinuxException e) {
+        } catch (LinuxException | RuntimeException | Error e) {
             fds.forEach(Fd::close);
-            Reply refusal = refusal(type, header);
+            Fault fault = Fault.of(e);
+            Reply refusal = fault.isRefusable() ? refusal(type, header) : null;
             if (refusal == null) {
                 throw e;
             }
             String request = type == null ? "request " + Integer.toUnsignedString(header.request()) : type.name();
-            report(e, request + " was refused: ");
+            listener.fault(fault.kind(), request + " was refused: " + fault.what());
             send(header, refusal);
             return;
-        } catch (RuntimeException | Error e) {
-            fds.forEach(Fd::close);
-            throw e;
         }
         if (reply == null && wantsAcknowledgement(header)) {
             reply = Reply.u64(0);
@@ -241,22 +220,12 @@ final class Connection {
         return header.needsReply() && session.negotiation().has(ProtocolFeature.REPLY_ACK);
     }
 
-    /** How to say no: in the reply's own form, by acknowledgement, or, with null, only by closing the connection. */
     private @Nullable Reply refusal(@Nullable RequestType type, Header header) {
-        if (type == RequestType.GET_CONFIG) {
-            return Reply.empty();
+        boolean acknowledged = wantsAcknowledgement(header);
+        if (type == null) {
+            return acknowledged ? Reply.failure() : null;
         }
-        if (type == RequestType.SET_DEVICE_STATE_FD) {
-            return Reply.stateFailure();
-        }
-        if (type == RequestType.CHECK_DEVICE_STATE) {
-            return Reply.u64(FAILED);
-        }
-        boolean byValue = type != null && ANSWERED_BY_VALUE.contains(type);
-        if (type == RequestType.SET_LOG_BASE || !byValue && wantsAcknowledgement(header)) {
-            return Reply.u64(FAILED);
-        }
-        return null;
+        return type.refusal(acknowledged);
     }
 
     private void send(Header request, Reply reply) throws LinuxException {
@@ -277,43 +246,18 @@ final class Connection {
     }
 
     /** Ends the connection for a fault. */
-    private void failed(Throwable fault) {
+    private void failed(Throwable thrown) {
         if (!open) {
             return;
         }
-        if (isPeerGone(fault)) {
-            close("the front-end has gone");
-            return;
+        Fault fault = Fault.of(thrown);
+        if (fault instanceof Fault.OfOurs) {
+            LOG.error("a fault of exomem itself, please report it", thrown);
         }
-        report(fault, "the connection was closed: ");
-        close(describe(fault));
-    }
-
-    private static boolean isPeerGone(Throwable fault) {
-        return fault instanceof LinuxException linux
-                && (linux.errno() == Errno.ECONNRESET || linux.errno() == Errno.EPIPE);
-    }
-
-    private void report(Throwable fault, String consequence) {
-        boolean isOurs = isOurs(fault);
-        if (isOurs) {
-            LOG.error("a fault of exomem itself, please report it", fault);
+        if (!(fault instanceof Fault.PeerGone)) {
+            listener.fault(fault.kind(), "the connection was closed: " + fault.what());
         }
-        FaultKind kind = isOurs || fault instanceof LinuxException ? FaultKind.HOST : FaultKind.FRONT_END;
-        listener.fault(kind, consequence + describe(fault));
-    }
-
-    private static boolean isOurs(Throwable fault) {
-        return !(fault instanceof FrontEndFault || fault instanceof LinuxException || fault instanceof InternalError);
-    }
-
-    private static String describe(Throwable fault) {
-        if (fault instanceof InternalError) {
-            // The JVM's word for SIGBUS under a mapping.
-            return "guest memory is gone: a file that backs it (or the dirty log, or in-flight memory) was truncated,"
-                    + " or the host has no huge page left for it";
-        }
-        return isOurs(fault) ? "a fault of exomem itself: " + fault : String.valueOf(fault.getMessage());
+        close(fault.what());
     }
 
     /** Ends the connection. The device and guest memory are let go of before anybody is told. */

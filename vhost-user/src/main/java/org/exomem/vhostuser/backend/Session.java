@@ -174,7 +174,8 @@ final class Session implements DeviceLink {
         updateLogging();
         if (changesRings || !featuresSet) {
             featuresSet = true;
-            // LOG_ALL is between front-end and back-end, also where a front-end lets its driver acknowledge it (VHU-FEAT-6).
+            // LOG_ALL is between front-end and back-end, also where a front-end lets its driver acknowledge it
+            // (VHU-FEAT-6).
             device.featuresAcknowledged(features & ~Negotiation.LOG_ALL);
         }
         backEndChannel.flush();
@@ -330,7 +331,7 @@ final class Session implements DeviceLink {
         listener.fault(
                 FaultKind.DRIVER,
                 "queue " + ring.index() + " has stopped until the device is reset or started again: "
-                        + fault.getMessage());
+                        + new Fault.OfDriver(fault).what());
         if (needsReset == null) {
             needsReset = loop.schedule(NEEDS_RESET_DELAY, this::tellNeedsReset);
         }

@@ -20,6 +20,11 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return new Reply(payload, null);
     }
 
+    /** An acknowledgement of failure: any number other than 0. */
+    public static Reply failure() {
+        return u64(1);
+    }
+
     /** SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 says that none comes back. */
     public static Reply noStateChannel() {
         return u64(1 << 8);
@@ -30,6 +35,7 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return u64((1 << 8) | 1);
     }
 
+    /** The position at which a ring was stopped, as {@code Virtqueue.base()} tells it. */
     public static Reply ringBase(int index, int base) {
         return new Reply(new RingState(index, base).encode(), null);
     }
@@ -39,6 +45,7 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return new Reply(access.encode(read), null);
     }
 
+    /** In-flight memory: where it is in the file, which goes along and is closed once sent. */
     public static Reply inflight(InflightDescription description, Fd file) {
         return new Reply(description.encode(), file);
     }

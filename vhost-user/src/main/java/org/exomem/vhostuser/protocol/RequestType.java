@@ -9,43 +9,60 @@ import org.jspecify.annotations.Nullable;
  * for kinds of device that exomem is not (network, crypto, GPU, IOMMU, shared objects) are unknown here.
  */
 public enum RequestType {
-    GET_FEATURES(1, 0),
-    SET_FEATURES(2, Size.U64),
-    SET_OWNER(3, 0),
-    RESET_OWNER(4, 0),
-    SET_MEM_TABLE(5, Size.VARIABLE, 1, MemoryTable.MAX_REGIONS, null),
-    SET_LOG_BASE(6, LogDescription.SIZE, 1, 1, LOG_SHMFD),
-    SET_LOG_FD(7, 0, 1, 1, null),
-    SET_VRING_NUM(8, RingState.SIZE),
-    SET_VRING_ADDR(9, RingAddresses.SIZE),
-    SET_VRING_BASE(10, RingState.SIZE),
-    GET_VRING_BASE(11, RingState.SIZE),
-    SET_VRING_KICK(12, Size.U64, 0, 1, null),
-    SET_VRING_CALL(13, Size.U64, 0, 1, null),
-    SET_VRING_ERR(14, Size.U64, 0, 1, null),
-    GET_PROTOCOL_FEATURES(15, 0),
-    SET_PROTOCOL_FEATURES(16, Size.U64),
-    GET_QUEUE_NUM(17, 0, MQ),
-    SET_VRING_ENABLE(18, RingState.SIZE),
-    SET_BACKEND_REQ_FD(21, 0, 1, 1, BACKEND_REQ),
-    SET_VRING_ENDIAN(23, RingState.SIZE, CROSS_ENDIAN),
-    GET_CONFIG(24, Size.VARIABLE, CONFIG),
-    SET_CONFIG(25, Size.VARIABLE, CONFIG),
-    POSTCOPY_ADVISE(28, 0, PAGEFAULT),
-    POSTCOPY_LISTEN(29, 0, PAGEFAULT),
-    POSTCOPY_END(30, 0, PAGEFAULT),
-    GET_INFLIGHT_FD(31, Size.VARIABLE, INFLIGHT_SHMFD),
-    SET_INFLIGHT_FD(32, Size.VARIABLE, 1, 1, INFLIGHT_SHMFD),
-    RESET_DEVICE(34, 0, ProtocolFeature.RESET_DEVICE),
-    VRING_KICK(35, RingState.SIZE, INBAND_NOTIFICATIONS),
-    GET_MAX_MEM_SLOTS(36, 0, CONFIGURE_MEM_SLOTS),
-    ADD_MEM_REG(37, RegionDescription.SINGLE_SIZE, 1, 1, CONFIGURE_MEM_SLOTS),
-    REM_MEM_REG(38, RegionDescription.SINGLE_SIZE, 0, 1, CONFIGURE_MEM_SLOTS),
-    SET_STATUS(39, Size.U64, STATUS),
-    GET_STATUS(40, 0, STATUS),
-    SET_DEVICE_STATE_FD(42, TransferDescription.SIZE, 1, 1, DEVICE_STATE),
-    CHECK_DEVICE_STATE(43, 0, DEVICE_STATE),
-    GET_SHMEM_CONFIG(44, 0, SHMEM_MAP);
+    GET_FEATURES(1, Answer.VALUE, 0),
+    SET_FEATURES(2, Answer.NONE, Size.U64),
+    SET_OWNER(3, Answer.NONE, 0),
+    RESET_OWNER(4, Answer.NONE, 0),
+    SET_MEM_TABLE(5, Answer.NONE, Size.VARIABLE, 1, MemoryTable.MAX_REGIONS, null),
+    SET_LOG_BASE(6, Answer.RESULT, LogDescription.SIZE, 1, 1, LOG_SHMFD),
+    SET_LOG_FD(7, Answer.NONE, 0, 1, 1, null),
+    SET_VRING_NUM(8, Answer.NONE, RingState.SIZE),
+    SET_VRING_ADDR(9, Answer.NONE, RingAddresses.SIZE),
+    SET_VRING_BASE(10, Answer.NONE, RingState.SIZE),
+    GET_VRING_BASE(11, Answer.VALUE, RingState.SIZE),
+    SET_VRING_KICK(12, Answer.NONE, Size.U64, 0, 1, null),
+    SET_VRING_CALL(13, Answer.NONE, Size.U64, 0, 1, null),
+    SET_VRING_ERR(14, Answer.NONE, Size.U64, 0, 1, null),
+    GET_PROTOCOL_FEATURES(15, Answer.VALUE, 0),
+    SET_PROTOCOL_FEATURES(16, Answer.NONE, Size.U64),
+    GET_QUEUE_NUM(17, Answer.VALUE, 0, MQ),
+    SET_VRING_ENABLE(18, Answer.NONE, RingState.SIZE),
+    SET_BACKEND_REQ_FD(21, Answer.NONE, 0, 1, 1, BACKEND_REQ),
+    SET_VRING_ENDIAN(23, Answer.NONE, RingState.SIZE, CROSS_ENDIAN),
+    GET_CONFIG(24, Answer.CONFIG, Size.VARIABLE, CONFIG),
+    SET_CONFIG(25, Answer.NONE, Size.VARIABLE, CONFIG),
+    POSTCOPY_ADVISE(28, Answer.VALUE, 0, PAGEFAULT),
+    POSTCOPY_LISTEN(29, Answer.NONE, 0, PAGEFAULT),
+    POSTCOPY_END(30, Answer.NONE, 0, PAGEFAULT),
+    GET_INFLIGHT_FD(31, Answer.VALUE, Size.VARIABLE, INFLIGHT_SHMFD),
+    SET_INFLIGHT_FD(32, Answer.NONE, Size.VARIABLE, 1, 1, INFLIGHT_SHMFD),
+    RESET_DEVICE(34, Answer.NONE, 0, ProtocolFeature.RESET_DEVICE),
+    VRING_KICK(35, Answer.NONE, RingState.SIZE, INBAND_NOTIFICATIONS),
+    GET_MAX_MEM_SLOTS(36, Answer.VALUE, 0, CONFIGURE_MEM_SLOTS),
+    ADD_MEM_REG(37, Answer.NONE, RegionDescription.SINGLE_SIZE, 1, 1, CONFIGURE_MEM_SLOTS),
+    REM_MEM_REG(38, Answer.NONE, RegionDescription.SINGLE_SIZE, 0, 1, CONFIGURE_MEM_SLOTS),
+    SET_STATUS(39, Answer.NONE, Size.U64, STATUS),
+    GET_STATUS(40, Answer.VALUE, 0, STATUS),
+    SET_DEVICE_STATE_FD(42, Answer.STATE_CHANNEL, TransferDescription.SIZE, 1, 1, DEVICE_STATE),
+    CHECK_DEVICE_STATE(43, Answer.RESULT, 0, DEVICE_STATE),
+    GET_SHMEM_CONFIG(44, Answer.VALUE, 0, SHMEM_MAP);
+
+    /** How a request is answered, and with that, how it is refused (VHU-HDR-7). */
+    private enum Answer {
+        /** Not, unless the front-end asks for an acknowledgement (VHU-MSG-2). */
+        NONE,
+        /**
+         * By a value. An error would be taken for one (or, where a descriptor must come, for nonsense), so it is refused by
+         * closing the connection.
+         */
+        VALUE,
+        /** By a number, 0 for success, asked for or not. */
+        RESULT,
+        /** By the config space's bytes; none tell of an error (VHU-CFG-1). */
+        CONFIG,
+        /** By an error in bits 0 to 7, and bit 8 if no descriptor comes. */
+        STATE_CHANNEL
+    }
 
     /** Payload sizes that are not a layout of their own. */
     private static final class Size {
@@ -62,21 +79,23 @@ public enum RequestType {
     }
 
     private final int number;
+    private final Answer answer;
     private final int payloadSize;
     private final int minFds;
     private final int maxFds;
     private final @Nullable ProtocolFeature feature;
 
-    RequestType(int number, int payloadSize) {
-        this(number, payloadSize, 0, 0, null);
+    RequestType(int number, Answer answer, int payloadSize) {
+        this(number, answer, payloadSize, 0, 0, null);
     }
 
-    RequestType(int number, int payloadSize, ProtocolFeature feature) {
-        this(number, payloadSize, 0, 0, feature);
+    RequestType(int number, Answer answer, int payloadSize, ProtocolFeature feature) {
+        this(number, answer, payloadSize, 0, 0, feature);
     }
 
-    RequestType(int number, int payloadSize, int minFds, int maxFds, @Nullable ProtocolFeature feature) {
+    RequestType(int number, Answer answer, int payloadSize, int minFds, int maxFds, @Nullable ProtocolFeature feature) {
         this.number = number;
+        this.answer = answer;
         this.payloadSize = payloadSize;
         this.minFds = minFds;
         this.maxFds = maxFds;
@@ -88,6 +107,7 @@ public enum RequestType {
         return number >= 0 && number < BY_NUMBER.length ? BY_NUMBER[number] : null;
     }
 
+    /** The number that stands in the header. */
     public int number() {
         return number;
     }
@@ -95,6 +115,22 @@ public enum RequestType {
     /** The protocol feature without which the request may not be sent, or null. */
     public @Nullable ProtocolFeature feature() {
         return feature;
+    }
+
+    /**
+     * How to say no: in the form of the request's own reply, by acknowledgement, or, with null, only by closing the
+     * connection (VHU-HDR-7).
+     *
+     * @param acknowledged true if the front-end wants to be told of success and failure (need-reply, REPLY_ACK)
+     */
+    public @Nullable Reply refusal(boolean acknowledged) {
+        return switch (answer) {
+            case NONE -> acknowledged ? Reply.failure() : null;
+            case VALUE -> null;
+            case RESULT -> Reply.failure();
+            case CONFIG -> Reply.empty();
+            case STATE_CHANNEL -> Reply.stateFailure();
+        };
     }
 
     /** Checks what can be checked without looking into the payload. */

@@ -25,6 +25,11 @@ final class ChainsInHand {
         }
     }
 
+    /** How many chains the device has. */
+    int count() {
+        return count;
+    }
+
     void take(int id) {
         held.set(id);
         if (order != null) {

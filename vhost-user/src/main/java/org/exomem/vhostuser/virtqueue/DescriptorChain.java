@@ -282,37 +282,44 @@ public final class DescriptorChain {
         throw new IndexOutOfBoundsException("position " + position + " of " + readableBytes + " readable bytes");
     }
 
-    /** Copies readable bytes from {@code position} on until {@code target} is full or they end; returns how many. */
+    /**
+     * Copies readable bytes from {@code position} on until {@code target} is full or they end.
+     *
+     * @param position in bytes, at least 0; from {@link #readableBytes} on there is nothing to copy
+     * @return how many bytes were copied
+     */
     public long read(long position, MemorySegment target) {
-        return transfer(0, readableBuffers, position, target, null);
+        long skip = position;
+        long done = 0;
+        for (int i = 0; i < readableBuffers && done < target.byteSize(); i++) {
+            long part = Math.min(lengths[i] - skip, target.byteSize() - done);
+            if (part > 0) {
+                MemorySegment.copy(regions[i].segment(), offsets[i] + skip, target, done, part);
+                done += part;
+            }
+            skip = Math.max(0, skip - lengths[i]);
+        }
+        return done;
     }
 
     /**
      * Writes {@code source} into the writable bytes from {@code position} on, as far as they reach, and marks the pages
-     * in the dirty log of {@code memory}; returns how many bytes were written.
+     * in the dirty log of {@code memory}, if there is one (VHU-LOG-3).
+     *
+     * @param position in bytes, at least 0
+     * @return how many bytes were written
      */
     public long write(long position, MemorySegment source, GuestMemory memory) {
-        return transfer(readableBuffers, buffers, position, source, memory);
-    }
-
-    private long transfer(int from, int to, long position, MemorySegment other, @Nullable GuestMemory log) {
         long skip = position;
         long done = 0;
-        for (int i = from; i < to && done < other.byteSize(); i++) {
-            if (skip >= lengths[i]) {
-                skip -= lengths[i];
-                continue;
+        for (int i = readableBuffers; i < buffers && done < source.byteSize(); i++) {
+            long part = Math.min(lengths[i] - skip, source.byteSize() - done);
+            if (part > 0) {
+                MemorySegment.copy(source, done, regions[i].segment(), offsets[i] + skip, part);
+                memory.markDirty(guestAddress(i) + skip, part);
+                done += part;
             }
-            long part = Math.min(lengths[i] - skip, other.byteSize() - done);
-            MemorySegment guest = regions[i].segment();
-            if (log == null) {
-                MemorySegment.copy(guest, offsets[i] + skip, other, done, part);
-            } else {
-                MemorySegment.copy(other, done, guest, offsets[i] + skip, part);
-                log.markDirty(guestAddress(i) + skip, part);
-            }
-            done += part;
-            skip = 0;
+            skip = Math.max(0, skip - lengths[i]);
         }
         return done;
     }

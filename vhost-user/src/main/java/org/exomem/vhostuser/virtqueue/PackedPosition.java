@@ -24,6 +24,11 @@ record PackedPosition(int slot, boolean wrap) {
         return slot | (wrap ? WRAP : 0);
     }
 
+    @Override
+    public String toString() {
+        return slot + (wrap ? " (wrap 1)" : " (wrap 0)");
+    }
+
     PackedPosition plus(int slots, int size) {
         int sum = slot + slots;
         return sum < size ? new PackedPosition(sum, wrap) : new PackedPosition(sum - size, !wrap);

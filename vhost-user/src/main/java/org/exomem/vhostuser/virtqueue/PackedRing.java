@@ -125,6 +125,18 @@ final class PackedRing {
         VarHandle.fullFence();
     }
 
+    /** A descriptor's flags and both event suppressions as they stand in memory, unchecked. */
+    String describe(int slot) {
+        return "flags of slot " + slot + " 0x" + Integer.toHexString(flags(slot)) + "; driver events "
+                + events(driverEvents) + "; device events " + events(deviceEvents);
+    }
+
+    private static String events(MemorySegment area) {
+        int position = (short) LittleEndian.SHORT.get(area, EVENT_DESC) & 0xffff;
+        int flags = (short) LittleEndian.SHORT.get(area, EVENT_FLAGS) & 0xffff;
+        return "flags " + flags + " at 0x" + Integer.toHexString(position);
+    }
+
     private void log(long offset) {
         if (deviceLogAddress >= 0) {
             memory.markDirty(deviceLogAddress + offset, Short.BYTES);

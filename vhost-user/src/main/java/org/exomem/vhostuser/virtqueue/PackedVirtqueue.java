@@ -233,6 +233,17 @@ public final class PackedVirtqueue extends Virtqueue {
     }
 
     @Override
+    String describePositions() {
+        return "packed: available " + new PackedPosition(availableSlot, availableWrap) + ", used "
+                + new PackedPosition(usedSlot, usedWrap) + ", " + slotsTaken + " slots taken";
+    }
+
+    @Override
+    String describeRing() {
+        return ring.describe(availableSlot);
+    }
+
+    @Override
     void place(RingArea descriptors, RingArea driver, RingArea device) {
         ring.relocate(descriptors, driver, device);
     }

@@ -136,6 +136,18 @@ final class SplitRing {
         VarHandle.fullFence();
     }
 
+    /** Indices, flags and events as they stand in memory, unchecked. */
+    @Override
+    public String toString() {
+        return "available idx " + u16(available, IDX) + ", flags " + u16(available, FLAGS) + ", used_event "
+                + u16(available, usedEvent) + "; used idx " + u16(used, IDX) + ", flags " + u16(used, FLAGS)
+                + ", avail_event " + u16(used, availEvent);
+    }
+
+    private static int u16(MemorySegment area, long offset) {
+        return (short) LittleEndian.SHORT.get(area, offset) & 0xffff;
+    }
+
     private void log(long offset, long length) {
         if (usedLogAddress >= 0) {
             memory.markDirty(usedLogAddress + offset, length);

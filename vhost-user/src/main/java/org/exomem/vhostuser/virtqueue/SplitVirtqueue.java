@@ -194,6 +194,16 @@ public final class SplitVirtqueue extends Virtqueue {
     }
 
     @Override
+    String describePositions() {
+        return "split: available " + nextAvailable + " (known up to " + knownAvailable + "), used " + usedPosition();
+    }
+
+    @Override
+    String describeRing() {
+        return ring.toString();
+    }
+
+    @Override
     void place(RingArea descriptors, RingArea driver, RingArea device) {
         ring.relocate(descriptors, driver, device);
     }

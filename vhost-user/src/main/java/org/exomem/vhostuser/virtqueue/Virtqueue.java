@@ -166,6 +166,28 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      */
     public abstract void logUsedWritesAt(long guestAddress);
 
+    /**
+     * The queue's positions and what stands in its ring, for debugging. May be asked at any time and from any thread; what
+     * changes meanwhile may not fit together.
+     */
+    @Override
+    public final String toString() {
+        String ring;
+        try {
+            ring = describeRing();
+        } catch (InternalError | IllegalStateException e) {
+            ring = "its memory is gone";
+        }
+        return "queue " + index + " of size " + size + ", features 0x" + Long.toHexString(features) + ", "
+                + inHand.count() + " chains in hand, " + describePositions() + "; ring: " + ring;
+    }
+
+    /** The device's own positions. */
+    abstract String describePositions();
+
+    /** What stands in the ring's memory, which may be gone. */
+    abstract String describeRing();
+
     final void take(DescriptorChain chain, int id) {
         inHand.take(id);
         chain.taken(this, id);
