@@ -20,12 +20,9 @@ import java.lang.invoke.VarHandle;
  *
  * A process can be killed between any two stores, and what it has stored stays. Stores are releases, so that they happen in
  * the order that is written here. A word that was being changed is found as it was or as it was to be; all others, and the
- * digest but for that word, must fit.
+ * digest but for that word, must fit (spec/state.md, STA-BIT).
  */
-public final class BitStore {
-    /** Bits in a word. */
-    public static final int WORD_BITS = 64;
-
+public final class BitStore implements BitWords {
     private static final VarHandle LONG = JAVA_LONG.varHandle();
     private static final long DIGEST = 0;
     private static final long CHANGING = 8;
@@ -43,16 +40,20 @@ public final class BitStore {
         this.words = words;
     }
 
-    /** The bytes that a store of so many bits takes. */
+    /** The bytes that a store of so many bits takes: 64, and 8 for each word. */
     public static long bytes(long bits) {
         return HEADER + words(bits) * Long.BYTES;
     }
 
     private static long words(long bits) {
-        return (bits + WORD_BITS - 1) / WORD_BITS;
+        return (bits + WORD - 1) / WORD;
     }
 
-    /** A store of this process only, all bits 0. */
+    /**
+     * A store of this process only, all bits 0.
+     *
+     * @param bits 0 to about 2^36
+     */
     public static BitStore ofHeap(long bits) {
         long longs = bytes(bits) / Long.BYTES;
         MemorySegment memory = MemorySegment.ofArray(new long[Math.toIntExact(longs)]);
@@ -60,7 +61,11 @@ public final class BitStore {
         return new BitStore(memory, words(bits));
     }
 
-    /** Makes memory of zeros a store of zeros. */
+    /**
+     * Makes memory of zeros a store of zeros.
+     *
+     * @param memory aligned to 8
+     */
     public static void format(MemorySegment memory) {
         LONG.setRelease(memory, DIGEST, NOTHING);
     }
@@ -69,6 +74,7 @@ public final class BitStore {
      * Takes up what the memory holds.
      *
      * @param memory of at least {@link #bytes} bytes, aligned to 8
+     * @param bits of the store; none is set behind them
      * @throws CorruptBitsException if the bits are not as they were left; nothing was changed
      */
     public static BitStore open(MemorySegment memory, long bits) throws CorruptBitsException {
@@ -78,8 +84,8 @@ public final class BitStore {
             sum += hash(i, store.word(i));
         }
         store.settle(sum);
-        long spare = store.words * WORD_BITS - bits;
-        if (spare > 0 && store.word(store.words - 1) >>> WORD_BITS - spare != 0) {
+        long spare = store.words * WORD - bits;
+        if (spare > 0 && store.word(store.words - 1) >>> WORD - spare != 0) {
             throw new CorruptBitsException("bits are set behind the last one");
         }
         LONG.setRelease(memory, DIGEST, sum);
@@ -118,11 +124,13 @@ public final class BitStore {
         return words;
     }
 
+    /** Bits 64 times {@code index} and up, the first in bit 0; of a word below {@link #words}. */
+    @Override
     public long word(long index) {
         return memory.get(JAVA_LONG, HEADER + index * Long.BYTES);
     }
 
-    /** True if the words from {@code from} on, to before {@code to}, are all {@code value}. */
+    /** True if the words from {@code from} on, to before {@code to}, at most 2^31 - 1 of them, are all {@code value}. */
     public boolean areAll(long from, long to, long value) {
         long first = HEADER + from * Long.BYTES;
         int count = Math.toIntExact(to - from);
@@ -134,7 +142,11 @@ public final class BitStore {
         return others == 0;
     }
 
-    /** Changes a word; it is in memory when this returns. */
+    /**
+     * Changes a word below {@link #words}; it is in memory when this returns, by the stores of STA-BIT-2.
+     *
+     * @param value no bit behind the store's last one is set
+     */
     public void setWord(long index, long value) {
         long before = word(index);
         if (before == value) {
@@ -149,7 +161,7 @@ public final class BitStore {
         LONG.setRelease(memory, CHANGING, 0L);
     }
 
-    /** 0 for a word of zeros, so that the digest of a store of zeros does not depend on its size. */
+    /** STA-BIT-1. 0 for a word of zeros, so that the digest of a store of zeros does not depend on its size. */
     static long hash(long index, long word) {
         if (word == 0) {
             return 0;

@@ -102,7 +102,10 @@ public final class PageSubscription implements AutoCloseable {
         return true;
     }
 
-    /** Gives up to {@code limit} waiting messages to the listener, in order; returns how many there were. */
+    /**
+     * Gives up to {@code limit} waiting messages to the listener, in order, and returns how many there were. For one thread at a
+     * time; never waits.
+     */
     public int drain(Listener listener, int limit) {
         long at = (long) HEAD.get(this);
         // Acquire: pairs with the release in offer.
@@ -117,17 +120,20 @@ public final class PageSubscription implements AutoCloseable {
         return drained;
     }
 
-    /** Gives all messages to the listener that wait now, not those that come meanwhile. */
+    /** Gives all messages to the listener that wait now, not those that come meanwhile; returns how many there were. */
     public int drain(Listener listener) {
         return drain(listener, mask + 1);
     }
 
-    /** How many messages were dropped whose loss costs savings only. */
+    /** How many messages were dropped whose loss costs savings only. From any thread. */
     public long hintsDropped() {
         return hintsDropped;
     }
 
-    /** How many messages were dropped that a listener can't do without: if this changes, it must forget what it knew. */
+    /**
+     * How many messages were dropped that a listener can't do without: if this changes, it must forget what it knew (MIG-STATE-5).
+     * From any thread.
+     */
     public long losses() {
         return losses;
     }

@@ -7,7 +7,7 @@ import java.lang.invoke.VarHandle;
 
 /**
  * A number of 32 bits in 8 bytes of memory that may be a mapped file: it outlives this process, changes in one store, and
- * shows whether it is as it was left. Not thread-safe.
+ * shows whether it is as it was left (spec/state.md, STA-NUM-1). Not thread-safe.
  *
  * <pre>
  * 0 value   u32   0 if the number is not set
@@ -35,7 +35,12 @@ public final class StoredNumber {
         return number;
     }
 
-    /** Puts a number that is not set into memory where none was. */
+    /**
+     * Puts a number that is not set into memory where none was.
+     *
+     * @param memory in which the number lies, aligned to 8
+     * @param place its offset there, in bytes, a multiple of 8
+     */
     public static void format(MemorySegment memory, long place) {
         new StoredNumber(memory.asSlice(place, BYTES), place).forget();
     }
@@ -46,6 +51,7 @@ public final class StoredNumber {
      * @param memory in which the number lies, aligned to 8
      * @param place its offset there, in bytes, a multiple of 8
      * @param name what it is, for the message
+     * @return the number, which stays in that memory
      * @throws CorruptBitsException if the number is not as it was left
      */
     public static StoredNumber open(MemorySegment memory, long place, String name) throws CorruptBitsException {
@@ -57,6 +63,7 @@ public final class StoredNumber {
         return number;
     }
 
+    /** True if a number was set, and not made unset since. */
     public boolean isSet() {
         return word() != unset();
     }
@@ -66,7 +73,7 @@ public final class StoredNumber {
         return (int) word();
     }
 
-    /** Sets it; it is in memory when this returns. */
+    /** Sets it to any 32 bits; it is in memory when this returns. */
     public void set(int value) {
         LONG.setRelease(memory, 0L, encode(value));
     }
@@ -85,7 +92,7 @@ public final class StoredNumber {
         return check(unsigned + 1) | unsigned;
     }
 
-    /** No value has this check, and memory that was never written, or was wiped, does not have it either. */
+    /** No value has this check (STA-ZERO-1), and memory that was never written, or was wiped, does not have it either. */
     private long unset() {
         return check(-1);
     }

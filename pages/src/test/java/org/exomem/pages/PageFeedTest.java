@@ -11,6 +11,7 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.exomem.pages.PageFeed.Kind;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -64,6 +65,7 @@ class PageFeedTest {
     }
 
     @Test
+    @Tag("MIG-STATE-4")
     void whoBeginsToListenIsToldWhatIsSoNow() {
         feed.add(() -> state(Kind.INFLATED, 4096, 8192));
         feed.add(() -> state(Kind.UNPLUGGED, 1 << 30, 1 << 20));
@@ -79,6 +81,7 @@ class PageFeedTest {
     }
 
     @Test
+    @Tag("MIG-STATE-4")
     void largeStateIsToldInSlicesWithChangesInBetween() {
         Queue<Runnable> loop = new ArrayDeque<>();
         PageFeed sliced = new PageFeed(loop::add);

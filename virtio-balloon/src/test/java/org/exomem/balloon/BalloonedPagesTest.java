@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.DriverRun;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class BalloonedPagesTest {
@@ -28,6 +29,7 @@ class BalloonedPagesTest {
     }
 
     @Test
+    @Tag("STA-BAL-3")
     void aQueueThatGoesOnAtItsInitialPositionMayBeANewOneAndCountsAsThat() {
         start(0, true);
         pages.putIn(5, 10);
@@ -55,6 +57,7 @@ class BalloonedPagesTest {
     }
 
     @Test
+    @Tag("STA-BAL-2")
     void theNextProcessKeepsThePagesOfADriverThatGoesOnAtMostAQueueFarther() {
         start(0, true);
         pages.putIn(5, 10);
@@ -67,6 +70,7 @@ class BalloonedPagesTest {
     }
 
     @Test
+    @Tag("STA-BAL-2")
     void theNextProcessForgetsThePagesOfADriverThatIsElsewhere() {
         start(0, true);
         pages.putIn(5, 10);
@@ -78,6 +82,7 @@ class BalloonedPagesTest {
     }
 
     @Test
+    @Tag("STA-BAL-2")
     void theNextProcessForgetsThePagesWhenANewDriverStarts() {
         start(0, true);
         pages.putIn(5, 10);
@@ -91,6 +96,7 @@ class BalloonedPagesTest {
     }
 
     @Test
+    @Tag("STA-BAL-4")
     void pagesThatWereBeingForgottenAreNobodys() {
         start(0, true);
         pages.putIn(5, 10);

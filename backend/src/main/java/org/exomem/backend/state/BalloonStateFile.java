@@ -10,6 +10,7 @@ import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.pages.BitStore;
+import org.exomem.pages.BitWords;
 import org.exomem.pages.CorruptBitsException;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
@@ -98,7 +99,7 @@ public final class BalloonStateFile implements KeptState {
     }
 
     private boolean isPresent(int chunk) {
-        return (present.word(chunk / BitStore.WORD_BITS) >>> chunk & 1) != 0;
+        return (present.word(BitWords.index(chunk)) >>> chunk & 1) != 0;
     }
 
     private static BitStore openChunk(int chunk, Parts parts) throws IOException, CorruptBitsException {
@@ -123,7 +124,7 @@ public final class BalloonStateFile implements KeptState {
             BitStore.format(bytes);
             BitStore store = BitStore.open(bytes, PageSet.CHUNK_PAGES);
             // Last, so that a chunk that there is has its room.
-            long word = chunk / BitStore.WORD_BITS;
+            long word = BitWords.index(chunk);
             present.setWord(word, present.word(word) | 1L << chunk);
             return store;
         } catch (IOException | CorruptBitsException e) {

@@ -2,7 +2,9 @@ package org.exomem.backend.pages;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayDeque;
 import java.util.BitSet;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -10,11 +12,14 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.FreePageRules;
-import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.Pages;
+import org.exomem.pages.StateReplay;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -65,6 +70,10 @@ class BitmapPagesTest {
     }
 
     @Test
+    @Tag("PAG-BIT-2")
+    @Tag("MIG-HINT-2")
+    @Tag("MIG-HINT-3")
+    @Tag("MIG-HINT-4")
     void hintCountsWhileItsSessionDoesAndStaysUntilTheSync() {
         FreePageRules rules = rules(16);
         offer(Kind.HINTED, 0, 10);
@@ -86,6 +95,7 @@ class BitmapPagesTest {
     }
 
     @Test
+    @Tag("PAG-BIT-1")
     void syncLeavesWhatIsInTheBalloonOrUnplugged() {
         FreePageRules rules = rules(16);
         begin(SESSION);
@@ -103,6 +113,7 @@ class BitmapPagesTest {
     }
 
     @Test
+    @Tag("PAG-BIT-3")
     void whatIsUsedAgainIsFreeNoMoreAlsoIfItWasHinted() {
         FreePageRules rules = rules(16);
         begin(SESSION);
@@ -133,6 +144,36 @@ class BitmapPagesTest {
     }
 
     @Test
+    @Tag("PAG-BIT-7")
+    void stateIsSetInPartsAndPagesThatAreNotToldYetAreNotFree() {
+        Queue<Runnable> loop = new ArrayDeque<>();
+        PageFeed sliced = new PageFeed(loop::add);
+        sliced.add(() -> new StateReplay() {
+            private int page;
+
+            @Override
+            public boolean next(PageFeed.Listener listener) {
+                listener.pages(Kind.INFLATED, 0, Pages.bytes(page), Pages.bytes(10));
+                page += 10;
+                return page < 30;
+            }
+        });
+        FreePageRules rules =
+                new FreePageRules(sliced.subscribe(FreePageRules.KINDS, 16), new BitmapPages(bitmap));
+        rules.take();
+        assertThat(free()).isEqualTo(pages(0, 10));
+        sliced.offer(Kind.DEFLATED, 0, 0, Pages.bytes(5));
+        while (!loop.isEmpty()) {
+            loop.remove().run();
+        }
+        rules.take();
+        assertThat(free()).isEqualTo(pages(5, 30));
+    }
+
+    @Test
+    @Tag("PAG-BIT-4")
+    @Tag("MIG-HINT-5")
+    @Tag("MIG-STATE-5")
     void messageThatWasLostEndsAllThatWasKnown() {
         FreePageRules rules = rules(2);
         offer(Kind.INFLATED, 0, 10);
@@ -152,6 +193,8 @@ class BitmapPagesTest {
 
     /** A queue that overflows all the time, while it is drained. */
     @Test
+    @Tag("PAG-BIT-4")
+    @Tag("MIG-STATE-5")
     void noPageIsFreeThatIsUsedHoweverMuchIsLost() throws Exception {
         long seed = 4711;
         Random chance = new Random(seed);

@@ -22,6 +22,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -76,6 +77,11 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-SUB-1")
+    @Tag("PAG-SUB-2")
+    @Tag("PAG-BIT-1")
+    @Tag("PAG-BIT-3")
+    @Tag("PAG-BIT-6")
     void balloonIsFreeUntilItIsDeflated() throws Exception {
         driver.inflate(16 * MIB, 4 * MIB);
         PageReader reader = subscribe();
@@ -90,6 +96,8 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-BIT-1")
+    @Tag("PAG-BIT-2")
     void hintCountsIfItsSessionBeganAfterTheSync() throws Exception {
         PageReader reader = subscribe();
         reader.settle();
@@ -101,6 +109,8 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-BIT-2")
+    @Tag("PAG-BIT-6")
     void hintsOfASessionThatBeganBeforeTheSyncDoNotCount() throws Exception {
         driver.inflate(33 * MIB, MIB);
         PageReader reader = subscribe();
@@ -118,6 +128,8 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-BIT-1")
+    @Tag("PAG-BIT-2")
     void whatWasHintedStaysFreeUntilTheNextSyncThoughTheSessionHasEnded() throws Exception {
         PageReader reader = subscribe();
         reader.settle();
@@ -132,6 +144,7 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-BIT-3")
     void vmThatIsResetHasNothingInItsBalloonAnyMore() throws Exception {
         driver.inflate(16 * MIB, MIB);
         PageReader reader = subscribe();
@@ -142,6 +155,19 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-BIT-5")
+    void changesAreSignalled() throws Exception {
+        PageReader reader = subscribe();
+        driver.inflate(16 * MIB, MIB);
+        await().atMost(LIMIT).until(() -> {
+            boolean signalled = reader.awaitChange(LIMIT);
+            assertThat(signalled).as("nothing changes without a signal").isTrue();
+            return reader.isFree(16 * MIB, MIB);
+        });
+    }
+
+    @Test
+    @Tag("PAG-SUB-3")
     void subscribersAreLimitedAndTheNextIsToldSo() throws Exception {
         for (int i = 0; i < 8; i++) {
             subscribe();
@@ -150,6 +176,7 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-SUB-4")
     void subscriberThatGoesIsForgottenAndMayComeAgain() throws Exception {
         for (int i = 0; i < 20; i++) {
             subscribeAtLast().close();
@@ -165,6 +192,7 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-SUB-5")
     void fileThatTheVmmMakesSmallerEndsTheSubscriptionOnly() throws Exception {
         PageReader reader = subscribe();
         reader.truncate();
@@ -176,6 +204,7 @@ class PagesSubscribeTest {
     }
 
     @Test
+    @Tag("PAG-SUB-3")
     void whatCanNotBeSubscribedSaysWhy() {
         assertThatThrownBy(() -> execute(
                         "pages-subscribe",

@@ -18,12 +18,13 @@ import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.embedded.EmbeddedGuest;
-import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.embedded.EmbeddedOptions.Hints;
+import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.linux.Fd;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +43,12 @@ class PagesWithVmmTest {
 
     @ParameterizedTest
     @EnumSource(names = {"HONEST", "LYING"})
+    @Tag("PAG-USE-1")
+    @Tag("PAG-USE-2")
+    @Tag("PAG-USE-3")
+    @Tag("PAG-USE-4")
+    @Tag("PAG-USE-5")
+    @Tag("PAG-USE-6")
     void pagesThatAreExcusedAreNeededByNobody(Hints hints) throws Exception {
         Path balloon = folder.resolve("balloon");
         VmConfig config = new VmConfig("web", Optional.of(ServeConfig.balloon("vm=web,socket=" + balloon)), List.of());

@@ -19,6 +19,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -45,6 +46,7 @@ class FullDiskTest {
     }
 
     @Test
+    @Tag("STA-FILE-1")
     void aFileThatHasNoRoomIsNotMadeAndLeavesNothingBehind() throws IOException {
         try (SmallDisk _ = SmallDisk.at(folder, 64 * KIB)) {
             StateDirectory state = new StateDirectory(folder);
@@ -63,6 +65,7 @@ class FullDiskTest {
     }
 
     @Test
+    @Tag("STA-BAL-5")
     void aBalloonGoesOnWithoutRoomForItsPagesAndTheNextProcessDoesNotTrustWhatIsThere() throws Exception {
         List<String> told = new ArrayList<>();
         try (SmallDisk _ = SmallDisk.at(folder, 512 * KIB);

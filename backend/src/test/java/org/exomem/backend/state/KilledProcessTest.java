@@ -9,6 +9,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.GuestRam;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -66,6 +67,10 @@ class KilledProcessTest {
     }
 
     @Test
+    @Tag("STA-FILE-5")
+    @Tag("STA-FILE-6")
+    @Tag("STA-BAL-1")
+    @Tag("STA-BAL-3")
     void whatTheGuestWasToldOutlivesEveryDeathOfTheProcess() throws IOException {
         for (int kill = 0; kill < KILLS; kill++) {
             try (DevicesProcess process = new DevicesProcess(folder.resolve("state"), folder, VMS)) {

@@ -28,6 +28,7 @@ import org.exomem.mem.VirtioMem;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -81,6 +82,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-MEM-4")
     void whatTheOperatorAskedForIsThereAgainAndGoesBeforeTheConfiguration() throws IOException {
         try (MemoryStateFile second = state.memory("vm", "dimm", PLAN)) {
             assertThat(second.isNew()).isFalse();
@@ -93,6 +95,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-MEM-5")
     void theUsableSizeDoesNotShrinkBecauseAProcessEnded() throws IOException {
         long before;
         try (MemoryStateFile second = state.memory("vm", "dimm", PLAN)) {
@@ -117,6 +120,8 @@ class StateFileTest {
 
     @ParameterizedTest
     @MethodSource("otherPlans")
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void aFileOfADeviceWithOtherParametersIsRefusedWithBothValues(List<Object> other) throws IOException {
         MemoryRegionPlan plan = (MemoryRegionPlan) other.get(0);
         assertRefused(
@@ -127,6 +132,8 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void aFileOfAnotherVmDeviceOrKindIsRefused() throws IOException {
         Files.copy(file, folder.resolve("state/other.dimm.mem.state"));
         Files.copy(file, folder.resolve("state/vm.m1.mem.state"));
@@ -184,6 +191,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-2")
     void aFileThatIsInUseIsRefused() throws IOException {
         try (MemoryStateFile first = state.memory("vm", "dimm", PLAN)) {
             assertRefused(() -> state.memory("vm", "dimm", PLAN), "in use", "this process");
@@ -193,6 +201,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-2")
     void aFileThatAnotherProcessUsesIsRefused() throws IOException {
         StateDirectory shared = new StateDirectory(folder.resolve("shared"));
         try (DevicesProcess _ = new DevicesProcess(shared.path(), folder, 1)) {
@@ -204,6 +213,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-1")
     void aFileThatDidNotGetDoneIsNoFile() throws IOException {
         Files.delete(file);
         Files.write(folder.resolve("state/.vm.dimm.mem.state.1.new"), new byte[100]);
@@ -227,6 +237,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-2")
     void oneFileUnderTwoNamesServesOneDevice() throws IOException {
         try (MemoryStateFile _ = state.memory("vm", "dimm", PLAN)) {
             Files.createLink(folder.resolve("state/vm.m1.mem.state"), file);
@@ -237,6 +248,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-4")
     void whatIsNoPlainFileIsRefusedAndLeftAsItIs() throws IOException {
         Path directory = Files.createDirectory(folder.resolve("state/a.dimm.mem.state"));
         Path nowhere = Files.createSymbolicLink(folder.resolve("state/b.dimm.mem.state"), folder.resolve("nowhere"));
@@ -275,6 +287,7 @@ class StateFileTest {
     }
 
     @RepeatedTest(3)
+    @Tag("STA-FILE-2")
     void ofTwoProcessesThatStartTogetherOneServes(RepetitionInfo round) {
         Path shared = folder.resolve("shared" + round.getCurrentRepetition());
         List<CompletableFuture<Optional<DevicesProcess>>> both = Stream.of("one", "two")
@@ -299,18 +312,24 @@ class StateFileTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 100, HEADER - 1, HEADER, HEADER + 1, HEADER + 128, HEADER + 200})
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void aFileThatWasCutIsRefused(int length) throws IOException {
         Files.write(file, Arrays.copyOf(Files.readAllBytes(file), length));
         assertRefused(() -> state.memory("vm", "dimm", PLAN), "has " + length + " bytes", "damaged");
     }
 
     @Test
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void aFileOfSomebodyElseIsRefused() throws IOException {
         Files.write(file, "#!/bin/sh\n".repeat(2000).getBytes(StandardCharsets.UTF_8));
         assertRefused(() -> state.memory("vm", "dimm", PLAN), "no state file of exomem");
     }
 
     @Test
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void aFileOfAnotherVersionIsRefused() throws IOException {
         ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putInt(8, 2).putInt(CHECKSUM, 0);
@@ -322,6 +341,8 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void noBitOfTheHeaderCanChangeUnseen() throws IOException {
         byte[] good = Files.readAllBytes(file);
         for (int at = 0; at < HEADER; at += 1 + at / 64) {
@@ -333,6 +354,8 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-FILE-3")
+    @Tag("STA-FILE-4")
     void noBitOfWhatIsKnownCanChangeUnseen() throws IOException {
         byte[] good = Files.readAllBytes(file);
         int map = HEADER + 128;
@@ -351,6 +374,7 @@ class StateFileTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 8, 16, 64, 128})
+    @Tag("STA-ZERO-1")
     void aPartThatWasWipedIsNoNewBeginning(int part) throws IOException {
         byte[] bent = Files.readAllBytes(file);
         Arrays.fill(bent, HEADER + part, HEADER + part + 8, (byte) 0);
@@ -362,6 +386,7 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-LAST-1")
     void aLastChangeThatCantBeIsRefused() throws IOException {
         byte[] bent = Files.readAllBytes(file);
         bent[HEADER + 64] ^= 1;

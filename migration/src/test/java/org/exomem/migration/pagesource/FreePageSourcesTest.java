@@ -5,14 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.util.List;
 import org.exomem.migration.Fate;
-import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
+import org.exomem.migration.image.AddressMap;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
-import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
+import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.StateReplay;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class FreePageSourcesTest {
@@ -53,6 +54,9 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-HINT-2")
+    @Tag("MIG-HINT-3")
+    @Tag("MIG-HINT-4")
     void hintsCountIfTheirSessionBeganAfterTheSync() throws IOException {
         FeedSource source = hints(16);
         source.synced();
@@ -72,6 +76,7 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-HINT-3")
     void hintsDoNotCountAfterTheEndOfTheirSession() throws IOException {
         FeedSource source = hints(16);
         source.synced();
@@ -95,6 +100,7 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-HINT-5")
     void afterALossNothingCountsThatWasKnown() throws IOException {
         FeedSource source = hints(2);
         source.synced();
@@ -109,6 +115,7 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-STATE-5")
     void whatWasLostBeforeTheSourceListenedWasLostToo() throws IOException {
         feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 2 * PAGE));
         PageSubscription subscription = feed.subscribe(FreeReason.BALLOON.kinds(), 1);
@@ -121,6 +128,8 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-STATE-1")
+    @Tag("MIG-STATE-3")
     void pagesAreInTheBalloonUntilTheyAreTakenOut() throws IOException {
         feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 4 * PAGE));
         FeedSource source =
@@ -138,6 +147,8 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-STATE-1")
+    @Tag("MIG-STATE-3")
     void blocksStayUnpluggedOverTheBalloonsReset() throws IOException {
         FeedSource source =
                 new FeedSource(FreeReason.UNPLUGGED, feed.subscribe(FreeReason.UNPLUGGED.kinds(), 16), map, PAGES);

@@ -9,8 +9,8 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.zip.CRC32C;
-import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.fuzz.FuzzDeviceState;
@@ -21,6 +21,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -76,6 +77,7 @@ class MovedBalloonTest {
     }
 
     @Test
+    @Tag("STA-MOV-8")
     void noStateHarmsABalloonOrLeavesItWithOneThatCantBe() throws Exception {
         int states = Integer.getInteger("exomem.fuzz", 1_500) / 5;
         long seed = System.nanoTime();
@@ -95,6 +97,7 @@ class MovedBalloonTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
+    @Tag("STA-MOV-5")
     void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long ringFeatures) throws Exception {
         try (BalloonDriver driver = inflated(ringFeatures)) {
             driver.device().stop();
@@ -132,6 +135,15 @@ class MovedBalloonTest {
     }
 
     @Test
+    @Tag("STA-MOV-1")
+    void balloonOffersToMoveItsState() throws Exception {
+        try (AttachedDevice attached = attach(source, 0)) {
+            assertThat(attached.frontEnd().getProtocolFeatures() & Protocol.DEVICE_STATE)
+                    .isNotZero();
+        }
+    }
+
+    @Test
     void theSourceGoesOnIfTheMoveFails() throws Exception {
         try (BalloonDriver driver = inflated(0)) {
             driver.device().stop();
@@ -158,6 +170,7 @@ class MovedBalloonTest {
         "32840, 16384",
         "32844, 1"
     })
+    @Tag("STA-MOV-8")
     void aStateThatCantBeIsRefusedThoughItsChecksumIsRight(int at, String value) throws Exception {
         byte[] state;
         try (BalloonDriver driver = inflated(0)) {
@@ -179,6 +192,7 @@ class MovedBalloonTest {
     }
 
     @Test
+    @Tag("STA-MOV-8")
     void aStateOfAnotherKindOfDeviceIsRefused() throws Exception {
         try (AttachedDevice moved = attach(destination, 0)) {
             byte[] state = moved.frontEnd().saveDeviceState();

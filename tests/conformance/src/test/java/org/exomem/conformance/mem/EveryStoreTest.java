@@ -15,13 +15,14 @@ import java.util.List;
 import java.util.OptionalInt;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.conformance.guest.MemDriver;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.pages.CorruptBitsException;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -147,12 +148,22 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-BIT-2")
+    @Tag("STA-LAST-1")
+    @Tag("STA-MEM-1")
+    @Tag("STA-MEM-2")
+    @Tag("STA-MEM-3")
     void aPlugSurvivesDeathAfterEveryStore() throws Exception {
         long[] half = after(empty, MemDriver.PLUG, FIRST, IN_FIRST_WORD);
         assertEveryDeathIsSurvived(MemDriver.PLUG, State.PLUGGED, empty, half, plugged);
     }
 
     @Test
+    @Tag("STA-BIT-2")
+    @Tag("STA-LAST-1")
+    @Tag("STA-MEM-1")
+    @Tag("STA-MEM-2")
+    @Tag("STA-MEM-3")
     void anUnplugSurvivesDeathAfterEveryStore() throws Exception {
         long[] half = after(plugged, MemDriver.UNPLUG, FIRST, IN_FIRST_WORD);
         long[] whole = after(plugged, MemDriver.UNPLUG, FIRST, COUNT);
@@ -160,6 +171,11 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-BIT-2")
+    @Tag("STA-LAST-1")
+    @Tag("STA-MEM-1")
+    @Tag("STA-MEM-2")
+    @Tag("STA-MEM-3")
     void anUnplugOfEverythingSurvivesDeathAfterEveryStore() throws Exception {
         long[] one = after(after(plugged, MemDriver.UNPLUG, 3, 2), MemDriver.UNPLUG, FIRST, IN_FIRST_WORD);
         long[] two = after(
@@ -169,6 +185,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-MEM-3")
     void whatWasAnsweredIsNotTakenForUnanswered() throws Exception {
         try (MemBackEnd backEnd = process(plugged.clone());
                 MemDriver driver = backEnd.connect()) {
@@ -178,6 +195,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-MEM-3")
     void aRequestThatIsMerelyLikeTheLastOneIsNotTakenForIt() throws Exception {
         long[] body = fresh();
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
@@ -200,6 +218,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-MEM-3")
     void aPlugThatCantBeCarriedOutAgainIsUndone() throws Exception {
         GuestRam elsewhere = GuestRam.ofLayout(0, 16 * MIB);
         try (MemBackEnd backEnd = process(plugged.clone(), elsewhere);
@@ -210,6 +229,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-MEM-2")
     void memoryOfAnUnplugThatWasBegunIsEmptiedThoughTheDriverNeverComesBackToIt() throws Exception {
         long[] whole = after(plugged, MemDriver.UNPLUG, FIRST, COUNT);
         long[] begun = replay(plugged, stores(plugged, whole).subList(0, 6));
@@ -225,6 +245,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-MEM-2")
     void memoryOfAnUnplugOfEverythingThatWasBegunIsEmptiedWhereItIsShared() throws Exception {
         long[] all = after(plugged, MemDriver.UNPLUG_ALL, 0, 0);
         long[] begun = replay(plugged, stores(plugged, all).subList(0, 6));
@@ -268,6 +289,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("STA-BIT-3")
     void aWordThatIsNeitherAsItWasNorAsItWasToBeIsCorrupt() throws Exception {
         List<Store> stores = stores(empty, plugged);
         long[] body = replay(empty, stores.subList(0, 6 + 3));

@@ -24,15 +24,16 @@ import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.frontend.StateChannel;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.conformance.guest.MemDriver;
 import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -80,6 +81,7 @@ class MovedMemoryTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
+    @Tag("STA-MOV-5")
     void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long features) throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd source = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
@@ -110,6 +112,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-9")
     void whatCameOverTheNetworkIsNobodysFaultThoughTheProcessThatLoadedTheStateIsGone() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         MemoryRegionPlan plan = plan(ADDRESS, SIZE, BLOCK, -1);
@@ -141,6 +144,7 @@ class MovedMemoryTest {
         "0x100000000, 512, 4, -1, block size, 4194304, 2097152",
         "0x100000000, 512, 2, 3, node, 3, -1"
     })
+    @Tag("STA-MOV-8")
     void aStateOfAnotherDeviceIsRefusedAndTheOperatorToldWhy(
             String address, long size, long blockSize, int node, String field, String ours, String theirs)
             throws Exception {
@@ -160,6 +164,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-8")
     void noByteOfAStateCanChangeUnseenAndNoneBeMissing() throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
@@ -184,6 +189,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-8")
     void aStateOfAnotherVersionIsRefused() throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
@@ -209,6 +215,7 @@ class MovedMemoryTest {
         "96, 0",
         "120, 1"
     })
+    @Tag("STA-MOV-8")
     void aStateThatCantBeIsRefusedThoughItsChecksumIsRight(int at, String value) throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
@@ -226,6 +233,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-7")
     void moreThanAnyStateHasIsCutOff() throws Exception {
         try (MemBackEnd destination = backEnd();
                 AttachedDevice attached = destination.attach(0)) {
@@ -236,6 +244,8 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-2")
+    @Tag("STA-MOV-3")
     void aDeviceWhoseQueueRunsMovesNowhere() throws Exception {
         try (MemBackEnd backEnd = backEnd();
                 MemDriver driver = backEnd.connect()) {
@@ -263,6 +273,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-4")
     void aDescriptorThatIsNoPipeIsRefused() throws Exception {
         try (MemBackEnd backEnd = backEnd();
                 AttachedDevice attached = backEnd.attach(0);
@@ -272,6 +283,9 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-3")
+    @Tag("STA-MOV-4")
+    @Tag("STA-MOV-5")
     void aSocketServesAsAPipe() throws Exception {
         try (MemBackEnd source = backEnd();
                 AttachedDevice attached = source.attach(0)) {
@@ -287,6 +301,8 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-2")
+    @Tag("STA-MOV-6")
     void aFrontEndThatDoesNotReadHoldsNobodyUp() throws Exception {
         MemoryRegionPlan large = plan(1L << 40, 4L << 40, MIB, -1);
         try (MemBackEnd source = backEnd(large, GuestRam.ofLayout(0, 16 * MIB));
@@ -309,6 +325,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-6")
     void theQuestionHowItEndedIsAnsweredWhenItHasEnded() throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
@@ -335,6 +352,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-2")
     void noQueueStartsWhileAStateIsBeingLoaded() throws Exception {
         try (MemBackEnd backEnd = backEnd();
                 AttachedDevice attached = backEnd.attach(0)) {
@@ -348,6 +366,7 @@ class MovedMemoryTest {
     }
 
     @Test
+    @Tag("STA-MOV-8")
     void aFrontEndThatLeavesInTheMidstLeavesTheDeviceAsItWas() throws Exception {
         try (MemBackEnd backEnd = backEnd()) {
             byte[] state = savedState(backEnd);

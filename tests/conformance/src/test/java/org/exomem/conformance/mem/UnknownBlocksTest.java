@@ -13,11 +13,12 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.conformance.guest.MemDriver;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +32,7 @@ class UnknownBlocksTest {
     Path folder;
 
     @Test
+    @Tag("STA-MEM-6")
     void nothingIsPatrolledUntilTheDriverStartsAnew() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
@@ -61,6 +63,7 @@ class UnknownBlocksTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
+    @Tag("STA-MEM-6")
     void aQueueThatHasComeRoundToItsStartIsNoNewDriver(long features) throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
@@ -105,6 +108,7 @@ class UnknownBlocksTest {
     }
 
     @Test
+    @Tag("STA-MEM-6")
     void aDeviceThatMovesIsAsUnknownWhereItComesTo() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
