@@ -19,7 +19,7 @@ record SpecChapter(String name, List<String> rules, Map<String, String> notObser
     static final Pattern ID = Pattern.compile("([A-Z]{2,4})(?:-[A-Z]+)?-\\d+");
 
     private static final Pattern ROW = Pattern.compile("\\| *(" + ID + ") *\\|(.*)");
-    private static final Pattern ITEM = Pattern.compile("(?:- )?\\*\\*(" + ID + ")\\*\\*.*");
+    private static final Pattern ITEM = Pattern.compile("(?:^(?:- )?|\\| *)\\*\\*(" + ID + ")\\*\\*");
     private static final String NOT_OBSERVABLE = "## Not observable";
 
     static SpecChapter parse(String name, List<String> lines) {
@@ -36,8 +36,10 @@ record SpecChapter(String name, List<String> rules, Map<String, String> notObser
                 notObservable.put(row.group(1), row.group(3).replace("|", "").strip());
             } else if (row.matches()) {
                 rules.add(row.group(1));
-            } else if (item.matches()) {
-                rules.add(item.group(1));
+            } else {
+                while (item.find()) {
+                    rules.add(item.group(1));
+                }
             }
         }
         return new SpecChapter(name, rules, notObservable);

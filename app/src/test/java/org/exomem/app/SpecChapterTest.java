@@ -31,7 +31,7 @@ class SpecChapterTest {
 
             | TOY-5 | After that. |
             """.lines().toList());
-        assertThat(chapter.rules()).containsExactly("TOY-BIT-1", "TOY-2", "TOY-3", "TOY-4", "TOY-5");
+        assertThat(chapter.rules()).containsExactly("TOY-BIT-1", "TOY-2", "TOY-3", "TOY-4", "TOY-6", "TOY-5");
         assertThat(chapter.notObservable()).isEqualTo(Map.of("TOY-2", "it is about the driver", "TOY-3", ""));
     }
 }
