@@ -20,6 +20,10 @@ class SpecChapterTest {
             - **TOY-3** An item; see **TOY-BIT-8**.
             **TOY-4** A paragraph.
 
+            | command | returns |
+            | --- | --- |
+            | `play` (**TOY-4**) | **TOY-6** a toy |
+
             ## Not observable
 
             | id | reason |

@@ -12,8 +12,8 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.FreePageRules;
-import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.Pages;
 import org.exomem.pages.StateReplay;
@@ -158,8 +158,7 @@ class BitmapPagesTest {
                 return page < 30;
             }
         });
-        FreePageRules rules =
-                new FreePageRules(sliced.subscribe(FreePageRules.KINDS, 16), new BitmapPages(bitmap));
+        FreePageRules rules = new FreePageRules(sliced.subscribe(FreePageRules.KINDS, 16), new BitmapPages(bitmap));
         rules.take();
         assertThat(free()).isEqualTo(pages(0, 10));
         sliced.offer(Kind.DEFLATED, 0, 0, Pages.bytes(5));
