@@ -2,6 +2,7 @@ package org.exomem.backend.migrate;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
@@ -106,6 +107,8 @@ final class LeavingGuest implements GuestControl {
                     + " from a paused guest: let it run on, or take the device \""
                     + devices.values().iterator().next().id() + "\" out of the VMM first");
         }
+        // VMM-14
+        vmm.refuseWhatStays(devices.values());
     }
 
     /** A VMM that knows nothing of blocks starts without any, and the guest would lose what is in them (MIG-BESIDE-3). */
@@ -167,6 +170,7 @@ final class LeavingGuest implements GuestControl {
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }
+        vmm.refuseWhatStays(List.of());
         // Until a device was out, its guest might still plug.
         refusePlugged();
     }

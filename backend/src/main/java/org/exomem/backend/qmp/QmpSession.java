@@ -13,7 +13,7 @@ public final class QmpSession implements AutoCloseable {
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
 
     private final Path socket;
-    private final QmpClient client;
+    private QmpClient client;
 
     private QmpSession(Path socket, QmpClient client) {
         this.socket = socket;
@@ -26,6 +26,17 @@ public final class QmpSession implements AutoCloseable {
         } catch (IOException | QmpException e) {
             throw new VmmException("can't speak QMP to the VMM on " + socket + ": " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Replaces the connection by a new one, after an error that left open what the VMM did.
+     *
+     * @throws VmmException if the VMM takes none; the session is of no use then
+     */
+    public void reconnect() throws VmmException {
+        // First: a VMM that serves one connection at a time would not answer the other.
+        close();
+        client = connect(socket).client;
     }
 
     public JsonNode execute(String command) throws VmmException {

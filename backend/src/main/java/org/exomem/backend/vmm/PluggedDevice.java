@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
@@ -20,27 +22,40 @@ import org.exomem.backend.qmp.VmmException;
  * @param listening whether the VMM listens there
  */
 public record PluggedDevice(GenericDevice device, String chardev, Path socket, boolean listening) {
+    /** Where QEMU has devices with an id. */
     static final String PERIPHERAL = "/machine/peripheral";
+    /** Where QEMU has devices without. */
+    static final String ANONYMOUS = "/machine/peripheral-anon";
+
     private static final String CHILD = "child<";
     private static final String UNIX = "unix:";
     private static final String SERVER = ",server=on";
     /** What makes a generic device the one that it is, by the names of its properties. */
     private static final List<String> PROPERTIES = List.of("virtio-id", "num_vqs", "vq_size", "config_size");
 
-    /** All generic vhost-user devices that a VMM has under an id. */
+    /** Returns all generic vhost-user devices that a VMM has under an id (VMM-4). */
     static List<PluggedDevice> of(QmpSession qmp) throws IOException {
         List<PluggedDevice> devices = new ArrayList<>();
         JsonNode chardevs = qmp.execute("query-chardev");
-        for (JsonNode entry : qmp.execute("qom-list", Json.object().put("path", PERIPHERAL))) {
-            String type = entry.path("type").asText();
-            if (type.startsWith(CHILD + "vhost-user-") && type.endsWith("device-pci>")) {
-                String driver = type.substring(CHILD.length(), type.length() - 1);
-                of(qmp, driver, entry.path("name").asText(), chardevs).ifPresent(devices::add);
-            }
+        for (Map.Entry<String, String> device : drivers(qmp, PERIPHERAL).entrySet()) {
+            of(qmp, device.getValue(), device.getKey(), chardevs).ifPresent(devices::add);
         }
         return devices;
     }
 
+    /** Returns the drivers of the generic vhost-user devices below a path, by the devices' names there. */
+    static Map<String, String> drivers(QmpSession qmp, String path) throws IOException {
+        Map<String, String> drivers = new LinkedHashMap<>();
+        for (JsonNode entry : qmp.execute("qom-list", Json.object().put("path", path))) {
+            String type = entry.path("type").asText();
+            if (type.startsWith(CHILD + "vhost-user-") && type.endsWith("device-pci>")) {
+                drivers.put(entry.path("name").asText(), type.substring(CHILD.length(), type.length() - 1));
+            }
+        }
+        return drivers;
+    }
+
+    /** Returns nothing for a device whose character device is no Unix socket. */
     private static Optional<PluggedDevice> of(QmpSession qmp, String driver, String id, JsonNode chardevs)
             throws IOException {
         String path = PERIPHERAL + "/" + id;

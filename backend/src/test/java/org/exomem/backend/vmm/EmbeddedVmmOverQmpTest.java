@@ -15,6 +15,7 @@ import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,6 +29,11 @@ class EmbeddedVmmOverQmpTest {
     Path folder;
 
     @Test
+    @Tag("VMM-2")
+    @Tag("VMM-4")
+    @Tag("VMM-5")
+    @Tag("VMM-6")
+    @Tag("VMM-7")
     void aGuestIsMovedWithItsDeviceTakenOutAndPutInAgain() throws Exception {
         Path socket = folder.resolve("balloon");
         try (EventLoop loop = new EventLoop("test");

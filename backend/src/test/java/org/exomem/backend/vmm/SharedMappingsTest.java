@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +22,7 @@ class SharedMappingsTest {
     }
 
     @Test
+    @Tag("VMM-3")
     void fileThatIsMappedIsFoundAndMissedWhereItWasMadeAnewUnderItsName(@TempDir Path folder) throws IOException {
         Path path = folder.resolve("a ram");
         try (SharedFile old = SharedFile.create(path, SIZE);

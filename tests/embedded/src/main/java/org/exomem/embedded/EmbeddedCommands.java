@@ -200,8 +200,15 @@ final class EmbeddedCommands implements QmpServer.Commands {
         return QmpServer.object();
     }
 
+    /** With what keeps the guest from being migrated, as QEMU tells it. */
     private synchronized ObjectNode migration() {
-        return migration.deepCopy();
+        ObjectNode all = migration.deepCopy();
+        List<String> devices = guest.devices().ids();
+        if (!devices.isEmpty()) {
+            ArrayNode reasons = all.putArray("blocked-reasons");
+            devices.forEach(id -> reasons.add("non-migratable device: " + id + "/vhost-user-test-device"));
+        }
+        return all;
     }
 
     private ObjectNode dirtyLog() throws QmpError {

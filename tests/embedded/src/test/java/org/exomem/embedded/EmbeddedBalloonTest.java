@@ -20,6 +20,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -168,6 +169,7 @@ class EmbeddedBalloonTest {
     }
 
     @Test
+    @Tag("VMM-11")
     void aGuestThatLiesHintsWhatItUsesAndItsWritesAreInTheLog() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options().withHints(Hints.LYING));
                 QmpClient qmp = client(guest);

@@ -15,6 +15,7 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -53,6 +54,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
+    @Tag("VMM-8")
     void itAnswersWhatAMigrationAsksAsAVmmDoes() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options("a"));
                 QmpClient qmp = client(guest)) {
@@ -80,6 +82,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
+    @Tag("VMM-1")
     void withoutALogThereIsNoCommandForIt() throws Exception {
         EmbeddedOptions options = EmbeddedOptions.of(memory.path().resolve("a"), SIZE, folder.resolve("a.qmp"));
         try (EmbeddedGuest guest = EmbeddedGuest.start(options);
@@ -115,6 +118,8 @@ class EmbeddedGuestTest {
 
     @ParameterizedTest(name = "{0} MiB below the hole")
     @ValueSource(longs = {64, 24})
+    @Tag("VMM-9")
+    @Tag("VMM-10")
     void whoFollowsTheLogHasTheSameMemoryWhenTheGuestIsStopped(long low) throws Exception {
         EmbeddedOptions options = options("a").withLow(low * MIB);
         try (EmbeddedGuest guest = EmbeddedGuest.start(options);
@@ -260,6 +265,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
+    @Tag("VMM-13")
     void aThrottledGuestIsPausedAtOnceAndWorksOn() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options("a").withProcessors(1));
                 QmpClient qmp = client(guest)) {

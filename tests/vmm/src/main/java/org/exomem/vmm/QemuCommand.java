@@ -93,19 +93,40 @@ public final class QemuCommand {
     }
 
     /**
-     * Adds a memory device that is served by the vhost-user back-end that listens on {@code socket}, and the memory of its
-     * region.
+     * Adds a memory device, on a root port of its own, that is served by the vhost-user back-end that listens on {@code
+     * socket}, and the memory of its region.
      */
     public QemuCommand vhostUserMemory(Path socket, long regionSize) {
-        String id = "mem" + regions.size();
+        int number = regions.size();
+        String port = addMemoryPort(number);
+        return vhostUserMemory(socket, regionSize, "id=mem" + number + ",bus=" + port);
+    }
+
+    /** Adds the root port and the region of a memory device that is plugged in later. */
+    public QemuCommand memoryPort(long regionSize) {
+        addMemoryPort(regions.size());
         regions.add(regionSize);
-        devices.addAll(List.of(
-                "-chardev",
-                "socket,id=" + id + "-socket,path=" + socket,
-                "-device",
-                VhostUserBalloon.DEVICE + ",id=" + id + ",chardev=" + id
-                        + "-socket,virtio-id=24,num_vqs=1,vq_size=128,config_size=56"));
         return this;
+    }
+
+    private String addMemoryPort(int number) {
+        String port = "mem-port" + number;
+        arguments("-device", "pcie-root-port,id=" + port + ",chassis=" + (2 + number));
+        return port;
+    }
+
+    /** Adds a memory device as above, with an id and a bus as in {@code id=mem0,bus=port0}, or without. */
+    public QemuCommand vhostUserMemory(Path socket, long regionSize, String idAndBus) {
+        String chardev = "mem" + regions.size() + "-socket";
+        regions.add(regionSize);
+        return arguments(
+                "-chardev",
+                "socket,id=" + chardev + ",path=" + socket,
+                "-device",
+                commas(
+                        VhostUserBalloon.DEVICE + ",chardev=" + chardev
+                                + ",virtio-id=24,num_vqs=1,vq_size=128,config_size=56",
+                        idAndBus));
     }
 
     /**
@@ -215,6 +236,6 @@ public final class QemuCommand {
     }
 
     private static String commas(String first, String... others) {
-        return others.length == 0 ? first : first + "," + String.join(",", others);
+        return others.length == 0 || others[0].isEmpty() ? first : first + "," + String.join(",", others);
     }
 }

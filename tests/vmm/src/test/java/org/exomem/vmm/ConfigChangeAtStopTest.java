@@ -1,6 +1,7 @@
 package org.exomem.vmm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -18,6 +20,8 @@ import org.junit.jupiter.api.Test;
  * many times at each kind of stop.
  */
 @RealGuest
+@Tag("VHU-CFG-4")
+@Tag("VHU-CFG-6")
 final class ConfigChangeAtStopTest {
     private static final int ROUNDS = Integer.getInteger("exomem.rounds", 20);
     /** With Linux a round takes seconds. */
@@ -85,6 +89,26 @@ final class ConfigChangeAtStopTest {
         }
     }
 
+    @Test
+    void changeWhileTheVmmIsStoppedReachesTheGuestWhenItRunsAgain() throws IOException {
+        try (Rounds rounds = Rounds.ofLinux()) {
+            BalloonControl balloon = rounds.backEnd.balloon("a");
+            await().atMost(LIMIT).until(() -> !balloon.features().isEmpty());
+            rounds.qemu.qmp().execute("stop");
+            balloon.resize(RAM - 16 * MIB);
+            rounds.qemu.qmp().execute("cont");
+            await().atMost(LIMIT).until(() -> balloon.actual() == RAM - 16 * MIB);
+            rounds.qemu.qmp().execute("stop");
+            rounds.qemu.qmp().execute("system_reset");
+            balloon.resize(RAM - 8 * MIB);
+            assertThat(rounds.qemu.qmp().execute("query-status").path("status").asText())
+                    .isNotEqualTo("running");
+            rounds.qemu.qmp().execute("cont");
+            rounds.qemu.guest().awaitBoot(LIMIT);
+            await().atMost(LIMIT).until(() -> balloon.actual() == RAM - 8 * MIB);
+        }
+    }
+
     private void aim(String name, int count, Rounds rounds, Action change, Stop stop) throws IOException {
         List<String> crashes = new ArrayList<>();
         for (int round = 0; round < count; round++) {
@@ -130,6 +154,7 @@ final class ConfigChangeAtStopTest {
             return of(
                     backEnd,
                     QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
+                            .rebootable()
                             .driver("virtio_balloon")
                             .driver("virtio_mem")
                             .vhostUserBalloon(backEnd.socket("a"))

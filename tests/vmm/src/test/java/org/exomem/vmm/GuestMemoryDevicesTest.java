@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -75,6 +77,75 @@ final class GuestMemoryDevicesTest {
             assertThat(backEnd.control().pollEvent("DEVICE_ERROR"))
                     .as(backEnd.output())
                     .isNull();
+        }
+    }
+
+    /** Free pages of preallocated blocks are reported too; their memory was promised, so it stays. */
+    @Test
+    void preallocatedMemoryStaysAllocatedWhileABalloonReportsFreePages() throws IOException {
+        long plugged = 512 * MIB;
+        try (BackEnd backEnd = BackEnd.start(
+                        List.of("a"), List.of("a/m0,addr=4G,size=1G,block=4M,node=0,requested=512M,prealloc=on"));
+                Qemu qemu = Qemu.start(guest(GuestImage.Linux.BOOKWORM)
+                        .driver("virtio_balloon")
+                        .driver("virtio_mem")
+                        .vhostUserBalloon(backEnd.socket("a"))
+                        .vhostUserMemory(backEnd.socket("a/m0"), REGION)
+                        .nodes())) {
+            awaitPlugged(backEnd, "m0", plugged);
+            assertThat(qemu.ram(1).allocated()).isEqualTo(plugged);
+            long before = qemu.ram(0).allocated();
+            // More than boot memory and half of the region have room for, so a part of both is freed and reported.
+            qemu.guest().run("memeat fill gone 704 1");
+            long filled = qemu.ram(0).allocated();
+            assertThat(filled).isGreaterThan(before);
+            qemu.guest().run("memeat free gone");
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(backEnd.balloon("a")
+                                    .freePages()
+                                    .path("reported")
+                                    .asLong())
+                            .as(backEnd.output())
+                            .isGreaterThan(640 * MIB));
+            assertThat(qemu.ram(0).allocated()).as("boot memory is given back").isLessThan(filled);
+            assertThat(qemu.ram(1).allocated()).isEqualTo(plugged);
+        }
+    }
+
+    /** The VMM shows a back-end only memory that is shared; the guest's balloon takes pages from all that it has. */
+    @ParameterizedTest
+    @EnumSource(GuestImage.Linux.class)
+    @Tag("BAL-INF-4")
+    void balloonThatTakesPagesOfAHotPluggedDimmWithoutSharingGoesOnWorking(GuestImage.Linux linux) throws IOException {
+        long dimm = 512 * MIB;
+        try (BackEnd backEnd = BackEnd.start("a");
+                Qemu qemu = Qemu.start(guest(linux)
+                        .driver("virtio_balloon")
+                        .vhostUserBalloon(backEnd.socket("a"))
+                        .arguments("-m", "size=512M,slots=1,maxmem=2G"))) {
+            qemu.qmp()
+                    .execute(
+                            "object-add",
+                            Map.of("qom-type", "memory-backend-ram", "id", "dimm", "size", dimm, "share", false));
+            qemu.qmp().execute("device_add", Map.of("driver", "pc-dimm", "id", "dimm0", "memdev", "dimm"));
+            await().atMost(LIMIT).until(() -> qemu.guest().memory().total() > dimm + BOOT / 2);
+            qemu.guest().run("memeat fill kept 64 3");
+            long free = qemu.guest().memory().free();
+
+            // Asked for more than boot memory has, the balloon takes pages of the DIMM, which exomem is not shown.
+            BalloonControl balloon = backEnd.balloon("a");
+            balloon.resize(BOOT - 480 * MIB);
+            await().atMost(LIMIT)
+                    .untilAsserted(() ->
+                            assertThat(balloon.actual()).as(backEnd.output()).isEqualTo(BOOT - 480 * MIB));
+            assertThat(qemu.guest().memory().free()).isLessThan(free - 400 * MIB);
+            balloon.resize(BOOT);
+            await().atMost(LIMIT)
+                    .untilAsserted(() ->
+                            assertThat(balloon.actual()).as(backEnd.output()).isEqualTo(BOOT));
+            await().atMost(LIMIT).until(() -> qemu.guest().memory().free() > free - 32 * MIB);
+            assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+            assertThat(balloon.ballooned()).isZero();
         }
     }
 

@@ -16,7 +16,10 @@ import java.util.Map;
 import org.exomem.conformance.guest.MemoryFolder;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A Linux guest moves from one QEMU to another: its memory by exomem, the rest by QEMU, its balloon out and in again. */
 @RealGuest
@@ -53,6 +56,9 @@ final class MigratedGuestTest {
     }
 
     @Test
+    @Tag("VMM-3")
+    @Tag("VMM-5")
+    @Tag("VMM-6")
     void guestRunsOnWithItsMemoryAndItsBalloonAtTheOtherQemu() throws IOException {
         try (BackEnd here = backEnd("a");
                 BackEnd there = backEnd("b");
@@ -82,6 +88,66 @@ final class MigratedGuestTest {
             there.balloon("vm").resize(RAM - 256 * MIB);
             await().atMost(LIMIT).until(() -> there.balloon("vm").actual() == RAM - 256 * MIB);
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+        }
+    }
+
+    /** The recipe of docs/qemu.md: a memory device with an id, on a root port. */
+    @Test
+    @Tag("VMM-4")
+    @Tag("VMM-5")
+    void guestWithAnUnpluggedMemoryDeviceMovesWithIt() throws IOException {
+        long region = 256 * MIB;
+        List<String> balloons = List.of("vm,vmm-qmp=" + folder.path().resolve("a.qmp"));
+        List<String> memories = List.of("vm/m0,addr=4G,size=256M,block=4M");
+        try (BackEnd here = BackEnd.start(balloons, memories);
+                BackEnd there =
+                        BackEnd.start(List.of("vm,vmm-qmp=" + folder.path().resolve("b.qmp")), memories);
+                Qemu source = Qemu.start(guest("a")
+                        .ram(512 * MIB)
+                        .driver("virtio_mem")
+                        .vhostUserBalloon(here.socket("vm"))
+                        .vhostUserMemory(here.socket("vm/m0"), region));
+                Qemu destination =
+                        Qemu.start(guest("b").ram(512 * MIB).memoryPort(region).incoming())) {
+            await().atMost(LIMIT).until(() -> !here.balloon("vm").features().isEmpty());
+            source.guest().run("memeat fill kept 64 1");
+            String checksum = source.guest().run("memeat verify kept");
+            begin(here, there, Map.of());
+            JsonNode left = awaitEnd(here);
+            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
+            assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+            there.memory("vm", "m0").resize(64 * MIB);
+            await().atMost(LIMIT).until(() -> there.memory("vm", "m0").plugged() == 64 * MIB);
+        }
+    }
+
+    /** Before, all memory was sent and the guest paused first. */
+    @ParameterizedTest
+    @CsvSource({
+        "'', without an id (/machine/peripheral-anon/device[0])",
+        "'id=mem0', the device \"mem0\" of the VMM",
+    })
+    @Tag("VMM-14")
+    void memoryDeviceThatCannotBeTakenOutIsRefusedBeforeTheFirstByte(String idAndBus, String why) throws IOException {
+        try (BackEnd here = BackEnd.start(
+                        List.of("vm,vmm-qmp=" + folder.path().resolve("a.qmp")),
+                        List.of("vm/m0,addr=4G,size=256M,block=4M"));
+                Qemu source = Qemu.start(QemuCommand.of(GuestImage.driver())
+                        .ram(256 * MIB)
+                        .ramFile(folder.path().resolve("a.ram"))
+                        .listeningQmp(folder.path().resolve("a.qmp"))
+                        .vhostUserBalloon(here.socket("vm"))
+                        .vhostUserMemory(here.socket("vm/m0"), 256 * MIB, idAndBus))) {
+            // Nobody listens there: it is refused before it connects.
+            here.control()
+                    .execute(
+                            "migrate",
+                            Map.of("vm", "vm", "uri", "unix:" + folder.path().resolve("stream")));
+            assertFailed(here, why);
+            assertThat(status(here).path("error-desc").asText()).contains("pcie-root-port");
+            assertThat(here.balloon("vm").isConnected()).isTrue();
+            assertThat(source.qmp().execute("query-status").path("status").asText())
+                    .isEqualTo("running");
         }
     }
 

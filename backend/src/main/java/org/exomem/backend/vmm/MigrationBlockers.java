@@ -1,0 +1,115 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
+
+/**
+ * Finds what would keep a VMM from saving its guest's state, before anything of the guest is sent (VMM-14). Belongs to one
+ * thread.
+ */
+final class MigrationBlockers {
+    private static final String PCI = "-pci";
+
+    private final QmpSession qmp;
+    private final boolean hotPlug;
+
+    /** @param hotPlug whether the VMM can take devices out */
+    MigrationBlockers(QmpSession qmp, boolean hotPlug) {
+        this.qmp = qmp;
+        this.hotPlug = hotPlug;
+    }
+
+    /**
+     * Makes sure that a VMM can save its guest's state once some devices have been taken out.
+     *
+     * @param takenOut the devices that will be taken out first, or have been
+     * @throws VmmException if it can't; names what is in the way, and what to do about it
+     */
+    void refuse(Collection<PluggedDevice> takenOut) throws IOException {
+        if (hotPlug) {
+            refuseDevicesWithoutId();
+            for (PluggedDevice device : takenOut) {
+                refuseUnlessRemovable(device);
+            }
+        }
+        List<String> reasons = reasons();
+        // QEMU names a device by its place on the bus, not by its id: only how many there are can be compared.
+        for (PluggedDevice device : takenOut) {
+            reasons.stream()
+                    .filter(reason -> reason.endsWith("/" + blocking(device)))
+                    .findFirst()
+                    .ifPresent(reasons::remove);
+        }
+        if (!reasons.isEmpty()) {
+            throw new VmmException("the VMM on " + qmp + " can't migrate its guest: " + String.join("; ", reasons)
+                    + ". Take out what is named there (device_del), or start the VM without it");
+        }
+    }
+
+    private void refuseDevicesWithoutId() throws IOException {
+        for (Map.Entry<String, String> device : devicesWithoutId().entrySet()) {
+            throw new VmmException("the VMM on " + qmp + " has a device " + device.getValue() + " without an id ("
+                    + PluggedDevice.ANONYMOUS + "/" + device.getKey() + "), which can't be taken out before the guest"
+                    + " migrates: " + remedy(device.getValue()));
+        }
+    }
+
+    /** A VMM that has no place for them has none. */
+    private Map<String, String> devicesWithoutId() throws IOException {
+        try {
+            return PluggedDevice.drivers(qmp, PluggedDevice.ANONYMOUS);
+        } catch (VmmException e) {
+            if (e.isRefusal()) {
+                return Map.of();
+            }
+            throw e;
+        }
+    }
+
+    private void refuseUnlessRemovable(PluggedDevice device) throws IOException {
+        if (!isRemovable(PluggedDevice.PERIPHERAL + "/" + device.id())) {
+            throw new VmmException("the device \"" + device.id() + "\" of the VMM on " + qmp
+                    + " can't be taken out before the guest migrates, as its bus "
+                    + device.device().bus()
+                    + " allows no hot-unplug: "
+                    + remedy(device.device().driver() + ",id=" + device.id()));
+        }
+    }
+
+    private static String remedy(String device) {
+        return "start the VM with -device pcie-root-port,id=PORT,chassis=NUMBER and -device " + device
+                + (device.contains(",id=") ? "" : ",id=ID") + ",bus=PORT,…";
+    }
+
+    /** Removable unless the VMM says otherwise: not every one tells. */
+    private boolean isRemovable(String path) throws IOException {
+        try {
+            return qmp.property(path, "hotpluggable").asBoolean(true);
+        } catch (VmmException e) {
+            if (e.isRefusal()) {
+                return true;
+            }
+            throw e;
+        }
+    }
+
+    private List<String> reasons() throws IOException {
+        List<String> reasons = new ArrayList<>();
+        for (JsonNode reason : qmp.execute("query-migrate").path("blocked-reasons")) {
+            reasons.add(reason.asText());
+        }
+        return reasons;
+    }
+
+    /** What QEMU calls the part of a PCI device that blocks migrations. */
+    private static String blocking(PluggedDevice device) {
+        String driver = device.device().driver();
+        return driver.endsWith(PCI) ? driver.substring(0, driver.length() - PCI.length()) : driver;
+    }
+}

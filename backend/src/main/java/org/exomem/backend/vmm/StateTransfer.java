@@ -1,0 +1,111 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Everything of a guest but its shared RAM, in a file (VMM-6): the VMM's own migration with the capability
+ * {@code x-ignore-shared}. Belongs to one thread.
+ */
+final class StateTransfer {
+    private static final Logger LOG = LoggerFactory.getLogger(StateTransfer.class);
+
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(2);
+    private static final String SHARED = "x-ignore-shared";
+    /** What {@code query-migrate} says where nothing is under way. */
+    private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
+
+    private final QmpSession qmp;
+
+    StateTransfer(QmpSession qmp) {
+        this.qmp = qmp;
+    }
+
+    /**
+     * Has the VMM write everything of the stopped guest but its shared RAM into a file.
+     *
+     * @param givenUp is asked meanwhile; true ends the wait
+     * @throws VmmException if it doesn't; {@link #cancel} then ends it
+     */
+    void save(Path file, BooleanSupplier givenUp) throws IOException {
+        move("migrate", file, "the state of the guest's devices could not be saved", givenUp);
+    }
+
+    /** Has a VMM that waits for a guest read what {@link #save} wrote, over RAM that is there already. */
+    void load(Path file) throws IOException {
+        move("migrate-incoming", file, "the state of the guest's devices could not be loaded", () -> false);
+    }
+
+    /** The capability is set for this transfer only: a migration of the VMM's own user must not leave memory out later. */
+    private void move(String command, Path file, String otherwise, BooleanSupplier givenUp) throws IOException {
+        boolean before = leavesSharedMemory();
+        leaveSharedMemory(true);
+        try {
+            qmp.execute(command, Json.object().put("uri", "file:" + file));
+            awaitEnd(otherwise, givenUp);
+        } finally {
+            try {
+                leaveSharedMemory(before);
+            } catch (VmmException e) {
+                LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
+            }
+        }
+    }
+
+    private boolean leavesSharedMemory() throws VmmException {
+        for (JsonNode capability : qmp.execute("query-migrate-capabilities")) {
+            if (capability.path("capability").asText().equals(SHARED)) {
+                return capability.path("state").asBoolean();
+            }
+        }
+        return false;
+    }
+
+    private void leaveSharedMemory(boolean state) throws VmmException {
+        ObjectNode arguments = Json.object();
+        arguments.putArray("capabilities").addObject().put("capability", SHARED).put("state", state);
+        qmp.execute("migrate-set-capabilities", arguments);
+    }
+
+    /** Cancels a transfer that is under way. Returns false if there is none. */
+    boolean cancel() throws VmmException {
+        if (IDLE.contains(qmp.execute("query-migrate").path("status").asText())) {
+            return false;
+        }
+        qmp.execute("migrate_cancel");
+        return true;
+    }
+
+    private void awaitEnd(String otherwise, BooleanSupplier givenUp) throws IOException {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            JsonNode migration = qmp.execute("query-migrate");
+            switch (migration.path("status").asText()) {
+                case "completed" -> {
+                    return;
+                }
+                case "failed", "cancelled" ->
+                    throw new VmmException("the VMM on " + qmp + ": " + otherwise + ": "
+                            + migration.path("error-desc").asText("it does not say why"));
+                default -> {
+                    if (givenUp.getAsBoolean() || System.nanoTime() > end) {
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in " + LIMIT.toSeconds()
+                                + " s, or before that was given up");
+                    }
+                    qmp.await(event -> false, LOOK_AGAIN);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.Fd;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.UnixSockets;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The memory back-ends of a VMM (VMM-3). Belongs to one thread. */
+final class VmmRam {
+    private static final Logger LOG = LoggerFactory.getLogger(VmmRam.class);
+
+    private final QmpSession qmp;
+    private @Nullable SharedMappings mapped;
+
+    VmmRam(QmpSession qmp) {
+        this.qmp = qmp;
+    }
+
+    /**
+     * Returns the files that are the guest's RAM.
+     *
+     * @throws VmmException if the VMM would migrate a part of it itself: RAM that is not shared, or has no name in the file
+     *     system (QEMU's {@code memory-backend-memfd})
+     */
+    List<GuestRamFile> files() throws IOException {
+        List<GuestRamFile> files = new ArrayList<>();
+        for (JsonNode backend : qmp.execute("query-memdev")) {
+            String id = backend.path("id").asText();
+            JsonNode path = memoryPath(id);
+            if (path == null || !backend.path("share").asBoolean()) {
+                throw new VmmException("the VMM on " + qmp + ": the memory \"" + id + "\" is "
+                        + (path == null ? "not a file with a name" : "not shared")
+                        + "; start the VM with -object memory-backend-file,id=" + id
+                        + ",share=on,mem-path=FILE,… (in /dev/shm, for example)");
+            }
+            files.add(new GuestRamFile(
+                    id, Path.of(path.asText()), backend.path("size").asLong()));
+        }
+        if (files.isEmpty()) {
+            throw new VmmException("the VMM on " + qmp + " has no memory back-end; start the VM with -machine"
+                    + " …,memory-backend=ram and -object memory-backend-file,id=ram,share=on,mem-path=FILE,…");
+        }
+        return files;
+    }
+
+    /**
+     * Makes sure that a file is the guest's RAM, as far as that can be seen: the process that listens on the QMP socket must
+     * not have mapped another file of that name. A process that has mapped neither may be a proxy between exomem and the VMM.
+     *
+     * @param id the VMM's name for that RAM
+     * @throws VmmException if the VMM has mapped another file, and not this
+     */
+    void expectMapped(String id, SharedFile file) throws IOException {
+        JsonNode path = memoryPath(id);
+        if (path != null && mapped().hasAnotherThan(SharedMappings.nameOf(file), path.asText())) {
+            throw new VmmException("the VMM on " + qmp + " has mapped other memory as \"" + id + "\" than " + file
+                    + ", maybe because that was made anew under the same name: start the VMM anew");
+        }
+    }
+
+    /** Looks once only: each look is another connection, which stays in the queue of a VMM that serves one at a time. */
+    private SharedMappings mapped() {
+        SharedMappings known = mapped;
+        if (known == null) {
+            try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
+                known = SharedMappings.of(Integer.toString(UnixSockets.peer(connection)));
+            } catch (IOException e) {
+                LOG.debug("it can't be seen what the VMM on {} has mapped", qmp, e);
+                known = SharedMappings.NONE;
+            }
+            mapped = known;
+        }
+        return known;
+    }
+
+    private @Nullable JsonNode memoryPath(String id) throws IOException {
+        for (JsonNode property : qmp.execute("qom-list", Json.object().put("path", "/objects/" + id))) {
+            if (property.path("name").asText().equals("mem-path")) {
+                return qmp.property("/objects/" + id, "mem-path");
+            }
+        }
+        return null;
+    }
+}

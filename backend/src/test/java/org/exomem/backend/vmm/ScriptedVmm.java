@@ -1,0 +1,69 @@
+package org.exomem.backend.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.exomem.backend.qmp.Json;
+
+/** A VMM's QMP socket that answers commands as a test wants. For one client at a time. */
+final class ScriptedVmm implements AutoCloseable {
+    /** Answers as JSON, by command, path and property: {@code qom-get /machine/peripheral/a hotpluggable}. */
+    private final Map<String, String> answers = new ConcurrentHashMap<>();
+
+    private final ServerSocketChannel listening;
+
+    ScriptedVmm(Path socket) throws IOException {
+        listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(socket));
+        Thread.ofPlatform().daemon().start(this::serve);
+    }
+
+    ScriptedVmm answer(String command, String json) {
+        answers.put(command, json.replace('\'', '"'));
+        return this;
+    }
+
+    private void serve() {
+        while (listening.isOpen()) {
+            try (SocketChannel client = listening.accept();
+                    BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {
+                send(client, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
+                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    send(client, reply(Json.parse(line)));
+                }
+            } catch (IOException e) {
+                // The client has gone, or the test is over.
+            }
+        }
+    }
+
+    private String reply(JsonNode request) {
+        JsonNode arguments = request.path("arguments");
+        String command = (request.path("execute").asText() + " "
+                        + arguments.path("path").asText() + " "
+                        + arguments.path("property").asText())
+                .strip();
+        String answer = command.equals("qmp_capabilities") ? "{}" : answers.get(command);
+        String id = request.has("id") ? ", \"id\": " + request.path("id") : "";
+        return answer == null
+                ? "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no " + command + "\"}" + id + "}"
+                : "{\"return\": " + answer + id + "}";
+    }
+
+    private static void send(SocketChannel client, String message) throws IOException {
+        client.write(StandardCharsets.UTF_8.encode(message + "\r\n"));
+    }
+
+    @Override
+    public void close() throws IOException {
+        listening.close();
+    }
+}
