@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.qmp.Json;
+import org.exomem.migration.stream.format.StreamOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -71,7 +72,7 @@ final class MigrateCommand implements Callable<Integer> {
             names = "--channels",
             paramLabel = "N",
             description = "Connections, each with a thread at both ends (default: ${DEFAULT-VALUE}).",
-            defaultValue = "2")
+            defaultValue = "" + StreamOptions.USUAL_CHANNELS)
     private int channels;
 
     @Option(names = "--compress", description = "Compresses what gets smaller by it.")

@@ -25,6 +25,9 @@ final class MigrationTable {
                                 + state.path("peer").asText() + ". "
                                 + state.path("error-desc").asText("");
                 });
+        if (!text.toString().endsWith(" ")) {
+            text.append("; ");
+        }
         text.append(seconds(state.path("total-time").asLong() * 1000)).append(" in all");
         if (state.has("downtime")) {
             text.append(", paused for ").append(state.path("downtime").asLong()).append(" ms");

@@ -60,6 +60,8 @@ final class PkiCommand implements Callable<Integer> {
         public Integer call() {
             PrintWriter out = spec.commandLine().getOut();
             try {
+                // All of them first: a mistake in a name must not leave half of what was asked for.
+                hosts.forEach(Pki::checkHost);
                 Pki pki = Pki.in(folder);
                 out.println((pki.isNew() ? "made the authority " : "using the authority ")
                         + folder.resolve(Pki.CA_CERTIFICATE) + "; keep " + folder.resolve(Pki.CA_KEY) + " secret");
@@ -67,6 +69,8 @@ final class PkiCommand implements Callable<Integer> {
                     out.println("made a certificate for " + host + "; copy " + pki.addHost(host) + " to it");
                 }
                 return ExitCode.OK;
+            } catch (IllegalArgumentException e) {
+                throw new CommandFailure(ExitCode.USAGE, String.valueOf(e.getMessage()));
             } catch (IOException e) {
                 throw new CommandFailure(ExitCode.FAILED, e);
             } finally {

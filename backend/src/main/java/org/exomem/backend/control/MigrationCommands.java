@@ -45,7 +45,7 @@ import org.exomem.migration.stream.wire.tls.PskSecurity;
 final class MigrationCommands {
     private static final long MOST_MILLIS = Duration.ofHours(1).toMillis();
     private static final int MOST_CHANNELS = 16;
-    private static final int CHANNELS = 2;
+    private static final int CHANNELS = StreamOptions.USUAL_CHANNELS;
     /** A destination keeps longer what it has than a source tries: one may have noticed before the other. */
     private static final Duration TRIES = Duration.ofSeconds(30);
 

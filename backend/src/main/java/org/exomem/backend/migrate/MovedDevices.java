@@ -25,6 +25,9 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
     /** What its state is called in the stream. */
     static final String STATE = "exomem";
 
+    /** The version of the format that this is. */
+    private static final int VERSION = 1;
+
     /** The most bytes that are read of it. */
     static final int MOST_BYTES = 1 << 20;
 
@@ -33,7 +36,7 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
     }
 
     byte[] toBytes() {
-        ObjectNode json = Json.object().put("running", running);
+        ObjectNode json = Json.object().put("version", VERSION).put("running", running);
         ArrayNode list = json.putArray("devices");
         devices.forEach((name, device) -> list.add(device.toJson().put("name", name)));
         target.ifPresent(bytes -> json.put("target", bytes));
@@ -47,6 +50,12 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
             json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
         } catch (JsonException e) {
             throw new IOException("what the source says of its devices is not JSON: " + e.getMessage(), e);
+        }
+        JsonNode version = json.path("version");
+        // MIG-BESIDE-5: exomem 0.1.0 sent none.
+        if (!version.isMissingNode() && !(version.isInt() && version.asInt() == VERSION)) {
+            throw new IOException("the source tells of its devices in version " + version + ", this end knows version "
+                    + VERSION + ": use an exomem of the same age at both ends");
         }
         if (!json.path("running").isBoolean()) {
             throw new IOException("the source does not say whether its guest ran");

@@ -43,9 +43,30 @@ class PkiCommandTest {
     }
 
     @Test
-    void aNameThatLeavesTheFolderIsRefused() {
-        Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "../evil");
-        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+    void aNameThatLeavesTheFolderIsRefusedBeforeAnythingIsMade() {
+        Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "alpha", "--host", "../evil");
+        assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
         assertThat(ran.err()).contains("neither a host's name nor an IP address");
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void aFolderThatCannotBeMadeIsToldWithTheReason() throws Exception {
+        assertThat(Ran.of("pki", "init", "/proc/foo", "--host", "alpha").err())
+                .contains("can't make the folder /proc/foo: no folder can be made there");
+        Path file = Files.createFile(folder.resolve("file"));
+        assertThat(Ran.of("pki", "init", file.toString(), "--host", "alpha").err())
+                .contains("can't make the folder " + file + ": it is a file");
+    }
+
+    @Test
+    void anAuthorityWithoutItsKeyIsToldAsThat() throws Exception {
+        Ran.of("pki", "init", folder.toString(), "--host", "alpha");
+        Files.delete(folder.resolve("ca-key.pem"));
+        Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "beta");
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err())
+                .contains("the folder " + folder + " has ca-cert.pem and no ca-key.pem")
+                .doesNotContain("pki init\" makes it");
     }
 }

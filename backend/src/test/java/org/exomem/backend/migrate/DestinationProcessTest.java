@@ -16,6 +16,7 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -138,6 +139,7 @@ class DestinationProcessTest {
     }
 
     @Test
+    @Tag("STR-ERR-3")
     void processThatStandsStillWhileTheGuestIsPaused() throws Exception {
         signalWhenPaused("STOP");
         leave();

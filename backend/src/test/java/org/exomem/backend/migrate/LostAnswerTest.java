@@ -16,6 +16,7 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -78,6 +79,8 @@ class LostAnswerTest {
     }
 
     @Test
+    @Tag("STR-END-6")
+    @Tag("STR-RES-5")
     void sourceComesBackToAskAndIsTold() throws Exception {
         begin(Duration.ofSeconds(30), Duration.ofSeconds(30));
         network().cut();
@@ -93,6 +96,7 @@ class LostAnswerTest {
     }
 
     @Test
+    @Tag("STR-END-4")
     void sourceThatIsNeverToldKeepsItsGuestStoppedAndSaysWhatToDo() throws Exception {
         begin(Duration.ofMillis(200), Duration.ofMillis(200));
         network().cut();

@@ -31,6 +31,7 @@ import org.exomem.migration.stream.wire.tls.Pki;
 import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -203,6 +204,7 @@ class MigrationFailureTest {
     }
 
     @Test
+    @Tag("MIG-BESIDE-2")
     void stateThatTheDestinationsVmmRefusesBringsTheGuestBackWithItsBalloon() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder, options -> options.withProcessors(3))) {
             hosts.begin(hosts.request());
@@ -213,6 +215,7 @@ class MigrationFailureTest {
     }
 
     @Test
+    @Tag("MIG-BESIDE-3")
     void vmWithPluggedMemoryIsNotMigrated() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB);
@@ -227,6 +230,7 @@ class MigrationFailureTest {
     }
 
     @Test
+    @Tag("MIG-BESIDE-3")
     void memoryThatIsPluggedWhileTheRestTravelsEndsTheMigration() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 GuestRam ram = GuestRam.withPciHole(64 * MIB, 64 * MIB);
@@ -301,7 +305,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             hosts.source.guest.stop();
             hosts.source.migrate(hosts.request());
-            hosts.source.assertEnded(Status.FAILED, "is paused, and lets no device go");
+            hosts.source.assertEnded(Status.FAILED, "can't be unplugged from a paused guest");
             assertThat(hosts.source.runs()).isFalse();
             hosts.source.guest.cont();
             hosts.assertUnharmed();
@@ -309,6 +313,7 @@ class MigrationFailureTest {
     }
 
     @Test
+    @Tag("MIG-BESIDE-4")
     void guestThatStoodStillArrivesSo() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             try (QmpVmm vmm = QmpVmm.connect(hosts.source.guest.options().qmp())) {

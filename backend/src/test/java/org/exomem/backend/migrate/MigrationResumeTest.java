@@ -23,6 +23,7 @@ import org.exomem.migration.stream.wire.StreamSecurity;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -141,6 +142,7 @@ class MigrationResumeTest {
     }
 
     @Test
+    @Tag("MIG-CUT-6")
     void pausedGuestDoesNotWaitLongForItsNetwork() throws Exception {
         cutWhenPaused(() -> network().cut());
         begin(LIMIT, Duration.ofSeconds(1));
@@ -181,6 +183,7 @@ class MigrationResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-1")
     void cutThatLastsTooLongLeavesTheGuestWhereItIs() throws Exception {
         begin(Duration.ofSeconds(1), Duration.ofSeconds(1));
         hosts.source.awaitTravelling(4 * MIB);
@@ -197,6 +200,7 @@ class MigrationResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-7")
     void sourceThatIsNotToComeBackFailsAtOnce() throws Exception {
         begin(Duration.ZERO, LIMIT);
         hosts.source.awaitTravelling(4 * MIB);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
 import java.util.concurrent.TimeUnit;
 import org.exomem.embedded.EmbeddedOptions;
@@ -16,6 +17,7 @@ import org.exomem.migration.stream.wire.tls.CertificateSecurity;
 import org.exomem.migration.stream.wire.tls.Pki;
 import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +32,7 @@ class MigrationTest {
     Path folder;
 
     @Test
+    @Tag("MIG-BESIDE-1")
     void guestMovesWithItsMemoryAndRunsOnThere() throws Exception {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
@@ -43,6 +46,7 @@ class MigrationTest {
     }
 
     @Test
+    @Tag("MIG-DIRTY-5")
     void guestMovesWhoseVmmTellsOfNoWrites() throws Exception {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options)) {
             hosts.source.guest.work(100 * MIB, 20 * MIB);
@@ -108,6 +112,7 @@ class MigrationTest {
     }
 
     @Test
+    @Tag("STR-SEC-2")
     void guestMovesUnderCertificates() throws Exception {
         Pki pki = Pki.in(folder.resolve("pki"));
         assertMovesProtected(
@@ -115,8 +120,12 @@ class MigrationTest {
     }
 
     @Test
+    @Tag("STR-SEC-3")
     void guestMovesUnderAPreSharedKey() throws Exception {
-        Path file = Files.writeString(folder.resolve("key"), "exomem:" + "5a".repeat(32) + "\n");
+        Path file = Files.createFile(
+                folder.resolve("key"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(file, "exomem:" + "5a".repeat(32) + "\n");
         assertMovesProtected(new PskSecurity(PreSharedKey.of(file)), new PskSecurity(PreSharedKey.of(file)));
     }
 

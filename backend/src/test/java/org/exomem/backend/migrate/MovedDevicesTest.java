@@ -8,9 +8,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.exomem.backend.vmm.GenericDevice;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a source says of devices is told to a VMM: nothing but a balloon or a memory device may come of it. */
 class MovedDevicesTest {
@@ -44,6 +46,27 @@ class MovedDevicesTest {
         assertThatThrownBy(() -> MovedDevices.of(changed))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("a balloon or memory device has no " + named);
+    }
+
+    @Test
+    @Tag("MIG-BESIDE-5")
+    void devicesWithoutAVersionAreOfTheFirst() throws Exception {
+        String json = new String(MOVED.toBytes(), StandardCharsets.UTF_8);
+        assertThat(json).contains("\"version\":1,");
+        byte[] none = json.replace("\"version\":1,", "").getBytes(StandardCharsets.UTF_8);
+        assertThat(MovedDevices.of(none)).isEqualTo(MOVED);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"2", "0", "\"1\"", "1.5", "null", "99999999999"})
+    @Tag("MIG-BESIDE-5")
+    void devicesOfAnUnknownVersionAreRefused(String version) {
+        byte[] changed = new String(MOVED.toBytes(), StandardCharsets.UTF_8)
+                .replace("\"version\":1", "\"version\":" + version)
+                .getBytes(StandardCharsets.UTF_8);
+        assertThatThrownBy(() -> MovedDevices.of(changed))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("in version " + version + ", this end knows version 1");
     }
 
     @Test

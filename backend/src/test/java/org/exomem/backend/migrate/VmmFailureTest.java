@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,6 +60,8 @@ class VmmFailureTest {
     }
 
     @Test
+    @Tag("STR-END-3")
+    @Tag("STR-END-4")
     void guestThatMayHaveStartedThereDoesNotGoOnHere() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.destination)) {
@@ -117,6 +120,8 @@ class VmmFailureTest {
     }
 
     @Test
+    @Tag("MIG-HINT-6")
+    @Tag("MIG-BESIDE-2")
     void deviceThatCannotBeTakenOutStaysAndTheGuestHasItsHintedMemoryBack() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder);
                 QmpRelay relay = relay(hosts.source)) {

@@ -15,6 +15,7 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class MemoryImageTest {
@@ -45,6 +46,7 @@ class MemoryImageTest {
     }
 
     @Test
+    @Tag("STR-MEM-2")
     void pagesAreThoseOfAllFilesOneAfterTheOther() throws IOException {
         try (MemoryImage image = image()) {
             assertThat(image.pages()).isEqualTo(12);

@@ -14,6 +14,7 @@ import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
 import org.exomem.pages.PageBits;
 import org.exomem.vhostuser.memory.DirtyLog;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -48,6 +49,7 @@ class SharedLogTest {
     }
 
     @Test
+    @Tag("MIG-DIRTY-4")
     void pagesThatTheLogCannotTellOfMayHaveBeenWrittenEachTime() {
         AddressMap map = new AddressMap(List.of(new Range(0, 100 * PAGE, 2)));
         SharedLog log = new SharedLog(MemorySegment.ofArray(new long[1]), map, 104);
@@ -91,6 +93,7 @@ class SharedLogTest {
     }
 
     @Test
+    @Tag("MIG-DIRTY-3")
     void bitsAreInTheOrderOfTheProtocol() {
         MemorySegment memory = MemorySegment.ofArray(new long[2]);
         memory.set(JAVA_BYTE, 9, (byte) 0b101);
@@ -101,6 +104,8 @@ class SharedLogTest {
 
     @Test
     @Timeout(180)
+    @Tag("MIG-DIRTY-1")
+    @Tag("MIG-DIRTY-3")
     void noMarkIsLostToAFetchAtTheSameTime() throws Exception {
         int pages = 64;
         int rounds = 200_000;

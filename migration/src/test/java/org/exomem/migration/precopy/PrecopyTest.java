@@ -25,6 +25,7 @@ import org.exomem.migration.pagesource.Unlogged;
 import org.exomem.pages.PageBits;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -154,6 +155,8 @@ class PrecopyTest {
 
     @Test
     @Timeout(180)
+    @Tag("MIG-HOLE-1")
+    @Tag("MIG-DIRTY-5")
     void memoryOfARealFileArrivesOverSeveralThreadsAndItsHolesStay() throws IOException {
         fill(100, 1000);
         memory.segment().asSlice(50 * PAGE, 10 * PAGE).fill((byte) 0);
@@ -184,6 +187,7 @@ class PrecopyTest {
     }
 
     @Test
+    @Tag("MIG-ROUND-6")
     void aDriverThatIsSilentCostsATwentyFifthOfTheTimeAtMost() throws IOException {
         fill(0, PAGES);
         HintSessions silent = new HintSessions() {

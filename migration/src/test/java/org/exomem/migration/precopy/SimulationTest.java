@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
 import org.exomem.migration.Fate;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -41,6 +42,19 @@ class SimulationTest {
     }
 
     @Test
+    @Tag("MIG-DIRTY-1")
+    @Tag("MIG-DIRTY-2")
+    @Tag("MIG-DIRTY-5")
+    @Tag("MIG-DIRTY-7")
+    @Tag("MIG-ROUND-1")
+    @Tag("MIG-ROUND-3")
+    @Tag("MIG-ROUND-4")
+    @Tag("MIG-CUT-3")
+    @Tag("MIG-CUT-4")
+    @Tag("MIG-CUT-5")
+    @Tag("MIG-STATE-1")
+    @Tag("MIG-HOLE-1")
+    @Tag("MIG-HOLE-2")
     void aMillionSchedulesLoseNoPageThatAnybodyNeeds() throws IOException {
         Long wanted = Long.getLong("exomem.simulation.seed");
         if (wanted != null) {
@@ -90,6 +104,20 @@ class SimulationTest {
 
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    @Tag("MIG-HINT-1")
+    @Tag("MIG-HINT-2")
+    @Tag("MIG-HINT-3")
+    @Tag("MIG-HINT-5")
+    @Tag("MIG-ROUND-2")
+    @Tag("MIG-ROUND-5")
+    @Tag("MIG-DIRTY-3")
+    @Tag("MIG-DIRTY-6")
+    @Tag("MIG-STATE-2")
+    @Tag("MIG-STATE-3")
+    @Tag("MIG-STATE-5")
+    @Tag("MIG-SKIP-2")
+    @Tag("MIG-CUT-1")
+    @Tag("MIG-CUT-2")
     void aRuleThatIsBrokenIsNoticed(Mutant mutant) {
         for (long seed = 0; seed < MUTANT_RUNS; seed++) {
             if (failure(seed, mutant) instanceof AssertionError) {

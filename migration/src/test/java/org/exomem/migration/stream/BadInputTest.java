@@ -34,6 +34,7 @@ import org.exomem.migration.stream.wire.tls.Pki;
 import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -145,6 +146,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-2")
     void anotherVersionIsTurnedAwayWithBothVersions() throws Exception {
         RawSource raw = new RawSource(receiver.address());
         raw.version = 3;
@@ -153,6 +155,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-2")
     void aNewerVersionThatStillSpeaksOursIsServed() throws Exception {
         try (RawSource raw = new RawSource(receiver.address())) {
             raw.version = 9;
@@ -162,6 +165,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-3")
     void aFeatureThatTheDestinationDoesNotHaveIsNamed() throws Exception {
         RawSource raw = new RawSource(receiver.address());
         raw.offered = 1L << 40;
@@ -170,6 +174,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-3")
     void aFeatureThatTheOtherEndLacksIsNamedAtBothEnds() throws Exception {
         StreamOptions wanting = options.withFeatures(EnumSet.of(StreamFeature.ZSTD), EnumSet.of(StreamFeature.ZSTD));
         assertThatThrownBy(() -> MigrationSender.connect(
@@ -184,6 +189,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-1")
     void whoSpeaksSomethingElseIsTurnedAway() throws Exception {
         try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
             socket.write(ByteBuffer.wrap("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
@@ -194,6 +200,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-6")
     void whoSaysNothingIsTurnedAwayInTime() throws Exception {
         listenAgain(StreamSecurity.none(), options.withPatience(Duration.ofMillis(300)));
         try (SocketChannel socket = SocketChannel.open(receiver.address().resolve())) {
@@ -204,6 +211,7 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(longs = {16, 1L << 62, -1, Long.MIN_VALUE, Long.MAX_VALUE})
+    @Tag("STR-CHUNK-5")
     void pagesOutsideOfMemoryAreRefused(long first) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -214,6 +222,7 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, 17, -1, Long.MIN_VALUE, Long.MAX_VALUE})
+    @Tag("STR-CHUNK-5")
     void runsThatReachBeyondMemoryAreRefused(long count) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -224,6 +233,7 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(longs = {2, 0, -1, 1L << 52, Long.MIN_VALUE})
+    @Tag("STR-CHUNK-6")
     void countsThatDoNotFitTheLengthAreRefused(long count) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -235,6 +245,8 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, (1 << 20) + 1, -1, Integer.MIN_VALUE})
+    @Tag("STR-CHUNK-1")
+    @Tag("STR-CHUNK-2")
     void lengthsThatNoChunkHasAreRefusedBeforeAnythingElseIsRead(int length) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -244,6 +256,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-CHUNK-1")
     void aChunkThatComesTwiceIsRefused() throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -254,6 +267,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-CHUNK-1")
     void chunksInAnotherOrderAreRefused() throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -265,6 +279,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-5")
     void theRecordingOfAnotherStreamIsRefused() throws Exception {
         RawSource raw = new RawSource(receiver.address()).greet(0, 0);
         raw.sequence += 12345;
@@ -273,6 +288,8 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-CHUNK-1")
+    @Tag("STR-CHUNK-7")
     void flagsAndTypesThatNobodyAgreedOnAreRefused() throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -283,6 +300,7 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 14, 18, 19, 200})
+    @Tag("STR-CHUNK-4")
     void typesThatDoNotBelongThereAreRefused(int type) throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -294,6 +312,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-CHUNK-4")
     void heardBeforeRunningWasSentIsRefused() throws Exception {
         try (RawSource main = accepted()) {
             main.say(RawSource.HEARD, 0, 0, NOTHING);
@@ -302,6 +321,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-DIG-4")
     void aRoundWithAnotherDigestIsRefused() throws Exception {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
@@ -311,6 +331,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-END-2")
     void aSourceThatLetsGoTooEarlyIsRefused() throws Exception {
         try (RawSource main = accepted()) {
             main.say(RawSource.GO, 0, 0, NOTHING);
@@ -319,6 +340,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-MEM-1")
     void aDescriptionOfMemoryThatLiesIsRefused() throws Exception {
         RawSource raw = new RawSource(receiver.address()).greet(0, 0);
         raw.say(RawSource.MEMORY, 0, 0, RawSource.memory(4097, 16 * 4096));
@@ -326,6 +348,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-ERR-5")
     void aSecondMigrationIsToldOfTheFirst() throws Exception {
         try (RawSource first = accepted()) {
             assertThatThrownBy(() -> MigrationSender.connect(
@@ -345,6 +368,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-MEM-3")
     void aDestinationWithOtherMemorySaysWhatDiffers() throws Exception {
         assertThatThrownBy(() -> MigrationSender.connect(
                         receiver.address(), StreamSecurity.none(), options, RawMemory.of(17), new BandwidthLimit(0)))
@@ -356,6 +380,8 @@ class BadInputTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"pages", "state", "ready", "start"})
+    @Tag("STR-ERR-1")
+    @Tag("STR-END-2")
     void aDestinationThatCannotGoOnSaysWhy(String what) throws Exception {
         destination.refuses = what;
         try (MigrationSender sender = MigrationSender.connect(
@@ -373,6 +399,8 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-ERR-1")
+    @Tag("STR-END-5")
     void aSourceThatGivesUpSaysWhy() throws Exception {
         MigrationSender sender = MigrationSender.connect(
                 receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0));
@@ -385,6 +413,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-ERR-1")
     void aDestinationThatIsStoppedSaysSo() throws Exception {
         try (MigrationSender sender = MigrationSender.connect(
                 receiver.address(), StreamSecurity.none(), options, RawMemory.of(16), new BandwidthLimit(0))) {
@@ -404,6 +433,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-ERR-4")
     void aDestinationThatFallsSilentIsGivenUp() throws Exception {
         try (ServerSocketChannel deaf = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0))) {
             int port = ((InetSocketAddress) deaf.getLocalAddress()).getPort();
@@ -437,18 +467,21 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-SEC-2")
     void aDestinationOfAnotherAuthorityIsNotTrusted() throws Exception {
         assertNoTrust(
                 host("a", "127.0.0.1"), host("b", "127.0.0.1"), "not to be trusted", "refused this end's certificate");
     }
 
     @Test
+    @Tag("STR-SEC-2")
     void aDestinationWithTheCertificateOfAnotherHostIsNotTrusted() throws Exception {
         assertNoTrust(
                 host("a", "127.0.0.1"), host("a", "10.1.2.3"), "not to be trusted", "refused this end's certificate");
     }
 
     @Test
+    @Tag("STR-SEC-2")
     void aSourceOfAnotherAuthorityIsNotTrusted() throws Exception {
         Path mixed = Pki.in(folder.resolve("b")).addHost("127.0.0.1");
         Path right = Pki.in(folder.resolve("a")).addHost("127.0.0.1");
@@ -464,6 +497,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-SEC-3")
     void anotherKeyIsRefused() throws Exception {
         byte[] other = new byte[32];
         other[31] = 1;
@@ -475,6 +509,7 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-SEC-3")
     void anotherIdentityIsRefused() throws Exception {
         assertNoTrust(
                 new PskSecurity(new PreSharedKey("mine", new byte[32])),

@@ -30,6 +30,7 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -160,6 +161,7 @@ class CancelTest {
     }
 
     @Test
+    @Tag("STR-ERR-1")
     void cancellingEndsWhatTravels() throws Exception {
         assertCancelled(start(() -> {
             while (true) {
@@ -192,6 +194,7 @@ class CancelTest {
     }
 
     @Test
+    @Tag("STR-ERR-4")
     void destinationThatLivesAndTakesNothingIsGivenUp() throws Exception {
         connectFor(Duration.ofMillis(200));
         assertGivenUp(
@@ -204,6 +207,7 @@ class CancelTest {
     }
 
     @Test
+    @Tag("STR-ERR-4")
     void destinationThatLivesAndTakesNoStateIsGivenUp() throws Exception {
         connectFor(Duration.ofMillis(200));
         assertGivenUp(
@@ -218,6 +222,8 @@ class CancelTest {
     }
 
     @Test
+    @Tag("STR-ERR-4")
+    @Tag("STR-RND-3")
     void destinationThatLivesAndDoesNotAnswerIsGivenUp() throws Exception {
         connectFor(Duration.ofMillis(200));
         assertGivenUp(

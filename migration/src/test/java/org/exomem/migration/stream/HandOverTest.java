@@ -21,6 +21,7 @@ import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -75,6 +76,7 @@ class HandOverTest {
     }
 
     @Test
+    @Tag("STR-END-3")
     void destinationThatIsClosedWhileTheGuestStartsDoesNotGiveItBack() throws Exception {
         TestSource source = new TestSource(16, 5);
         try (TestDestination destination = new TestDestination(source.memory());
@@ -111,6 +113,7 @@ class HandOverTest {
     }
 
     @Test
+    @Tag("STR-END-3")
     void guestThatCannotStartIsGivenBack() throws Exception {
         TestSource source = new TestSource(16, 6);
         try (TestDestination destination = new TestDestination(source.memory());

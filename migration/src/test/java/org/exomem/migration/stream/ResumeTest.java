@@ -27,6 +27,7 @@ import org.exomem.migration.stream.wire.Wire;
 import org.exomem.migration.stream.wire.tls.CertificateSecurity;
 import org.exomem.migration.stream.wire.tls.Pki;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -136,6 +137,8 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-3")
+    @Tag("STR-RES-4")
     void aMigrationThatIsCutAnywhereGoesOn() throws Exception {
         SplittableRandom random = new SplittableRandom(5);
         for (int i = 0; i < 40; i++) {
@@ -158,6 +161,7 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-1")
     void aSourceThatDoesNotComeBackIsGivenUp() throws Exception {
         StreamOptions impatient = OPTIONS.withResumeWithin(Duration.ofMillis(300));
         listen(impatient);
@@ -195,6 +199,7 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-2")
     void aStrangerCannotTakeAMigrationOver() throws Exception {
         try (MigrationSender sender = connect(OPTIONS);
                 RawSource stranger = new RawSource(receiver.address())) {
@@ -209,6 +214,7 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-5")
     void destinationThatIsCutOffWhileItGetsReadyIsReadyOnce() throws Exception {
         destination.whileGettingReady = () -> {
             way.cut();
@@ -228,6 +234,8 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-6")
+    @Tag("STR-END-4")
     void sourceThatHasLetGoDoesNotTakeARefusalForAnAnswer() throws Exception {
         try (MigrationSender sender = connect(OPTIONS)) {
             source.sendAll(sender, 3);
@@ -281,6 +289,8 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("STR-RES-2")
+    @Tag("STR-SEC-4")
     void anotherHostThatKnowsTheMigrationsNumberCannotTakeItOver(@TempDir Path folder) throws Exception {
         Pki pki = Pki.in(folder);
         Changing here = new Changing(

@@ -28,6 +28,7 @@ import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -111,6 +112,9 @@ class RoundTripTest {
     }
 
     @Test
+    @Tag("STR-RND-1")
+    @Tag("STR-RND-2")
+    @Tag("STR-MEM-5")
     void whatIsSentInALaterRoundWins() throws Exception {
         StreamOptions options = StreamOptions.defaults().withChannels(2);
         try (TestDestination destination = new TestDestination(source.memory());
@@ -160,6 +164,7 @@ class RoundTripTest {
     }
 
     @Test
+    @Tag("STR-SEC-1")
     void memoryDoesNotTravelInTheClearToOtherHostsUnlessToldTo() throws Exception {
         MigrationAddress everywhere = MigrationAddress.parse("0.0.0.0:0");
         StreamOptions options = StreamOptions.defaults().withPatience(Duration.ofSeconds(1));
@@ -184,6 +189,7 @@ class RoundTripTest {
     }
 
     @Test
+    @Tag("STR-END-6")
     void aDestinationThatClosesAtOnceHasToldTheSourceThatTheGuestRuns() throws Exception {
         StreamOptions options = StreamOptions.defaults();
         TestSource small = new TestSource(4, 1);

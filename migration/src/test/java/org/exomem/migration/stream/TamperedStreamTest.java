@@ -20,6 +20,7 @@ import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -185,6 +186,7 @@ class TamperedStreamTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
+    @Tag("STR-ERR-2")
     void aStreamThatIsCutAnywhereIsNoticedByBothEnds(int connection) throws Exception {
         for (long at : places(bytesOn(connection), 997)) {
             tamper("cut connection " + connection + " at " + at, cut(connection, at));
@@ -193,6 +195,8 @@ class TamperedStreamTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
+    @Tag("STR-CHUNK-1")
+    @Tag("STR-DIG-4")
     void aFlippedBitAnywhereIsNoticedByBothEnds(int connection) throws Exception {
         SplittableRandom random = new SplittableRandom(connection);
         for (long at : places(bytesOn(connection), 997)) {

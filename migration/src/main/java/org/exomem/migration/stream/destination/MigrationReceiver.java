@@ -216,7 +216,7 @@ public final class MigrationReceiver implements AutoCloseable {
             if (address instanceof MigrationAddress.Network) {
                 socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
             }
-            who = String.valueOf(socket.getRemoteAddress());
+            who = MigrationAddress.text(socket.getRemoteAddress());
             Wire wire = security.incoming(socket);
             who = wire.peer();
             ScheduledFuture<?> limit = deadline;

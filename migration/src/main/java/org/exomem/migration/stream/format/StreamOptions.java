@@ -24,7 +24,13 @@ public record StreamOptions(
         Duration patience,
         Duration answerWithin,
         Duration resumeWithin) {
-    /** The defaults: one data connection, resumption, no compression. */
+    /**
+     * The data connections that a user gets who asks for no number. Two, because each has a thread of its own at both ends: one
+     * looks at pages or encrypts while the other's are on their way. More are of use on hosts with processors to spare.
+     */
+    public static final int USUAL_CHANNELS = 2;
+
+    /** The defaults of one who builds on this: one data connection, resumption, no compression. */
     public static StreamOptions defaults() {
         return new StreamOptions(
                 1,

@@ -40,6 +40,20 @@ public sealed interface MigrationAddress {
         }
     }
 
+    /** An address of a socket, for people: {@code HOST:PORT}, {@code [IPV6]:PORT} or {@code unix:PATH}. */
+    static String text(SocketAddress address) {
+        if (address instanceof InetSocketAddress internet && internet.getAddress() != null) {
+            return new Network(shortened(internet.getAddress().getHostAddress()), internet.getPort()).toString();
+        }
+        String path = String.valueOf(address);
+        return path.isEmpty() ? "a process of this host" : path;
+    }
+
+    /** A run of zeros in an IPv6 address as people write it. */
+    private static String shortened(String address) {
+        return address.contains(":") ? address.replaceFirst("(^|:)(0(:|$)){2,}", "::") : address;
+    }
+
     /** As the JDK wants it; asks for the host's address where it has a name. */
     SocketAddress resolve() throws IOException;
 

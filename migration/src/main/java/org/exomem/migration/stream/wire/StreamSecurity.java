@@ -34,10 +34,11 @@ public interface StreamSecurity {
         boolean local = !(address instanceof InetSocketAddress internet)
                 || internet.getAddress() != null && internet.getAddress().isLoopbackAddress();
         if (!protects() && !local && !allowed) {
-            throw new IOException("without TLS a guest's memory would travel to or from " + address
+            throw new IOException("without TLS a guest's memory would travel to or from "
+                    + MigrationAddress.text(address)
                     + " for everybody in between to read and to change. Use certificates (\"exomem pki init\" makes"
                     + " them) or a pre-shared key; or, where the network itself is trusted, allow plain text"
-                    + " explicitly");
+                    + " (--plain)");
         }
     }
 }

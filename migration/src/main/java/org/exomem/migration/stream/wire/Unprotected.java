@@ -1,7 +1,6 @@
 package org.exomem.migration.stream.wire;
 
 import java.io.IOException;
-import java.net.SocketAddress;
 import java.nio.channels.SocketChannel;
 
 /** The absence of security. */
@@ -22,11 +21,6 @@ final class Unprotected implements StreamSecurity {
 
     @Override
     public Wire incoming(SocketChannel socket) throws IOException {
-        return new PlainWire(socket, describe(socket.getRemoteAddress()));
-    }
-
-    private static String describe(SocketAddress address) {
-        String text = String.valueOf(address);
-        return text.isEmpty() ? "a process of this host" : text.replaceFirst("^/", "");
+        return new PlainWire(socket, MigrationAddress.text(socket.getRemoteAddress()));
     }
 }

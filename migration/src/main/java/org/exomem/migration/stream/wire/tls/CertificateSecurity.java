@@ -8,14 +8,19 @@ import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
-import javax.security.auth.x500.X500Principal;
+import javax.net.ssl.X509ExtendedTrustManager;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
@@ -32,25 +37,69 @@ public final class CertificateSecurity implements StreamSecurity {
     };
 
     private final SSLContext context;
+    /** By the files that they are from. */
+    private final Map<Path, List<X509Certificate>> own;
 
-    private CertificateSecurity(SSLContext context) {
+    private CertificateSecurity(SSLContext context, Map<Path, List<X509Certificate>> own) {
         this.context = context;
+        this.own = own;
     }
 
     /**
      * Of a folder as {@code exomem pki init} makes one for each host.
      *
-     * @throws IOException naming the file that is missing, unreadable, or does not fit the others
+     * @throws IOException naming the file that is missing, unreadable, or does not fit the others; whose certificate has
+     *     expired; or whose secret others can read (STR-SEC-6 to STR-SEC-8)
      */
     public static CertificateSecurity of(Path folder) throws IOException {
-        List<X509Certificate> authorities = PemFile.certificates(folder.resolve(Pki.CA_CERTIFICATE));
-        List<X509Certificate> own = PemFile.certificates(folder.resolve(Pki.HOST_CERTIFICATE));
+        CertificateSecurity read = unchecked(folder);
+        checkValid(read.own);
+        return read;
+    }
+
+    /** Without a look at the time. */
+    static CertificateSecurity unchecked(Path folder) throws IOException {
+        Path authorityFile = folder.resolve(Pki.CA_CERTIFICATE);
+        Path ownFile = folder.resolve(Pki.HOST_CERTIFICATE);
+        List<X509Certificate> authorities = PemFile.certificates(authorityFile);
+        List<X509Certificate> own = PemFile.certificates(ownFile);
+        Map<Path, List<X509Certificate>> files = new LinkedHashMap<>();
+        files.put(ownFile, own);
+        files.put(authorityFile, authorities);
         PrivateKey key = PemFile.privateKey(folder.resolve(Pki.HOST_KEY));
+        if (!PemFile.isPair(own.getFirst().getPublicKey(), key)) {
+            throw new IOException(
+                    "the key in " + folder.resolve(Pki.HOST_KEY) + " is not that of the certificate beside it");
+        }
         try {
-            return new CertificateSecurity(context(authorities, own, key));
+            return new CertificateSecurity(context(authorities, own, key), files);
         } catch (GeneralSecurityException e) {
             throw new IOException("the certificates in " + folder + " are of no use: " + e.getMessage(), e);
         }
+    }
+
+    /** STR-SEC-8: else the other end would refuse them, and not say why. */
+    private static void checkValid(Map<Path, List<X509Certificate>> files) throws IOException {
+        Instant now = Instant.now();
+        for (Map.Entry<Path, List<X509Certificate>> file : files.entrySet()) {
+            // The first is the one that counts; of several authorities one may be old.
+            X509Certificate certificate = file.getValue().getFirst();
+            Validity validity = Validity.of(certificate, now);
+            boolean anyValid = file.getValue().stream().anyMatch(other -> Validity.of(other, now) == Validity.VALID);
+            if (validity != Validity.VALID && (!anyValid || file.getKey().endsWith(Pki.HOST_CERTIFICATE))) {
+                throw new IOException("this end's certificate " + file.getKey() + ", of "
+                        + CertificateNames.of(certificate) + ", " + validity.text(certificate)
+                        + (validity == Validity.EXPIRED ? "; \"exomem pki init\" makes new ones" : ""));
+            }
+        }
+    }
+
+    /** The JDK's judgement, in our words. */
+    private static TrustManager[] explained(TrustManager[] managers) {
+        return Arrays.stream(managers)
+                .map(manager ->
+                        manager instanceof X509ExtendedTrustManager extended ? new PeerTrust(extended) : manager)
+                .toArray(TrustManager[]::new);
     }
 
     private static SSLContext context(List<X509Certificate> authorities, List<X509Certificate> own, PrivateKey key)
@@ -66,7 +115,7 @@ public final class CertificateSecurity implements StreamSecurity {
         KeyManagerFactory keyManagers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         keyManagers.init(keys, new char[0]);
         SSLContext context = SSLContext.getInstance(PROTOCOL);
-        context.init(keyManagers.getKeyManagers(), trust.getTrustManagers(), null);
+        context.init(keyManagers.getKeyManagers(), explained(trust.getTrustManagers()), null);
         // Each connection proves anew who it is.
         context.getClientSessionContext().setSessionCacheSize(1);
         context.getServerSessionContext().setSessionCacheSize(1);
@@ -125,7 +174,6 @@ public final class CertificateSecurity implements StreamSecurity {
     }
 
     private static String name(SSLEngine engine) throws SSLPeerUnverifiedException {
-        X500Principal name = ((X509Certificate) engine.getSession().getPeerCertificates()[0]).getSubjectX500Principal();
-        return name.getName().replaceFirst("^CN=([^,]+).*", "$1");
+        return CertificateNames.of((X509Certificate) engine.getSession().getPeerCertificates()[0]);
     }
 }

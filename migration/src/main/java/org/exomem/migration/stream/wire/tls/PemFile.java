@@ -1,17 +1,22 @@
 package org.exomem.migration.stream.wire.tls;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
+import java.security.InvalidKeyException;
 import java.security.KeyFactory;
+import java.security.NoSuchAlgorithmException;
 import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.SignatureException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
@@ -30,10 +35,13 @@ final class PemFile {
     private static final Base64.Encoder LINES = Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII));
     private static final List<String> ALGORITHMS = List.of("EC", "RSA", "EdDSA");
 
+    private static final String MISSING = "; \"exomem pki init\" makes it";
+
     private PemFile() {}
 
     static List<X509Certificate> certificates(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
+        InputStream in = new ByteArrayInputStream(SecretFile.open(file, MISSING));
+        try {
             List<X509Certificate> found = CertificateFactory.getInstance("X.509").generateCertificates(in).stream()
                     .map(X509Certificate.class::cast)
                     .toList();
@@ -42,19 +50,12 @@ final class PemFile {
             }
             return found;
         } catch (CertificateException e) {
-            throw new IOException("there is no certificate in " + file + ": " + e.getMessage(), e);
-        } catch (NoSuchFileException e) {
-            throw missing(file, e);
+            throw new IOException("there is no certificate in " + file, e);
         }
     }
 
     static PrivateKey privateKey(Path file) throws IOException {
-        String text;
-        try {
-            text = Files.readString(file, StandardCharsets.US_ASCII);
-        } catch (NoSuchFileException e) {
-            throw missing(file, e);
-        }
+        String text = new String(SecretFile.secret(file, MISSING), StandardCharsets.US_ASCII);
         Matcher key = KEY.matcher(text);
         if (!key.find()) {
             throw new IOException("there is no unencrypted private key (PKCS#8) in " + file);
@@ -71,8 +72,24 @@ final class PemFile {
         throw new IOException("the private key in " + file + " is of no kind that this exomem knows");
     }
 
-    private static IOException missing(Path file, NoSuchFileException e) {
-        return new IOException("there is no file " + file + "; \"exomem pki init\" makes it", e);
+    /** True if what one signs the other verifies. */
+    static boolean isPair(PublicKey known, PrivateKey secret) throws IOException {
+        String algorithm = switch (secret.getAlgorithm()) {
+            case "EC" -> "SHA256withECDSA";
+            case "RSA" -> "SHA256withRSA";
+            default -> "EdDSA";
+        };
+        try {
+            Signature signature = Signature.getInstance(algorithm);
+            signature.initSign(secret);
+            byte[] signed = signature.sign();
+            signature.initVerify(known);
+            return signature.verify(signed);
+        } catch (InvalidKeyException | SignatureException e) {
+            return false;
+        } catch (NoSuchAlgorithmException e) {
+            throw new IOException("this Java has no " + algorithm, e);
+        }
     }
 
     /** Writes a new file; a key is for its owner only, from the first instant. */

@@ -2,7 +2,11 @@ package org.exomem.migration.stream.wire.tls;
 
 import java.io.IOException;
 import java.math.BigInteger;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
@@ -14,6 +18,7 @@ import java.security.SecureRandom;
 import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
@@ -67,29 +72,56 @@ public final class Pki {
     private final X509Certificate authority;
     private final PrivateKey key;
     private final boolean isNew;
+    private final Clock clock;
     private final SecureRandom random = new SecureRandom();
 
-    private Pki(Path folder, X509Certificate authority, PrivateKey key, boolean isNew) {
+    private Pki(Path folder, X509Certificate authority, PrivateKey key, boolean isNew, Clock clock) {
+        this.clock = clock;
         this.folder = folder;
         this.authority = authority;
         this.key = key;
         this.isNew = isNew;
     }
 
-    /** Opens the CA of a folder, or makes one there. */
+    /**
+     * Checks the name of a host, which becomes the name of a folder and part of a certificate.
+     *
+     * @throws IllegalArgumentException if it is neither a host's name nor an IP address
+     */
+    public static void checkHost(String host) {
+        if (!IPAddress.isValid(host) && !host.matches("[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")) {
+            throw new IllegalArgumentException("\"" + host + "\" is neither a host's name nor an IP address");
+        }
+    }
+
+    /**
+     * Opens the CA of a folder, or makes one there.
+     *
+     * @throws IOException if the folder can't be made, has one of the CA's two files only, or one that is of no use
+     */
     public static Pki in(Path folder) throws IOException {
-        Files.createDirectories(
-                folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        return in(folder, Clock.systemUTC());
+    }
+
+    static Pki in(Path folder, Clock clock) throws IOException {
+        makeFolder(folder);
         Path certificate = folder.resolve(CA_CERTIFICATE);
         Path keyFile = folder.resolve(CA_KEY);
-        if (Files.exists(certificate) || Files.exists(keyFile)) {
-            return new Pki(folder, PemFile.certificates(certificate).getFirst(), PemFile.privateKey(keyFile), false);
+        if (Files.exists(certificate) != Files.exists(keyFile)) {
+            boolean keyIsMissing = Files.exists(certificate);
+            throw new IOException("the folder " + folder + " has " + (keyIsMissing ? CA_CERTIFICATE : CA_KEY)
+                    + " and no " + (keyIsMissing ? CA_KEY : CA_CERTIFICATE)
+                    + ": put the missing half of this authority there, or make another authority in an empty folder");
+        }
+        if (Files.exists(certificate)) {
+            return new Pki(
+                    folder, PemFile.certificates(certificate).getFirst(), PemFile.privateKey(keyFile), false, clock);
         }
         try {
             KeyPair pair = newKeys();
             SecureRandom random = new SecureRandom();
             X500Name name = name("exomem migration CA " + Long.toHexString(random.nextLong()));
-            X509v3CertificateBuilder builder = builder(name, name, pair.getPublic(), CA_LIFE, random);
+            X509v3CertificateBuilder builder = builder(name, name, pair.getPublic(), CA_LIFE, random, clock);
             builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(0));
             builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
             builder.addExtension(
@@ -102,7 +134,7 @@ public final class Pki {
                     "CERTIFICATE",
                     builder.build(signer(pair.getPrivate())).getEncoded(),
                     false);
-            return new Pki(folder, PemFile.certificates(certificate).getFirst(), pair.getPrivate(), true);
+            return new Pki(folder, PemFile.certificates(certificate).getFirst(), pair.getPrivate(), true, clock);
         } catch (GeneralSecurityException | OperatorCreationException e) {
             throw new IOException("can't make a CA in " + folder + ": " + e.getMessage(), e);
         }
@@ -118,13 +150,12 @@ public final class Pki {
      *
      * @param host its name or IP address, as sources will type it
      * @return the host's folder
-     * @throws IOException if it has one already, or the name is none
+     * @throws IOException if it has one already
+     * @throws IllegalArgumentException if the name is none, see {@link #checkHost}
      */
     public Path addHost(String host) throws IOException {
+        checkHost(host);
         boolean isAddress = IPAddress.isValid(host);
-        if (!isAddress && !host.matches("[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")) {
-            throw new IOException("\"" + host + "\" is neither a host's name nor an IP address");
-        }
         Path own = folder.resolve(host.replace(':', '_'));
         if (Files.exists(own.resolve(HOST_CERTIFICATE)) || Files.exists(own.resolve(HOST_KEY))) {
             throw new IOException("host " + host + " has a certificate already, in " + own
@@ -138,7 +169,8 @@ public final class Pki {
                     name(host),
                     pair.getPublic(),
                     HOST_LIFE,
-                    random);
+                    random,
+                    clock);
             builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
             builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
             builder.addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(new KeyPurposeId[] {
@@ -150,8 +182,7 @@ public final class Pki {
                     new GeneralNames(new GeneralName(isAddress ? GeneralName.iPAddress : GeneralName.dNSName, host)));
             builder.addExtension(
                     Extension.authorityKeyIdentifier, false, extensions.createAuthorityKeyIdentifier(authority));
-            Files.createDirectories(
-                    own, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            makeFolder(own);
             PemFile.write(
                     own.resolve(HOST_KEY), "PRIVATE KEY", pair.getPrivate().getEncoded(), true);
             PemFile.write(
@@ -170,6 +201,21 @@ public final class Pki {
         }
     }
 
+    private static void makeFolder(Path folder) throws IOException {
+        try {
+            Files.createDirectories(
+                    folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        } catch (FileSystemException e) {
+            String why = switch (e) {
+                case FileAlreadyExistsException there -> "it is a file";
+                case NoSuchFileException missing -> "no folder can be made there";
+                case AccessDeniedException denied -> "permission denied";
+                default -> String.valueOf(e.getReason() == null ? e.getMessage() : e.getReason());
+            };
+            throw new IOException("can't make the folder " + folder + ": " + why, e);
+        }
+    }
+
     private static KeyPair newKeys() throws GeneralSecurityException {
         KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
         generator.initialize(new ECGenParameterSpec(CURVE));
@@ -183,8 +229,8 @@ public final class Pki {
     }
 
     private static X509v3CertificateBuilder builder(
-            X500Name issuer, X500Name subject, PublicKey key, Duration life, SecureRandom random) {
-        Instant now = Instant.now();
+            X500Name issuer, X500Name subject, PublicKey key, Duration life, SecureRandom random, Clock clock) {
+        Instant now = clock.instant();
         return new JcaX509v3CertificateBuilder(
                 issuer,
                 new BigInteger(SERIAL_BITS, random),

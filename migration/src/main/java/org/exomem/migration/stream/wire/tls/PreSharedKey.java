@@ -2,8 +2,6 @@ package org.exomem.migration.stream.wire.tls;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.regex.Matcher;
@@ -34,15 +32,11 @@ public record PreSharedKey(String identity, byte[] secret) {
     /**
      * Of a file as GnuTLS's {@code psktool} makes it and QEMU reads it: a line {@code IDENTITY:HEX}, the first that is one.
      *
-     * @throws IOException if there is none
+     * @throws IOException if there is none; if the file is no regular one, larger than 64 KiB, or can be read or changed by
+     *     others than its owner (STR-SEC-6, STR-SEC-7)
      */
     public static PreSharedKey of(Path file) throws IOException {
-        String text;
-        try {
-            text = Files.readString(file, StandardCharsets.UTF_8);
-        } catch (NoSuchFileException e) {
-            throw new IOException("there is no file " + file + " with a pre-shared key", e);
-        }
+        String text = new String(SecretFile.secret(file, " with a pre-shared key"), StandardCharsets.UTF_8);
         for (String line : text.lines().toList()) {
             Matcher key = LINE.matcher(line.strip());
             if (key.matches()) {

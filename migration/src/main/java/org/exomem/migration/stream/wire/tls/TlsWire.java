@@ -106,8 +106,11 @@ final class TlsWire implements Wire {
                     "the other end does not use TLS, this one does: give both ends certificates or a key", e);
         }
         if (message.contains("Received fatal alert")) {
+            // TLS has a word for the reason, and no more: the other end has told its own user.
             return new IOException(
-                    "the other end refused this end's certificate, or its TLS altogether (" + message + ")", e);
+                    "the other end refused this end's certificate, or its TLS altogether ("
+                            + message.replaceFirst(".*Received fatal alert: ", "alert ") + "); it says there why",
+                    e);
         }
         if (message.contains("Empty client certificate chain")) {
             return new IOException(
