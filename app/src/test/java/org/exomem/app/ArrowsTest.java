@@ -134,7 +134,7 @@ class ArrowsTest {
             .resideInAnyPackage("..backend.control..", "..backend.vm..", "..backend.config..")
             .should()
             .dependOnClassesThat()
-            .resideInAnyPackage("..backend.command..", "picocli..");
+            .resideInAnyPackage("..backend.command..", "..backend.options..");
 
     @ArchTest
     static final ArchRule PACKAGES_ARE_NULL_MARKED = classes()

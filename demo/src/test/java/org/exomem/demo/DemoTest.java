@@ -21,7 +21,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import org.exomem.backend.Exomem;
 import org.exomem.backend.qmp.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -82,7 +81,7 @@ class DemoTest {
                         "-Djava.io.tmpdir=" + folder,
                         "-cp",
                         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                        Exomem.class.getName(),
+                        DemoMain.class.getName(),
                         "demo")
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();

@@ -4,62 +4,58 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem balloon}. */
-@Command(
-        name = "balloon",
-        description = "Shows or changes how much memory a VM has outside its balloon.",
-        footerHeading = "%nExamples:%n",
-        footer = {
-            "  exomem balloon web                 what it has",
-            "  exomem balloon web 2G              wants it to have 2 GiB, and returns at once",
-            "  exomem balloon web 2G --wait       and waits until the guest has done it",
-            "  exomem balloon web +512M           512 MiB more than it has now",
-            "  exomem balloon web -1G             1 GiB less",
-            "",
-            "What is wanted of a VM that no VMM has connected for yet is kept until one does."
-        })
-final class BalloonCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
-    private String vm;
-
-    @Parameters(
-            index = "1",
-            arity = "0..1",
-            paramLabel = "SIZE",
-            description = "What it shall have: 2G, 512M, 1.5GiB, in powers of 1024; +SIZE and -SIZE are relative.")
+final class BalloonCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
     private @Nullable String size;
-
-    @Option(names = "--wait", description = "Waits until the guest has got there.")
     private boolean wait;
-
-    @Option(
-            names = "--timeout",
-            paramLabel = "SECONDS",
-            description = "With --wait: gives up after so long without any progress (default: ${DEFAULT-VALUE}).",
-            defaultValue = "60")
-    private int timeout;
+    private int timeout = 60;
 
     @Override
-    public Integer call() throws ConfigException {
-        SizeChange wish = size == null ? null : SizeChange.parse(size, "balloon");
-        Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
+    public void describe(Usage usage) {
+        usage.does("Shows or changes how much memory a VM has outside its balloon.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.optionalParameter(
+                "SIZE",
+                "What it shall have: 2G, 512M, 1.5GiB, in powers of 1024; +SIZE and -SIZE are relative to what it has"
+                        + " now.",
+                Completion.NOTHING,
+                value -> size = value);
+        usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
+        usage.seconds(
+                "--timeout",
+                "With --wait: gives up after so long without any progress (default: 60).",
+                value -> timeout = value);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem balloon web                 what it has",
+                "  exomem balloon web 2G              sets 2 GiB, and returns at once",
+                "  exomem balloon web 2G --wait       the same, and waits until it is done",
+                "  exomem balloon web +512M           512 MiB more than it has now",
+                "  exomem balloon web -1G             1 GiB less",
+                "",
+                "If no VMM is connected for the VM yet, the size is kept until one is.");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException {
+        Output output = outputOption.on(streams);
+        SizeChange wish = size == null ? null : SizeChange.parse(size);
+        Duration limit = Duration.ofSeconds(timeout);
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (wish != null) {

@@ -3,21 +3,27 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Option;
 
-/** Which serving process a command speaks to. */
+/** {@code --control}: which serving process a command speaks to. */
 final class ControlOption {
-    @Option(
-            names = "--control",
-            paramLabel = "SOCKET",
-            description = "The control socket of the process that serves. Default: where \"exomem serve\" puts it.")
     private @Nullable Path path;
+
+    void describe(Usage usage) {
+        usage.path(
+                "--control",
+                "SOCKET",
+                "The control socket of the process that serves (default: where \"exomem serve\" puts it).",
+                value -> path = value);
+    }
 
     /** What to do with a connection. */
     @FunctionalInterface
@@ -25,7 +31,7 @@ final class ControlOption {
         int with(Session session) throws IOException;
     }
 
-    /** A connection whose refusals are already in the words and exit codes of commands. */
+    /** A connection whose refusals are failures of the command. */
     static final class Session {
         private final QmpClient client;
 
@@ -33,6 +39,7 @@ final class ControlOption {
             this.client = client;
         }
 
+        /** @throws CommandFailure if the command is refused */
         JsonNode execute(String command, ObjectNode arguments) throws IOException {
             try {
                 return client.execute(command, arguments);
@@ -47,13 +54,19 @@ final class ControlOption {
 
         /** True if the process knows the VM, and no VMM is connected for it. */
         boolean waitsForVmm(String vm) throws IOException {
+            JsonNode known = vm(vm);
+            return known.path("responding").asBoolean()
+                    && !known.path("connected").asBoolean();
+        }
+
+        /** What the process says of the VM; a missing node if it does not know it. */
+        JsonNode vm(String name) throws IOException {
             for (JsonNode known : execute("query-vms")) {
-                if (known.path("name").asText().equals(vm)) {
-                    return known.path("responding").asBoolean()
-                            && !known.path("connected").asBoolean();
+                if (known.path("name").asText().equals(name)) {
+                    return known;
                 }
             }
-            return false;
+            return Json.object().path(name);
         }
 
         QmpClient client() {
@@ -75,10 +88,20 @@ final class ControlOption {
         try {
             return QmpClient.connect(socket);
         } catch (IOException e) {
-            throw new CommandFailure(
-                    ExitCode.UNAVAILABLE,
-                    "nobody answers on the control socket " + socket + " (" + e.getMessage()
-                            + "); start one with \"exomem serve\", or name its socket with --control");
+            throw new CommandFailure(ExitCode.UNAVAILABLE, whyNot(socket, e));
         }
+    }
+
+    /** What is wrong, and what to do about it: "start one" helps only where none runs. */
+    private static String whyNot(Path socket, IOException e) {
+        if (e instanceof SocketTimeoutException) {
+            return "the process on the control socket " + socket + " does not answer (" + e.getMessage() + ")";
+        }
+        if (Files.exists(socket) && !Files.isWritable(socket)) {
+            return "no permission to use the control socket " + socket
+                    + "; run this as the user who runs \"exomem serve\", or as root";
+        }
+        return "nobody answers on the control socket " + socket + " (" + e.getMessage()
+                + "); start one with \"exomem serve\", or name its socket with --control";
     }
 }

@@ -1,45 +1,30 @@
 package org.exomem.backend.command;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Version;
-import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.UnmatchedArgumentException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.CommandLine;
+import org.exomem.backend.options.Printable;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.UsageException;
+import org.jspecify.annotations.Nullable;
 
-/** The command and its words. */
-@Command(
-        name = "exomem",
-        description = "A virtual machine's memory management, outside the VMM.",
-        mixinStandardHelpOptions = true,
-        scope = ScopeType.INHERIT,
-        versionProvider = ExomemCommand.Versions.class,
-        synopsisSubcommandLabel = "COMMAND",
-        commandListHeading = "%nCommands:%n",
-        optionListHeading = "%nOptions:%n",
-        exitCodeListHeading = ExitCode.HELP_HEADING,
-        exitCodeList = {
-            "0:done",
-            "1:tried and refused; the message says why",
-            "2:the words were not understood; nothing was tried",
-            "3:nobody listens on the control socket, or something that is needed is missing",
-            "4:not done in the time given"
-        })
+/** The program: its commands by name, and how their failures are told. */
 public final class ExomemCommand {
-    /** The words with which management software calls any vhost-user program, without {@code serve}. */
+    /** The options with which management software calls any vhost-user program, without {@code serve}. */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
-    private final Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    private final Map<String, Supplier<Command>> commands = new LinkedHashMap<>();
 
-    /** The command with all subcommands of the back-end. */
+    /** The program with all commands of the back-end. */
     public ExomemCommand() {
         commands.put("serve", ServeCommand::new);
         commands.put("vms", VmsCommand::new);
@@ -50,118 +35,155 @@ public final class ExomemCommand {
         commands.put("hints", HintsCommand::new);
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
-        commands.put("pki", PkiCommand::new);
         commands.put("add", AddCommand::new);
         commands.put("remove", RemoveCommand::new);
+        commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
-        commands.put("completion", () -> new CompletionCommand(this));
+        commands.put("completion", () -> new CompletionCommand(this::commandLines));
     }
 
-    /** Adds a subcommand that is not the back-end's own; returns this. */
-    public ExomemCommand with(String name, Supplier<Object> command) {
+    /** Adds a command that is not the back-end's own; returns this. */
+    public ExomemCommand with(String name, Supplier<Command> command) {
         commands.put(name, command);
         return this;
     }
 
-    /** Runs one command line; returns its exit code. */
+    /** Runs one command line of this process; returns its exit code. */
     public int run(String... arguments) {
-        String[] words = withHelp(withServe(arguments));
-        Optional<ServeCommand> serve = ServeFastPath.parse(words);
-        if (serve.isPresent()) {
-            return run(serve.get());
-        }
-        return commandLine(words.length == 0 ? "" : words[0]).execute(words);
+        return run(Streams.ofProcess(), arguments);
     }
 
-    private static int run(ServeCommand serve) {
+    /** Runs one command line; returns its exit code. */
+    public int run(Streams streams, String... arguments) {
+        int code = runWords(streams, withHelp(withServe(Arrays.asList(arguments))));
+        if (!streams.outIsWritten() && code != ExitCode.FAILED) {
+            streams.note("the output can't be written: the disk is full, or nobody reads it");
+            return ExitCode.FAILED;
+        }
+        return code;
+    }
+
+    private int runWords(Streams streams, List<String> words) {
+        String name = commandOf(words);
+        if (name == null) {
+            return runWithoutCommand(streams, words);
+        }
+        List<String> arguments = words.subList(name.split(" ", -1).length, words.size());
+        CommandLine line = commandLine(name);
+        if (CommandLine.asksForHelp(arguments)) {
+            streams.out().print(line.help(List.of(ExitCode.HELP)));
+            return ExitCode.OK;
+        }
+        if (CommandLine.asksForVersion(arguments)) {
+            return version(streams);
+        }
         try {
-            return serve.call();
+            return line.run(arguments, streams);
+        } catch (UsageException | ConfigException e) {
+            streams.note(String.valueOf(e.getMessage()));
+            streams.err().println("\"exomem " + name + " --help\" explains.");
+            return ExitCode.USAGE;
         } catch (Exception e) {
-            return report(e, new PrintWriter(System.err, true));
+            return report(e, streams.err());
         }
     }
 
-    /**
-     * The command line with that one command, or with all if there is none of that name. Picocli spends most of a start on
-     * the commands that it has to know.
-     */
-    CommandLine commandLine(String word) {
-        CommandLine commandLine = new CommandLine(this);
-        commands.forEach((name, command) -> {
-            if (name.equals(word) || !commands.containsKey(word)) {
-                commandLine.addSubcommand(name, command.get());
+    /** The longest name of a command that the words begin with; null if there is none. */
+    private @Nullable String commandOf(List<String> words) {
+        for (int count = Math.min(2, words.size()); count > 0; count--) {
+            String name = String.join(" ", words.subList(0, count));
+            if (commands.containsKey(name)) {
+                return name;
             }
-        });
-        commandLine.setUsageHelpAutoWidth(true);
-        commandLine.setCaseInsensitiveEnumValuesAllowed(true);
-        // A word that begins with @ is a name, not a file with more words.
-        commandLine.setExpandAtFiles(false);
-        if (commandLine.getSubcommands().get("balloon") instanceof CommandLine balloon) {
-            // A size may begin with a minus.
-            balloon.setUnmatchedOptionsArePositionalParams(true);
         }
-        commandLine.setParameterExceptionHandler((e, words) -> explain(e));
-        commandLine.setExecutionExceptionHandler((e, line, parsed) -> report(e, line.getErr()));
-        return commandLine;
+        return null;
     }
 
-    private static String[] withServe(String[] arguments) {
-        if (arguments.length == 0 || !PROGRAM_CONVENTIONS.contains(arguments[0].split("=", 2)[0])) {
+    private int runWithoutCommand(Streams streams, List<String> words) {
+        if (words.isEmpty()) {
+            streams.err().print(help());
+            streams.err().flush();
+            return ExitCode.USAGE;
+        }
+        String first = words.getFirst();
+        List<String> group = commands.keySet().stream()
+                .filter(name -> name.startsWith(first + " "))
+                .toList();
+        if (CommandLine.asksForHelp(words)) {
+            streams.out()
+                    .print(
+                            group.isEmpty()
+                                    ? help()
+                                    : commandLine(group.getFirst()).help(List.of(ExitCode.HELP)));
+            return ExitCode.OK;
+        }
+        if (CommandLine.asksForVersion(words)) {
+            return version(streams);
+        }
+        if (!group.isEmpty()) {
+            streams.note("there is no command \"" + String.join(" ", words.subList(0, Math.min(2, words.size())))
+                    + "\"; there is " + String.join(", ", group));
+        } else if (first.startsWith("-")) {
+            streams.note("there is no option \"" + first + "\" before a command");
+        } else {
+            List<String> firsts = commands.keySet().stream()
+                    .map(name -> name.split(" ", 2)[0])
+                    .distinct()
+                    .toList();
+            streams.note("there is no command \"" + first + "\"; there are " + String.join(", ", firsts));
+        }
+        streams.err().println("\"exomem --help\" explains.");
+        return ExitCode.USAGE;
+    }
+
+    private static int version(Streams streams) {
+        streams.out().println("exomem " + Version.current());
+        return ExitCode.OK;
+    }
+
+    private String help() {
+        Map<String, String> summaries = new LinkedHashMap<>();
+        commandLines().forEach((name, line) -> summaries.put(name, line.summary()));
+        return ProgramHelp.text(summaries);
+    }
+
+    private CommandLine commandLine(String name) {
+        return new CommandLine(name, commands.get(name).get());
+    }
+
+    private Map<String, CommandLine> commandLines() {
+        Map<String, CommandLine> lines = new LinkedHashMap<>();
+        commands.keySet().forEach(name -> lines.put(name, commandLine(name)));
+        return lines;
+    }
+
+    private static List<String> withServe(List<String> arguments) {
+        if (arguments.isEmpty()
+                || !PROGRAM_CONVENTIONS.contains(arguments.getFirst().split("=", 2)[0])) {
             return arguments;
         }
-        String[] words = new String[arguments.length + 1];
-        words[0] = "serve";
-        System.arraycopy(arguments, 0, words, 1, arguments.length);
+        List<String> words = new ArrayList<>(arguments);
+        words.addFirst("serve");
         return words;
     }
 
     /** {@code help} and {@code help COMMAND}, which people try. */
-    private static String[] withHelp(String[] arguments) {
-        if (arguments.length == 0 || !arguments[0].equals("help")) {
+    private static List<String> withHelp(List<String> arguments) {
+        if (arguments.isEmpty() || !arguments.getFirst().equals("help")) {
             return arguments;
         }
-        return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
-    }
-
-    /** One line that says what was not understood; a screen full of help would hide it. */
-    private int explain(ParameterException e) {
-        CommandLine command = e.getCommandLine();
-        String name = command.getCommandSpec().qualifiedName();
-        PrintWriter err = command.getErr();
-        if (command.getParent() == null
-                && e instanceof UnmatchedArgumentException unmatched
-                && !unmatched.isUnknownOption()) {
-            err.println("exomem: there is no command \""
-                    + unmatched.getUnmatched().getFirst() + "\"; there are " + String.join(", ", commands.keySet()));
-        } else {
-            err.println("exomem: " + Misunderstood.words(e));
-        }
-        err.println("\"" + name + " --help\" explains.");
-        return ExitCode.USAGE;
+        List<String> words = new ArrayList<>(arguments.subList(1, arguments.size()));
+        words.add("--help");
+        return words;
     }
 
     private static int report(Exception e, PrintWriter err) {
-        return switch (e) {
-            case CommandFailure failure -> {
-                err.println("exomem: " + failure.getMessage());
-                yield failure.exitCode();
-            }
-            case ConfigException wrong -> {
-                err.println("exomem: " + wrong.getMessage());
-                yield ExitCode.USAGE;
-            }
-            default -> {
-                err.println("exomem: a fault of exomem itself, please report it:");
-                e.printStackTrace(err);
-                yield ExitCode.FAILED;
-            }
-        };
-    }
-
-    static final class Versions implements IVersionProvider {
-        @Override
-        public String[] getVersion() {
-            return new String[] {"exomem " + Version.current()};
+        if (e instanceof CommandFailure failure) {
+            err.println("exomem: " + Printable.text(String.valueOf(failure.getMessage())));
+            return failure.exitCode();
         }
+        err.println("exomem: a fault of exomem itself, please report it:");
+        e.printStackTrace(err);
+        return ExitCode.FAILED;
     }
 }

@@ -2,48 +2,46 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.HintAction;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem hints}. */
-@Command(
-        name = "hints",
-        description = "Shows which free pages the guest has hinted and reported; starts and ends hint sessions.",
-        footerHeading = "%nActions:%n",
-        footer = {
-            "  start   the guest lends all its free pages: it tells of them, and does not use them until done",
-            "  stop    no more hints are wanted; the pages are lent until done",
-            "  done    the guest may use the pages again"
-        })
-final class HintsCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
-    private String vm;
-
-    @Parameters(index = "1", arity = "0..1", paramLabel = "start|stop|done", description = "See below.")
+final class HintsCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
     private @Nullable HintAction action;
-
-    @Option(
-            names = "--follow",
-            description = "Prints what the guest hints and reports, what goes into its balloon and out, and what its "
-                    + "memory devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C, or when "
-                    + "the VM's VMM has gone. With --json an object a line.")
     private boolean follow;
 
     @Override
-    public Integer call() {
+    public void describe(Usage usage) {
+        usage.does("Shows which free pages the guest has hinted and reported; starts and ends hint sessions.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.optionalChoice("See below.", HintAction.class, value -> action = value);
+        usage.flag(
+                "--follow",
+                "Prints what the guest hints and reports, what goes into its balloon and out, and what its memory"
+                        + " devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C, or when the"
+                        + " VM's VMM has gone. With --json one object a line.",
+                () -> follow = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Actions",
+                "  start   the guest tells of its free pages, and does not use them until \"done\"",
+                "  stop    no more hints are wanted; the guest still waits for \"done\"",
+                "  done    the guest may use the pages again");
+    }
+
+    @Override
+    public int run(Streams streams) {
+        Output output = outputOption.on(streams);
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (follow) {

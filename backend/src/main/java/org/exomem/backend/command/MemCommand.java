@@ -4,85 +4,77 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem mem}. */
-@Command(
-        name = "mem",
-        description = {
-            "Shows a VM's memory devices, and adds memory to the guest or takes it away.",
-            "",
-            "A memory device is a range of guest memory that is not there at boot. The guest plugs as many of its "
-                    + "blocks as you ask for, and unplugs them again; what is unplugged belongs to the host. Plugging "
-                    + "is quick. Unplugging takes as long as the guest needs to empty blocks, and may not get all the "
-                    + "way: then the job says why it stands still, and goes on when it can."
-        },
-        footerHeading = "%nExamples:%n",
-        footer = {
-            "  exomem mem web                  what the VM's memory devices have",
-            "  exomem mem web 4G               wants 4 GiB to be plugged, and returns at once",
-            "  exomem mem web 4G --wait        and waits until the guest has done it",
-            "  exomem mem web m1 +1G           1 GiB more than was asked for, of device m1",
-            "  exomem mem web m1 --cancel      the guest stays as large as it is now",
-            "  exomem mem web m1 0 --wait      all of it back to the host"
-        })
-final class MemCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
-    private String vm;
-
-    @Parameters(
-            index = "1",
-            arity = "0..1",
-            paramLabel = "DEVICE",
-            description = "The device's id; may be left out where the VM has one.")
+final class MemCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
     private @Nullable String device;
-
-    @Parameters(
-            index = "2",
-            arity = "0..1",
-            paramLabel = "SIZE",
-            description = "What shall be plugged: 4G, 512M, 0, in powers of 1024, in whole blocks; +SIZE and -SIZE are "
-                    + "relative to what was asked for last.")
     private @Nullable String size;
-
-    @Option(names = "--wait", description = "Waits until the guest has got there.")
     private boolean wait;
-
-    @Option(
-            names = "--timeout",
-            paramLabel = "SECONDS",
-            description = "With --wait: gives up after so long without any progress (default: ${DEFAULT-VALUE}).",
-            defaultValue = "60")
-    private int timeout;
-
-    @Option(names = "--cancel", description = "Ends the resize that is under way, where it is.")
+    private int timeout = 60;
     private boolean cancel;
 
     @Override
-    public Integer call() throws ConfigException {
+    public void describe(Usage usage) {
+        usage.does(
+                "Shows a VM's memory devices, adds memory to the guest, or takes it away.",
+                "A memory device is a range of guest memory that is not there at boot. The guest plugs as many of its "
+                        + "blocks as you ask for, and unplugs them again; what is unplugged belongs to the host. "
+                        + "Plugging is quick. Unplugging takes as long as the guest needs to empty blocks, and may "
+                        + "stop before the end: then the job says why, and goes on when it can.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.optionalParameter(
+                "DEVICE",
+                "The device's id; may be left out if the VM has one device.",
+                Completion.DEVICE,
+                value -> device = value);
+        usage.optionalParameter(
+                "SIZE",
+                "What shall be plugged: 4G, 512M, 0, in powers of 1024, in whole blocks; +SIZE and -SIZE are relative"
+                        + " to what was asked for last.",
+                Completion.NOTHING,
+                value -> size = value);
+        usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
+        usage.seconds(
+                "--timeout",
+                "With --wait: gives up after so long without any progress (default: 60).",
+                value -> timeout = value);
+        usage.flag("--cancel", "Ends the resize that is under way, where it is.", () -> cancel = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem mem web                  what the VM's memory devices have",
+                "  exomem mem web 4G               asks for 4 GiB, and returns at once",
+                "  exomem mem web 4G --wait        the same, and waits until it is done",
+                "  exomem mem web m1 +1G           1 GiB more than was asked for, of device m1",
+                "  exomem mem web m1 -1G           1 GiB less",
+                "  exomem mem web m1 --cancel      the guest stays as large as it is now",
+                "  exomem mem web m1 0 --wait      all of it back to the host");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException {
+        Output output = outputOption.on(streams);
         if (size == null && device != null && !device.isEmpty() && !Character.isLetter(device.charAt(0))) {
             // Names of devices begin with a letter, sizes don't.
             size = device;
             device = null;
         }
-        SizeChange change = size == null ? null : SizeChange.parse(size, "mem");
+        SizeChange change = size == null ? null : SizeChange.parse(size);
         if (cancel && (change != null || wait)) {
             throw new ConfigException("--cancel goes with neither a size nor --wait");
         }
-        Duration limit = Duration.ofSeconds(Seconds.of("--timeout", timeout));
+        Duration limit = Duration.ofSeconds(timeout);
         return control.connect(session -> {
             if (cancel) {
                 session.execute("job-cancel", Json.object().put("id", job(session)));

@@ -2,125 +2,121 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.options.UsageException;
 import org.exomem.backend.qmp.Json;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem migrate}. */
-@Command(
-        name = "migrate",
-        sortOptions = false,
-        description = {
-            "Moves a running VM to another host, where \"exomem receive\" waits for it.",
-            "",
-            "Memory travels while the guest runs; what the guest does not need stays behind. At the end the guest is "
-                    + "paused for a moment, its VMM's own state follows, and it runs on over there. If anything fails "
-                    + "before that, it runs on here."
-        },
-        footerHeading = "%nExamples:%n",
-        footer = {
-            "  exomem migrate web --to unix:/run/web.migration",
-            "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
-            "  exomem migrate web --cancel"
-        })
-final class MigrateCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
-    private String vm;
-
-    @Option(
-            names = "--to",
-            paramLabel = "ADDRESS",
-            description = "Where the destination waits: HOST:PORT, [IPV6]:PORT or unix:PATH.")
+final class MigrateCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private final SecurityOptions security = new SecurityOptions();
+    private String vm = "";
     private @Nullable String to;
-
-    @Mixin
-    private SecurityOptions security;
-
-    @Option(
-            names = "--vmm-qmp",
-            paramLabel = "PATH",
-            description = "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.")
     private @Nullable Path vmmQmp;
-
-    @Option(
-            names = "--downtime-limit",
-            paramLabel = "MS",
-            description = "Pauses the guest when the rest is expected to take no longer (default: ${DEFAULT-VALUE}).",
-            defaultValue = "300")
-    private int downtimeLimit;
-
-    @Option(
-            names = "--bandwidth",
-            paramLabel = "SIZE",
-            description = "The most that may be sent in a second, such as 100M (default: no limit).")
+    private int downtimeLimit = 300;
     private @Nullable String bandwidth;
-
-    @Option(
-            names = "--channels",
-            paramLabel = "N",
-            description = "Connections, each with a thread at both ends (default: ${DEFAULT-VALUE}).",
-            defaultValue = "" + StreamOptions.USUAL_CHANNELS)
-    private int channels;
-
-    @Option(names = "--compress", description = "Compresses what gets smaller by it.")
+    private int channels = StreamOptions.USUAL_CHANNELS;
     private boolean compress;
-
-    @Option(
-            names = "--auto-converge",
-            description = "Slows a guest down that writes faster than its memory travels, if its VMM can.")
     private boolean autoConverge;
-
-    @Option(names = "--no-hints", description = "Does not ask the guest which memory is free.")
     private boolean noHints;
-
-    @Option(
-            names = "--balloon-first",
-            description = "Before: inflates the balloon by what the guest can spare, with a margin of an eighth of its "
-                    + "memory; that does not travel. Needs a balloon with deflate-on-oom, so that the guest can take "
-                    + "it back.")
     private boolean balloonFirst;
-
-    @Option(
-            names = "--skip-unchanged",
-            description = "Of a VMM that keeps no log of writes: leaves out what the guest says is free, if it has "
-                    + "not changed at the pause. The pause is longer by reading it. Default: free memory is sent "
-                    + "last, unless the host has it back already.")
     private boolean skipUnchanged;
-
-    @Option(
-            names = "--reconnect-within",
-            paramLabel = "SECONDS",
-            description = "How long to try again when the connection is lost; 0: not at all "
-                    + "(default: ${DEFAULT-VALUE}). For a paused guest it is 3 at most.",
-            defaultValue = "30")
-    private int reconnectWithin;
-
-    @Option(names = "--no-wait", description = "Returns when the migration has begun.")
+    private int reconnectWithin = 30;
     private boolean noWait;
-
-    @Option(names = "--cancel", description = "Ends the migration that is under way; the guest runs on here.")
     private boolean cancel;
-
-    @Option(names = "--status", description = "Shows the migration that is under way, or the last one.")
     private boolean status;
 
     @Override
-    public Integer call() throws ConfigException {
-        if ((to != null ? 1 : 0) + (cancel ? 1 : 0) + (status ? 1 : 0) != 1) {
-            throw new ConfigException("say --to ADDRESS, --status or --cancel");
+    public void describe(Usage usage) {
+        usage.does(
+                "Moves a running VM to another host, where \"exomem receive\" waits for it.",
+                "Memory is sent while the guest runs, without pages that the guest does not need. At the end the guest"
+                    + " is paused for a moment, the state of its VMM follows, and it runs on over there. If anything"
+                    + " fails before that, it runs on here.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.option(
+                "--to",
+                "ADDRESS",
+                "Where the destination waits: HOST:PORT, [IPV6]:PORT or unix:PATH.",
+                Completion.FILE,
+                value -> to = SecurityOptions.address("--to", value));
+        security.describe(usage);
+        usage.path(
+                "--vmm-qmp",
+                "PATH",
+                "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
+                value -> vmmQmp = value);
+        usage.number(
+                "--downtime-limit",
+                "MS",
+                "Pauses the guest when the rest is expected to take no longer (default: 300).",
+                0,
+                Integer.MAX_VALUE,
+                value -> downtimeLimit = value);
+        usage.option(
+                "--bandwidth",
+                "SIZE",
+                "The most that may be sent in a second, such as 100M (default: no limit).",
+                Completion.NOTHING,
+                value -> bandwidth = value);
+        usage.number(
+                "--channels",
+                "N",
+                "Connections, each with a thread at both ends (default: " + StreamOptions.USUAL_CHANNELS + ").",
+                1,
+                Integer.MAX_VALUE,
+                value -> channels = value);
+        usage.flag("--compress", "Compresses what gets smaller by it.", () -> compress = true);
+        usage.flag(
+                "--auto-converge",
+                "Slows a guest down that writes faster than its memory can be sent, if its VMM can.",
+                () -> autoConverge = true);
+        usage.flag("--no-hints", "Does not ask the guest which memory is free.", () -> noHints = true);
+        usage.flag(
+                "--balloon-first",
+                "Inflates the balloon before, by what the guest can spare, with a margin of an eighth of its memory;"
+                        + " that is not sent. Needs a balloon with deflate-on-oom, so that the guest can take it back.",
+                () -> balloonFirst = true);
+        usage.flag(
+                "--skip-unchanged",
+                "For a VMM that keeps no log of writes: leaves out what the guest says is free, if it has not changed"
+                        + " at the pause. It is read during the pause, which gets longer. Default: free memory is sent"
+                        + " last, unless the host has it back already.",
+                () -> skipUnchanged = true);
+        usage.seconds(
+                "--reconnect-within",
+                "How long to try again when the connection is lost; 0: not at all (default: 30). For a paused guest it"
+                        + " is 3 at most.",
+                value -> reconnectWithin = value);
+        usage.flag("--no-wait", "Returns when the migration has begun.", () -> noWait = true);
+        usage.flag("--cancel", "Ends the migration that is under way; the guest runs on here.", () -> cancel = true);
+        usage.flag("--status", "Shows the migration that is under way, or the last one.", () -> status = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem migrate web --to unix:/run/web.migration",
+                "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
+                "  exomem migrate web --cancel");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException, UsageException {
+        Output output = outputOption.on(streams);
+        int actions = (to != null ? 1 : 0) + (cancel ? 1 : 0) + (status ? 1 : 0);
+        if (actions != 1) {
+            throw new UsageException(
+                    actions == 0
+                            ? "what to do is missing: --to ADDRESS, --status or --cancel"
+                            : "--to, --status and --cancel exclude each other");
         }
         ObjectNode wish = to == null ? Json.object() : wish(to);
         return control.connect(session -> {
@@ -137,10 +133,10 @@ final class MigrateCommand implements Callable<Integer> {
         });
     }
 
-    private ObjectNode wish(String address) throws ConfigException {
+    private ObjectNode wish(String address) throws ConfigException, UsageException {
         ObjectNode wish = Json.object()
                 .put("vm", vm)
-                .put("uri", SecurityOptions.address(address))
+                .put("uri", address)
                 .put("downtime-limit", downtimeLimit)
                 .put("channels", channels)
                 .put("compress", compress)

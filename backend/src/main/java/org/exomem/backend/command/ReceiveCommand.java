@@ -2,75 +2,64 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
-import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.options.UsageException;
 import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem receive}. */
-@Command(
-        name = "receive",
-        sortOptions = false,
-        description = {
-            "Waits for a VM that \"exomem migrate\" moves here.",
-            "",
-            "The VMM must be there already and wait too (QEMU: -incoming defer), with memory of the same names and "
-                    + "sizes in files that it shares, and without its vhost-user devices: exomem plugs them in when "
-                    + "the guest runs."
-        },
-        footerHeading = "%nExamples:%n",
-        footer = {
-            "  exomem receive web --listen unix:/run/web.migration",
-            "  exomem receive web --listen hostb:7000 --tls /etc/exomem/pki/hostb",
-            "  exomem migrate web --cancel           ends waiting, too"
-        })
-final class ReceiveCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The name that the VM has here.")
-    private String vm;
-
-    @Option(
-            names = "--listen",
-            required = true,
-            paramLabel = "ADDRESS",
-            description = "Where to wait: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 takes any that is free.")
+final class ReceiveCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private final SecurityOptions security = new SecurityOptions();
+    private String vm = "";
     private String listen = "";
-
-    @Mixin
-    private SecurityOptions security;
-
-    @Option(
-            names = "--vmm-qmp",
-            paramLabel = "PATH",
-            description = "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.")
     private @Nullable Path vmmQmp;
-
-    @Option(
-            names = "--reconnect-within",
-            paramLabel = "SECONDS",
-            description = "How long what has come is kept for the source when the connection is lost; 0: not at all "
-                    + "(default: ${DEFAULT-VALUE}).",
-            defaultValue = "60")
-    private int reconnectWithin;
-
-    @Option(names = "--no-wait", description = "Returns at once; exomem goes on waiting.")
+    private int reconnectWithin = 60;
     private boolean noWait;
 
     @Override
-    public Integer call() throws ConfigException {
-        ObjectNode wish = Json.object()
-                .put("vm", vm)
-                .put("uri", SecurityOptions.address(listen))
-                .put("reconnect-within", reconnectWithin);
+    public void describe(Usage usage) {
+        usage.does(
+                "Waits for a VM that \"exomem migrate\" moves here.",
+                "The VMM must run already and wait too (QEMU: -incoming defer), with memory of the same names and"
+                    + " sizes in files that it shares, and without its vhost-user devices: exomem plugs them in when"
+                    + " the guest runs.");
+        usage.parameter("VM", "The name that the VM has here.", Completion.VM, value -> vm = value);
+        usage.requiredOption(
+                "--listen",
+                "ADDRESS",
+                "Where to wait: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 takes any that is free.",
+                Completion.FILE,
+                value -> listen = SecurityOptions.address("--listen", value));
+        security.describe(usage);
+        usage.path(
+                "--vmm-qmp",
+                "PATH",
+                "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
+                value -> vmmQmp = value);
+        usage.seconds(
+                "--reconnect-within",
+                "How long what has come is kept for the source when the connection is lost; 0: not at all (default:"
+                        + " 60).",
+                value -> reconnectWithin = value);
+        usage.flag("--no-wait", "Returns at once; exomem goes on waiting.", () -> noWait = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem receive web --listen unix:/run/web.migration",
+                "  exomem receive web --listen hostb:7000 --tls /etc/exomem/pki/hostb",
+                "  exomem migrate web --cancel           ends waiting, too");
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        Output output = outputOption.on(streams);
+        ObjectNode wish = Json.object().put("vm", vm).put("uri", listen).put("reconnect-within", reconnectWithin);
         if (vmmQmp != null) {
             wish.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
         }

@@ -2,41 +2,41 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.concurrent.Callable;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem reset}. */
-@Command(
-        name = "reset",
-        description = {
-            "Unplugs everything of a VM's memory devices, as a reset of the whole machine does.",
-            "",
-            "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself when "
-                    + "it boots, so this is for other guests, and for a VM that starts anew. Never use it while a guest "
-                    + "runs that has memory plugged: it would lose what is in it."
-        },
-        footerHeading = "%nExamples:%n",
-        footer = {"  exomem reset web          all memory devices of the VM", "  exomem reset web m1       one of them"
-        })
-final class ResetCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.")
-    private String vm;
-
-    @Parameters(index = "1", arity = "0..1", paramLabel = "DEVICE", description = "The device's id; all if left out.")
+final class ResetCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
     private @Nullable String device;
 
     @Override
-    public Integer call() {
+    public void describe(Usage usage) {
+        usage.does(
+                "Unplugs everything of a VM's memory devices, as a reset of the whole machine does.",
+                "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself"
+                    + " when it boots; this is for other guests, and for a VM that starts anew. Never use it while a"
+                    + " guest runs that has memory plugged: the guest would lose what is in it.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.optionalParameter(
+                "DEVICE", "The device's id; all if left out.", Completion.DEVICE, value -> device = value);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem reset web          all memory devices of the VM",
+                "  exomem reset web m1       one of them");
+    }
+
+    @Override
+    public int run(Streams streams) {
+        Output output = outputOption.on(streams);
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (device != null) {

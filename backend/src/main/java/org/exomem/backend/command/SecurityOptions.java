@@ -3,33 +3,38 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.options.UsageException;
+import org.exomem.migration.stream.wire.MigrationAddress;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Option;
 
 /** How a migration is protected; the same for both ends. */
 final class SecurityOptions {
-    @Option(
-            names = "--tls",
-            paramLabel = "DIR",
-            description = "TLS by certificates: this host's folder, as \"exomem pki\" makes it.")
     private @Nullable Path tls;
-
-    @Option(
-            names = "--psk",
-            paramLabel = "FILE",
-            description = "TLS by a key that both ends have: a file with a line IDENTITY:HEX.")
     private @Nullable Path psk;
-
-    @Option(
-            names = "--plain",
-            description = "Lets memory travel to other hosts unprotected. Without it, that is done on Unix sockets and "
-                    + "loopback only.")
     private boolean plain;
 
-    void addTo(ObjectNode arguments) throws ConfigException {
+    void describe(Usage usage) {
+        usage.path(
+                "--tls",
+                "DIR",
+                "TLS by certificates: this host's folder, as \"exomem pki init\" makes it.",
+                value -> tls = value);
+        usage.path(
+                "--psk",
+                "FILE",
+                "TLS by a key that both ends have: a file with a line IDENTITY:HEX.",
+                value -> psk = value);
+        usage.flag(
+                "--plain",
+                "Lets memory travel to other hosts unprotected. Without it, that is done on Unix sockets and loopback "
+                        + "only.",
+                () -> plain = true);
+    }
+
+    void addTo(ObjectNode arguments) throws UsageException {
         if (tls != null && psk != null) {
-            throw new ConfigException("--tls and --psk exclude each other");
+            throw new UsageException("--tls and --psk exclude each other");
         }
         if (tls != null) {
             arguments.put("tls-dir", tls.toAbsolutePath().toString());
@@ -42,15 +47,16 @@ final class SecurityOptions {
         }
     }
 
-    /** A path in an address is relative to where the command is run, not to where exomem serves. */
-    static String address(String text) throws ConfigException {
-        if (!text.startsWith("unix:") || text.length() == "unix:".length()) {
-            return text;
-        }
+    /** An address for the process that serves: a path in it is relative to where the command is run, not to there. */
+    static String address(String option, String text) throws UsageException {
         try {
-            return "unix:" + Path.of(text.substring("unix:".length())).toAbsolutePath();
+            return MigrationAddress.parse(text) instanceof MigrationAddress.Local local
+                    ? "unix:" + Path.of(local.path()).toAbsolutePath()
+                    : text;
         } catch (InvalidPathException e) {
-            throw new ConfigException("the address " + text + " can't be a path: " + e.getReason());
+            throw new UsageException(option + ": \"" + text + "\" can't be a path: " + e.getReason());
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(option + ": " + e.getMessage());
         }
     }
 }

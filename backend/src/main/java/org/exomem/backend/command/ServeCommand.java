@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
@@ -15,109 +14,96 @@ import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code exomem serve}. */
-@Command(
-        name = "serve",
-        sortOptions = false,
-        modelTransformer = DeviceOptionsFooter.class,
-        description =
-                "Serves the balloons and memory devices of virtual machines over vhost-user, until SIGTERM, SIGINT or"
-                        + " \"exomem quit\". SIGHUP reads the --config file again.")
-final class ServeCommand implements Callable<Integer> {
-    static final String BALLOON = "--balloon";
-    static final String MEM = "--mem";
-    static final String CONFIG = "--config";
-    static final String CONTROL = "--control";
-    static final String STATE = "--state";
-    static final String MAX_MEMORY = "--max-memory";
-    static final String SOCKET_PATH = "--socket-path";
+final class ServeCommand implements Command {
+    private static final String CONFIG = "--config";
+    private static final String CONTROL = "--control";
+    private static final String STATE = "--state";
+    private static final String SOCKET_PATH = "--socket-path";
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
-    private static final String FD = "--fd";
     private static final String NO_CONTROL = "none";
     private static final String NAME_BY_CONVENTION = "vm";
 
-    @Spec
-    private CommandSpec spec;
-
-    @Option(
-            names = BALLOON,
-            paramLabel = "vm=NAME,socket=PATH[,...]",
-            description = "A balloon; may be given many times. See below.")
-    final List<String> balloons = new ArrayList<>();
-
-    @Option(
-            names = MEM,
-            paramLabel = "vm=NAME,id=ID,socket=PATH,addr=GPA,size=SIZE[,...]",
-            description = "A memory device; may be given many times, also for one VM. See below.")
-    final List<String> mems = new ArrayList<>();
-
-    @Option(
-            names = CONFIG,
-            paramLabel = "FILE",
-            description = "YAML file: a list of balloons and one of mems, control, state and max-memory.")
-    @Nullable
-    String config;
-
-    @Option(
-            names = CONTROL,
-            paramLabel = "SOCKET",
-            description = "Where to serve the control socket, or \"none\". Default: exomem.sock in "
-                    + "$XDG_RUNTIME_DIR, else in /run for root, else /tmp/exomem-UID.sock.")
-    @Nullable
-    String control;
-
-    @Option(
-            names = STATE,
-            paramLabel = "DIR",
-            description = "Keeps there what is plugged and what is in the balloons, in a file for each device, so that "
-                    + "exomem can end in any way, be started again, and go on. The folder is made if the one above it"
-                    + " exists, for this user only. Default: kept in memory only.")
-    @Nullable
-    String state;
-
-    @Option(
-            names = MAX_MEMORY,
-            paramLabel = "SIZE",
-            description =
-                    "The most memory that a VM may share and that a memory device may have. Default: four times the"
-                            + " RAM of this host.")
-    @Nullable
-    String maxMemory;
-
-    @Option(
-            names = SOCKET_PATH,
-            paramLabel = "PATH",
-            description = "A single balloon that listens there, by the conventions of vhost-user programs: "
-                    + "no control socket unless --control names one.")
-    @Nullable
-    String socketPath;
-
-    @Option(
-            names = FD,
-            paramLabel = "N",
-            description =
-                    "A single balloon on an inherited socket, likewise. If that is a connected one, the process ends"
-                            + " when the VMM has gone.")
+    private final DeviceOptions devices = new DeviceOptions();
+    private @Nullable String config;
+    private @Nullable String control;
+    private @Nullable String state;
+    private @Nullable String maxMemory;
+    private @Nullable String socketPath;
     private @Nullable Integer fd;
-
-    @Option(names = "--print-capabilities", description = "Prints what this back-end can do as JSON, and ends.")
     private boolean printCapabilities;
 
     @Override
-    public Integer call() throws ConfigException, InterruptedException {
+    public void describe(Usage usage) {
+        usage.does(
+                "Serves the balloons and memory devices of virtual machines over vhost-user.",
+                "Ends at SIGTERM, SIGINT or \"exomem quit\". SIGHUP reads the --config file again.");
+        devices.describe(usage);
+        usage.option(
+                CONFIG,
+                "FILE",
+                "YAML file: a list of balloons and one of mems, control, state and max-memory.",
+                Completion.FILE,
+                value -> config = value);
+        usage.option(
+                CONTROL,
+                "SOCKET",
+                "Where to serve the control socket, or \"none\" (default: exomem.sock in $XDG_RUNTIME_DIR, else in"
+                        + " /run for root, else /tmp/exomem-UID.sock).",
+                Completion.FILE,
+                value -> control = value);
+        usage.option(
+                STATE,
+                "DIR",
+                "Keeps there what is plugged and what is in the balloons, in a file for each device, so that exomem"
+                        + " can end in any way, be started again, and go on. The folder is made if the one above it"
+                        + " exists, for this user only (default: kept in memory only).",
+                Completion.FILE,
+                value -> state = value);
+        usage.option(
+                "--max-memory",
+                "SIZE",
+                "The most memory that a VM may share and that a memory device may have (default: four times the RAM of "
+                        + "this host).",
+                Completion.NOTHING,
+                value -> maxMemory = value);
+        usage.option(
+                SOCKET_PATH,
+                "PATH",
+                "A single balloon that listens there, by the conventions of vhost-user programs: no control socket"
+                        + " unless --control names one.",
+                Completion.FILE,
+                value -> socketPath = value);
+        usage.number(
+                "--fd",
+                "N",
+                "A single balloon on an inherited socket, likewise. If that is a connected one, the process ends when"
+                        + " the VMM has gone.",
+                0,
+                Integer.MAX_VALUE,
+                value -> fd = value);
+        usage.flag(
+                "--print-capabilities",
+                "Prints what this back-end can do as JSON, and ends.",
+                () -> printCapabilities = true);
+        DeviceOptions.explain(usage, "serve", "  exomem serve --config /etc/exomem.yaml");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException, InterruptedException {
         if (printCapabilities) {
-            printCapabilities(spec.commandLine().getOut());
+            printCapabilities(streams.out());
             return ExitCode.OK;
         }
         ServeConfig wanted = configured();
@@ -156,11 +142,11 @@ final class ServeCommand implements Callable<Integer> {
 
     private ServeConfig wanted() throws ConfigException {
         List<BalloonConfig> all = new ArrayList<>();
-        for (String balloon : balloons) {
+        for (String balloon : devices.balloons()) {
             all.add(ServeConfig.balloon(balloon));
         }
         List<MemoryConfig> allMems = new ArrayList<>();
-        for (String mem : mems) {
+        for (String mem : devices.mems()) {
             allMems.add(ServeConfig.mem(mem));
         }
         if (socketPath != null && fd != null) {
@@ -192,9 +178,6 @@ final class ServeCommand implements Callable<Integer> {
 
     private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {
         if (control != null) {
-            if (control.isEmpty()) {
-                throw new ConfigException("--control: the path is empty; \"none\" has no control socket");
-            }
             return control.equals(NO_CONTROL) ? Optional.empty() : path(CONTROL, control);
         }
         boolean byConvention = socketPath != null || fd != null;
@@ -207,6 +190,5 @@ final class ServeCommand implements Callable<Integer> {
         out.println("  \"type\": \"balloon\",");
         out.println("  \"features\": [\"" + String.join("\", \"", FeatureNames.all()) + "\"]");
         out.println("}");
-        out.flush();
     }
 }

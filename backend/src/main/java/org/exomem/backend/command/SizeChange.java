@@ -5,11 +5,9 @@ import org.exomem.backend.config.ConfigException;
 
 /** A size, or with a sign a difference to the present one, in bytes. */
 record SizeChange(long bytes, boolean relative) {
-    /** @param command the one whose help explains what it takes */
-    static SizeChange parse(String text, String command) throws ConfigException {
+    static SizeChange parse(String text) throws ConfigException {
         if (text.startsWith("--")) {
-            throw new ConfigException(
-                    "\"" + text + "\" is neither an option nor a size; see exomem " + command + " --help");
+            throw new ConfigException("\"" + text + "\" is not a size; options stand before \"--\"");
         }
         return switch (text.isEmpty() ? ' ' : text.charAt(0)) {
             case '+' -> new SizeChange(ByteSize.parse(text.substring(1)), true);

@@ -7,23 +7,17 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code exomem stats}. */
-@Command(
-        name = "stats",
-        description = "Asks the guest for its memory statistics, and shows the last that came.",
-        footerHeading = "%nExamples:%n",
-        footer = {"  exomem stats web", "  exomem stats web --interval 5     asks every 5 s from now on"})
-final class StatsCommand implements Callable<Integer> {
+final class StatsCommand implements Command {
     /** Those that count bytes; the others count events. */
     private static final Set<String> BYTES = Set.of(
             "stat-swap-in",
@@ -40,24 +34,27 @@ final class StatsCommand implements Callable<Integer> {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
     private static final int LOOKS = 40;
 
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Parameters(index = "0", paramLabel = "VM", description = "The VM's name.", completionCandidates = VmNames.class)
-    private String vm;
-
-    @Option(
-            names = "--interval",
-            paramLabel = "SECONDS",
-            description = "From now on ask every so many seconds; 0 stops asking.")
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
     private @Nullable Integer interval;
 
     @Override
-    public Integer call() throws ConfigException {
-        Integer seconds = interval == null ? null : Seconds.of("--interval", interval);
+    public void describe(Usage usage) {
+        usage.does("Asks the guest for its memory statistics, and shows the last that came.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.seconds(
+                "--interval", "From now on asks every so many seconds; 0 stops asking.", value -> interval = value);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples", "  exomem stats web", "  exomem stats web --interval 5     asks every 5 s from now on");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException {
+        Output output = outputOption.on(streams);
+        Integer seconds = interval;
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (seconds != null) {

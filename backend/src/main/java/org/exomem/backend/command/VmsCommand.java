@@ -1,48 +1,50 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.concurrent.Callable;
 import org.exomem.backend.config.ByteSize;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
 
 /** {@code exomem vms}. */
-@Command(
-        name = "vms",
-        description =
-                "Lists the VMs: their memory, what they use of it now, and what was asked for. Or their memory devices.",
-        footerHeading = "%nColumns:%n",
-        footer = {
-            "  MEMORY   what the VMM shares of the guest's memory",
-            "  ACTUAL   what the guest has left: memory less its balloon",
-            "  TARGET   what was asked for with \"exomem balloon\"",
-            "  SOCKET   where the VMM attaches",
-            "With --memory, one line for each memory device:",
-            "  NODE       the guest's NUMA node that it belongs to",
-            "  ADDRESS, SIZE  its range of guest memory; the most that can be plugged",
-            "  BLOCK      what is plugged or unplugged at once",
-            "  REQUESTED  what was asked for with \"exomem mem\"",
-            "  PLUGGED    what the guest has of it",
-            "  JOB, WHY   how far the last resize is, and why it stands still",
-        })
-final class VmsCommand implements Callable<Integer> {
-    @Mixin
-    private ControlOption control;
-
-    @Mixin
-    private Output output;
-
-    @Option(
-            names = "--features",
-            description = "Shows the features that driver and device agreed on instead of sockets.")
+final class VmsCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
     private boolean features;
-
-    @Option(names = "--memory", description = "Lists the memory devices of all VMs instead.")
     private boolean memory;
 
     @Override
-    public Integer call() {
+    public void describe(Usage usage) {
+        usage.does(
+                "Lists the VMs, or their memory devices.",
+                "For each VM: its memory, how much of it the guest uses now, and what was asked for.");
+        usage.flag(
+                "--features",
+                "Shows the features that driver and device agreed on instead of sockets.",
+                () -> features = true);
+        usage.flag("--memory", "Lists the memory devices of all VMs instead.", () -> memory = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Columns",
+                "  MEMORY      guest memory that the VMM shares",
+                "  ACTUAL      what the guest has: memory less its balloon",
+                "  TARGET      what was asked for with \"exomem balloon\"",
+                "  SOCKET      where the VMM attaches");
+        usage.section(
+                "Columns of --memory, one line for each device",
+                "  NODE        the guest's NUMA node of the device",
+                "  ADDRESS     where its range starts in guest memory",
+                "  BLOCK       what is plugged or unplugged at once",
+                "  SIZE        the size of its range: the most that can be plugged",
+                "  REQUESTED   what was asked for with \"exomem mem\"",
+                "  PLUGGED     what the guest has of it",
+                "  JOB, WHY    how far the last resize is, and why it stands still");
+    }
+
+    @Override
+    public int run(Streams streams) {
+        Output output = outputOption.on(streams);
         if (memory) {
             return control.connect(session -> {
                 JsonNode devices = session.execute("query-memory-devices");

@@ -2,7 +2,7 @@ package org.exomem.backend.command;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import picocli.CommandLine;
+import org.exomem.backend.options.Streams;
 
 /**
  * A command line that was run in this JVM.
@@ -15,11 +15,7 @@ record Ran(int code, String out, String err) {
     static Ran of(String... words) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine line = new ExomemCommand()
-                .commandLine(words[0])
-                .setOut(new PrintWriter(out))
-                .setErr(new PrintWriter(err));
-        int code = line.execute(words);
+        int code = new ExomemCommand().run(new Streams(new PrintWriter(out), new PrintWriter(err)), words);
         return new Ran(code, out.toString(), err.toString());
     }
 }

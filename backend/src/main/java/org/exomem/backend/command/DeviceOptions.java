@@ -1,0 +1,73 @@
+package org.exomem.backend.command;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.exomem.backend.config.DeviceOption;
+import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Section;
+import org.exomem.backend.options.Usage;
+
+/** {@code --balloon} and {@code --mem}. */
+final class DeviceOptions {
+    private final List<String> balloons = new ArrayList<>();
+    private final List<String> mems = new ArrayList<>();
+
+    void describe(Usage usage) {
+        usage.repeatableOption(
+                "--balloon",
+                "vm=NAME,socket=PATH[,...]",
+                "A balloon; may be given many times. See below.",
+                Completion.NOTHING,
+                balloons::add);
+        usage.repeatableOption(
+                "--mem",
+                "vm=NAME,id=ID,socket=PATH,addr=GPA,size=SIZE[,...]",
+                "A memory device; may be given many times, also for one VM. See below.",
+                Completion.NOTHING,
+                mems::add);
+    }
+
+    /** The values of {@code --balloon}, in their order. */
+    List<String> balloons() {
+        return balloons;
+    }
+
+    /** The values of {@code --mem}, in their order. */
+    List<String> mems() {
+        return mems;
+    }
+
+    /**
+     * Explains what their values may say, below the help of a command.
+     *
+     * @param more further examples
+     */
+    static void explain(Usage usage, String command, String... more) {
+        usage.section(Section.ofRows(
+                "Options of a balloon (a comma in a value is written twice)", rows(ServeConfig.balloonOptions())));
+        usage.section(Section.ofRows(
+                "Options of a memory device (virtio-mem): a range of guest memory that is not\n"
+                        + "there at boot, and is added and taken away by \"exomem mem\"",
+                rows(ServeConfig.memoryOptions())));
+        List<String> examples = new ArrayList<>();
+        examples.add("  exomem " + command + " --balloon vm=web,socket=/run/web-balloon.sock");
+        examples.add("  exomem " + command + " --balloon vm=a,socket=/tmp/a,size=2G");
+        examples.add("  exomem " + command + " --mem vm=a,id=m0,socket=/tmp/m0,addr=4G,size=8G");
+        examples.addAll(List.of(more));
+        usage.section("Examples", examples.toArray(String[]::new));
+    }
+
+    private static Map<String, String> rows(List<DeviceOption> options) {
+        Map<String, String> rows = new LinkedHashMap<>();
+        for (DeviceOption option : options) {
+            rows.put(
+                    option.name() + "=" + option.value(),
+                    option.description() + " ("
+                            + (option.isRequired() ? option.standard() : "default: " + option.standard()) + ")");
+        }
+        return rows;
+    }
+}

@@ -1,0 +1,17 @@
+package org.exomem.backend.command;
+
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+
+/** {@code --json}. */
+final class OutputOption {
+    private boolean json;
+
+    void describe(Usage usage) {
+        usage.flag("--json", "Prints JSON, as the control socket gives it; sizes in bytes.", () -> json = true);
+    }
+
+    Output on(Streams streams) {
+        return new Output(streams, json);
+    }
+}

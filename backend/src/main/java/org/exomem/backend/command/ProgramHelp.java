@@ -1,0 +1,51 @@
+package org.exomem.backend.command;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.exomem.backend.options.Section;
+
+/** The help of the program as a whole. */
+final class ProgramHelp {
+    private static final Map<String, String> OPTIONS = inOrder(
+            "-h, --help", "Shows this; behind a command, the help of that command.",
+            "-V, --version", "Shows the version.");
+
+    private static final Map<String, String> ENVIRONMENT = inOrder(
+            "EXOMEM_NO_BUILD=1", "Starts what was built last, even if sources have changed.",
+            "EXOMEM_JAVA_OPTS", "More options for the JVM, such as -Xmx2g.",
+            "JAVA25_HOME", "The JDK to use; otherwise a JDK 25 is looked for.",
+            "XDG_RUNTIME_DIR", "The folder of the control socket, unless --control names the socket.");
+
+    private ProgramHelp() {}
+
+    /** @param summaries what each command does, by its name */
+    static String text(Map<String, String> summaries) {
+        Map<String, String> all = new LinkedHashMap<>(summaries);
+        // Of the launcher.
+        all.put("test [--long]", "Builds exomem and runs all its tests; for developers.");
+        StringBuilder text = new StringBuilder("""
+            Usage: exomem COMMAND [OPTIONS] ...
+
+            Memory management of virtual machines, outside of the VMM: a balloon and memory
+            devices over vhost-user, and migration that leaves unneeded pages behind.
+            """);
+        for (Section section : List.of(
+                Section.ofRows("Commands", all),
+                Section.ofRows("Options", OPTIONS),
+                Section.ofRows("Environment", ENVIRONMENT),
+                ExitCode.HELP)) {
+            text.append('\n').append(section.heading()).append(":\n");
+            section.lines().forEach(line -> text.append(line).append('\n'));
+        }
+        return text.toString();
+    }
+
+    private static Map<String, String> inOrder(String... keysAndValues) {
+        Map<String, String> map = new LinkedHashMap<>();
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            map.put(keysAndValues[i], keysAndValues[i + 1]);
+        }
+        return map;
+    }
+}

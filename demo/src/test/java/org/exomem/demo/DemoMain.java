@@ -1,0 +1,12 @@
+package org.exomem.demo;
+
+import org.exomem.backend.command.ExomemCommand;
+
+/** The program with the demo, for a process of its own. */
+final class DemoMain {
+    private DemoMain() {}
+
+    public static void main(String[] arguments) {
+        System.exit(new ExomemCommand().with("demo", DemoCommand::new).run(arguments));
+    }
+}
