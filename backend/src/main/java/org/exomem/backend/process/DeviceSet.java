@@ -84,6 +84,9 @@ final class DeviceSet {
      * @throws IOException if one of the devices can't be served
      */
     synchronized void start() throws IOException {
+        if (state.isPresent()) {
+            state.get().removeUnfinished();
+        }
         for (VmConfig vm : process.vms()) {
             for (DeviceConfig device : vm.devices()) {
                 wanted.put(key(device), new Wish(device, true));

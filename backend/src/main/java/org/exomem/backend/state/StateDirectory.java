@@ -1,11 +1,18 @@
 package org.exomem.backend.state;
 
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.exomem.mem.MemoryRegionPlan;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Where the devices of all VMs keep their state: {@code VM.balloon.state} and {@code VM.ID.mem.state}. Nothing is ever
@@ -14,6 +21,11 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param path the directory
  */
 public record StateDirectory(Path path) {
+    private static final Logger LOG = LoggerFactory.getLogger(StateDirectory.class);
+    private static final Set<PosixFilePermission> OWNER = PosixFilePermissions.fromString("rwx------");
+    private static final FileAttribute<?> OWNER_ONLY = PosixFilePermissions.asFileAttribute(OWNER);
+    private static final String UID = "unix:uid";
+
     /**
      * The state of a VM's balloon.
      *
@@ -37,12 +49,61 @@ public record StateDirectory(Path path) {
     }
 
     private Path file(String name) throws IOException {
+        prepare();
+        return path.resolve(name);
+    }
+
+    /**
+     * Makes the directory if it is missing, and sees to it that only this process's user can look into it and change it:
+     * what is in it says what a guest's memory is (STA-DIR-1, STA-DIR-2). Folders above it are not made, as a slip of the
+     * pen would look like a VM without state.
+     *
+     * @throws StateFileException if it can't be made, is no directory, or another user's
+     */
+    void prepare() throws IOException {
+        if (!Files.exists(path) && path.toAbsolutePath().getParent() instanceof Path above && !Files.exists(above)) {
+            throw StateFileException.ofDirectory(
+                    path, "there is no folder " + above + ", and only the last folder of the path is made");
+        }
         try {
-            Files.createDirectories(path);
+            Files.createDirectory(path, OWNER_ONLY);
+        } catch (FileAlreadyExistsException e) {
+            check();
         } catch (IOException e) {
             throw StateFileException.ofDirectory(path, e);
         }
-        return path.resolve(name);
+    }
+
+    private void check() throws IOException {
+        if (!Files.isDirectory(path)) {
+            throw StateFileException.ofDirectory(path, "it is no directory");
+        }
+        Object owner = Files.getAttribute(path, UID);
+        if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID))) {
+            throw StateFileException.ofDirectory(
+                    path,
+                    "it belongs to another user (" + Files.getOwner(path)
+                            + "), who could change what is in it. Use a directory of this user, or change its owner");
+        }
+        Set<PosixFilePermission> mode = Files.getPosixFilePermissions(path);
+        if (!OWNER.containsAll(mode)) {
+            Files.setPosixFilePermissions(path, OWNER);
+            LOG.warn(
+                    "state directory {} was open to other users ({}); from now on it is open to its owner only",
+                    path,
+                    PosixFilePermissions.toString(mode));
+        }
+    }
+
+    /**
+     * Removes the files that processes have left here which were killed while they made them. Files that another process is
+     * making stay. To be called before the state of any device is opened.
+     *
+     * @throws IOException if the directory can't be used
+     */
+    public void removeUnfinished() throws IOException {
+        prepare();
+        StateFile.removeUnfinished(path);
     }
 
     /** A name as a part of a file's name: whatever could lead elsewhere, or end the part, as in a URI. */

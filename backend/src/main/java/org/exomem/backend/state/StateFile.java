@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,6 +42,8 @@ final class StateFile implements AutoCloseable {
     private static final int ZEROS = 1 << 16;
     /** How the names of files end that are being made. */
     private static final String UNFINISHED = ".new";
+
+    private static final Pattern LEFT = Pattern.compile("\\..+\\.state\\.[0-9a-f-]{36}\\.new");
     /**
      * The files that this process has open. Linux forgets the locks of a process on a file as soon as it closes any
      * descriptor of it, so a second one must not even be opened.
@@ -79,7 +82,7 @@ final class StateFile implements AutoCloseable {
                         ? existing(path, header, bodyBytes)
                         : create(path, header, bodyBytes, format);
             }
-            removeUnfinished(path);
+            removeUnfinishedOf(path);
             return file;
         } catch (StateFileException e) {
             throw e;
@@ -164,7 +167,7 @@ final class StateFile implements AutoCloseable {
      * Removes what processes left that were killed while they made the file. One that is still at it finds its own gone,
      * and then this one in use.
      */
-    private static void removeUnfinished(Path path) throws IOException {
+    private static void removeUnfinishedOf(Path path) throws IOException {
         String prefix = unfinishedPrefix(path);
         Path folder = Objects.requireNonNull(path.toAbsolutePath().getParent());
         try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, other -> {
@@ -177,12 +180,32 @@ final class StateFile implements AutoCloseable {
         }
     }
 
+    /** Removes what killed processes left in a folder of state files, of whatever devices; what is being made stays. */
+    static void removeUnfinished(Path folder) throws IOException {
+        try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, ".*" + UNFINISHED)) {
+            for (Path one : left) {
+                if (LEFT.matcher(String.valueOf(one.getFileName())).matches() && isNobodys(one)) {
+                    Files.deleteIfExists(one);
+                }
+            }
+        }
+    }
+
+    private static boolean isNobodys(Path unfinished) {
+        try (FileChannel channel = FileChannel.open(unfinished, WRITE, NOFOLLOW_LINKS)) {
+            return channel.tryLock() != null;
+        } catch (IOException | OverlappingFileLockException e) {
+            return false;
+        }
+    }
+
     private static void lock(Path path, FileChannel channel) throws IOException {
         try {
             if (channel.tryLock() == null) {
                 throw new StateFileException(
                         path,
-                        "it is in use by another process. Two processes can't serve one device: end the other one first");
+                        "it is in use by another process. Two processes can't serve one device: end the other one"
+                                + " first");
             }
         } catch (OverlappingFileLockException e) {
             // The same file under two names.

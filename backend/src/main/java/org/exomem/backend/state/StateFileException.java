@@ -2,7 +2,6 @@ package org.exomem.backend.state;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -15,6 +14,10 @@ public final class StateFileException extends IOException {
         super("state file " + file + ": " + what);
     }
 
+    private StateFileException(String what) {
+        super(what);
+    }
+
     private StateFileException(String what, Throwable cause) {
         super(what, cause);
     }
@@ -25,8 +28,11 @@ public final class StateFileException extends IOException {
 
     /** The directory of all state files can't be used. */
     static StateFileException ofDirectory(Path directory, IOException cause) {
-        String why = cause instanceof FileAlreadyExistsException ? "it is no directory" : reason(cause);
-        return new StateFileException("state directory " + directory + " can't be used: " + why, cause);
+        return new StateFileException("state directory " + directory + " can't be used: " + reason(cause), cause);
+    }
+
+    static StateFileException ofDirectory(Path directory, String why) {
+        return new StateFileException("state directory " + directory + " can't be used: " + why);
     }
 
     static StateFileException inUseHere(Path file) {
@@ -36,8 +42,8 @@ public final class StateFileException extends IOException {
     static StateFileException notPlain(Path file) {
         return new StateFileException(
                 file,
-                "it is a directory, a link or a device, and no plain file. It is left as it is. Move it away, or use another"
-                        + " directory for state");
+                "it is a directory, a link or a device, and no plain file. It is left as it is. Move it away, or use"
+                        + " another directory for state");
     }
 
     /** What the file system says, without the path. */
@@ -54,7 +60,7 @@ public final class StateFileException extends IOException {
         return new StateFileException(
                 file,
                 what
-                        + ". The file is damaged and is left as it is; what the guest was told is not known any more. Stop the"
-                        + " VM, move the file away, and start the VM anew");
+                        + ". The file is damaged and is left as it is; what the guest was told is not known any more."
+                        + " Stop the VM, move the file away, and start the VM anew");
     }
 }

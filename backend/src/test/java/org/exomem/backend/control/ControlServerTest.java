@@ -417,6 +417,8 @@ class ControlServerTest {
                     EmbeddedOptions.of(folder.resolve("ram"), 4 << 20, qmp).thatIsIncoming())) {
                 assertThat(client.ask(wait)).isEqualTo("{'return':{}}");
                 assertThat(stream).exists();
+                assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(stream)))
+                        .isEqualTo("rw-------");
                 assertThat(client.ask("{'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}}"))
                         .isEqualTo("{'return':{}}");
                 await().atMost(LIMIT)

@@ -7,17 +7,21 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
+import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -149,6 +153,34 @@ class ChangedDevicesTest {
                 .isEqualTo("{'kept':[{'vm':'a','device':'balloon','reason':'a VMM is attached'}]}");
         driver.close();
         await().atMost(LIMIT).until(() -> ask("{'execute': 'query-status'}").contains("'vms':0"));
+    }
+
+    @Test
+    void processEndsWhenTheVmmOfItsInheritedConnectionHasGone() throws Exception {
+        List<Fd> pair = UnixSockets.pair();
+        try (BackendProcess process = new BackendProcess()) {
+            BalloonConfig balloon =
+                    ServeConfig.balloon("vm=vm,fd=" + pair.get(0).number());
+            process.start(new ServeConfig(Optional.empty(), List.of(balloon)), Optional.empty());
+            pair.get(1).close();
+            assertThat(process.awaitStop()).isEqualTo("the VMM has gone, and no other one can come");
+        }
+    }
+
+    @Test
+    void socketsAreTheirOwnersUnlessAModeOrGroupIsNamed() throws Exception {
+        reload(
+                "vm=a,socket=" + path("a"),
+                "vm=b,socket=" + path("b") + ",socket-mode=0666",
+                "vm=c,socket=" + path("c") + ",socket-group=" + Files.getAttribute(vms.folder(), "unix:gid"));
+        assertThat(mode("a")).isEqualTo("rw-------");
+        assertThat(mode("b")).isEqualTo("rw-rw-rw-");
+        assertThat(mode("c")).isEqualTo("rw-rw----");
+    }
+
+    private String mode(String socket) throws IOException {
+        return PosixFilePermissions.toString(
+                Files.getPosixFilePermissions(vms.folder().resolve(socket)));
     }
 
     private void reload(String... balloons) throws ConfigException {

@@ -3,19 +3,23 @@ package org.exomem.backend.state;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
@@ -271,6 +275,53 @@ class StateFileTest {
         assumeFalse(System.getProperty("user.name").equals("root"), "root may write everything");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
         assertRefused(() -> state.memory("vm", "dimm", PLAN), "permission denied");
+    }
+
+    @Test
+    @Tag("STA-DIR-1")
+    void theDirectoryIsMadeForItsOwnerOnlyAndTheFoldersAboveAreNot() throws IOException {
+        Path made = folder.resolve("made");
+        new StateDirectory(made).memory("vm", "dimm", PLAN).close();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(made)))
+                .isEqualTo("rwx------");
+        Path misspelt = folder.resolve("no/such");
+        assertThatThrownBy(() -> new StateDirectory(misspelt).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessage("state directory " + misspelt + " can't be used: there is no folder " + folder.resolve("no")
+                        + ", and only the last folder of the path is made");
+        assertThat(folder.resolve("no")).doesNotExist();
+    }
+
+    @Test
+    @Tag("STA-DIR-2")
+    void aDirectoryThatOthersCanLookIntoIsClosedToThemAndOneOfAnotherUserIsRefused() throws IOException {
+        Path open = Files.createDirectory(folder.resolve("open"));
+        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+        new StateDirectory(open).memory("vm", "dimm", PLAN).close();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(open)))
+                .isEqualTo("rwx------");
+        assumeTrue(System.getProperty("user.name").equals("root"), "only root may give a folder away");
+        Files.setAttribute(open, "unix:uid", 65534);
+        assertThatThrownBy(() -> new StateDirectory(open).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessageContaining("it belongs to another user");
+    }
+
+    @Test
+    @Tag("STA-DIR-3")
+    void whatAKilledProcessLeftIsRemovedAtTheNextStartWhosesoeverItIs() throws IOException {
+        Path left = folder.resolve("state/.gone.balloon.state." + UUID.randomUUID() + ".new");
+        Path beingMade = folder.resolve("state/.busy.balloon.state." + UUID.randomUUID() + ".new");
+        Path other = Files.createFile(folder.resolve("state/.precious.new"));
+        Files.createFile(left);
+        try (FileChannel channel =
+                FileChannel.open(beingMade, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            channel.lock();
+            state.removeUnfinished();
+            assertThat(left).doesNotExist();
+            assertThat(beingMade).exists();
+            assertThat(other).exists();
+        }
     }
 
     @Test
