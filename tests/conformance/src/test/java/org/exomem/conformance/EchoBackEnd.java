@@ -10,6 +10,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.linux.HostRam;
 import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
@@ -27,11 +28,18 @@ final class EchoBackEnd implements AutoCloseable, EndpointListener {
     final List<String> departures = new CopyOnWriteArrayList<>();
     final List<Fault> faults = new CopyOnWriteArrayList<>();
     private final Endpoint endpoint;
+    private final long memoryLimit;
 
     /** What the operator was told of something that went wrong. */
     record Fault(FaultKind kind, String message) {}
 
     EchoBackEnd(Path socket) throws LinuxException {
+        this(socket, EndpointListener.DEFAULT_MEMORY_FACTOR * HostRam.bytes());
+    }
+
+    /** @param memoryLimit the most bytes that a front-end may share */
+    EchoBackEnd(Path socket, long memoryLimit) throws LinuxException {
+        this.memoryLimit = memoryLimit;
         this.socket = socket;
         this.loop = new EventLoop("echo-" + socket.getFileName());
         try {
@@ -77,6 +85,11 @@ final class EchoBackEnd implements AutoCloseable, EndpointListener {
                 .pollInterval(Duration.ofMillis(2))
                 .until(() -> faults.stream()
                         .anyMatch(f -> f.kind() == kind && f.message().contains(text)));
+    }
+
+    @Override
+    public long memoryLimit() {
+        return memoryLimit;
     }
 
     @Override

@@ -4,15 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Region;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.linux.SharedFile;
+import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +27,8 @@ class MemorySlotsTest {
     private static final long PIECE = 64 << 10;
     private static final long FROM = 1L << 32;
     private static final int SLOTS = 509;
+    private static final Duration LONGEST_STEP = Duration.ofMillis(20);
+    private static final int ROUNDS = 20;
 
     @TempDir
     Path folder;
@@ -50,6 +58,61 @@ class MemorySlotsTest {
         Region region = new Region(FROM + index * PIECE, PIECE, (1L << 45) + index * PIECE, index * PIECE);
         frontEnd.addMemoryRegion(region, file.fd());
         added.add(region);
+    }
+
+    @Test
+    @Tag("VHU-MEM-12")
+    void memoryAboveTheLimitIsRefusedAndTheDeviceGoesOn() throws Exception {
+        long limit = (4 << 20) + PIECE;
+        try (EchoBackEnd limited = new EchoBackEnd(folder.resolve("limited"), limit);
+                EchoGuest small = EchoGuest.start(limited)) {
+            small.frontEnd().addMemoryRegion(new Region(FROM, PIECE, 1L << 45, 0), file.fd());
+            Region oneTooMany = new Region(FROM + PIECE, PIECE, (1L << 45) + PIECE, PIECE);
+            assertThatThrownBy(() -> small.frontEnd().addMemoryRegion(oneTooMany, file.fd()))
+                    .isInstanceOf(RequestRefusedException.class);
+            limited.awaitFault(FaultKind.FRONT_END, "the limit for a VM is " + limit + " bytes");
+            small.assertEcho();
+        }
+    }
+
+    /** What the loop does at once, whatever the front-end sends, delays the VM's other devices by no more than this. */
+    @Test
+    @Tag("VHU-MSG-5")
+    void noStepOfTheEventLoopIsLongThoughEverySlotIsTakenAwayAtOnce() throws Exception {
+        long best = Long.MAX_VALUE;
+        // On a machine under load the processor is taken away in the middle of a step: one undisturbed round tells
+        // enough.
+        for (int round = 0; round < ROUNDS && best > LONGEST_STEP.toNanos(); round++) {
+            AtomicLong longest = new AtomicLong();
+            for (int i = 0; i < SLOTS - 1; i++) {
+                add(i);
+            }
+            AtomicBoolean stop = new AtomicBoolean();
+            CountDownLatch stopped = new CountDownLatch(1);
+            measureSteps(System.nanoTime(), longest, stop, stopped);
+            frontEnd.setMemTable(
+                    guest.device.wireRegions(), List.of(guest.ram.file().fd()));
+            added.clear();
+            guest.assertEcho();
+            stop.set(true);
+            stopped.await();
+            best = Math.min(best, longest.get());
+        }
+        assertThat(Duration.ofNanos(best))
+                .as("the longest time between two looks of the loop at its tasks, in the best round")
+                .isLessThan(LONGEST_STEP);
+    }
+
+    private void measureSteps(long before, AtomicLong longest, AtomicBoolean stop, CountDownLatch stopped) {
+        backEnd.loop.schedule(Duration.ZERO, () -> {
+            long now = System.nanoTime();
+            longest.accumulateAndGet(now - before, Math::max);
+            if (stop.get()) {
+                stopped.countDown();
+            } else {
+                measureSteps(now, longest, stop, stopped);
+            }
+        });
     }
 
     @Test

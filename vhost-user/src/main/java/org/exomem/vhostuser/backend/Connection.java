@@ -27,6 +27,8 @@ final class Connection {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
     /** The most messages taken at once: a front-end that never pauses can't keep the loop from everything else. */
     private static final int MESSAGES_AT_ONCE = 64;
+    /** After how long no further message is taken at once. */
+    private static final long NANOS_AT_ONCE = 5_000_000;
     /** How often a message that waits for descriptors is looked at. */
     private static final Duration DESCRIPTORS_RETRY = Duration.ofMillis(100);
 
@@ -74,7 +76,8 @@ final class Connection {
     /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
     void readable() {
         try {
-            for (int i = 0; open && !pausing && i < MESSAGES_AT_ONCE; i++) {
+            long end = System.nanoTime() + NANOS_AT_ONCE;
+            for (int i = 0; open && !pausing && i < MESSAGES_AT_ONCE && (i == 0 || System.nanoTime() - end < 0); i++) {
                 switch (reader.read()) {
                     case MESSAGE -> handleMessage();
                     case WAITING -> {

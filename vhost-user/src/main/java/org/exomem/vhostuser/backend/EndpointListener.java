@@ -1,7 +1,20 @@
 package org.exomem.vhostuser.backend;
 
-/** Is told what happens at an endpoint, on the event loop of its VM. */
+import org.exomem.linux.HostRam;
+
+/** The owner of an endpoint: is told what happens there, and says what is allowed. Called on the event loop of its VM. */
 public interface EndpointListener {
+    /** How many times the host's memory a front-end may share where the owner sets no limit. */
+    long DEFAULT_MEMORY_FACTOR = 4;
+
+    /**
+     * The most memory that a front-end may share, in bytes (VHU-MEM-12); asked when one connects. A file may be as large as
+     * one likes and cost nothing, but what is known of its pages costs heap.
+     */
+    default long memoryLimit() {
+        return DEFAULT_MEMORY_FACTOR * HostRam.bytes();
+    }
+
     /** A front-end has connected. */
     void connected();
 

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.linux.Fd;
 import org.exomem.linux.FileStatus;
-import org.exomem.linux.HostRam;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -21,17 +20,17 @@ final class MemoryTable {
     /** How many regions there may be at once: what front-ends commonly expect. */
     static final int MAX_SLOTS = 509;
 
-    /**
-     * The most memory that may be shared, in bytes. A file may be as large as one likes and cost nothing, but what is
-     * known of its pages costs heap; so a front-end can't share many times what the host has.
-     */
-    private static final long MOST_SHARED = 4 * HostRam.bytes();
+    /** How long one step may unmap. */
+    private static final long RELEASE_NANOS = 5_000_000;
 
     private final GuestMemory memory;
+    private final long limit;
     private final List<MemoryRegion> removed = new ArrayList<>();
 
-    MemoryTable(GuestMemory memory) {
+    /** @param limit the most bytes that may be shared at once (VHU-MEM-12) */
+    MemoryTable(GuestMemory memory, long limit) {
         this.memory = memory;
+        this.limit = limit;
     }
 
     /** Replaces all regions. All of the new table is built before any of the old goes. */
@@ -63,9 +62,9 @@ final class MemoryTable {
         more.forEach(RegionDescription::check);
         // No sum of 509 sizes below 2^48 overflows.
         long size = shared + more.stream().mapToLong(RegionDescription::size).sum();
-        if (size > MOST_SHARED) {
-            throw new FrontEndFault(request + " would share " + size
-                    + " bytes of memory; four times what the host has, " + MOST_SHARED + ", is the limit");
+        if (size > limit) {
+            throw new FrontEndFault(request + " would share " + size + " bytes of memory; the limit for a VM is "
+                    + limit + " bytes, and can be set where this process is started");
         }
         if (regions > MAX_SLOTS) {
             throw new FrontEndFault(request + " would make " + regions + " memory regions, " + removed.size()
@@ -85,10 +84,26 @@ final class MemoryTable {
         removed.add(found);
     }
 
-    /** Unmaps what the front-end took away. */
-    void releaseRemoved() {
-        removed.forEach(MemoryRegion::close);
-        removed.clear();
+    /** Takes away everything that is shared. */
+    void clear() {
+        removed.addAll(memory.exchange(List.of()));
+    }
+
+    /**
+     * Unmaps what the front-end took away, as much as there is time for: to close a region stops each thread for a moment,
+     * and there may be hundreds of them.
+     *
+     * @return true if more is left
+     */
+    boolean releaseRemoved() {
+        long end = System.nanoTime() + RELEASE_NANOS;
+        while (!removed.isEmpty()) {
+            removed.removeLast().close();
+            if (System.nanoTime() - end >= 0) {
+                break;
+            }
+        }
+        return !removed.isEmpty();
     }
 
     private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {

@@ -132,8 +132,11 @@ final class Ring {
         process.run();
     }
 
-    /** Has the ring processed once more, after all other events that wait. */
+    /** Has the ring processed once more if it is started, after all other events that wait. */
     void processAgain() {
+        if (queue == null) {
+            return;
+        }
         EventFd notifier = kick;
         if (notifier != null && !notifier.isPipe()) {
             // As if the driver had kicked: epoll tells of it in turn with the other descriptors.

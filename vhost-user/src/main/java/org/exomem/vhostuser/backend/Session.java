@@ -40,7 +40,7 @@ final class Session implements DeviceLink {
     private final EventLoop loop;
     private final EndpointListener listener;
     private final GuestMemory memory = new GuestMemory();
-    private final MemoryTable memoryTable = new MemoryTable(memory);
+    private final MemoryTable memoryTable;
     private final Negotiation negotiation;
     private final Rings rings;
     private final BackEndChannel backEndChannel;
@@ -50,6 +50,7 @@ final class Session implements DeviceLink {
     private EventLoop.@Nullable Timer needsReset;
     private int status;
     private boolean featuresSet;
+    private boolean releasing;
     private boolean closed;
     private final Consumer<Throwable> failed;
 
@@ -66,6 +67,7 @@ final class Session implements DeviceLink {
         this.device = device;
         this.loop = loop;
         this.listener = listener;
+        this.memoryTable = new MemoryTable(memory, listener.memoryLimit());
         this.failed = failed;
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop, this::mayTell, requestsWait);
@@ -186,8 +188,8 @@ final class Session implements DeviceLink {
         rings.relocateAll();
         releaseMemory();
         device.memoryChanged();
-        // A ring whose memory has come back may have missed a kick.
-        rings.all().forEach(this::process);
+        // A ring whose memory has come back may have missed a kick. Each in a step of its own: one pass may take long.
+        rings.all().forEach(Ring::processAgain);
     }
 
     private void moveRing(RingAddresses addresses) {
@@ -196,10 +198,15 @@ final class Session implements DeviceLink {
         process(rings.get(addresses.index()));
     }
 
-    /** Unmaps what the front-end took away, once no ring lies in it. */
+    /** Unmaps what the front-end took away, once no ring lies in it; if that is much, then step by step. */
     private void releaseMemory() {
-        if (!rings.anyAdrift()) {
-            memoryTable.releaseRemoved();
+        if (!rings.anyAdrift() && memoryTable.releaseRemoved() && !releasing) {
+            releasing = true;
+            // Put off, not executed next: between two steps the loop looks at its descriptors.
+            loop.schedule(Duration.ZERO, () -> {
+                releasing = false;
+                releaseMemory();
+            });
         }
     }
 
@@ -425,8 +432,8 @@ final class Session implements DeviceLink {
         } finally {
             // Whatever the device does: what stayed open here would stay for the life of the process.
             backEndChannel.close();
-            memory.close();
-            memoryTable.releaseRemoved();
+            memoryTable.clear();
+            releaseMemory();
             if (log != null) {
                 log.close();
             }

@@ -19,7 +19,6 @@ final class PackedRing {
     /** At the position in {@code desc}; with EVENT_IDX only. */
     static final int EVENTS_AT_DESCRIPTOR = 2;
 
-    private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[RingLayout.DESCRIPTOR_BYTES]);
     private static final long EVENT_DESC = 0;
     private static final long EVENT_FLAGS = 2;
     private static final int EVENT_FLAGS_MASK = 3;
@@ -57,13 +56,22 @@ final class PackedRing {
 
     /** True if there is a descriptor that is not a new driver's: neither zeros nor available in the first lap. */
     boolean hasUsedDescriptors(int size) {
-        for (int slot = 0; slot < size; slot++) {
-            MemorySegment descriptor = descriptors.asSlice(offset(slot), RingLayout.DESCRIPTOR_BYTES);
-            if (!isAvailable(flags(slot), true) && descriptor.mismatch(ZEROS) != -1) {
-                return true;
+        int atOnce = Zeros.PIECE / RingLayout.DESCRIPTOR_BYTES;
+        for (int first = 0; first < size; first += atOnce) {
+            int end = Math.min(size, first + atOnce);
+            if (!isZero(first, end)) {
+                for (int slot = first; slot < end; slot++) {
+                    if (!isAvailable(flags(slot), true) && !isZero(slot, slot + 1)) {
+                        return true;
+                    }
+                }
             }
         }
         return false;
+    }
+
+    private boolean isZero(int first, int end) {
+        return Zeros.fill(descriptors.asSlice(offset(first), offset(end) - offset(first)));
     }
 
     int flags(int slot) {

@@ -1,7 +1,5 @@
 package org.exomem.vhostuser.virtqueue;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -63,12 +61,7 @@ final class SplitRing {
 
     /** True if any used entry was ever written, by this device or one before it, since the driver made the ring. */
     boolean hasUsedEntries() {
-        for (long at = RING; at < availEvent; at++) {
-            if (used.get(JAVA_BYTE, at) != 0) {
-                return true;
-            }
-        }
-        return false;
+        return !Zeros.fill(used.asSlice(RING, availEvent - RING));
     }
 
     /** The driver's index, 0 to 65535. */
