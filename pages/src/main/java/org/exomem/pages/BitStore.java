@@ -85,7 +85,7 @@ public final class BitStore implements BitWords {
         }
         store.settle(sum);
         long spare = store.words * WORD - bits;
-        if (spare > 0 && store.word(store.words - 1) >>> WORD - spare != 0) {
+        if (spare > 0 && store.word(store.words - 1) >>> (WORD - spare) != 0) {
             throw new CorruptBitsException("bits are set behind the last one");
         }
         LONG.setRelease(memory, DIGEST, sum);
@@ -166,10 +166,10 @@ public final class BitStore implements BitWords {
         if (word == 0) {
             return 0;
         }
-        // The finaliser of a common 64-bit mixer: every bit of word and index reaches every bit of the result.
-        long h = word * 0x9e3779b97f4a7c15L ^ (index + 1) * 0xc2b2ae3d27d4eb4fL;
-        h = (h ^ h >>> 32) * 0xd6e8feb86659fd93L;
-        h = (h ^ h >>> 32) * 0xd6e8feb86659fd93L;
-        return h ^ h >>> 32;
+        // The finaliser of a common 64-bit mixer: every bit of word and index changes every bit of the result.
+        long h = (word * 0x9e3779b97f4a7c15L) ^ ((index + 1) * 0xc2b2ae3d27d4eb4fL);
+        h = (h ^ (h >>> 32)) * 0xd6e8feb86659fd93L;
+        h = (h ^ (h >>> 32)) * 0xd6e8feb86659fd93L;
+        return h ^ (h >>> 32);
     }
 }

@@ -41,7 +41,7 @@ public interface BitWords {
         long flip = set ? 0 : -1L;
         long last = index(end - 1);
         long index = index(from);
-        long found = (word(index) ^ flip) & -1L << from;
+        long found = (word(index) ^ flip) & (-1L << from);
         while (found == 0) {
             if (index == last) {
                 return end;

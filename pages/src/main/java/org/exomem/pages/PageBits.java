@@ -48,7 +48,7 @@ public final class PageBits implements BitWords {
 
     /** True if a page, 0 to {@link #pages()} - 1, is in the set. */
     public boolean contains(long page) {
-        return (words[index(page)] >>> page & 1) != 0;
+        return ((words[index(page)] >>> page) & 1) != 0;
     }
 
     /** Adds a page, 0 to {@link #pages()} - 1. */
@@ -206,7 +206,7 @@ public final class PageBits implements BitWords {
         check(first, WORD - Long.numberOfLeadingZeros(added));
         int i = (int) (first / WORD);
         words[i] |= added << first;
-        long rest = (first & WORD - 1) == 0 ? 0 : added >>> -first;
+        long rest = (first & (WORD - 1)) == 0 ? 0 : added >>> -first;
         if (rest != 0) {
             words[i + 1] |= rest;
         }
@@ -221,7 +221,7 @@ public final class PageBits implements BitWords {
     public void or(long first, long[] added, int from, int count) {
         check(first, (long) count * WORD);
         int to = (int) (first / WORD);
-        if ((first & WORD - 1) == 0) {
+        if ((first & (WORD - 1)) == 0) {
             for (int i = 0; i < count; i++) {
                 words[to + i] |= added[from + i];
             }

@@ -9,10 +9,10 @@ import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
- * What a VM's devices learn about guest pages, as messages to whoever listens: the engine, a command that prints them, a
- * VMM that has subscribed. Belongs to the VM's event loop, where the devices offer and listeners are added; each listener
- * then drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates; while
- * nobody listens it does nothing.
+ * What a VM's devices learn about guest pages, as messages to listeners: the migration engine, a command that prints them, a
+ * VMM that has subscribed. Belongs to the VM's event loop: there devices offer messages and listeners are added. Each listener
+ * drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates, and does nothing
+ * while nobody listens.
  *
  * <p>A device whose state outlives its messages (a balloon, plugged blocks) gives each new listener a {@link StateReplay}: the
  * listener is told that state as messages like any other.
@@ -30,13 +30,13 @@ public final class PageFeed {
          * the beginning; VIRTIO, "Free Page Hinting".)
          */
         HINTING_STARTED,
-        /** Free at some time since the session began; the guest may have used it again. */
+        /** The driver says that the pages were free at some time since the session began; it may have used them again. */
         HINTED,
         /** The hint session ended: stopped, done, replaced, or its connection lost; no range. */
         HINTING_ENDED,
         /** The driver reported the pages free; their content is gone. */
         REPORTED,
-        /** The balloon was reset, or lost its guest: what was in it is so no more; no range. */
+        /** The balloon was reset, or lost its guest, and is empty now; no range. */
         RESET,
         /** The blocks of a memory device are no longer the guest's, and their content is gone. */
         UNPLUGGED,

@@ -276,7 +276,7 @@ public final class PageSet implements BitWords {
 
     /** Where in its chunk the word of a page is. */
     private static int at(long page) {
-        return (int) (page & CHUNK_PAGES - 1) >>> 6;
+        return (int) (page & (CHUNK_PAGES - 1)) >>> 6;
     }
 
     private static long bit(long page) {

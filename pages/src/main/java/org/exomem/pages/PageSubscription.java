@@ -10,9 +10,9 @@ import org.exomem.pages.PageFeed.Listener;
  * The messages of a {@link PageFeed} on their way to one listener: a bounded queue from the VM's event loop to the one
  * thread that drains.
  *
- * <p>A full queue drops. A lost hint costs savings only. Losing anything else could make the listener believe that a
- * page is still unused when it isn't, so {@link #losses} counts those: a listener that sees the count change must forget
- * all that it knew of this feed, and let go unread what waits by then: it may be older than what was lost.
+ * <p>A full queue drops messages. A lost hint costs savings only. Losing anything else could make the listener believe that a
+ * page is still unused when it is not, so {@link #losses} counts those messages. A listener that sees this count change must
+ * forget all that it knew of this feed, and drop unread the messages that wait by then: they may be older than the lost one.
  */
 public final class PageSubscription implements AutoCloseable {
     private static final int WORDS = 3;
@@ -83,7 +83,7 @@ public final class PageSubscription implements AutoCloseable {
     }
 
     private boolean wants(Kind kind) {
-        return (kinds >>> kind.ordinal() & 1) != 0 && open;
+        return ((kinds >>> kind.ordinal()) & 1) != 0 && open;
     }
 
     /** Returns false if the queue is full. */
@@ -94,7 +94,7 @@ public final class PageSubscription implements AutoCloseable {
             return false;
         }
         int slot = (int) (at & mask) * WORDS;
-        records[slot] = (long) kind.ordinal() << 32 | session & 0xffffffffL;
+        records[slot] = (long) kind.ordinal() << 32 | (session & 0xffffffffL);
         records[slot + 1] = address;
         records[slot + 2] = length;
         // Release: the message before its announcement.

@@ -13,8 +13,9 @@ import org.exomem.pages.BitWords;
 import org.exomem.pages.Pages;
 
 /**
- * The file that is shared with a VMM's engine (spec/pages.md, "The file"): a header, and from 4096 on a bit for each page of
- * guest-physical memory, in the format of vhost-user's log. In the host's byte order, which is little-endian. One thread writes.
+ * The file that is shared with a VMM's engine (spec/pages.md, "The file"): a header, and from offset 4096 on a bit for each page
+ * of guest-physical memory, in the format of vhost-user's log. In the host's byte order, which is little-endian. One thread
+ * writes; the VMM may read at any time, and may write anything.
  *
  * <pre>
  *  0 u64 magic
@@ -24,9 +25,9 @@ import org.exomem.pages.Pages;
  * 24 u32 bytes of a page
  * 28 u32 session    of the hints that count, 0 without
  * 32 u64 changes    one more after each change
- * 40 u64 losses     how often all was forgotten
- * 48 u64 wanted     written by the reader
- * 56 u64 done       the last that was wanted and is done
+ * 40 u64 losses     how often everything was forgotten
+ * 48 u64 wanted     written by the reader, all else by exomem
+ * 56 u64 done       the last wanted number that is done
  * 64     zero
  * </pre>
  */
@@ -66,7 +67,7 @@ final class PageBitmap implements AutoCloseable {
     /** A new file for so many pages, none of them free. */
     static PageBitmap of(long pages) throws LinuxException {
         long words = (pages + Long.SIZE - 1) / Long.SIZE;
-        long size = HEADER + (words * Long.BYTES + HEADER - 1 & -HEADER);
+        long size = HEADER + Pages.bytes(Pages.ceil(words * Long.BYTES));
         SharedFile file = SharedFile.memfd("exomem-pages", size);
         try {
             PageBitmap bitmap = new PageBitmap(file, Mapping.of(file, 0, size), pages);
@@ -97,13 +98,14 @@ final class PageBitmap implements AutoCloseable {
         }
     }
 
+    /** Takes pages out; those behind the end are left out. */
     void remove(long first, long count) {
         for (long page = first, end = end(first, count); page < end; page = BitWords.nextWord(page)) {
             LONG.getAndBitwiseAnd(memory, at(BitWords.index(page)), ~BitWords.mask(page, end));
         }
     }
 
-    /** Makes 64 pages what they are to be, the lowest in bit 0. */
+    /** Replaces the bits of 64 pages, the lowest page in bit 0; those behind the end are left out. */
     void setWord(long word, long bits) {
         if (word < (pages + Long.SIZE - 1) / Long.SIZE) {
             LONG.setRelease(memory, at(word), bits);
@@ -122,7 +124,7 @@ final class PageBitmap implements AutoCloseable {
         INT.setRelease(memory, AT_SESSION, id);
     }
 
-    /** Tells that what was written before is complete. */
+    /** Counts a change, after its bits were written. */
     void changed() {
         LONG.setRelease(memory, AT_CHANGES, ++changes);
     }
@@ -131,13 +133,13 @@ final class PageBitmap implements AutoCloseable {
         LONG.setRelease(memory, AT_LOSSES, ++losses);
     }
 
-    /** What the reader wants to be done; any number, whatever the reader likes. */
+    /** The number that the reader wants to find in {@code done}; it may be any. */
     long wanted() {
         // Acquire: what was offered before the reader asked is seen after this.
         return (long) LONG.getAcquire(memory, AT_WANTED);
     }
 
-    /** Release: the bits before this. */
+    /** Tells the reader that what it wanted is done (PAG-BIT-6). Release: after the bits. */
     void done(long wanted) {
         LONG.setRelease(memory, AT_DONE, wanted);
     }

@@ -27,8 +27,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Shares a VM's free pages with one VMM (spec/pages.md), on a thread of its own: takes the messages of the VM's devices into
- * a bitmap, and does what the VMM wants. Neither the VM nor its VMM is ever waited for.
+ * Shares a VM's free pages with one VMM (spec/pages.md), on a thread of its own: notes the messages of the VM's devices in a
+ * bitmap, and answers the VMM's requests in it. Never waits for the VM or for its VMM.
  */
 final class PageSubscriber {
     private static final Logger LOG = LoggerFactory.getLogger(PageSubscriber.class);
@@ -60,7 +60,7 @@ final class PageSubscriber {
         return begun;
     }
 
-    /** Ends it, soon; from any thread. */
+    /** Makes it end soon. From any thread. */
     void end() {
         open = false;
     }
@@ -98,12 +98,12 @@ final class PageSubscriber {
             LOG.info("{}: no longer shares its free pages with the VMM on {}", vm, path);
         } catch (LinuxException e) {
             if (!begun.completeExceptionally(
-                    new IOException("nobody takes its free pages on " + path + ": " + e.getMessage(), e))) {
-                LOG.info("{}: the VMM on {} takes its free pages no longer: {}", vm, path, e.getMessage());
+                    new IOException("its free pages can't be shared on " + path + ": " + e.getMessage(), e))) {
+                LOG.info("{}: sharing free pages with the VMM on {} ended: {}", vm, path, e.getMessage());
             }
         } catch (InternalError e) {
-            // The VMM has the file too, and made it smaller.
-            LOG.warn("{}: the VMM on {} broke the file that its free pages are shared in", vm, path);
+            // The VMM has the file too, and truncated it (PAG-SUB-5).
+            LOG.warn("{}: sharing free pages with the VMM on {} ended: the VMM truncated the shared file", vm, path);
         }
     }
 
@@ -139,7 +139,7 @@ final class PageSubscriber {
         }
     }
 
-    /** What the VMM sends says nothing but that it wants something. False if it has gone. */
+    /** Takes what the VMM sent: only that it sent something counts. Returns false if it has gone. */
     private static boolean takeWakeUps(MessageSocket socket) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             List<Fd> unwanted = new ArrayList<>();

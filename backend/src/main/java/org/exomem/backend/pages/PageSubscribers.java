@@ -11,7 +11,7 @@ import org.exomem.pages.FreePageRules;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 
-/** Those who share a VM's free pages with its VMM, each on a thread of its own. Safe for use by several threads. */
+/** The subscriptions to a VM's free pages, each with a thread of its own (PAG-SUB-3). Safe for use by several threads. */
 public final class PageSubscribers implements AutoCloseable {
     /** What a subscriber needs to hear of. */
     public static final Set<PageFeed.Kind> KINDS = FreePageRules.KINDS;
@@ -23,7 +23,7 @@ public final class PageSubscribers implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Where a subscriber gets from what it tells.
+     * From what a subscriber learns which pages are free.
      *
      * @param messages of {@link #KINDS}; the subscriber closes it
      * @param end the first guest address in bytes behind all memory
@@ -35,18 +35,18 @@ public final class PageSubscribers implements AutoCloseable {
     }
 
     /**
-     * Connects to a socket and shares with who listens there.
+     * Connects to a VMM's socket and shares with it.
      *
      * @param source is asked once, on another thread
-     * @return is done when the other side has been sent the file; fails with {@link IOException} if there are too many, or nobody
-     *     listens there, and as the source does
+     * @return completes when the file was sent; fails with {@link IOException} if there are too many subscribers or the socket
+     *     can't be connected to, and as the source does
      */
     public CompletableFuture<Void> add(Path socket, Supplier<CompletableFuture<Source>> source) {
         PageSubscriber added = new PageSubscriber(vm, socket, source, this::remove);
         synchronized (this) {
             if (closed || subscribers.size() >= MOST) {
-                return CompletableFuture.failedFuture(
-                        new IOException(closed ? "it is ending" : "it has " + MOST + " subscribers already"));
+                return CompletableFuture.failedFuture(new IOException(
+                        closed ? "the VM is shutting down" : "it has " + MOST + " subscribers already"));
             }
             subscribers.add(added);
         }
@@ -61,7 +61,7 @@ public final class PageSubscribers implements AutoCloseable {
         return subscribers.size();
     }
 
-    /** Ends all connections, soon. */
+    /** Makes all subscriptions end soon, and refuses new ones. */
     @Override
     public void close() {
         List<PageSubscriber> all;

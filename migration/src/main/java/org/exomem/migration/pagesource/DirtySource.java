@@ -2,15 +2,17 @@ package org.exomem.migration.pagesource;
 
 import org.exomem.pages.PageBits;
 
-/** Tells which pages were written. Belongs to the engine's thread. */
+/** Tells which pages were written (MIG-DIRTY). Belongs to the engine's thread. */
 public interface DirtySource {
     /**
-     * Adds every page that may have been written since the call before, or ever if this is the first. A write that is
-     * under way may be told next time; once the guest is paused, nothing is. Never waits.
+     * Adds every page that may have been written since the last call, or at any time before the first one. A write that is
+     * under way may be told by the next call; when the guest is paused, none is under way. Never waits.
+     *
+     * @param into a set of all pages of the image
      */
     void sync(PageBits into);
 
-    /** True if it sees nothing and always adds all pages, so that only their contents tell what was written. */
+    /** True if it sees no writes and always adds all pages, so that only their contents tell what was written. */
     default boolean isBlind() {
         return false;
     }

@@ -1,8 +1,8 @@
 package org.exomem.migration.pagesource;
 
-/** Asks a guest for hints. Never waits: what comes of it, if anything, comes through a feed. */
+/** Asks a guest's balloon driver for free page hints. Never waits: hints, if any come, come through a page feed. */
 public interface HintSessions {
-    /** A guest that is never asked. */
+    /** For a guest that is never asked. */
     HintSessions NONE = new HintSessions() {
         @Override
         public void begin() {}
@@ -11,9 +11,9 @@ public interface HintSessions {
         public void end() {}
     };
 
-    /** Asks under a new command id; a session under way is replaced. */
+    /** Begins a session with a new command id; it replaces a session that is under way. */
     void begin();
 
-    /** No more hints are wanted. The driver keeps the pages: it may have them back when the migration is over. */
+    /** Stops the session. The driver keeps the pages that it set aside until it is told DONE (MIG-HINT-6). */
     void end();
 }

@@ -5,11 +5,12 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.pages.PageBits;
 
-/** Pages for which the memory file has nothing: never touched, or given back to the host. They read as zeros. */
+/** Pages for which the memory file has no data: never touched, or given back to the host. They read as zeros (MIG-HOLE). */
 public final class HoleSource implements FreePageSource {
     private final GuestPages memory;
     private boolean due;
 
+    /** @param memory in which holes are looked for; stays the caller's */
     public HoleSource(GuestPages memory) {
         this.memory = memory;
     }

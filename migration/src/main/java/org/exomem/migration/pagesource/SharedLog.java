@@ -11,9 +11,9 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /**
- * A log in memory that is shared with who writes guest memory: a VMM, or our own devices. Its format is the one of
- * vhost-user ("Migration"): one bit for each 4096 bytes of guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for
- * page {@code p}; whoever writes memory sets the bit atomically after that.
+ * A log of writes in memory that is shared with those who write guest memory: a VMM, or exomem's own devices. Its format is that
+ * of vhost-user ("Migration"): one bit for each of the guest's {@link Pages}, bit {@code p % 8} of byte {@code p / 8} for page
+ * {@code p}. Whoever writes a page sets its bit afterwards, atomically.
  */
 public final class SharedLog implements DirtySource {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
@@ -32,9 +32,8 @@ public final class SharedLog implements DirtySource {
 
     /**
      * @param log a whole number of words of 8 bytes, aligned to them
-     * @param map where the log's addresses are in the image
-     * @param pages of the image. Pages without a guest address, or behind the end of the log, may have been written at any
-     *     time
+     * @param map where guest addresses are in the image
+     * @param pages of the image. Those without a guest address, or behind the end of the log, are always taken for written
      */
     public SharedLog(MemorySegment log, AddressMap map, long pages) {
         this.log = log;
@@ -67,8 +66,8 @@ public final class SharedLog implements DirtySource {
     }
 
     /**
-     * Fetches and clears each word in one step, so that no write falls between. Adds nothing meanwhile: each such step waits
-     * for all that was stored before. False if all are 0.
+     * Fetches and clears each word in one atomic step, so that no write is missed. Adds to no set meanwhile: each such step waits
+     * until all earlier stores are done. Returns false if all words are 0.
      */
     private boolean fetch(long from, int count) {
         long any = 0;
@@ -114,7 +113,9 @@ public final class SharedLog implements DirtySource {
         for (int r = range; r < starts.length && starts[r] < from + PageBits.WORD; r++) {
             long first = Math.max(from, starts[r]);
             long end = Math.min(from + PageBits.WORD, ends[r]);
-            into.or(images[r] + first - starts[r], bits >>> first - from & -1L >>> PageBits.WORD - (end - first));
+            into.or(
+                    images[r] + first - starts[r],
+                    (bits >>> (first - from)) & (-1L >>> (PageBits.WORD - (end - first))));
         }
     }
 }

@@ -1,4 +1,4 @@
-/** Where the engine learns from what was written and what is free, each through one interface. */
+/** From what the engine learns which pages were written (DirtySource) and which are free (FreePageSource). */
 @NullMarked
 package org.exomem.migration.pagesource;
 
