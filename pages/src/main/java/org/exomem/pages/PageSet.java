@@ -156,19 +156,33 @@ public final class PageSet implements BitWords {
 
     /** Takes all pages out. A set that is kept may be found with some of them in if the process ends meanwhile. */
     public void clear() {
-        for (int c = 0; c < chunks.length; c++) {
-            Chunk chunk = chunks[c];
-            if (chunk == null || chunk.kept == null) {
-                chunks[c] = null;
-                continue;
-            }
-            for (int w = 0; w < CHUNK_WORDS; w++) {
-                if (chunk.words[w] != 0) {
-                    chunk.set(w, 0);
+        for (int chunk = 0; chunk < chunks.length; chunk++) {
+            clear(chunk);
+        }
+    }
+
+    /**
+     * Takes all pages of a chunk out, which is a part of {@link #clear()} that takes some 10 us at the most.
+     *
+     * @param chunk 0 to {@link #chunks} - 1
+     */
+    public void clear(int chunk) {
+        Chunk found = chunks[chunk];
+        if (found == null) {
+            return;
+        }
+        for (int w = 0; w < CHUNK_WORDS; w++) {
+            long word = found.words[w];
+            if (word != 0) {
+                count -= Long.bitCount(word);
+                if (found.kept != null) {
+                    found.set(w, 0);
                 }
             }
         }
-        count = 0;
+        if (found.kept == null) {
+            chunks[chunk] = null;
+        }
     }
 
     /** The chunks that the set can have pages in are 0 up to before this number; it never falls. */

@@ -67,7 +67,9 @@ final class BalloonState implements DeviceState {
     public MemorySegment save() throws DeviceStateException {
         PageSet pages = kept.pages;
         int chunks = 0;
-        for (int chunk = 0; chunk < pages.chunks(); chunk++) {
+        // Pages that are nobody's may be in the set until it is clear.
+        int all = kept.hasDriver() ? pages.chunks() : 0;
+        for (int chunk = 0; chunk < all; chunk++) {
             chunks += pages.isEmpty(chunk) ? 0 : 1;
         }
         if (chunks > MOST_CHUNKS) {
@@ -83,7 +85,7 @@ final class BalloonState implements DeviceState {
         state.set(LE_INT, DRIVER, kept.hasDriver() ? 1 : 0);
         state.set(LE_INT, CHUNKS, chunks);
         long at = FIRST_CHUNK;
-        for (int chunk = 0; chunk < pages.chunks(); chunk++) {
+        for (int chunk = 0; chunk < all; chunk++) {
             if (!pages.isEmpty(chunk)) {
                 state.set(LE_INT, at, chunk);
                 for (int word = 0; word < CHUNK_WORDS; word++) {

@@ -34,32 +34,73 @@ import org.exomem.vhostuser.backend.DriverRun;
  * needs all of its parts in the set.
  */
 final class BalloonedPages {
+    /**
+     * Whose the pages are.
+     *
+     * <pre>
+     *            inflate queue starts              it stops               no queue runs any more
+     *  STOPPED ----------------------> RUNNING ------------------> PAUSED -----------------------> STOPPED
+     *  PUT ASIDE --------------------> RUNNING <------------------ PAUSED
+     *
+     *  any ---- the device is reset, the front-end goes, or the VM has moved here ----> PUT ASIDE
+     * </pre>
+     */
+    private sealed interface State {
+        /** The inflate queue runs: the pages are in the balloon of a driver that is there. */
+        record Running() implements State {}
+
+        /** The inflate queue has stopped and another queue runs on, so the driver is the same. */
+        record Paused() implements State {}
+
+        /** No queue runs; the next driver may be another one. The pages still count. */
+        record Stopped() implements State {}
+
+        /** The pages count no more until their driver goes on. */
+        record PutAside(Server server) implements State {}
+    }
+
+    /** Who served the driver last whose pages were put aside. */
+    private enum Server {
+        /** This process, which knows where the inflate queue was. */
+        THIS_PROCESS,
+        /** A process before this one: the driver may have moved since it noted where. */
+        PROCESS_BEFORE,
+        /** A process on the host that the VM has moved from: the driver goes on here next, wherever it stands. */
+        OTHER_HOST
+    }
+
+    /** Chunks of a GiB that are cleared in one step: some milliseconds' work if they are full of pages and kept. */
+    private static final int CHUNKS_AT_ONCE = 64;
+
+    private static final State RUNNING = new State.Running();
+    private static final State PAUSED = new State.Paused();
+    private static final State STOPPED = new State.Stopped();
+
     private final PageSet pages;
     /** Where the inflate queue was at last; not set while the pages in the set are nobody's. */
     private final StoredNumber position;
 
     private final PageFeed feed;
-    private boolean aside;
-    /** The inflate queue runs: the pages are in the balloon of a driver that is there. */
-    private boolean inUse;
-    /** The driver tells before it uses a page again. */
+    private State state;
+    /** The driver tells before it uses a page again. A feature, whatever the state. */
     private boolean driverTells;
-    /** The pages are those of a driver that another process served. */
-    private boolean takenOver;
-    /** The pages are those of a driver that goes on here next, wherever it stands. */
-    private boolean moved;
-    /** No queue has run, or there was a reset, since the inflate queue stopped. */
-    private boolean driverMayBeNew = true;
+    /** The chunks of the set from this one on are to be cleared of pages that are nobody's; as many as there are if none. */
+    private int clearFrom = Integer.MAX_VALUE;
+    /** Where the inflate queue is, to be noted when the set is clear. */
+    private int waitingPosition;
+
+    private boolean positionWaits;
 
     BalloonedPages(PageFeed feed, KeptBalloon kept) {
         this.feed = feed;
         this.pages = kept.pages;
         this.position = kept.position;
-        this.takenOver = position.isSet();
-        this.aside = takenOver;
-        if (!takenOver) {
+        if (position.isSet()) {
+            state = new State.PutAside(Server.PROCESS_BEFORE);
+        } else {
             // The process before this one ended while it forgot them.
             pages.clear();
+            state = STOPPED;
         }
         feed.add(this::replay);
     }
@@ -76,7 +117,7 @@ final class BalloonedPages {
 
             @Override
             public boolean next(PageFeed.Listener listener) {
-                long all = driverTells && inUse ? pages.end() : 0;
+                long all = driverTells && state == RUNNING && !isClearing() ? pages.end() : 0;
                 long end = Math.min(all, from + PAGES_AT_ONCE);
                 for (int told = 0; from < end && told < MESSAGES_AT_ONCE; told++) {
                     long first = pages.next(from, end, true);
@@ -92,7 +133,7 @@ final class BalloonedPages {
 
     /** The pages that the driver has put in and not taken out, of 4096 bytes. */
     long count() {
-        return aside ? 0 : pages.count();
+        return state instanceof State.PutAside || isClearing() ? 0 : pages.count();
     }
 
     /** The set itself, for looking into. */
@@ -112,8 +153,38 @@ final class BalloonedPages {
         feed.offer(PageFeed.Kind.DEFLATED, 0, Pages.bytes(firstPage), Pages.bytes(length));
     }
 
+    /** True while pages of another driver are in the set: neither queue may be served. */
+    boolean isClearing() {
+        return clearFrom < pages.chunks();
+    }
+
+    /** Goes on to forget the pages of another driver, for some milliseconds at the most (BAL-STEP-1). */
+    void clearSome() {
+        for (int i = 0; i < CHUNKS_AT_ONCE && isClearing(); i++) {
+            pages.clear(clearFrom);
+            clearFrom++;
+        }
+        if (!isClearing()) {
+            clearFrom = Integer.MAX_VALUE;
+            noteWaitingPosition();
+        }
+    }
+
+    private void noteWaitingPosition() {
+        if (positionWaits) {
+            positionWaits = false;
+            position.set(waitingPosition);
+        }
+    }
+
     /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
     void inflateQueueMoved(int now) {
+        // Whoever finds a position must not find another driver's pages.
+        if (isClearing()) {
+            positionWaits = true;
+            waitingPosition = now;
+            return;
+        }
         if (position.get() != now || !position.isSet()) {
             position.set(now);
         }
@@ -122,29 +193,30 @@ final class BalloonedPages {
     /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
     void inflateQueueStopped(int now) {
         inflateQueueMoved(now);
-        driverMayBeNew = false;
-        inUse = false;
+        state = PAUSED;
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
 
+    /** The last queue that ran has stopped. */
     void noQueueRuns() {
-        driverMayBeNew = true;
+        if (state == PAUSED) {
+            state = STOPPED;
+        }
     }
 
     /** The device was reset, or the front-end has gone. */
     void putAside() {
-        aside = true;
-        inUse = false;
-        driverMayBeNew = true;
+        if (!(state instanceof State.PutAside)) {
+            state = new State.PutAside(Server.THIS_PROCESS);
+        }
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
 
     /** The set and the position were replaced by those of another host, from which the VM has moved here. */
     void movedHere() {
-        aside = true;
-        driverMayBeNew = true;
-        takenOver = false;
-        moved = true;
+        state = new State.PutAside(Server.OTHER_HOST);
+        clearFrom = Integer.MAX_VALUE;
+        positionWaits = false;
     }
 
     /** Where the inflate queue was when that was last noted; 0 if it never was. */
@@ -158,29 +230,34 @@ final class BalloonedPages {
      * @param size the inflate queue's size
      */
     int unnotedMoves(int size) {
-        return takenOver ? size : 0;
+        return wasServedBy(Server.PROCESS_BEFORE) ? size : 0;
+    }
+
+    private boolean wasServedBy(Server server) {
+        return state instanceof State.PutAside aside && aside.server() == server;
     }
 
     /**
+     * The inflate queue starts. If its driver is another one, the pages are to be {@linkplain #clearSome forgotten} before a
+     * queue is served.
+     *
      * @param now the position of the inflate queue, as {@code Virtqueue.base()}
      * @param run what the queue tells of the driver whose pages these are
      * @return true if it is that driver
      */
     boolean inflateQueueStarted(int now, DriverRun run) {
         // A driver that moved here goes on, wherever its queue stands: the front-end loads its state before it starts.
+        boolean moved = wasServedBy(Server.OTHER_HOST);
         boolean goesOn = position.isSet() && (run == DriverRun.GOES_ON || moved && run == DriverRun.UNKNOWN);
-        boolean sameDriver = !driverMayBeNew || goesOn;
-        aside = false;
-        driverMayBeNew = false;
-        takenOver = false;
-        moved = false;
-        inUse = true;
+        boolean sameDriver = state == PAUSED || goesOn;
+        state = RUNNING;
         if (sameDriver) {
             feed.replay(this::replay);
         } else {
             // In this order: whoever finds a position must not find another driver's pages.
             position.forget();
-            pages.clear();
+            clearFrom = 0;
+            clearSome();
         }
         inflateQueueMoved(now);
         return sameDriver;

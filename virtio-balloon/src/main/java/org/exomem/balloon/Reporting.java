@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import java.util.Arrays;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.Pages;
+import org.exomem.pages.PromisedMemory;
 import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -26,6 +27,7 @@ final class Reporting {
 
     private final PageFeed feed;
     private final @Nullable Discarder discarder;
+    private final PromisedMemory promised;
     private final LeftAlone leftAlone;
     private final StepBudget budget;
     private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
@@ -47,11 +49,18 @@ final class Reporting {
 
     /**
      * @param discarder null if nothing is to be discarded
+     * @param promised what is not to be discarded though it is reported (BAL-REP-4)
      * @param leftAlone is told of ranges that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
-    Reporting(PageFeed feed, @Nullable Discarder discarder, LeftAlone leftAlone, StepBudget budget) {
+    Reporting(
+            PageFeed feed,
+            @Nullable Discarder discarder,
+            PromisedMemory promised,
+            LeftAlone leftAlone,
+            StepBudget budget) {
         this.feed = feed;
+        this.promised = promised;
         this.discarder = discarder;
         this.leftAlone = leftAlone;
         this.budget = budget;
@@ -141,6 +150,7 @@ final class Reporting {
     /** Goes on with the next buffer as far as the budget allows; returns true when all of it is done. */
     private boolean releaseNext() {
         int i = group + (int) (order[next] & (AT_ONCE - 1));
+        long address = chain.guestAddress(i);
         long length = chain.length(i);
         if (discarder != null) {
             MemoryRegion region = chain.region(i);
@@ -150,13 +160,16 @@ final class Reporting {
                 if (budget.isSpent()) {
                     return false;
                 }
+                doneBytes = promised.nextUnpromised(address + doneBytes, address + length) - address;
                 long from = start + doneBytes;
-                long to = Math.min(start + length, (from / most + 1) * most);
-                discarder.add(region.file(), from, to);
+                long end = start + promised.next(address + doneBytes, address + length) - address;
+                long to = Math.min(end, (from / most + 1) * most);
+                if (from < to) {
+                    discarder.add(region.file(), from, to);
+                }
                 doneBytes += to - from;
             }
         }
-        long address = chain.guestAddress(i);
         long pages = WholePages.count(address, length);
         if (pages > 0) {
             feed.offer(PageFeed.Kind.REPORTED, 0, Pages.bytes(WholePages.first(address)), Pages.bytes(pages));

@@ -6,6 +6,7 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.PromisedMemory;
 import org.exomem.pages.StoredNumber;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.DeviceState;
@@ -72,7 +73,18 @@ public final class VirtioBalloon implements VhostUserDevice {
     /** @param kept what is known of the balloon from before; it must not be used by anybody else */
     public VirtioBalloon(
             BalloonOptions options, KeptBalloon kept, BalloonListener listener, PageFeed feed, EventLoop loop) {
-        this(options, kept, listener, feed, loop::schedule, SharedFile::punchHole);
+        this(options, kept, listener, feed, new PromisedMemory(), loop);
+    }
+
+    /** @param promised memory that is not given back to the host for being reported (BAL-REP-4) */
+    public VirtioBalloon(
+            BalloonOptions options,
+            KeptBalloon kept,
+            BalloonListener listener,
+            PageFeed feed,
+            PromisedMemory promised,
+            EventLoop loop) {
+        this(options, kept, listener, feed, promised, loop::schedule, SharedFile::punchHole);
     }
 
     VirtioBalloon(
@@ -80,6 +92,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             KeptBalloon kept,
             BalloonListener listener,
             PageFeed feed,
+            PromisedMemory promised,
             StatisticsInterval.Scheduler scheduler,
             Discarder.Punch punch) {
         this.options = options;
@@ -92,7 +105,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.configUntold = kept.hasDriver();
         this.discarder = new Discarder(punch, this::hostFault, budget);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
-        this.reporting = new Reporting(feed, options.discard() ? discarder : null, leftAlone, budget);
+        this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
@@ -330,8 +343,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     /** Returns true if chains are in hand with which the next step goes on. */
     private boolean serve(Virtqueue queue) {
         return switch (roles[queue.index()]) {
-            case INFLATE -> inflate(queue);
-            case DEFLATE -> Objects.requireNonNull(inflation).deflate(queue);
+            case INFLATE, DEFLATE -> servePages(queue);
             case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
             case STATISTICS -> {
                 statistics.process(queue);
@@ -346,6 +358,18 @@ public final class VirtioBalloon implements VhostUserDevice {
                 yield false;
             }
         };
+    }
+
+    private boolean servePages(Virtqueue queue) {
+        if (pages.isClearing()) {
+            pages.clearSome();
+            if (pages.isClearing()) {
+                return true;
+            }
+        }
+        return roles[queue.index()] == QueueRole.INFLATE
+                ? inflate(queue)
+                : Objects.requireNonNull(inflation).deflate(queue);
     }
 
     private boolean inflate(Virtqueue queue) {

@@ -17,6 +17,7 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class ReportingTest {
@@ -162,6 +163,22 @@ class ReportingTest {
                 .isInstanceOf(DriverFault.class)
                 .hasMessageContaining("reports have none");
         assertThat(guest.punched).isEmpty();
+    }
+
+    @Test
+    @Tag("BAL-REP-4")
+    void memoryThatWasPromisedIsKeptThoughItIsReported() throws LinuxException {
+        guest.promised.add(START + 4 * MIB, 4 * MIB);
+        guest.promised.add(START + 8 * MIB, 2 * MIB);
+        guest.promised.add(START + 20 * MIB, 100L * MIB);
+        report(writable(START, 32 * MIB));
+
+        assertThat(guest.punched).hasSize(2);
+        assertThat(region.file().allocatedBytes()).isEqualTo((6 + 12) * MIB);
+        assertThat(region.segment().get(JAVA_BYTE, 4 * MIB)).isEqualTo((byte) 0x5a);
+        assertThat(region.segment().get(JAVA_BYTE, 10 * MIB)).isZero();
+        assertThat(queue.used()).hasSize(1);
+        assertThat(guest.balloon.freePages().reportedBytes()).isEqualTo(32 * MIB);
     }
 
     @Test

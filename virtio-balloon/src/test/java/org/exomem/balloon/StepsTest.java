@@ -199,4 +199,26 @@ class StepsTest {
         assertThat(guest.queues[INFLATE].used()).hasSize(1);
         assertThat(guest.balloon.freePages().ignoredPages()).isPositive();
     }
+
+    @Test
+    void pagesOfAnotherDriverAreForgottenInPartsBeforeAQueueIsServed() throws LinuxException {
+        for (int gib = 0; gib < 200; gib++) {
+            guest.ram.add((long) (16 + gib) * GIB, 4096, 0, SharedFile.memfd("page", 4096));
+            guest.inflate((16 + gib) << 18);
+        }
+        int[] bases = guest.stop(true);
+        assertThat(bases[INFLATE]).isEqualTo(200);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(200);
+        guest.queues[INFLATE].driverStartsAnew();
+        guest.queues[INFLATE].addPfns(FIRST);
+        guest.start(INFLATE, 0);
+
+        assertThat(guest.queues[INFLATE].used())
+                .as("not before all is forgotten")
+                .isEmpty();
+        assertThat(guest.balloon.pagesInBalloon()).isZero();
+        assertThat(processInShortSteps(INFLATE)).isGreaterThan(1);
+        assertThat(guest.queues[INFLATE].used()).hasSize(1);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(1);
+    }
 }

@@ -11,6 +11,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.PromisedMemory;
 import org.exomem.vhostuser.backend.DeviceLink;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.GuestMemory;
@@ -56,6 +57,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final TestRam ram = new TestRam();
     final PageFeed feed = new PageFeed();
     final PageSubscription heard = feed.subscribe(EnumSet.allOf(PageFeed.Kind.class), 1 << 16);
+    final PromisedMemory promised = new PromisedMemory();
     final VirtioBalloon balloon;
     final TestQueue[] queues = new TestQueue[5];
     final @Nullable Virtqueue[] running = new Virtqueue[5];
@@ -84,7 +86,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     }
 
     TestGuest(BalloonOptions options) throws LinuxException {
-        balloon = new VirtioBalloon(options, KeptBalloon.ofHeap(), this, feed, this::schedule, this::punch);
+        balloon = new VirtioBalloon(options, KeptBalloon.ofHeap(), this, feed, promised, this::schedule, this::punch);
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new TestQueue(ram, i);
         }

@@ -41,6 +41,7 @@ import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
+import org.exomem.pages.PromisedMemory;
 import org.exomem.pages.StateReplay;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
@@ -72,6 +73,9 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed;
+    /** What memory devices preallocate, and the balloon leaves alone when it is reported. */
+    private final PromisedMemory promised = new PromisedMemory();
+
     private final PageSubscribers subscribers;
     /** What is served now. */
     private volatile VmConfig config;
@@ -145,7 +149,12 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         try {
             switch (device) {
                 case BalloonConfig of -> balloon = newBalloon(of);
-                case MemoryConfig of -> memory.add(new VmMemory(of, kept(of), loop, events, stop, feed));
+                case MemoryConfig of -> {
+                    memory.add(new VmMemory(of, kept(of), loop, events, stop, feed));
+                    if (of.preallocate()) {
+                        promised.add(of.plan().address(), of.plan().size());
+                    }
+                }
             }
         } catch (IOException | RuntimeException e) {
             letGo(device.id(), before);
@@ -160,7 +169,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         if (state.isPresent()) {
             file = Optional.of(keep(of, state.get().balloon(name, this::hostFault)));
         }
-        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed);
+        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed, promised);
     }
 
     private KeptBlocks kept(MemoryConfig of) throws IOException {
@@ -232,6 +241,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 }
                 of.retire();
                 memory.remove(of);
+                promised.remove(of.address(), of.regionSize());
                 // Likewise: nobody tells any more whether the guest uses these blocks.
                 feed.offer(PageFeed.Kind.PLUGGED, 0, of.address(), of.regionSize());
             }

@@ -18,6 +18,7 @@ import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.Pages;
+import org.exomem.pages.PromisedMemory;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.MemoryRegion;
@@ -66,7 +67,8 @@ final class VmBalloon implements AutoCloseable {
             Consumer<VmEvent> events,
             Unplugged unplugged,
             LongSupplier plugged,
-            PageFeed feed)
+            PageFeed feed,
+            PromisedMemory promised)
             throws IOException {
         this.config = config;
         this.events = events;
@@ -82,6 +84,7 @@ final class VmBalloon implements AutoCloseable {
                 state.map(BalloonStateFile::kept).orElseGet(KeptBalloon::ofHeap),
                 new DriverWatch(),
                 feed,
+                promised,
                 loop);
         balloon.setStatisticsInterval(config.statisticsInterval());
         this.endpoint = watch.attach(config.attachment(), balloon);
