@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.control.Version;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.junit.jupiter.api.AfterEach;
@@ -98,6 +99,38 @@ class ServeProcessTest {
             assertThat(lines.readLine()).isNull();
             assertThat(errors(process)).isEmpty();
         }
+    }
+
+    @Test
+    void logTellsItsBeginAndWhyItEnds() throws Exception {
+        Process process = exomem(
+                "serve", "--balloon", "vm=a,socket=" + path("a"), "--control", path("control"), "--log-level", "INFO");
+        awaitControl(process);
+        process.destroy();
+        assertThat(process.waitFor()).isZero();
+        assertThat(errors(process).lines().map(line -> line.replaceFirst("^\\S+ ", "")))
+                .contains(
+                        "INFO exomem " + Version.current() + " serves 1 VM; process " + process.pid()
+                                + ", control socket on " + path("control"),
+                        "INFO ends: SIGTERM");
+    }
+
+    @Test
+    void onlyErrorsAreLoggedWhereThatIsWanted() throws Exception {
+        Process process = exomem(
+                "serve", "--balloon", "vm=a,socket=" + path("a"), "--control", path("control"), "--log-level=error");
+        awaitControl(process);
+        process.destroy();
+        assertThat(process.waitFor()).isZero();
+        assertThat(errors(process)).isEmpty();
+    }
+
+    @Test
+    void levelThatIsNoneIsAUsageError() throws Exception {
+        Process process = exomem("serve", "--log-level", "loud");
+        assertThat(process.waitFor()).isEqualTo(2);
+        assertThat(errors(process).lines())
+                .containsExactly("exomem: --log-level: \"loud\" is none of error, warn, info, debug");
     }
 
     @Test

@@ -14,6 +14,8 @@ import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.control.Version;
+import org.exomem.backend.log.Log;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Completion;
 import org.exomem.backend.options.Streams;
@@ -31,6 +33,7 @@ final class ServeCommand implements Command {
     private static final String CONTROL = "--control";
     private static final String STATE = "--state";
     private static final String SOCKET_PATH = "--socket-path";
+    private static final String LOG_LEVEL = "--log-level";
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
     private static final String NO_CONTROL = "none";
     private static final String NAME_BY_CONVENTION = "vm";
@@ -42,6 +45,7 @@ final class ServeCommand implements Command {
     private @Nullable String maxMemory;
     private @Nullable String socketPath;
     private @Nullable Integer fd;
+    private @Nullable String logLevel;
     private boolean printCapabilities;
 
     @Override
@@ -93,6 +97,13 @@ final class ServeCommand implements Command {
                 0,
                 Integer.MAX_VALUE,
                 value -> fd = value);
+        usage.option(
+                LOG_LEVEL,
+                "LEVEL",
+                "What is logged to stderr: error, warn, info or debug, each with what is before it (default: info)."
+                        + " Lines have the time, or for the journal of systemd the priority.",
+                Completion.NOTHING,
+                value -> logLevel = value);
         usage.flag(
                 "--print-capabilities",
                 "Prints what this back-end can do as JSON, and ends.",
@@ -106,6 +117,7 @@ final class ServeCommand implements Command {
             printCapabilities(streams.out());
             return ExitCode.OK;
         }
+        setLogLevel();
         ServeConfig wanted = configured();
         Optional<Path> controlSocket = wanted.control();
         // The signals before the first socket is there: who sees that may send one at once.
@@ -113,11 +125,27 @@ final class ServeCommand implements Command {
         try (ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process));
                 process) {
             process.start(wanted.checked(), controlSocket);
+            int vms = wanted.vms().size();
+            LOG.info(
+                    "exomem {} serves {}; process {}{}",
+                    Version.current(),
+                    vms == 1 ? "1 VM" : vms + " VMs",
+                    ProcessHandle.current().pid(),
+                    controlSocket.map(path -> ", control socket on " + path).orElse(""));
             LOG.info("ends: {}", process.awaitStop());
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
         return ExitCode.OK;
+    }
+
+    private void setLogLevel() throws ConfigException {
+        if (logLevel != null) {
+            String word = logLevel;
+            Log.level(Log.levelNamed(word)
+                    .orElseThrow(() -> new ConfigException(
+                            LOG_LEVEL + ": \"" + word + "\" is none of " + String.join(", ", Log.levelNames()))));
+        }
     }
 
     /** SIGHUP: what is wrong is told, and changes nothing. */
