@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 import org.exomem.backend.qmp.Json;
 
 /**
- * A VMM's generic vhost-user device, without its back-end. That is all that may come from another host of what a VMM is told to
- * plug in: it makes a balloon or a memory device, and nothing else.
+ * A VMM's generic vhost-user device, without its back-end. A migration's source tells the destination no more than this of a
+ * device to plug in, so that it can be a balloon or a memory device only.
  *
  * @param driver the VMM's name for such devices
  * @param id the device's
@@ -25,7 +25,7 @@ public record GenericDevice(
     private static final Pattern DRIVER = Pattern.compile("vhost-user-(?:[a-z]+-)?device-pci");
     private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,127}");
 
-    /** @throws IllegalArgumentException if it is none, or none that exomem serves */
+    /** @throws IllegalArgumentException if a value is none that a device of exomem can have */
     public GenericDevice {
         check("driver", driver, DRIVER.matcher(driver).matches());
         check("id", id, NAME.matcher(id).matches());
@@ -64,7 +64,7 @@ public record GenericDevice(
         return value.asInt();
     }
 
-    /** By the names that {@code device_add} has. */
+    /** Returns the arguments of {@code device_add}, without the character device. */
     public ObjectNode toJson() {
         return Json.object()
                 .put("driver", driver)

@@ -3,7 +3,7 @@ package org.exomem.backend.vmm;
 import java.nio.file.Path;
 
 /**
- * A file that is a part of a guest's RAM, mapped by the VMM for all to share.
+ * A file that is a part of a guest's RAM, which the VMM has mapped shared.
  *
  * @param id the VMM's name for it
  * @param path where it is in the file system

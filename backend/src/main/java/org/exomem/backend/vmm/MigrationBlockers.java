@@ -60,7 +60,7 @@ final class MigrationBlockers {
         }
     }
 
-    /** A VMM that has no place for them has none. */
+    /** Returns none for a VMM that does not list them. */
     private Map<String, String> devicesWithoutId() throws IOException {
         try {
             return PluggedDevice.drivers(qmp, PluggedDevice.ANONYMOUS);
@@ -87,7 +87,7 @@ final class MigrationBlockers {
                 + (device.contains(",id=") ? "" : ",id=ID") + ",bus=PORT,…";
     }
 
-    /** Removable unless the VMM says otherwise: not every one tells. */
+    /** Returns true for a VMM that does not tell. */
     private boolean isRemovable(String path) throws IOException {
         try {
             return qmp.property(path, "hotpluggable").asBoolean(true);
@@ -107,7 +107,7 @@ final class MigrationBlockers {
         return reasons;
     }
 
-    /** What QEMU calls the part of a PCI device that blocks migrations. */
+    /** Returns the name, in QEMU's reasons, of the part of a PCI device that blocks migrations. */
     private static String blocking(PluggedDevice device) {
         String driver = device.device().driver();
         return driver.endsWith(PCI) ? driver.substring(0, driver.length() - PCI.length()) : driver;

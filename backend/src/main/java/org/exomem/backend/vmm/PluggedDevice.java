@@ -30,7 +30,7 @@ public record PluggedDevice(GenericDevice device, String chardev, Path socket, b
     private static final String CHILD = "child<";
     private static final String UNIX = "unix:";
     private static final String SERVER = ",server=on";
-    /** What makes a generic device the one that it is, by the names of its properties. */
+    /** The properties that make a generic device a balloon or a memory device. */
     private static final List<String> PROPERTIES = List.of("virtio-id", "num_vqs", "vq_size", "config_size");
 
     /** Returns all generic vhost-user devices that a VMM has under an id (VMM-4). */

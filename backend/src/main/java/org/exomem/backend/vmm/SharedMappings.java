@@ -10,9 +10,9 @@ import java.util.stream.Stream;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** What a process maps to share it with others, as {@code /proc/PID/maps} tells it. */
+/** The shared mappings of a process, from {@code /proc/PID/maps}. */
 record SharedMappings(List<Area> areas) {
-    /** Nothing that anybody knows of. */
+    /** Of a process whose mappings can't be read. */
     static final SharedMappings NONE = new SharedMappings(List.of());
 
     private static final int COLUMNS = 6;
@@ -21,8 +21,8 @@ record SharedMappings(List<Area> areas) {
     /**
      * A part of its address space.
      *
-     * @param file device and inode, in words that are the same for the same file only
-     * @param path that it was opened by, followed by a remark if it is there no more
+     * @param file device and inode as text, equal for the same file only
+     * @param path that it was opened by, with " (deleted)" behind it if it was removed
      */
     record Area(long from, long to, String file, String path) {
         /**
@@ -44,7 +44,7 @@ record SharedMappings(List<Area> areas) {
         }
     }
 
-    /** @throws IOException if it has ended, or is none of ours to look at */
+    /** @throws IOException if the process has ended, or may not be read */
     static SharedMappings of(String process) throws IOException {
         try (Stream<String> lines = Files.lines(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1)) {
             return new SharedMappings(lines.map(line -> line.split(" +", COLUMNS))
@@ -56,7 +56,7 @@ record SharedMappings(List<Area> areas) {
         }
     }
 
-    /** What mappings of a file are told by. Not every file system tells it by the device that {@code stat} names. */
+    /** Returns device and inode as mappings of the file show them; some file systems show {@code stat} another device. */
     static String nameOf(SharedFile file) throws IOException {
         try (Mapping first = Mapping.of(file, 0, file.pageSize())) {
             long address = first.segment().address();

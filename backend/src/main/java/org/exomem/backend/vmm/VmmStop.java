@@ -19,7 +19,7 @@ public final class VmmStop implements GuestStop {
     /** The sockets of the VMMs that are being asked. */
     private final Set<Path> underWay = ConcurrentHashMap.newKeySet();
 
-    /** Asks on a thread of its own: a VMM that does not answer must not hold up anybody. */
+    /** Asks on a thread of its own: a VMM that does not answer must not delay the caller. */
     @Override
     public void stop(Path qmp, Consumer<String> failed) {
         if (underWay.add(qmp)) {

@@ -1,4 +1,4 @@
-/** What exomem asks of a VMM over its QMP socket: what a migration needs, and that a guest is stopped. */
+/** What exomem asks a VMM for over QMP: all that a migration needs, and to stop a guest (spec/vmm.md). */
 @NullMarked
 package org.exomem.backend.vmm;
 

@@ -86,6 +86,4 @@ class EmbeddedVmmOverQmpTest {
         return EmbeddedOptions.of(folder.resolve(name), SIZE, folder.resolve(name + ".qmp"))
                 .withLog(folder.resolve(name + ".log"));
     }
-
-    /** Is not interested. */
 }

@@ -19,7 +19,7 @@ import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A balloon that is plugged into the guest, on a thread of its own: what the VMM wants of it happens between two steps of
+ * A balloon that is plugged into the guest, on a thread of its own: requests of the VMM are carried out between two steps of
  * the driver. Safe to use from any thread.
  */
 final class BalloonThread implements AutoCloseable {
@@ -78,7 +78,7 @@ final class BalloonThread implements AutoCloseable {
             try {
                 work();
             } catch (IOException | RuntimeException | Error e) {
-                // As with a real VMM: the guest goes on with a device that does not answer any more.
+                // As with a real VMM: the guest runs on with a device that answers no more.
                 broken = String.valueOf(e.getMessage());
                 begun.complete(false);
             }
@@ -219,7 +219,7 @@ final class BalloonThread implements AutoCloseable {
         }
     }
 
-    /** The guest stands still: when this returns, driver and device write nothing any more, and what they wrote is noted. */
+    /** Stops driver and device: when this returns, they write nothing any more, and all that they wrote is in the log. */
     void pause() {
         execute(() -> {
             running = false;
@@ -234,7 +234,7 @@ final class BalloonThread implements AutoCloseable {
         });
     }
 
-    /** The guest runs on. */
+    /** Has driver and device go on after {@link #stop}. */
     void resume() {
         execute(() -> {
             running = true;
@@ -245,7 +245,7 @@ final class BalloonThread implements AutoCloseable {
         });
     }
 
-    /** Asks the guest to let the device go; {@code gone} is run, on the balloon's thread, when it has. */
+    /** Asks the guest to release the device; {@code gone} is run, on the balloon's thread, when it has. */
     void unplug(Runnable gone) {
         add(() -> leaving = gone, new CompletableFuture<>());
     }
@@ -261,7 +261,7 @@ final class BalloonThread implements AutoCloseable {
         return broken;
     }
 
-    /** Leaves as a VMM that dies does. */
+    /** Closes the connection as a VMM does that is killed. */
     @Override
     public void close() {
         add(() -> ended = true, new CompletableFuture<>());

@@ -55,7 +55,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         commands.put("migrate", arguments -> move(arguments, guest::save));
         commands.put("migrate-incoming", arguments -> move(arguments, guest::load));
         commands.put("query-migrate", arguments -> migration());
-        // What is saved has been, by the time that migrate is answered: there is nothing to cancel.
+        // "migrate" is answered when all has been saved, so there is nothing to cancel.
         commands.put("migrate_cancel", arguments -> QmpServer.object());
         if (guest.ram().log() != null) {
             commands.put("query-dirty-log", arguments -> dirtyLog());
@@ -200,7 +200,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         return QmpServer.object();
     }
 
-    /** With what keeps the guest from being migrated, as QEMU tells it. */
+    /** With what blocks a migration, as QEMU tells it. */
     private synchronized ObjectNode migration() {
         ObjectNode all = migration.deepCopy();
         List<String> devices = guest.devices().ids();

@@ -104,7 +104,7 @@ final class EmbeddedDevices implements AutoCloseable {
         devices.put(id, new Device(id, chardev, arguments, balloon));
     }
 
-    /** Asks the guest to let a device go, which it does when it runs. */
+    /** Asks the guest to release a device, which it does when it runs. */
     void unplug(String id) throws QmpError {
         Device device = device(id);
         if (device == null) {

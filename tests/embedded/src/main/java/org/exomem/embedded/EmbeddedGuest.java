@@ -98,7 +98,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         return state;
     }
 
-    /** Why the guest can't go on; null as long as it can. */
+    /** Why the guest has failed; null if it has not. */
     public @Nullable String failure() {
         return failure;
     }
@@ -128,7 +128,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         runsAfterwards = false;
     }
 
-    /** Lets the guest run on or, if it still waits for the state of another, run as soon as that is there. */
+    /** Has the guest run; one that waits for the state of another runs as soon as that is there. */
     public synchronized void cont() {
         switch (state) {
             case RUNNING -> {}
@@ -263,17 +263,17 @@ public final class EmbeddedGuest implements AutoCloseable {
         ended.countDown();
     }
 
-    /** The VMM is to end. */
+    /** Asks the VMM to end. */
     void quit() {
         ended.countDown();
     }
 
-    /** Waits until the VMM is told to quit, or its guest can't go on; returns whether that was so in this time. */
+    /** Waits until the VMM is told to quit or its guest fails. Returns false if neither came in this time. */
     public boolean awaitEnd(Duration limit) throws InterruptedException {
         return ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
     }
 
-    /** Ends everything. The file of the memory stays, that of the log goes. */
+    /** Ends the guest and its VMM. The memory file stays, the log file is deleted. */
     @Override
     public void close() {
         synchronized (this) {

@@ -33,9 +33,9 @@ public record EmbeddedOptions(
         boolean incoming) {
     /** How a driver answers when it is asked for free pages. */
     public enum Hints {
-        /** With those that are free, which it keeps until it is told that they are no longer of interest. */
+        /** With the free ones, which it keeps until the device says that it is done. */
         HONEST,
-        /** With those that are free, and with some that it uses, and writes before, meanwhile and afterwards. */
+        /** With the free ones and some that it uses, and goes on writing. */
         LYING,
         /** Not at all. */
         SILENT
@@ -100,7 +100,7 @@ public record EmbeddedOptions(
      * Reads {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
      * [processors=N] [seed=N] [incoming=on]}.
      *
-     * @throws IllegalArgumentException if a word is not one of these, or one that is needed is not there
+     * @throws IllegalArgumentException if an option is unknown, or a required one is missing
      */
     static EmbeddedOptions of(Map<String, String> words) {
         EmbeddedOptions options =

@@ -7,8 +7,8 @@ import java.util.Map;
 
 /**
  * An embedded VMM with its guest in a process of its own, driven over QMP. It says {@code ready} on standard output when
- * its socket listens, and ends with exit code 0 at {@code quit}, 1 when its guest can't go on (which it says on standard
- * error), 2 if it was not understood.
+ * its socket listens. Exit codes: 0 after {@code quit}, 1 when its guest has failed (standard error says why), 2 for a usage
+ * error.
  */
 public final class EmbeddedVmm {
     private static final Duration LONG = Duration.ofDays(365);
@@ -27,7 +27,7 @@ public final class EmbeddedVmm {
             System.out.println("ready");
             System.out.flush();
             while (!guest.awaitEnd(LONG)) {
-                // For as long as it takes.
+                // No limit: it runs until it is told to quit.
             }
             String failure = guest.failure();
             if (failure == null) {

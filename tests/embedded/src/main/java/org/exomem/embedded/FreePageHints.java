@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The guest's side of free page hinting (VIRTIO, "Free Page Hinting"), as Linux has it: under a new command id all free
- * pages are hinted, and kept until the device says that it is done. They are not lost to the guest meanwhile: who finds no
- * others takes them back, without a word. For the thread of the driver.
+ * pages are hinted, and kept until the device says that it is done. A guest that has no other free pages meanwhile takes them
+ * back without telling the device. For the thread of the driver.
  */
 final class FreePageHints {
     /** The most pages in one hint: 4 MiB, as Linux has it. */
@@ -103,7 +103,7 @@ final class FreePageHints {
 
     private PageAllocator.@Nullable Run next() {
         if (lies < own.count()) {
-            // In use, and written again before the guest can be paused: a hint that must be worth nothing in the end.
+            // In use, and written again before the guest can be paused: such a hint must not count in the end.
             int page = own.page(lies);
             lies++;
             return new PageAllocator.Run(page, 1);
@@ -132,7 +132,7 @@ final class FreePageHints {
         }
     }
 
-    /** The driver leaves. */
+    /** Ends with the driver. */
     void end() throws IOException {
         stop();
         allocator.endLending();

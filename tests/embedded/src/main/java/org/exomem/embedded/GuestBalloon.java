@@ -128,7 +128,7 @@ final class GuestBalloon implements AutoCloseable {
         if (needed) {
             needed = false;
             size.rescue();
-            // What the guest was short of is not taken again before the device asks anew.
+            // Pages that the guest needed are not taken again before the device asks anew.
             target = Math.min(target, size.count());
         }
         more |= size.step(target);
@@ -209,7 +209,7 @@ final class GuestBalloon implements AutoCloseable {
         stop();
     }
 
-    /** There is no device any more: the guest has all its pages again. */
+    /** Ends without a device: the guest has all its pages again. */
     void forget() {
         allocator.setRescue(() -> false);
         allocator.endLending();

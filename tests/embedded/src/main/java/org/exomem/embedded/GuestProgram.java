@@ -31,7 +31,7 @@ final class GuestProgram implements AutoCloseable {
     /**
      * @param count the guest's processors
      * @param seed decides about contents and about which pages are used
-     * @param failed is told, once, on any thread, when the guest can't go on
+     * @param failed is called once, on any thread, when the guest fails
      */
     GuestProgram(EmbeddedRam ram, int count, long seed, Consumer<String> failed) {
         this.allocator = new PageAllocator(ram);
@@ -181,7 +181,7 @@ final class GuestProgram implements AutoCloseable {
         return all;
     }
 
-    /** Writes down all that the paused guest knows. */
+    /** Saves the state of the paused guest. */
     void save(DataOutput out) throws IOException {
         load.save(out);
         for (HeldPages held : held()) {

@@ -11,7 +11,7 @@ import java.util.Arrays;
  * hold follows from its number, that generation and the guest's seed. For one thread at a time.
  */
 final class HeldPages {
-    /** So far back a wrong page is looked for among what was written before. */
+    /** With how many earlier generations a wrong page is compared. */
     private static final int GENERATIONS_BACK = 1 << 20;
 
     private final EmbeddedRam ram;
@@ -43,7 +43,7 @@ final class HeldPages {
         return pages[index];
     }
 
-    /** Takes pages in, and writes them. */
+    /** Adds pages, and writes them. */
     void add(PageAllocator.Run run) {
         ram.prepare(run);
         for (int i = 0; i < run.count(); i++) {
@@ -51,7 +51,7 @@ final class HeldPages {
         }
     }
 
-    /** Takes a page in, and writes it. */
+    /** Adds a page, and writes it. */
     void add(int page) {
         if (count == pages.length) {
             pages = Arrays.copyOf(pages, count * 2);
@@ -71,7 +71,7 @@ final class HeldPages {
         generations[index] = generation;
     }
 
-    /** Lets a page go, the content of which stays as it is; returns its number. */
+    /** Gives up a page, whose content stays as it is; returns its number. */
     int remove(int index) {
         int page = pages[index];
         count--;
@@ -80,7 +80,7 @@ final class HeldPages {
         return page;
     }
 
-    /** Looks at the next page, round and round. */
+    /** Verifies the next page; after the last comes the first. */
     void checkNext() throws WrongContentException {
         if (count > 0) {
             cursor = cursor + 1 < count ? cursor + 1 : 0;
@@ -88,7 +88,7 @@ final class HeldPages {
         }
     }
 
-    /** @throws WrongContentException with all that can be said of what is there instead */
+    /** @throws WrongContentException with what is known of what is there instead */
     void check(int index) throws WrongContentException {
         int page = pages[index];
         long expected = content(page, generations[index]);

@@ -14,7 +14,7 @@ import java.io.IOException;
  */
 record Load(long writes, long churn, long checks, boolean pressure) {
     static final long UNLIMITED = Long.MAX_VALUE;
-    /** Nothing is written, and everything is looked at from time to time. */
+    /** Nothing is written, and all pages are verified from time to time. */
     static final Load QUIET = new Load(0, 0, 1000, false);
 
     Load {
@@ -23,7 +23,7 @@ record Load(long writes, long churn, long checks, boolean pressure) {
         }
     }
 
-    /** Whether memory only is read, if anything. */
+    /** True if no memory is written. */
     boolean isQuiet() {
         return writes == 0 && churn == 0;
     }

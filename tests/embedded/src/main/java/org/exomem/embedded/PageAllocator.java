@@ -31,7 +31,7 @@ final class PageAllocator {
     private long takenBack;
     private volatile BooleanSupplier rescue = () -> false;
 
-    /** Everything that is not the drivers' is free. */
+    /** All pages are free, except the drivers'. */
     PageAllocator(EmbeddedRam ram) {
         this.ram = ram;
         give(new Run(EmbeddedRam.firstPage(), ram.pages() - EmbeddedRam.firstPage()));
@@ -90,7 +90,7 @@ final class PageAllocator {
     }
 
     /**
-     * Whom to ask when no pages are free.
+     * Sets whom to ask when no pages are free.
      *
      * @param source returns whether there will be some soon; never waits
      */

@@ -10,7 +10,7 @@ final class Processor {
     private static final long REST = 2_000_000;
     private static final long QUIET_REST = 20_000_000;
     private static final int AT_ONCE = 16;
-    /** After a pause a processor does not make up for what it missed. */
+    /** Work that was missed during a pause is not made up for. */
     private static final long MOST_MISSED = 50_000_000;
 
     private final GuestProgram program;
@@ -38,7 +38,7 @@ final class Processor {
         return held;
     }
 
-    /** Gives it something to do before all else; {@link RunGate#call} must follow. */
+    /** Queues a job that comes before all else; the caller then calls {@link RunGate#call}. */
     void add(Job job) {
         jobs.add(job);
     }
@@ -63,7 +63,7 @@ final class Processor {
         }
     }
 
-    /** Nobody runs it any more: who waits for a job learns it. */
+    /** Ends it: jobs that still wait fail with this reason. */
     void end(String why) {
         for (Job job = jobs.poll(); job != null; job = jobs.poll()) {
             job.done().completeExceptionally(new IllegalStateException(why));
@@ -93,7 +93,7 @@ final class Processor {
         int share = program.processors();
         boolean more = repeat(start, churn.due(load.churn(), share, missed), () -> exchange(load.pressure()));
         more |= repeat(start, checks.due(load.checks(), share, missed), held::checkNext);
-        // Last, as there may be no end of them.
+        // Last, as their number may be unlimited.
         more |= repeat(start, writes.due(load.writes(), share, missed), this::rewriteAny);
         return more;
     }
@@ -103,7 +103,7 @@ final class Processor {
         void run() throws WrongContentException;
     }
 
-    /** Returns whether the time was over before all was done: then the guest can't keep up, and what is left is let go. */
+    /** Returns true if the time ran out first: the guest can't keep up, and the rest is dropped. */
     private boolean repeat(long start, long times, Step step) throws WrongContentException {
         for (long i = 0; i < times; i++) {
             if (i % AT_ONCE == 0 && isOver(start)) {
@@ -124,7 +124,7 @@ final class Processor {
         }
     }
 
-    /** Takes a page and gives another up. */
+    /** Takes a page and gives up another. */
     private void exchange(boolean pressure) {
         int page = pressure ? allocator.takeHinted() : PageAllocator.NONE;
         page = page == PageAllocator.NONE ? allocator.take() : page;

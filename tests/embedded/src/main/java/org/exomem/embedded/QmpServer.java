@@ -46,7 +46,7 @@ final class QmpServer implements AutoCloseable {
         return JsonNodeFactory.instance.objectNode();
     }
 
-    /** Listens on a path; what was there before goes. */
+    /** Listens on a path; replaces what is there. */
     static QmpServer listen(Path path, Commands commands) throws IOException {
         Files.deleteIfExists(path);
         ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -77,7 +77,7 @@ final class QmpServer implements AutoCloseable {
         }
     }
 
-    /** Tells all who have negotiated. */
+    /** Sends an event to all clients that have negotiated. */
     void event(String name, ObjectNode data) {
         Instant now = Instant.now();
         ObjectNode event = object().put("event", name);

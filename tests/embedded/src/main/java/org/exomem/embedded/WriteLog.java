@@ -20,7 +20,7 @@ import org.exomem.linux.SharedFile;
  * <p>A bit is set <em>after</em> the write that it tells of, and before the guest counts as paused. A reader that clears
  * the bit sees that write when it reads the page, because setting releases and clearing acquires. A reader that cleared
  * it earlier finds it set at its next round, of which there is one after the pause. Set before the write, a bit could be
- * cleared and the page read in between: nobody would ever look at that page again.
+ * cleared and the page read in between: the page would never be read again.
  */
 final class WriteLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
@@ -60,9 +60,8 @@ final class WriteLog implements AutoCloseable {
 
     /** Notes a write that has been done, of a page by its number. */
     void mark(long page) {
-        // Always the atomic operation, never "only if the bit is clear": the look could overtake the write, and see a
-        // bit
-        // that a reader clears before the write is visible to it.
+        // Always the atomic operation, never "only if the bit is clear": such a read could overtake the write of the
+        // page, and see a bit that a reader clears before the write is visible to it.
         WORD.getAndBitwiseOrRelease(words, page >>> 6 << 3, 1L << (page & 63));
     }
 
@@ -74,7 +73,7 @@ final class WriteLog implements AutoCloseable {
         }
     }
 
-    /** The log is of no use to anybody when its guest has ended: the file goes too. */
+    /** Deletes the file too: without its guest the log is of no use. */
     @Override
     public void close() {
         mapping.close();

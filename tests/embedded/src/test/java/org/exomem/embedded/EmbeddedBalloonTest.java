@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The embedded guest with exomem's balloon. */
 @Timeout(180)
 class EmbeddedBalloonTest {
-    /** For what a machine under load may be late with. */
+    /** Generous, for a machine under load. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long MIB = 1 << 20;
@@ -206,7 +206,7 @@ class EmbeddedBalloonTest {
         }
     }
 
-    /** What a migration does with hints, with and without a driver that deserves it. */
+    /** What a migration does with hints, of an honest and of a lying driver. */
     @ParameterizedTest(name = "a driver that is {0}")
     @EnumSource(Hints.class)
     void aGuestLosesNothingThatIsSkippedForHintsOfASessionBegunAfterTheSync(Hints driver) throws Exception {
@@ -273,7 +273,7 @@ class EmbeddedBalloonTest {
     }
 
     @Test
-    void aSilentDriverDoesNotAnswerButDoesAllElse() throws Exception {
+    void silentDriverIgnoresHintSessionsAndDoesAllElse() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options().withHints(Hints.SILENT));
                 QmpClient qmp = client(guest)) {
             qmp.execute("x-load", "{'fill': " + 10 * MIB + "}");

@@ -120,7 +120,7 @@ class EmbeddedGuestTest {
     @ValueSource(longs = {64, 24})
     @Tag("VMM-9")
     @Tag("VMM-10")
-    void whoFollowsTheLogHasTheSameMemoryWhenTheGuestIsStopped(long low) throws Exception {
+    void readerOfTheLogHasTheSameMemoryWhenTheGuestIsStopped(long low) throws Exception {
         EmbeddedOptions options = options("a").withLow(low * MIB);
         try (EmbeddedGuest guest = EmbeddedGuest.start(options);
                 QmpClient qmp = client(guest);
@@ -153,7 +153,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
-    void aGuestGoesOnElsewhereAndVerifiesWhatItHolds() throws Exception {
+    void guestRunsOnInAnotherVmmAndVerifiesItsPages() throws Exception {
         try (EmbeddedGuest source = EmbeddedGuest.start(options("a"));
                 QmpClient here = client(source)) {
             here.execute("x-load", "{'fill': " + 20 * MIB + ", 'free': " + MIB + ", 'writes': 1000, 'checks': 1000}");
@@ -188,7 +188,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
-    void aPageThatDidNotComeAlongEndsTheGuest() throws Exception {
+    void guestFailsAtAPageThatWasNotMigrated() throws Exception {
         try (EmbeddedGuest source = EmbeddedGuest.start(options("a"))) {
             source.work(4 * MIB, 0);
             source.stop();
@@ -215,7 +215,7 @@ class EmbeddedGuestTest {
     }
 
     @Test
-    void anOldPageIsToldFromAWrongOne() throws Exception {
+    void staleContentIsReportedDifferentlyFromWrongContent() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options("a").withProcessors(1));
                 SharedFile file = SharedFile.openOrCreate(options("a").ram(), SIZE);
                 Mapping mapped = Mapping.of(file, 0, SIZE)) {

@@ -87,7 +87,7 @@ class EmbeddedVmmTest {
     }
 
     @Test
-    void whatIsNotUnderstoodIsSaidAndNothingIsMade() throws Exception {
+    void usageErrorIsReportedAndNoFileIsMade() throws Exception {
         Path ram = folder.resolve("ram");
         Process process = start("ram=" + ram, "size=64M", "colour=red", "qmp=" + folder.resolve("qmp"));
         assertThat(process.errorReader().readLine()).contains("colour");

@@ -11,7 +11,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** Follows a guest's writes by its log, as a migration does: fetches and clears, then copies what the bits stand for. */
+/** Follows a guest's writes by its log, as a migration does: fetches and clears bits, then copies their pages. */
 final class LogReader implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
     private static final long FOUR_GIB_PAGES = 1L << 20;

@@ -27,7 +27,7 @@ public final class MemoryControl {
         control.execute("job-cancel", Map.of("id", job().path("id").asText()));
     }
 
-    /** Says that the machine was reset. */
+    /** Tells exomem that the machine was reset. */
     public void reset() throws IOException {
         control.execute("mem-reset", Map.of("vm", vm, "id", id));
     }

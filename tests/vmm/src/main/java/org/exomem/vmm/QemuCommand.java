@@ -131,14 +131,14 @@ public final class QemuCommand {
 
     /**
      * Makes a NUMA node of each memory device's region, from node 1 on, with a memfd of its own. Without it all RAM is one
-     * memfd, and no node is told of.
+     * memfd, and the machine has no nodes.
      */
     public QemuCommand nodes() {
         nodes = true;
         return this;
     }
 
-    /** Has the RAM in a file with that name, which QEMU makes if it is not there, instead of in a memfd. */
+    /** Puts the RAM into a file with that name, which QEMU makes if it is not there, instead of a memfd. */
     public QemuCommand ramFile(Path file) {
         ramFile = file;
         return this;

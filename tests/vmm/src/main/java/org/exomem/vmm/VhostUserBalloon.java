@@ -16,7 +16,7 @@ public final class VhostUserBalloon {
 
     private VhostUserBalloon() {}
 
-    /** Takes the balloon out; returns when the guest has let it go and QEMU has left the back-end. */
+    /** Takes the balloon out; returns when the guest has released it and QEMU has closed its connection. */
     public static void unplug(Qemu qemu) throws IOException {
         qemu.qmp().execute("device_del", Map.of("id", "balloon0"));
         qemu.qmp().awaitEvent("DEVICE_DELETED", UNPLUG_LIMIT);

@@ -17,7 +17,7 @@ final class BalloonedGuestTest {
 
     private static final long MIB = 1L << 20;
     private static final long RAM = 2048 * MIB;
-    /** What a guest's free memory may differ by between two moments in which nobody did anything to it. */
+    /** How much the free memory of an idle guest varies. */
     private static final long NOISE = 16 * MIB;
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -93,7 +93,7 @@ final class BalloonedGuestTest {
     }
 
     @Test
-    void theTargetMayChangeInMidCourse() throws IOException {
+    void targetMayChangeWhileTheGuestFollowsIt() throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, GuestImage.Linux.BOOKWORM))) {
             BalloonControl balloon = backEnd.balloon("a");

@@ -57,7 +57,7 @@ final class GuestsComeAndGoTest {
             await().atMost(LIMIT).until(() -> qemu.guest().memory().free() > RAM - 160 * MIB);
 
             VhostUserBalloon.plug(qemu, backEnd.socket("a"));
-            // The wish outlives the connection.
+            // The target outlives the connection.
             await().atMost(LIMIT).until(() -> backEnd.balloon("a").isConnected());
             awaitActual(backEnd, "a", RAM - 256 * MIB);
             assertThat(backEnd.balloon("a").ballooned()).isEqualTo(256 * MIB);
@@ -90,7 +90,7 @@ final class GuestsComeAndGoTest {
     }
 
     @Test
-    void aGuestThatIsKilledInMidInflateHarmsNobody() throws IOException {
+    void guestKilledWhileItInflatesLeavesOthersAndTheBackEndAlone() throws IOException {
         try (BackEnd backEnd = BackEnd.start("a", "b");
                 Qemu b = start(backEnd, "b")) {
             b.guest().run("memeat fill kept 128 9");
@@ -111,7 +111,7 @@ final class GuestsComeAndGoTest {
             assertThat(b.guest().run("memeat verify kept")).startsWith("ok ");
             assertThat(backEnd.control().pollEvent("DEVICE_ERROR")).isNull();
 
-            // Whoever comes next on that socket finds it as new.
+            // The next VMM on that socket finds a new device.
             backEnd.balloon("a").resize(RAM);
             try (Qemu a = start(backEnd, "a")) {
                 backEnd.balloon("a").resize(RAM - 128 * MIB);

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class MigratedGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 2048 * MIB;
-    /** What exomem has QEMU do while it saves its state, and no longer. */
+    /** The capability that exomem sets while QEMU saves its state, and no longer. */
     private static final String SHARED = "x-ignore-shared";
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -165,7 +165,7 @@ final class MigratedGuestTest {
         assertThat(state.path("error-desc").asText()).contains(why);
     }
 
-    /** Whatever QEMU's user had chosen for migrations of their own is so again. */
+    /** The capability is again as QEMU's user had set it. */
     private void migrationThatIsCancelledLeavesNothingBehind(BackEnd here, BackEnd there, Qemu source)
             throws IOException {
         begin(here, there, Map.of("max-bandwidth", 4 * MIB));
@@ -177,7 +177,7 @@ final class MigratedGuestTest {
         assertAsBefore(here, source, false);
     }
 
-    /** A QEMU that is another machine refuses the state when all memory is there, and the balloon has been taken out. */
+    /** A QEMU of another machine type refuses the state, after all memory was sent and the balloon taken out. */
     private void migrationThatFailsAtTheEndLeavesNothingBehind(BackEnd here, Qemu source) throws IOException {
         leaveSharedMemoryOut(source, true);
         try (BackEnd there = backEnd("c");
@@ -212,7 +212,7 @@ final class MigratedGuestTest {
         await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM);
     }
 
-    /** One that was made anew under the name of the file that the waiting QEMU has. */
+    /** A file that replaced the one of that name that the waiting QEMU has mapped. */
     private void fileThatQemuHasNotMappedIsRefused(BackEnd here, BackEnd there) throws IOException {
         Path ram = folder.path().resolve("b.ram");
         Path kept = Files.createLink(folder.path().resolve("kept.ram"), ram);

@@ -10,14 +10,14 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Proves the harness with the balloon that QEMU serves by itself: what these measure, the others can rely on. */
+/** Proves the harness with the balloon that QEMU serves by itself: the other tests can rely on what these measure. */
 @RealGuest
 final class QemuOwnBalloonTest {
 
     private static final long MIB = 1L << 20;
     private static final long RAM = 1024 * MIB;
     private static final long INFLATED = 512 * MIB;
-    /** What a guest's free memory may differ by between two moments in which nobody did anything to it. */
+    /** How much the free memory of an idle guest varies. */
     private static final long NOISE = 16 * MIB;
 
     private static final Duration LIMIT = Duration.ofMinutes(2);

@@ -21,7 +21,7 @@ final class ResizedGuestTest {
     private static final long BLOCK = 4 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    /** The VM as the README sets it up: one memory file, no nodes, nothing asked for at first. */
+    /** The VM as docs/qemu.md sets it up: one memory file, no nodes, nothing plugged at first. */
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     void aGuestPlugsWhatIsAskedForAndUsesIt(GuestImage.Linux linux) throws IOException {
@@ -49,9 +49,8 @@ final class ResizedGuestTest {
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     void guestHostAndBackEndAgreeAtEachSize(GuestImage.Linux linux) throws IOException {
-        // The region is a file of its own, in which with prealloc all of what is plugged is allocated, and nothing
-        // else. But
-        // the guest has it on its first node, so that it uses it first and what it needs to grow stays free.
+        // The region is a file of its own: with prealloc exactly what is plugged is allocated in it. The guest has it
+        // on its first node, so that it uses it first and keeps the memory free that it needs to grow.
         try (BackEnd backEnd = BackEnd.start(
                         List.of(), List.of("a/m0,addr=4G,size=2G,block=4M,requested=1G,node=0,prealloc=on"));
                 Qemu qemu = Qemu.start(guest(backEnd, linux).nodes())) {
@@ -68,7 +67,7 @@ final class ResizedGuestTest {
                 awaitAgreement(backEnd, qemu, before, size);
             }
 
-            // What is in use has to be moved first: that takes long enough for a cancel in its midst.
+            // What is in use has to be moved first: that takes long enough to cancel it halfway.
             qemu.guest().run("memeat fill kept 512 5");
             memory.resize(512 * MIB);
             await().atMost(LIMIT).pollInterval(Duration.ofMillis(2)).until(() -> memory.plugged() < 1536 * MIB);
@@ -124,7 +123,7 @@ final class ResizedGuestTest {
                         () -> assertThat(memory.plugged()).as(backEnd.output()).isEqualTo(size));
     }
 
-    /** Linux counts just what is plugged; what it needs to manage it is taken from what it has. */
+    /** Linux counts just what is plugged; its descriptions of pages come out of memory that it has. */
     private static void awaitTotal(Qemu qemu, long bytes) {
         await().atMost(LIMIT)
                 .untilAsserted(() -> assertThat(qemu.guest().memory().total()).isEqualTo(bytes));
