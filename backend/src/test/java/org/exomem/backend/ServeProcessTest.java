@@ -183,6 +183,7 @@ class ServeProcessTest {
     }
 
     @Test
+    @Tag("VHU-PRG-1")
     void socketPathAloneServesOneBalloonWithoutControlSocket() throws Exception {
         Process process = exomem("--socket-path=" + path("a"));
         await().atMost(Duration.ofSeconds(30)).until(() -> Files.exists(folder.resolve("a")));
@@ -192,6 +193,7 @@ class ServeProcessTest {
     }
 
     @Test
+    @Tag("VHU-PRG-1")
     void capabilitiesAreThoseOfABalloon() throws Exception {
         Process process = exomem("--print-capabilities", "--socket-path", "/ignored");
         String printed = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A Unix stream socket that listens at a path of the file system, and that this process made. Nobody can connect before
  * its permissions are right, and at the end only this very socket is removed, never one that another process made in its
- * place. Safe for use by several threads.
+ * place (VHU-PRG-3). Safe for use by several threads.
  */
 public final class ListeningSocket implements AutoCloseable {
     private final Fd fd;

@@ -127,7 +127,7 @@ public final class SharedFile implements AutoCloseable {
         return fd;
     }
 
-    /** True if both are the same file, however each was opened. */
+    /** True if both are the same file, however each was opened: same device and inode (VHU-MEM-7). */
     public boolean isSameFileAs(SharedFile other) {
         return identity.isSameFileAs(other.identity);
     }

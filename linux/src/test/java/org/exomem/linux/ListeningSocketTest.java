@@ -9,6 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +22,7 @@ class ListeningSocketTest {
     }
 
     @Test
+    @Tag("VHU-PRG-3")
     void onlyTheOwnerMayConnectByDefaultWhateverTheUmask() throws Exception {
         Path path = folder.resolve("s");
         try (ListeningSocket socket = ListeningSocket.open(path, 1, SocketAccess.OWNER_ONLY)) {
@@ -31,6 +33,7 @@ class ListeningSocketTest {
     }
 
     @Test
+    @Tag("VHU-PRG-3")
     void theModeIsTheOneThatWasAskedForWhateverTheUmask() throws Exception {
         Path path = folder.resolve("s");
         try (ListeningSocket _ = ListeningSocket.open(path, 1, new SocketAccess(0666, null))) {
@@ -54,6 +57,7 @@ class ListeningSocketTest {
     }
 
     @Test
+    @Tag("VHU-PRG-3")
     void nobodyElseMayOpenASocketThatIsNotListeningYet() throws Exception {
         Path path = folder.resolve("s");
         try (Fd _ = UnixSockets.bind(path)) {
@@ -74,6 +78,7 @@ class ListeningSocketTest {
     }
 
     @Test
+    @Tag("VHU-PRG-3")
     void theSocketOfASuccessorIsLeftAlone() throws Exception {
         Path path = folder.resolve("s");
         ListeningSocket first = ListeningSocket.open(path, 1, SocketAccess.OWNER_ONLY);
@@ -119,6 +124,7 @@ class ListeningSocketTest {
     }
 
     @Test
+    @Tag("VHU-PRG-4")
     void whatIsNoUnixStreamSocketIsRefusedByItsKind() throws Exception {
         int internet = 2;
         int stream = 1;

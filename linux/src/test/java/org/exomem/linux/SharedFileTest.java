@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class SharedFileTest {
@@ -37,6 +38,7 @@ class SharedFileTest {
     }
 
     @Test
+    @Tag("VHU-MEM-7")
     void aFileIsRecognisedThroughAnyDescriptorOfIt() throws Exception {
         try (SharedFile file = SharedFile.memfd("test", MIB);
                 SharedFile again = new SharedFile(file.fd().duplicate());

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /** The program: its commands by name, and how their failures are told. */
 public final class ExomemCommand {
     /** The options with which management software calls any vhost-user program, without {@code serve}. */
+    /** VHU-PRG-1 */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
     private final Map<String, Supplier<Command>> commands = new LinkedHashMap<>();

@@ -14,6 +14,7 @@ import org.exomem.linux.Poll;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -66,6 +67,7 @@ class BadRingsTest {
     }
 
     @ParameterizedTest(name = "{0}")
+    @Tag("VHU-RING-14")
     @MethodSource({"split", "packed"})
     void isAFaultOfTheDriver(Ring bad) throws Exception {
         HeldResources before = HeldResources.now();

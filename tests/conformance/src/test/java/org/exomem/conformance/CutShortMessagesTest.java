@@ -11,6 +11,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.linux.Fd;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -45,6 +46,7 @@ class CutShortMessagesTest {
     }
 
     @ParameterizedTest(name = "{0}")
+    @Tag("VHU-HDR-6")
     @MethodSource("requests")
     void leavesNothingBehind(RightMessages.Right right) throws Exception {
         HeldResources before = HeldResources.now();

@@ -89,6 +89,8 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-1")
+    @Tag("VHU-LOG-3")
     @ValueSource(longs = {EchoGuest.SPLIT, EchoGuest.PACKED, EchoGuest.SPLIT | Features.EVENT_IDX})
     void everyWriteIsMarked(long features) throws Exception {
         try (EchoGuest guest = attach(features | Features.LOG_ALL)) {
@@ -108,6 +110,7 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-3")
     @ValueSource(longs = {EchoGuest.SPLIT, EchoGuest.PACKED})
     void nothingElseIsMarked(long features) throws Exception {
         try (EchoGuest guest = attach(features | Features.LOG_ALL)) {
@@ -124,6 +127,8 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-4")
+    @Tag("VHU-PAY-3")
     @ValueSource(longs = {EchoGuest.SPLIT})
     void usedWritesAreMarkedAtTheAddressThatTheRingGives(long features) throws Exception {
         try (EchoGuest guest = attach(features | Features.LOG_ALL)) {
@@ -138,6 +143,7 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-4")
     @ValueSource(longs = {EchoGuest.SPLIT, EchoGuest.PACKED})
     void usedWritesAreNotMarkedWithoutTheRingsFlag(long features) throws Exception {
         try (EchoGuest guest = attach(features | Features.LOG_ALL)) {
@@ -150,6 +156,7 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-5")
     @ValueSource(longs = {EchoGuest.SPLIT, EchoGuest.PACKED})
     void markingFollowsTheFeatureWhileTheRingRuns(long features) throws Exception {
         try (EchoGuest guest = attach(features)) {
@@ -170,6 +177,7 @@ class DirtyLogTest {
     }
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-LOG-6")
     @ValueSource(longs = {EchoGuest.SPLIT})
     void aNewLogReplacesTheOneBeforeAtAnyTime(long features) throws Exception {
         try (EchoGuest guest = attach(features | Features.LOG_ALL);

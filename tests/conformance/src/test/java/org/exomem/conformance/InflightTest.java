@@ -12,6 +12,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,6 +29,7 @@ class InflightTest {
     Path folder;
 
     @ParameterizedTest(name = "features {0}")
+    @Tag("VHU-INF-5")
     @ValueSource(longs = {EchoGuest.SPLIT, EchoGuest.PACKED, EchoGuest.SPLIT | Features.IN_ORDER})
     void aKilledBackEndSubmitsAgainWhatItHadInFlight(long features) throws Exception {
         Path socket = folder.resolve("vm");
@@ -109,6 +111,7 @@ class InflightTest {
     }
 
     @Test
+    @Tag("VHU-INF-4")
     void nothingIsSubmittedAgainThatCameBack() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
                 EchoGuest guest =

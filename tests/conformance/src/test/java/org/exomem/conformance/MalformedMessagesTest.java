@@ -32,6 +32,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -73,6 +74,17 @@ class MalformedMessagesTest {
     }
 
     @ParameterizedTest(name = "{0}")
+    @Tag("VHU-HDR-2")
+    @Tag("VHU-HDR-4")
+    @Tag("VHU-HDR-5")
+    @Tag("VHU-HDR-6")
+    @Tag("VHU-HDR-7")
+    @Tag("VHU-MSG-1")
+    @Tag("VHU-FEAT-2")
+    @Tag("VHU-MEM-5")
+    @Tag("VHU-RING-11")
+    @Tag("VHU-RING-12")
+    @Tag("VHU-INF-2")
     @MethodSource({"headers", "unservedRequests", "sizes", "descriptors", "regions", "rings", "others"})
     void isRefused(Misdeed misdeed) throws Exception {
         HeldResources before = HeldResources.now();

@@ -81,6 +81,7 @@ class ManyMachinesTest {
     }
 
     @Test
+    @Tag("VHU-PRG-2")
     void aFrontEndMayLeaveAndComeBack() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
             EchoGuest.start(backEnd).close();
@@ -160,11 +161,13 @@ class ManyMachinesTest {
     }
 
     @Test
+    @Tag("VHU-MEM-10")
     void truncatingTheMemoryUnderTheRingsIsAnErrorOfThatMachineOnly() throws Exception {
         truncateAndKick(0);
     }
 
     @Test
+    @Tag("VHU-MEM-10")
     void truncatingTheMemoryUnderABufferIsAnErrorOfThatMachineOnly() throws Exception {
         truncateAndKick(1 << 20);
     }

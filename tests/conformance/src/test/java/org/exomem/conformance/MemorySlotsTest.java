@@ -116,6 +116,7 @@ class MemorySlotsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-2")
     void allSlotsAreFilledAndEmptiedWhileAQueueRuns() throws Exception {
         HeldResources before = HeldResources.now();
         for (int i = 0; i < SLOTS - 1; i++) {
@@ -135,6 +136,7 @@ class MemorySlotsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-12")
     void muchMoreMemoryThanTheHostHasIsRefusedThoughItsFileCostsNothing() throws Exception {
         long size = 1L << 46;
         try (SharedFile sparse = SharedFile.memfd("sparse", size)) {
@@ -164,6 +166,7 @@ class MemorySlotsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-11")
     void aRingWaitsWhileItsMemoryIsAwayAndGoesOnWhenItIsBack() throws Exception {
         HeldResources before = HeldResources.now();
         Region ram = guest.device.wireRegions().getFirst();
@@ -206,6 +209,7 @@ class MemorySlotsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-1")
     void everyRegionOfATableIsReplacedWhileAQueueRuns() throws Exception {
         Region ram = guest.device.wireRegions().getFirst();
         HeldResources before = HeldResources.now();

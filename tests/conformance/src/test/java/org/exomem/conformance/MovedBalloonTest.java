@@ -96,6 +96,7 @@ class MovedBalloonTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-PAY-9")
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("STA-MOV-5")
     void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long ringFeatures) throws Exception {

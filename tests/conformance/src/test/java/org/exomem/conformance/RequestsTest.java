@@ -23,6 +23,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -52,6 +53,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-6")
     void offersTheFeaturesOfTheDeviceAndOfTheRings() throws Exception {
         assertThat(frontEnd.getFeatures())
                 .isEqualTo(Features.VERSION_1
@@ -65,6 +67,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-3")
     void offersExactlyTheProtocolFeaturesThatItServes() throws Exception {
         assertThat(frontEnd.getProtocolFeatures()).isEqualTo(EchoGuest.EVERY_PROTOCOL_FEATURE | Protocol.GPA_ADDRESSES);
     }
@@ -80,11 +83,16 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-6")
     void tellsTheCustomaryNumberOfMemorySlots() throws Exception {
         assertThat(frontEnd.getMaxMemSlots()).isEqualTo(509);
     }
 
     @Test
+    @Tag("VHU-HDR-1")
+    @Tag("VHU-HDR-3")
+    @Tag("VHU-PAY-1")
+    @Tag("VHU-MSG-3")
     void answersEveryNumberInEightBytesWithReplyFlagsOnly() throws Exception {
         for (int request : new int[] {
             Request.GET_FEATURES,
@@ -106,6 +114,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-OWN-1")
     void ownerRequestsAreAcceptedAndChangeNothing() throws Exception {
         frontEnd.setOwner();
         frontEnd.resetOwner();
@@ -114,6 +123,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-PAY-7")
+    @Tag("VHU-CFG-1")
     void readsAnyPartOfTheConfigSpace() throws Exception {
         assertThat(frontEnd.getConfig(0, EchoDevice.CONFIG_SIZE))
                 .containsExactly(1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -121,6 +132,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-CFG-2")
     void writesWhatTheDriverMayWriteAndIgnoresTheRest() throws Exception {
         byte[] all = new byte[EchoDevice.CONFIG_SIZE];
         Arrays.fill(all, (byte) 9);
@@ -130,6 +142,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-CFG-3")
     void bytesBehindTheConfigSpaceReadAsZerosAndAreNotWritten() throws Exception {
         frontEnd.setConfig(14, new byte[] {5, 6, 7, 8});
         frontEnd.setConfig(200, new byte[] {9});
@@ -138,12 +151,16 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-CFG-1")
+    @Tag("VHU-CFG-3")
+    @Tag("VHU-HDR-7")
     void anImpossibleConfigReadIsAnsweredWithNoBytes() {
         assertThatThrownBy(() -> frontEnd.getConfig(250, 7)).isInstanceOf(RequestRefusedException.class);
         assertThatThrownBy(() -> frontEnd.getConfig(0, 0)).isInstanceOf(RequestRefusedException.class);
     }
 
     @Test
+    @Tag("VHU-STAT-1")
     void keepsTheStatusUntilItIsReset() throws Exception {
         assertThat(frontEnd.getStatus()).isEqualTo(15);
         frontEnd.setStatus(0);
@@ -152,6 +169,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-RST-1")
     void resettingTheDeviceStopsAndDisablesTheRingsAndKeepsTheConnection() throws Exception {
         frontEnd.setConfig(8, new byte[] {7});
         frontEnd.resetDevice();
@@ -162,6 +180,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-PAY-2")
+    @Tag("VHU-RING-3")
     void stoppingARingTellsWhereItStands() throws Exception {
         guest.assertEcho();
         guest.assertEcho();
@@ -169,6 +189,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-1")
+    @Tag("VHU-PAY-4")
     void acceptsAWholeMemoryTable() throws Exception {
         List<Region> regions = guest.ram.regions();
         frontEnd.setMemTable(regions, List.of(guest.ram.file().fd()));
@@ -176,6 +198,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-3")
+    @Tag("VHU-PAY-5")
     void removesAndAddsARegionByItsAddresses() throws Exception {
         Region extra = new Region(1L << 40, 1 << 20, 1L << 41, 0);
         frontEnd.addMemoryRegion(extra, guest.ram.file().fd());
@@ -184,6 +208,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-MEM-4")
     void closesADescriptorThatComesWithARemoval() throws Exception {
         Region extra = new Region(1L << 40, 1 << 20, 1L << 41, 0);
         HeldResources before = HeldResources.now();
@@ -196,6 +221,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-LOG-2")
+    @Tag("VHU-PAY-6")
     void answersTheLogBaseAskedOrNot() throws Exception {
         try (SharedFile log = SharedFile.memfd("log", 4096)) {
             frontEnd.send(Request.SET_LOG_BASE, Connection.VERSION, Payload.log(4096, 0), List.of(log.fd()));
@@ -211,6 +238,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-LOG-7")
     void takesALogNotifier() throws Exception {
         try (EventFd event = new EventFd()) {
             frontEnd.setLogFd(event);
@@ -228,6 +256,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-RING-9")
+    @Tag("VHU-PAY-10")
     void servesAPolledRing() throws Exception {
         frontEnd.getVringBase(0);
         frontEnd.setVringKickPolled(0);
@@ -235,6 +265,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-RING-9")
     void doesNotCallADriverThatPolls() throws Exception {
         frontEnd.setVringCallPolled(0);
         guest.ring.callFd().drain();
@@ -245,6 +276,8 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-INF-1")
+    @Tag("VHU-PAY-8")
     void makesInflightMemoryThatItTakesBack() throws Exception {
         try (FrontEnd.Inflight inflight = frontEnd.getInflightFd(2, EchoGuest.RING_SIZE)) {
             InflightArea area = inflight.area();
@@ -261,6 +294,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-BACK-1")
     void aNewBackEndChannelReplacesTheOneBefore() throws Exception {
         HeldResources before = HeldResources.now();
         try (var second = frontEnd.openBackEndChannel()) {
@@ -272,6 +306,7 @@ class RequestsTest {
     }
 
     @Test
+    @Tag("VHU-MSG-1")
     void requestsThatNeedAFeatureAreRefusedWithoutIt() throws Exception {
         guest.close();
         backEnd.awaitDisconnected();

@@ -65,6 +65,8 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MSG-2")
+    @Tag("VHU-HDR-3")
     void everyRequestWithoutAReplyIsConfirmedWhenAsked() throws Exception {
         frontEnd.send(Request.SET_OWNER, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
         Reply reply = frontEnd.connection().receive();
@@ -74,12 +76,14 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MSG-2")
     void noRequestWithoutAReplyIsConfirmedWhenNotAsked() throws Exception {
         frontEnd.send(Request.SET_OWNER, Connection.VERSION, Payload.none(), List.of());
         assertThat(frontEnd.getQueueNum()).isEqualTo(EchoDevice.QUEUES);
     }
 
     @Test
+    @Tag("VHU-MSG-4")
     void noRequestIsConfirmedWithoutReplyAck() throws Exception {
         guest.close();
         attach(Protocol.MQ);
@@ -88,6 +92,8 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-1")
+    @Tag("VHU-RING-2")
     void aRingStartsWithItsKickDescriptorAndNotWithTheFirstKick() throws Exception {
         int id = guest.ring.add(guest.prepare(new byte[] {5}));
         guest.device.start(guest.ring, 0, false);
@@ -95,6 +101,9 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-4")
+    @Tag("VHU-RING-5")
+    @Tag("VHU-RING-6")
     void aKickBeforeTheEnablingIsNotLost() throws Exception {
         startWithoutEnabling();
         int id = guest.ring.add(guest.prepare(new byte[] {5}));
@@ -106,6 +115,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-4")
     void aDisabledRingIsNotProcessedUntilItIsEnabledAgain() throws Exception {
         guest.device.start();
         guest.assertEcho();
@@ -119,6 +129,8 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-5")
+    @Tag("VHU-RING-5")
     void featuresWithoutBit30EnableAllRings() throws Exception {
         frontEnd.setFeatures(EchoGuest.SPLIT & ~Features.PROTOCOL_FEATURES);
         startWithoutEnabling();
@@ -126,6 +138,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-5")
     void featuresWithBit30DisableNoRingThatWasEnabledWithout() throws Exception {
         frontEnd.setFeatures(EchoGuest.SPLIT & ~Features.PROTOCOL_FEATURES);
         frontEnd.setFeatures(EchoGuest.SPLIT);
@@ -134,6 +147,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-5")
     void featuresNeverDisableARing() throws Exception {
         guest.device.start();
         frontEnd.setFeatures(EchoGuest.SPLIT);
@@ -159,6 +173,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-3")
     void stoppingARingCompletesWhatIsInFlight() throws Exception {
         guest.device.start();
         guest.holding.add(guest.prepare(new byte[] {5}));
@@ -170,6 +185,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-3")
     void aStoppedRingGoesOnWhereItStood() throws Exception {
         guest.device.start();
         guest.assertEcho();
@@ -183,6 +199,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-3")
     void everyBaseIsAnsweredAlsoOfRingsThatNeverStarted() throws Exception {
         for (int index = 0; index < EchoDevice.QUEUES; index++) {
             frontEnd.setVringBase(index, 7);
@@ -191,6 +208,30 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-BACK-2")
+    void aConfigChangeAsksForNoAnswer() throws Exception {
+        guest.device.start();
+        backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
+        Reply message = guest.device.channel().receive();
+        assertThat(message.request()).isEqualTo(Request.BackEnd.CONFIG_CHANGE);
+        assertThat(message.flags()).isEqualTo(Connection.VERSION);
+    }
+
+    @Test
+    @Tag("VQ-EVT-3")
+    void kicksForNothingAreHarmless() throws Exception {
+        guest.device.start();
+        for (int i = 0; i < 100; i++) {
+            guest.ring.kickFd().signal();
+        }
+        assertNothingComesBack();
+        guest.assertEcho();
+        assertThat(backEnd.faults).isEmpty();
+    }
+
+    @Test
+    @Tag("VHU-RING-10")
+    @Tag("VHU-CFG-4")
     void nothingIsSaidWhileAllRingsAreStopped() throws Exception {
         guest.device.start();
         guest.device.stop();
@@ -211,6 +252,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-CFG-4")
     void noConfigChangeIsToldBeforeTheDriverStartsTheDevice() throws Exception {
         backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
         assertThat(guest.device.channel().awaitReadable(QUIET)).isFalse();
@@ -319,6 +361,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-BACK-3")
     void aChannelThatNobodyReadsDoesNotStopTheDevice() throws Exception {
         guest.device.start();
         for (int i = 0; i < 20_000; i++) {
@@ -359,6 +402,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-HDR-7")
     void aValueThatCannotBeGivenIsNotAnsweredByTheNumberOfAnError() throws Exception {
         guest.close();
         attach(Protocol.MQ | Protocol.REPLY_ACK);
@@ -367,6 +411,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-7")
     void enablingIsAcceptedForQueuesThatWereNeverSetUp() throws Exception {
         for (int index = 0; index < EchoDevice.QUEUES; index++) {
             frontEnd.setVringEnable(index, true);
@@ -377,6 +422,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-RING-8")
     void callDescriptorsThatComeAgainAndAgainAreNotHoarded() throws Exception {
         guest.device.start();
         HeldResources before = HeldResources.now();
@@ -394,6 +440,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MEM-9")
     void memoryOutlivesAStopAndAStartOfTheDevice() throws Exception {
         guest.device.start();
         guest.assertEcho();
@@ -405,6 +452,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MEM-6")
     void theNumberOfSlotsDoesNotShrinkOverAReconnect() throws Exception {
         long slots = frontEnd.getMaxMemSlots();
         guest.close();
@@ -413,6 +461,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-PAY-4")
     void twoRegionsOfOneFileAreServedEachAtItsOffset() throws Exception {
         guest.close();
         backEnd.awaitDisconnected();
@@ -430,6 +479,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MEM-8")
     void withGpaAddressesTheUserAddressIsTheGuestAddress() throws Exception {
         guest.close();
         backEnd.awaitDisconnected();
@@ -440,6 +490,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-CFG-1")
     void aConfigReadHasExactlyTheSizeThatWasAskedFor() throws Exception {
         for (int offset = 0; offset < EchoDevice.CONFIG_SIZE; offset++) {
             for (int size = 1; size <= EchoDevice.CONFIG_SIZE - offset; size++) {
@@ -449,6 +500,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-4")
     void inbandNotificationsWithoutTheirChannelAreNotAccepted() throws Exception {
         frontEnd.send(
                 Request.SET_PROTOCOL_FEATURES,
@@ -459,6 +511,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-FEAT-1")
     void protocolFeaturesAreNegotiatedBeforeAndWithoutTheFeatures() throws Exception {
         guest.close();
         backEnd.awaitDisconnected();
@@ -470,6 +523,8 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
+    @Tag("VHU-MEM-2")
+    @Tag("VHU-MEM-3")
     void aRemovedRegionIsUnmappedAndItsFileClosed() throws Exception {
         HeldResources before = HeldResources.now();
         Region extra = new Region(1L << 40, 1 << 20, 1L << 41, 0);

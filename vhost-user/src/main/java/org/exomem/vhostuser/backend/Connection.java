@@ -27,7 +27,7 @@ final class Connection {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
     /** The most messages taken at once: a front-end that never pauses can't keep the loop from everything else. */
     private static final int MESSAGES_AT_ONCE = 64;
-    /** After how long no further message is taken at once. */
+    /** After how long no further message is taken at once (VHU-MSG-5). */
     private static final long NANOS_AT_ONCE = 5_000_000;
     /** How often a message that waits for descriptors is looked at. */
     private static final Duration DESCRIPTORS_RETRY = Duration.ofMillis(100);
@@ -199,6 +199,7 @@ final class Connection {
             send(header, refusal);
             return;
         }
+        // VHU-MSG-2; where there is a reply, that is the acknowledgement (VHU-MSG-3).
         if (reply == null && wantsAcknowledgement(header)) {
             reply = Reply.u64(0);
         }
@@ -209,6 +210,7 @@ final class Connection {
 
     private @Nullable Reply handle(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
         if (type == null) {
+            // VHU-MSG-1
             throw new FrontEndFault(
                     "request " + Integer.toUnsignedString(header.request()) + " is not known to this back-end");
         }
@@ -219,6 +221,7 @@ final class Connection {
         return session.handle(RequestDecoder.decode(type, reader.payload(), fds));
     }
 
+    /** VHU-MSG-4: without REPLY_ACK nobody waits for one. */
     private boolean wantsAcknowledgement(Header header) {
         return header.needsReply() && session.negotiation().has(ProtocolFeature.REPLY_ACK);
     }

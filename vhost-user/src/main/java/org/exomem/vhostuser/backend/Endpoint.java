@@ -13,7 +13,7 @@ import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where front-ends attach to one device: one at a time, any number one after the other. Made and closed from any thread;
+ * Where front-ends attach to one device: one at a time, any number one after the other (VHU-PRG-2). Made and closed from any thread;
  * everything between happens on the event loop of the device's VM.
  *
  * <p>While a front-end is connected another one is turned away, unless the first has said nothing yet: a peer that only
@@ -74,7 +74,7 @@ public final class Endpoint implements AutoCloseable {
     }
 
     /**
-     * Uses a socket that this process has inherited, listening or connected; takes it over. When the front-end of a
+     * Uses a socket that this process has inherited, listening or connected (VHU-PRG-4); takes it over. When the front-end of a
      * connected one has gone, {@link EndpointListener#noFrontEndCanCome} tells so.
      *
      * @throws LinuxException if the descriptor is no Unix stream socket, or neither listens nor is connected; it stays the

@@ -30,7 +30,7 @@ final class InflightBuffer implements AutoCloseable {
         this.features = features;
     }
 
-    /** Makes the memory for GET_INFLIGHT_FD; it is used only once the front-end sends it back. */
+    /** Makes the memory for GET_INFLIGHT_FD (VHU-INF-1); it is used only once the front-end sends it back. */
     static Reply create(InflightDescription wanted, long features, int maxQueues) throws LinuxException {
         check("GET_INFLIGHT_FD", wanted, maxQueues);
         long size = size(wanted, features);
@@ -41,7 +41,7 @@ final class InflightBuffer implements AutoCloseable {
         });
     }
 
-    /** Maps the memory that SET_INFLIGHT_FD brings back. */
+    /** Maps the memory that SET_INFLIGHT_FD brings back, if it is large enough (VHU-INF-2). */
     static InflightBuffer map(InflightDescription description, Fd fd, long features, int maxQueues)
             throws LinuxException {
         check("SET_INFLIGHT_FD", description, maxQueues);

@@ -17,7 +17,7 @@ import org.exomem.vhostuser.protocol.RegionDescription;
  * ring may lie in it.
  */
 final class MemoryTable {
-    /** How many regions there may be at once: what front-ends commonly expect. */
+    /** How many regions there may be at once: what front-ends commonly expect (VHU-MEM-6). */
     static final int MAX_SLOTS = 509;
 
     /** How long one step may unmap. */
@@ -33,7 +33,7 @@ final class MemoryTable {
         this.limit = limit;
     }
 
-    /** Replaces all regions. All of the new table is built before any of the old goes. */
+    /** Replaces all regions (VHU-MEM-1). All of the new table is built before any of the old goes. */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
         requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, regions);
         // A table of its own finds overlaps; on success it hands its regions on.
@@ -52,6 +52,7 @@ final class MemoryTable {
         removed.addAll(memory.exchange(mapped));
     }
 
+    /** Adds one region and leaves the others alone (VHU-MEM-2). */
     void add(RegionDescription region, Fd file) throws LinuxException {
         requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1, memory.size(), List.of(region));
         memory.add(map(region, file, memory));
@@ -72,7 +73,7 @@ final class MemoryTable {
         }
     }
 
-    /** Removes the region with the same guest address, user address and size; the mmap offset doesn't matter. */
+    /** Removes the region with the same guest address, user address and size; the mmap offset doesn't matter (VHU-MEM-3). */
     void remove(RegionDescription region) {
         MemoryRegion found = memory.regions().stream()
                 .filter(candidate -> candidate.guestAddress() == region.guestAddress()
@@ -106,6 +107,7 @@ final class MemoryTable {
         return !removed.isEmpty();
     }
 
+    /** VHU-MEM-5 */
     private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {
         MemoryRegion other = table.overlapping(region.guestAddress(), region.userAddress(), region.size());
         if (other != null) {

@@ -13,7 +13,7 @@ import org.exomem.vhostuser.protocol.Header;
 
 /**
  * Puts messages together from what arrives on a socket, in however many pieces. Reads a header first and then just its
- * payload, so that descriptors are never mixed up with those of the next message.
+ * payload, so that descriptors are never mixed up with those of the next message (VHU-HDR-6).
  */
 final class MessageReader {
     /** What became of an attempt to read on. */

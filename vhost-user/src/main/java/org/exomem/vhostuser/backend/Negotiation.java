@@ -16,6 +16,7 @@ final class Negotiation {
     /** Bit 30, VHOST_USER_F_PROTOCOL_FEATURES. */
     static final long PROTOCOL_FEATURES = 1L << 30;
 
+    /** What is served, and nothing else: front-ends acknowledge every bit (VHU-FEAT-3). */
     private static final Set<ProtocolFeature> OFFERED_PROTOCOL = EnumSet.of(
             ProtocolFeature.MQ,
             ProtocolFeature.LOG_SHMFD,
@@ -48,6 +49,7 @@ final class Negotiation {
     }
 
     void acknowledge(long features) {
+        // VHU-FEAT-2
         long unknown = features & ~offered;
         if (unknown != 0) {
             throw new FrontEndFault(
@@ -57,6 +59,8 @@ final class Negotiation {
     }
 
     void acknowledgeProtocol(long features) {
+        // VHU-FEAT-2; INBAND_NOTIFICATIONS is not offered, so it ends here too (VHU-FEAT-4). May come at any time
+        // (VHU-FEAT-1).
         long unknown = features & ~offeredProtocol;
         if (unknown != 0) {
             throw new FrontEndFault("SET_PROTOCOL_FEATURES acknowledges bits that were not offered: 0x"

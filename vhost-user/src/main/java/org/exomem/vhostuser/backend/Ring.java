@@ -9,10 +9,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One of a device's rings, as the front-end sets it up: what it was told, its notifiers, and whether it runs
- * (vhost-user, "Ring states"). Started and enabled are independent of each other.
+ * (vhost-user, "Ring states"). Started and enabled are independent of each other (VHU-RING-4); enabling needs no queue
+ * (VHU-RING-7).
  */
 final class Ring {
-    /** How often a ring without a kick descriptor is looked at. */
+    /** How often a ring without a kick descriptor is looked at (VHU-RING-9). */
     private static final Duration POLL = Duration.ofMillis(1);
 
     private final int index;
@@ -21,7 +22,9 @@ final class Ring {
 
     private int size;
     private int base;
+    /** VHU-RING-5: with bit 30 a ring begins disabled. */
     private boolean enabled;
+
     private boolean broken;
     private boolean adrift;
     private @Nullable RingAddresses addresses;
@@ -108,7 +111,7 @@ final class Ring {
         listen();
     }
 
-    /** Takes the notifier for kicks, or null for none; what went before is closed. */
+    /** Takes the notifier for kicks, or null for none; what went before is closed (VHU-RING-8). */
     void setKick(@Nullable EventFd newKick) {
         stopListening();
         close(kick);

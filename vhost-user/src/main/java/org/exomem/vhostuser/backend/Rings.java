@@ -39,6 +39,7 @@ final class Rings {
     }
 
     Ring get(int index) {
+        // VHU-RING-11
         if (index < 0 || index >= rings.size()) {
             throw new FrontEndFault(
                     "queue " + Integer.toUnsignedString(index) + " does not exist; the device has " + rings.size());
@@ -71,6 +72,7 @@ final class Rings {
 
     void setSize(int index, int size) {
         Ring ring = requireStopped("SET_VRING_NUM", index);
+        // VHU-RING-12; whether it must be a power of two is known at the start
         if (size < 1 || size > RingLayout.MAX_SIZE) {
             throw new FrontEndFault("SET_VRING_NUM gives queue " + index + " " + Integer.toUnsignedString(size)
                     + " entries; 1 to " + RingLayout.MAX_SIZE + " is possible");
@@ -107,7 +109,7 @@ final class Rings {
 
     /**
      * Finds all rings that run in memory that has changed. A front-end changes regions one by one, so one that a ring
-     * lies in may be gone for a while: the ring waits until it is back.
+     * lies in may be gone for a while: the ring waits until it is back (VHU-MEM-11).
      */
     void relocateAll() {
         for (Ring ring : rings) {
@@ -253,6 +255,7 @@ final class Rings {
     }
 
     private RingArea area(Ring ring, String name, long address, long bytes, long alignment) {
+        // VHU-MEM-8
         boolean guestAddresses = negotiation.has(ProtocolFeature.GPA_ADDRESSES);
         MemoryRegion region = guestAddresses ? memory.find(address) : memory.findUser(address);
         long offset = region == null ? 0 : address - (guestAddresses ? region.guestAddress() : region.userAddress());
@@ -268,7 +271,7 @@ final class Rings {
         return new RingArea(region.guestAddress() + offset, region.segment().asSlice(offset, bytes));
     }
 
-    /** Stops a ring after what the device holds has been given back; returns its position. */
+    /** Stops a ring after what the device holds has been given back; returns its position (VHU-RING-3). */
     int stop(int index) {
         Ring ring = get(index);
         stop(ring, true);

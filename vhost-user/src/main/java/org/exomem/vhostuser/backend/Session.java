@@ -105,6 +105,7 @@ final class Session implements DeviceLink {
             case SetProtocolFeatures(long features) -> done(() -> negotiation.acknowledgeProtocol(features));
             case GetQueueNum() -> Reply.u64(device.maxQueues());
             case SetOwner() -> null;
+            // VHU-OWN-1
             case ResetOwner() -> done(() -> rings.all().forEach(ring -> ring.setEnabled(false)));
             case SetMemTable(var regions, var files) -> done(() -> changeMemory(() -> memoryTable.set(regions, files)));
             case GetMaxMemSlots() -> Reply.u64(MemoryTable.MAX_SLOTS);
@@ -112,6 +113,7 @@ final class Session implements DeviceLink {
             case RemMemReg(var region) -> done(() -> changeMemory(() -> memoryTable.remove(region)));
             case SetLogBase(var description, var file) -> {
                 setLog(description, file);
+                // VHU-LOG-2
                 yield Reply.u64(0);
             }
             case SetLogFd(var notifier) -> done(() -> setLogNotifier(notifier));
@@ -170,7 +172,7 @@ final class Session implements DeviceLink {
         }
         negotiation.acknowledge(features);
         if (!negotiation.has(Negotiation.PROTOCOL_FEATURES)) {
-            // Without protocol features there is no SET_VRING_ENABLE: rings are enabled from the start.
+            // Without protocol features there is no SET_VRING_ENABLE: rings are enabled from the start (VHU-FEAT-5).
             rings.all().forEach(ring -> ring.setEnabled(true));
         }
         updateLogging();
@@ -210,6 +212,7 @@ final class Session implements DeviceLink {
         }
     }
 
+    /** Replaces the log (VHU-LOG-6). */
     private void setLog(LogDescription description, Fd fd) throws LinuxException {
         FileStatus file = FileStatus.of(fd);
         if (!file.isRegularFile() || description.offset() > file.size() - description.size()) {
@@ -229,6 +232,7 @@ final class Session implements DeviceLink {
     }
 
     private void updateLogging() {
+        // VHU-LOG-5
         boolean before = memory.isLogged();
         memory.logTo(negotiation.has(Negotiation.LOG_ALL) ? log : null);
         if (memory.isLogged() != before) {
@@ -248,11 +252,12 @@ final class Session implements DeviceLink {
         if (!FileStatus.of(fd).isSocket()) {
             throw new FrontEndFault("SET_BACKEND_REQ_FD came with a descriptor that is no socket: " + fd.description());
         }
+        // VHU-BACK-1
         backEndChannel.use(new MessageSocket(fd));
     }
 
     private MemorySegment readConfig(ConfigAccess access) {
-        // Bytes behind the config space read as zeros: some front-ends ask for more than the device has.
+        // Bytes behind the config space read as zeros: some front-ends ask for more than the device has (VHU-CFG-3).
         byte[] space = new byte[ConfigAccess.MAX_SPACE];
         device.readConfig(MemorySegment.ofArray(space).asSlice(0, device.configSize()));
         return MemorySegment.ofArray(space).asSlice(access.offset(), access.size());
@@ -265,6 +270,7 @@ final class Session implements DeviceLink {
         }
     }
 
+    /** VHU-STAT-1 */
     private void setStatus(int value) {
         if (value == 0) {
             reset();
@@ -273,6 +279,7 @@ final class Session implements DeviceLink {
         }
     }
 
+    /** VHU-RST-1; memory stays (VHU-MEM-9). */
     private void reset() {
         rings.reset();
         forgetNeedsReset();
@@ -296,7 +303,7 @@ final class Session implements DeviceLink {
         if (rings.noneBroken()) {
             status &= ~STATUS_NEEDS_RESET;
         }
-        // A ring starts here, and what is available already comes without another kick.
+        // A ring starts here (VHU-RING-1), and what is available already comes without another kick (VHU-RING-2).
         process(rings.get(index));
         backEndChannel.flush();
     }
@@ -386,6 +393,7 @@ final class Session implements DeviceLink {
         if (queue.needsCall()) {
             rings.get(queue.index()).signalCall();
         }
+        // VHU-LOG-7
         if (logNotifier != null && memory.isLogged()) {
             logNotifier.signal();
         }

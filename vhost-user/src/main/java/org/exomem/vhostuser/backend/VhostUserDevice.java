@@ -33,7 +33,7 @@ public interface VhostUserDevice {
     void readConfig(MemorySegment config);
 
     /**
-     * The driver wrote the config space. Read-only fields within the range are left alone, not refused.
+     * The driver wrote the config space. Read-only fields within the range are left alone, not refused (VHU-CFG-2).
      *
      * @param offset of the first byte; offset and size of {@code data} lie inside the config space
      */

@@ -11,7 +11,8 @@ import org.exomem.pages.Pages;
 
 /**
  * The log in which a front-end that migrates sees what the back-end wrote (vhost-user, "Migration"): one bit for each
- * 4096 bytes of guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for page {@code p}.
+ * 4096 bytes of guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for page {@code p} (VHU-LOG-1). {@link #mark} belongs
+ * to the event loop of the VM.
  */
 public final class DirtyLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
@@ -28,7 +29,13 @@ public final class DirtyLog implements AutoCloseable {
         this.pages = size * 8;
     }
 
-    /** Maps a log of {@code size} bytes at {@code offset} of the file. The file may be closed afterwards. */
+    /**
+     * Maps a log. The file may be closed afterwards.
+     *
+     * @param offset of the log's first byte in the file, any number of bytes
+     * @param size bytes, at least 1; both together must lie inside the file, or marking throws {@link InternalError}
+     * @throws LinuxException if the file can't be mapped
+     */
     public static DirtyLog map(SharedFile file, long offset, long size) throws LinuxException {
         long slack = offset & (file.pageSize() - 1);
         // Bits are set by atomic operations on 8 bytes. Those around the log's ends lie in its first or last page.
@@ -39,6 +46,10 @@ public final class DirtyLog implements AutoCloseable {
     /**
      * Marks the pages of a range dirty. Atomic, because the front-end clears bits at the same time; the memory write
      * that it tells of must come first. Pages outside the log are left out.
+     *
+     * @param address guest-physical address of the first byte
+     * @param length bytes; 0 or less marks nothing
+     * @throws InternalError if the log's file was truncated
      */
     public void mark(long address, long length) {
         if (length <= 0) {

@@ -16,7 +16,7 @@ public final class GuestMemory implements AutoCloseable {
     private int lastHit;
     private @Nullable DirtyLog log;
 
-    /** All regions, by guest address. */
+    /** All regions, in the order of their guest addresses; a copy. */
     public List<MemoryRegion> regions() {
         return List.of(regions);
     }
@@ -30,7 +30,12 @@ public final class GuestMemory implements AutoCloseable {
         return size;
     }
 
-    /** The bytes that are shared of a range of guest addresses below 2^63. */
+    /**
+     * How many bytes of a range are shared.
+     *
+     * @param guestAddress of the first byte; the whole range must lie below 2^63
+     * @param length bytes, at least 0
+     */
     public long sizeWithin(long guestAddress, long length) {
         long size = 0;
         for (MemoryRegion region : regions) {
@@ -81,7 +86,11 @@ public final class GuestMemory implements AutoCloseable {
         return null;
     }
 
-    /** A region that shares guest or user addresses with the given ranges, or null. */
+    /**
+     * A region that shares guest or user addresses with the given ranges, or null.
+     *
+     * @param size bytes of either range, at least 1
+     */
     public @Nullable MemoryRegion overlapping(long guestAddress, long userAddress, long size) {
         for (MemoryRegion region : regions) {
             if (overlap(guestAddress, size, region.guestAddress(), region.size())
@@ -96,32 +105,36 @@ public final class GuestMemory implements AutoCloseable {
         return Long.compareUnsigned(a - b, bSize) < 0 || Long.compareUnsigned(b - a, aSize) < 0;
     }
 
-    /** Takes over a region that overlaps none that is there. */
+    /** Takes over a region. It must overlap none that is there ({@link #overlapping}), which is not checked again. */
     public void add(MemoryRegion region) {
         List<MemoryRegion> table = new ArrayList<>(List.of(regions));
         table.add(region);
         install(table);
     }
 
-    /** Takes a region out and closes it. */
+    /** Takes a region out and unmaps it; does nothing to the table if it is not there. */
     public void remove(MemoryRegion region) {
         detach(region);
         region.close();
     }
 
-    /** Takes a region out; it stays mapped and is the caller's from then on. */
+    /** Takes a region out; it stays mapped and is the caller's from then on. Does nothing if it is not there. */
     public void detach(MemoryRegion region) {
         List<MemoryRegion> table = new ArrayList<>(List.of(regions));
         table.remove(region);
         install(table);
     }
 
-    /** Takes over a whole new table and closes the regions of the old one. */
+    /** Takes over a whole new table, whose regions must not overlap, and unmaps the regions of the old one. */
     public void replace(List<MemoryRegion> table) {
         exchange(table).forEach(MemoryRegion::close);
     }
 
-    /** Takes over a whole new table; returns the old one's regions, which stay mapped and are the caller's. */
+    /**
+     * Takes over a whole new table, whose regions must not overlap.
+     *
+     * @return the old table's regions, which stay mapped and are the caller's
+     */
     public List<MemoryRegion> exchange(List<MemoryRegion> table) {
         List<MemoryRegion> old = List.of(regions);
         install(new ArrayList<>(table));
@@ -134,7 +147,7 @@ public final class GuestMemory implements AutoCloseable {
         lastHit = 0;
     }
 
-    /** Starts or, with null, stops logging. The log stays the caller's. */
+    /** Starts or, with null, stops logging (VHU-LOG-5). The log stays the caller's, and open as long as it is used. */
     public void logTo(@Nullable DirtyLog newLog) {
         log = newLog;
     }
@@ -144,7 +157,13 @@ public final class GuestMemory implements AutoCloseable {
         return log != null;
     }
 
-    /** Tells the log, if there is one, that the back-end has written the range. Call after the write. */
+    /**
+     * Tells the log, if there is one, that the back-end has written the range (VHU-LOG-3). Call after the write.
+     *
+     * @param guestAddress of the first byte
+     * @param length bytes; 0 or less marks nothing
+     * @throws InternalError if the log's file was truncated
+     */
     public void markDirty(long guestAddress, long length) {
         DirtyLog current = log;
         if (current != null) {

@@ -50,14 +50,17 @@ public final class MemoryRegion implements AutoCloseable {
         }
     }
 
+    /** The guest-physical address of the first byte. */
     public long guestAddress() {
         return guestAddress;
     }
 
+    /** Bytes, at least 1. */
     public long size() {
         return size;
     }
 
+    /** The front-end's own address of the first byte. */
     public long userAddress() {
         return userAddress;
     }
@@ -67,6 +70,7 @@ public final class MemoryRegion implements AutoCloseable {
         return fileOffset;
     }
 
+    /** The file that backs the region; the region's own. */
     public SharedFile file() {
         return file;
     }

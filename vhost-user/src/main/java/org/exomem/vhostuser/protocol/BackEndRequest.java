@@ -20,7 +20,7 @@ public enum BackEndRequest {
         this.number = number;
     }
 
-    /** The message without payload, which asks for no answer: a back-end that waited for one could be held up. */
+    /** The message without payload, which asks for no answer (VHU-BACK-2): a back-end that waited for one could be held up. */
     public MemorySegment encode() {
         MemorySegment message = Reply.allocate(Header.SIZE);
         new Header(number, VERSION_FLAGS, 0).encode(message);

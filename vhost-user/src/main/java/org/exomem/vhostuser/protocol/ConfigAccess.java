@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * An access to the config space (vhost-user, "Virtio device config space"); bytes.
+ * An access to the config space (vhost-user, "Virtio device config space"; VHU-PAY-7); bytes.
  *
  * <pre>
  *  0 offset   u32

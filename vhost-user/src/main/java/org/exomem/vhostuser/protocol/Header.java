@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The header of every message (vhost-user, "Header"), native byte order.
+ * The header of every message (vhost-user, "Header"), in the byte order of the machine (VHU-HDR-1).
  *
  * <pre>
  * 0 request   u32
@@ -18,10 +18,11 @@ import java.lang.foreign.MemorySegment;
  * @param size of the payload in bytes, 0 to {@link #MAX_PAYLOAD}
  */
 public record Header(int request, int flags, int size) {
+    /** The size in bytes. */
     public static final int SIZE = 12;
     /** The largest payload that any message has: SET_CONFIG with 256 bytes, and some room for what is to come. */
     public static final int MAX_PAYLOAD = 4096;
-    /** The flags of a reply. */
+    /** The flags of a reply (VHU-HDR-3). */
     public static final int REPLY_FLAGS = 0x5;
 
     private static final int REQUEST_OFFSET = 0;
@@ -32,7 +33,13 @@ public record Header(int request, int flags, int size) {
     private static final int REPLY = 4;
     private static final int NEED_REPLY = 8;
 
-    /** Reads and checks the header of a request. What follows a bad header can't be found, so nothing can be answered. */
+    /**
+     * Reads and checks the header of a request. What follows a bad header can't be found, so nothing can be answered.
+     *
+     * @param bytes native memory, at least {@link #SIZE} bytes
+     * @throws FrontEndFault if the version is not 1 (VHU-HDR-2), the message is a reply (VHU-HDR-4), or the payload larger
+     *     than any (VHU-HDR-5)
+     */
     public static Header decode(MemorySegment bytes) {
         int request = bytes.get(JAVA_INT, REQUEST_OFFSET);
         int flags = bytes.get(JAVA_INT, FLAGS_OFFSET);
@@ -51,13 +58,14 @@ public record Header(int request, int flags, int size) {
         return new Header(request, flags, size);
     }
 
+    /** Writes the header into the first {@link #SIZE} bytes. */
     public void encode(MemorySegment bytes) {
         bytes.set(JAVA_INT, REQUEST_OFFSET, request);
         bytes.set(JAVA_INT, FLAGS_OFFSET, flags);
         bytes.set(JAVA_INT, SIZE_OFFSET, size);
     }
 
-    /** True if the front-end asks for an answer even where the request has no reply of its own. */
+    /** True if the front-end asks for an answer even where the request has no reply of its own (VHU-MSG-2). */
     public boolean needsReply() {
         return (flags & NEED_REPLY) != 0;
     }

@@ -6,7 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The memory in which a back-end tracks what is in flight (vhost-user, "Inflight description"); bytes.
+ * The memory in which a back-end tracks what is in flight (vhost-user, "Inflight description"; VHU-PAY-8); bytes.
  *
  * <pre>
  *  0 mmap size     u64

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The payload of SET_MEM_TABLE (vhost-user, "Memory regions description").
+ * The payload of SET_MEM_TABLE (vhost-user, "Memory regions description"; VHU-PAY-4).
  *
  * <pre>
  * 0 num regions   u32

@@ -35,10 +35,12 @@ public enum ProtocolFeature {
         this.bit = bit;
     }
 
+    /** The feature's bit alone. */
     public long mask() {
         return 1L << bit;
     }
 
+    /** True if the feature is among those of a mask. */
     public boolean isIn(long features) {
         return (features & mask()) != 0;
     }

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.pages.Pages;
 
 /**
- * A region of guest memory (vhost-user, "Memory regions description"); all in bytes.
+ * A region of guest memory (vhost-user, "Memory regions description"; VHU-PAY-4, VHU-PAY-5); all in bytes.
  *
  * <pre>
  *  0 guest address   u64

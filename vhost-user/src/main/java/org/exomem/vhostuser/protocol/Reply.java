@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param payload native memory
  */
 public record Reply(MemorySegment payload, @Nullable Fd fd) {
-    /** A number; for an acknowledgement 0 is success and everything else an error. */
+    /** A number (VHU-PAY-1); for an acknowledgement 0 is success and everything else an error. */
     public static Reply u64(long value) {
         MemorySegment payload = allocate(8);
         payload.set(JAVA_LONG, 0, value);

@@ -31,6 +31,7 @@ public final class RequestDecoder {
             case GET_MAX_MEM_SLOTS -> new GetMaxMemSlots();
             case ADD_MEM_REG -> new AddMemReg(singleRegion(payload), fds.getFirst());
             case REM_MEM_REG -> {
+                // VHU-MEM-4
                 fds.forEach(Fd::close);
                 yield new RemMemReg(singleRegion(payload));
             }

@@ -112,7 +112,7 @@ public enum RequestType {
         return number;
     }
 
-    /** The protocol feature without which the request may not be sent, or null. */
+    /** The protocol feature without which the request may not be sent (VHU-MSG-1), or null. */
     public @Nullable ProtocolFeature feature() {
         return feature;
     }
@@ -133,7 +133,7 @@ public enum RequestType {
         };
     }
 
-    /** Checks what can be checked without looking into the payload. */
+    /** Checks what can be checked without looking into the payload: its size (VHU-HDR-5) and the descriptors (VHU-HDR-6). */
     void check(int size, int fds) {
         if (payloadSize != Size.VARIABLE && size != payloadSize) {
             throw new FrontEndFault(this + " has " + size + " bytes of payload instead of " + payloadSize);

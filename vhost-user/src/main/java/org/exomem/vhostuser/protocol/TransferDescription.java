@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The parameters of SET_DEVICE_STATE_FD (vhost-user, "Device state transfer parameters").
+ * The parameters of SET_DEVICE_STATE_FD (vhost-user, "Device state transfer parameters"; VHU-PAY-9).
  *
  * <pre>
  * 0 transfer direction   u32   0: save, back-end to front-end; 1: load

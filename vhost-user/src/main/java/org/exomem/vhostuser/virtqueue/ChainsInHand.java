@@ -4,7 +4,7 @@ import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The chains that the device has popped and not pushed: by id, and with IN_ORDER by order. Keeps a driver from making
+ * The chains that the device has popped and not pushed: by id, and with IN_ORDER by order (VQ-ORD-2). Keeps a driver from making
  * one available twice, and a device from giving one back out of turn.
  */
 final class ChainsInHand {

@@ -70,7 +70,7 @@ final class Descriptor {
                 throw new DriverFault(
                         "an indirect descriptor table reaches outside guest memory at 0x" + Long.toHexString(at));
             }
-            value |= (region.segment().get(JAVA_BYTE, at - region.guestAddress()) & 0xffL) << 8 * i;
+            value |= (region.segment().get(JAVA_BYTE, at - region.guestAddress()) & 0xffL) << (8 * i);
         }
         return value;
     }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * The buffers of one available chain: first those that the device reads, then those that it writes (VIRTIO, "Message
  * Framing"). A descriptor whose range crosses from one region of guest memory into the next stands here as several
  * buffers. Made once and filled again by each {@link Virtqueue#pop}, of no use after {@link Virtqueue#push}; a device
- * that keeps a chain keeps the object.
+ * that keeps a chain keeps the object. Only what the device may write can be written through it (VQ-SPL-4).
  */
 public final class DescriptorChain {
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -127,6 +127,7 @@ public final class DescriptorChain {
                     + length + ") wraps around the end of the address space");
         }
         if (!writable && writableBytes > 0) {
+            // VQ-SPL-2
             throw new DriverFault("a device-readable descriptor follows a device-writable one");
         }
         int before = buffers;
@@ -184,6 +185,7 @@ public final class DescriptorChain {
         return buffers;
     }
 
+    /** The number of device-readable buffers, which come first. */
     public int readableBuffers() {
         return readableBuffers;
     }
@@ -265,7 +267,7 @@ public final class DescriptorChain {
         }
         int value = 0;
         for (int b = 0; b < 4; b++) {
-            value |= (readByte(position + b) & 0xff) << 8 * b;
+            value |= (readByte(position + b) & 0xff) << (8 * b);
         }
         return value;
     }

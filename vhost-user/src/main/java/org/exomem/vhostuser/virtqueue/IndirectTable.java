@@ -1,6 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
-/** What both ring formats ask of a table of indirect descriptors (VIRTIO, "Indirect Descriptors" of each format). */
+/** What both ring formats ask of a table of indirect descriptors (VIRTIO, "Indirect Descriptors" of each format; VQ-IND-1). */
 final class IndirectTable {
     private IndirectTable() {}
 

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
-/** Follows a chain of packed descriptors (VIRTIO, "Next Flag: Descriptor Chaining"). */
+/** Follows a chain of packed descriptors (VIRTIO, "Next Flag: Descriptor Chaining"; VQ-PCK-7). */
 final class PackedChainReader {
     private final GuestMemory memory;
     private final int size;
@@ -78,7 +78,7 @@ final class PackedChainReader {
     }
 
     private int checkedId() {
-        // "Buffer ID is included in the last descriptor in the list."
+        // "Buffer ID is included in the last descriptor in the list." (VQ-PCK-5)
         int id = descriptor.packedId();
         if (id >= size) {
             throw new DriverFault("a chain has buffer id " + id + ", the queue has only " + size + " descriptors");
@@ -90,6 +90,7 @@ final class PackedChainReader {
         if ((flags & Descriptor.INDIRECT) == 0) {
             chain.add(memory, descriptor.address(), descriptor.length(), (flags & Descriptor.WRITE) != 0);
         } else if (!first || (flags & Descriptor.NEXT) != 0) {
+            // VQ-IND-2
             throw new DriverFault("slot " + slot + " refers to an indirect table from within a chain linked by NEXT");
         } else {
             readTable(chain);
@@ -105,7 +106,7 @@ final class PackedChainReader {
         long table = descriptor.address();
         for (int i = 0; i < entries; i++) {
             entry.load(memory, IndirectTable.entryAddress(table, i));
-            // WRITE is the only flag that counts here, the device ignores the others.
+            // WRITE is the only flag that counts here, the device ignores the others (VQ-IND-5).
             chain.add(memory, entry.address(), entry.length(), (entry.packedFlags() & Descriptor.WRITE) != 0);
         }
     }

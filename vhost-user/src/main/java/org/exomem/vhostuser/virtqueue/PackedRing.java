@@ -81,7 +81,7 @@ final class PackedRing {
                 & 0xffff;
     }
 
-    /** True if a descriptor's flags say available, in the lap that {@code wrap} tells. */
+    /** True if a descriptor's flags say available, in the lap that {@code wrap} tells (VQ-PCK-3). */
     static boolean isAvailable(int flags, boolean wrap) {
         return (flags & (Descriptor.AVAIL | Descriptor.USED)) == (wrap ? Descriptor.AVAIL : Descriptor.USED);
     }
@@ -91,8 +91,10 @@ final class PackedRing {
         long offset = offset(slot);
         LittleEndian.INT.set(descriptors, offset + Descriptor.LEN_OFFSET, (int) written);
         LittleEndian.SHORT.set(descriptors, offset + Descriptor.PACKED_ID_OFFSET, (short) id);
+        // VQ-PCK-3; WRITE says that the length counts (VQ-PCK-6)
         int flags = (wrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
-        // Release: id, len and the buffers' contents are written before the flags that hand them to the driver.
+        // VQ-PCK-4. Release: id, len and the buffers' contents are written before the flags that hand them to the
+        // driver.
         LittleEndian.SHORT.setRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
         if (deviceLogAddress >= 0) {
             // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
@@ -127,7 +129,7 @@ final class PackedRing {
     /**
      * Each side stores a descriptor's flags and then loads the other's event suppression, or stores its own suppression
      * and then loads a descriptor's flags ("Sending Available Buffer Notifications"). If a load could go before the
-     * store, a notification could be lost; only a full fence orders a store before a load.
+     * store, a notification could be lost; only a full fence orders a store before a load (VQ-PCK-8).
      */
     static void fence() {
         VarHandle.fullFence();

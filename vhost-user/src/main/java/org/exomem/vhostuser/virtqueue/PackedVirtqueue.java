@@ -96,6 +96,7 @@ public final class PackedVirtqueue extends Virtqueue {
         availableSlot += chain.slots;
         if (availableSlot >= size()) {
             availableSlot -= size();
+            // VQ-PCK-2
             availableWrap = !availableWrap;
         }
         return true;
@@ -186,6 +187,7 @@ public final class PackedVirtqueue extends Virtqueue {
         }
         PackedRing.fence();
         int flags = ring.driverEventFlags();
+        // VQ-PCK-9
         if (flags != PackedRing.EVENTS_AT_DESCRIPTOR || !eventIndex) {
             return flags != PackedRing.EVENTS_DISABLED;
         }

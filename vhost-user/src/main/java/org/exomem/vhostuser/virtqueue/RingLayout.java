@@ -2,7 +2,7 @@ package org.exomem.vhostuser.virtqueue;
 
 /**
  * How large the three parts of a ring are and how they must be aligned, in bytes (VIRTIO, "Virtqueues" of the split
- * ring, table; "Structure Size and Alignment" of the packed ring).
+ * ring, table; "Structure Size and Alignment" of the packed ring; VQ-SPL-1, VQ-PCK-1).
  *
  * <pre>
  *                        split                     packed
@@ -30,10 +30,12 @@ public final class RingLayout {
         return size >= 1 && size <= MAX_SIZE && (isPacked(features) || Integer.bitCount(size) == 1);
     }
 
+    /** The bytes of the descriptor table or ring. */
     public static long descriptorBytes(int size) {
         return (long) DESCRIPTOR_BYTES * size;
     }
 
+    /** What the address of the descriptors must be a multiple of. */
     public static int descriptorAlignment() {
         return 16;
     }
@@ -43,6 +45,7 @@ public final class RingLayout {
         return isPacked(features) ? EVENT_SUPPRESSION_BYTES : 6 + 2L * size;
     }
 
+    /** What the address of the driver area must be a multiple of. */
     public static int driverAlignment(long features) {
         return isPacked(features) ? 4 : 2;
     }
@@ -52,6 +55,7 @@ public final class RingLayout {
         return isPacked(features) ? EVENT_SUPPRESSION_BYTES : 6 + 8L * size;
     }
 
+    /** What the address of the device area must be a multiple of. */
     public static int deviceAlignment(long features) {
         return 4;
     }

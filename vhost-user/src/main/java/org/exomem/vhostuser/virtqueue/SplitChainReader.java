@@ -24,11 +24,12 @@ final class SplitChainReader {
     void read(DescriptorChain chain, MemorySegment table, int head) {
         int index = head;
         // A chain is no longer than the queue ("A driver MUST NOT create a descriptor chain longer than the Queue
-        // Size"), so one that is longer has a loop.
+        // Size"), so one that is longer has a loop (VQ-SPL-3).
         for (int count = 1; count <= size; count++) {
             descriptor.load(table, index);
             int flags = descriptor.splitFlags();
             if ((flags & Descriptor.INDIRECT) != 0) {
+                // VQ-IND-2; direct descriptors may have come before (VQ-IND-4), and WRITE means nothing here (VQ-IND-3)
                 if ((flags & Descriptor.NEXT) != 0) {
                     throw new DriverFault("descriptor " + index + " has both INDIRECT and NEXT set");
                 }

@@ -9,7 +9,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * In-flight tracking of a split queue (vhost-user, "Inflight I/O tracking", struct QueueRegionSplit).
+ * In-flight tracking of a split queue (vhost-user, "Inflight I/O tracking", struct QueueRegionSplit; VHU-INF-3).
  *
  * <pre>
  * after the common head:             each entry, by head descriptor:
@@ -61,9 +61,9 @@ final class SplitInflight {
         return new SplitInflight(region, size, InflightRegion.entries(region, size, false), usedIndex);
     }
 
-    /** "When reconnecting": settles the last batch, then finds the heads in flight, in the order of popping. */
+    /** "When reconnecting" (VHU-INF-5): settles the last batch, then finds the heads in flight, in the order of popping. */
     private int[] recover(int size, int entries, int usedIndex) {
-        int batch = usedIndex - unsigned(USED_IDX) & 0xffff;
+        int batch = (usedIndex - unsigned(USED_IDX)) & 0xffff;
         if (batch > entries) {
             throw new DriverFault("the used index is " + usedIndex + ", " + batch
                     + " past what the in-flight region knows, more than its " + entries + " entries");
@@ -134,6 +134,7 @@ final class SplitInflight {
         setInflight(head, false);
     }
 
+    /** VHU-INF-4 */
     void popped(int head) {
         LittleEndian.LONG.setRelease(region, entry(head) + COUNTER, counter);
         counter++;

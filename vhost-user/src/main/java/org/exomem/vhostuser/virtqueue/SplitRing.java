@@ -66,7 +66,8 @@ final class SplitRing {
 
     /** The driver's index, 0 to 65535. */
     int availableIndex() {
-        // Acquire: the ring entries and descriptors below this index are read after it; pairs with the barrier that the
+        // VQ-SPL-5. Acquire: the ring entries and descriptors below this index are read after it; pairs with the
+        // barrier that the
         // driver puts before its update of idx ("Updating idx").
         return (short) LittleEndian.SHORT.getAcquire(available, IDX) & 0xffff;
     }
@@ -91,7 +92,8 @@ final class SplitRing {
     }
 
     void publishUsed(int index) {
-        // Release: the entry (its len above all) and the buffers' contents are written before idx says so ("The
+        // VQ-SPL-5. Release: the entry (its len above all) and the buffers' contents are written before idx says so
+        // ("The
         // Virtqueue Used Ring", device requirements).
         LittleEndian.SHORT.setRelease(used, IDX, (short) index);
         log(IDX, Short.BYTES);
@@ -123,7 +125,7 @@ final class SplitRing {
      * Each side stores one number and then loads one that the other side stores: the device used idx then used_event
      * (or flags), the driver used_event then used idx; likewise avail_event and available idx. If either load could go
      * before its store, both sides could see the old value and a notification be lost. Only a full fence orders a store
-     * before a load.
+     * before a load (VQ-SPL-6).
      */
     static void fence() {
         VarHandle.fullFence();

@@ -11,7 +11,7 @@ public final class SplitVirtqueue extends Virtqueue {
     private final @Nullable SplitInflight inflight;
     private final boolean eventIndex;
 
-    /** The position in the available ring to take next, modulo 65536. */
+    /** The position in the available ring to take next, modulo 65536 (VQ-SPL-7). */
     private int nextAvailable;
     /** The driver's index as last read: what lies before it needs no further look at the ring's idx. */
     private int knownAvailable;
@@ -42,7 +42,8 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         knownAvailable = nextAvailable;
         askedAt = usedIndex;
-        // A back-end before us may have died between a used entry and its call; one call too many does no harm.
+        // A back-end before us may have died between a used entry and its call; one call too many does no harm
+        // (VQ-EVT-3).
         callOwed = usedIndex != 0;
     }
 
@@ -158,12 +159,13 @@ public final class SplitVirtqueue extends Virtqueue {
         askedAt = usedIndex;
         SplitRing.fence();
         if (!eventIndex) {
+            // VQ-EVT-1
             return ring.driverWantsCalls();
         }
         if (Integer.compareUnsigned(pushed, INDEX_MASK) > 0) {
             return true;
         }
-        // The entry at used_event is among those pushed: it lies 1 to `pushed` positions back.
+        // VQ-EVT-2: the entry at used_event is among those pushed: it lies 1 to `pushed` positions back.
         int back = (usedIndex - ring.usedEvent()) & INDEX_MASK;
         return back >= 1 && back <= pushed;
     }

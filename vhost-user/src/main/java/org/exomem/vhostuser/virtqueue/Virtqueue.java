@@ -77,7 +77,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * Gives a chain back to the driver as used; visible to it at once.
      *
      * @param chain a chain that {@link #pop} filled
-     * @param written bytes written into its device-writable part, from its start on
+     * @param written bytes written into its device-writable part, from its start on (VQ-SPL-8)
      * @throws IllegalArgumentException if more bytes were written than the chain has for writing
      * @throws IllegalStateException if this queue did not pop the chain, if it was pushed already, or if its turn has
      *     not come (IN_ORDER)
@@ -114,7 +114,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract boolean needsCall();
 
     /**
-     * The position as vhost-user's SET_VRING_BASE and GET_VRING_BASE carry it: for a split queue the next available
+     * The position as vhost-user's SET_VRING_BASE and GET_VRING_BASE carry it (VHU-RING-13): for a split queue the next available
      * index; for a packed one the available index and wrap counter in bits 0 to 15, the used ones in bits 16 to 31.
      */
     public abstract int base();

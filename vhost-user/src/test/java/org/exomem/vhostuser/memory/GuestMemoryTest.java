@@ -11,6 +11,7 @@ import java.util.Objects;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class GuestMemoryTest {
@@ -65,6 +66,7 @@ class GuestMemoryTest {
     }
 
     @Test
+    @Tag("VHU-MEM-5")
     void overlapsAreFoundByGuestAndByUserAddress() throws Exception {
         try (SharedFile file = SharedFile.memfd("ram", 2 * MIB)) {
             memory.add(region(file, MIB, MIB, GIB4, 0));
@@ -101,6 +103,7 @@ class GuestMemoryTest {
     }
 
     @Test
+    @Tag("VHU-LOG-1")
     void aLogMayBeginAndEndAtAnyByte() throws Exception {
         try (SharedFile file = SharedFile.memfd("log", 4096);
                 Mapping bits = Mapping.of(file, 0, 4096);
@@ -116,6 +119,8 @@ class GuestMemoryTest {
     }
 
     @Test
+    @Tag("VHU-LOG-1")
+    @Tag("VHU-LOG-5")
     void writesAreLoggedByPageAndOnlyWhileLogging() throws Exception {
         try (SharedFile file = SharedFile.memfd("log", 4096);
                 Mapping bits = Mapping.of(file, 0, 4096);

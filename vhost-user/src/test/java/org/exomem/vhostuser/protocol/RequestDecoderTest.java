@@ -14,6 +14,7 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.vhostuser.protocol.FrontEndRequest.*;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -68,6 +69,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-PAY-4")
     void aMemoryTableCarriesItsRegionsAndFiles() throws Exception {
         MemorySegment table = payload(8 + 2 * 32);
         table.set(JAVA_INT, 0, 2);
@@ -84,6 +86,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-PAY-5")
     void aSingleRegionStandsBehindPadding() throws Exception {
         MemorySegment bytes = payload(40);
         bytes.set(JAVA_LONG, 8, 0x1000);
@@ -93,6 +96,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-MEM-4")
     void aDescriptorThatComesWithARemovalIsClosed() throws Exception {
         List<Fd> fds = fds(1);
         RequestDecoder.decode(RequestType.REM_MEM_REG, payload(40), fds);
@@ -100,6 +104,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-PAY-10")
     void aRingIsNamedByTheLowByteOfItsNotifier() throws Exception {
         MemorySegment value = payload(8);
         value.set(JAVA_LONG, 0, 3);
@@ -117,6 +122,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-MEM-5")
     void regionsThatNoMemoryCanHaveAreRefused() {
         assertFault(new RegionDescription(0, 0, 0, 0), "is empty");
         assertFault(new RegionDescription(1, 0x1000, 0, 0), "is not made of whole pages");
@@ -134,6 +140,7 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-PAY-8")
     void inflightDescriptionsAreTakenWithAndWithoutPadding() throws Exception {
         for (int size : new int[] {20, 24}) {
             GetInflightFd request =
@@ -144,6 +151,9 @@ class RequestDecoderTest {
     }
 
     @Test
+    @Tag("VHU-HDR-2")
+    @Tag("VHU-HDR-4")
+    @Tag("VHU-HDR-5")
     void everyHeaderThatCanNotBeTrustedIsRefused() {
         MemorySegment header = payload(Header.SIZE);
         header.set(JAVA_INT, 0, 1);

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -49,6 +50,8 @@ class ChainFaultTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-2")
+    @Tag("VQ-PCK-7")
     @MethodSource(ALL)
     void aReadableDescriptorAfterAWritableOne(RingKind kind) {
         refuses(
@@ -80,6 +83,7 @@ class ChainFaultTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-3")
     @MethodSource(PLAIN)
     void moreThanFourGibibytesInAChain(RingKind kind) {
         // Sparse: nothing of it is ever touched.
@@ -103,6 +107,7 @@ class ChainFaultTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-IND-1")
     @MethodSource(PLAIN)
     void anIndirectTableThatWasNotNegotiated(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -112,6 +117,7 @@ class ChainFaultTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-IND-1")
     @MethodSource(PLAIN)
     void anIndirectTableWhoseLengthIsNoMultipleOf16(RingKind kind) {
         for (long length : new long[] {0, 1, 15, 17, 0xffff_ffffL}) {

@@ -14,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.exomem.vhostuser.virtqueue.TestDriver.Used;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -48,6 +49,8 @@ class ConcurrentRingTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-5")
+    @Tag("VQ-PCK-4")
     @MethodSource("org.exomem.vhostuser.virtqueue.RingKind#all")
     void allBuffersArriveOnceWithTheirContentAndNobodySleepsForEver(RingKind kind) throws Exception {
         long seed = 7 + kind.hashCode();

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -132,6 +133,7 @@ class InflightCrashTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-INF-4")
     @MethodSource(ALL)
     void aPushThatWasCutShortHappenedWhollyOrNotAtAll(RingKind kind) {
         for (int size : new int[] {1, 2, 4}) {

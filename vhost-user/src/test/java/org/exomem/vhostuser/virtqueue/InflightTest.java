@@ -15,6 +15,7 @@ import java.util.Random;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.exomem.vhostuser.virtqueue.TestDriver.Used;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -47,6 +48,7 @@ class InflightTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-INF-3")
     @MethodSource(PLAIN)
     void aRegionHasRoomForItsHeadAndAnEntryForEachDescriptor(RingKind kind) {
         assertThat(InflightRegion.bytes(1, kind.features())).isEqualTo(64);
@@ -55,6 +57,7 @@ class InflightTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-INF-3")
     @MethodSource(PLAIN)
     void aNewRegionIsInitialisedWhenTheQueueStarts(RingKind kind) {
         MemorySegment region = region(kind, 8);
@@ -75,6 +78,7 @@ class InflightTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-INF-5")
     @MethodSource(PLAIN)
     void whatWasPoppedAndNotPushedComesAgainFirstAndInTheSameOrder(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, 8);
@@ -112,6 +116,8 @@ class InflightTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-INF-4")
+    @Tag("VHU-INF-5")
     @MethodSource(ALL)
     void noBufferIsLostOrUsedTwiceOverManyCrashes(RingKind kind) {
         for (int size : kind.packed() ? new int[] {1, 2, 5, 16} : new int[] {1, 2, 16}) {

@@ -9,6 +9,7 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -94,6 +95,8 @@ class NotificationRaceTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-6")
+    @Tag("VQ-PCK-8")
     @MethodSource("org.exomem.vhostuser.virtqueue.RingKind#notifying")
     void aDriverThatEnablesCallsWhileABufferIsUsedIsCalledOrSeesIt(RingKind kind) throws Exception {
         TestDriver[] drivers = drivers(kind);
@@ -130,6 +133,8 @@ class NotificationRaceTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-6")
+    @Tag("VQ-PCK-8")
     @MethodSource("org.exomem.vhostuser.virtqueue.RingKind#notifying")
     void aDeviceThatResumesKicksWhileABufferComesIsKickedOrSeesIt(RingKind kind) throws Exception {
         TestDriver[] drivers = drivers(kind);

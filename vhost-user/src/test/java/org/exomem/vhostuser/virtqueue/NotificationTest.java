@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -33,6 +34,7 @@ class NotificationTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-EVT-1")
     @MethodSource(ALL)
     void aDriverThatWantsCallsIsCalledOnceForEachBatch(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -52,6 +54,7 @@ class NotificationTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-EVT-1")
     @MethodSource(ALL)
     void aDriverThatWantsSilenceIsNotCalled(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -108,6 +111,7 @@ class NotificationTest {
     }
 
     @Test
+    @Tag("VQ-EVT-2")
     void aSplitDriverNamesTheUsedIndexAtWhichItWantsTheCall() {
         SplitDriver driver = new SplitDriver(ram, RingKind.SPLIT.withEventIndex(), SIZE, 1);
         driver.startAt(65530);
@@ -124,6 +128,7 @@ class NotificationTest {
     }
 
     @Test
+    @Tag("VQ-PCK-9")
     void aPackedDriverNamesTheSlotAtWhichItWantsTheCallInThisLapOrTheNext() {
         PackedDriver driver = new PackedDriver(ram, RingKind.PACKED.withEventIndex(), SIZE, 1);
         Virtqueue queue = Virtqueue.create(driver.setup());
@@ -144,6 +149,7 @@ class NotificationTest {
     }
 
     @Test
+    @Tag("VQ-PCK-9")
     void aChainThatPassesTheNamedSlotCallsThePackedDriver() {
         PackedDriver driver = new PackedDriver(ram, RingKind.PACKED.withEventIndex(), 5, 1);
         Virtqueue queue = Virtqueue.create(driver.setup());
@@ -169,6 +175,7 @@ class NotificationTest {
     }
 
     @Test
+    @Tag("VQ-EVT-1")
     void withoutEventIndexASplitDriversEventFieldIsIgnored() {
         SplitDriver driver = new SplitDriver(ram, RingKind.SPLIT, SIZE, 1);
         Virtqueue queue = Virtqueue.create(driver.setup());
@@ -178,6 +185,7 @@ class NotificationTest {
     }
 
     @Test
+    @Tag("VQ-PCK-9")
     void withoutEventIndexAPackedDriverThatNamesASlotIsCalledAllTheSame() {
         PackedDriver driver = new PackedDriver(ram, RingKind.PACKED, SIZE, 1);
         Virtqueue queue = Virtqueue.create(driver.setup());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What only a packed ring's driver can do wrong (VIRTIO, "Packed Virtqueues"). */
@@ -44,6 +45,7 @@ class PackedFaultTest {
     }
 
     @Test
+    @Tag("VQ-PCK-7")
     void aChainThatIsLongerThanTheRing() {
         for (int slot = 0; slot < SIZE; slot++) {
             driver.writeDescriptor(slot, data, 8, AVAILABLE | TestDriver.NEXT, 0);
@@ -52,6 +54,7 @@ class PackedFaultTest {
     }
 
     @Test
+    @Tag("VQ-PCK-7")
     void aChainThatRunsIntoSlotsWhichTheDeviceStillHas() {
         driver.writeDescriptor(0, data, 8, AVAILABLE, 0);
         assertThat(queue.pop(new DescriptorChain())).isTrue();
@@ -80,12 +83,14 @@ class PackedFaultTest {
 
     /** "A driver MUST NOT write direct descriptors with INDIRECT set in a list linked by NEXT." */
     @Test
+    @Tag("VQ-IND-2")
     void aTableThatIsContinued() {
         driver.writeDescriptor(0, data, 16, AVAILABLE | TestDriver.INDIRECT | TestDriver.NEXT, 0);
         refuses("from within a chain linked by NEXT");
     }
 
     @Test
+    @Tag("VQ-IND-2")
     void aTableThatEndsAChain() {
         driver.writeDescriptor(1, data, 16, AVAILABLE | TestDriver.INDIRECT, 0);
         driver.writeDescriptor(0, data, 16, AVAILABLE | TestDriver.NEXT, 0);
@@ -94,6 +99,7 @@ class PackedFaultTest {
 
     /** "The WRITE flags bit is the only valid flag for descriptors in the indirect table. Others ... are ignored." */
     @Test
+    @Tag("VQ-IND-5")
     void allFlagsButWriteAreIgnoredInATable() {
         int others = TestDriver.NEXT | TestDriver.INDIRECT | PackedDriver.AVAIL | PackedDriver.USED;
         driver.writeEntry(data, new Piece(data + 32, 4, false), others, 14, 77, 12);
@@ -108,6 +114,7 @@ class PackedFaultTest {
     }
 
     @Test
+    @Tag("VHU-RING-13")
     void aBaseOutsideTheRing() {
         assertThatThrownBy(() -> Virtqueue.create(driver.setup(SIZE, null)))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -14,6 +14,7 @@ import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.exomem.vhostuser.virtqueue.TestDriver.Used;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -33,6 +34,7 @@ class QueueLifeTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-RING-13")
     @MethodSource(ALL)
     void aQueueGoesOnWhereItsBaseSays(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -150,6 +152,7 @@ class QueueLifeTest {
     }
 
     @ParameterizedTest
+    @Tag("VHU-LOG-4")
     @MethodSource(PLAIN)
     void writesToTheRingAreLoggedWhereTheFrontEndSays(RingKind kind) throws LinuxException {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -205,6 +208,8 @@ class QueueLifeTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-1")
+    @Tag("VQ-PCK-1")
     @MethodSource(PLAIN)
     void aRingPartThatIsTooShortOrMisalignedIsTheFrontEndsFault(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);
@@ -231,6 +236,7 @@ class QueueLifeTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-ORD-2")
     @MethodSource(PLAIN)
     void withInOrderADeviceMustPushInTheOrderOfPopping(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind.withInOrder(), SIZE);
@@ -261,6 +267,7 @@ class QueueLifeTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-8")
     @MethodSource(PLAIN)
     void aDeviceCannotHaveWrittenMoreThanThereIsRoomFor(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, SIZE);

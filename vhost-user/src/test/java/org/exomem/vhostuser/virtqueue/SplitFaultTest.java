@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What only a split ring's driver can do wrong (VIRTIO, "Split Virtqueues"). */
@@ -30,6 +31,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-SPL-7")
     void anAvailableIndexThatGoesFurtherThanTheQueueIsLong() {
         driver.setAvailableIndex(SIZE + 1);
         assertThat(queue.hasAvailable()).isTrue();
@@ -37,6 +39,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-SPL-7")
     void anAvailableIndexThatGoesBack() {
         driver.setAvailableIndex(0xffff);
         refuses("went from 0 to 65535");
@@ -65,6 +68,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-SPL-3")
     void aChainThatLoops() {
         driver.writeDescriptor(0, data, 8, TestDriver.NEXT, 1);
         driver.writeDescriptor(1, data, 8, TestDriver.NEXT, 0);
@@ -73,6 +77,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-SPL-3")
     void aDescriptorThatFollowsItself() {
         driver.writeDescriptor(5, data, 8, TestDriver.NEXT, 5);
         driver.offer(5);
@@ -80,6 +85,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-IND-2")
     void aTableThatIsAlsoContinued() {
         driver.writeDescriptor(0, data, 16, TestDriver.INDIRECT | TestDriver.NEXT, 1);
         driver.offer(0);
@@ -87,6 +93,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-IND-2")
     void aTableInATable() {
         driver.writeEntry(data, new Piece(data, 16, false), TestDriver.INDIRECT, 12, 0, 14);
         driver.writeDescriptor(0, data, 16, TestDriver.INDIRECT, 0);
@@ -104,6 +111,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-IND-5")
     void aTableThatGoesOnOutsideItself() {
         driver.writeEntry(data, new Piece(data, 16, false), TestDriver.NEXT, 12, 2, 14);
         driver.writeDescriptor(0, data, 32, TestDriver.INDIRECT, 0);
@@ -113,6 +121,7 @@ class SplitFaultTest {
 
     /** "The device MUST ignore the write-only flag in the descriptor that refers to an indirect table." */
     @Test
+    @Tag("VQ-IND-3")
     void theWriteFlagOfATablesDescriptorIsIgnored() {
         driver.writeEntry(data, new Piece(data + 32, 16, false), 0, 12, 0, 14);
         driver.writeDescriptor(0, data, 16, TestDriver.INDIRECT | TestDriver.WRITE, 0);
@@ -124,6 +133,7 @@ class SplitFaultTest {
 
     /** "Zero or more normal chained descriptors followed by a single descriptor with INDIRECT." */
     @Test
+    @Tag("VQ-IND-4")
     void aTableMayEndAChain() {
         driver.writeDescriptor(0, data + 48, 3, TestDriver.NEXT, 4);
         driver.writeDescriptor(4, data, 32, TestDriver.INDIRECT, 0);
@@ -144,6 +154,7 @@ class SplitFaultTest {
     }
 
     @Test
+    @Tag("VQ-SPL-7")
     void theIndicesWrapAroundAt65536() {
         SplitDriver late = new SplitDriver(ram, RingKind.SPLIT, SIZE, 1);
         late.startAt(65533);

@@ -3,12 +3,16 @@ package org.exomem.vhostuser.virtqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.exomem.vhostuser.virtqueue.TestDriver.Used;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -31,6 +35,9 @@ class VirtqueueTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-8")
+    @Tag("VQ-PCK-5")
+    @Tag("VQ-PCK-6")
     @MethodSource(ALL)
     void aChainKeepsItsOrderOfReadableAndWritableBuffers(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, 8);
@@ -56,6 +63,9 @@ class VirtqueueTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-PCK-2")
+    @Tag("VQ-PCK-3")
+    @Tag("VQ-PCK-5")
     @MethodSource(ALL)
     void manyLapsOfChainsOfAnyLengthComeBackOnceEach(RingKind kind) {
         for (int size : new int[] {1, 2, 16}) {
@@ -64,6 +74,8 @@ class VirtqueueTest {
     }
 
     @ParameterizedTest
+    @Tag("VQ-SPL-1")
+    @Tag("VQ-PCK-1")
     @MethodSource(ALL)
     void aRingOf32768DescriptorsIsFilledAndEmptied(RingKind kind) {
         try (GuestRam big = GuestRam.of(16 << 20)) {
@@ -157,5 +169,26 @@ class VirtqueueTest {
         assertThatThrownBy(() -> queue.push(chain, 0)).isInstanceOf(IllegalStateException.class);
         assertThat(driver.poll()).isNotNull();
         assertThat(driver.poll()).isNull();
+    }
+
+    @Test
+    @Tag("VQ-SPL-4")
+    void aSplitDeviceWritesNeitherDescriptorsNorReadableBuffers() {
+        TestDriver driver = TestDriver.create(ram, RingKind.SPLIT, 4);
+        Virtqueue queue = Virtqueue.create(driver.setup());
+        long readable = ram.allocate(8, 8);
+        long writable = ram.allocate(8, 8);
+        ram.setNumber(readable, 8, 0x1122334455667788L);
+        driver.add(List.of(new Piece(readable, 8, false), new Piece(writable, 8, true)));
+        byte[] before = driver.descriptors.toArray(ValueLayout.JAVA_BYTE);
+        DescriptorChain chain = new DescriptorChain();
+        assertThat(queue.pop(chain)).isTrue();
+        queue.push(chain, chain.write(0, MemorySegment.ofArray(new byte[16]), ram.memory()));
+        assertThat(driver.descriptors.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(before);
+        assertThat(ram.at(readable, 8).get(ValueLayout.JAVA_LONG_UNALIGNED, 0)).isEqualTo(0x1122334455667788L);
+        assertThat(driver.poll())
+                .isNotNull()
+                .extracting(TestDriver.Used::written)
+                .isEqualTo(8L);
     }
 }
