@@ -11,6 +11,7 @@ import org.exomem.balloon.TestGuest.News;
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What a listener is told that begins when there are pages in the balloon (spec/migration.md, MIG-STATE). */
@@ -46,6 +47,7 @@ class BalloonFeedTest {
     }
 
     @Test
+    @Tag("BAL-FEAT-2")
     void nobodyIsToldOfPagesThatADriverMayUseAgainWithoutAWord() throws LinuxException {
         try (TestGuest guest = withPagesInTheBalloon(ALL_FEATURES & ~BalloonFeatures.MUST_TELL_HOST)) {
             assertThat(guest.balloon.pagesInBalloon()).isEqualTo(3);

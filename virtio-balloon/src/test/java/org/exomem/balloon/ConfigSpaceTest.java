@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import org.exomem.linux.LinuxException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class ConfigSpaceTest {
@@ -62,6 +63,7 @@ class ConfigSpaceTest {
     }
 
     @Test
+    @Tag("BAL-CFG-3")
     void theDriverIsToldOfAnotherSizeWhileAQueueRuns() {
         guest.balloon.setNumPages(1);
         assertThat(guest.configChanges).isZero();
@@ -89,6 +91,7 @@ class ConfigSpaceTest {
     }
 
     @Test
+    @Tag("BAL-CFG-4")
     void aWholeConfigSpaceWrittenBackChangesOnlyWhatIsTheDrivers() {
         guest.start(TestGuest.ALL_FEATURES, 5);
         guest.balloon.setNumPages(100);
@@ -105,6 +108,7 @@ class ConfigSpaceTest {
     }
 
     @Test
+    @Tag("BAL-CFG-4")
     void theCommandIdIsNotTheDriversToWrite() {
         guest.start(TestGuest.ALL_FEATURES, 5);
         write(8, littleEndian(0x8000_0001));
@@ -133,6 +137,7 @@ class ConfigSpaceTest {
     }
 
     @Test
+    @Tag("BAL-CFG-2")
     void actualOfADriverThatNeverWritesItStaysZeroWhilePagesCount() throws LinuxException {
         guest.ram.filled(1L << 32, 1 << 20);
         guest.start(TestGuest.ALL_FEATURES, 5);
@@ -151,6 +156,7 @@ class ConfigSpaceTest {
     }
 
     @Test
+    @Tag("BAL-POI-1")
     void poisonValWrittenBeforeTheFeaturesArriveCounts() {
         write(12, littleEndian(0xaaaa_aaaa));
         assertThat(config()[3])

@@ -17,6 +17,7 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class HintingTest {
@@ -69,6 +70,27 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-10")
+    @Tag("BAL-HINT-8")
+    void aRangeThatIsNotSharedIsLeftAloneAndTheRestOfTheChainIsTaken() {
+        guest.balloon.startHinting();
+        send(ID);
+        queue.add(writable(1L << 40 << 2, MIB), writable(START, MIB), writable(START + 7 * MIB, 2 * MIB));
+        guest.process(FREE_PAGES);
+        hint(START + 2 * MIB, MIB);
+
+        assertThat(hinted()).isEqualTo(2 * MIB);
+        assertThat(queue.used()).hasSize(3);
+        assertThat(queue.usedLengths()).as("nothing was written").containsOnly(0);
+        assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo(3 * MIB / 4096);
+        assertThat(guest.driverFaults)
+                .singleElement()
+                .asString()
+                .contains("768 pages that the front-end does not share");
+    }
+
+    @Test
+    @Tag("BAL-HINT-2")
     void aSessionGoesFromTheRequestToDone() {
         assertThat(state()).isEqualTo(HintingState.IDLE);
         assertThat(config()).isEqualTo(STOP);
@@ -110,6 +132,8 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-5")
+    @Tag("BAL-HINT-7")
     void nothingIsDiscardedForAHint() throws LinuxException {
         guest.balloon.startHinting();
         send(ID);
@@ -184,6 +208,7 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-3")
     void hintsUnderAnotherIdAreIgnoredUntilTheRightOneComesAgain() {
         guest.balloon.startHinting();
         send(ID + 1);
@@ -203,6 +228,7 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-4")
     void aRestartMakesTheOldIdStale() {
         guest.balloon.startHinting();
         send(ID);
@@ -229,6 +255,7 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-6")
     void afterStopHintsAreIgnoredAndANewStartTakesThemAgain() {
         guest.balloon.startHinting();
         send(ID);
@@ -247,6 +274,7 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-6")
     void doneEndsASessionThatRuns() {
         guest.balloon.startHinting();
         send(ID);
@@ -269,6 +297,7 @@ class HintingTest {
     }
 
     @Test
+    @Tag("BAL-HINT-1")
     void idsBeginAgainAfterTheLastOneAndAreNeverAReservedValue() {
         StoredNumber lastId = StoredNumber.ofHeap();
         lastId.set(-2);

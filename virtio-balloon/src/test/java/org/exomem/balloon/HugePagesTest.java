@@ -17,6 +17,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Memory of huge pages: a host page goes when all its parts are in the balloon, and not before. */
@@ -63,6 +64,7 @@ class HugePagesTest {
     }
 
     @Test
+    @Tag("BAL-INF-5")
     void aHostPageGoesWithItsLastPartInWhateverOrderTheyCome() throws LinuxException {
         MemoryRegion region = region(4);
         List<Integer> parts = new ArrayList<>();
@@ -104,6 +106,7 @@ class HugePagesTest {
     }
 
     @Test
+    @Tag("BAL-INF-5")
     void aPartThatWasTakenOutKeepsTheHostPage() throws LinuxException {
         MemoryRegion region = region(1);
         guest.inflate(range(FIRST, PARTS - 1));
@@ -131,6 +134,7 @@ class HugePagesTest {
     }
 
     @Test
+    @Tag("BAL-FEAT-2")
     void aDriverThatNeedNotTellLosesHostPagesOnlyWhoseAllPartsComeTogether() throws LinuxException {
         guest.reboot(TestGuest.ALL_FEATURES & ~BalloonFeatures.MUST_TELL_HOST);
         MemoryRegion region = region(2);

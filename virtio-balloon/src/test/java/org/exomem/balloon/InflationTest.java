@@ -49,6 +49,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-CFG-1")
     void inflatedPagesGoBackToTheHostAndNoOthers() throws LinuxException {
         guest.inflate(range(FIRST + PAGES_IN_MIB, 2 * PAGES_IN_MIB));
 
@@ -60,6 +61,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-1")
     void chainsComeBackOnlyAfterTheDiscard() {
         guest.inflate(range(FIRST, 256));
 
@@ -137,6 +139,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-2")
     void aBufferLargerThanABatchIsDoneInParts() throws LinuxException {
         int pages = 2 * PfnBatch.LIMIT + 17;
         SharedFile large = SharedFile.memfd("large", (long) pages << 12);
@@ -171,6 +174,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-6")
     void aPageNamedTwiceCountsOnce() {
         guest.inflate(FIRST, FIRST, FIRST + 1, FIRST, FIRST + 1);
         guest.inflate(FIRST + 1);
@@ -222,6 +226,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-3")
     void deflatedPagesLeaveTheBalloonAndAreNotTouched() {
         guest.inflate(range(FIRST, 8));
         guest.punched.clear();
@@ -247,6 +252,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-6")
     void pagesThatWereNeverInTheBalloonMayBeDeflated() {
         guest.deflate(range(FIRST, 8));
 
@@ -364,6 +370,7 @@ class InflationTest {
     }
 
     @Test
+    @Tag("BAL-INF-3")
     void randomInflationAndDeflationKeepTheCountAndTheFileExact() throws LinuxException {
         long seed = 20261120;
         Random random = new Random(seed);

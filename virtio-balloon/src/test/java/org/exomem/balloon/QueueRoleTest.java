@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.stream.LongStream;
 import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.virtqueue.DriverFault;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +22,7 @@ class QueueRoleTest {
 
     @ParameterizedTest
     @MethodSource("everySubsetOfTheFeatures")
+    @Tag("BAL-Q-1")
     void everyQueueDoesItsWorkAtItsNumber(long features) throws LinuxException {
         try (TestGuest guest = new TestGuest()) {
             guest.ram.filled(START, 4 * MIB);

@@ -53,6 +53,8 @@ class ReportingTest {
     }
 
     @Test
+    @Tag("BAL-REP-1")
+    @Tag("BAL-REP-2")
     void reportedRangesGoBackToTheHostBeforeTheChainGoesBackToTheDriver() throws LinuxException {
         report(writable(START, 2 * MIB), writable(START + 8 * MIB, 4 * MIB));
 
@@ -105,6 +107,7 @@ class ReportingTest {
     }
 
     @Test
+    @Tag("BAL-POI-2")
     void poisonedPagesAreAcknowledgedAndStay() throws LinuxException {
         poison(0xaaaa_aaaa);
         report(writable(START, 4 * MIB));
@@ -163,6 +166,18 @@ class ReportingTest {
                 .isInstanceOf(DriverFault.class)
                 .hasMessageContaining("reports have none");
         assertThat(guest.punched).isEmpty();
+    }
+
+    @Test
+    @Tag("BAL-REP-3")
+    void aRangeThatIsNotSharedIsLeftAloneAndTheRestIsDiscarded() throws LinuxException {
+        report(writable(1L << 40 << 2, MIB), writable(START, 2 * MIB), writable(START + 31 * MIB, 2 * MIB));
+        report(writable(START + 2 * MIB, 2 * MIB));
+
+        assertThat(region.file().allocatedBytes()).isEqualTo(28 * MIB);
+        assertThat(queue.used()).hasSize(2);
+        assertThat(guest.balloon.freePages().reportedBytes()).isEqualTo(4 * MIB);
+        assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo(3 * MIB / 4096);
     }
 
     @Test

@@ -12,6 +12,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class StatisticsTest {
@@ -51,6 +52,7 @@ class StatisticsTest {
     }
 
     @Test
+    @Tag("BAL-STAT-5")
     void valuesComeUnderTheirTags() {
         long before = Instant.now().getEpochSecond();
         give(15, 150, 4, 1L << 40, 0, 7);
@@ -66,6 +68,7 @@ class StatisticsTest {
     }
 
     @Test
+    @Tag("BAL-STAT-4")
     void everyTagOfLinuxIsKnownByItsNumberAndByQemusName() {
         String[] names = {
             "stat-swap-in", "stat-swap-out", "stat-major-faults", "stat-minor-faults", "stat-free-memory",
@@ -86,6 +89,7 @@ class StatisticsTest {
     }
 
     @Test
+    @Tag("BAL-STAT-3")
     void unknownTagsAreLeftOut() {
         give(16, 1, 0xffff, 2, 5, 3);
 
@@ -170,6 +174,7 @@ class StatisticsTest {
     }
 
     @Test
+    @Tag("BAL-STAT-1")
     void withoutAnIntervalTheBufferStaysUntilSomebodyAsks() {
         int head = give(4, 1);
         assertThat(queue.used()).isEmpty();
@@ -203,6 +208,7 @@ class StatisticsTest {
     }
 
     @Test
+    @Tag("BAL-STAT-2")
     void aSecondBufferMakesTheFirstComeBack() {
         int first = give(4, 1);
         int second = give(4, 2);

@@ -118,6 +118,16 @@ final class TestQueue {
         ring.set(U16, 2, (short) (ring.get(U16, 2) - 1));
     }
 
+    /** The bytes that the device says it has written, of all chains that it gave back, in order. */
+    List<Integer> usedLengths() {
+        MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
+        List<Integer> lengths = new ArrayList<>();
+        for (int i = 0; i < used().size(); i++) {
+            lengths.add(ring.get(U32, 4 + 8L * (i % SIZE) + 4));
+        }
+        return lengths;
+    }
+
     /** The heads of all chains that the device gave back, in order. */
     List<Integer> used() {
         MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));

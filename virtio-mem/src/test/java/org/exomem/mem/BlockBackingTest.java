@@ -11,6 +11,7 @@ import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class BlockBackingTest {
@@ -85,6 +86,7 @@ class BlockBackingTest {
     }
 
     @Test
+    @Tag("MEM-CFG-8")
     void pagesLargerThanABlockAreRefusedClearly() throws IOException {
         try (HugePages pages = HugePages.reserve(4)) {
             share(ADDRESS, 8 * MIB, SharedFile.hugeMemfd("huge", 8 * MIB, HugePages.SIZE));

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.OptionalInt;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class MemoryRegionPlanTest {
@@ -15,6 +16,8 @@ class MemoryRegionPlanTest {
     }
 
     @Test
+    @Tag("MEM-CFG-1")
+    @Tag("MEM-CFG-8")
     void valuesThatADriverCouldNotUseAreRefusedByName() {
         assertThatThrownBy(() -> plan(0, GIB, 3 * MIB))
                 .hasMessageContaining("block size 3145728 is not a power of two");
@@ -28,6 +31,7 @@ class MemoryRegionPlanTest {
     }
 
     @Test
+    @Tag("MEM-CFG-7")
     void theUsableRegionIsSomewhatLargerThanWhatIsRequested() {
         MemoryRegionPlan plan = plan(4 * GIB, 2 * GIB, 4 * MIB);
         assertThat(plan.usableSize(0)).isZero();

@@ -10,6 +10,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class PatrolTest {
@@ -63,6 +64,8 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-VIO-1")
+    @Tag("MEM-VIO-2")
     void dataInUnpluggedBlocksIsFoundCountedAndPunched() throws LinuxException {
         MemoryRegion region = region(ADDRESS, plan.size());
         write(region, block(3) + 8192, 4096);
@@ -77,6 +80,7 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-VIO-4")
     void readingAHoleAllocatesAPageAndIsFoundToo() throws LinuxException {
         MemoryRegion region = region(ADDRESS, plan.size());
         assertThat(region.segment().get(JAVA_BYTE, 3 * BLOCK)).isZero();
@@ -84,6 +88,7 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-BLK-1")
     void pluggedBlocksAreLeftAlone() throws LinuxException {
         MemoryRegion region = region(ADDRESS, plan.size());
         blocks.set(4, 5, true);
@@ -106,6 +111,7 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-VIO-2")
     void withoutPunchingItIsFoundAgainAndStays() throws LinuxException {
         MemoryRegion region = region(ADDRESS, plan.size());
         write(region, block(9), 4096);
@@ -140,6 +146,7 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-VIO-3")
     void roundInSmallSlicesFindsTheSame() throws LinuxException {
         MemoryRegion region = region(ADDRESS, plan.size());
         write(region, block(1), BLOCK);
@@ -158,6 +165,7 @@ class PatrolTest {
     }
 
     @Test
+    @Tag("MEM-VIO-5")
     void hugePagesThatCameBackAreFoundByPunching() throws IOException {
         try (HugePages pages = HugePages.reserve(BLOCKS)) {
             MemoryRegion region = MemoryRegion.map(

@@ -174,6 +174,7 @@ class StepsTest {
     }
 
     @Test
+    @Tag("MEM-REQ-2")
     void unplugAllIsAnsweredWhenAllMemoryHasGoneBack() {
         ask(RequestType.PLUG, 0, BLOCKS);
         assertThat(step()).as("nothing is to be allocated").isFalse();
@@ -207,6 +208,8 @@ class StepsTest {
 
     @Test
     @Tag("MEM-BLK-5")
+    @Tag("MEM-REQ-6")
+    @Tag("MEM-REQ-8")
     void largePlugIsAnsweredWhenAllIsAllocatedAndGivenBackIfTheHostHasNoMore() throws LinuxException {
         start(true);
         doThrow(new LinuxException("fallocate", "region", Errno.ENOSPC))
@@ -262,6 +265,7 @@ class StepsTest {
 
     @Test
     @Tag("MEM-BLK-6")
+    @Tag("MEM-STEP-3")
     void requestsWaitUntilUnpluggedMemoryIsEmptied() {
         device.memoryChanged();
         assertThat(later).as("more than one step's work").isNotEmpty();
@@ -278,6 +282,7 @@ class StepsTest {
 
     @Test
     @Tag("MEM-BLK-6")
+    @Tag("MEM-BLK-1")
     void memoryIsEmptiedAfterTheRequestInHandAndWhatItPluggedIsNot() throws LinuxException {
         start(true);
         ask(RequestType.PLUG, 0, 100);
@@ -292,6 +297,7 @@ class StepsTest {
 
     @Test
     @Tag("MEM-BLK-4")
+    @Tag("MEM-STEP-3")
     void systemResetTakesStepsAndRequestsWaitForIt() {
         ask(RequestType.PLUG, 0, BLOCKS);
         step();

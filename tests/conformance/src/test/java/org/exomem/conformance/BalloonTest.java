@@ -20,6 +20,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,6 +78,8 @@ class BalloonTest {
 
     @ParameterizedTest(name = "features 0x{0}")
     @MethodSource("subsets")
+    @Tag("BAL-FEAT-1")
+    @Tag("BAL-Q-2")
     void everyQueueOfEverySubsetIsServedUnderItsDenseNumber(long features) throws Exception {
         try (BalloonDriver driver = attach(features)) {
             long before = ram.hostBytes();
@@ -120,6 +123,7 @@ class BalloonTest {
 
     @ParameterizedTest(name = "page number {0}")
     @ValueSource(ints = {(int) (MEMORY / GuestRam.PAGE), 0x00ffffff, Integer.MAX_VALUE, Integer.MIN_VALUE, -1})
+    @Tag("BAL-INF-4")
     void aPageOutsideOfMemoryTouchesNothing(int page) throws Exception {
         try (BalloonDriver driver = attach(0)) {
             long before = ram.hostBytes();
@@ -174,6 +178,7 @@ class BalloonTest {
     }
 
     @Test
+    @Tag("BAL-CFG-4")
     void aStaleNumPagesThatComesWithActualIsIgnored() throws Exception {
         try (BalloonDriver driver = attach(BalloonFeatures.LINUX)) {
             backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(100));

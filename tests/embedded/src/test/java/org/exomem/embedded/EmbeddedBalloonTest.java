@@ -209,6 +209,7 @@ class EmbeddedBalloonTest {
     /** What a migration does with hints, of an honest and of a lying driver. */
     @ParameterizedTest(name = "a driver that is {0}")
     @EnumSource(Hints.class)
+    @Tag("BAL-HINT-9")
     void aGuestLosesNothingThatIsSkippedForHintsOfASessionBegunAfterTheSync(Hints driver) throws Exception {
         EmbeddedOptions options = options().withHints(driver).withLow(23 * MIB);
         EmbeddedOptions elsewhere = EmbeddedOptions.of(
@@ -286,6 +287,7 @@ class EmbeddedBalloonTest {
     }
 
     @Test
+    @Tag("BAL-FEAT-3")
     void aGuestWithoutFreeMemoryTakesItOutOfTheBalloon() throws Exception {
         try (EmbeddedGuest guest = EmbeddedGuest.start(options());
                 QmpClient qmp = client(guest)) {

@@ -219,6 +219,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-MEM-3")
+    @Tag("MEM-REQ-8")
     void aPlugThatCantBeCarriedOutAgainIsUndone() throws Exception {
         GuestRam elsewhere = GuestRam.ofLayout(0, 16 * MIB);
         try (MemBackEnd backEnd = process(plugged.clone(), elsewhere);
@@ -262,6 +263,7 @@ class EveryStoreTest {
     }
 
     @Test
+    @Tag("MEM-FEAT-3")
     void aGuestThatWakesUpFindsItsMemoryThoughTheProcessIsAnother() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd first = process(plugged, ram);

@@ -23,6 +23,7 @@ import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.Response;
 import org.exomem.conformance.guest.MemDriver.State;
 import org.exomem.conformance.guest.Used;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -91,6 +92,7 @@ class HostileRequestsTest {
 
     @ParameterizedTest
     @MethodSource("chainsThatAreFaults")
+    @Tag("MEM-REQ-1")
     void aBadChainStopsTheQueueAndChangesNothing(Chain chain) throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
@@ -165,6 +167,8 @@ class HostileRequestsTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
+    @Tag("MEM-REQ-3")
+    @Tag("MEM-REQ-7")
     void everyFieldAtItsLimitsIsAnError(long ring) throws Exception {
         long[] addresses = {
             0,

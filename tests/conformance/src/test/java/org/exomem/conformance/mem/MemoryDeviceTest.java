@@ -19,6 +19,7 @@ import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.Config;
 import org.exomem.conformance.guest.MemDriver.State;
 import org.exomem.linux.SharedFile;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,6 +32,7 @@ class MemoryDeviceTest {
     Path folder;
 
     @Test
+    @Tag("MEM-CFG-2")
     void theConfigSpaceSaysWhatWasConfiguredAndWhatIsPlugged() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
@@ -42,6 +44,18 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-CFG-6")
+    void nothingThatTheDriverWritesIntoTheConfigSpaceCounts() throws Exception {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
+                MemDriver driver = backEnd.connect()) {
+            Config before = driver.config();
+            driver.device().frontEnd().setConfig(0, new byte[56]);
+            assertThat(driver.config()).isEqualTo(before);
+        }
+    }
+
+    @Test
+    @Tag("MEM-FEAT-1")
     void aDeviceWithoutANodeDoesNotOfferOne() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false, OptionalInt.empty());
                 MemDriver driver = backEnd.connect()) {
@@ -50,6 +64,8 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-RESP-2")
+    @Tag("MEM-STATE-1")
     void blocksArePluggedAndUnpluggedAndTheirStateIsTold() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
@@ -67,6 +83,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-BLK-3")
     void aResetOfTheDeviceChangesNoBlock() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
@@ -88,6 +105,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-BLK-2")
     void unpluggedBlocksGoBackToTheHostAndReadAsZeros() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
@@ -106,6 +124,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-BLK-5")
     void blocksArePreallocatedIfWished() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, true);
                 MemDriver driver = backEnd.connect()) {
@@ -116,6 +135,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-REQ-4")
     void requestsThatBreakARuleAreErrorsAndChangeNothing() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
@@ -157,6 +177,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-REQ-5")
     void moreThanWasRequestedIsNotAcknowledged() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 4 * BLOCK, false);
                 MemDriver driver = backEnd.connect()) {
@@ -175,6 +196,8 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-CFG-4")
+    @Tag("MEM-RESP-3")
     void theUsableRegionGrowsAtOnceAndShrinksOnlyWhenAllIsUnplugged() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false);
                 MemDriver driver = backEnd.connect()) {
@@ -191,6 +214,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-BLK-3")
     void whatIsPluggedStaysSoWhenTheFrontEndLeavesAndComesBack() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
@@ -209,6 +233,7 @@ class MemoryDeviceTest {
     }
 
     @Test
+    @Tag("MEM-REQ-9")
     void nothingIsPluggedOrUnpluggedWhileTheVmMovesToAnotherHost() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect();

@@ -14,6 +14,7 @@ import org.exomem.conformance.guest.MemDriver;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -63,6 +64,7 @@ class PatrolledMemoryTest {
     }
 
     @Test
+    @Tag("MEM-VIO-6")
     void aVmmReadsAllMemoryWhileItsVmMoves() throws Exception {
         FrontEnd frontEnd = driver.device().frontEnd();
         try (SharedFile log = SharedFile.memfd("log", 1 << 20)) {

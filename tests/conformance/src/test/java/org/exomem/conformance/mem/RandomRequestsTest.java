@@ -17,6 +17,7 @@ import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.Response;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -83,6 +84,8 @@ class RandomRequestsTest {
 
     @ParameterizedTest
     @CsvSource({"1, 0", "2, 0x400000000"})
+    @Tag("MEM-CFG-3")
+    @Tag("MEM-RESP-1")
     void everyAnswerIsTheModels(long seed, String ring) throws Exception {
         Random random = new Random(seed);
         long requested = SIZE / 2;

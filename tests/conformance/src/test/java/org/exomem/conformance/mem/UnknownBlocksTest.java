@@ -88,6 +88,7 @@ class UnknownBlocksTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
+    @Tag("MEM-CFG-5")
     void aDriverWhoseQueueHasComeRoundIsToldOfTheSizeThatWasAskedForMeanwhile(long features) throws Exception {
         try (MemBackEnd backEnd = backEnd("mem", GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
                 MemDriver driver = backEnd.connect(features)) {
