@@ -2,6 +2,8 @@ package org.exomem.backend.migrate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -43,6 +45,33 @@ class MigrationTest {
             assertThat(report.pages(Fate.SENT)).isBetween(80 * MIB / 4096, 120 * MIB / 4096);
             assertThat(report.pages(Fate.HOLE)).isGreaterThan(100 * MIB / 4096);
         }
+    }
+
+    @Test
+    @Tag("STR-MEM-4")
+    void whatTheWaitingVmmHadInItsMemoryIsGone() throws Exception {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged)) {
+            // The last page of the guest's memory, which it has never touched.
+            long page = MEMORY - 4096;
+            assertThat(page(folder.resolve("a.ram"), page)).containsOnly(0);
+            try (RandomAccessFile ram =
+                    new RandomAccessFile(folder.resolve("b.ram").toFile(), "rw")) {
+                ram.seek(page);
+                ram.write(new byte[] {1, 2, 3});
+            }
+            hosts.migrate(hosts.request());
+            hosts.assertMoved();
+            assertThat(page(folder.resolve("b.ram"), page)).containsOnly(0);
+        }
+    }
+
+    private static byte[] page(Path file, long offset) throws IOException {
+        byte[] page = new byte[4096];
+        try (RandomAccessFile ram = new RandomAccessFile(file.toFile(), "r")) {
+            ram.seek(offset);
+            ram.readFully(page);
+        }
+        return page;
     }
 
     @Test

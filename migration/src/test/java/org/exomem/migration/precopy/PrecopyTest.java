@@ -19,6 +19,7 @@ import org.exomem.migration.PageSink;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.HoleSource;
 import org.exomem.migration.pagesource.Unlogged;
@@ -270,6 +271,69 @@ class PrecopyTest {
                 cancel);
         assertThatThrownBy(precopy::run).hasMessageStartingWith("no room at page");
         assertThat(control.calls).isEmpty();
+    }
+
+    /** Says of some pages that they were hinted, after each sync. */
+    private static final class Hinted implements FreePageSource {
+        private boolean told;
+
+        @Override
+        public Fate fate() {
+            return Fate.HINTED;
+        }
+
+        @Override
+        public boolean isHint() {
+            return true;
+        }
+
+        @Override
+        public void synced() {
+            told = false;
+        }
+
+        @Override
+        public boolean collect(PageBits free) {
+            if (told) {
+                return false;
+            }
+            told = true;
+            for (long page = 0; page < 64; page++) {
+                free.add(page);
+            }
+            return true;
+        }
+    }
+
+    @Test
+    @Tag("MIG-SKIP-1")
+    void whereNobodyTellsOfWritesHintedPagesAreSentLast() throws IOException {
+        fill(0, 1000);
+        List<Long> sent = new ArrayList<>();
+        Sink ordered = new Sink() {
+            @Override
+            public void pages(long first, MemorySegment content) {
+                sent.add(first);
+                super.pages(first, content);
+            }
+        };
+        new Precopy(
+                        new MigrationSource(
+                                image, List.of(new Unlogged()), List.of(new Hinted()), HintSessions.NONE, control),
+                        new Destination(List.of(ordered), () -> {}),
+                        PrecopyOptions.DEFAULT.withMaxRounds(1),
+                        progress -> {},
+                        cancel,
+                        new Precopy.Means(
+                                ticker,
+                                Precopy.Means.REAL.buffers(),
+                                couriers -> new InlineCrew(couriers.getFirst()),
+                                1L << 30,
+                                64L << 20))
+                .run();
+        assertThat(sent.getLast()).isZero();
+        assertThat(sent.getFirst()).isEqualTo(64);
+        assertThat(memory.segment().mismatch(arrived.segment())).isEqualTo(-1);
     }
 
     @Test

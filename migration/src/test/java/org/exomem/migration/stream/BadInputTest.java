@@ -155,6 +155,33 @@ class BadInputTest {
     }
 
     @Test
+    @Tag("STR-PRE-4")
+    void theDestinationRepeatsWhichConnectionItIs() throws Exception {
+        try (RawSource main = new RawSource(receiver.address())) {
+            main.channels = 3;
+            main.greet(1, 2);
+            assertThat(main.answer.getShort(12)).isEqualTo((short) 1);
+            assertThat(main.answer.getShort(14)).isEqualTo((short) 2);
+            assertThat(main.answer.getInt(56)).isEqualTo(3);
+            byte[] migration = new byte[16];
+            main.answer.get(32, migration);
+            assertThat(migration).isEqualTo(main.id);
+        }
+    }
+
+    @Test
+    @Tag("STR-PRE-4")
+    void aPreambleThatCouldNotBeReadIsAnsweredByOneOfZerosAndAnError() throws Exception {
+        RawSource raw = new RawSource(receiver.address());
+        raw.channels = 0;
+        raw.greet(0, 0);
+        assertThat(raw.answer.getShort(12)).isZero();
+        assertThat(raw.answer.getShort(14)).isZero();
+        assertThat(raw.answer.getLong(32) | raw.answer.getLong(40)).isZero();
+        assertTurnedAway(raw, "wants 0 data connections");
+    }
+
+    @Test
     @Tag("STR-PRE-2")
     void aNewerVersionThatStillSpeaksOursIsServed() throws Exception {
         try (RawSource raw = new RawSource(receiver.address())) {
@@ -317,6 +344,29 @@ class BadInputTest {
         try (RawSource main = accepted()) {
             main.say(RawSource.HEARD, 0, 0, NOTHING);
             assertFails(main, "HEARD arrived before RUNNING was sent");
+        }
+    }
+
+    @Test
+    @Tag("STR-END-1")
+    void anEndWithinARoundIsRefused() throws Exception {
+        try (RawSource main = accepted();
+                RawSource data = dataOf(main)) {
+            sayOnData(data, RawSource.ZEROS, 0, 1, NOTHING);
+            sayOnData(data, RawSource.END, 0, 0, NOTHING);
+            assertFails(main, "ended within a round");
+        }
+    }
+
+    @Test
+    @Tag("STR-ERR-3")
+    void aSourceThatFallsSilentIsGivenUpAndHearsSignsOfLifeUntilThen() throws Exception {
+        listenAgain(StreamSecurity.none(), options.withPatience(Duration.ofMillis(400)));
+        try (RawSource main = accepted()) {
+            for (int i = 0; i < 3; i++) {
+                assertThat(main.hearAny().type()).isEqualTo(RawSource.ALIVE);
+            }
+            assertFails(main, "the source has said nothing for too long");
         }
     }
 

@@ -18,6 +18,7 @@ public final class RawSource implements AutoCloseable {
     static final int ROUND_END = 6;
     static final int END = 11;
     static final int GO = 13;
+    static final int ALIVE = 15;
     static final int ERROR = 16;
     static final int HEARD = 18;
 
@@ -29,6 +30,8 @@ public final class RawSource implements AutoCloseable {
     long required;
     byte[] id = "migration of raw".getBytes(StandardCharsets.US_ASCII);
     long sequence;
+    /** The destination's preamble. */
+    ByteBuffer answer = bytes(64);
 
     RawSource(MigrationAddress to) throws IOException {
         socket = SocketChannel.open(to.resolve());
@@ -59,7 +62,8 @@ public final class RawSource implements AutoCloseable {
                 .putInt(channels);
         preamble.putInt(crc(preamble.array(), 60));
         send(preamble.array());
-        sequence = read(64).getLong(48);
+        answer = read(64);
+        sequence = answer.getLong(48);
         return this;
     }
 
@@ -109,14 +113,18 @@ public final class RawSource implements AutoCloseable {
 
     /** Waits for the next thing that is no sign of life. */
     Chunk hear() throws IOException {
-        while (true) {
-            ByteBuffer header = read(40);
-            byte[] payload = read(header.getInt(4)).array();
-            int type = header.get(0);
-            if (type != 15) {
-                return new Chunk(type, header.getLong(16), header.getLong(24), payload);
-            }
+        Chunk heard = hearAny();
+        while (heard.type == ALIVE) {
+            heard = hearAny();
         }
+        return heard;
+    }
+
+    /** Waits for the next thing. */
+    Chunk hearAny() throws IOException {
+        ByteBuffer header = read(40);
+        byte[] payload = read(header.getInt(4)).array();
+        return new Chunk(header.get(0), header.getLong(16), header.getLong(24), payload);
     }
 
     private ByteBuffer read(int size) throws IOException {
