@@ -38,6 +38,8 @@ public final class ExomemCommand {
         commands.put("receive", ReceiveCommand::new);
         commands.put("add", AddCommand::new);
         commands.put("remove", RemoveCommand::new);
+        commands.put("detach", DetachCommand::new);
+        commands.put("attach", AttachCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("completion", () -> new CompletionCommand(this::commandLines));

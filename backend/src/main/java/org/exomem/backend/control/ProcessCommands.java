@@ -11,15 +11,18 @@ import static org.exomem.backend.control.Type.with;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BiFunction;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.DeviceArguments;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 
-/** The commands that change which VMs are served (CTL-31, CTL-32); see {@code spec/control.md}. */
+/** The commands that change which VMs are served, and which are attached (CTL-31, CTL-32, CTL-34); see {@code spec/control.md}. */
 final class ProcessCommands {
     private final ProcessControl process;
     private final SlowWork slowWork;
@@ -30,6 +33,8 @@ final class ProcessCommands {
     }
 
     List<Command> all() {
+        Type.Structure vm = object(with("vm", TEXT), maybe("vmm-qmp", TEXT));
+        Type.Structure devices = object(with("devices", list(TEXT)));
         Type kept = list(object(with("vm", TEXT), with("device", TEXT), with("reason", TEXT)));
         return List.of(
                 Command.of(
@@ -42,7 +47,9 @@ final class ProcessCommands {
                         "vm-remove",
                         object(with("vm", TEXT), maybe("device", TEXT)),
                         object(with("kept", kept)),
-                        this::remove));
+                        this::remove),
+                Command.of("vm-detach", vm, devices, arguments -> names(process::detach, arguments)),
+                Command.of("vm-attach", vm, devices, arguments -> names(process::attach, arguments)));
     }
 
     /** Not on the control socket's thread: options may name a group, which a directory service may have to look up. */
@@ -63,6 +70,17 @@ final class ProcessCommands {
     private CompletableFuture<JsonNode> remove(Arguments arguments) {
         return process.remove(arguments.text("vm"), arguments.optionalText("device"))
                 .thenApply(ProcessCommands::describe);
+    }
+
+    private static CompletableFuture<JsonNode> names(
+            BiFunction<String, Optional<Path>, CompletableFuture<List<String>>> task, Arguments arguments) {
+        return task.apply(arguments.text("vm"), arguments.optionalPath("vmm-qmp"))
+                .thenApply(devices -> {
+                    ObjectNode answer = Json.object();
+                    ArrayNode list = answer.putArray("devices");
+                    devices.forEach(list::add);
+                    return answer;
+                });
     }
 
     private static ObjectNode describe(List<ProcessControl.Kept> kept) {

@@ -1,5 +1,6 @@
 package org.exomem.backend.control;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -27,6 +28,26 @@ public interface ProcessControl {
      * @return the devices that are still served, each with the reason
      */
     default CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
+        return refused();
+    }
+
+    /**
+     * Takes the devices of a VM out of its running VMM.
+     *
+     * @param qmp the VMM's QMP socket, if it is not the configured one
+     * @return the names of those that were taken out; none if none was there
+     */
+    default CompletableFuture<List<String>> detach(String vm, Optional<Path> qmp) {
+        return refused();
+    }
+
+    /**
+     * Puts those devices back that were taken out so.
+     *
+     * @param qmp the VMM's QMP socket, if it is not the configured one
+     * @return the names of those that were put back; none if none had been taken out
+     */
+    default CompletableFuture<List<String>> attach(String vm, Optional<Path> qmp) {
         return refused();
     }
 

@@ -16,6 +16,7 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.control.ProcessControl;
+import org.exomem.backend.detach.VmDevices;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
@@ -166,6 +167,12 @@ public final class BackendProcess implements AutoCloseable {
         }
     }
 
+    /** What is done with the devices of a VMM. */
+    @FunctionalInterface
+    private interface Replug {
+        List<String> of(VmDevices devices) throws IOException;
+    }
+
     /** What clients may change. */
     private final class Changes implements ProcessControl {
         private final DeviceSet all;
@@ -190,6 +197,36 @@ public final class BackendProcess implements AutoCloseable {
         @Override
         public CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
             return run(() -> all.remove(vm, device));
+        }
+
+        @Override
+        public CompletableFuture<List<String>> detach(String vm, Optional<Path> qmp) {
+            return replug(vm, qmp, "is being detached", VmDevices::detach);
+        }
+
+        @Override
+        public CompletableFuture<List<String>> attach(String vm, Optional<Path> qmp) {
+            if (!VmDevices.isDetached(table.named(vm))) {
+                return CompletableFuture.completedFuture(List.of());
+            }
+            return replug(vm, qmp, "is being attached", VmDevices::attach);
+        }
+
+        private CompletableFuture<List<String>> replug(String name, Optional<Path> qmp, String what, Replug task) {
+            return run(() -> {
+                VirtualMachine vm = table.named(name);
+                Path socket = qmp.or(vm::vmmQmp)
+                        .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + name
+                                + "\": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or"
+                                + " name it here"));
+                migrations.reserve(name, what);
+                try (VmDevices of = VmDevices.of(vm, socket)) {
+                    return task.of(of);
+                } finally {
+                    migrations.release(name);
+                    settle();
+                }
+            });
         }
 
         private <T> CompletableFuture<T> run(Callable<T> task) {

@@ -109,13 +109,22 @@ final class HotPlug {
             return;
         }
         awaitGone(device, () -> false);
+        plugAgain(device);
+        leaving.remove(device.id());
+    }
+
+    /**
+     * Plugs in a device that was taken out, maybe over another connection, and whose character device may still be there.
+     *
+     * @throws VmmException if it can't be plugged in
+     */
+    void plugAgain(PluggedDevice device) throws IOException {
         for (JsonNode chardev : qmp.execute("query-chardev")) {
             if (chardev.path("label").asText().equals(device.chardev())) {
                 removeSocket(device);
             }
         }
         plug(device);
-        leaving.remove(device.id());
     }
 
     /** Plugs in a device whose back-end listens, or connects, on its socket (VMM-5). */

@@ -92,6 +92,11 @@ public final class QmpVmm implements AutoCloseable {
         hotPlug.putBack(device);
     }
 
+    /** As {@link HotPlug#plugAgain}. */
+    public void plugAgain(PluggedDevice device) throws IOException {
+        hotPlug.plugAgain(device);
+    }
+
     /** As {@link HotPlug#plug}. */
     public void plug(PluggedDevice device) throws IOException {
         hotPlug.plug(device);

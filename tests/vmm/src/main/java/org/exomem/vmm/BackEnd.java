@@ -19,11 +19,13 @@ public final class BackEnd implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
 
     private final Path folder;
-    private final Process process;
-    private final QmpClient control;
+    private final List<String> words;
+    private Process process;
+    private QmpClient control;
 
-    private BackEnd(Path folder, Process process, QmpClient control) {
+    private BackEnd(Path folder, List<String> words, Process process, QmpClient control) {
         this.folder = folder;
+        this.words = words;
         this.process = process;
         this.control = control;
     }
@@ -51,11 +53,8 @@ public final class BackEnd implements AutoCloseable {
             List<String> words = new ArrayList<>(words("serve", "--control", control.toString()));
             balloons.forEach(balloon -> words.addAll(List.of("--balloon", device(folder, balloon))));
             memories.forEach(memory -> words.addAll(List.of("--mem", device(folder, memory))));
-            process = new ProcessBuilder(words)
-                    .redirectErrorStream(true)
-                    .redirectOutput(folder.resolve("output").toFile())
-                    .start();
-            return new BackEnd(folder, process, connect(process, control));
+            process = start(words, folder);
+            return new BackEnd(folder, words, process, connect(process, control));
         } catch (IOException e) {
             IOException failure = new IOException("the back-end did not start: " + e + output(folder), e);
             if (process != null) {
@@ -64,6 +63,22 @@ public final class BackEnd implements AutoCloseable {
             delete(folder);
             throw failure;
         }
+    }
+
+    private static Process start(List<String> words, Path folder) throws IOException {
+        return new ProcessBuilder(words)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(
+                        folder.resolve("output").toFile()))
+                .start();
+    }
+
+    /** Starts the process anew, which has ended, with the same options and in the same place. */
+    public void restart() throws IOException {
+        awaitExit();
+        control.close();
+        process = start(words, folder);
+        control = connect(process, folder.resolve("control"));
     }
 
     /** Returns what the control socket can be told about one VM's balloon. */

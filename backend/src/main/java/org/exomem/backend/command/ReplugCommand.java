@@ -1,0 +1,119 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.options.UsageException;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpException;
+import org.jspecify.annotations.Nullable;
+
+/** What {@code exomem detach} and {@code exomem attach} have in common: a control command for one VM, or for all of them. */
+abstract class ReplugCommand implements Command {
+    /** A guest's driver lets each device go within half a minute, or the VMM takes it back in the next. */
+    private static final Duration LIMIT = Duration.ofMinutes(10);
+
+    private final ControlOption control = new ControlOption();
+    private final String command;
+    private final String done;
+    private @Nullable String vm;
+    private @Nullable String vmmQmp;
+    private boolean all;
+
+    /**
+     * @param command of the control socket
+     * @param done what was done to a device, for people
+     */
+    ReplugCommand(String command, String done) {
+        this.command = command;
+        this.done = done;
+    }
+
+    /** Describes what both have. */
+    final void describeCommon(Usage usage) {
+        usage.optionalParameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.flag("--all", "All VMs: says of each what was done, and goes on where one can't be.", () -> all = true);
+        usage.option(
+                "--vmm-qmp",
+                "PATH",
+                "The QMP socket of the VM's VMM (default: vmm-qmp= of the VM's devices).",
+                Completion.FILE,
+                value -> vmmQmp = value);
+        control.describe(usage);
+    }
+
+    /** Whether the command is for that VM where it is for all. */
+    abstract boolean isFor(JsonNode known);
+
+    /** What is wrong if nothing was done to the one VM that was named. */
+    abstract String nothing(String name);
+
+    @Override
+    public final int run(Streams streams) throws UsageException {
+        if (all == (vm != null)) {
+            throw new UsageException("name a VM, or say --all");
+        }
+        if (all && vmmQmp != null) {
+            throw new UsageException("--vmm-qmp is of one VM, and not of --all");
+        }
+        if (vmmQmp != null && vmmQmp.isEmpty()) {
+            throw new UsageException("--vmm-qmp: the path is empty");
+        }
+        return control.connect(session -> vm != null ? one(session, vm, streams) : all(session, streams));
+    }
+
+    private int one(ControlOption.Session session, String name, Streams streams) throws IOException {
+        List<String> devices = replug(session, name);
+        if (devices.isEmpty()) {
+            throw new CommandFailure(ExitCode.FAILED, nothing(name));
+        }
+        streams.out().println(name + ": " + done + " " + String.join(", ", devices));
+        return ExitCode.OK;
+    }
+
+    private int all(ControlOption.Session session, Streams streams) throws IOException {
+        int exitCode = ExitCode.OK;
+        for (JsonNode known : session.execute("query-vms")) {
+            String name = known.path("name").asText();
+            if (!isFor(known)) {
+                continue;
+            }
+            try {
+                List<String> devices = replug(session, name);
+                if (!devices.isEmpty()) {
+                    streams.out().println(name + ": " + done + " " + String.join(", ", devices));
+                }
+            } catch (CommandFailure e) {
+                streams.note(name + ": " + e.getMessage());
+                exitCode = ExitCode.FAILED;
+            }
+        }
+        return exitCode;
+    }
+
+    private List<String> replug(ControlOption.Session session, String name) throws IOException {
+        ObjectNode arguments = Json.object().put("vm", name);
+        if (vmmQmp != null) {
+            // The server may run in another folder.
+            arguments.put("vmm-qmp", Path.of(vmmQmp).toAbsolutePath().toString());
+        }
+        try {
+            List<String> devices = new ArrayList<>();
+            session.client()
+                    .execute(command, arguments, LIMIT)
+                    .path("devices")
+                    .forEach(device -> devices.add(device.asText()));
+            return devices;
+        } catch (QmpException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
+        }
+    }
+}

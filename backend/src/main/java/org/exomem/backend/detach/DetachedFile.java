@@ -1,0 +1,97 @@
+package org.exomem.backend.detach;
+
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Optional;
+import java.util.Set;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.JsonException;
+
+/**
+ * Where a detached device is remembered: beside the socket on which VMM and exomem meet, as {@code SOCKET.detached}. Whoever
+ * serves the device next knows that place, and it is gone with the host, as the VM is (STA-DET-1).
+ */
+record DetachedFile(Path path) {
+    private static final String SUFFIX = ".detached";
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final String UID = "unix:uid";
+    private static final int ROOT = 0;
+    /** In bytes. */
+    private static final int MOST = 64 << 10;
+
+    static DetachedFile of(Path socket) {
+        return new DetachedFile(socket.resolveSibling(socket.getFileName() + SUFFIX));
+    }
+
+    /** Replaces what was there. It is there completely, or not at all. */
+    void write(DetachedDevice device) throws IOException {
+        Path beside = path.resolveSibling("." + path.getFileName() + ".new");
+        try {
+            Files.deleteIfExists(beside);
+            try (FileChannel channel = FileChannel.open(beside, Set.of(CREATE_NEW, WRITE), OWNER_ONLY)) {
+                ByteBuffer bytes =
+                        ByteBuffer.wrap((Json.pretty(device.toJson()) + "\n").getBytes(StandardCharsets.UTF_8));
+                while (bytes.hasRemaining()) {
+                    channel.write(bytes);
+                }
+            }
+            Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new IOException("what it takes to attach the device again can't be kept in " + path + ": " + e, e);
+        }
+    }
+
+    /**
+     * What is remembered there, if something is.
+     *
+     * @throws IOException if it can't be used; it is left as it is
+     */
+    Optional<DetachedDevice> read() throws IOException {
+        try (FileChannel channel = FileChannel.open(path, READ, NOFOLLOW_LINKS)) {
+            expectOurs();
+            ByteBuffer bytes = ByteBuffer.allocate(MOST);
+            while (bytes.hasRemaining() && channel.read(bytes) > 0) {}
+            return Optional.of(DetachedDevice.of(
+                    Json.parse(StandardCharsets.UTF_8.decode(bytes.flip()).toString())));
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        } catch (JsonException e) {
+            throw unusable("it is not JSON: " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw unusable(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** In a folder for all, another user could have a VMM plug in what they like (STA-DET-2). */
+    private void expectOurs() throws IOException {
+        Object owner = Files.getAttribute(path, UID, NOFOLLOW_LINKS);
+        if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID)) && !owner.equals(ROOT)) {
+            throw new IOException("it belongs to another user");
+        }
+        if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
+            throw new IOException("it is no plain file");
+        }
+    }
+
+    private IOException unusable(String why, IOException cause) {
+        return new IOException(path + " can't be used: " + why + ". It is left as it is", cause);
+    }
+
+    void delete() throws IOException {
+        Files.deleteIfExists(path);
+    }
+}

@@ -1,0 +1,237 @@
+package org.exomem.backend.detach;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.vm.MemoryState;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmState;
+import org.exomem.backend.vmm.PluggedDevice;
+import org.exomem.backend.vmm.QmpVmm;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Takes all devices of a running VM that exomem serves out of its VMM, and puts them back, over the VMM's QMP socket. A VMM
+ * such as QEMU does not connect again to a back-end that has gone; a device that is not there while exomem ends and starts
+ * loses nothing. Calls return when it is done, which takes up to a minute. Belongs to one thread.
+ */
+public final class VmDevices implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VmDevices.class);
+    private static final String BALLOON = "balloon";
+    /** A VMM that has taken a device out, or plugged it in, has closed or made the connection by then. */
+    private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(10);
+
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
+
+    private final VirtualMachine vm;
+    private final QmpVmm vmm;
+
+    private VmDevices(VirtualMachine vm, QmpVmm vmm) {
+        this.vm = vm;
+        this.vmm = vmm;
+    }
+
+    /** @throws IOException if nobody listens on the QMP socket, or does not speak QMP */
+    public static VmDevices of(VirtualMachine vm, Path qmp) throws IOException {
+        return new VmDevices(vm, QmpVmm.connect(qmp));
+    }
+
+    /** True if a device of the VM was taken out, and is remembered. */
+    public static boolean isDetached(VirtualMachine vm) {
+        return vm.sockets().values().stream()
+                .anyMatch(socket -> Files.exists(DetachedFile.of(socket).path()));
+    }
+
+    /**
+     * Takes the devices out (STA-DET-3). The guest's driver gives back what its balloon holds when the device goes.
+     *
+     * @return the names of the devices that were taken out; none if none was there
+     * @throws IOException if one can't be taken out, which then are all there still, or again; the message says what keeps
+     *     it, and where that failed, what is left to do
+     */
+    public List<String> detach() throws IOException {
+        VmState state = state();
+        Map<String, PluggedDevice> devices = plugged();
+        refuse(state, devices);
+        OptionalLong size = state.balloon().map(VmState.Balloon::target).orElse(OptionalLong.empty());
+        for (Map.Entry<String, PluggedDevice> device : devices.entrySet()) {
+            boolean hasSize = device.getKey().equals(BALLOON);
+            file(device.getKey())
+                    .write(new DetachedDevice(
+                            vm.name(), device.getKey(), device.getValue(), hasSize ? size : OptionalLong.empty()));
+        }
+        List<String> gone = new ArrayList<>();
+        try {
+            for (Map.Entry<String, PluggedDevice> device : devices.entrySet()) {
+                gone.add(device.getKey());
+                vmm.unplug(device.getValue(), () -> false);
+            }
+        } catch (IOException e) {
+            putBack(gone, devices, e);
+            throw e;
+        }
+        await(now -> !now.connected(), "the VMM has taken the devices out, and is still connected");
+        LOG.info("{}: detached: {}", vm.name(), String.join(", ", gone));
+        return gone;
+    }
+
+    private void putBack(List<String> gone, Map<String, PluggedDevice> devices, IOException why) throws IOException {
+        try {
+            for (String name : gone) {
+                vmm.putBack(Objects.requireNonNull(devices.get(name)));
+            }
+            for (String name : devices.keySet()) {
+                file(name).delete();
+            }
+        } catch (IOException e) {
+            IOException both = new IOException(
+                    why.getMessage() + "; and what had left already could not be put back: " + e.getMessage()
+                            + ". \"exomem attach " + vm.name() + "\" tries that again",
+                    e);
+            both.addSuppressed(why);
+            throw both;
+        }
+    }
+
+    /** Before anything is touched: whatever would keep a device in, or could not be put back. */
+    private void refuse(VmState state, Map<String, PluggedDevice> devices) throws IOException {
+        List<String> connected = new ArrayList<>();
+        if (state.balloon().map(VmState.Balloon::connected).orElse(false)) {
+            connected.add(BALLOON);
+        }
+        for (MemoryState device : state.memory()) {
+            if (device.connected()) {
+                connected.add(device.id());
+            }
+            if (device.connected() && device.plugged() > 0) {
+                throw refusal("its memory device \"" + device.id() + "\" has "
+                        + ByteSize.format(device.plugged()) + " plugged, and can't be taken out before the guest has"
+                        + " given them back: exomem mem " + vm.name() + " " + device.id() + " 0 --wait");
+            }
+        }
+        for (String device : connected) {
+            if (!devices.containsKey(device)) {
+                throw refusal("a VMM is attached to its device \"" + device
+                        + "\", but the one on the QMP socket has no such device with an id that can be plugged in: see"
+                        + " \"Update exomem under running VMs\" in the README for how it has to be started");
+            }
+        }
+        if (!devices.isEmpty() && !vmm.isRunning()) {
+            throw refusal("its guest is paused, and devices can't be unplugged from a paused guest: let it run on");
+        }
+    }
+
+    private IOException refusal(String why) {
+        return new IOException("VM \"" + vm.name() + "\": " + why);
+    }
+
+    /** What the VMM has of the devices that exomem serves, by exomem's names for them. */
+    private Map<String, PluggedDevice> plugged() throws IOException {
+        Map<String, PluggedDevice> found = new TreeMap<>();
+        List<PluggedDevice> all = vmm.devices();
+        vm.sockets()
+                .forEach((name, socket) -> all.stream()
+                        .filter(device -> device.socket().equals(socket))
+                        .findFirst()
+                        .ifPresent(device -> found.put(name, device)));
+        return found;
+    }
+
+    /**
+     * Puts the devices back that {@link #detach} has taken out, by this process or one before it (STA-DET-4).
+     *
+     * @return the names of the devices that were put back; none if nothing is remembered of any
+     * @throws IOException if one can't be put back; what it takes stays remembered
+     */
+    public List<String> attach() throws IOException {
+        Map<String, PluggedDevice> there = plugged();
+        List<String> back = new ArrayList<>();
+        for (String name : vm.sockets().keySet()) {
+            Optional<DetachedDevice> detached = file(name).read();
+            if (detached.isPresent() && there.containsKey(name)) {
+                if (!isConnected(state(), name)) {
+                    throw refusal("the VMM has its device \""
+                            + Objects.requireNonNull(there.get(name)).id() + "\" still, and has lost the"
+                            + " connection to exomem: only a new start of that VMM brings the device back");
+                }
+                // The VMM was started anew with it, or never let it go.
+                file(name).delete();
+            } else if (detached.isPresent()) {
+                attach(name, detached.get());
+                back.add(name);
+            }
+        }
+        if (!back.isEmpty()) {
+            LOG.info("{}: attached: {}", vm.name(), String.join(", ", back));
+        }
+        return back;
+    }
+
+    private void attach(String name, DetachedDevice detached) throws IOException {
+        if (!detached.vm().equals(vm.name()) || !detached.device().equals(name)) {
+            throw refusal(file(name).path() + " is of VM \"" + detached.vm() + "\" and its device \""
+                    + detached.device() + "\"; it is left as it is");
+        }
+        OptionalLong wanted = state().balloon().map(VmState.Balloon::target).orElse(OptionalLong.empty());
+        if (name.equals(BALLOON) && wanted.isEmpty() && detached.size().isPresent()) {
+            join(() -> vm.resize(detached.size().getAsLong()).join());
+        }
+        vmm.plugAgain(detached.plugged());
+        await(
+                now -> isConnected(now, name),
+                "the VMM has plugged the device \"" + name + "\" in, and does not connect");
+        file(name).delete();
+    }
+
+    private static boolean isConnected(VmState state, String device) {
+        return device.equals(BALLOON)
+                ? state.balloon().map(VmState.Balloon::connected).orElse(false)
+                : state.memory().stream().anyMatch(of -> of.id().equals(device) && of.connected());
+    }
+
+    private DetachedFile file(String device) {
+        return DetachedFile.of(Objects.requireNonNull(vm.sockets().get(device)));
+    }
+
+    private void await(Predicate<VmState> condition, String otherwise) throws IOException {
+        long end = System.nanoTime() + CONNECTION_LIMIT.toNanos();
+        while (!condition.test(state())) {
+            if (System.nanoTime() > end) {
+                throw refusal(otherwise);
+            }
+            LockSupport.parkNanos(LOOK_AGAIN.toNanos());
+        }
+    }
+
+    private VmState state() throws IOException {
+        return join(() -> vm.state().join());
+    }
+
+    private static <T> T join(Supplier<T> question) throws IOException {
+        try {
+            return question.get();
+        } catch (CompletionException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new IOException(cause.getMessage(), cause);
+        }
+    }
+
+    @Override
+    public void close() {
+        vmm.close();
+    }
+}
