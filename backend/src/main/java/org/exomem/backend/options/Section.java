@@ -11,6 +11,6 @@ import java.util.Map;
 public record Section(String heading, List<String> lines) {
     /** Two columns, the second of which is wrapped. */
     public static Section ofRows(String heading, Map<String, String> rows) {
-        return new Section(heading, HelpText.rows(rows));
+        return new Section(heading, PicocliSpec.rows(rows));
     }
 }

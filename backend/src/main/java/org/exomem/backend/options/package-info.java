@@ -1,4 +1,4 @@
-/** Command lines: what a command takes is declared once, for parsing, for its help and for completion in a shell. */
+/** Command lines: what a command takes is declared once; picocli parses and explains it, and completion is made from it. */
 @NullMarked
 package org.exomem.backend.options;
 
