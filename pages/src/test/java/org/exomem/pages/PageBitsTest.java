@@ -37,7 +37,7 @@ class PageBitsTest {
     }
 
     @Test
-    void itIsWhatTheJdksBitSetIs() {
+    void behavesLikeTheJdksBitSet() {
         for (int seed = 0; seed < 2000; seed++) {
             Random random = new Random(seed);
             int pages = 1 + random.nextInt(300);
@@ -89,7 +89,7 @@ class PageBitsTest {
     }
 
     @Test
-    void wordsAreTakenAndAddedWithinTheLastPage() {
+    void wordsAreTakenAndAddedUpToTheLastPage() {
         PageBits set = new PageBits(70);
         set.orWord(1, -1);
         assertThat(set).hasToString("64-69");
@@ -100,7 +100,7 @@ class PageBitsTest {
     }
 
     @Test
-    void pagesThatAreNotThereAreAnError() {
+    void pagesOutOfRangeAreAnError() {
         PageBits set = new PageBits(70);
         assertThatThrownBy(() -> set.add(70)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> set.add(60, 11)).isInstanceOf(IndexOutOfBoundsException.class);

@@ -43,7 +43,7 @@ class PageFeedTest {
     }
 
     @Test
-    void eachListenerHearsWhatItWantsAtItsOwnPaceAndNothingAfterItHasClosed() {
+    void eachListenerGetsItsKindsAtItsOwnPaceUntilItCloses() {
         PageSubscription slow = feed.subscribe(ALL, 1);
         PageSubscription balloons = feed.subscribe(Set.of(Kind.INFLATED), 4);
         feed.offer(Kind.INFLATED, 0, 1, 1);
@@ -66,7 +66,7 @@ class PageFeedTest {
 
     @Test
     @Tag("MIG-STATE-4")
-    void whoBeginsToListenIsToldWhatIsSoNow() {
+    void newListenerIsToldTheStateOfDevices() {
         feed.add(() -> state(Kind.INFLATED, 4096, 8192));
         feed.add(() -> state(Kind.UNPLUGGED, 1 << 30, 1 << 20));
         PageSubscription first = feed.subscribe(Set.of(Kind.UNPLUGGED, Kind.PLUGGED), 4);
@@ -131,7 +131,7 @@ class PageFeedTest {
     }
 
     @Test
-    void stateThatFindsNoRoomIsNoLossThatMatters() {
+    void droppedStateIsNoLossThatMatters() {
         feed.add(() -> state(Kind.PLUGGED, 0, 1));
         feed.add(() -> state(Kind.PLUGGED, 1, 1));
         PageSubscription subscription = feed.subscribe(ALL, 1);
@@ -148,7 +148,7 @@ class PageFeedTest {
     }
 
     @Test
-    void messagesComeInOrderWithAllTheyCarry() {
+    void messagesArriveInOrderAndComplete() {
         PageSubscription subscription = feed.subscribe(ALL, 4);
         feed.offer(Kind.HINTING_STARTED, 0x80000001, 0, 0);
         feed.offer(Kind.HINTED, 0x80000001, 1L << 40, 1L << 30);
@@ -160,7 +160,7 @@ class PageFeedTest {
     }
 
     @Test
-    void aFullFeedDropsAndTellsLossesThatMatterFromThoseThatDoNot() {
+    void fullQueueDropsMessagesAndCountsLossesThatMatterApart() {
         PageSubscription subscription = feed.subscribe(ALL, 4);
         for (int i = 0; i < 4; i++) {
             feed.offer(Kind.INFLATED, 0, i, 1);
@@ -179,7 +179,7 @@ class PageFeedTest {
 
     @Test
     @Timeout(180)
-    void aListenerOnAnotherThreadSeesEveryMessageOnce() throws Exception {
+    void listenerOnAnotherThreadSeesEveryMessageOnce() throws Exception {
         PageFeed shared = new PageFeed();
         PageSubscription subscription = shared.subscribe(ALL, 64);
         long messages = 1_000_000;

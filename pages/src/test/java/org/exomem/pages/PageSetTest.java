@@ -16,7 +16,7 @@ class PageSetTest {
     private final PageSet set = new PageSet();
 
     @Test
-    void aPageIsCountedOnceHoweverOftenItIsAdded() {
+    void pageIsCountedOnceHoweverOftenItIsAdded() {
         assertThat(set.add(7)).isTrue();
         assertThat(set.add(7)).isFalse();
         assertThat(set.count()).isEqualTo(1);
@@ -26,7 +26,7 @@ class PageSetTest {
     }
 
     @Test
-    void rangesReachOverTheBordersOfGibibytes() {
+    void rangesMayCrossBordersOfChunks() {
         assertThat(set.addAll(GIB_PAGES - 3, 6)).isEqualTo(6);
         assertThat(set.containsAll(GIB_PAGES - 3, 6)).isTrue();
         assertThat(set.containsAll(GIB_PAGES - 4, 6)).isFalse();
@@ -35,21 +35,21 @@ class PageSetTest {
     }
 
     @Test
-    void anEmptyRangeChangesNothing() {
+    void emptyRangeChangesNothing() {
         assertThat(set.addAll(5, 0)).isZero();
         assertThat(set.containsAll(5, 0)).isTrue();
         assertThat(set.removeAll(5, 0)).isZero();
     }
 
     @Test
-    void pagesOutsideTheAddressableAreRefused() {
+    void pageNumbersBeyondTheLimitAreRefused() {
         assertThatThrownBy(() -> set.add(-1)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> set.add(PageSet.LIMIT)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThat(set.contains(PageSet.LIMIT)).isFalse();
     }
 
     @Test
-    void aRunUpToTheEndOfTheSetIsGivenWhole() {
+    void runUpToTheEndOfTheSetIsGivenWhole() {
         set.addAll(GIB_PAGES - 64, 64);
         assertThat(runs()).containsExactly((GIB_PAGES - 64) + "+64");
     }

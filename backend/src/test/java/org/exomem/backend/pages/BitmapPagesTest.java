@@ -114,7 +114,7 @@ class BitmapPagesTest {
 
     @Test
     @Tag("PAG-BIT-3")
-    void whatIsUsedAgainIsFreeNoMoreAlsoIfItWasHinted() {
+    void usedPagesAreNotFreeAlsoIfTheyWereHinted() {
         FreePageRules rules = rules(16);
         begin(SESSION);
         offer(Kind.HINTED, 0, 50);
@@ -131,7 +131,7 @@ class BitmapPagesTest {
     }
 
     @Test
-    void whatIsBehindTheEndIsLeftOut() {
+    void pagesBehindTheEndAreLeftOut() {
         FreePageRules rules = rules(16);
         offer(Kind.INFLATED, PAGES - 1, 1000);
         offer(Kind.UNPLUGGED, PAGES, 1000);
@@ -145,7 +145,7 @@ class BitmapPagesTest {
 
     @Test
     @Tag("PAG-BIT-7")
-    void stateIsSetInPartsAndPagesThatAreNotToldYetAreNotFree() {
+    void stateIsSetInPartsAndPagesNotToldYetAreNotFree() {
         Queue<Runnable> loop = new ArrayDeque<>();
         PageFeed sliced = new PageFeed(loop::add);
         sliced.add(() -> new StateReplay() {
@@ -173,7 +173,7 @@ class BitmapPagesTest {
     @Tag("PAG-BIT-4")
     @Tag("MIG-HINT-5")
     @Tag("MIG-STATE-5")
-    void messageThatWasLostEndsAllThatWasKnown() {
+    void lossOfAMessageClearsAllBits() {
         FreePageRules rules = rules(2);
         offer(Kind.INFLATED, 0, 10);
         rules.take();
@@ -194,7 +194,7 @@ class BitmapPagesTest {
     @Test
     @Tag("PAG-BIT-4")
     @Tag("MIG-STATE-5")
-    void noPageIsFreeThatIsUsedHoweverMuchIsLost() throws Exception {
+    void usedPagesAreNeverFreeHoweverMuchIsLost() throws Exception {
         long seed = 4711;
         Random chance = new Random(seed);
         PageSubscription messages = feed.subscribe(FreePageRules.KINDS, 4);

@@ -130,7 +130,7 @@ class PagesSubscribeTest {
     @Test
     @Tag("PAG-BIT-1")
     @Tag("PAG-BIT-2")
-    void whatWasHintedStaysFreeUntilTheNextSyncThoughTheSessionHasEnded() throws Exception {
+    void hintedPagesStayFreeUntilTheNextSyncAlthoughTheSessionEnded() throws Exception {
         PageReader reader = subscribe();
         reader.settle();
         int session = beginSession();
@@ -145,7 +145,7 @@ class PagesSubscribeTest {
 
     @Test
     @Tag("PAG-BIT-3")
-    void vmThatIsResetHasNothingInItsBalloonAnyMore() throws Exception {
+    void resetEmptiesTheBalloon() throws Exception {
         driver.inflate(16 * MIB, MIB);
         PageReader reader = subscribe();
         assertThat(reader.isFree(16 * MIB, MIB)).isTrue();
@@ -168,7 +168,7 @@ class PagesSubscribeTest {
 
     @Test
     @Tag("PAG-SUB-3")
-    void subscribersAreLimitedAndTheNextIsToldSo() throws Exception {
+    void ninthSubscriberIsRefused() throws Exception {
         for (int i = 0; i < 8; i++) {
             subscribe();
         }
@@ -193,7 +193,7 @@ class PagesSubscribeTest {
 
     @Test
     @Tag("PAG-SUB-5")
-    void fileThatTheVmmMakesSmallerEndsTheSubscriptionOnly() throws Exception {
+    void truncatedFileEndsTheSubscriptionOnly() throws Exception {
         PageReader reader = subscribe();
         reader.truncate();
         driver.inflate(16 * MIB, MIB);
@@ -205,7 +205,7 @@ class PagesSubscribeTest {
 
     @Test
     @Tag("PAG-SUB-3")
-    void whatCanNotBeSubscribedSaysWhy() {
+    void refusalSaysWhy() {
         assertThatThrownBy(() -> execute(
                         "pages-subscribe",
                         Json.object()

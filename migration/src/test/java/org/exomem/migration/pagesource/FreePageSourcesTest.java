@@ -88,7 +88,7 @@ class FreePageSourcesTest {
     }
 
     @Test
-    void hintsOfNoMemoryAreNone() throws IOException {
+    void hintsOutsideTheImageAreIgnored() throws IOException {
         FeedSource source = hints(16);
         source.synced();
         begin(SESSION);
@@ -101,7 +101,7 @@ class FreePageSourcesTest {
 
     @Test
     @Tag("MIG-HINT-5")
-    void afterALossNothingCountsThatWasKnown() throws IOException {
+    void lossOfAMessageForgetsAllHints() throws IOException {
         FeedSource source = hints(2);
         source.synced();
         begin(SESSION);
@@ -116,7 +116,7 @@ class FreePageSourcesTest {
 
     @Test
     @Tag("MIG-STATE-5")
-    void whatWasLostBeforeTheSourceListenedWasLostToo() throws IOException {
+    void lossBeforeTheFirstLookCountsToo() throws IOException {
         feed.add(() -> state(Kind.INFLATED, 1000 * PAGE, 2 * PAGE));
         PageSubscription subscription = feed.subscribe(FreeReason.BALLOON.kinds(), 1);
         offer(Kind.DEFLATED, 1, 1);
@@ -149,7 +149,7 @@ class FreePageSourcesTest {
     @Test
     @Tag("MIG-STATE-1")
     @Tag("MIG-STATE-3")
-    void blocksStayUnpluggedOverTheBalloonsReset() throws IOException {
+    void blocksStayUnpluggedWhenTheBalloonIsReset() throws IOException {
         FeedSource source =
                 new FeedSource(FreeReason.UNPLUGGED, feed.subscribe(FreeReason.UNPLUGGED.kinds(), 16), map, PAGES);
         offer(Kind.UNPLUGGED, 0, 32);

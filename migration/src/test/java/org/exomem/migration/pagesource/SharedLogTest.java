@@ -28,7 +28,7 @@ class SharedLogTest {
     }
 
     @Test
-    void whatIsMarkedComesOnceAtItsPlaceInTheImage() throws LinuxException {
+    void markedPagesAreAddedOnceAtTheirPlaceInTheImage() throws LinuxException {
         // 3 pages at address 5 pages, image pages 70 on; 100 pages at address 1000 pages, image pages 0 on.
         AddressMap map =
                 new AddressMap(List.of(new Range(5 * PAGE, 3 * PAGE, 100), new Range(1000 * PAGE, 100 * PAGE, 0)));
@@ -50,7 +50,7 @@ class SharedLogTest {
 
     @Test
     @Tag("MIG-DIRTY-4")
-    void pagesThatTheLogCannotTellOfMayHaveBeenWrittenEachTime() {
+    void pagesOutsideTheLogAreTakenForWrittenEachTime() {
         AddressMap map = new AddressMap(List.of(new Range(0, 100 * PAGE, 2)));
         SharedLog log = new SharedLog(MemorySegment.ofArray(new long[1]), map, 104);
         assertThat(sync(log, 104)).hasToString("0-1 66-103");
@@ -58,7 +58,7 @@ class SharedLogTest {
     }
 
     @Test
-    void marksOfRangesAtAnyPageComeAtTheirPlaces() {
+    void rangesMayBeginAtAnyPage() {
         for (int seed = 0; seed < 200; seed++) {
             Random random = new Random(seed);
             List<Range> ranges = new ArrayList<>();

@@ -10,7 +10,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 
 /**
- * Nothing but {@code fallocate(PUNCH_HOLE)}, called by a process that stands where the back-end stands: it has the
+ * Nothing but {@code fallocate(PUNCH_HOLE)}, called by a process in the back-end's place: it has the
  * guest's memory file, and maps nothing.
  */
 final class BareFallocate implements AutoCloseable {

@@ -107,7 +107,7 @@ final class DevicePlug extends Benchmark {
     }
 
     private List<Figure> compare(RingFormat format) throws IOException {
-        // Where little is in each, there have to be many: the wake-ups at both ends are not to count.
+        // Small requests have to be many, so that the wake-ups at both ends do not count.
         long region = Math.max(requests * MemoryGuest.BLOCK, memory << 20);
         List<Figure> figures = new ArrayList<>();
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(MemoryGuest.options("a", region)), false);
@@ -153,7 +153,7 @@ final class DevicePlug extends Benchmark {
         List<Double> rates = new ArrayList<>();
         List<Double> ratios = new ArrayList<>();
         for (int round = -2; round < rounds; round++) {
-            // Plugged for both: the patrol looks at what is not.
+            // Plugged in both cases: the patrol looks at unplugged blocks only.
             requests.plug(guest.ring());
             content.write(guest.ram(), runs);
             double bareRate = runs.size() * 1e9 / bare.punch();

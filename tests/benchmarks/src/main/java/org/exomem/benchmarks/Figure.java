@@ -5,12 +5,12 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A number that was measured.
+ * A measured number.
  *
  * @param name what was measured
  * @param value how much, in {@code unit}
  * @param unit as in {@code ms}; empty for a ratio
- * @param target what it has to be, or null where the number only informs
+ * @param target of the figure, or null where it has none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Figure(
@@ -22,7 +22,7 @@ public record Figure(
     }
 
     /**
-     * What a figure has to be.
+     * The target of a figure.
      *
      * @param limit in the figure's unit
      */

@@ -76,7 +76,7 @@ final class GuestPlug extends Benchmark {
         List<Run> own = new ArrayList<>();
         List<Run> ours = new ArrayList<>();
         for (int round = 0; round < rounds; round++) {
-            // Neither always comes first.
+            // They take turns in being first.
             if (round % 2 == 0) {
                 own.add(qemu(before));
                 ours.add(exomem(before));
@@ -179,7 +179,7 @@ final class GuestPlug extends Benchmark {
         List<Long> cpu = ProcessUsage.cpuMillis(processes);
         double plug = memory.millisTo(size << 20, LOOK_WHEN_PLUGGING, LIMIT);
         List<Long> plugCpu = ProcessUsage.cpuMillisSince(cpu, processes);
-        // The guest has still to make memory of what it plugged last.
+        // The guest still has to bring the blocks online that it plugged last.
         qemu.guest().run("true");
         if (before > 0) {
             qemu.guest().run("memeat fill a " + before + " 1", LIMIT);

@@ -99,7 +99,7 @@ final class Idle extends Benchmark {
                     .atMost(Duration.ofSeconds(settle))
                     .until(new Unchanged(exomem)::holds);
         } catch (ConditionTimeoutException e) {
-            // Then it does not come to rest, which the figure will say.
+            // It does not come to rest then, which the figure shows.
         }
     }
 

@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Where figures were measured: they mean little without it.
+ * The machine on which figures were measured.
  *
  * @param cpu the processor's name
  * @param cpus how many of them

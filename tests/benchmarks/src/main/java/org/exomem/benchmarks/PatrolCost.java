@@ -72,7 +72,7 @@ final class PatrolCost extends Benchmark {
         site.awaitRound();
         long roundsBefore = site.rounds();
         long cpuBefore = site.cpuNanos();
-        // Not asked meanwhile: answering is work of the same thread.
+        // It is not asked meanwhile: answering would be work of the same thread.
         pass(Duration.ofSeconds(rounds));
         long cpu = site.cpuNanos() - cpuBefore;
         long passed = site.rounds() - roundsBefore;

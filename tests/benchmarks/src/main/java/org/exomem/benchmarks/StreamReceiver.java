@@ -29,8 +29,8 @@ import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
 
 /**
- * The process that receives: told a way and where to listen, it answers with the address and takes one copy; {@code end} is
- * answered when that has come.
+ * The receiving process: given a kind of transport and where to listen, it answers with the address and receives one copy. It
+ * answers {@code end} when the copy is complete.
  */
 final class StreamReceiver {
     static final String END = "end";

@@ -47,7 +47,7 @@ class BenchmarksTest {
     }
 
     @Test
-    void aRealGuestIsInflatedByBothBalloons() throws IOException {
+    void guestInflateMeasuresBothBalloons() throws IOException {
         // The tests of real guests say what is missing, and fail on a build server that has none.
         assumeThat(GuestImage.whyAbsent()).isEmpty();
         assertThat(figuresOf(List.of("guest-inflate", "--memory=512", "--inflate=128", "--used=0", "--rounds=1")))
@@ -56,7 +56,7 @@ class BenchmarksTest {
     }
 
     @Test
-    void aRealGuestPlugsWithBothDevices() throws IOException {
+    void guestPlugMeasuresBothDevices() throws IOException {
         assumeThat(GuestImage.whyAbsent()).isEmpty();
         assertThat(figuresOf(List.of("guest-plug", "--size=256", "--used=0", "--rounds=1")))
                 .extracting(figure -> figure.path("value").asDouble())
@@ -64,7 +64,7 @@ class BenchmarksTest {
     }
 
     @Test
-    void aRealGuestMigratesAndIsDrawn() throws IOException {
+    void guestMigrateMeasuresAndDrawsItsPicture() throws IOException {
         assumeThat(GuestImage.whyAbsent()).isEmpty();
         Path picture = results.resolve("picture.svg");
         assertThat(figuresOf(List.of(

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class FigureTest {
     @Test
-    void aTargetIsMissedOnItsWrongSideOnly() {
+    void targetIsMissedOnItsWrongSideOnly() {
         assertThat(Figure.of("ratio", 0.7, "").atMost(0.7).isMissed()).isFalse();
         assertThat(Figure.of("ratio", 0.71, "").atMost(0.7).isMissed()).isTrue();
         assertThat(Figure.of("rate", 50, "M PFN/s").atLeast(50).isMissed()).isFalse();
@@ -16,13 +16,13 @@ class FigureTest {
     }
 
     @Test
-    void theTableSaysWhatWasWantedAndWhetherItIsSo() {
+    void tableMarksTargetsAndMisses() {
         assertThat(Figure.of("start", 412.4, "ms").atMost(400).row()).matches(" +start +412 ms +<= 400  MISSED");
         assertThat(Figure.of("start", 0.634, "").atMost(0.7).row()).matches(" +start +0\\.63 +<= 0\\.70  met");
     }
 
     @Test
-    void theMedianOfAnEvenNumberIsBetweenTheMiddleTwo() {
+    void medianOfAnEvenNumberOfValuesIsBetweenTheMiddleTwo() {
         assertThat(Median.of(List.of(3, 1, 2))).isEqualTo(2);
         assertThat(Median.of(List.of(4, 1, 2, 100))).isEqualTo(3);
     }

@@ -15,7 +15,7 @@ class PageRunsTest {
 
     @ParameterizedTest
     @MethodSource("shapes")
-    void runsLieInTheirRangeAndNoTwoOfThemTouch(PageRuns shape) {
+    void runsAreInTheirRangeAndDoNotTouch(PageRuns shape) {
         List<Run> runs = shape.ascending();
         assertThat(runs).hasSizeGreaterThan(10).hasSameElementsAs(shape.runs());
         assertThat(runs.getFirst().first()).isGreaterThanOrEqualTo(100);

@@ -86,7 +86,7 @@ final class BalloonSize {
         allocator.give(run);
     }
 
-    /** Takes all pages back without telling: there is no device any more. */
+    /** Takes all pages back without telling the device, which is gone. */
     void forget() {
         for (int first = inBalloon.nextSetBit(0); first >= 0; first = inBalloon.nextSetBit(0)) {
             giveBack(new PageAllocator.Run(first, inBalloon.nextClearBit(first) - first));

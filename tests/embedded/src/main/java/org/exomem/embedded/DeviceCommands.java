@@ -33,7 +33,7 @@ final class DeviceCommands {
     JsonNode addCharacterDevice(JsonNode arguments) {
         JsonNode data = arguments.path("backend").path("data");
         if (data.path("server").asBoolean(true)) {
-            throw new IllegalArgumentException("this VMM connects to back-ends, it does not listen: server=off");
+            throw new IllegalArgumentException("this VMM connects to back-ends and does not listen; use server=off");
         }
         devices.addSocket(text(arguments, "id"), Path.of(text(data.path("addr").path("data"), "path")));
         return QmpServer.object();

@@ -170,7 +170,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
     private synchronized JsonNode setCapabilities(JsonNode arguments) throws QmpError {
         for (JsonNode capability : arguments.path("capabilities")) {
             if (!capability.path("capability").asText().equals(SHARED)) {
-                throw QmpError.general("there is no other capability here than " + SHARED);
+                throw QmpError.general("this VMM has no capability but " + SHARED);
             }
             ignoresShared = capability.path("state").asBoolean();
         }

@@ -98,7 +98,7 @@ final class EmbeddedDevices implements AutoCloseable {
             throw new IllegalStateException("Property can't find value '" + chardev + "'");
         }
         if (!devices.isEmpty()) {
-            throw new IllegalStateException("this VMM has one device at a time, and there is '" + any() + "'");
+            throw new IllegalStateException("this VMM has one device at a time, and '" + any() + "' is plugged in");
         }
         BalloonThread balloon = BalloonThread.plug(FrontEnd.connect(socket), ram, program, hints, running);
         devices.put(id, new Device(id, chardev, arguments, balloon));

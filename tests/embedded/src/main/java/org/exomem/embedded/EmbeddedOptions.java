@@ -51,14 +51,14 @@ public record EmbeddedOptions(
     public EmbeddedOptions {
         if (size < 2 * MIB || size % GuestRam.PAGE != 0 || size / GuestRam.PAGE > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(
-                    "a guest has at least 2 MiB, and whole pages of 4096 bytes; size=" + size);
+                    "a guest needs at least 2 MiB of memory, in whole pages of 4096 bytes; size=" + size);
         }
         if (low < 2 * MIB || low % GuestRam.PAGE != 0 || Math.min(low, size) > FOUR_GIB) {
             throw new IllegalArgumentException(
                     "of a guest's memory 2 MiB to 4 GiB are below 4 GiB, in whole pages of 4096 bytes; low=" + low);
         }
         if (processors < 1) {
-            throw new IllegalArgumentException("a guest has a processor");
+            throw new IllegalArgumentException("a guest needs at least one processor");
         }
     }
 

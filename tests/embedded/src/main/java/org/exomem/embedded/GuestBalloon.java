@@ -96,7 +96,7 @@ final class GuestBalloon implements AutoCloseable {
         return needed;
     }
 
-    /** What becomes readable when the device has something to say. */
+    /** The descriptors that become readable when the device calls or sends something. */
     List<Fd> channels() {
         List<Fd> channels = new ArrayList<>();
         channels.add(device.channel().connection().fd());
@@ -185,7 +185,7 @@ final class GuestBalloon implements AutoCloseable {
         return true;
     }
 
-    /** The guest stands still, and so must its device: no ring runs. */
+    /** Stops all rings: the guest stands still, and so must its device. */
     void stop() throws IOException {
         bases.clear();
         bases.addAll(device.stop());

@@ -39,7 +39,7 @@ record Load(long writes, long churn, long checks, boolean pressure) {
         try {
             return new Load(in.readLong(), in.readLong(), in.readLong(), in.readBoolean());
         } catch (IllegalArgumentException e) {
-            throw new IOException("the state has a load that there can't be: " + e.getMessage(), e);
+            throw new IOException("the saved load is impossible: " + e.getMessage(), e);
         }
     }
 }

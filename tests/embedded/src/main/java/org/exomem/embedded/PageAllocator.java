@@ -5,8 +5,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which pages of the guest nobody uses. Some of them may be lent out for free page hinting: those the guest takes back,
- * without telling anybody, when it has no others (VIRTIO, "Free Page Hinting"). For any number of threads.
+ * Which pages of the guest nobody uses. Some of them may be lent out for free page hinting: the guest takes those
+ * back, without telling anybody, when it has no others (VIRTIO, "Free Page Hinting"). For any number of threads.
  */
 final class PageAllocator {
     /** No page. */

@@ -13,7 +13,7 @@ public final class BackEndChannel implements AutoCloseable {
         this.connection = new Connection(fd, limit);
     }
 
-    /** Waits for a request of the back-end; answers it with success if it asks for an answer. */
+    /** Waits for a request of the back-end; replies with success if it asks for a reply. */
     public Reply receive() throws IOException {
         Reply request = connection.receive();
         if ((request.flags() & Connection.NEED_REPLY) != 0) {
@@ -36,7 +36,7 @@ public final class BackEndChannel implements AutoCloseable {
         return received;
     }
 
-    /** True if the back-end says something within the time. */
+    /** True if the back-end sends something within the time. */
     public boolean awaitReadable(Duration time) throws IOException {
         return connection.awaitReadable(time);
     }

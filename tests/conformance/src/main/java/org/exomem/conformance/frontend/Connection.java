@@ -17,7 +17,7 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 
 /**
- * Messages over one socket, as bytes: what is sent is exactly what is given, right or wrong. For one thread at a time.
+ * Messages over one socket, as bytes: what is sent is exactly what is given, valid or not. For one thread at a time.
  *
  * <pre>
  *  0  u32 request
@@ -121,7 +121,7 @@ public final class Connection implements AutoCloseable {
     }
 
     /**
-     * Waits until the back-end closes the connection, throwing away what it still says.
+     * Waits until the back-end closes the connection, discarding what it still sends.
      *
      * @return false if it had not within the limit
      */

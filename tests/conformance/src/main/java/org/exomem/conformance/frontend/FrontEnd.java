@@ -21,7 +21,7 @@ import org.exomem.linux.UnixSockets;
  * throws {@link RequestRefusedException}. Without REPLY_ACK the back-end's one way to refuse is to close the connection.
  */
 public final class FrontEnd implements AutoCloseable {
-    /** How long an answer is waited for unless something else is said. */
+    /** How long to wait for a reply where no other limit is given. */
     public static final Duration LIMIT = Duration.ofSeconds(30);
 
     private static final int NO_FD = 1 << 8;
@@ -152,7 +152,7 @@ public final class FrontEnd implements AutoCloseable {
         command(Request.SET_VRING_KICK, Payload.number(index), List.of(event.fd()));
     }
 
-    /** The ring starts, without a descriptor to kick it by: the back-end polls. */
+    /** Starts the ring without a kick descriptor: the back-end polls. */
     public void setVringKickPolled(int index) throws IOException {
         command(Request.SET_VRING_KICK, Payload.number(index | NO_FD));
     }
@@ -161,7 +161,7 @@ public final class FrontEnd implements AutoCloseable {
         command(Request.SET_VRING_CALL, Payload.number(index), List.of(event.fd()));
     }
 
-    /** The driver is not to be called: it polls. */
+    /** Tells the device not to call the driver, which polls. */
     public void setVringCallPolled(int index) throws IOException {
         command(Request.SET_VRING_CALL, Payload.number(index | NO_FD));
     }
@@ -331,7 +331,7 @@ public final class FrontEnd implements AutoCloseable {
     // The wire
 
     /**
-     * Sends a message as it is given, right or wrong, and waits for nothing; the descriptors stay the caller's.
+     * Sends a message as it is given, valid or not, and waits for nothing; the descriptors stay the caller's.
      *
      * @param request its number, one of {@link Request} or none of them
      * @param flags all 32 bits; {@link Connection#VERSION} for an ordinary request

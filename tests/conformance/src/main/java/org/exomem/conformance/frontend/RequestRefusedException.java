@@ -2,7 +2,7 @@ package org.exomem.conformance.frontend;
 
 import java.io.IOException;
 
-/** The back-end answered a request with an error: a number other than zero, or an empty reply where it owed content. */
+/** The back-end replied with an error: a number other than zero, or an empty reply where content was expected. */
 public final class RequestRefusedException extends IOException {
     private static final long serialVersionUID = 1L;
 

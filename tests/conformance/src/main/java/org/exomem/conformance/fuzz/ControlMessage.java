@@ -11,8 +11,8 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 
 /**
- * A control message to begin with: right in itself, though perhaps not where it is sent. All mutation starts here, because
- * bytes from nowhere never get beyond the header.
+ * A control message to mutate: valid in itself, though perhaps not in the state in which it is sent. Random bytes would never
+ * get beyond the header.
  *
  * @param fds what comes along: a character for each descriptor, {@code m} memory, {@code e} eventfd, {@code s} socket
  */
@@ -34,7 +34,7 @@ record ControlMessage(int request, byte[] payload, String fds) {
     private static final int QUEUES = 5;
     private static final int RING_SIZE = 64;
 
-    /** What a front-end says before its rings start, so that mutants reach deep states. */
+    /** What a front-end sends before its rings start, so that mutants reach deep states. */
     static List<ControlMessage> preamble() {
         return List.of(
                 of(Request.SET_PROTOCOL_FEATURES, Payload.number(PROTOCOL_FEATURES)),

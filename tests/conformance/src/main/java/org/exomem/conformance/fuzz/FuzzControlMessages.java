@@ -19,9 +19,9 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
 /**
- * Sends a back-end control messages that are almost right: right ones in a wrong order, with bits, sizes and descriptors
- * changed, cut short, glued together. What a connection says depends on the seed and its number alone, so that a
- * failure can be played again. After each, the back-end must still answer a right question.
+ * Sends a back-end control messages that are almost valid: valid ones in a wrong order, with bits, sizes and descriptors
+ * changed, cut short, joined. What a connection sends depends on the seed and its number alone, so that a failure can be
+ * reproduced. After each, the back-end must still answer a valid request.
  *
  * <p>Usage: {@code FuzzControlMessages SOCKET [CONNECTIONS [SEED]]}; exit code 1 when the back-end stops answering.
  */
@@ -66,7 +66,7 @@ public final class FuzzControlMessages {
         return messages;
     }
 
-    /** Says what belongs to one number. */
+    /** Sends what belongs to one number. */
     public void connection(long number) throws IOException {
         SplittableRandom random = new SplittableRandom(seed ^ number * 0x9e3779b97f4a7c15L);
         try (FrontEnd frontEnd = new FrontEnd(UnixSockets.connect(socket), PATIENCE)) {
@@ -86,7 +86,7 @@ public final class FuzzControlMessages {
                 drain(connection);
             }
         } catch (EOFException e) {
-            // The back-end has had enough: its right.
+            // The back-end may close the connection.
         } catch (LinuxException e) {
             if (e.errno() != Errno.EPIPE && e.errno() != Errno.ECONNRESET) {
                 throw e;
@@ -155,7 +155,7 @@ public final class FuzzControlMessages {
         return fds;
     }
 
-    /** Throws away what has been answered, so that the back-end never waits for us to read. */
+    /** Discards replies, so that the back-end never waits for us to read. */
     private static void drain(Connection connection) throws IOException {
         while (connection.awaitReadable(Duration.ZERO)) {
             Reply reply = connection.receive();
@@ -163,9 +163,9 @@ public final class FuzzControlMessages {
         }
     }
 
-    /** Asks a right question on a connection of its own. */
+    /** Sends a valid request on a connection of its own. */
     public void assertAlive() throws IOException {
-        // A back-end may still be busy with the connection before, and turn away the next one.
+        // A back-end may still be busy with the last connection, and refuse the next one.
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             try (FrontEnd frontEnd = new FrontEnd(UnixSockets.connect(socket), PATIENCE)) {

@@ -14,9 +14,9 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
 
 /**
- * Loads states into a device that are almost right: bits, numbers and lengths changed, cut short, glued together, half of
- * them with a checksum that fits all the same. After each the device must answer, and what it has must be a state that it
- * takes itself. What is loaded depends on the seed and the number alone.
+ * Loads states into a device that are almost valid: bits, numbers and lengths changed, cut short, joined, half of
+ * them with a checksum that matches. After each the device must answer, and it must have a state that it
+ * would load itself. What is loaded depends on the seed and the number alone.
  *
  * <p>Usage: {@code FuzzDeviceState SOCKET [STATES [SEED]]}; exit code 1 when the back-end stops answering.
  */

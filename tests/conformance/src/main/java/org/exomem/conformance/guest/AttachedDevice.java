@@ -163,7 +163,7 @@ public final class AttachedDevice implements AutoCloseable {
         return channel;
     }
 
-    /** Leaves as a VMM that dies does: the connection closes, nothing is said before. */
+    /** Closes the connection without stopping the rings, as a VMM that dies does. */
     @Override
     public void close() {
         frontEnd.close();

@@ -21,7 +21,7 @@ public final class BalloonDriver implements AutoCloseable {
     /** The most page numbers in one buffer, as Linux has it (BAL-INF-2). */
     public static final int PFNS_PER_BUFFER = 256;
 
-    /** Command ids that are none (BAL-HINT-1). */
+    /** Reserved command ids that begin no session (BAL-HINT-1). */
     public static final int STOP = 0;
 
     public static final int DONE = 1;
@@ -204,7 +204,7 @@ public final class BalloonDriver implements AutoCloseable {
     // Free page hinting
 
     /**
-     * Waits for the device to show a command id that is one, and begins a session with it.
+     * Waits until the device shows the command id of a new session, and begins that session.
      *
      * @return the id
      */

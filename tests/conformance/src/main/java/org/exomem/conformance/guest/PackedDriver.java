@@ -180,7 +180,8 @@ public final class PackedDriver extends RingDriver {
 
     @Override
     boolean kickWanted() {
-        // The descriptors must be visible before the device's wish is read, or both sides may sleep (VQ-PCK-8).
+        // The descriptors must be visible before the device's event suppression is read, or both sides may sleep
+        // (VQ-PCK-8).
         VarHandle.fullFence();
         int added = addedSinceKick;
         addedSinceKick = 0;
@@ -244,7 +245,7 @@ public final class PackedDriver extends RingDriver {
         } else {
             driverEvent.set(LE_SHORT, 2, (short) ENABLE);
         }
-        // The wish must be visible before used descriptors are looked for once more.
+        // The request to be called must be visible before used descriptors are looked for once more.
         VarHandle.fullFence();
     }
 }

@@ -143,7 +143,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     /** The next chain that came back, or null if none has. */
     public abstract @Nullable Used poll();
 
-    /** Asks the device not to call; it may all the same. */
+    /** Asks the device not to call; it may call nevertheless. */
     public abstract void suppressCalls();
 
     /** Asks the device to call from now on. */

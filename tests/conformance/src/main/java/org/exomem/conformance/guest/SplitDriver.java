@@ -160,7 +160,8 @@ public final class SplitDriver extends RingDriver {
 
     @Override
     boolean kickWanted() {
-        // The new idx must be visible before the device's wish is read, or both sides may sleep (VQ-SPL-6).
+        // The new idx must be visible before the device's event index or flag is read, or both sides may sleep
+        // (VQ-SPL-6).
         VarHandle.fullFence();
         int before = kickedIndex;
         kickedIndex = availableIndex;
@@ -227,7 +228,7 @@ public final class SplitDriver extends RingDriver {
         } else {
             available.set(LE_SHORT, 0, (short) 0);
         }
-        // The wish must be visible before used entries are looked for once more.
+        // The request to be called must be visible before used entries are looked for once more.
         VarHandle.fullFence();
     }
 }
