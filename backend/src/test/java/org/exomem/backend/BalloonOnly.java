@@ -20,8 +20,13 @@ public final class BalloonOnly {
             throws IOException, ConfigException {
         VmConfig config = new VmConfig(
                 name, Optional.of(ServeConfig.balloon("vm=" + name + ",socket=" + folder.resolve(name))), List.of());
-        return ServedVm.start(config, Optional.empty(), events, (vmm, failed) -> {
-            throw new IllegalStateException("a balloon has no guest stopped");
-        });
+        return ServedVm.start(
+                config,
+                Optional.empty(),
+                events,
+                (vmm, failed) -> {
+                    throw new IllegalStateException("a balloon has no guest stopped");
+                },
+                Long.MAX_VALUE);
     }
 }

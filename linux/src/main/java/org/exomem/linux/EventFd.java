@@ -54,6 +54,7 @@ public final class EventFd implements AutoCloseable {
         return pipe;
     }
 
+    /** The descriptor itself, to watch or to send; closed with this. */
     public Fd fd() {
         return fd;
     }

@@ -34,6 +34,8 @@ public final class Fd implements AutoCloseable {
     }
 
     /**
+     * The number that system calls take.
+     *
      * @throws IllegalStateException if it was closed: the number may by now be that of another VM's memory
      */
     public int number() {
@@ -43,6 +45,7 @@ public final class Fd implements AutoCloseable {
         return number;
     }
 
+    /** False once it was closed. */
     public boolean isOpen() {
         return open.get();
     }

@@ -71,14 +71,17 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
         return device == other.device && inode == other.inode;
     }
 
+    /** True for a regular file, a memfd included. */
     public boolean isRegularFile() {
         return (mode & TYPE_MASK) == REGULAR;
     }
 
+    /** True for a pipe or a FIFO. */
     public boolean isPipe() {
         return (mode & TYPE_MASK) == PIPE;
     }
 
+    /** True for a socket, or the path of one. */
     public boolean isSocket() {
         return (mode & TYPE_MASK) == SOCKET;
     }

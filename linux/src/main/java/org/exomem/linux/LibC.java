@@ -4,8 +4,8 @@ import com.sun.jna.Native;
 
 /**
  * The native declarations, direct-mapped: pointers and sizes are {@code long}, results are returned as the C function
- * gives them; texts are the address of bytes in UTF-8 ({@link NativeBuffer#ofUtf8}), whatever the locale says. Variadic functions are declared with the arguments used here, which the x86-64 and aarch64 calling
- * conventions pass alike.
+ * gives them. Texts are the address of bytes in UTF-8 ({@link NativeBuffer#ofUtf8}), whatever the locale says. Variadic
+ * functions are declared with the arguments used here, which the x86-64 and aarch64 calling conventions pass alike.
  */
 final class LibC {
     static {

@@ -9,6 +9,11 @@ public final class LinuxException extends IOException {
     private final String message;
     private final int errno;
 
+    /**
+     * @param call the system call, and what it was to do where the name does not tell
+     * @param subject what it was done to: a path, a descriptor
+     * @param errno the error number
+     */
     public LinuxException(String call, String subject, int errno) {
         this.message = call + " of " + subject + " failed: " + Errno.describe(errno);
         this.errno = errno;

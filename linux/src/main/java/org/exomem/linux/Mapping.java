@@ -24,7 +24,10 @@ public final class Mapping implements AutoCloseable {
 
     /**
      * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the
-     * file's page size. Nothing is read: pages that are holes stay holes until they are touched.
+     * file's page size. Nothing is read: pages that are holes stay holes until they are touched. The file may be closed
+     * afterwards.
+     *
+     * @throws LinuxException ENOMEM where the process has no room for more mappings, ENODEV, EINVAL, …
      */
     public static Mapping of(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
@@ -41,6 +44,7 @@ public final class Mapping implements AutoCloseable {
         return new Mapping(address, length, mapped);
     }
 
+    /** The mapped bytes, from the offset on; may be used by any thread. */
     public MemorySegment segment() {
         return segment;
     }

@@ -80,6 +80,7 @@ public final class MessageSocket implements AutoCloseable {
         }
     }
 
+    /** The socket itself, to watch; closed with this. */
     public Fd fd() {
         return fd;
     }

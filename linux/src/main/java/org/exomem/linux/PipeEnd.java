@@ -46,6 +46,7 @@ public final class PipeEnd implements AutoCloseable {
         return new Pipe(new Fd(pair.get(JAVA_INT, 0)), new Fd(pair.get(JAVA_INT, Integer.BYTES)));
     }
 
+    /** The descriptor itself, to watch; closed with this. */
     public Fd fd() {
         return fd;
     }

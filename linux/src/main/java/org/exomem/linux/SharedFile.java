@@ -123,6 +123,7 @@ public final class SharedFile implements AutoCloseable {
         return huge ? buffer.get(JAVA_LONG, STATFS_BLOCK_SIZE_OFFSET) : SMALL_PAGE;
     }
 
+    /** The descriptor itself; closed with this. */
     public Fd fd() {
         return fd;
     }
@@ -152,6 +153,7 @@ public final class SharedFile implements AutoCloseable {
         return FileStatus.of(fd).allocatedBytes();
     }
 
+    /** Sets the size in bytes: what is added reads as zeros, what is cut off is gone for everybody who has it mapped. */
     public void truncate(long size) throws LinuxException {
         if (LibC.ftruncate(fd.number(), size) < 0) {
             throw new LinuxException("ftruncate to " + size, fd.toString(), LibC.errno());

@@ -329,7 +329,7 @@ final class DeviceSet {
     }
 
     private void begin(VmConfig config) throws IOException {
-        ServedVm vm = ServedVm.start(config, state, events, stop);
+        ServedVm vm = ServedVm.start(config, state, events, stop, process.memoryLimit());
         vms.put(config.name(), vm);
         table.add(vm);
         config.devices().forEach(this::told);

@@ -20,6 +20,7 @@ final class FrontEndWatch implements EndpointListener {
     private final String device;
     private final Consumer<VmEvent> events;
     private final EventLoop loop;
+    private final long memoryLimit;
     private final Runnable changed;
     private final LogThrottle comings;
     private final LogThrottle faults;
@@ -27,13 +28,16 @@ final class FrontEndWatch implements EndpointListener {
     /**
      * @param device what events call it
      * @param loop of the VM
+     * @param memoryLimit the most bytes that a front-end may share
      * @param changed is run after a front-end came or went
      */
-    FrontEndWatch(String vm, String device, EventLoop loop, Consumer<VmEvent> events, Runnable changed) {
+    FrontEndWatch(
+            String vm, String device, EventLoop loop, Consumer<VmEvent> events, long memoryLimit, Runnable changed) {
         this.vm = vm;
         this.device = device;
         this.loop = loop;
         this.events = events;
+        this.memoryLimit = memoryLimit;
         this.changed = changed;
         this.comings = new LogThrottle(line -> LOG.info("{} {}: {}", vm, device, line), loop::schedule);
         this.faults = new LogThrottle(line -> LOG.warn("{} {}: {}", vm, device, line), loop::schedule);
@@ -46,6 +50,11 @@ final class FrontEndWatch implements EndpointListener {
             case Attachment.Connect connect -> Endpoint.connect(connect.socket(), to, loop, this);
             case Attachment.Inherited inherited -> Endpoint.inherit(new Fd(inherited.fd()), to, loop, this);
         };
+    }
+
+    @Override
+    public long memoryLimit() {
+        return memoryLimit;
     }
 
     @Override

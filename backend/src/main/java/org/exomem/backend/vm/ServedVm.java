@@ -71,6 +71,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /** What a device tells new listeners of the feed, by its id. Belongs on the loop. */
     private final Map<String, List<Supplier<StateReplay>>> told = new HashMap<>();
 
+    private final long memoryLimit;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed;
     /** What memory devices preallocate, and the balloon leaves alone when it is reported. */
@@ -82,11 +83,13 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     private volatile @Nullable VmBalloon balloon;
 
-    private ServedVm(String name, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop) {
+    private ServedVm(
+            String name, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop, long memoryLimit) {
         this.name = name;
         this.state = state;
         this.events = events;
         this.stop = stop;
+        this.memoryLimit = memoryLimit;
         this.config = new VmConfig(name, Optional.empty(), List.of());
         this.loop = new EventLoop("vm-" + name);
         // Put off, not executed next: between two slices the loop looks at its descriptors.
@@ -100,12 +103,13 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
      * @param state where the state of its devices is kept, if it is
      * @param events is told on the VM's loop what happens
      * @param stop is asked where a guest is to be stopped
+     * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if a socket can't be listened on, or a device's state can't be used
      */
     public static ServedVm start(
-            VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop)
+            VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop, long memoryLimit)
             throws IOException {
-        ServedVm vm = new ServedVm(config.name(), state, events, stop);
+        ServedVm vm = new ServedVm(config.name(), state, events, stop, memoryLimit);
         try {
             // A guest may come to the first device before the last one is there: everything happens on the loop.
             vm.add(config.devices());
@@ -150,7 +154,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             switch (device) {
                 case BalloonConfig of -> balloon = newBalloon(of);
                 case MemoryConfig of -> {
-                    memory.add(new VmMemory(of, kept(of), loop, events, stop, feed));
+                    memory.add(new VmMemory(of, kept(of), loop, events, stop, feed, memoryLimit));
                     if (of.preallocate()) {
                         promised.add(of.plan().address(), of.plan().size());
                     }
@@ -169,7 +173,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         if (state.isPresent()) {
             file = Optional.of(keep(of, state.get().balloon(name, this::hostFault)));
         }
-        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed, promised);
+        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed, promised, memoryLimit);
     }
 
     private KeptBlocks kept(MemoryConfig of) throws IOException {

@@ -58,6 +58,7 @@ final class VmBalloon implements AutoCloseable {
      * @param state where its state is kept, if it is; stays the caller's
      * @param plugged what memory devices have plugged, which is a part of what the operator wants
      * @param feed is told what the balloon learns of pages
+     * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if the socket can't be listened on
      */
     VmBalloon(
@@ -68,13 +69,14 @@ final class VmBalloon implements AutoCloseable {
             Unplugged unplugged,
             LongSupplier plugged,
             PageFeed feed,
-            PromisedMemory promised)
+            PromisedMemory promised,
+            long memoryLimit)
             throws IOException {
         this.config = config;
         this.events = events;
         this.unplugged = unplugged;
         this.plugged = plugged;
-        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, this::presenceChanged);
+        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, memoryLimit, this::presenceChanged);
         this.state = state;
         this.wishUnplugged = state.map(BalloonStateFile::size)
                 .filter(OptionalLong::isPresent)

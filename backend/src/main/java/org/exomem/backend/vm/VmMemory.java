@@ -43,6 +43,7 @@ final class VmMemory implements AutoCloseable {
     /**
      * @param kept its state from before
      * @param feed is told which blocks the guest does not use
+     * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if the socket can't be listened on
      */
     VmMemory(
@@ -51,7 +52,8 @@ final class VmMemory implements AutoCloseable {
             EventLoop loop,
             Consumer<VmEvent> events,
             GuestStop stop,
-            PageFeed feed)
+            PageFeed feed,
+            long memoryLimit)
             throws IOException {
         this.config = config;
         this.loop = loop;
@@ -61,7 +63,8 @@ final class VmMemory implements AutoCloseable {
         this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch(), feed);
         this.plugged = device.pluggedSize();
         this.requested = device.requestedSize();
-        FrontEndWatch watch = new FrontEndWatch(config.vm(), config.id(), loop, events, this::presenceChanged);
+        FrontEndWatch watch =
+                new FrontEndWatch(config.vm(), config.id(), loop, events, memoryLimit, this::presenceChanged);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
         if (plugged != requested) {
             job = newJob(requested);

@@ -114,7 +114,7 @@ final class TwoHosts implements AutoCloseable {
                 Optional.of(ServeConfig.balloon("vm=" + VM + ",socket=" + socket + ",vmm-qmp=" + qmp + balloon)),
                 List.of(ServeConfig.mem(
                         "vm=" + VM + ",id=m0,addr=4G,size=64M,block=2M,socket=" + folder.resolve(name + ".m0"))));
-        ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {});
+        ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {}, Long.MAX_VALUE);
         open.add(vm);
         EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);
         EmbeddedOptions changed = changes.apply(options);

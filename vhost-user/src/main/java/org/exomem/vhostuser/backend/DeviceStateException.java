@@ -4,6 +4,7 @@ package org.exomem.vhostuser.backend;
 public final class DeviceStateException extends Exception {
     private static final long serialVersionUID = 1L;
 
+    /** @param message what is wrong with the state, for the operator */
     public DeviceStateException(String message) {
         super(message);
     }

@@ -7,6 +7,7 @@ package org.exomem.vhostuser.protocol;
 public final class FrontEndFault extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** @param message which request broke which rule, with the numbers */
     public FrontEndFault(String message) {
         super(message);
     }

@@ -7,6 +7,7 @@ package org.exomem.vhostuser.virtqueue;
 public final class DriverFault extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** @param message which rule was broken, with the numbers */
     public DriverFault(String message) {
         super(message);
     }
