@@ -75,6 +75,9 @@ public final class Demo {
             Demo demo = new Demo(out, guest, control);
             demo.say("serve", server.describe());
             demo.life();
+            if (inThisProcess) {
+                demo.practise();
+            }
             guest.close();
             try (DemoMigration migration = new DemoMigration(started, inThisProcess, folder, control)) {
                 demo.migration(migration);
@@ -176,6 +179,14 @@ public final class Demo {
         JsonNode job = device.path("job");
         check(job.path("outcome").asText().equals("done"), "the resize is not done: " + job);
         say("", "the job " + job.path("id").asText() + " is done, " + size(device, "size") + " are plugged");
+    }
+
+    /**
+     * What a guest plugs at once are few requests, which a process that has just started would interpret. The AOT cache
+     * keeps what the JVM compiled in its training, and has it compiled early.
+     */
+    private void practise() throws IOException {
+        say("practise", guest.step("practise").text());
     }
 
     private GuestProcess.Answer memoryTo(long bytes) throws IOException {

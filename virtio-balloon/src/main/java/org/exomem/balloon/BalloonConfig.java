@@ -6,7 +6,7 @@ import java.nio.ByteOrder;
 
 /**
  * The config space (VIRTIO, "Traditional Memory Balloon Device", "Device configuration layout"), little-endian also for
- * a legacy driver:
+ * a legacy driver (BAL-CFG-1):
  *
  * <pre>
  *  0         4         8                       12           16

@@ -116,8 +116,9 @@ final class BalloonState implements DeviceState {
         for (long at = FIRST_CHUNK; at < state.byteSize(); at += CHUNK_BYTES) {
             long number = Integer.toUnsignedLong(state.get(LE_INT, at));
             if (number <= before || number >= CHUNK_LIMIT || state.get(LE_INT, at + 4) != 0) {
-                throw new DeviceStateException("a balloon's state has pages from " + number
-                        + " GiB on behind those from " + before + " GiB on");
+                throw new DeviceStateException(
+                        "a balloon's state has chunk " + number + " (a GiB of guest memory) after chunk " + before
+                                + ": chunks must ascend, up to " + (CHUNK_LIMIT - 1));
             }
             before = number;
         }

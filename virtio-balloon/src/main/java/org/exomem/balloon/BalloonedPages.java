@@ -82,7 +82,7 @@ final class BalloonedPages {
 
     private final PageFeed feed;
     private State state;
-    /** The driver tells before it uses a page again. A feature, whatever the state. */
+    /** The driver tells before it uses a page again (BAL-FEAT-2). A feature, whatever the state. */
     private boolean driverTells;
     /** The chunks of the set from this one on are to be cleared of pages that are nobody's; as many as there are if none. */
     private int clearFrom = Integer.MAX_VALUE;
@@ -141,6 +141,7 @@ final class BalloonedPages {
         return pages;
     }
 
+    /** Puts pages in that are perhaps there already (BAL-INF-6). */
     void putIn(long firstPage, long length) {
         pages.addAll(firstPage, length);
         if (driverTells) {
@@ -148,6 +149,7 @@ final class BalloonedPages {
         }
     }
 
+    /** Takes pages out that are perhaps not there (BAL-INF-6). */
     void takeOut(long firstPage, long length) {
         pages.removeAll(firstPage, length);
         feed.offer(PageFeed.Kind.DEFLATED, 0, Pages.bytes(firstPage), Pages.bytes(length));

@@ -39,7 +39,10 @@ final class DriverFields {
         return poisonNegotiated && poisonVal.get() != 0;
     }
 
-    /** The driver wrote {@code data} at {@code offset}; {@code before} is what the config space held. */
+    /**
+     * The driver wrote {@code data} at {@code offset}; {@code before} is what the config space held. Only fields of the
+     * driver's count (BAL-CFG-4), and any value of {@code actual} (BAL-FEAT-3).
+     */
     void write(BalloonConfig before, int offset, MemorySegment data, boolean anyQueueRuns) {
         BalloonConfig after = before.overwrittenBy(offset, data);
         if (BalloonConfig.touches(BalloonConfig.ACTUAL, offset, data.byteSize())) {
@@ -57,6 +60,7 @@ final class DriverFields {
         featuresKnown = true;
     }
 
+    /** BAL-POI-1: from now on poison_val is not written. */
     void firstQueueStarts() {
         if (!poisonNegotiated) {
             poisonVal.set(0);

@@ -12,17 +12,18 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 /**
  * The free page queue and its command ids (VIRTIO, "Free Page Hinting"). The device asks by putting a command id into the
  * config space; the driver answers with a device-readable buffer that holds the id, then device-writable ones whose
- * ranges are hints, then a device-readable one that holds STOP. What comes under another id than the current one is
- * ignored, so a driver that is late, silent or wrong costs nothing.
+ * ranges are hints, then a device-readable one that holds STOP (BAL-HINT-2). What comes under another id than the
+ * current one is ignored (BAL-HINT-3), so a driver that is late, silent or wrong costs nothing.
  *
- * <p>Nothing is ever discarded for a hint: the guest may have used the page again, and no device can know.
+ * <p>Nothing is ever discarded or written for a hint (BAL-HINT-5, BAL-HINT-7): the guest may have used the page again, and
+ * no device can know.
  */
 final class Hinting {
     /** Config value: no more hints; the driver keeps the pages. */
     static final int STOP = 0;
     /** Config value: the driver may use the pages again. */
     static final int DONE = 1;
-    /** The first command id, and the one after the last: far from the two reserved values. */
+    /** The first command id, and the one after the last: far from the two reserved values (BAL-HINT-1). */
     static final int FIRST_ID = 0x8000_0000;
 
     /** Is told after each change of state. */
@@ -82,7 +83,7 @@ final class Hinting {
         return Pages.bytes(hinted.count());
     }
 
-    /** What stands in config {@code free_page_hint_cmd_id}. */
+    /** What stands in config {@code free_page_hint_cmd_id} (BAL-HINT-6). */
     int configValue() {
         return switch (state) {
             case IDLE, STOPPED -> STOP;
@@ -91,13 +92,14 @@ final class Hinting {
         };
     }
 
-    /** Asks for hints under a new id; a session that is under way ends. */
+    /** Asks for hints under a new id (BAL-HINT-4); a session that is under way ends. */
     void start() {
         endSession();
         int last = commandId.get();
         commandId.set(last == -1 || last == 0 ? FIRST_ID : last + 1);
         hinted.clear();
-        // Before the driver can know of the id: it may use a page again that it hinted under it at any time after that.
+        // BAL-HINT-9. Before the driver can know of the id: it may use a page again that it hinted under it at any time
+        // after that.
         feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
         enter(HintingState.REQUESTED);
     }
@@ -165,6 +167,7 @@ final class Hinting {
             if (state == HintingState.RUNNING && driverId == commandId.get()) {
                 takeHints();
             }
+            // BAL-HINT-8: nothing was written.
             queue.push(chain, 0);
         }
     }

@@ -9,7 +9,7 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
  * Gives runs of pages in the balloon back to the host. Where memory comes in pages larger than 4096 bytes (hugetlbfs), a
- * host page goes only when all its parts are in the balloon.
+ * host page goes only when all its parts are in the balloon (BAL-INF-5).
  *
  * <p>Which parts count depends on MUST_TELL_HOST. With it a page stays untouched until its deflation is acknowledged, so a
  * page in the balloon is free to be emptied. Without it the driver may use a page again before it says so; only a page

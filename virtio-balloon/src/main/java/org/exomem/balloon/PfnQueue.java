@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What the inflate and the deflate queue have in common: the page numbers of all chains that are available are gathered,
- * take effect together in long runs, and only then are the chains given back.
+ * take effect together in long runs, and only then are the chains given back (BAL-INF-1, BAL-INF-3). A buffer may have any
+ * length (BAL-INF-2).
  *
  * <p>A step of the event loop does as much of this as its {@link StepBudget} allows. Between two steps chains stay in hand,
  * one of them perhaps read in part:

@@ -3,7 +3,7 @@ package org.exomem.balloon;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a queue is for. The optional queues are numbered densely after the first two, in the order of this enum, by the
+ * What a queue is for (BAL-Q-1, BAL-Q-2). The optional queues are numbered densely after the first two, in the order of this enum, by the
  * features that are negotiated: without STATS_VQ the free page queue is queue 2. (VIRTIO, "Traditional Memory Balloon
  * Device", "Virtqueues" lists the numbers that result when all are there; drivers number as said here.)
  */

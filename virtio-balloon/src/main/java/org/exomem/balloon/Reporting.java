@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The reporting queue (VIRTIO, "Free Page Reporting"): the device-writable buffers of a chain are ranges that the guest
  * does not use, and does not touch until the chain comes back to it. So what is discarded before that is discarded
- * safely. The pages in the balloon are another matter: a report neither adds nor takes one.
+ * safely (BAL-REP-1, BAL-REP-2). The pages in the balloon are another matter: a report neither adds nor takes one.
  *
  * <p>A step of the event loop does as much as its {@link StepBudget} allows; in between, a chain may be in hand of which a
  * part is done (BAL-STEP-1).
@@ -49,7 +49,7 @@ final class Reporting {
 
     /**
      * @param discarder null if nothing is to be discarded
-     * @param promised what is not to be discarded though it is reported (BAL-REP-4)
+     * @param promised what is not to be discarded though it is reported (BAL-REP-4, MEM-BLK-7)
      * @param leftAlone is told of ranges that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */

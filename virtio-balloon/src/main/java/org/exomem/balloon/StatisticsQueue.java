@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The statistics queue (VIRTIO, "Memory Statistics"). It runs backwards: the driver's buffer holds statistics, the device
- * keeps it, and gives it back to ask for new ones. An entry is packed, in any order, each optional:
+ * keeps it, and gives it back to ask for new ones (BAL-STAT-1). An entry is packed, in any order, each optional
+ * (BAL-STAT-3):
  *
  * <pre>
  *  0      2                10
@@ -134,7 +135,7 @@ final class StatisticsQueue {
      */
     void process(Virtqueue current) {
         while (!budget.isSpent() && current.pop(next)) {
-            // A driver should have one buffer here at most; with two, the older one has been read.
+            // BAL-STAT-2: a driver should have one buffer here at most; with two, the older one has been read.
             if (holding) {
                 giveBack(current);
             }
@@ -145,7 +146,8 @@ final class StatisticsQueue {
             holding = true;
             asked = false;
         }
-        // The buffer that was there when somebody asked may be old: it may lie there since before a reconnect.
+        // BAL-STAT-5: the buffer that was there when somebody asked may be old: it may lie there since before a
+        // reconnect.
         if (wanted && holding) {
             giveBack(current);
         }

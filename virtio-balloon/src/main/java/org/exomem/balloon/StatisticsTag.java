@@ -1,7 +1,7 @@
 package org.exomem.balloon;
 
 /**
- * A memory statistic. Tags 0 to 9 are those of VIRTIO ("Memory Statistics Tags"), 10 to 15 those that Linux added. The
+ * A memory statistic. Tags 0 to 9 are those of VIRTIO ("Memory Statistics Tags"), 10 to 15 those that Linux added (BAL-STAT-4). The
  * names on the control socket are QEMU's.
  */
 public enum StatisticsTag {

@@ -134,6 +134,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      * depends on it: some drivers write it late or never. {@link #pagesInBalloon} is what the device saw.
      */
     public long actual() {
+        // BAL-CFG-2: whenever the driver wrote it.
         return Integer.toUnsignedLong(driverFields.actual());
     }
 
@@ -285,6 +286,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (runningQueues == 0) {
             driverFields.firstQueueStarts();
         }
+        // BAL-FEAT-1: what a queue is for follows from what was negotiated.
         QueueRole role = QueueRole.of(queue.index(), features);
         roles[queue.index()] = role;
         runningQueues |= 1 << queue.index();
@@ -472,6 +474,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         configUntold |= hinting.configValue() != before;
     }
 
+    /** BAL-CFG-3: the driver is told, or will be when it goes on. */
     private void configChanged() {
         configUntold = link == null || runningQueues == 0;
         if (link != null && runningQueues != 0) {

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
- * driver has been told: {@link LastChange} is noted, then host memory changes, then the map, and then the driver is
- * answered. Host memory takes several steps of the event loop where it is much:
+ * driver has been told: {@link LastChange} is noted, then host memory changes (MEM-BLK-2, MEM-BLK-5), then the map, and then
+ * the driver is answered (MEM-RESP-2). Host memory takes several steps of the event loop where it is much:
  *
  * <pre>
  *   IDLE -- begin --> CARRYING OUT -- all of host memory has changed: the map changes ------> IDLE

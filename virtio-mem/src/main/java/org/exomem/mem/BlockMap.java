@@ -41,7 +41,7 @@ public final class BlockMap implements BitWords {
         return blocks;
     }
 
-    /** The number of plugged blocks. */
+    /** The number of plugged blocks, at every moment (MEM-CFG-3). */
     public long plugged() {
         return plugged;
     }

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request of the driver and its response (VIRTIO, "Memory Device", "Device Operation"), copied out of guest memory once.
- * One object serves a device for all its requests.
+ * One object serves a device for all its requests. Padding and bytes behind the request are not looked at (MEM-REQ-2).
  *
  * <pre>
  * request                     response

@@ -42,12 +42,12 @@ final class MemSizes {
 
     void request(long size) {
         requested = size;
-        // "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
+        // MEM-CFG-4: "The device MUST NOT shrink usable_region_size, except when processing an UNPLUG ALL request".
         usable = Math.max(usable, plan.usableSize(size));
         keep();
     }
 
-    /** No block is plugged: only now may the usable size become smaller. */
+    /** No block is plugged: only now may the usable size become smaller (MEM-RESP-3). */
     void nothingIsPlugged() {
         usable = plan.usableSize(requested);
         keep();

@@ -3,7 +3,7 @@ package org.exomem.mem;
 import java.util.OptionalInt;
 
 /**
- * What never changes about a memory device (VIRTIO: block_size, node_id, addr, region_size); bytes.
+ * What never changes about a memory device (MEM-CFG-2; VIRTIO: block_size, node_id, addr, region_size); bytes.
  *
  * @param address guest-physical address of the region, a multiple of the block size
  * @param size of the region, a multiple of the block size
@@ -18,7 +18,11 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
     /** How much more than was requested is usable, so that the driver has a choice; what QEMU gives on x86-64. */
     private static final long USABLE_SLACK = 256L << 20;
 
-    /** @throws IllegalArgumentException naming the value that can't be */
+    /**
+     * Checks MEM-CFG-1 and MEM-CFG-8, as far as it can be without the memory behind.
+     *
+     * @throws IllegalArgumentException naming the value that can't be
+     */
     public MemoryRegionPlan {
         if (Long.bitCount(blockSize) != 1 || blockSize < MIN_BLOCK_SIZE) {
             throw new IllegalArgumentException(
@@ -43,7 +47,7 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
         return size / blockSize;
     }
 
-    /** The usable part of the region for a requested size: somewhat more than that, nothing for nothing. */
+    /** The usable part of the region for a requested size: somewhat more than that, nothing for nothing (MEM-CFG-7). */
     long usableSize(long requested) {
         if (requested == 0) {
             return 0;

@@ -8,13 +8,14 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks whether blocks that the guest gave up have data again. A back-end can't keep the VMM's mappings from being used, so
+ * Looks whether blocks that the guest gave up have data again (MEM-VIO-1, MEM-VIO-2). A back-end can't keep the VMM's mappings from being used, so
  * a guest that writes to an unplugged block gets host memory for it; the file knows ({@code SEEK_DATA}), without reading.
  *
- * <p>It goes round the region in slices of a bounded time. Reading a hole in shared memory allocates a page as well, so a
- * VMM that dumps the guest's memory looks like a guest that uses it.
+ * <p>It goes round the region in slices of a bounded time (MEM-VIO-3), and leaves plugged blocks alone (MEM-BLK-1). Reading a
+ * hole in shared memory allocates a page as well, so a VMM that dumps the guest's memory looks like a guest that uses it
+ * (MEM-VIO-4).
  *
- * <p>On hugetlbfs every byte counts as data, whether there is a page or not. There unplugged blocks are punched without a
+ * <p>On hugetlbfs every byte counts as data (MEM-VIO-5), whether there is a page or not. There unplugged blocks are punched without a
  * look, and what the file has less afterwards was found; without punching, nothing can be found.
  */
 public final class Patrol {

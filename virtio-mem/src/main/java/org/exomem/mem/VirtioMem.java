@@ -159,6 +159,7 @@ public final class VirtioMem implements VhostUserDevice {
         plan.checkRequested(size);
         refusals.forget();
         sizes.request(size);
+        // MEM-CFG-5
         if (link != null) {
             link.configChanged();
         }
@@ -266,7 +267,8 @@ public final class VirtioMem implements VhostUserDevice {
 
     @Override
     public long features() {
-        // A guest that wakes up has a queue that looks new: whoever does not know its blocks then, would empty them.
+        // MEM-FEAT-1. MEM-FEAT-3: a guest that wakes up has a queue that looks new: whoever does not know its blocks
+        // then, would empty them.
         return UNPLUGGED_INACCESSIBLE
                 | (kept.outlivesProcess() ? PERSISTENT_SUSPEND : 0)
                 | (plan.node().isPresent() ? ACPI_PXM : 0);
@@ -277,7 +279,7 @@ public final class VirtioMem implements VhostUserDevice {
         return features;
     }
 
-    /** True if the driver has agreed not even to read unplugged blocks. */
+    /** True if the driver has agreed not even to read unplugged blocks (MEM-FEAT-2). */
     public boolean mustNotAccessUnplugged() {
         return (features & UNPLUGGED_INACCESSIBLE) != 0;
     }
@@ -297,7 +299,7 @@ public final class VirtioMem implements VhostUserDevice {
         MemConfig.write(config, plan, sizes.usable(), sizes.plugged(), sizes.requested());
     }
 
-    /** "All fields of this configuration are always available and read-only for the driver." */
+    /** MEM-CFG-6: "All fields of this configuration are always available and read-only for the driver." */
     @Override
     public void writeConfig(int offset, MemorySegment data) {}
 
@@ -360,6 +362,7 @@ public final class VirtioMem implements VhostUserDevice {
 
     @Override
     public void process(Virtqueue started) {
+        // MEM-STEP-3
         boolean waits = unplugged.isEmptying() && !changes.isUnderWay();
         if (reset != null || waits) {
             requestsWait = true;
@@ -392,7 +395,7 @@ public final class VirtioMem implements VhostUserDevice {
         listener.driverChanged(false);
     }
 
-    /** "The device MUST NOT change the state of memory blocks during device reset." */
+    /** MEM-BLK-3: "The device MUST NOT change the state of memory blocks during device reset." */
     @Override
     public void reset() {}
 

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * report              reports the memory that it can spare as free
  * attach-memory       connects to the memory device too
  * resize              waits until it asks for another size, plugs or unplugs, and writes what is new
+ * practise            gives a plugged block back and takes it again, many times
  * quit                leaves; so does the end of the input
  * </pre>
  */

@@ -71,6 +71,7 @@ final class DemoLife implements AutoCloseable {
             case "report" -> report();
             case "attach-memory" -> memoryDevice().attach();
             case "resize" -> memoryDevice().resize();
+            case "practise" -> memoryDevice().practise();
             default -> throw new IllegalArgumentException("no such command: " + command);
         };
     }

@@ -28,6 +28,9 @@ final class DemoMemory implements AutoCloseable {
     /** As many as Linux plugs at once with blocks of 2 MiB: its own blocks are of 128 MiB. */
     private static final int BLOCKS_AT_ONCE = 64;
 
+    /** So often that the JVM compiles what serves a request. */
+    private static final int PRACTICE = 6000;
+
     private static final byte CONTENT = 0x3c;
 
     private final Path socket;
@@ -83,6 +86,23 @@ final class DemoMemory implements AutoCloseable {
                 .with("hostAfter", after)
                 .say(what + " in " + millis(nanos) + (to > from ? " and writes it" : "") + ": host memory "
                         + mib(before) + " -> " + mib(after));
+    }
+
+    /** Gives the last plugged block back and takes it again, many times. */
+    Measured practise() throws IOException {
+        MemDriver device = attached();
+        MemDriver.Config config = device.config();
+        long last = config.address() + config.pluggedSize() - config.blockSize();
+        long start = System.nanoTime();
+        for (int i = 0; i < PRACTICE; i++) {
+            check(device.unplug(last, 1), "UNPLUG");
+            check(device.plug(last, 1), "PLUG");
+        }
+        long nanos = System.nanoTime() - start;
+        return new Measured()
+                .with("requests", 2L * PRACTICE)
+                .with("nanos", nanos)
+                .say(2 * PRACTICE + " requests for a block in " + millis(nanos));
     }
 
     private static int blocks(MemDriver.Config config, long bytes) {
