@@ -11,6 +11,7 @@ import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.qmp.UntrustedServerException;
 import org.jspecify.annotations.Nullable;
 
 /** {@code --control}: which serving process a command speaks to. */
@@ -86,7 +87,7 @@ final class ControlOption {
 
     private static QmpClient open(Path socket) {
         try {
-            return QmpClient.connect(socket);
+            return QmpClient.connectToOwn(socket);
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.UNAVAILABLE, whyNot(socket, e));
         }
@@ -94,6 +95,9 @@ final class ControlOption {
 
     /** What is wrong, and what to do about it: "start one" helps only where none runs. */
     private static String whyNot(Path socket, IOException e) {
+        if (e instanceof UntrustedServerException) {
+            return "the control socket " + socket + " is not used: " + e.getMessage();
+        }
         if (e instanceof SocketTimeoutException) {
             return "the process on the control socket " + socket + " does not answer (" + e.getMessage() + ")";
         }

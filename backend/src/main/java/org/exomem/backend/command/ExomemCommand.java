@@ -12,10 +12,10 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Version;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.CommandLine;
-import org.exomem.backend.options.Printable;
 import org.exomem.backend.options.Streams;
 import org.exomem.backend.options.UsageException;
 import org.jspecify.annotations.Nullable;
+import org.exomem.backend.text.VisibleText;
 
 /** The program: its commands by name, and how their failures are told. */
 public final class ExomemCommand {
@@ -182,7 +182,7 @@ public final class ExomemCommand {
 
     private static int report(Exception e, PrintWriter err) {
         if (e instanceof CommandFailure failure) {
-            err.println("exomem: " + Printable.text(String.valueOf(failure.getMessage())));
+            err.println("exomem: " + VisibleText.lines(String.valueOf(failure.getMessage())));
             return failure.exitCode();
         }
         err.println("exomem: a fault of exomem itself, please report it:");

@@ -64,7 +64,7 @@ final class ServeCommand implements Command {
                 CONTROL,
                 "SOCKET",
                 "Where to serve the control socket, or \"none\" (default: exomem.sock in $XDG_RUNTIME_DIR, else in"
-                        + " /run for root, else /tmp/exomem-UID.sock).",
+                        + " /run for root, else in /tmp/exomem-UID).",
                 Completion.FILE,
                 value -> control = value);
         usage.option(

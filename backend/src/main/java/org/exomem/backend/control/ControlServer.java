@@ -107,6 +107,7 @@ public final class ControlServer implements AutoCloseable {
     }
 
     private void bind() throws IOException {
+        SocketPath.makeFolder(path);
         StaleSocket.remove(path);
         if (path.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
             throw new IOException("control socket " + path + " can't be made: there is no folder " + folder);

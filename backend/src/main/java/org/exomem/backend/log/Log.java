@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.exomem.backend.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 
@@ -57,11 +58,11 @@ public final class Log {
     /** A line for the message, and where a fault of exomem itself is to be reported, one for each of its stack trace. */
     static String lines(@Nullable String begin, String message, @Nullable Throwable failure) {
         StringBuilder lines = new StringBuilder(128);
-        lines.append(begin).append(VisibleText.of(message)).append('\n');
+        lines.append(begin).append(VisibleText.line(message)).append('\n');
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             lines.append(begin)
                     .append(cause == failure ? "  " : "  caused by ")
-                    .append(VisibleText.of(cause.toString()))
+                    .append(VisibleText.line(cause.toString()))
                     .append('\n');
             for (StackTraceElement frame : cause.getStackTrace()) {
                 lines.append(begin).append("    at ").append(frame).append('\n');

@@ -6,6 +6,7 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import org.exomem.backend.text.VisibleText;
 
 /**
  * Where a command writes.
@@ -33,7 +34,7 @@ public record Streams(PrintWriter out, PrintWriter err) {
 
     /** Tells the user something that is no result. */
     public void note(String text) {
-        err.println("exomem: " + Printable.text(text));
+        err.println("exomem: " + VisibleText.lines(text));
         err.flush();
     }
 }

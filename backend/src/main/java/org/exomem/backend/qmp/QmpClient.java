@@ -40,6 +40,20 @@ public final class QmpClient implements AutoCloseable {
      * @throws IOException if nobody listens there, takes connections, or speaks QMP
      */
     public static QmpClient connect(Path path) throws IOException {
+        return connect(path, false);
+    }
+
+    /**
+     * Connects and negotiates, but only with a process of this user or of root where others could have made the socket (CTL-21).
+     *
+     * @throws UntrustedServerException if it is another user's
+     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     */
+    public static QmpClient connectToOwn(Path path) throws IOException {
+        return connect(path, true);
+    }
+
+    private static QmpClient connect(Path path, boolean own) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         Selector selector = null;
         try {
@@ -47,6 +61,9 @@ public final class QmpClient implements AutoCloseable {
             // nobody.
             channel.configureBlocking(false);
             channel.connect(UnixDomainSocketAddress.of(path));
+            if (own) {
+                ServerOwner.check(path, channel);
+            }
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             QmpClient client = new QmpClient(channel, selector);

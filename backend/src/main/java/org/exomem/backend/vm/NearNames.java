@@ -1,9 +1,8 @@
 package org.exomem.backend.vm;
 
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
+import org.exomem.backend.text.Similar;
 
 /** Says which names there are, to somebody who used one that is not there: all if they are few, else similar ones. */
 public final class NearNames {
@@ -26,13 +25,7 @@ public final class NearNames {
         if (known.size() <= FEW) {
             return "there are " + String.join(", ", known);
         }
-        // A third of a name may be wrong; of a short one, two characters.
-        int most = Math.max(2, name.length() / 3);
-        List<String> near = known.stream()
-                .filter(other -> distance(name, other) <= most)
-                .sorted(Comparator.comparingInt(other -> distance(name, other)))
-                .limit(FEW)
-                .toList();
+        List<String> near = Similar.to(name, known).stream().limit(FEW).toList();
         return near.isEmpty()
                 ? "there are " + known.size() + " " + what + ", among them " + first(known)
                 : "of the " + known.size() + " " + what + " these are similar: " + String.join(", ", near);
@@ -47,25 +40,5 @@ public final class NearNames {
 
     private static String first(Collection<String> known) {
         return String.join(", ", known.stream().limit(FEW).toList());
-    }
-
-    /** How many characters must be changed, added or left out to come from one to the other (Levenshtein). */
-    static int distance(String from, String to) {
-        String a = from.toLowerCase(Locale.ROOT);
-        String b = to.toLowerCase(Locale.ROOT);
-        int[] row = new int[b.length() + 1];
-        for (int j = 0; j <= b.length(); j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.length(); j++) {
-                int changed = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.min(changed, Math.min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[b.length()];
     }
 }

@@ -51,9 +51,6 @@ class LogTest {
     void textOfStrangersStaysInItsLineAndCanNotReachTheTerminal() {
         assertThat(Log.lines("<4>", "peer \u001b[31mPWNED\u001b]0;x\u0007 said\nERROR all is lost\u202e", null))
                 .isEqualTo("<4>peer \\u001b[31mPWNED\\u001b]0;x\\u0007 said\\nERROR all is lost\\u202e\n");
-        assertThat(VisibleText.of("Gr\u00fc\u00dfe, \u4e16\u754c \ud83d\ude00"))
-                .isEqualTo("Gr\u00fc\u00dfe, \u4e16\u754c \ud83d\ude00");
-        assertThat(VisibleText.of("half \ud83d")).isEqualTo("half \\ud83d");
     }
 
     @Test

@@ -1,16 +1,27 @@
-package org.exomem.backend.log;
+package org.exomem.backend.text;
 
-/** Makes text of strangers (peers, guests, names) fit to be shown to people: one line, and nothing that a terminal obeys. */
+/**
+ * Makes text of strangers (peers, guests, servers, names) fit to be shown to people: nothing in it that a terminal obeys, or that
+ * can't be seen. Safe for use by any thread.
+ */
 public final class VisibleText {
     private VisibleText() {}
 
     /**
-     * The same text, with what can't be seen written as in a program: control characters, ends of lines, characters that turn the
-     * direction of others, and halves of surrogate pairs. {@code "\u001b[31m"} becomes {@code "\\u001b[31m"}. Safe for use by any
-     * thread.
+     * The same text in one line, with what can't be seen written as in a program: control characters, ends of lines, characters
+     * that turn the direction of others, and halves of surrogate pairs. An escape character becomes {@code \\u001b}.
      */
-    public static String of(String text) {
-        int first = firstHidden(text);
+    public static String line(String text) {
+        return visible(text, false);
+    }
+
+    /** The same as {@link #line} of text that may have several lines: their ends stay. */
+    public static String lines(String text) {
+        return visible(text, true);
+    }
+
+    private static String visible(String text, boolean linesStay) {
+        int first = firstHidden(text, linesStay);
         if (first == text.length()) {
             return text;
         }
@@ -18,7 +29,7 @@ public final class VisibleText {
         for (int at = first; at < text.length(); ) {
             int c = text.codePointAt(at);
             at += Character.charCount(c);
-            if (!isHidden(c)) {
+            if (!isHidden(c, linesStay)) {
                 visible.appendCodePoint(c);
                 continue;
             }
@@ -37,11 +48,11 @@ public final class VisibleText {
         return visible.toString();
     }
 
-    private static int firstHidden(String text) {
+    private static int firstHidden(String text, boolean linesStay) {
         int at = 0;
         while (at < text.length()) {
             int c = text.codePointAt(at);
-            if (isHidden(c)) {
+            if (isHidden(c, linesStay)) {
                 return at;
             }
             at += Character.charCount(c);
@@ -49,9 +60,9 @@ public final class VisibleText {
         return at;
     }
 
-    private static boolean isHidden(int c) {
+    private static boolean isHidden(int c, boolean linesStay) {
         if (c < 0x7f) {
-            return c < ' ';
+            return c < ' ' && !(linesStay && c == '\n');
         }
         return switch (Character.getType(c)) {
             case Character.CONTROL,

@@ -1,4 +1,4 @@
-package org.exomem.backend.options;
+package org.exomem.backend.text;
 
 import java.util.Collection;
 import java.util.Comparator;
@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.Locale;
 
 /** Finds what somebody may have meant. */
-final class Similar {
+public final class Similar {
     private Similar() {}
 
     /** Those of the known names that are spelt nearly like that one, the nearest first. */
-    static List<String> to(String name, Collection<String> known) {
+    public static List<String> to(String name, Collection<String> known) {
         // A third may be wrong; of a short name, two characters.
         int most = Math.max(2, name.length() / 3);
         return known.stream()
@@ -20,7 +20,7 @@ final class Similar {
     }
 
     /** How many characters must be changed, added or left out to come from one to the other (Levenshtein). */
-    private static int distance(String from, String to) {
+    static int distance(String from, String to) {
         String a = from.toLowerCase(Locale.ROOT);
         String b = to.toLowerCase(Locale.ROOT);
         int[] row = new int[b.length() + 1];

@@ -1,0 +1,12 @@
+package org.exomem.backend.qmp;
+
+import java.io.IOException;
+
+/** Who listens on a socket is not who may be trusted with commands. */
+public final class UntrustedServerException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    UntrustedServerException(String message) {
+        super(message);
+    }
+}
