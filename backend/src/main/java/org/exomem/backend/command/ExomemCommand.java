@@ -14,8 +14,8 @@ import org.exomem.backend.options.Command;
 import org.exomem.backend.options.CommandLine;
 import org.exomem.backend.options.Streams;
 import org.exomem.backend.options.UsageException;
-import org.jspecify.annotations.Nullable;
 import org.exomem.backend.text.VisibleText;
+import org.jspecify.annotations.Nullable;
 
 /** The program: its commands by name, and how their failures are told. */
 public final class ExomemCommand {

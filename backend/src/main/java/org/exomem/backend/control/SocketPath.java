@@ -64,8 +64,7 @@ public final class SocketPath {
         } catch (FileAlreadyExistsException e) {
             // Made by this user before, or by somebody else.
         }
-        PosixFileAttributes found =
-                Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+        PosixFileAttributes found = Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
         Set<PosixFilePermission> others = EnumSet.copyOf(found.permissions());
         others.removeAll(ONLY_OWNER);
         if (!found.isDirectory() || !found.owner().equals(owner) || !others.isEmpty()) {

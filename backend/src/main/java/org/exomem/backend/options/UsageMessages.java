@@ -2,6 +2,7 @@ package org.exomem.backend.options;
 
 import java.util.List;
 import java.util.Optional;
+import org.exomem.backend.text.Similar;
 import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;

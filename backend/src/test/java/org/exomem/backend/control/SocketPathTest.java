@@ -35,7 +35,8 @@ class SocketPathTest {
         Path own = folder.resolve("exomem-7");
         UserPrincipal self = Files.getOwner(folder);
         SocketPath.makeOwn(own, self);
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(own))).isEqualTo("rwx------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(own)))
+                .isEqualTo("rwx------");
         assertThatCode(() -> SocketPath.makeOwn(own, self)).doesNotThrowAnyException();
     }
 
