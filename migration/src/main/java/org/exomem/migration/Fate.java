@@ -1,6 +1,6 @@
 package org.exomem.migration;
 
-/** What became of a page that did not travel, or that it did: each page has one in the end. */
+/** Why a page was not sent, or that it was. Each page has one fate at the end of a migration. */
 public enum Fate {
     /** Its content went to the destination. */
     SENT(false),
@@ -15,14 +15,14 @@ public enum Fate {
     /** It belongs to a block of a memory device that is unplugged. */
     UNPLUGGED(true);
 
-    private final boolean nobodysContent;
+    private final boolean notNeeded;
 
-    Fate(boolean nobodysContent) {
-        this.nobodysContent = nobodysContent;
+    Fate(boolean notNeeded) {
+        this.notNeeded = notNeeded;
     }
 
-    /** True if what the page holds matters to nobody; false if the destination has to have it. */
-    public boolean isNobodysContent() {
-        return nobodysContent;
+    /** True if the page's content is not needed; false if the destination has to have it. */
+    public boolean isNotNeeded() {
+        return notNeeded;
     }
 }

@@ -22,7 +22,7 @@ public interface GuestPages {
 
     /**
      * Copies pages as they are now. Never allocates memory for a hole. A page that the guest writes meanwhile may come
-     * torn: whoever reads it has to know that it was written.
+     * torn; the reader has to know from elsewhere that it was written.
      *
      * @param first number of the first page
      * @param into a whole number of pages, native, aligned to 8

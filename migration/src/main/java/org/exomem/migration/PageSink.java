@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Where pages go: one channel of the stream to the destination. Used by one thread at a time. Pages of two sinks may
- * overtake each other until the next barrier, which whoever owns the sinks makes between rounds.
+ * overtake each other until the next {@link RoundBarrier}.
  *
  * <p>A destination begins with all pages zero. What comes later for a page replaces what came before.
  *
@@ -25,7 +25,7 @@ public interface PageSink {
     void zeros(long first, long count) throws IOException;
 
     /**
-     * Sends that {@code count} pages from {@code first} on will not come, because what is in them matters to nobody.
+     * Sends that {@code count} pages from {@code first} on are not sent, because their content is not needed.
      * Comes after the last round that a page had any part in.
      */
     void free(long first, long count) throws IOException;

@@ -6,7 +6,7 @@ import java.io.IOException;
 @FunctionalInterface
 public interface RoundBarrier {
     /**
-     * Ends a round on all sinks: whatever is sent after this can't be overtaken by what was sent before. Called while no
+     * Ends a round on all sinks: what was sent before it can't overtake what is sent after it (MIG-ROUND-4). Called while no
      * sink is in use.
      *
      * @throws ConnectionLostException if the connection was lost; the round may have ended or not

@@ -39,7 +39,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     private final Watcher watcher;
     private final List<SharedFile> files = new ArrayList<>();
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
-    /** Made when there is something to put into it: whoever dies before that leaves nothing behind. */
+    /** Made when there is something to put into it: a process that is killed before that leaves nothing behind. */
     private @Nullable Path folder;
 
     private @Nullable MovedDevices moved;
@@ -83,6 +83,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         vmm.expectIncoming();
         List<GuestRamFile> ram = vmm.ram();
         List<MemoryDescription.MemoryFile> described = memory.files();
+        // STR-MEM-3
         if (ram.size() != described.size()) {
             throw new IOException("the VMM at the destination has " + ram.size() + " memory files, the source's has "
                     + described.size());
@@ -94,7 +95,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 vmm.expectMapped(wanted.name(), file);
             }
             for (SharedFile file : files) {
-                // What a VMM put there while it started is not the guest's.
+                // STR-MEM-4: what a VMM put there while it started is not the guest's.
                 file.punchHole(0, file.size());
             }
             PageTarget target = new FilePages(memory, files);
@@ -141,7 +142,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 devices.reset();
                 yield new LimitedOutput(devices, MovedDevices.MOST_BYTES);
             }
-            default -> throw new IOException("the source sends the state of \"" + name + "\", which nobody here knows");
+            default -> throw new IOException("the source sends the state of \"" + name + "\", which is unknown here");
         };
     }
 
@@ -188,7 +189,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
     }
 
-    /** The guest can do without its devices for a while: whoever waits for it need not wait for them. */
+    /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */
     @Override
     public void started() {
         if (moved == null) {

@@ -3,7 +3,7 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.io.OutputStream;
 
-/** Takes so many bytes, and no more: they come from somebody else. */
+/** Takes so many bytes, and no more: how many come is up to the source. */
 final class LimitedOutput extends OutputStream {
     private final OutputStream to;
     private long left;

@@ -111,7 +111,7 @@ final class Migration {
             synchronized (this) {
                 received = what;
             }
-            // A VMM may have one connection only for whoever speaks QMP.
+            // A VMM may take one QMP connection only.
             guest.close();
             over(Status.COMPLETED, null);
             receiver.awaitHeard();

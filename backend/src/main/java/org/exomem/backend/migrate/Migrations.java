@@ -38,7 +38,7 @@ public final class Migrations implements AutoCloseable {
      * Begins to migrate a VM to another host; returns at once.
      *
      * @throws VirtualMachine.NotFound if there is no such VM
-     * @throws VirtualMachine.Refused if it is migrating already, or nobody named its VMM
+     * @throws VirtualMachine.Refused if it is migrating already, or the QMP socket of its VMM is not known
      */
     public void migrate(String vm, MigrationRequest request) {
         begin(vm, request, false).join();

@@ -82,7 +82,7 @@ final class OutgoingConnection {
         }
     }
 
-    /** While it may still be made again, nobody has to look who has the guest. */
+    /** While it may still be made again, an operator need not look which end has the guest. */
     private static String reason(IOException lost) {
         Throwable why = lost instanceof HandoverUncertainException && lost.getCause() != null ? lost.getCause() : lost;
         return String.valueOf(why.getMessage());

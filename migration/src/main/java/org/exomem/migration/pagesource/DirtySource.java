@@ -2,7 +2,7 @@ package org.exomem.migration.pagesource;
 
 import org.exomem.pages.PageBits;
 
-/** Tells which pages were written (MIG-DIRTY). Belongs to the engine's thread. */
+/** Tells which pages were written (MIG-DIRTY-1, MIG-DIRTY-2). Belongs to the engine's thread. */
 public interface DirtySource {
     /**
      * Adds every page that may have been written since the last call, or at any time before the first one. A write that is

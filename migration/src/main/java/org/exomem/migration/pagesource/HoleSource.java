@@ -5,7 +5,7 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.pages.PageBits;
 
-/** Pages for which the memory file has no data: never touched, or given back to the host. They read as zeros (MIG-HOLE). */
+/** Pages for which the memory file has no data: never touched, or given back to the host. They read as zeros (MIG-HOLE-1). */
 public final class HoleSource implements FreePageSource {
     private final GuestPages memory;
     private boolean due;
@@ -25,7 +25,7 @@ public final class HoleSource implements FreePageSource {
         due = true;
     }
 
-    /** Looks once after each sync: a page that is a hole after a sync is one until it is written, and that is in the next. */
+    /** MIG-HOLE-2: looks once after each sync: a page that is a hole after a sync is one until it is written, and that is in the next. */
     @Override
     public boolean collect(PageBits free) throws IOException {
         if (!due) {

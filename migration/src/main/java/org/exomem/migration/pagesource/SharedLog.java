@@ -33,7 +33,7 @@ public final class SharedLog implements DirtySource {
     /**
      * @param log a whole number of words of 8 bytes, aligned to them
      * @param map where guest addresses are in the image
-     * @param pages of the image. Those without a guest address, or behind the end of the log, are always taken for written
+     * @param pages of the image. Those without a guest address, or behind the end of the log, are always taken for written (MIG-DIRTY-4)
      */
     public SharedLog(MemorySegment log, AddressMap map, long pages) {
         this.log = log;

@@ -58,8 +58,9 @@ final class Accounts {
     }
 
     /**
-     * Every page that was written is owed again. First all that was written, then what is free: what a page holds that
-     * turns out free after this is needed by nobody, unless it is written again, and that is in the next sync.
+     * Every page that was written is owed again, and excused no more (MIG-ROUND-1). First all writes are fetched, then what is
+     * free (MIG-ROUND-2): the content of a page that turns out free after this is not needed, unless the page is written
+     * again, which the next sync tells.
      */
     void sync() {
         owed.or(later);
@@ -78,10 +79,11 @@ final class Accounts {
                 free.synced();
             }
         }
+        // MIG-SKIP-1
         postpones = blind && !skipUnchanged;
     }
 
-    /** The fingerprints of all contents were taken: for hints, this is what they are measured by from now on. */
+    /** The fingerprints of all contents were taken: from now on hints count from here, not from the last sync (MIG-SKIP-2). */
     void looked() {
         for (FreePageSource free : source.free()) {
             free.synced();
@@ -105,8 +107,9 @@ final class Accounts {
 
     private void excuse(FreePageSource free) {
         Fate fate = free.fate();
-        if (!fate.isNobodysContent()) {
-            // The destination needs what is here, zeros. A page that was sent before has to become zeros there too.
+        if (!fate.isNotNeeded()) {
+            // MIG-HOLE-1: the destination needs what is here, zeros. A page that was sent before has to become zeros
+            // there too.
             scratch.andNot(table.sent);
             scratch.andNot(table.unsure);
             // What it held before is gone, so the destination has what is here.
@@ -119,7 +122,7 @@ final class Accounts {
         Objects.requireNonNull(excused.get(fate)).or(scratch);
     }
 
-    /** Each sync makes these pages owed again. After the last one they stay owed: they have to be looked at. */
+    /** Each sync makes these pages owed again (MIG-DIRTY-5). After the last one they stay owed: they have to be looked at. */
     private void excuseUntilNextRound() {
         if (skipUnchanged) {
             scratch.and(table.seen);
@@ -133,7 +136,7 @@ final class Accounts {
         }
     }
 
-    /** Makes what was put off the rest of the round. Returns false if nothing was. */
+    /** Makes what was put off the rest of the round (MIG-SKIP-1). Returns false if nothing was. */
     boolean takeUpPostponed() {
         postpones = false;
         if (later.isEmpty()) {
@@ -144,7 +147,7 @@ final class Accounts {
         return true;
     }
 
-    /** The connection was lost: of what this round has sent nobody knows what has arrived. */
+    /** The connection was lost: it is unknown what has arrived of what this round has sent (MIG-CUT-1). */
     void lost() {
         table.lose(owed);
     }
@@ -154,11 +157,11 @@ final class Accounts {
         table.confirm();
     }
 
-    /** Gives the pages that never travelled and whose content is nobody's; at the end. */
+    /** Gives the pages that were never sent and whose content is not needed; at the end. */
     <E extends Exception> void forEachFreeRun(RunVisitor<E> visitor) throws E {
         scratch.or(table.assumedFree);
         excused.forEach((fate, pages) -> {
-            if (fate.isNobodysContent()) {
+            if (fate.isNotNeeded()) {
                 scratch.or(pages);
             }
         });

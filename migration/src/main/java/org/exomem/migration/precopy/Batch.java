@@ -3,7 +3,7 @@ package org.exomem.migration.precopy;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 
-/** Some pages near each other that are one worker's for now. */
+/** Some pages near each other that one worker deals with. */
 final class Batch {
     /** The most words of 64 pages: 1 MiB of pages of 4096 bytes. */
     private static final int WORDS = 4;
@@ -37,7 +37,7 @@ final class Batch {
         words = 0;
     }
 
-    /** Gives the pages back that nobody has dealt with. */
+    /** Gives back the pages that were not carried out. */
     void giveBack(PageBits pages) {
         for (int i = 0; i < words; i++) {
             pages.orWord(firstWord + i, bits[i]);

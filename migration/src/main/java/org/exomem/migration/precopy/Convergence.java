@@ -1,8 +1,8 @@
 package org.exomem.migration.precopy;
 
 /**
- * Decides when to pause. Where somebody tells of writes, the last round is what they tell of at the speed of the rounds
- * before. Where nobody does, the last round has to look at all memory as each does, so it takes as long as the one before.
+ * Decides when to pause. Where writes are logged, the last round sends what was written lately, at the speed of the rounds
+ * before. Where they are not, the last round has to read all memory as each does, so it takes as long as the one before.
  */
 final class Convergence {
     private static final long ENOUGH_BYTES = 16L << 20;

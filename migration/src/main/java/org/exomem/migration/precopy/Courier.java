@@ -11,7 +11,7 @@ import org.exomem.pages.RunVisitor;
 
 /**
  * Reads pages and sends what the destination does not have. Everything is decided by the bytes that were read into a
- * buffer of its own, and these are what is sent: the guest may write at any time. For one thread.
+ * buffer of its own, and these are what is sent (MIG-DIRTY-6): the guest may write at any time. For one thread.
  */
 final class Courier {
     private enum Action {
@@ -90,6 +90,7 @@ final class Courier {
         if (isZero(index)) {
             return table.markZero(page) ? Action.SEND_ZEROS : Action.NOTHING;
         }
+        // MIG-DIRTY-7
         if ((table.sent.contains(page) || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
             tally.unchanged.increment();
             return Action.NOTHING;

@@ -13,7 +13,7 @@ interface Crew extends AutoCloseable {
     }
 
     /**
-     * A batch that nobody has in hand, or null if all are in hand, still after a short time.
+     * A batch that no worker has, or null if after a short time all are still with workers.
      *
      * @throws IOException the first failure of a worker
      */
@@ -31,7 +31,7 @@ interface Crew extends AutoCloseable {
     boolean isIdle() throws IOException;
 
     /**
-     * After a failure: waits until nobody uses a sink, takes back what was given and not carried out, and begins anew.
+     * After a failure: waits until no sink is in use, takes back what was not carried out, and begins anew.
      *
      * @param pages to which these pages are added
      */

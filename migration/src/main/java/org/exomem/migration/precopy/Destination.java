@@ -12,7 +12,7 @@ import org.exomem.migration.RoundBarrier;
  * @param reconnection makes a connection again that was lost
  */
 public record Destination(List<? extends PageSink> sinks, RoundBarrier barrier, Reconnection reconnection) {
-    /** A destination to which nobody comes back. */
+    /** A destination to which a lost connection is not made again. */
     public Destination(List<? extends PageSink> sinks, RoundBarrier barrier) {
         this(sinks, barrier, Reconnection.NONE);
     }

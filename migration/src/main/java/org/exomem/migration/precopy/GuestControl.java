@@ -2,7 +2,7 @@ package org.exomem.migration.precopy;
 
 import java.io.IOException;
 
-/** What the engine asks of whoever runs the guest. Called on the engine's thread only. */
+/** What the engine asks of the VMM that runs the guest. Called on the engine's thread only. */
 public interface GuestControl {
     /**
      * Prepares the pause while the guest runs on: whatever takes time and can be done before (a device that the VMM can't

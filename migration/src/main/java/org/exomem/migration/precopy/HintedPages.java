@@ -1,11 +1,11 @@
 package org.exomem.migration.precopy;
 
 /**
- * What to do with pages that were hinted, where nobody tells of writes. (Where somebody does, hinted pages that were not
+ * What to do with pages that were hinted, where the VMM does not log writes. (Where it does, hinted pages that were not
  * written since are not sent.)
  */
 public enum HintedPages {
-    /** They are sent, but last. */
+    /** They are sent, but last (MIG-SKIP-1). */
     SEND,
     /**
      * They are not sent if their content at the pause is the one from before the hint session. Costs a look at all memory

@@ -21,7 +21,7 @@ public record MigrationSource(
         List<? extends FreePageSource> free,
         HintSessions hints,
         GuestControl control) {
-    /** True if some writes are told by nobody: only contents tell of them. */
+    /** True if some writes are not logged: only contents tell of them. */
     boolean isBlind() {
         return dirty.stream().anyMatch(DirtySource::isBlind);
     }

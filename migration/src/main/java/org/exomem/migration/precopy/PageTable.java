@@ -13,8 +13,8 @@ import org.exomem.pages.PageBits;
  *   <li>SENT: the destination has the content with the fingerprint that is kept here.
  *   <li>SEEN: the destination has zeros, and the page once had the content with the fingerprint that is kept here. It may be
  *       ASSUMED FREE besides: hinted in a session that began after that.
- *   <li>UNSURE: something was sent, and the connection was lost before the destination had confirmed it. Nobody knows what
- *       the destination has, so it is sent whatever there is here.
+ *   <li>UNSURE: something was sent, and the connection was lost before the destination had confirmed it. It is unknown what
+ *       the destination has, so the page is sent whatever it holds (MIG-CUT-2).
  * </ul>
  *
  * The 64 pages of a word are used by one thread at a time: by the worker that has them in hand, otherwise by the engine's.
@@ -59,7 +59,7 @@ class PageTable {
         fingerprints.set(JAVA_LONG, page * ENTRY + Long.BYTES, fingerprint[1]);
     }
 
-    /** It reads as zeros. Returns true if the destination has to be told. */
+    /** The page reads as zeros. Returns true if the destination has to be told (MIG-DIRTY-7, MIG-CUT-2). */
     boolean markZero(long page) {
         boolean told = sent.contains(page) || unsure.contains(page);
         if (told) {
@@ -90,12 +90,12 @@ class PageTable {
         unconfirmed.add(page);
     }
 
-    /** The destination has all that was sent. */
+    /** The destination has all that was sent (MIG-CUT-3). */
     void confirm() {
         unconfirmed.clear();
     }
 
-    /** What was not confirmed may have arrived or not: adds these pages to what is owed. */
+    /** What was not confirmed may have arrived or not: adds these pages to what is owed (MIG-CUT-1). */
     void lose(PageBits owed) {
         sent.andNot(unconfirmed);
         unsure.or(unconfirmed);

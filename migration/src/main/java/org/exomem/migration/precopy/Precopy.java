@@ -156,6 +156,7 @@ public final class Precopy {
         // First: a guest that is half paused has to be let run on too.
         phase = Progress.Phase.PAUSED;
         source.control().pause();
+        // MIG-ROUND-5, MIG-DIRTY-2: the round begins with a sync.
         accounts.lastRound();
         round(crew, accounts, false);
         check();
@@ -204,7 +205,7 @@ public final class Precopy {
             beginHinting(accounts);
         }
         while (!arrives(crew, accounts)) {
-            // What was lost is owed again.
+            // MIG-CUT-5: what was lost is owed again, in the same round.
         }
         convergence.roundEnded(ticker.nanoTime() - roundStart, (tally.sent.sum() - sentBefore) * pageSize);
     }
@@ -230,7 +231,7 @@ public final class Precopy {
         return true;
     }
 
-    /** Takes no part in what is known of the network's speed. */
+    /** The time that it takes does not count as the network's. */
     private long reconnect(ConnectionLostException lost) throws IOException {
         check();
         long before = ticker.nanoTime();
@@ -239,7 +240,7 @@ public final class Precopy {
         return has;
     }
 
-    /** Lets workers have all that is owed, and takes hints meanwhile. */
+    /** Gives workers all that is owed, and takes hints meanwhile (MIG-ROUND-3). */
     private void pass(Crew crew, Accounts accounts, Crew.Work work) throws IOException {
         long from = 0;
         while (from >= 0) {
@@ -261,7 +262,7 @@ public final class Precopy {
         report(accounts);
     }
 
-    /** Asks for hints, and lets the round begin a little later while they come. */
+    /** Asks for hints, and lets the round begin a little later while they come (MIG-ROUND-6). */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
             return;

@@ -8,7 +8,7 @@ import java.time.Duration;
  * @param downtimeLimit the guest is paused when the last round is estimated to take no longer
  * @param maxRounds the guest is paused after so many rounds whatever the estimate, at least 1
  * @param autoConverge slow the guest down if it writes faster than its pages travel
- * @param hintedPages what to do with hinted pages where nobody tells of writes
+ * @param hintedPages what to do with hinted pages where the VMM does not log writes
  * @param patience the longest that a round begins later because hints are coming; it ends as soon as none come, and after a
  *     small part of the time that the round is going to take
  */

@@ -6,13 +6,13 @@ import org.exomem.migration.ConnectionLostException;
 /** Makes a connection to the destination again that was lost. */
 @FunctionalInterface
 public interface Reconnection {
-    /** Nobody comes back: a connection that is lost ends the migration. */
+    /** A connection that is lost ends the migration. */
     Reconnection NONE = lost -> {
         throw lost;
     };
 
     /**
-     * Returns when the same sinks, and their barrier, can be used again, and nothing that was sent before can arrive any more.
+     * Returns when the same sinks, and their barrier, can be used again, and nothing that was sent before can arrive any more (MIG-CUT-4).
      * Called on the engine's thread while no sink is in use.
      *
      * @param lost what a sink or the barrier threw

@@ -71,7 +71,7 @@ final class ThreadCrew implements Crew {
         try {
             Batch batch = free.poll(1, TimeUnit.MILLISECONDS);
             if (batch != null && failure.get() != null) {
-                // Nobody begins anything new; the next call says why.
+                // Nothing new begins; the next call says why.
                 free.add(batch);
                 return null;
             }

@@ -503,7 +503,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         verify(fates == world.pages, "fates of " + fates + " pages", -1);
         long free = 0;
         for (Fate fate : Fate.values()) {
-            free += fate.isNobodysContent() ? done.pages(fate) : 0;
+            free += fate.isNotNeeded() ? done.pages(fate) : 0;
         }
         verify(free == told, "told that " + told + " are free, counted " + free, -1);
         verify(world.paused, "the guest runs", -1);

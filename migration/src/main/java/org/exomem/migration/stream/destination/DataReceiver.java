@@ -15,7 +15,7 @@ import org.exomem.migration.stream.format.RoundDigest;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.jspecify.annotations.Nullable;
 
-/** The destination's end of one data connection: applies pages, each chunk wholly or not at all. */
+/** The destination's end of one data connection: applies chunks in their order, each wholly or not at all (STR-RND-1). */
 final class DataReceiver {
     private final ReceivingSession session;
     private final ReceivingLink link;
@@ -57,6 +57,7 @@ final class DataReceiver {
                     return;
                 }
                 case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+                // STR-CHUNK-4
                 default -> throw new StreamFault("the source sent " + reader.type() + " on data connection " + channel);
             }
         }
@@ -72,6 +73,7 @@ final class DataReceiver {
                     + ChunkType.Limits.PAGES / pageSize);
         }
         checkInside(first, count);
+        // STR-CHUNK-6, STR-CHUNK-7
         int size = (int) count * pageSize;
         ByteBuffer content = payload;
         if (reader.isCompressed()) {
@@ -98,6 +100,7 @@ final class DataReceiver {
         checkInside(first, count);
         reader.count(reader.payload());
         try {
+            // STR-MEM-5
             if (type == ChunkType.ZEROS) {
                 target.zeros(first, count);
             } else {
@@ -109,6 +112,7 @@ final class DataReceiver {
         session.counts().add(type, count);
     }
 
+    /** STR-CHUNK-5 */
     private void checkInside(long first, long count) throws StreamFault {
         if (first < 0 || count < 1 || count > pages || first > pages - count) {
             throw new StreamFault("a chunk is for " + Long.toUnsignedString(count) + " pages from "

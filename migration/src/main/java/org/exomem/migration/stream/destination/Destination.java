@@ -6,7 +6,7 @@ import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.stream.format.MemoryDescription;
 
 /**
- * Whoever receives a guest. Each failure that a method throws ends the migration, and its message is what the source's user
+ * What receives a guest. Each failure that a method throws ends the migration, and its message is what the source's user
  * reads; it goes on there. Methods are called by different threads, but one after the other.
  */
 public interface Destination {
@@ -25,13 +25,13 @@ public interface Destination {
      */
     OutputStream deviceState(String name) throws IOException;
 
-    /** Everything is here and what it should be: gets the guest ready to start, and does not start it. */
+    /** Everything is here and what it should be: gets the guest ready to start, and does not start it (STR-END-2). */
     void ready(ReceivedMigration received) throws IOException;
 
     /**
-     * The source let go: starts the guest.
+     * The source let go: starts the guest (STR-END-3).
      *
-     * @throws HandoverUncertainException if nobody can say whether it runs: neither end goes on by itself then
+     * @throws HandoverUncertainException if it is not known whether it runs: neither end goes on by itself then
      * @throws IOException if it does not run and will not: the source goes on
      */
     void start() throws IOException;
@@ -40,7 +40,7 @@ public interface Destination {
     default void started() {}
 
     /**
-     * The migration failed: throws away what there is of it. Comes after {@link #open} at most once, and never after a start
+     * The migration failed: throws away what there is of it (STR-END-5). Comes after {@link #open} at most once, and never after a start
      * but one that failed for certain.
      */
     void failed(IOException why);
@@ -51,6 +51,6 @@ public interface Destination {
     /** The source has come back after {@link #lost}, and goes on. Must not wait. */
     default void cameBack() {}
 
-    /** Somebody was turned away, and this destination waits on. */
+    /** A connection was turned away, and this destination waits on. */
     default void turnedAway(String who, IOException why) {}
 }

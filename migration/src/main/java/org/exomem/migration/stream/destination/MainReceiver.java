@@ -68,6 +68,7 @@ final class MainReceiver {
                 return true;
             }
             case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+            // STR-CHUNK-4
             default -> throw new StreamFault("the source sent " + reader.type() + " on the main connection");
         }
         return false;
@@ -149,12 +150,12 @@ final class MainReceiver {
         if (starts) {
             start();
         }
-        // Nothing is said after this: a source that hangs up when it has heard it loses none of its own words by that.
+        // Nothing is sent after this: a source hangs up when it has read it (STR-END-6).
         watch.close();
         try {
             link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
         } finally {
-            // Only now: who waits for it may end this process, and the source must have heard.
+            // Only now: a caller that waits for this may end the process, and the source must have been told.
             if (starts) {
                 session.finishStarting();
             }

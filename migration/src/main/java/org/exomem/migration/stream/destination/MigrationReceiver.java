@@ -243,8 +243,9 @@ public final class MigrationReceiver implements AutoCloseable {
 
     private void serve(SocketChannel socket) {
         ScheduledFuture<?> deadline = null;
-        String who = "somebody";
+        String who = "a process";
         try {
+            // STR-PRE-6
             deadline = timer.schedule(
                     () -> Quietly.close(socket), options.patience().toNanos(), TimeUnit.NANOSECONDS);
             if (address instanceof MigrationAddress.Network) {
@@ -262,7 +263,7 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (IOException e) {
             turnAway(who, e);
         } catch (RejectedExecutionException e) {
-            LOG.debug("somebody came while this destination closed", e);
+            LOG.debug("a connection was made while this destination closed", e);
         } catch (RuntimeException e) {
             LOG.error("a connection of a migration failed by a fault of exomem itself", e);
         } finally {

@@ -7,7 +7,7 @@ import org.exomem.migration.PageSink;
  * is given lies within the memory that was described. What is given twice for one page comes in the right order.
  */
 public interface PageTarget extends PageSink, AutoCloseable {
-    /** Comes once, when nobody uses it any more. */
+    /** Called once, when it is not in use any more. */
     @Override
     void close();
 }

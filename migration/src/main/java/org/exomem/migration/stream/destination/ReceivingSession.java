@@ -159,8 +159,8 @@ final class ReceivingSession {
     }
 
     private void sayWhy(ReceivingLink mine, IOException why) {
-        // Whoever reads the main connection goes on until the source hangs up: if we did first, with something of the
-        // source's unread, the kernel would throw our last chunk away (STR-ERR-1).
+        // STR-ERR-1: the main connection is read until the source hangs up. If this end hung up first, with something
+        // unread, the kernel would throw its last chunk away.
         timer.schedule(mine.main::close, LAST_WORDS_SECONDS, TimeUnit.SECONDS);
         try {
             mine.say(writer -> writer.error(String.valueOf(why.getMessage())));
@@ -240,7 +240,7 @@ final class ReceivingSession {
         mine.say(writer -> writer.chunk(ChunkType.ROUND_DONE, round, 0, ByteBuffer.wrap(all)));
     }
 
-    /** A data connection has carried everything. */
+    /** A data connection has carried everything (STR-END-1). */
     synchronized void end(ReceivingLink mine, int channel, long after) throws StreamFault {
         if (after != rounds) {
             throw new StreamFault("data connection " + channel + " ended after round " + after + " and not " + rounds);
@@ -354,7 +354,7 @@ final class ReceivingSession {
         cleanUp();
     }
 
-    /** Throws away what there is of a failed migration, once nobody works on it any more. */
+    /** Throws away what there is of a failed migration, once no thread works on it any more (STR-END-5). */
     private void cleanUp() {
         IOException why;
         synchronized (this) {

@@ -110,7 +110,7 @@ sealed interface Reception {
      */
     record Failing(ReceivingLink link, IOException why, boolean complete) implements Reception {}
 
-    /** The migration has failed, and nobody uses anything of it. */
+    /** The migration has failed, and nothing of it is in use. */
     record Failed(IOException why, boolean complete) implements Reception {}
 
     /** What happens. */

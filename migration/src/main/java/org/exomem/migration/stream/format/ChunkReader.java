@@ -11,8 +11,8 @@ import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * One direction of one connection, read. A chunk is given out only when all of it is here and its checksums are right; until
- * then nothing of it was used but to know how long it is. Allocates nothing for a chunk. Used by one thread.
+ * Reads one direction of one connection. A chunk is given out only when all of it is here and its checksums are right; until
+ * then nothing of it is used but its length, which the header's own checksum covers (STR-CHUNK-1, STR-CHUNK-2). Allocates nothing for a chunk. Used by one thread.
  */
 public final class ChunkReader {
     /** How many chunks fit at least; reads are the larger the fewer chunks lie across the buffer's end. */
@@ -83,9 +83,10 @@ public final class ChunkReader {
         int number = Byte.toUnsignedInt(buffer.get(at + ChunkHeader.TYPE));
         ChunkType known = ChunkType.of(number);
         if (known == null) {
-            throw new StreamFault("chunk " + position() + " is of type " + number + ", which nobody agreed on");
+            throw new StreamFault("chunk " + position() + " is of type " + number + ", which is unknown");
         }
         long found = buffer.getLong(at + ChunkHeader.SEQUENCE);
+        // STR-CHUNK-3
         if (found != sequence && known != ChunkType.ERROR) {
             throw new StreamFault("chunk " + position() + " (" + known + ") has another number than the next: "
                     + (found - sequence) + " away from it. A chunk was lost, came twice or in another order, or"
@@ -94,7 +95,7 @@ public final class ChunkReader {
         int flags = buffer.get(at + ChunkHeader.FLAGS);
         if ((flags & ~(known == ChunkType.PAGES ? ChunkHeader.COMPRESSED : 0)) != 0
                 || buffer.getShort(at + ChunkHeader.RESERVED) != 0) {
-            throw new StreamFault("chunk " + position() + " (" + known + ") has bits set that nobody agreed on");
+            throw new StreamFault("chunk " + position() + " (" + known + ") has flags set that were not agreed on");
         }
         int length = buffer.getInt(at + ChunkHeader.LENGTH);
         if (length < known.least || length > known.most || length > most) {

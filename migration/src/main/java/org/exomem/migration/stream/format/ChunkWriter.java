@@ -12,7 +12,7 @@ import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One direction of one connection, written. Small chunks are gathered, so that a page costs no system call; what is large
+ * Writes one direction of one connection. Small chunks are gathered, so that a page costs no system call; what is large
  * goes to the wire from where it lies. Allocates nothing for a chunk. Used by one thread at a time.
  */
 public final class ChunkWriter {

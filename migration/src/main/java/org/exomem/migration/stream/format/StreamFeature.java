@@ -26,7 +26,7 @@ public enum StreamFeature {
     }
 
     /**
-     * What both can use.
+     * What both can use (STR-PRE-3).
      *
      * @throws StreamFault if one can't do without what the other does not have
      */

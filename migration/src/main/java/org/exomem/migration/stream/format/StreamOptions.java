@@ -14,7 +14,7 @@ import java.util.Set;
  * @param patience how long connecting, a handshake, and a silent peer are waited for
  * @param answerWithin how long a destination that lives may take to do what it was asked, or to take what it is sent; a paused
  *     guest waits meanwhile
- * @param resumeWithin how long after a cut the source may come back; how long a source tries
+ * @param resumeWithin how long after a cut a destination waits for the source to come back, and how long a source tries
  */
 public record StreamOptions(
         int channels,

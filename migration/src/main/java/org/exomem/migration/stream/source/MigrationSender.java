@@ -45,7 +45,7 @@ import org.slf4j.LoggerFactory;
  * {@link CancelToken}.
  *
  * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
- * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where nobody knows who has the guest,
+ * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where it is unknown which end has the guest,
  * {@link ConnectionLostException} where the connection broke, after which {@link #reconnect} may help. In all cases but
  * {@link HandoverUncertainException} the source's guest is the one that counts.
  */
@@ -62,7 +62,7 @@ public final class MigrationSender implements AutoCloseable {
     private final ScheduledExecutorService timer = Timers.start();
     private final Connector connector;
     private final List<SenderChannel> channels = new ArrayList<>();
-    /** Nobody wants to connect again. */
+    /** Ends the waiting between two attempts to connect again. */
     private final CountDownLatch givenUp = new CountDownLatch(1);
 
     private volatile SourceState state = new SourceState.Unconnected();
@@ -91,10 +91,10 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Connects to a destination that has, or makes, a memory like this one; nobody cancels it.
+     * Connects to a destination that has, or makes, a memory like this one; it can't be cancelled.
      *
      * @param limit of all connections together
-     * @throws IOException if nobody is there, or the destination does not want this migration; the message says why
+     * @throws IOException if nothing listens there, or the destination does not want this migration; the message says why
      */
     public static MigrationSender connect(
             MigrationAddress to,
@@ -112,7 +112,7 @@ public final class MigrationSender implements AutoCloseable {
      * @param limit of all connections together
      * @param cancel when it is cancelled, whatever waits then or later fails with a {@link MigrationCancelledException}, and
      *     the destination is told; close it before {@link #handOver}
-     * @throws IOException if nobody is there, or the destination does not want this migration; the message says why
+     * @throws IOException if nothing listens there, or the destination does not want this migration; the message says why
      */
     public static MigrationSender connect(
             MigrationAddress to,
@@ -307,7 +307,7 @@ public final class MigrationSender implements AutoCloseable {
      * must be sent again, and all device states if it is not ready.
      *
      * @param within how long to try
-     * @throws IOException if nobody answers in time, or coming back was not agreed on or is refused
+     * @throws IOException if no destination answers in time, or coming back was not agreed on or is refused
      * @throws HandoverUncertainException if that is so after the source has let go (STR-RES-6)
      */
     public ResumePoint reconnect(Duration within) throws IOException {

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The source's connections, from one connecting to the next: a main one, on which a thread listens, and those that carry
- * pages. The first failure ends all of them; whoever uses one is told that failure, and not what it caused.
+ * pages. The first failure ends all of them; whatever uses one fails with that, and not with what it caused.
  */
 final class SourceLink implements AutoCloseable {
     /** How many times within the limit of an answer it is looked whether the destination takes what it is sent. */
@@ -89,7 +89,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** Says something, and asks nobody why that failed. */
+    /** As {@link #say}; a failure is thrown as it is. */
     void write(ChunkWriter.Saying saying) throws IOException {
         writing.lock();
         try {
@@ -101,7 +101,7 @@ final class SourceLink implements AutoCloseable {
 
     private void speak() throws IOException {
         if (!writing.tryLock()) {
-            // Somebody is saying something else.
+            // Something else is being said, which is a sign of life too.
             return;
         }
         try {
@@ -112,7 +112,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** A destination may live and take nothing: one whose memory is on a file system that hangs. */
+    /** STR-ERR-4: a destination may live and take nothing, for example if its memory is on a file system that hangs. */
     private void checkProgress() {
         for (ChunkWriter each : writers) {
             if (each.stuckNanos() > limit.toNanos()) {
@@ -228,7 +228,7 @@ final class SourceLink implements AutoCloseable {
         return failure();
     }
 
-    /** Ends all connections, for a reason that whoever uses one of them is told. */
+    /** Ends all connections, for a reason with which all that uses them fails. */
     synchronized void fail(IOException e) {
         end(e);
         main.close();
@@ -243,7 +243,7 @@ final class SourceLink implements AutoCloseable {
     }
 
     /**
-     * Tells whoever waits, now or later, that the migration is cancelled, and the destination too. Waits for nothing.
+     * Makes all that waits, now or later, fail because the migration is cancelled, and tells the destination. Does not wait.
      *
      * <p>Connections end when the destination hangs up: if those that carry pages ended first, it would take that for a cut.
      */
@@ -252,7 +252,7 @@ final class SourceLink implements AutoCloseable {
         end(cancelled);
         try {
             timer.execute(() -> sayGoodbye(String.valueOf(cancelled.getMessage())));
-            // Nobody comes to say anything to a destination that does not read.
+            // A destination that does not read can't be told.
             timer.schedule(() -> fail(cancelled), EXPLANATION.toMillis(), TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
             // The sender was closed: so is this, just now.

@@ -5,8 +5,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * How fast a migration may send, over all its connections together. May be changed at any time, from any thread; whoever
- * waits notices within a tenth of a second.
+ * How fast a migration may send, over all its connections together. May be changed at any time, from any thread; a
+ * thread that waits notices within a tenth of a second.
  */
 public final class BandwidthLimit {
     /** No limit. */

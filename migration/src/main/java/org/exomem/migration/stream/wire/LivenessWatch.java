@@ -7,8 +7,8 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Notices that the other end is gone where no error says so: a cut cable, a stopped process. Both ends say now and then that
- * they live; who has heard nothing for too long gives the connection up.
+ * Notices that the other end is gone where no error says so: a cut cable, a stopped process. Both ends send ALIVE regularly;
+ * an end that has heard nothing for too long gives the connection up (STR-ERR-3).
  */
 public final class LivenessWatch implements AutoCloseable {
     /** How many times within the limit each end speaks. */
@@ -61,7 +61,7 @@ public final class LivenessWatch implements AutoCloseable {
         heard = System.nanoTime();
     }
 
-    /** Nobody listens for a while, so that silence means nothing. */
+    /** While this end is busy it does not read, so that silence means nothing. */
     public void busy(boolean isBusy) {
         heard();
         busy = isBusy;

@@ -5,7 +5,7 @@ import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Closes what nobody needs any more, where a failure changes nothing for anybody. */
+/** Closes what is not needed any more, where a failure has no consequence. */
 public final class Quietly {
     private static final Logger LOG = LoggerFactory.getLogger(Quietly.class);
 

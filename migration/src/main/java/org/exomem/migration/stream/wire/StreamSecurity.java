@@ -5,7 +5,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.SocketChannel;
 
-/** What makes a connected socket a {@link Wire}: who may talk, and whether others can read it. */
+/** Makes a {@link Wire} of a connected socket: decides who may connect, and whether others can read what travels. */
 public interface StreamSecurity {
     /** True if nobody else can read or change what travels, and both ends know who the other is. */
     boolean protects();

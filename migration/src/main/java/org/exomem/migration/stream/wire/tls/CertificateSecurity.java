@@ -28,7 +28,7 @@ import org.exomem.migration.stream.wire.Wire;
 
 /**
  * TLS 1.3 by certificates: each end has one of a CA that the other trusts, and the source also checks that the destination's
- * is for the host that it connects to. The JDK's TLS does all of it.
+ * is for the host that it connects to (STR-SEC-2). The JDK's TLS does all of it.
  */
 public final class CertificateSecurity implements StreamSecurity {
     private static final String PROTOCOL = "TLSv1.3";

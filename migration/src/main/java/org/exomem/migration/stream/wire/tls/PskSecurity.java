@@ -42,7 +42,7 @@ import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
 
 /**
- * TLS 1.3 by a key that both ends have, with forward secrecy (psk_dhe_ke). The JDK's TLS knows no such keys, so BouncyCastle
+ * TLS 1.3 by a key that both ends have, with forward secrecy (psk_dhe_ke, STR-SEC-3). The JDK's TLS knows no such keys, so BouncyCastle
  * does the handshake; the records after it are {@link PskWire}'s.
  */
 public final class PskSecurity implements StreamSecurity {
