@@ -5,9 +5,9 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Descriptors that this process keeps open for nothing, to have numbers free when a message brings descriptors: the kernel
- * drops those that find none (MSG_CTRUNC), and they can't be had again. All threads share it; a call that borrows makes the
- * others wait for the length of that call, so it must not wait itself.
+ * Spare descriptors that this process keeps open, so that numbers are free when a message brings descriptors. The kernel
+ * drops descriptors for which no number is free (MSG_CTRUNC), and they are lost then. All threads share the reserve: while
+ * a call uses it the others wait, so the call must not wait itself.
  */
 public final class DescriptorReserve {
     /** How many are kept: as many as a message may bring. */

@@ -59,7 +59,7 @@ public final class EventFd implements AutoCloseable {
         return fd;
     }
 
-    /** Wakes the other side. A full counter or pipe means that it has been woken already; a peer that left is no error. */
+    /** Notifies the other side. Does nothing if the counter or pipe is full, which notifies already, or if the peer has left. */
     public void signal() {
         LibC.write(fd.number(), ONE_ADDRESS, 8);
     }

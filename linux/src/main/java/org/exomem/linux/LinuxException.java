@@ -20,7 +20,7 @@ public final class LinuxException extends IOException {
     }
 
     /**
-     * With more than the error number says.
+     * With an explanation beside the error number.
      *
      * @param advice what is the matter and what to do about it
      */

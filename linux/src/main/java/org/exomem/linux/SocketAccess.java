@@ -7,7 +7,7 @@ import java.nio.file.attribute.UserPrincipalNotFoundException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may connect to a socket in the file system: to connect is to write. The process's umask does not matter.
+ * Who may connect to a socket in the file system: on Linux whoever may write to it. The process's umask does not matter.
  *
  * @param mode permission bits, 0 to 0777 octal
  * @param group the group that the socket gets; null for the process's own

@@ -42,7 +42,7 @@ public final class StaleSocket {
     }
 
     /**
-     * Asks the kernel's table first, which disturbs nobody: to a process that listens there, a connection is a guest.
+     * Asks the kernel's table first, which disturbs nobody: a process that listens there would take a connection for a front-end or a client.
      *
      * <pre>
      * Num RefCount Protocol Flags Type St Inode Path

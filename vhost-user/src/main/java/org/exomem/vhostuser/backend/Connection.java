@@ -40,7 +40,7 @@ final class Connection {
     private final MessageReader reader;
     private final Session session;
     private EventLoop.@Nullable Watch watch;
-    private boolean spoken;
+    private boolean messageSeen;
     private boolean open;
     /** Nothing more is read until what was asked for can be answered. */
     private boolean pausing;
@@ -68,9 +68,9 @@ final class Connection {
         watch = loop.watch(socket.fd(), this::readable);
     }
 
-    /** True once a whole message has come. A peer that says nothing has no claim to the device. */
-    boolean hasSpoken() {
-        return spoken;
+    /** True once a whole message has come. A peer that has sent none makes way for another one. */
+    boolean hasSentMessage() {
+        return messageSeen;
     }
 
     /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
@@ -110,7 +110,7 @@ final class Connection {
     }
 
     private void handleMessage() throws LinuxException {
-        spoken = true;
+        messageSeen = true;
         Header header = reader.header();
         List<Fd> fds = reader.takeFds();
         RequestType type = RequestType.of(header.request());

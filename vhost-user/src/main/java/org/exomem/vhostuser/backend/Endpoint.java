@@ -13,10 +13,10 @@ import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where front-ends attach to one device: one at a time, any number one after the other (VHU-PRG-2). Made and closed from any thread;
- * everything between happens on the event loop of the device's VM.
+ * Where front-ends attach to one device: one at a time, any number one after the other (VHU-PRG-2). Made and closed from
+ * any thread; everything between happens on the event loop of the device's VM.
  *
- * <p>While a front-end is connected another one is turned away, unless the first has said nothing yet: a peer that only
+ * <p>While a front-end is connected another one is refused, unless the first has sent no message yet: a peer that only
  * connects can't keep the device from its VM.
  */
 public final class Endpoint implements AutoCloseable {
@@ -124,7 +124,7 @@ public final class Endpoint implements AutoCloseable {
                 attach(accepted);
             }
         } catch (LinuxException e) {
-            // Out of descriptors, most likely: a level-triggered watch would spin, so look again in a while.
+            // Most likely there are no descriptors left. A level-triggered watch would spin, so look again in a while.
             listener.fault(FaultKind.HOST, "no connection can be accepted on " + name + ": " + e.getMessage());
             pauseAccepting();
         }
@@ -153,7 +153,7 @@ public final class Endpoint implements AutoCloseable {
             connection.readable();
         }
         Connection current = connection;
-        if (current != null && current.hasSpoken()) {
+        if (current != null && current.hasSentMessage()) {
             fd.close();
             listener.fault(
                     FaultKind.FRONT_END,
@@ -161,7 +161,7 @@ public final class Endpoint implements AutoCloseable {
             return;
         }
         if (current != null) {
-            current.close("another front-end came before this one said anything");
+            current.close("another front-end connected before this one sent a message");
         }
         Connection[] self = new Connection[1];
         Connection fresh = new Connection(new MessageSocket(fd), device, loop, listener, reason -> ended(self[0]));

@@ -26,7 +26,7 @@ final class Ring {
     private boolean enabled;
 
     private boolean broken;
-    private boolean adrift;
+    private boolean memoryMissing;
     private @Nullable RingAddresses addresses;
     private @Nullable EventFd kick;
     private @Nullable EventFd call;
@@ -86,28 +86,28 @@ final class Ring {
 
     /** True if buffers are processed: started, enabled, in guest memory, and its driver has kept to the rules. */
     boolean runs() {
-        return queue != null && enabled && !broken && !adrift;
+        return queue != null && enabled && !broken && !memoryMissing;
     }
 
-    /** True if the ring's driver has broken a rule since it was last started. */
+    /** True if the driver has broken a rule since the ring was last started. */
     boolean isBroken() {
         return broken;
     }
 
     /** True while the ring is started and the front-end has taken away the memory that it lies in. */
-    boolean isAdrift() {
-        return queue != null && adrift;
+    boolean isMemoryMissing() {
+        return queue != null && memoryMissing;
     }
 
-    void setAdrift(boolean isAdrift) {
-        adrift = isAdrift;
+    void setMemoryMissing(boolean missing) {
+        memoryMissing = missing;
     }
 
-    /** Starts: from now on kicks are looked for, or, without a descriptor for them, the ring itself is. */
+    /** Starts: from now on kicks are watched for, or, without a descriptor for them, the ring is looked at again and again. */
     void start(Virtqueue newQueue) {
         queue = newQueue;
         broken = false;
-        adrift = false;
+        memoryMissing = false;
         listen();
     }
 

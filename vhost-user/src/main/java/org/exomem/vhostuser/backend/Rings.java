@@ -116,14 +116,14 @@ final class Rings {
             try {
                 relocate(ring);
             } catch (FrontEndFault e) {
-                ring.setAdrift(true);
+                ring.setMemoryMissing(true);
             }
         }
     }
 
-    boolean anyAdrift() {
+    boolean anyMemoryMissing() {
         for (Ring ring : rings) {
-            if (ring.isAdrift()) {
+            if (ring.isMemoryMissing()) {
                 return true;
             }
         }
@@ -146,14 +146,14 @@ final class Rings {
                 VirtqueueSetup setup = setup(ring);
                 queue.relocate(setup.descriptors(), setup.driver(), setup.device());
                 queue.logUsedWritesAt(setup.usedLogAddress());
-                ring.setAdrift(false);
+                ring.setMemoryMissing(false);
             } catch (IllegalArgumentException e) {
                 throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
             }
         }
     }
 
-    /** Tracks what is in flight there from the next start of each ring on. */
+    /** Uses this memory to track what is in flight, from the next start of each ring on. */
     void trackInflight(InflightBuffer buffer) {
         if (anyStarted()) {
             buffer.close();
@@ -278,7 +278,7 @@ final class Rings {
         return ring.base();
     }
 
-    /** Stops and disables all rings; what was in flight is so no more. */
+    /** Stops and disables all rings; nothing is in flight any more. */
     void reset() {
         for (Ring ring : rings) {
             stop(ring, false);
@@ -300,7 +300,7 @@ final class Rings {
         }
     }
 
-    /** Lets go of everything without touching guest memory, which may be gone. */
+    /** Closes everything without touching guest memory, which may be gone. */
     void close() {
         try {
             for (Ring ring : rings) {

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 final class Session implements DeviceLink {
     private static final int STATUS_NEEDS_RESET = 0x40;
     /**
-     * How long after a driver's fault the front-end is told that the device needs a reset. A driver that resets its device
-     * at once, as one does that is unloaded or reboots, must not meet the message (VHU-CFG-5).
+     * How long after a driver's fault the front-end is told that the device needs a reset. A driver that is unloaded or
+     * reboots resets its device at once, and then the message must not be sent (VHU-CFG-5).
      */
     private static final Duration NEEDS_RESET_DELAY = Duration.ofSeconds(1);
 
@@ -76,7 +76,7 @@ final class Session implements DeviceLink {
             try {
                 process(ring);
             } catch (Throwable e) {
-                // Whatever it is, half processed is no state to go on from.
+                // A queue that was processed in part can't go on, whatever went wrong.
                 failed.accept(e);
             }
         });
@@ -202,7 +202,7 @@ final class Session implements DeviceLink {
 
     /** Unmaps what the front-end took away, once no ring lies in it; if that is much, then step by step. */
     private void releaseMemory() {
-        if (!rings.anyAdrift() && memoryTable.releaseRemoved() && !releasing) {
+        if (!rings.anyMemoryMissing() && memoryTable.releaseRemoved() && !releasing) {
             releasing = true;
             // Put off, not executed next: between two steps the loop looks at its descriptors.
             loop.schedule(Duration.ZERO, () -> {
@@ -438,7 +438,7 @@ final class Session implements DeviceLink {
             rings.close();
             device.disconnected();
         } finally {
-            // Whatever the device does: what stayed open here would stay for the life of the process.
+            // Also if the device throws: what stayed open here would stay open as long as the process runs.
             backEndChannel.close();
             memoryTable.clear();
             releaseMemory();

@@ -8,8 +8,8 @@ import org.exomem.linux.PipeEnd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bytes on their way through a pipe, on the event loop and without ever waiting for the other end: as much at once as the
- * pipe takes or has, up to a limit, and then the loop's other events.
+ * A transfer of bytes through a pipe, on the event loop and without ever waiting for the other end. It takes as much at
+ * once as the pipe takes or has, up to a limit, and then lets the loop do other things.
  */
 final class StateTransfer implements AutoCloseable {
     /** How long the other end may do nothing before it is given up. */
@@ -20,10 +20,10 @@ final class StateTransfer implements AutoCloseable {
 
     /** Is told how it ended, once. */
     interface Outcome {
-        /** All is through: what was written, or read. The bytes are gone when this returns. */
+        /** All bytes were written, or read. They are freed when this returns. */
         void through(MemorySegment bytes);
 
-        /** It can't go on; says why. */
+        /** The transfer failed; says why. */
         void failed(String reason);
     }
 
@@ -146,7 +146,7 @@ final class StateTransfer implements AutoCloseable {
         }
     }
 
-    /** Gives up without a word. */
+    /** Ends the transfer without telling an outcome. */
     @Override
     public void close() {
         if (!over) {

@@ -22,11 +22,11 @@ public final class DescriptorChain {
     /** "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total" (VIRTIO, "The Virtqueue Descriptor Table"). */
     private static final long MAX_BYTES = 1L << 32;
 
-    /** So many descriptors as the largest ring has, each across a border of regions. More can only be meant to cost memory. */
+    /** As many descriptors as the largest ring has, each in two regions. No driver needs more; it would only cost memory. */
     private static final int MAX_BUFFERS = 2 * RingLayout.MAX_SIZE;
 
     private static final int START = 8;
-    /** A chain that needed more room gives it back, so that a driver can't make a device hoard memory. */
+    /** A chain that needed more room gives it back, so that a driver can't make a device keep much memory. */
     private static final int KEPT = 1024;
 
     private MemoryRegion[] regions = new MemoryRegion[START];

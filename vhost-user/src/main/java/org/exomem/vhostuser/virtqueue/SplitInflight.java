@@ -18,8 +18,8 @@ import java.util.List;
  *  16  desc[desc_num]                 8  counter u64, the order of popping
  * </pre>
  *
- * Every store here is a release: a process that is killed leaves what it has stored, and release keeps the compiler from
- * putting a store before an earlier one. A batch is always one buffer.
+ * Every store here is a release, which keeps the compiler from putting a store before an earlier one: when the process is
+ * killed, what it has stored must be there in that order. A batch is always one buffer.
  */
 final class SplitInflight {
     static final long DESC_OFFSET = 16;

@@ -67,8 +67,7 @@ final class SplitRing {
     /** The driver's index, 0 to 65535. */
     int availableIndex() {
         // VQ-SPL-5. Acquire: the ring entries and descriptors below this index are read after it; pairs with the
-        // barrier that the
-        // driver puts before its update of idx ("Updating idx").
+        // barrier that the driver puts before its update of idx ("Updating idx").
         return (short) LittleEndian.SHORT.getAcquire(available, IDX) & 0xffff;
     }
 
@@ -93,8 +92,7 @@ final class SplitRing {
 
     void publishUsed(int index) {
         // VQ-SPL-5. Release: the entry (its len above all) and the buffers' contents are written before idx says so
-        // ("The
-        // Virtqueue Used Ring", device requirements).
+        // ("The Virtqueue Used Ring", device requirements).
         LittleEndian.SHORT.setRelease(used, IDX, (short) index);
         log(IDX, Short.BYTES);
     }

@@ -120,9 +120,9 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract int base();
 
     /**
-     * Where the next chain that is pushed is told to the driver. It is in the ring, not with the device: the device that
-     * takes over finds it where the one before it has pushed its last chain. It comes round again after 65536 chains
-     * (split) or two laps (packed).
+     * The position in the used ring of the next chain that is pushed. It is kept in the ring and not by the device: a device
+     * that takes over finds it where the one before it has pushed its last chain. It repeats after 65536 chains (split) or
+     * two laps (packed).
      */
     public abstract int usedPosition();
 
@@ -132,13 +132,13 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract boolean isAtStart();
 
     /**
-     * True if the ring's memory shows that it has been in use: a queue that stands at its start all the same has come
-     * round to it. A driver that makes a new queue of a ring's memory without clearing that is taken for one that goes on.
+     * True if the ring's memory shows that it has been in use. A queue that is at its start all the same has returned to it
+     * after whole laps. A driver that makes a new queue of a ring's memory without clearing that is taken for one that goes on.
      */
     public abstract boolean showsUse();
 
     /**
-     * How far the queue has moved since it was at another position, at the least: positions come round again.
+     * How far the queue has moved since it was at another position, at the least: positions repeat.
      *
      * @param base a number that {@link #base} returned once
      * @return available buffers (split) or descriptors (packed), at least 0
