@@ -52,6 +52,26 @@ final class MigrationBlockers {
         }
     }
 
+    /**
+     * Makes sure that a VMM that waits for a guest has no generic vhost-user device: the guest comes without, and its devices
+     * are plugged in when it has arrived (VMM-15).
+     *
+     * @throws VmmException if it has one; names it
+     */
+    void refuseDevicesOfAWaitingVmm() throws IOException {
+        if (!hotPlug) {
+            return;
+        }
+        List<String> devices = new ArrayList<>(
+                PluggedDevice.drivers(qmp, PluggedDevice.PERIPHERAL).keySet());
+        devices.addAll(devicesWithoutId().keySet());
+        if (!devices.isEmpty()) {
+            throw new VmmException("the VMM on " + qmp + " waits for a guest, but already has " + devices.getFirst()
+                    + ": start it without exomem's -chardev and -device options; exomem plugs its devices in when the"
+                    + " guest has arrived");
+        }
+    }
+
     private void refuseDevicesWithoutId() throws IOException {
         for (Map.Entry<String, String> device : devicesWithoutId().entrySet()) {
             throw new VmmException("the VMM on " + qmp + " has a device " + device.getValue() + " without an id ("

@@ -182,9 +182,10 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Makes sure that the VMM waits for a guest (VMM-2): the memory of any other must not be overwritten.
+     * Makes sure that the VMM waits for a guest (VMM-2), as the memory of any other must not be overwritten, and that the guest
+     * can arrive there (VMM-15).
      *
-     * @throws VmmException if it doesn't wait
+     * @throws VmmException if not
      */
     public void expectIncoming() throws IOException {
         String status = qmp.execute("query-status").path("status").asText();
@@ -192,6 +193,7 @@ public final class QmpVmm implements AutoCloseable {
             throw new VmmException("the VMM on " + qmp + " does not wait for a guest, it is " + status
                     + ": start it anew with -incoming defer");
         }
+        blockers.refuseDevicesOfAWaitingVmm();
     }
 
     /**

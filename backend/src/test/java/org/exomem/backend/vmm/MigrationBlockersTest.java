@@ -96,6 +96,18 @@ class MigrationBlockersTest {
     }
 
     @Test
+    @Tag("VMM-15")
+    void waitingVmmThatHasADeviceAlreadyIsRefused() throws IOException {
+        MigrationBlockers blockers = new MigrationBlockers(qmp, true);
+        vmm.answer("qom-list /machine/peripheral", "[{'name': 'port0', 'type': 'child<pcie-root-port>'}]");
+        blockers.refuseDevicesOfAWaitingVmm();
+        vmm.answer(
+                "qom-list /machine/peripheral", "[{'name': 'balloon0', 'type': 'child<vhost-user-test-device-pci>'}]");
+        assertThatThrownBy(blockers::refuseDevicesOfAWaitingVmm)
+                .hasMessageContaining("already has balloon0: start it without");
+    }
+
+    @Test
     void vmmThatKnowsNothingOfReasonsAndPropertiesIsTakenToHaveNone() {
         vmm.answer("query-migrate", "{}").answer("qom-list /machine/peripheral-anon", "[]");
         assertThatCode(() -> new MigrationBlockers(qmp, false).refuse(List.of()))

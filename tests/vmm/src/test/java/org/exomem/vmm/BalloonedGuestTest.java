@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -23,6 +24,7 @@ final class BalloonedGuestTest {
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @Test
+    @Tag("VHU-FEAT-6")
     void guestAndBackEndAgreeOnTheFeatures() throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, GuestImage.Linux.BOOKWORM))) {

@@ -82,6 +82,7 @@ final class GuestMemoryDevicesTest {
 
     /** Free pages of preallocated blocks are reported too; their memory was promised, so it stays. */
     @Test
+    @Tag("BAL-REP-4")
     void preallocatedMemoryStaysAllocatedWhileABalloonReportsFreePages() throws IOException {
         long plugged = 512 * MIB;
         try (BackEnd backEnd = BackEnd.start(

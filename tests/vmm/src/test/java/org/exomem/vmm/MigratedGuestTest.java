@@ -1,6 +1,7 @@
 package org.exomem.vmm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -148,6 +149,19 @@ final class MigratedGuestTest {
             assertThat(here.balloon("vm").isConnected()).isTrue();
             assertThat(source.qmp().execute("query-status").path("status").asText())
                     .isEqualTo("running");
+        }
+    }
+
+    @Test
+    @Tag("VMM-15")
+    void waitingVmmThatHasItsDevicesAlreadyIsRefused() throws IOException {
+        try (BackEnd there = backEnd("b");
+                Qemu destination = Qemu.start(
+                        guest("b").vhostUserBalloon(there.socket("vm")).incoming())) {
+            String uri = "unix:" + folder.path().resolve("stream");
+            assertThatThrownBy(() -> there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", uri)))
+                    .hasMessageContaining("already has balloon0");
+            assertThat(destination.isAlive()).isTrue();
         }
     }
 

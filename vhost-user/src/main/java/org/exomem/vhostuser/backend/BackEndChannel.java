@@ -34,6 +34,10 @@ final class BackEndChannel implements AutoCloseable {
     private static final Duration RETRY = Duration.ofMillis(50);
     private static final long SHORTEST_LOOK_NANOS = 100_000;
     private static final long LONGEST_LOOK_NANOS = 20_000_000;
+    /** A front-end that has not read for so long hangs, or was stopped, and is looked at less often. */
+    private static final long HANG_NANOS = 10_000_000_000L;
+
+    private static final long LOOK_AT_HANGING_NANOS = 250_000_000;
     /** A front-end waits for the rest no longer than this part of the time that it took to read the first byte. */
     private static final int LOOKS = 8;
 
@@ -109,11 +113,15 @@ final class BackEndChannel implements AutoCloseable {
         if (isAllRead(current) && !requestsWait.getAsBoolean()) {
             finish(mayTell.getAsBoolean());
         } else {
-            long waited = System.nanoTime() - begunAt;
-            look = loop.schedule(
-                    Duration.ofNanos(Math.clamp(waited / LOOKS, SHORTEST_LOOK_NANOS, LONGEST_LOOK_NANOS)),
-                    this::finishOnceRead);
+            look = loop.schedule(untilNextLook(System.nanoTime() - begunAt), this::finishOnceRead);
         }
+    }
+
+    private static Duration untilNextLook(long waited) {
+        return Duration.ofNanos(
+                waited > HANG_NANOS
+                        ? LOOK_AT_HANGING_NANOS
+                        : Math.clamp(waited / LOOKS, SHORTEST_LOOK_NANOS, LONGEST_LOOK_NANOS));
     }
 
     /** A socket that can't tell gets the rest at once. */
