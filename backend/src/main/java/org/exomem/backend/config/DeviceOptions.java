@@ -18,7 +18,7 @@ abstract class DeviceOptions<C> {
             "the VM's name on the control socket; a VM may have a balloon and several memory devices",
             DeviceOption.REQUIRED);
     static final DeviceOption SOCKET =
-            new DeviceOption("socket", "PATH", "listens there for the VMM", "this or fd is required");
+            new DeviceOption("socket", "PATH", "listens there for the VMM", "required, unless fd is given");
     static final DeviceOption CONNECT =
             DeviceOption.onOff("connect", "connects to the socket instead, where the VMM listens", false);
     static final DeviceOption FD =
