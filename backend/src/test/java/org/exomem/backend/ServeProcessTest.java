@@ -130,7 +130,9 @@ class ServeProcessTest {
         Process process = exomem("serve", "--log-level", "loud");
         assertThat(process.waitFor()).isEqualTo(2);
         assertThat(errors(process).lines())
-                .containsExactly("exomem: --log-level: \"loud\" is none of error, warn, info, debug");
+                .containsExactly(
+                        "exomem: --log-level: \"loud\" is none of error, warn, info, debug",
+                        "\"exomem serve --help\" explains.");
     }
 
     @Test
@@ -211,11 +213,13 @@ class ServeProcessTest {
     }
 
     @Test
-    void wrongBalloonIsExitCode2AndOneLine() throws Exception {
+    void wrongBalloonIsAUsageErrorInTwoLines() throws Exception {
         Process process = exomem("serve", "--balloon", "vm=a");
         assertThat(process.waitFor()).isEqualTo(2);
         assertThat(errors(process).lines())
-                .containsExactly("exomem: --balloon vm=a: socket (or fd) is missing: where the front-end attaches");
+                .containsExactly(
+                        "exomem: --balloon vm=a: socket (or fd) is missing: where the front-end attaches",
+                        "\"exomem serve --help\" explains.");
     }
 
     @Test
@@ -337,7 +341,9 @@ class ServeProcessTest {
         for (String option : List.of("--state", "--config", "--socket-path", "--control")) {
             Process process = exomem("serve", "--balloon", "vm=a,socket=" + path("a"), option, "");
             assertThat(process.waitFor()).as(option).isEqualTo(2);
-            assertThat(errors(process)).contains(option + ": the path is empty");
+            assertThat(errors(process))
+                    .startsWith("exomem: " + option + " needs ")
+                    .contains("which is empty");
         }
         assertThat(folder.resolve("a")).doesNotExist();
     }
