@@ -8,6 +8,6 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] arguments) {
-        System.exit(new ExomemCommand().with("demo", DemoCommand::new).run(arguments));
+        ExomemCommand.exit(new ExomemCommand().with("demo", DemoCommand::new).run(arguments));
     }
 }

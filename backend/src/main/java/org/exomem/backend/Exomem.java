@@ -7,6 +7,6 @@ public final class Exomem {
     private Exomem() {}
 
     public static void main(String[] arguments) {
-        System.exit(new ExomemCommand().run(arguments));
+        ExomemCommand.exit(new ExomemCommand().run(arguments));
     }
 }

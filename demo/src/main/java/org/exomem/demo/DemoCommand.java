@@ -1,16 +1,22 @@
 package org.exomem.demo;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import org.exomem.backend.command.CommandFailure;
 import org.exomem.backend.command.ExitCode;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Streams;
 import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.QmpException;
+import org.jspecify.annotations.Nullable;
 
 /** {@code exomem demo}. */
 public final class DemoCommand implements Command {
+    static final String COMMAND_SERIES = "--command-series";
+
     private boolean inThisProcess;
+    private @Nullable String commandCache;
+    private @Nullable String seriesControl;
 
     @Override
     public void describe(Usage usage) {
@@ -19,14 +25,22 @@ public final class DemoCommand implements Command {
                 "A process serves, a guest in another process drives its devices, with real memory, sockets and rings."
                         + " At the end a guest with a small VMM of its own migrates to a second process that serves,"
                         + " without hints of free pages, and back, with hints. It takes some seconds.");
-        // The launcher trains the AOT cache with it.
+        // The launcher trains its AOT caches with these.
         usage.hiddenFlag("--in-this-process", () -> inThisProcess = true);
+        usage.hiddenOption("--train-commands", value -> commandCache = value);
+        usage.hiddenOption(COMMAND_SERIES, value -> seriesControl = value);
     }
 
     @Override
     public int run(Streams streams) {
         try {
-            Demo.run(streams.out(), inThisProcess);
+            if (seriesControl != null) {
+                CommandSeries.run(seriesControl, streams);
+            } else if (commandCache != null) {
+                CommandTraining.run(Path.of(commandCache));
+            } else {
+                Demo.run(streams.out(), inThisProcess);
+            }
             return ExitCode.OK;
         } catch (IOException | QmpException e) {
             throw new CommandFailure(ExitCode.FAILED, "the demo failed: " + e.getMessage());

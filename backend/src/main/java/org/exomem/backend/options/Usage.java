@@ -65,6 +65,12 @@ public final class Usage {
         return this;
     }
 
+    /** An option with a value, which the help does not show. */
+    public Usage hiddenOption(String option, Argument.Setter setter) {
+        options.add(new Argument.Option(option, "VALUE", "", setter, Completion.NOTHING, false, false, true));
+        return this;
+    }
+
     /** An option with a value, at most once. */
     public Usage option(String option, String label, String text, Completion completion, Argument.Setter setter) {
         options.add(new Argument.Option(option, label, text, setter, completion, false, false, false));

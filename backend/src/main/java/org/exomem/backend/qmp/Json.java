@@ -21,7 +21,6 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
-import java.util.regex.Pattern;
 
 /**
  * JSON as QMP has it: strict, in UTF-8. Safe for use by any thread.
@@ -43,8 +42,8 @@ public final class Json {
             .setCharacterEscapes(new TerminalSafeEscapes());
 
     /** What Jackson adds to its messages for people who write Java. */
-    private static final Pattern FOR_PROGRAMMERS = Pattern.compile(
-            ": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)|(: was expecting)? \\(JSON String.*");
+    private static final String FOR_PROGRAMMERS =
+            ": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)|(: was expecting)? \\(JSON String.*";
 
     private Json() {}
 
@@ -129,7 +128,7 @@ public final class Json {
     }
 
     private static String explain(JsonProcessingException e) {
-        String what = FOR_PROGRAMMERS.matcher(e.getOriginalMessage()).replaceAll("");
+        String what = e.getOriginalMessage().replaceAll(FOR_PROGRAMMERS, "");
         return what + ", at character " + Math.max(1, e.getLocation().getCharOffset() + 1);
     }
 
@@ -163,25 +162,25 @@ public final class Json {
     }
 
     private static void write(JsonNode node, JsonGenerator generator) throws IOException {
-        switch (node) {
-            case ObjectNode object -> {
-                generator.writeStartObject();
-                for (Map.Entry<String, JsonNode> member : object.properties()) {
-                    generator.writeFieldName(member.getKey());
-                    write(member.getValue(), generator);
-                }
-                generator.writeEndObject();
+        // No switch over types: the first one of a process makes a class, which takes longer than all the rest.
+        if (node instanceof ObjectNode object) {
+            generator.writeStartObject();
+            for (Map.Entry<String, JsonNode> member : object.properties()) {
+                generator.writeFieldName(member.getKey());
+                write(member.getValue(), generator);
             }
-            case ArrayNode array -> {
-                generator.writeStartArray();
-                for (JsonNode element : array) {
-                    write(element, generator);
-                }
-                generator.writeEndArray();
+            generator.writeEndObject();
+        } else if (node instanceof ArrayNode array) {
+            generator.writeStartArray();
+            for (JsonNode element : array) {
+                write(element, generator);
             }
-            case TextNode text -> generator.writeString(text.textValue());
+            generator.writeEndArray();
+        } else if (node instanceof TextNode text) {
+            generator.writeString(text.textValue());
+        } else {
             // Numbers, true, false and null are in JSON what they are in Java.
-            default -> generator.writeRawValue(node.asText());
+            generator.writeRawValue(node.asText());
         }
     }
 

@@ -1,0 +1,35 @@
+package org.exomem.demo;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.command.ExomemCommand;
+import org.exomem.backend.options.Streams;
+
+/** Runs everyday commands in this process, to train a cache with. */
+final class CommandSeries {
+    /** Not all there are: each class in the cache makes every start a little longer. */
+    private static final List<String> COMMANDS = List.of(
+            "vms",
+            "vms --memory",
+            "vms --json",
+            "balloon demo",
+            "balloon demo 32M --wait",
+            "balloon demo +1M",
+            "stats demo",
+            "hints demo",
+            "mem demo",
+            "mem demo 4M",
+            "mem demo -4M",
+            "balloon nobody");
+
+    private CommandSeries() {}
+
+    /** @param control the socket that they speak to */
+    static void run(String control, Streams streams) {
+        for (String command : COMMANDS) {
+            List<String> words = new ArrayList<>(List.of(command.split(" ", -1)));
+            words.addAll(List.of("--control", control));
+            new ExomemCommand().run(streams, words.toArray(String[]::new));
+        }
+    }
+}

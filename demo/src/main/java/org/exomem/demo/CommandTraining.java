@@ -1,0 +1,58 @@
+package org.exomem.demo;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Makes the AOT cache of commands: has a JVM, with the options of this one, run everyday commands, which ask a process that
+ * serves.
+ */
+final class CommandTraining {
+    private static final long MEMORY = 64 << 20;
+
+    private CommandTraining() {}
+
+    /**
+     * Makes the cache.
+     *
+     * @throws IOException if a process did not start or end as it should
+     */
+    static void run(Path cache) throws IOException {
+        Started started = new Started();
+        try (started) {
+            Path folder = started.folder(Path.of(System.getProperty("java.io.tmpdir")));
+            Path balloon = folder.resolve("balloon.sock");
+            Path memory = folder.resolve("memory.sock");
+            Path control = folder.resolve("control.sock");
+            DemoServer.start(started, false, control, folder, DemoServer.devices(balloon, memory, folder));
+            GuestProcess guest = started.add(() -> GuestProcess.start(balloon, MEMORY, memory));
+            guest.step("attach");
+            guest.step("attach-memory");
+            guest.tell("follow");
+            train(cache, control);
+            guest.answer("follow");
+        }
+    }
+
+    private static void train(Path cache, Path control) throws IOException {
+        List<String> words = new ArrayList<>();
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        words.add("-XX:AOTCacheOutput=" + cache);
+        words.addAll(List.of("-jar", System.getProperty("java.class.path")));
+        words.addAll(List.of("demo", DemoCommand.COMMAND_SERIES, control.toString()));
+        Process process = new ProcessBuilder(words).inheritIO().start();
+        try {
+            if (process.waitFor() != 0) {
+                throw new DemoFailure("the training ended with exit code " + process.exitValue());
+            }
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+            throw new DemoFailure("interrupted");
+        }
+    }
+}
