@@ -25,7 +25,7 @@ class NoRoomTest {
     Path folder;
 
     @Test
-    void isBusyAnEventAndWhyTheJobStandsStillUntilThereIsRoom() throws Exception {
+    void plugWithoutHostRoomAnswersBusyAndStallsJob() throws Exception {
         try (SmallDisk _ = SmallDisk.at(folder, 24 * MIB);
                 TestVms vms = TestVms.with(List.of(), List.of("vm=a,id=m0,addr=32M,size=64M,block=2M,prealloc=on"));
                 QmpClient client = QmpClient.connect(vms.control());

@@ -69,7 +69,7 @@ class BadRingsTest {
     @ParameterizedTest(name = "{0}")
     @Tag("VHU-RING-14")
     @MethodSource({"split", "packed"})
-    void isAFaultOfTheDriver(Ring bad) throws Exception {
+    void badRingIsAFaultOfTheDriver(Ring bad) throws Exception {
         HeldResources before = HeldResources.now();
         victim.faults.clear();
         try (EchoGuest guest = EchoGuest.start(victim.connect(), bad.features(), EchoGuest.EVERY_PROTOCOL_FEATURE);

@@ -139,7 +139,7 @@ class BalloonTest {
 
     @ParameterizedTest(name = "a file {0}")
     @ValueSource(strings = {"in memory", "on disk"})
-    void memoryInAFileIsGivenBackToItsFileSystem(String where) throws Exception {
+    void discardedFileMemoryGoesBackToTheFileSystem(String where) throws Exception {
         Path parent = where.equals("in memory") ? Path.of("/dev/shm") : folder;
         Path place = Files.createTempDirectory(parent, "exomem-ram");
         Path file = place.resolve("ram");
@@ -179,7 +179,7 @@ class BalloonTest {
 
     @Test
     @Tag("BAL-CFG-4")
-    void aStaleNumPagesThatComesWithActualIsIgnored() throws Exception {
+    void staleNumPagesWrittenWithActualIsIgnored() throws Exception {
         try (BalloonDriver driver = attach(BalloonFeatures.LINUX)) {
             backEnd.runOnLoop(() -> backEnd.balloon.setNumPages(100));
             byte[] stale = new byte[16];

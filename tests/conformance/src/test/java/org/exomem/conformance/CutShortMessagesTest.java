@@ -48,7 +48,7 @@ class CutShortMessagesTest {
     @ParameterizedTest(name = "{0}")
     @Tag("VHU-HDR-6")
     @MethodSource("requests")
-    void leavesNothingBehind(RightMessages.Right right) throws Exception {
+    void messageCutShortLeaksNothing(RightMessages.Right right) throws Exception {
         HeldResources before = HeldResources.now();
         byte[] whole = Connection.encode(right.request(), Connection.VERSION, right.payload());
         for (int length = 1; length < whole.length; length++) {
@@ -70,7 +70,7 @@ class CutShortMessagesTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("requests")
-    void isReadWholeWhenItComesByteByByte(RightMessages.Right right) throws Exception {
+    void messageMayArriveByteByByte(RightMessages.Right right) throws Exception {
         byte[] whole = Connection.encode(right.request(), Connection.VERSION | Connection.NEED_REPLY, right.payload());
         try (EchoGuest guest = EchoGuest.start(victim)) {
             for (int at = 0; at < whole.length; at++) {

@@ -16,7 +16,7 @@ class FuzzControlMessagesTest {
     Path folder;
 
     @Test
-    void noMessageHarmsTheProcessOrAnotherMachine() throws Exception {
+    void noMessageHarmsTheProcessOrAnotherVm() throws Exception {
         long seed = System.nanoTime();
         try (EchoBackEnd victim = new EchoBackEnd(folder.resolve("victim"));
                 EchoBackEnd other = new EchoBackEnd(folder.resolve("other"));

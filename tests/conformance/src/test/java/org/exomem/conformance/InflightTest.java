@@ -112,7 +112,7 @@ class InflightTest {
 
     @Test
     @Tag("VHU-INF-4")
-    void nothingIsSubmittedAgainThatCameBack() throws Exception {
+    void completedBuffersAreNotProcessedAgain() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
                 EchoGuest guest =
                         EchoGuest.attach(backEnd.connect(), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE);

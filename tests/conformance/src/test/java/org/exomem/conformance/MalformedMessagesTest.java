@@ -38,8 +38,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each misdeed of a front-end is refused and told to the operator; another VM of the process does not notice, the
- * device serves the next front-end, and nothing is left behind.
+ * Each malformed message is refused and told to the operator. Another VM of the process is not affected, the
+ * device serves the next front-end, and nothing leaks.
  */
 class MalformedMessagesTest {
     private static final int HUGE = 1 << 30;
@@ -59,7 +59,7 @@ class MalformedMessagesTest {
         victim = new EchoBackEnd(folder.resolve("victim"));
         other = new EchoBackEnd(folder.resolve("other"));
         bystander = EchoGuest.start(other);
-        // Whatever is made once and kept is made before anything is counted.
+        // What is created once and kept has to exist before anything is counted.
         try (EchoGuest first = EchoGuest.start(victim)) {
             first.assertEcho();
         }
@@ -86,7 +86,7 @@ class MalformedMessagesTest {
     @Tag("VHU-RING-12")
     @Tag("VHU-INF-2")
     @MethodSource({"headers", "unservedRequests", "sizes", "descriptors", "regions", "rings", "others"})
-    void isRefused(Misdeed misdeed) throws Exception {
+    void malformedMessageIsRefused(Misdeed misdeed) throws Exception {
         HeldResources before = HeldResources.now();
         victim.faults.clear();
         try (EchoGuest guest = EchoGuest.start(victim)) {

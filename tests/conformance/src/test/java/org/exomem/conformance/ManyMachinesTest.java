@@ -60,7 +60,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aFrontEndThatSaysNothingHoldsUpNobody() throws Exception {
+    void silentFrontEndDoesNotDelayOtherVms() throws Exception {
         try (EchoBackEnd silentOnes = new EchoBackEnd(folder.resolve("silent"));
                 EchoBackEnd other = new EchoBackEnd(folder.resolve("other"));
                 EchoGuest bystander = EchoGuest.start(other)) {
@@ -82,7 +82,7 @@ class ManyMachinesTest {
 
     @Test
     @Tag("VHU-PRG-2")
-    void aFrontEndMayLeaveAndComeBack() throws Exception {
+    void frontEndMayReconnect() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
             EchoGuest.start(backEnd).close();
             backEnd.awaitDisconnected();
@@ -106,7 +106,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aSecondFrontEndIsTurnedAwayAndTheFirstOneGoesOn() throws Exception {
+    void secondFrontEndIsRefusedAndTheFirstGoesOn() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
                 EchoGuest first = EchoGuest.start(backEnd);
                 FrontEnd second = backEnd.connect()) {
@@ -117,7 +117,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aSilentFrontEndMakesWayForOneThatSpeaks() throws Exception {
+    void silentFrontEndIsReplacedByOneThatSendsRequests() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"));
                 FrontEnd silent = backEnd.connect();
                 EchoGuest second = EchoGuest.start(backEnd)) {
@@ -127,7 +127,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aFrontEndThatReturnsAtOnceIsNotTakenForASecondOne() throws Exception {
+    void frontEndThatReconnectsAtOnceIsNotRefused() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
             for (int i = 0; i < 100; i++) {
                 FrontEnd leaving = backEnd.connect();
@@ -151,7 +151,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void everyQueueIsStoppedBeforeAFrontEndIsGone() throws Exception {
+    void allQueuesAreStoppedBeforeADisconnectIsReported() throws Exception {
         try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
             EchoGuest.start(backEnd).close();
             backEnd.awaitDisconnected();
@@ -162,13 +162,13 @@ class ManyMachinesTest {
 
     @Test
     @Tag("VHU-MEM-10")
-    void truncatingTheMemoryUnderTheRingsIsAnErrorOfThatMachineOnly() throws Exception {
+    void truncatedRingMemoryIsAnErrorOfThatVmOnly() throws Exception {
         truncateAndKick(0);
     }
 
     @Test
     @Tag("VHU-MEM-10")
-    void truncatingTheMemoryUnderABufferIsAnErrorOfThatMachineOnly() throws Exception {
+    void truncatedBufferMemoryIsAnErrorOfThatVmOnly() throws Exception {
         truncateAndKick(1 << 20);
     }
 
@@ -197,7 +197,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aSocketOnWhichSomebodyListensIsNotTaken() throws Exception {
+    void socketInUseIsNotReplaced() throws Exception {
         try (EchoBackEnd first = new EchoBackEnd(folder.resolve("vm"))) {
             assertThatThrownBy(() -> new EchoBackEnd(first.socket))
                     .isInstanceOfSatisfying(
@@ -207,7 +207,7 @@ class ManyMachinesTest {
     }
 
     @Test
-    void aStaleSocketIsReplacedAndRemovedAtTheEnd() throws Exception {
+    void staleSocketIsReplacedAndRemovedAtTheEnd() throws Exception {
         Path socket = folder.resolve("vm");
         UnixSockets.listen(socket, 1).close();
         assertThat(socket).exists();
@@ -234,7 +234,7 @@ class ManyMachinesTest {
 
     @Test
     @Tag("VHU-PRG-4")
-    void theEndOfAnInheritedConnectionIsToldAsTheLastFrontEnds() throws Exception {
+    void endOfAnInheritedConnectionIsReportedAsFinal() throws Exception {
         List<Fd> pair = UnixSockets.pair();
         CountDownLatch noMore = new CountDownLatch(1);
         EndpointListener listener = new Told() {
@@ -256,7 +256,7 @@ class ManyMachinesTest {
 
     @Test
     @Tag("VHU-PRG-3")
-    void theSocketThatAnotherProcessMadeInTheSamePlaceIsLeftAlone() throws Exception {
+    void socketOfAnotherProcessAtTheSamePathIsLeftAlone() throws Exception {
         Path socket = folder.resolve("vm");
         EchoBackEnd first = new EchoBackEnd(socket);
         Files.delete(socket);

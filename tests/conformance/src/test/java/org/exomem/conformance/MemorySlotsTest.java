@@ -137,7 +137,7 @@ class MemorySlotsTest {
 
     @Test
     @Tag("VHU-MEM-12")
-    void muchMoreMemoryThanTheHostHasIsRefusedThoughItsFileCostsNothing() throws Exception {
+    void memoryFarAboveTheHostsIsRefused() throws Exception {
         long size = 1L << 46;
         try (SharedFile sparse = SharedFile.memfd("sparse", size)) {
             Region region = new Region(FROM, size, 1L << 46, 0);
@@ -196,7 +196,7 @@ class MemorySlotsTest {
     }
 
     @Test
-    void regionsComeAndGoWithoutEndOnlyWhileNoRingIsWithoutItsMemory() throws Exception {
+    void regionsMayChangeWithoutLimitWhileAllRingsHaveTheirMemory() throws Exception {
         Region ram = guest.device.wireRegions().getFirst();
         frontEnd.removeMemoryRegion(ram);
         assertThatThrownBy(() -> {

@@ -78,7 +78,7 @@ class MovedBalloonTest {
 
     @Test
     @Tag("STA-MOV-8")
-    void noStateHarmsABalloonOrLeavesItWithOneThatCantBe() throws Exception {
+    void noLoadedStateHarmsABalloonOrMakesItInconsistent() throws Exception {
         int states = Integer.getInteger("exomem.fuzz", 1_500) / 5;
         long seed = System.nanoTime();
         try (BalloonDriver driver = inflated(0)) {
@@ -99,7 +99,7 @@ class MovedBalloonTest {
     @Tag("VHU-PAY-9")
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("STA-MOV-5")
-    void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long ringFeatures) throws Exception {
+    void driverGoesOnAtTheDestination(long ringFeatures) throws Exception {
         try (BalloonDriver driver = inflated(ringFeatures)) {
             driver.device().stop();
             byte[] state = driver.device().frontEnd().saveDeviceState();
@@ -121,7 +121,7 @@ class MovedBalloonTest {
     }
 
     @Test
-    void aNewDriverAtTheDestinationBeginsAnew() throws Exception {
+    void newDriverAtTheDestinationBeginsWithAnEmptyBalloon() throws Exception {
         byte[] state;
         try (BalloonDriver driver = inflated(0)) {
             driver.device().stop();
@@ -145,7 +145,7 @@ class MovedBalloonTest {
     }
 
     @Test
-    void theSourceGoesOnIfTheMoveFails() throws Exception {
+    void sourceGoesOnIfTheMigrationFails() throws Exception {
         try (BalloonDriver driver = inflated(0)) {
             driver.device().stop();
             driver.device().frontEnd().saveDeviceState();
@@ -172,7 +172,7 @@ class MovedBalloonTest {
         "32844, 1"
     })
     @Tag("STA-MOV-8")
-    void aStateThatCantBeIsRefusedThoughItsChecksumIsRight(int at, String value) throws Exception {
+    void inconsistentStateIsRefusedAlthoughItsChecksumIsRight(int at, String value) throws Exception {
         byte[] state;
         try (BalloonDriver driver = inflated(0)) {
             driver.device().stop();

@@ -67,7 +67,7 @@ class RacingDriverTest {
     }
 
     @Test
-    void chainsThatChangeUnderTheDeviceAreReadOnce() throws Exception {
+    void chainsThatChangeDuringProcessingAreReadOnce() throws Exception {
         // The descriptor turns from a small to an impossible length and back while the device works: whatever it
         // sees, it never reads beyond memory, and the queue of the other VM goes on.
         try (EchoBackEnd victim = new EchoBackEnd(folder.resolve("victim"));

@@ -115,7 +115,7 @@ class RequestsTest {
 
     @Test
     @Tag("VHU-OWN-1")
-    void ownerRequestsAreAcceptedAndChangeNothing() throws Exception {
+    void ownerRequestsAreAcceptedAndHaveNoEffect() throws Exception {
         frontEnd.setOwner();
         frontEnd.resetOwner();
         frontEnd.setVringEnable(0, true);
@@ -247,7 +247,7 @@ class RequestsTest {
     }
 
     @Test
-    void takesAnErrorNotifierAndANotifierThatIsNone() throws Exception {
+    void takesAnErrorNotifierAndAnInvalidDescriptor() throws Exception {
         try (EventFd event = new EventFd()) {
             frontEnd.setVringErr(0, event);
         }
@@ -295,7 +295,7 @@ class RequestsTest {
 
     @Test
     @Tag("VHU-BACK-1")
-    void aNewBackEndChannelReplacesTheOneBefore() throws Exception {
+    void newBackEndChannelReplacesTheOldOne() throws Exception {
         HeldResources before = HeldResources.now();
         try (var second = frontEnd.openBackEndChannel()) {
             assertThat(guest.device.channel().connection().awaitClosed()).isTrue();

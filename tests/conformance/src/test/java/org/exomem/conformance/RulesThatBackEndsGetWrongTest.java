@@ -186,7 +186,7 @@ class RulesThatBackEndsGetWrongTest {
 
     @Test
     @Tag("VHU-RING-3")
-    void aStoppedRingGoesOnWhereItStood() throws Exception {
+    void stoppedRingGoesOnAtItsPosition() throws Exception {
         guest.device.start();
         guest.assertEcho();
         int base = frontEnd.getVringBase(0);
@@ -200,7 +200,7 @@ class RulesThatBackEndsGetWrongTest {
 
     @Test
     @Tag("VHU-RING-3")
-    void everyBaseIsAnsweredAlsoOfRingsThatNeverStarted() throws Exception {
+    void baseOfARingThatNeverStartedIsAnswered() throws Exception {
         for (int index = 0; index < EchoDevice.QUEUES; index++) {
             frontEnd.setVringBase(index, 7);
             assertThat(frontEnd.getVringBase(index)).isEqualTo(7);
@@ -232,7 +232,7 @@ class RulesThatBackEndsGetWrongTest {
     @Test
     @Tag("VHU-RING-10")
     @Tag("VHU-CFG-4")
-    void nothingIsSaidWhileAllRingsAreStopped() throws Exception {
+    void noMessageIsSentWhileAllRingsAreStopped() throws Exception {
         guest.device.start();
         guest.device.stop();
         guest.ring.callFd().drain();
@@ -362,7 +362,7 @@ class RulesThatBackEndsGetWrongTest {
 
     @Test
     @Tag("VHU-BACK-3")
-    void aChannelThatNobodyReadsDoesNotStopTheDevice() throws Exception {
+    void fullBackEndChannelDoesNotStopTheDevice() throws Exception {
         guest.device.start();
         for (int i = 0; i < 20_000; i++) {
             int value = i;
@@ -379,14 +379,14 @@ class RulesThatBackEndsGetWrongTest {
             backEnd.loop.execute(() -> backEnd.device.changeConfig(value));
         }
         guest.device.stop();
-        // What was begun before ends as nothing.
+        // The message that was begun before is completed as one without effect.
         guest.device.channel().await(Request.BackEnd.WITHDRAWN);
         // Longer than the back-end waits before it tries again.
         assertThat(guest.device.channel().awaitReadable(Duration.ofMillis(150))).isFalse();
     }
 
     @Test
-    void aFrontEndThatReadsNoAnswersIsGivenUpAtOnce() throws Exception {
+    void frontEndThatReadsNoRepliesIsDisconnected() throws Exception {
         assertThatThrownBy(() -> {
                     for (int i = 0; i < 100_000; i++) {
                         frontEnd.send(Request.GET_FEATURES, Connection.VERSION, Payload.none(), List.of());
@@ -423,7 +423,7 @@ class RulesThatBackEndsGetWrongTest {
 
     @Test
     @Tag("VHU-RING-8")
-    void callDescriptorsThatComeAgainAndAgainAreNotHoarded() throws Exception {
+    void replacedCallDescriptorsAreClosed() throws Exception {
         guest.device.start();
         HeldResources before = HeldResources.now();
         for (int i = 0; i < 100; i++) {

@@ -38,7 +38,7 @@ class BlockFeedTest {
     }
 
     @Test
-    void aListenerKnowsEachBlockWhenTheDriverIsAnsweredWheneverItBeganToListen() throws Exception {
+    void listenerKnowsEachBlockWhenTheDriverIsAnswered() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, SIZE, false);
                 MemDriver driver = backEnd.connect();
                 PageSubscription first = subscribe(backEnd)) {
@@ -72,7 +72,7 @@ class BlockFeedTest {
     }
 
     @Test
-    void aSystemResetUnplugsEverythingForListenersToo() throws Exception {
+    void listenerIsToldThatASystemResetUnplugsEverything() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect();
                 PageSubscription listener = subscribe(backEnd)) {

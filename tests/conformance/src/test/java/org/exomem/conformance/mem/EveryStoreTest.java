@@ -186,7 +186,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-MEM-3")
-    void whatWasAnsweredIsNotTakenForUnanswered() throws Exception {
+    void answeredRequestIsNotRepeated() throws Exception {
         try (MemBackEnd backEnd = process(plugged.clone());
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.state(block(FIRST), COUNT)).isEqualTo(State.PLUGGED);
@@ -196,7 +196,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-MEM-3")
-    void aRequestThatIsMerelyLikeTheLastOneIsNotTakenForIt() throws Exception {
+    void equalRequestAtAnotherRingPositionIsNoRepetition() throws Exception {
         long[] body = fresh();
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd first = process(body, ram);
@@ -220,7 +220,7 @@ class EveryStoreTest {
     @Test
     @Tag("STA-MEM-3")
     @Tag("MEM-REQ-8")
-    void aPlugThatCantBeCarriedOutAgainIsUndone() throws Exception {
+    void plugThatCanNotBeRepeatedIsUndone() throws Exception {
         GuestRam elsewhere = GuestRam.ofLayout(0, 16 * MIB);
         try (MemBackEnd backEnd = process(plugged.clone(), elsewhere);
                 MemDriver driver = backEnd.connect()) {
@@ -231,7 +231,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-MEM-2")
-    void memoryOfAnUnplugThatWasBegunIsEmptiedThoughTheDriverNeverComesBackToIt() throws Exception {
+    void memoryOfAnInterruptedUnplugIsEmptiedWithoutTheDriver() throws Exception {
         long[] whole = after(plugged, MemDriver.UNPLUG, FIRST, COUNT);
         long[] begun = replay(plugged, stores(plugged, whole).subList(0, 6));
         try (MemBackEnd backEnd = process(begun)) {
@@ -247,7 +247,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-MEM-2")
-    void memoryOfAnUnplugOfEverythingThatWasBegunIsEmptiedWhereItIsShared() throws Exception {
+    void memoryOfAnInterruptedUnplugAllIsEmptiedWhereItIsShared() throws Exception {
         long[] all = after(plugged, MemDriver.UNPLUG_ALL, 0, 0);
         long[] begun = replay(plugged, stores(plugged, all).subList(0, 6));
         GuestRam half = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE / 2);
@@ -264,7 +264,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("MEM-FEAT-3")
-    void aGuestThatWakesUpFindsItsMemoryThoughTheProcessIsAnother() throws Exception {
+    void pluggedMemorySurvivesSuspendAndANewProcess() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd first = process(plugged, ram);
                 MemDriver asleep = first.connect();
@@ -280,7 +280,7 @@ class EveryStoreTest {
     }
 
     @Test
-    void aResetByTheOperatorIsNotUndoneByTheNextProcess() throws Exception {
+    void operatorsResetOutlivesTheProcess() throws Exception {
         long[] body = plugged.clone();
         try (MemBackEnd backEnd = process(body)) {
             backEnd.systemReset();
@@ -292,7 +292,7 @@ class EveryStoreTest {
 
     @Test
     @Tag("STA-BIT-3")
-    void aWordThatIsNeitherAsItWasNorAsItWasToBeIsCorrupt() throws Exception {
+    void wordThatIsNeitherBeforeNorAfterIsCorrupt() throws Exception {
         List<Store> stores = stores(empty, plugged);
         long[] body = replay(empty, stores.subList(0, 6 + 3));
         KeptBlocks.open(MemorySegment.ofArray(body.clone()), PLAN);

@@ -17,7 +17,7 @@ class FuzzDeviceStateTest {
     Path folder;
 
     @Test
-    void noStateHarmsADeviceOrLeavesItWithOneThatCantBe() throws Exception {
+    void noLoadedStateHarmsADeviceOrMakesItInconsistent() throws Exception {
         long seed = System.nanoTime();
         try (MemBackEnd backEnd = new MemBackEnd(folder, MemBackEnd.SIZE / 2, false)) {
             FuzzDeviceState fuzz = new FuzzDeviceState(folder.resolve("mem.sock"), seed);

@@ -93,7 +93,7 @@ class HostileRequestsTest {
     @ParameterizedTest
     @MethodSource("chainsThatAreFaults")
     @Tag("MEM-REQ-1")
-    void aBadChainStopsTheQueueAndChangesNothing(Chain chain) throws Exception {
+    void badChainStopsTheQueueAndChangesNothing(Chain chain) throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
                 assertThat(driver.plug(block(3), 2)).isEqualTo(Answer.ACK);
@@ -116,7 +116,7 @@ class HostileRequestsTest {
     }
 
     @Test
-    void whatWasPluggedAheadOfABadChainIsTold() throws Exception {
+    void requestsAheadOfABadChainAreAnswered() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
             long request = backEnd.ram.allocate(24, 8);
@@ -150,7 +150,7 @@ class HostileRequestsTest {
 
     @ParameterizedTest
     @MethodSource("chainsThatAreRight")
-    void howAChainIsCutUpDoesNotMatter(Chain chain) throws Exception {
+    void requestMaySpanSeveralDescriptors(Chain chain) throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
             long request = backEnd.ram.allocate(40, 8);
@@ -169,7 +169,7 @@ class HostileRequestsTest {
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("MEM-REQ-3")
     @Tag("MEM-REQ-7")
-    void everyFieldAtItsLimitsIsAnError(long ring) throws Exception {
+    void fieldsBeyondTheirLimitsAreErrors(long ring) throws Exception {
         long[] addresses = {
             0,
             1,
@@ -210,7 +210,7 @@ class HostileRequestsTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
-    void ofChainsThatOverlapEachSeesWhatTheOnesBeforeItDid(long ring) throws Exception {
+    void overlappingRequestsAreCarriedOutInOrder(long ring) throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 16 * BLOCK, false);
                 MemDriver driver = backEnd.connect(ring)) {
             List<Answer> answers = together(driver, new long[][] {
@@ -262,7 +262,7 @@ class HostileRequestsTest {
     }
 
     @Test
-    void aResponseWithinTheBlocksThatAreUnpluggedHarmsNobody() throws Exception {
+    void responseInTheUnpluggedBlocksHarmsNobody() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.plug(block(0), 2)).isEqualTo(Answer.ACK);

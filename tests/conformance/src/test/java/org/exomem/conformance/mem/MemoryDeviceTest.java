@@ -33,7 +33,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-CFG-2")
-    void theConfigSpaceSaysWhatWasConfiguredAndWhatIsPlugged() throws Exception {
+    void configSpaceShowsOptionsAndPluggedSize() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.config()).isEqualTo(new Config(BLOCK, 1, ADDRESS, SIZE, 320 * MIB, 0, 64 * MIB));
@@ -56,7 +56,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-FEAT-1")
-    void aDeviceWithoutANodeDoesNotOfferOne() throws Exception {
+    void deviceWithoutNodeDoesNotOfferAcpiPxm() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false, OptionalInt.empty());
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.device().features() & 0b111).isEqualTo(0b010);
@@ -66,7 +66,7 @@ class MemoryDeviceTest {
     @Test
     @Tag("MEM-RESP-2")
     @Tag("MEM-STATE-1")
-    void blocksArePluggedAndUnpluggedAndTheirStateIsTold() throws Exception {
+    void blocksArePluggedUnpluggedAndTheirStateIsAnswered() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.plug(block(10), 8)).isEqualTo(Answer.ACK);
@@ -84,7 +84,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-BLK-3")
-    void aResetOfTheDeviceChangesNoBlock() throws Exception {
+    void deviceResetChangesNoBlock() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
                 driver.plug(block(5), 3);
@@ -125,7 +125,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-BLK-5")
-    void blocksArePreallocatedIfWished() throws Exception {
+    void pluggedBlocksArePreallocatedWithTheOption() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, true);
                 MemDriver driver = backEnd.connect()) {
             long before = backEnd.ram.hostBytes();
@@ -171,14 +171,14 @@ class MemoryDeviceTest {
             assertThat(driver.send(0xffff, block(0), 1).answer()).as("unknown").isEqualTo(Answer.ERROR);
             assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
             assertThat(driver.state(block(4), 4)).isEqualTo(State.PLUGGED);
-            // Once for each reason, however often.
+            // Told once for each reason, however often it happens.
             assertThat(backEnd.refusals).hasSize(5);
         }
     }
 
     @Test
     @Tag("MEM-REQ-5")
-    void moreThanWasRequestedIsNotAcknowledged() throws Exception {
+    void plugBeyondTheRequestedSizeIsNotAcknowledged() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 4 * BLOCK, false);
                 MemDriver driver = backEnd.connect()) {
             assertThat(driver.plug(block(0), 5)).isEqualTo(Answer.NACK);
@@ -215,7 +215,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-BLK-3")
-    void whatIsPluggedStaysSoWhenTheFrontEndLeavesAndComesBack() throws Exception {
+    void pluggedBlocksOutliveAReconnect() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
                 driver.plug(block(5), 6);
@@ -234,7 +234,7 @@ class MemoryDeviceTest {
 
     @Test
     @Tag("MEM-REQ-9")
-    void nothingIsPluggedOrUnpluggedWhileTheVmMovesToAnotherHost() throws Exception {
+    void requestsAreBusyDuringMigration() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false);
                 MemDriver driver = backEnd.connect();
                 SharedFile log = SharedFile.memfd("log", 1 << 20)) {
@@ -258,7 +258,7 @@ class MemoryDeviceTest {
     }
 
     @Test
-    void aResponseThatFindsNoRoomStopsTheQueueAndNothingElse() throws Exception {
+    void responseWithoutRoomStopsTheQueueOnly() throws Exception {
         try (MemBackEnd backEnd = new MemBackEnd(folder, 64 * MIB, false)) {
             try (MemDriver driver = backEnd.connect()) {
                 long request = backEnd.ram.allocate(24, 8);

@@ -82,7 +82,7 @@ class MovedMemoryTest {
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("STA-MOV-5")
-    void theDriverGoesOnAtTheDestinationAsIfNothingHadHappened(long features) throws Exception {
+    void driverGoesOnAtTheDestination(long features) throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd source = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
                 MemBackEnd destination = backEnd(plan(ADDRESS, SIZE, BLOCK, -1), ram);
@@ -113,7 +113,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-9")
-    void whatCameOverTheNetworkIsNobodysFaultThoughTheProcessThatLoadedTheStateIsGone() throws Exception {
+    void unpluggedMemoryThatMigratedIsNoViolation() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         MemoryRegionPlan plan = plan(ADDRESS, SIZE, BLOCK, -1);
         MemorySegment body = MemorySegment.ofArray(new long[(int) KeptBlocks.bytes(plan) / Long.BYTES]);
@@ -145,7 +145,7 @@ class MovedMemoryTest {
         "0x100000000, 512, 2, 3, node, 3, -1"
     })
     @Tag("STA-MOV-8")
-    void aStateOfAnotherDeviceIsRefusedAndTheOperatorToldWhy(
+    void stateOfAnotherDeviceIsRefusedWithAReason(
             String address, long size, long blockSize, int node, String field, String ours, String theirs)
             throws Exception {
         try (MemBackEnd source = backEnd();
@@ -165,7 +165,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-8")
-    void noByteOfAStateCanChangeUnseenAndNoneBeMissing() throws Exception {
+    void stateWithAChangedOrMissingByteIsRefused() throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
                 AttachedDevice attached = destination.attach(0)) {
@@ -216,7 +216,7 @@ class MovedMemoryTest {
         "120, 1"
     })
     @Tag("STA-MOV-8")
-    void aStateThatCantBeIsRefusedThoughItsChecksumIsRight(int at, String value) throws Exception {
+    void inconsistentStateIsRefusedAlthoughItsChecksumIsRight(int at, String value) throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
                 AttachedDevice attached = destination.attach(0)) {
@@ -234,7 +234,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-7")
-    void moreThanAnyStateHasIsCutOff() throws Exception {
+    void tooLongStateIsRefused() throws Exception {
         try (MemBackEnd destination = backEnd();
                 AttachedDevice attached = destination.attach(0)) {
             assertRefused(attached, new byte[8 << 20]);
@@ -246,7 +246,7 @@ class MovedMemoryTest {
     @Test
     @Tag("STA-MOV-2")
     @Tag("STA-MOV-3")
-    void aDeviceWhoseQueueRunsMovesNowhere() throws Exception {
+    void stateIsNotTransferredWhileAQueueRuns() throws Exception {
         try (MemBackEnd backEnd = backEnd();
                 MemDriver driver = backEnd.connect()) {
             FrontEnd frontEnd = driver.device().frontEnd();
@@ -274,7 +274,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-4")
-    void aDescriptorThatIsNoPipeIsRefused() throws Exception {
+    void descriptorThatIsNoPipeIsRefused() throws Exception {
         try (MemBackEnd backEnd = backEnd();
                 AttachedDevice attached = backEnd.attach(0);
                 SharedFile file = SharedFile.memfd("state", 4096)) {
@@ -286,7 +286,7 @@ class MovedMemoryTest {
     @Tag("STA-MOV-3")
     @Tag("STA-MOV-4")
     @Tag("STA-MOV-5")
-    void aSocketServesAsAPipe() throws Exception {
+    void socketIsTakenInPlaceOfAPipe() throws Exception {
         try (MemBackEnd source = backEnd();
                 AttachedDevice attached = source.attach(0)) {
             List<Fd> pair = UnixSockets.pair();
@@ -303,7 +303,7 @@ class MovedMemoryTest {
     @Test
     @Tag("STA-MOV-2")
     @Tag("STA-MOV-6")
-    void aFrontEndThatDoesNotReadHoldsNobodyUp() throws Exception {
+    void frontEndThatDoesNotReadDelaysNobody() throws Exception {
         MemoryRegionPlan large = plan(1L << 40, 4L << 40, MIB, -1);
         try (MemBackEnd source = backEnd(large, GuestRam.ofLayout(0, 16 * MIB));
                 AttachedDevice attached = source.attach(0)) {
@@ -326,7 +326,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-6")
-    void theQuestionHowItEndedIsAnsweredWhenItHasEnded() throws Exception {
+    void checkDeviceStateIsAnsweredWhenTheTransferHasEnded() throws Exception {
         try (MemBackEnd source = backEnd();
                 MemBackEnd destination = backEnd();
                 AttachedDevice attached = destination.attach(0)) {
@@ -367,7 +367,7 @@ class MovedMemoryTest {
 
     @Test
     @Tag("STA-MOV-8")
-    void aFrontEndThatLeavesInTheMidstLeavesTheDeviceAsItWas() throws Exception {
+    void disconnectDuringATransferLeavesTheDeviceAsItWas() throws Exception {
         try (MemBackEnd backEnd = backEnd()) {
             byte[] state = savedState(backEnd);
             PipeEnd.Pipe pipe = PipeEnd.pipe();

@@ -56,7 +56,7 @@ class PatrolledMemoryTest {
     }
 
     @Test
-    void aVmmMayReadTheMemoryOfAVmThatStandsStill() throws Exception {
+    void readsByAVmmOfAStoppedVmAreNoViolation() throws Exception {
         driver.device().stop();
         assertThat(ram.getByte(block(9))).isZero();
         goOn();
@@ -65,7 +65,7 @@ class PatrolledMemoryTest {
 
     @Test
     @Tag("MEM-VIO-6")
-    void aVmmReadsAllMemoryWhileItsVmMoves() throws Exception {
+    void readsByAMigratingVmmAreNoViolation() throws Exception {
         FrontEnd frontEnd = driver.device().frontEnd();
         try (SharedFile log = SharedFile.memfd("log", 1 << 20)) {
             frontEnd.setLogBase(log, 1 << 20, 0);
@@ -81,7 +81,7 @@ class PatrolledMemoryTest {
     }
 
     @Test
-    void memoryThatIsSharedLaterMayHoldAnything() throws Exception {
+    void contentOfMemorySharedLaterIsNoViolation() throws Exception {
         FrontEnd frontEnd = driver.device().frontEnd();
         Region region = driver.device().wireRegions().getLast();
         frontEnd.removeMemoryRegion(region);
@@ -93,7 +93,7 @@ class PatrolledMemoryTest {
     }
 
     @Test
-    void aSystemThatWasResetWithNobodyConnectedLeftItsMemory() throws Exception {
+    void memoryOfASystemThatWasResetWhileDisconnectedIsNoViolation() throws Exception {
         int base = driver.device().stop().getFirst();
         driver.device().frontEnd().close();
         backEnd.systemReset();

@@ -86,7 +86,7 @@ class RandomRequestsTest {
     @CsvSource({"1, 0", "2, 0x400000000"})
     @Tag("MEM-CFG-3")
     @Tag("MEM-RESP-1")
-    void everyAnswerIsTheModels(long seed, String ring) throws Exception {
+    void everyAnswerMatchesTheModel(long seed, String ring) throws Exception {
         Random random = new Random(seed);
         long requested = SIZE / 2;
         Model model = new Model(requested);

@@ -33,7 +33,7 @@ class UnknownBlocksTest {
 
     @Test
     @Tag("STA-MEM-6")
-    void nothingIsPatrolledUntilTheDriverStartsAnew() throws Exception {
+    void unknownBlocksAreNotPatrolledUntilTheDriverStartsAnew() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
                 MemDriver driver = old.connect();
@@ -64,7 +64,7 @@ class UnknownBlocksTest {
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("STA-MEM-6")
-    void aQueueThatHasComeRoundToItsStartIsNoNewDriver(long features) throws Exception {
+    void queueBackAtItsInitialPositionIsNoNewDriver(long features) throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
                 MemDriver driver = old.connect(features);
@@ -89,7 +89,7 @@ class UnknownBlocksTest {
     @ParameterizedTest
     @ValueSource(longs = {0, Features.RING_PACKED})
     @Tag("MEM-CFG-5")
-    void aDriverWhoseQueueHasComeRoundIsToldOfTheSizeThatWasAskedForMeanwhile(long features) throws Exception {
+    void driverWithAQueueBackAtItsInitialPositionIsToldTheRequestedSize(long features) throws Exception {
         try (MemBackEnd backEnd = backEnd("mem", GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
                 MemDriver driver = backEnd.connect(features)) {
             int start = driver.ring().base();
@@ -110,7 +110,7 @@ class UnknownBlocksTest {
 
     @Test
     @Tag("STA-MEM-6")
-    void aDeviceThatMovesIsAsUnknownWhereItComesTo() throws Exception {
+    void unknownBlocksStayUnknownAtTheDestination() throws Exception {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd old = backEnd("old", ram);
                 MemDriver driver = old.connect();
