@@ -69,6 +69,19 @@ class ControlServerTest {
     }
 
     @Test
+    void socketThatAnotherProcessMadeInTheSamePlaceIsLeftAlone(@TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("control");
+        ControlServer first = ControlServer.listen(socket, VmTable.of(), NO_MIGRATIONS, () -> {});
+        Files.delete(socket);
+        try (ControlServer successor = ControlServer.listen(socket, VmTable.of(), NO_MIGRATIONS, () -> {})) {
+            assertThat(successor).isNotNull();
+            first.close();
+            assertThat(socket).exists();
+        }
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
     void clientThatLeavesKeepsNoEventFromTheOthers(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("events");
         int events = 50;

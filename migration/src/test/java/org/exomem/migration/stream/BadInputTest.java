@@ -19,6 +19,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.destination.MigrationReceiver;
@@ -78,6 +80,19 @@ class BadInputTest {
         static MemoryDescription of(int pages) {
             return new MemoryDescription(
                     4096, List.of(new MemoryDescription.MemoryFile("pc.ram", pages * 4096L, 4096)));
+        }
+    }
+
+    @Test
+    void socketThatAnotherProcessMadeInTheSamePlaceIsLeftAlone() throws Exception {
+        receiver.close();
+        Path socket = folder.resolve("migration");
+        receiver = MigrationReceiver.listen(
+                MigrationAddress.parse("unix:" + socket), StreamSecurity.none(), options, destination);
+        Files.delete(socket);
+        try (Fd _ = UnixSockets.listen(socket, 1)) {
+            receiver.close();
+            assertThat(socket).exists();
         }
     }
 
