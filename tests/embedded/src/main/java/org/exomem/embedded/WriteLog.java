@@ -14,10 +14,10 @@ import org.exomem.linux.SharedFile;
 
 /**
  * The file in which a VMM notes its guest's writes: one bit for each 4096 bytes of guest-physical addresses, bit
- * {@code p % 8} of byte {@code p / 8} for page {@code p}, as in the vhost log. A reader fetches and clears bits at any
+ * {@code p % 8} of byte {@code p / 8} for page {@code p}, as in the vhost log (VMM-9). A reader fetches and clears bits at any
  * time, and then reads the pages that they stand for. For any number of threads.
  *
- * <p>A bit is set <em>after</em> the write that it tells of, and before the guest counts as paused. A reader that clears
+ * <p>A bit is set <em>after</em> the write that it tells of, and before the guest counts as paused (VMM-10). A reader that clears
  * the bit sees that write when it reads the page, because setting releases and clearing acquires. A reader that cleared
  * it earlier finds it set at its next round, of which there is one after the pause. Set before the write, a bit could be
  * cleared and the page read in between: the page would never be read again.
