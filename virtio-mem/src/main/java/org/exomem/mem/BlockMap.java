@@ -37,6 +37,7 @@ public final class BlockMap implements BitWords {
         this(BitStore.ofHeap(blocks), blocks);
     }
 
+    /** The number of blocks, plugged or not. */
     public long blocks() {
         return blocks;
     }

@@ -104,6 +104,7 @@ public final class ResizeJob {
         listener.accept(state());
     }
 
+    /** The name of the job, unique in its process. */
     public String id() {
         return id;
     }
@@ -113,10 +114,12 @@ public final class ResizeJob {
         return requested;
     }
 
+    /** True once it is concluded: nothing changes it any more. */
     public boolean isOver() {
         return status == Status.CONCLUDED;
     }
 
+    /** How far it is now. Not thread-safe, as all of this class. */
     public State state() {
         long rate = status == Status.RUNNING ? speed.at(plugged, clock.getAsLong()) : 0;
         return new State(id, status, outcome, reason, from, requested, plugged, rate);

@@ -89,21 +89,22 @@ public final class VirtioMem implements VhostUserDevice {
         feed.add(changes::replay);
     }
 
+    /** Where the region of the device lies, and how large it and its blocks are; never changes (MEM-CFG-2). */
     public MemoryRegionPlan plan() {
         return plan;
     }
 
-    /** What the driver is asked to come to. */
+    /** What the driver is asked to come to, in bytes: a multiple of the block size. */
     public long requestedSize() {
         return sizes.requested();
     }
 
-    /** The size of all plugged blocks. */
+    /** The size of all plugged blocks, in bytes. */
     public long pluggedSize() {
         return sizes.plugged();
     }
 
-    /** The part of the region in which blocks can be plugged, from its start on. */
+    /** The part of the region in which blocks can be plugged, from its start on, in bytes (MEM-CFG-4). */
     public long usableSize() {
         return sizes.usable();
     }
