@@ -67,7 +67,7 @@ final class BalloonState implements DeviceState {
     public MemorySegment save() throws DeviceStateException {
         PageSet pages = kept.pages;
         int chunks = 0;
-        // Pages that are nobody's may be in the set until it is clear.
+        // Pages that belong to no driver may be in the set until it is clear.
         int all = kept.hasDriver() ? pages.chunks() : 0;
         for (int chunk = 0; chunk < all; chunk++) {
             chunks += pages.isEmpty(chunk) ? 0 : 1;

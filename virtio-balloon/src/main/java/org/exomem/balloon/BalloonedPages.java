@@ -77,14 +77,14 @@ final class BalloonedPages {
     private static final State STOPPED = new State.Stopped();
 
     private final PageSet pages;
-    /** Where the inflate queue was at last; not set while the pages in the set are nobody's. */
+    /** Where the inflate queue was at last; not set while the pages in the set belong to no driver. */
     private final StoredNumber position;
 
     private final PageFeed feed;
     private State state;
     /** The driver tells before it uses a page again (BAL-FEAT-2). A feature, whatever the state. */
     private boolean driverTells;
-    /** The chunks of the set from this one on are to be cleared of pages that are nobody's; as many as there are if none. */
+    /** The chunks of the set from this one on are to be cleared of pages that belong to no driver; beyond the last one if none is. */
     private int clearFrom = Integer.MAX_VALUE;
     /** Where the inflate queue is, to be noted when the set is clear. */
     private int waitingPosition;
@@ -181,7 +181,7 @@ final class BalloonedPages {
 
     /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
     void inflateQueueMoved(int now) {
-        // Whoever finds a position must not find another driver's pages.
+        // A process that finds a position takes the pages for those of the driver that was there.
         if (isClearing()) {
             positionWaits = true;
             waitingPosition = now;
@@ -256,7 +256,7 @@ final class BalloonedPages {
         if (sameDriver) {
             feed.replay(this::replay);
         } else {
-            // In this order: whoever finds a position must not find another driver's pages.
+            // In this order: a process that finds a position takes the pages for those of the driver that was there.
             position.forget();
             clearFrom = 0;
             clearSome();

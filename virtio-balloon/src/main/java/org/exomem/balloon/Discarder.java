@@ -49,8 +49,8 @@ final class Discarder {
     }
 
     /**
-     * The most bytes of a file that are to be added at once, a multiple of its page size. Whoever cuts a longer range does
-     * so at multiples of it, so that no page of the file is cut.
+     * The most bytes of a file that are to be added at once, a multiple of its page size. A longer range must be cut at
+     * multiples of it, so that no page of the file is cut.
      */
     static long mostAtOnce(SharedFile file) {
         return Math.max(MOST_AT_ONCE, file.pageSize());

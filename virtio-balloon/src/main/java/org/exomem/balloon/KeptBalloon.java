@@ -14,7 +14,7 @@ import org.exomem.pages.StoredNumber;
  *  8 actual       stored number   config space, as the driver wrote it
  * 16 poison_val   stored number   likewise
  * 24 command_id   stored number   the last session of free page hinting; not set before the first
- * 32 position     stored number   of the inflate queue, as SET_VRING_BASE has it; not set while the pages are nobody's
+ * 32 position     stored number   of the inflate queue, as SET_VRING_BASE has it; not set while the pages belong to no driver
  * 40 reserved     24 bytes
  * </pre>
  */
@@ -73,7 +73,7 @@ public final class KeptBalloon {
      *
      * @param memory of {@link #BYTES} bytes, aligned to 8
      * @param pages the pages in the balloon
-     * @param whole false if pages may be in the balloon that are not in the set: then it is nobody's, to be forgotten
+     * @param whole false if pages may be in the balloon that are not in the set: then they belong to no driver, and are forgotten
      * @throws CorruptBitsException if the numbers are not as they were left
      */
     public static KeptBalloon open(MemorySegment memory, PageSet pages, boolean whole) throws CorruptBitsException {

@@ -254,7 +254,7 @@ final class PfnQueue {
     }
 
     /**
-     * The queue stops. Chains in hand become available again, so that whoever serves the queue next begins with them anew:
+     * The queue stops. Chains in hand become available again, so that the process that serves the queue next begins with them anew:
      * a page that is put in or taken out twice is so once (BAL-INF-6, BAL-STEP-2).
      *
      * @param completing true if the queue goes on from its position; otherwise its chains are gone

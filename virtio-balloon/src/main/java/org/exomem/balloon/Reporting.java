@@ -191,7 +191,7 @@ final class Reporting {
     }
 
     /**
-     * The queue stops. A chain in hand becomes available again: it is discarded once more, by whoever serves the queue next
+     * The queue stops. A chain in hand becomes available again: it is discarded once more by the process that serves the queue next
      * (BAL-STEP-2).
      *
      * @param completing true if the queue goes on from its position; otherwise its chains are gone

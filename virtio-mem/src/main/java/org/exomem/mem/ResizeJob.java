@@ -191,7 +191,8 @@ public final class ResizeJob {
         }
         stall(
                 requested > plugged
-                        ? "the guest does not plug more: its driver refuses, or has no room for what it needs to manage more"
+                        ? "the guest does not plug more: its driver refuses, or has no room for what it needs to"
+                                + " manage more"
                         : "the guest does not give more back: what is left is in use, or can't be moved");
         return OptionalLong.empty();
     }

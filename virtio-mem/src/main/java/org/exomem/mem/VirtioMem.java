@@ -167,7 +167,7 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * The system was reset: nobody uses any block any more. The VMM can't tell us over vhost-user, so the operator does
+     * The system was reset: no driver uses any block any more. The VMM can't tell us over vhost-user, so the operator does
      * (MEM-BLK-4). Requests wait until it is done, which takes seconds where much memory goes back to the host.
      *
      * @return completes on the event loop when no block is plugged; with a {@link LinuxException} if the host refuses to
@@ -247,7 +247,7 @@ public final class VirtioMem implements VhostUserDevice {
      * @param known true if the map tells of every plugged block
      */
     void moveHere(long requested, long usable, boolean known, LongUnaryOperator mapWords) {
-        // Whoever takes over from a process that ends in between must not believe the map.
+        // A process that takes over from one that ends in between must not believe the map.
         kept.forgetKnown();
         changes.forget();
         for (long word = 0; word < blocks.words(); word++) {
