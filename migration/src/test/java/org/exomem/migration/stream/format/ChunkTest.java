@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.zip.CRC32;
 import java.util.zip.CRC32C;
@@ -180,8 +181,7 @@ class ChunkTest {
     void compressedContentIsAsLongAsItsHeaderSays() throws IOException {
         try (Compressor compressor = new Compressor();
                 Decompressor decompressor = new Decompressor()) {
-            ByteBuffer smaller = compressor.compress(content(100));
-            assertThat(smaller).isNotNull();
+            ByteBuffer smaller = Objects.requireNonNull(compressor.compress(content(100)));
             assertThatThrownBy(() -> decompressor.decompress(smaller.duplicate(), PAGE))
                     .isInstanceOf(StreamFault.class);
             assertThatThrownBy(() -> decompressor.decompress(smaller.duplicate(), 1 << 17))
