@@ -148,7 +148,7 @@ final class ServeCommand implements Command {
         }
     }
 
-    /** SIGHUP: what is wrong is told, and changes nothing. */
+    /** SIGHUP (CTL-33): what is wrong is told, and changes nothing. */
     private void reload(BackendProcess process) {
         if (config == null) {
             LOG.warn("SIGHUP: there is nothing to read again without --config; it is ignored");

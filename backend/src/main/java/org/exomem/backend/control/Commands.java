@@ -350,7 +350,7 @@ final class Commands implements AutoCloseable {
         slowWork.close();
     }
 
-    /** Refuses while a VMM is attached, or may be: for a VMM that does not connect again its devices would be gone. */
+    /** Refuses while a VMM is attached, or may be (CTL-30): for a VMM that does not connect again its devices would be gone. */
     private CompletableFuture<JsonNode> quit(Arguments arguments, Command.Client client) {
         CompletableFuture<JsonNode> allowed =
                 arguments.flag("force", false) ? done(Json.object()) : refusedWhileAttached();

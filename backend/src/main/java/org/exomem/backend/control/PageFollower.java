@@ -35,10 +35,16 @@ final class PageFollower {
     private boolean closed;
 
     private static final class Followed {
+        final VirtualMachine vm;
+
         @Nullable
         PageSubscription subscription;
 
         long lostBefore;
+
+        Followed(VirtualMachine vm) {
+            this.vm = vm;
+        }
     }
 
     /** @param send sends a line to the client */
@@ -49,10 +55,16 @@ final class PageFollower {
 
     /** Begins to follow a VM, until the connection ends. */
     CompletableFuture<JsonNode> follow(VirtualMachine vm) {
-        Followed entry = new Followed();
-        if (followed.putIfAbsent(vm.name(), entry) != null) {
+        Followed before = followed.get(vm.name());
+        if (before != null && before.vm == vm) {
             throw QmpException.generic("this connection follows VM \"" + vm.name() + "\" already");
         }
+        if (before != null && before.subscription != null) {
+            // Of a VM of that name that was removed since.
+            before.subscription.close();
+        }
+        Followed entry = new Followed(vm);
+        followed.put(vm.name(), entry);
         return vm.followPages(MESSAGES)
                 .whenCompleteAsync((subscription, failure) -> began(vm.name(), entry, subscription), context.executor())
                 .thenApply(subscription -> Json.object());
@@ -60,8 +72,8 @@ final class PageFollower {
 
     private void began(String vm, Followed entry, @Nullable PageSubscription subscription) {
         if (subscription == null) {
-            followed.remove(vm);
-        } else if (closed) {
+            followed.remove(vm, entry);
+        } else if (closed || followed.get(vm) != entry) {
             subscription.close();
         } else {
             entry.subscription = subscription;

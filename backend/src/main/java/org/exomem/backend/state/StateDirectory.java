@@ -96,7 +96,7 @@ public record StateDirectory(Path path) {
     }
 
     /**
-     * Removes the files that processes have left here which were killed while they made them. Files that another process is
+     * Removes the files that processes have left here which were killed while they made them (STA-DIR-3). Files that another process is
      * making stay. To be called before the state of any device is opened.
      *
      * @throws IOException if the directory can't be used

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
@@ -20,6 +21,8 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.embedded.EmbeddedGuest;
+import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 import org.junit.jupiter.api.AfterEach;
@@ -153,6 +156,37 @@ class ChangedDevicesTest {
                 .isEqualTo("{'kept':[{'vm':'a','device':'balloon','reason':'a VMM is attached'}]}");
         driver.close();
         await().atMost(LIMIT).until(() -> ask("{'execute': 'query-status'}").contains("'vms':0"));
+    }
+
+    @Test
+    @Tag("CTL-32")
+    void vmThatMigratesIsNeitherRemovedNorDetachedUntilThatIsOver() throws Exception {
+        Path qmp = vms.folder().resolve("qmp");
+        try (EmbeddedGuest guest = EmbeddedGuest.start(
+                EmbeddedOptions.of(vms.folder().resolve("ram"), 4 << 20, qmp).thatIsIncoming())) {
+            assertThat(ask("{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:" + path("stream")
+                            + "', 'vmm-qmp': '" + qmp + "'}}"))
+                    .isEqualTo("{}");
+            assertThat(ask("{'execute': 'vm-detach', 'arguments': {'vm': 'a', 'vmm-qmp': '" + qmp + "'}}"))
+                    .contains("VM 'a' is migrating");
+            assertThat(ask("{'execute': 'vm-remove', 'arguments': {'vm': 'a'}}"))
+                    .contains("VM \\'a\\' is migrating");
+            assertThat(ask("{'execute': 'query-status'}")).contains("'vms':2");
+            ask("{'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}}");
+            await().atMost(LIMIT)
+                    .until(() -> ask("{'execute': 'query-status'}").contains("'vms':1"));
+            assertThat(guest.failure()).isNull();
+        }
+    }
+
+    @Test
+    void pagesOfAVmThatWasRemovedAndAddedAgainCanBeFollowedAgain() throws Exception {
+        String follow = "{'execute': 'follow-pages', 'arguments': {'vm': 'b'}}";
+        assertThat(ask(follow)).isEqualTo("{}");
+        assertThat(ask(follow)).contains("follows VM 'b' already");
+        ask("{'execute': 'vm-remove', 'arguments': {'vm': 'b'}}");
+        ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'b', 'socket': '" + path("b") + "'}]}}");
+        assertThat(ask(follow)).isEqualTo("{}");
     }
 
     @Test
