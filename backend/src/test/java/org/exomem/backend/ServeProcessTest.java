@@ -53,7 +53,7 @@ class ServeProcessTest {
     }
 
     @Test
-    void memoryDevicesAndTheStateOfWordsAreServed() throws Exception {
+    void memoryDevicesAndTheStateOfOptionsAreServed() throws Exception {
         Process process = exomem(
                 "serve",
                 "--control",

@@ -47,7 +47,7 @@ public final class TestVms implements AutoCloseable {
     /**
      * Serves balloons and memory devices.
      *
-     * @param mems the words of {@code --mem}, without sockets
+     * @param mems the options of {@code --mem}, without sockets
      */
     public static TestVms with(List<String> balloons, List<String> mems) throws IOException, ConfigException {
         Path folder = Files.createTempDirectory("exomem-test");

@@ -1,4 +1,4 @@
-/** What an operator asks for: balloons from options in QEMU's comma style or a YAML file. */
+/** What an operator asks for: devices from options in QEMU's comma style, a YAML file or a control command. */
 @NullMarked
 package org.exomem.backend.config;
 

@@ -57,7 +57,7 @@ final class DeviceSet {
     /** The devices that have to wait, by their keys. */
     private final Map<String, Waiting> waiting = new LinkedHashMap<>();
 
-    private boolean closed;
+    private volatile boolean closed;
 
     /** @param configured whether the device comes from options and the file, and not from a command */
     private record Wish(DeviceConfig device, boolean configured) {}
@@ -332,6 +332,10 @@ final class DeviceSet {
         ServedVm vm = ServedVm.start(config, state, events, stop, process.memoryLimit());
         vms.put(config.name(), vm);
         table.add(vm);
+        if (closed) {
+            // The process ends, and may have looked at the VMs before this one was there.
+            vm.close();
+        }
         config.devices().forEach(this::told);
     }
 
@@ -377,8 +381,8 @@ final class DeviceSet {
         return device.vm() + "/" + device.id();
     }
 
-    /** Changes nothing any more. */
-    synchronized void close() {
+    /** Begins nothing any more. Waits for nobody, as a change that is under way may be held up. */
+    void close() {
         closed = true;
     }
 }

@@ -123,6 +123,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /**
      * Attaches one more device, while the others go on. From any thread but the VM's loop, for which it waits.
      *
+     * @throws NotAnswering if the loop does not come to it within a second; nothing has changed then
      * @throws IOException if its socket can't be listened on, or its state can't be used
      * @throws IllegalArgumentException if the VM has a device of that id
      */
@@ -131,16 +132,50 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     }
 
     private void add(List<DeviceConfig> devices) throws IOException {
+        onLoop(() -> {
+            for (DeviceConfig device : devices) {
+                attach(device);
+            }
+            return this;
+        });
+    }
+
+    /**
+     * Does something on the loop if that comes to it within a second, and waits until it is done.
+     *
+     * @throws NotAnswering if the loop is held up; it is not done then, nor later
+     */
+    private <T> T onLoop(Callable<T> task) throws IOException {
+        AtomicBoolean decided = new AtomicBoolean();
+        CompletableFuture<T> done = loop.submit(() -> {
+            if (!decided.compareAndSet(false, true)) {
+                throw new NotAnswering(name);
+            }
+            return task.call();
+        });
         try {
-            loop.submit(() -> {
-                        for (DeviceConfig device : devices) {
-                            attach(device);
-                        }
-                        return this;
-                    })
-                    .join();
+            return done.get(ANSWER_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            if (decided.compareAndSet(false, true)) {
+                throw new NotAnswering(name);
+            }
+            return joined(done);
+        } catch (ExecutionException e) {
+            return joined(done);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new NotAnswering(name);
+        }
+    }
+
+    private static <T> T joined(CompletableFuture<T> done) throws IOException {
+        try {
+            return done.join();
         } catch (CompletionException e) {
             if (e.getCause() instanceof IOException cause) {
+                throw cause;
+            }
+            if (e.getCause() instanceof RuntimeException cause) {
                 throw cause;
             }
             throw e;
@@ -209,21 +244,10 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
      * @throws NotAnswering if the VM's loop is held up; the device stays
      */
     public boolean removeUnattached(String device) {
-        AtomicBoolean decided = new AtomicBoolean();
-        CompletableFuture<Boolean> removed =
-                loop.submit(() -> decided.compareAndSet(false, true) && removeOnLoop(device));
         try {
-            return removed.get(ANSWER_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
-        } catch (TimeoutException e) {
-            if (decided.compareAndSet(false, true)) {
-                throw new NotAnswering(name);
-            }
-            return removed.join();
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new NotAnswering(name);
+            return onLoop(() -> removeOnLoop(device));
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
         }
     }
 

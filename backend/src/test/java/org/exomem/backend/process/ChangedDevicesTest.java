@@ -173,8 +173,7 @@ class ChangedDevicesTest {
                     .contains("VM \\'a\\' is migrating");
             assertThat(ask("{'execute': 'query-status'}")).contains("'vms':2");
             ask("{'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}}");
-            await().atMost(LIMIT)
-                    .until(() -> ask("{'execute': 'query-status'}").contains("'vms':1"));
+            await().atMost(LIMIT).until(() -> ask("{'execute': 'query-status'}").contains("'vms':1"));
             assertThat(guest.failure()).isNull();
         }
     }
