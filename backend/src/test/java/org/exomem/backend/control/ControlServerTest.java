@@ -7,11 +7,15 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Map;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -56,6 +60,7 @@ class ControlServerTest {
         vms.close();
     }
 
+    @Tag("CTL-1")
     @Test
     void greetingTellsVersionAndNoCapabilities() throws IOException {
         try (RawClient client = new RawClient(vms.control())) {
@@ -108,6 +113,21 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-3")
+    @Test
+    void answersEndWithCrLf() throws IOException {
+        try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(vms.control()))) {
+            client.write(StandardCharsets.UTF_8.encode(
+                    " \t{\"execute\":\"qmp_capabilities\"}\n\r {\"execute\":\"query-version\"}"));
+            client.shutdownOutput();
+            String all = new String(Channels.newInputStream(client).readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(all).endsWith("\r\n");
+            assertThat(all.split("\r\n", -1)).hasSize(4);
+            assertThat(all.replace("\r\n", "")).doesNotContain("\r", "\n");
+        }
+    }
+
+    @Tag("CTL-1")
     @Test
     void commandsNeedNegotiationFirst() throws IOException {
         try (RawClient client = new RawClient(vms.control())) {
@@ -124,6 +144,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-2")
     @ParameterizedTest
     @ValueSource(strings = {"7", "'x'", "[1,{'a':null}]", "{'b':2.5}", "null", "true", "-0.0"})
     void idComesBackAsItWas(String id) throws IOException {
@@ -133,6 +154,9 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-2")
+    @Tag("CTL-7")
+    @Tag("CTL-8")
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
         {'execute': 'nonsense'}                         | CommandNotFound | there is no command "nonsense"; query-commands lists them
@@ -175,6 +199,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-5")
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -230,6 +255,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-3")
     @Test
     void commandMayComeByteByByteAndManyInOnePiece() throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
@@ -249,6 +275,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-12")
     @Test
     void clientThatHasSaidAllGetsItsAnswersThenTheEnd() throws IOException {
         try (RawClient client = new RawClient(vms.control())) {
@@ -263,6 +290,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-5")
     @Test
     void commandWithoutEndIsRefusedAndTheConnectionCloses() throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
@@ -282,6 +310,8 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-4")
+    @Tag("CTL-6")
     @Test
     void clientThatDoesNotReadStopsNobodyElse() throws IOException {
         try (RawClient silent = RawClient.negotiated(vms.control());
@@ -303,6 +333,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-11")
     @Test
     void wishOfAnUnconnectedVmIsAppliedWhenItsGuestComes() throws IOException {
         try (RawClient client = RawClient.negotiated(vms.control())) {
@@ -314,6 +345,8 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-9")
+    @Tag("CTL-10")
     @Test
     void lifeOfABalloonIsSeenInAnswersAndEvents() throws IOException {
         try (RawClient watcher = RawClient.negotiated(vms.control());
@@ -348,6 +381,20 @@ class ControlServerTest {
                             .path("reason")
                             .asText())
                     .isNotEmpty();
+        }
+    }
+
+    @Test
+    @Tag("CTL-9")
+    void statisticsAreThoseThatCameLastAndTheGuestIsAskedForOthers() throws Exception {
+        BalloonDriver guest = vms.attach("a");
+        String ask = "{'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}}";
+        try (RawClient client = RawClient.negotiated(vms.control())) {
+            assertThat(client.ask(ask)).isEqualTo("{'return':{'stats':{},'last-update':0}}");
+            guest.offerStatistics(Map.of(4, 5L << 20, 5, -1L));
+            await().atMost(LIMIT).until(() -> client.ask(ask).contains("'stat-free-memory':5242880"));
+            // A guest's numbers have no sign.
+            assertThat(client.ask(ask)).contains("'stat-total-memory':18446744073709551615");
         }
     }
 
@@ -387,6 +434,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-13")
     @Test
     void vmThatDoesNotAnswerIsToldOfAndTheOthersAnswer(@TempDir Path folder) throws Exception {
         Path socket = folder.resolve("control");
@@ -442,6 +490,7 @@ class ControlServerTest {
         }
     }
 
+    @Tag("CTL-22")
     @ParameterizedTest
     @ValueSource(ints = {1, 8, 20})
     void pathOfTheSocketMayBeAsLongAsTheSystemAllows(int nameLength, @TempDir Path folder) throws Exception {
@@ -462,6 +511,7 @@ class ControlServerTest {
         return Files.createDirectory(folder.resolve("d".repeat(middle))).resolve("n".repeat(nameLength));
     }
 
+    @Tag("CTL-23")
     @Test
     void onlyTheOwnerMayUseTheSocket() throws IOException {
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(vms.control())))

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class EventThrottleTest {
@@ -14,6 +15,7 @@ class EventThrottleTest {
     private final List<String> said = new ArrayList<>();
     private final EventThrottle throttle = new EventThrottle(Duration.ofSeconds(1), (delay, task) -> timers.add(task));
 
+    @Tag("CTL-10")
     @Test
     void firstGoesAtOnceAndOfTheRestTheLatestAtTheEnd() {
         for (String word : List.of("1", "2", "3")) {

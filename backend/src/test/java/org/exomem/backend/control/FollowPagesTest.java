@@ -13,6 +13,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -36,6 +37,7 @@ class FollowPagesTest {
         vms.close();
     }
 
+    @Tag("CTL-17")
     @Test
     void balloonIsToldFirstAndThenWhatHappensInOrder() throws Exception {
         driver.inflate(16 * MIB, 2 * MIB);
@@ -97,6 +99,7 @@ class FollowPagesTest {
         }
     }
 
+    @Tag("CTL-17")
     @Test
     void vmIsFollowedOncePerConnection() throws Exception {
         try (RawClient client = RawClient.negotiated(vms.control())) {
@@ -106,6 +109,7 @@ class FollowPagesTest {
         }
     }
 
+    @Tag("CTL-17")
     @Test
     void clientThatDidNotAskIsToldNothing() throws Exception {
         try (RawClient client = RawClient.negotiated(vms.control());

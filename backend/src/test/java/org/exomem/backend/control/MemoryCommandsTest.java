@@ -24,6 +24,7 @@ import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -75,6 +76,7 @@ class MemoryCommandsTest {
         assertThat(device(1).has("node")).isFalse();
     }
 
+    @Tag("CTL-15")
     @Test
     void resizeIsAJobThatEndsWhenTheGuestHasPluggedAll() throws Exception {
         MemDriver driver = vms.attachMemory(0, vms.ram(256 * MIB));
@@ -114,6 +116,7 @@ class MemoryCommandsTest {
                 .isEqualTo("concluded");
     }
 
+    @Tag("CTL-16")
     @Test
     void cancelledJobLeavesTheGuestAsLargeAsItIs() throws Exception {
         MemDriver driver = vms.attachMemory(0, vms.ram(256 * MIB));
@@ -127,6 +130,7 @@ class MemoryCommandsTest {
                 .hasMessage("job \"a/m0/1\" is over already");
     }
 
+    @Tag("CTL-15")
     @Test
     void sameSizeAgainResumesTheJobAndAnotherReplacesIt() throws Exception {
         vms.attachMemory(0, vms.ram(256 * MIB));
@@ -180,6 +184,7 @@ class MemoryCommandsTest {
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("running");
     }
 
+    @Tag("CTL-14")
     @Test
     void resetUnplugsEverything() throws Exception {
         GuestRam ram = vms.ram(384 * MIB);
@@ -197,6 +202,7 @@ class MemoryCommandsTest {
         assertThat(device(1).path("size").asLong()).isZero();
     }
 
+    @Tag("CTL-11")
     @Test
     void balloonOfTheSameGuestKeepsItsSizeWhenMemoryIsPlugged() throws Exception {
         GuestRam ram = vms.ram(256 * MIB);

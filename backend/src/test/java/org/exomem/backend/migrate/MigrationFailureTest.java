@@ -171,6 +171,7 @@ class MigrationFailureTest {
         }
     }
 
+    @Tag("CTL-29")
     @Test
     void vmMigratesOnceAtATime() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
