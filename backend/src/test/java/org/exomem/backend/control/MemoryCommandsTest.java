@@ -259,20 +259,20 @@ class MemoryCommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-            mem-resize   | {'vm': 'a', 'size': 1048576}            | GenericError    | VM "a" has several memory devices, and none is named; there are m0, m1
-            mem-resize   | {'vm': 'a', 'id': 'm2', 'size': 0}      | DeviceNotFound  | VM "a" has no memory device "m2"; there are m0, m1
-            mem-resize   | {'vm': 'c', 'size': 0}                  | DeviceNotActive | VM "c" has no memory device
-            mem-resize   | {'vm': 'x', 'size': 0}                  | DeviceNotFound  | there is no VM "x"; there are a, b, c
-            mem-resize   | {'vm': 'a', 'id': 'm0'}                 | GenericError    | argument "size" is missing
-            mem-resize   | {'vm': 'a', 'id': 'm0', 'size': -1}     | GenericError    | argument "size" must be a whole number from 0 to 9223372036854775807
-            mem-resize   | {'vm': 'a', 'id': 'm0', 'size': 1}      | GenericError    | VM "a", memory device "m0": a size of 1 bytes is not a multiple of the block size 2097152
-            mem-resize   | {'vm': 'b', 'size': 68157440}           | GenericError    | VM "b", memory device "m0": a size of 68157440 bytes is not in 0 to 67108864, the size of the device's region
-            mem-reset    | {'vm': 'c'}                             | DeviceNotActive | VM "c" has no memory device
-            job-cancel   | {'id': 'a/m0/9'}                        | GenericError    | there is no job "a/m0/9"; query-jobs lists them
-            job-cancel   | {}                                      | GenericError    | argument "id" is missing
-            query-balloon | {'vm': 'b'}                            | DeviceNotActive | VM "b" has no balloon
-            balloon      | {'vm': 'b', 'value': 1048576}           | DeviceNotActive | VM "b" has no balloon
-            """)
+        mem-resize   | {'vm': 'a', 'size': 1048576}            | GenericError    | VM "a" has several memory devices, and none is named; there are m0, m1
+        mem-resize   | {'vm': 'a', 'id': 'm2', 'size': 0}      | DeviceNotFound  | VM "a" has no memory device "m2"; there are m0, m1
+        mem-resize   | {'vm': 'c', 'size': 0}                  | DeviceNotActive | VM "c" has no memory device
+        mem-resize   | {'vm': 'x', 'size': 0}                  | DeviceNotFound  | there is no VM "x"; there are a, b, c
+        mem-resize   | {'vm': 'a', 'id': 'm0'}                 | GenericError    | argument "size" is missing
+        mem-resize   | {'vm': 'a', 'id': 'm0', 'size': -1}     | GenericError    | argument "size" must be a whole number from 0 to 9223372036854775807
+        mem-resize   | {'vm': 'a', 'id': 'm0', 'size': 1}      | GenericError    | VM "a", memory device "m0": a size of 1 bytes is not a multiple of the block size 2097152
+        mem-resize   | {'vm': 'b', 'size': 68157440}           | GenericError    | VM "b", memory device "m0": a size of 68157440 bytes is not in 0 to 67108864, the size of the device's region
+        mem-reset    | {'vm': 'c'}                             | DeviceNotActive | VM "c" has no memory device
+        job-cancel   | {'id': 'a/m0/9'}                        | GenericError    | there is no job "a/m0/9"; query-jobs lists them
+        job-cancel   | {}                                      | GenericError    | argument "id" is missing
+        query-balloon | {'vm': 'b'}                            | DeviceNotActive | VM "b" has no balloon
+        balloon      | {'vm': 'b', 'value': 1048576}           | DeviceNotActive | VM "b" has no balloon
+        """)
     void wrongCommandHasItsOwnError(String command, String arguments, String errorClass, String description)
             throws Exception {
         ObjectNode parsed = (ObjectNode) Json.parse(arguments.replace('\'', '"'));

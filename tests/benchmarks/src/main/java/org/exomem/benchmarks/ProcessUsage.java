@@ -29,6 +29,11 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
                 number(process.resolve("status"), "VmRSS:") << 10);
     }
 
+    /** How many threads a process has. */
+    static long threads(long pid) throws IOException {
+        return number(Path.of("/proc", Long.toString(pid), "status"), "Threads:");
+    }
+
     /** What the threads of that name have used of a processor. */
     static long cpuNanos(long pid, String thread) throws IOException {
         return threads(pid, thread).stream().mapToLong(ProcessUsage::cpu).sum();

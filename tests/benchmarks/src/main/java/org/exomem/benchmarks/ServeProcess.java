@@ -62,6 +62,22 @@ final class ServeProcess implements AutoCloseable {
         return start("--mem", ",id=" + MEMORY_DEVICE, memories, keepsState, "");
     }
 
+    /** Like {@link #start}, of VMs with a balloon and a memory device each; no VMM attaches to the latter. */
+    static ServeProcess startBoth(List<String> names) throws IOException {
+        Path folder = Files.createTempDirectory("exomem-benchmark");
+        List<String> words = launcher();
+        words.addAll(List.of("serve", "--control", folder.resolve("control").toString()));
+        List<Path> sockets = new ArrayList<>(List.of(folder.resolve("control")));
+        for (String name : names) {
+            Path memory = folder.resolve(name + "-" + MEMORY_DEVICE);
+            words.addAll(List.of("--balloon", "vm=" + name + ",socket=" + folder.resolve(name)));
+            words.addAll(
+                    List.of("--mem", "vm=" + name + ",id=" + MEMORY_DEVICE + ",socket=" + memory + ",addr=4G,size=8G"));
+            sockets.addFirst(memory);
+        }
+        return start(folder, words, sockets, "");
+    }
+
     private static ServeProcess start(
             String option, String more, List<String> devices, boolean keepsState, String javaOptions)
             throws IOException {
@@ -80,6 +96,11 @@ final class ServeProcess implements AutoCloseable {
             words.add("vm=" + nameAndOptions[0] + more + ",socket=" + socket
                     + (nameAndOptions.length == 2 ? "," + nameAndOptions[1] : ""));
         }
+        return start(folder, words, sockets, javaOptions);
+    }
+
+    private static ServeProcess start(Path folder, List<String> words, List<Path> sockets, String javaOptions)
+            throws IOException {
         long start = System.nanoTime();
         ProcessBuilder builder = new ProcessBuilder(words)
                 .redirectErrorStream(true)
