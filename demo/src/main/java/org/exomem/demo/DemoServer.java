@@ -79,7 +79,7 @@ sealed interface DemoServer extends AutoCloseable {
 
     /** A process of its own, as in real life. */
     final class Child implements DemoServer {
-        private static final long START_LIMIT_NANOS = 20_000_000_000L;
+        private static final long START_LIMIT_NANOS = 60_000_000_000L;
 
         private final Process process;
         private final long begin = System.nanoTime();

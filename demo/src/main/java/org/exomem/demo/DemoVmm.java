@@ -15,7 +15,7 @@ import org.exomem.embedded.EmbeddedVmm;
 
 /** An embedded VMM in a process of its own, which shares its log of the guest's writes. */
 final class DemoVmm implements AutoCloseable {
-    private static final long START_LIMIT_NANOS = 20_000_000_000L;
+    private static final long START_LIMIT_NANOS = 60_000_000_000L;
 
     private final Process process;
     private final Path ram;

@@ -80,6 +80,15 @@ final class BalloonCommand implements Command {
             if (wish != null && !output.isJson()) {
                 return ExitCode.OK;
             }
+            JsonNode known = session.vm(vm);
+            if (session.waitsForVmm(vm) && known.has("stats-interval")) {
+                output.note("no VMM is connected for VM \"" + vm + "\"");
+                ObjectNode kept = Json.object();
+                if (known.has("target")) {
+                    kept.set("target", known.path("target"));
+                }
+                return output.show(kept, () -> describe(kept));
+            }
             JsonNode balloon = session.execute("query-balloon", about);
             return output.show(balloon, () -> describe(balloon));
         });
@@ -93,12 +102,12 @@ final class BalloonCommand implements Command {
         Table table = new Table("BALLOON", ">VALUE");
         table.add("memory", size(balloon, "memory"));
         table.add("actual", size(balloon, "actual"));
-        table.add("target", balloon.has("target") ? size(balloon, "target") : "-");
+        table.add("target", size(balloon, "target"));
         table.add("in the balloon", size(balloon, "ballooned"));
         return table.toString();
     }
 
     private static String size(JsonNode balloon, String key) {
-        return ByteSize.format(balloon.path(key).asLong());
+        return balloon.has(key) ? ByteSize.format(balloon.path(key).asLong()) : "-";
     }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.qmp.Json;
 import org.exomem.pages.Pages;
 
 /** Waits until a guest has the size that it should have; shows how far it is where somebody looks. */
@@ -21,23 +22,26 @@ final class BalloonWait {
         this.output = output;
     }
 
+    /** @throws CommandFailure if there is no progress for too long */
     int run() throws IOException {
-        JsonNode balloon = session.execute("query-balloon", about);
+        String vm = about.path("vm").asText();
+        JsonNode balloon = balloon(vm);
         long from = actual(balloon);
         long last = from;
         long progressed = System.nanoTime();
-        try (ProgressLine bar = new ProgressLine("balloon", Math.abs(target(balloon) - from), output)) {
+        try (InterruptNotice _ = InterruptNotice.of(
+                        output,
+                        "the guest goes on to the size that it was given; \"exomem balloon " + vm
+                                + " SIZE\" gives another");
+                ProgressLine bar = new ProgressLine("balloon", Math.abs(target(balloon) - from), output)) {
             while (!arrived(balloon)) {
                 if (System.nanoTime() - progressed > limit.toNanos()) {
                     throw new CommandFailure(
                             ExitCode.TIMED_OUT,
-                            "no progress for " + limit.toSeconds() + " s: VM "
-                                    + about.path("vm").asText() + " has "
-                                    + ByteSize.format(actual(balloon)) + ", wanted are "
-                                    + ByteSize.format(target(balloon)));
+                            "no progress for " + limit.toSeconds() + " s: " + standing(vm, balloon));
                 }
                 session.client().event(ProgressLine.LOOK_AGAIN);
-                balloon = session.execute("query-balloon", about);
+                balloon = balloon(vm);
                 if (actual(balloon) != last) {
                     last = actual(balloon);
                     progressed = System.nanoTime();
@@ -47,6 +51,18 @@ final class BalloonWait {
         }
         JsonNode done = balloon;
         return output.show(done, () -> BalloonCommand.describe(done));
+    }
+
+    /** What the balloon has; nothing while no VMM is connected. */
+    private JsonNode balloon(String vm) throws IOException {
+        return session.waitsForVmm(vm) ? Json.object() : session.execute("query-balloon", about);
+    }
+
+    private static String standing(String vm, JsonNode balloon) {
+        return balloon.isEmpty()
+                ? "no VMM is connected for VM \"" + vm + "\"; the size is kept until one is"
+                : "VM " + vm + " has " + ByteSize.format(actual(balloon)) + ", wanted are "
+                        + ByteSize.format(target(balloon));
     }
 
     private static long actual(JsonNode balloon) {
@@ -60,6 +76,9 @@ final class BalloonWait {
     }
 
     private static boolean arrived(JsonNode balloon) {
+        if (balloon.isEmpty()) {
+            return false;
+        }
         // A target between two pages is met by the one above.
         return Math.abs(actual(balloon) - target(balloon)) < Pages.SIZE;
     }

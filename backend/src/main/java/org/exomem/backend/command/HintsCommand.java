@@ -51,7 +51,10 @@ final class HintsCommand implements Command {
                 session.execute("free-page-hint", about.deepCopy().put("action", action.toString()));
             }
             if (follow) {
-                return new PagesWatch(session, vm, output).untilGone();
+                String goesOn = action == HintAction.START
+                        ? "the hint session goes on; \"exomem hints " + vm + " done\" ends it"
+                        : "";
+                return new PagesWatch(session, vm, output).untilGone(goesOn);
             }
             JsonNode answer = session.execute("query-free-pages", about);
             return output.show(answer, () -> table(answer));

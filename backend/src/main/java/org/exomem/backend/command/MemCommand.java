@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Duration;
+import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Completion;
@@ -81,7 +82,8 @@ final class MemCommand implements Command {
             }
             String job = change != null ? resize(session, change) : wait ? job(session) : null;
             if (wait && job != null) {
-                new MemWait(session, job, limit, output).run();
+                String named = device == null ? vm : vm + " " + device;
+                new MemWait(session, job, limit, output, "\"exomem mem " + named + " --cancel\"").run();
             } else if (change != null) {
                 if (!only(session).path("connected").asBoolean()) {
                     output.note("kept until a VMM connects");
@@ -103,11 +105,23 @@ final class MemCommand implements Command {
         if (bytes < 0) {
             throw new CommandFailure(ExitCode.USAGE, "less than nothing can't be plugged");
         }
+        checkBlocks(session, bytes);
         ObjectNode about = Json.object().put("vm", vm).put("size", bytes);
         if (device != null) {
             about.put("id", device);
         }
         return session.execute("mem-resize", about).path("id").asText();
+    }
+
+    /** Says in units what is wrong; the process that serves knows bytes only. */
+    private void checkBlocks(ControlOption.Session session, long bytes) throws IOException {
+        JsonNode devices = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+        long block = devices.path(0).path("data").path("block-size").asLong();
+        if (devices.size() == 1 && block > 0 && bytes % block != 0) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    ByteSize.format(bytes) + " is not a multiple of the block size, " + ByteSize.format(block));
+        }
     }
 
     /** The id of the last job of the device. */

@@ -12,12 +12,15 @@ final class MemWait {
     private final String id;
     private final Duration limit;
     private final Output output;
+    private final String howToCancel;
 
-    MemWait(ControlOption.Session session, String id, Duration limit, Output output) {
+    /** @param howToCancel the command that ends the job */
+    MemWait(ControlOption.Session session, String id, Duration limit, Output output, String howToCancel) {
         this.session = session;
         this.id = id;
         this.limit = limit;
         this.output = output;
+        this.howToCancel = howToCancel;
     }
 
     /** @throws CommandFailure if the job makes no progress for too long, or ends in another way than being done */
@@ -25,8 +28,9 @@ final class MemWait {
         JsonNode job = job();
         long last = job.path("current-progress").asLong();
         long progressed = System.nanoTime();
-        try (ProgressLine line =
-                new ProgressLine("memory", job.path("total-progress").asLong(), output)) {
+        try (InterruptNotice _ = InterruptNotice.of(output, "the resize goes on; " + howToCancel + " ends it");
+                ProgressLine line =
+                        new ProgressLine("memory", job.path("total-progress").asLong(), output)) {
             while (!job.path("status").asText().equals("concluded")) {
                 if (System.nanoTime() - progressed > limit.toNanos()) {
                     throw new CommandFailure(

@@ -129,7 +129,7 @@ final class MigrateCommand implements Command {
                 return watch.show();
             }
             session.execute("migrate", wish);
-            return noWait ? ExitCode.OK : watch.untilOver();
+            return noWait ? ExitCode.OK : watch.untilOver("the migration goes on");
         });
     }
 

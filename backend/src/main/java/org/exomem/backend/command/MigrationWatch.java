@@ -17,8 +17,20 @@ final class MigrationWatch {
         this.output = output;
     }
 
-    /** @throws CommandFailure if the VM did not move */
-    int untilOver() throws IOException {
+    /**
+     * @param goesOn what the process that serves goes on with if the user does not wait any more
+     * @throws CommandFailure if the VM did not move
+     */
+    int untilOver(String goesOn) throws IOException {
+        try (InterruptNotice _ = InterruptNotice.of(
+                output,
+                goesOn + "; \"exomem migrate " + vm + " --status\" shows it, \"exomem migrate " + vm
+                        + " --cancel\" ends it")) {
+            return untilOver();
+        }
+    }
+
+    private int untilOver() throws IOException {
         JsonNode state = state();
         state = whileSettingUp(state);
         state = whileInflating(state);

@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.util.function.Supplier;
 import org.exomem.backend.options.Streams;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.text.VisibleText;
 
 /**
  * Shows the result of a command.
@@ -26,7 +27,7 @@ record Output(Streams streams, boolean isJson) {
         if (isJson) {
             out().println(Json.pretty(result));
         } else {
-            out().print(forPeople.get());
+            out().print(VisibleText.lines(forPeople.get()));
         }
         out().flush();
         return ExitCode.OK;

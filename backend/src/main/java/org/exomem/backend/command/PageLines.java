@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.text.VisibleText;
 
 /** Prints what a VM's devices learn of its pages, a line for each run of them: for people, or as JSON. */
 final class PageLines {
@@ -81,7 +82,7 @@ final class PageLines {
         Instant when = Instant.ofEpochSecond(
                 timestamp.path("seconds").asLong(),
                 timestamp.path("microseconds").asLong() * 1000);
-        out.println(TIME.format(when) + "  " + text(run));
+        out.println(TIME.format(when) + "  " + VisibleText.lines(text(run)));
     }
 
     private static String text(JsonNode run) {

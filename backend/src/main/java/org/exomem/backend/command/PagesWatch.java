@@ -20,14 +20,24 @@ final class PagesWatch {
         this.output = output;
     }
 
-    /** @throws CommandFailure if what it prints can't be written any more */
-    int untilGone() throws IOException {
+    /**
+     * Watches.
+     *
+     * @param goesOn what to say at Ctrl-C of what goes on then; empty if nothing does
+     * @throws CommandFailure if what it prints can't be written any more
+     */
+    int untilGone(String goesOn) throws IOException {
         boolean came = !session.waitsForVmm(vm);
         if (!came) {
             output.note("no VMM is connected for VM \"" + vm + "\"; one is waited for");
         }
         PageLines lines = new PageLines(output.out(), output.isJson());
-        try (EndOnSignal _ = EndOnSignal.after(lines::end)) {
+        try (EndOnSignal _ = EndOnSignal.after(() -> {
+            lines.end();
+            if (!goesOn.isEmpty()) {
+                output.note(goesOn);
+            }
+        })) {
             long news = System.nanoTime();
             while (true) {
                 JsonNode event = session.client().event(QUIET);

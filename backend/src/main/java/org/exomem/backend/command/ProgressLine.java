@@ -4,6 +4,7 @@ import java.time.Duration;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.exomem.backend.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
 /** A bar on a terminal, nothing elsewhere. */
@@ -39,7 +40,7 @@ final class ProgressLine implements AutoCloseable {
     /** Says something behind the bar. */
     void say(String message) {
         if (bar != null) {
-            bar.setExtraMessage(message);
+            bar.setExtraMessage(VisibleText.lines(message));
         }
     }
 

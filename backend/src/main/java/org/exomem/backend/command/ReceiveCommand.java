@@ -66,7 +66,9 @@ final class ReceiveCommand implements Command {
         security.addTo(wish);
         return control.connect(session -> {
             session.execute("migrate-incoming", wish);
-            return noWait ? ExitCode.OK : new MigrationWatch(session, vm, output).untilOver();
+            return noWait
+                    ? ExitCode.OK
+                    : new MigrationWatch(session, vm, output).untilOver("exomem goes on waiting for the VM");
         });
     }
 }

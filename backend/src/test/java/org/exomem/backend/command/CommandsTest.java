@@ -115,6 +115,18 @@ class CommandsTest {
         assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, wanted are 48 MiB");
     }
 
+    @Test
+    void whatIsKeptForAVmWithoutVmmIsShownAndWaitedFor() throws Exception {
+        assertThat(Ran.of("balloon", "a", "48M", "--control", control).code()).isZero();
+        Ran shown = Ran.of("balloon", "a", "--control", control);
+        assertThat(shown.code()).isZero();
+        assertThat(shown.out()).contains("target          48 MiB").contains("actual               -");
+        Ran waited = Ran.of("balloon", "a", "48M", "--wait", "--timeout", "0", "--control", control);
+        assertThat(waited.code()).isEqualTo(ExitCode.TIMED_OUT);
+        assertThat(waited.err())
+                .contains("no progress for 0 s: no VMM is connected for VM \"a\"; the size is kept until one is");
+    }
+
     @ParameterizedTest
     @CsvSource({"-16M, 12288", "+16M, 4096", "32MiB, 8192", "1G, 0"})
     void sizesMayBeAbsoluteOrRelative(String size, int pages) throws Exception {
