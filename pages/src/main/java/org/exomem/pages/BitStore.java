@@ -93,7 +93,7 @@ public final class BitStore implements BitWords {
         return store;
     }
 
-    /** Checks that the words are those of the digest, or that all of them are but the one that was being changed. */
+    /** Checks that the words are those of the digest, or that all of them are but the one that was being changed (STA-BIT-3). */
     private void settle(long sum) throws CorruptBitsException {
         long digest = (long) LONG.get(memory, DIGEST);
         long changing = (long) LONG.get(memory, CHANGING);

@@ -68,6 +68,8 @@ public final class PageFeed {
     private final List<Supplier<StateReplay>> states = new ArrayList<>();
     private PageSubscription[] subscriptions = NONE;
     private int count;
+    /** How often states were forgotten. */
+    private int forgotten;
 
     /** A feed that tells a new listener the whole state at once, however large it is. */
     public PageFeed() {
@@ -93,9 +95,13 @@ public final class PageFeed {
         return List.copyOf(states);
     }
 
-    /** Tells new listeners no more of those states: their device is served no more. On the VM's event loop. */
+    /**
+     * Forgets states of a device that is served no more. Replays under way end, of other devices too: that costs savings only.
+     * Called on the VM's event loop.
+     */
     public void forget(Collection<Supplier<StateReplay>> gone) {
         states.removeAll(gone);
+        forgotten++;
     }
 
     /**
@@ -126,7 +132,13 @@ public final class PageFeed {
 
     private void replay(StateReplay state, PageSubscription to) {
         if (to.isOpen() && state.next(to::tell)) {
-            later.execute(() -> replay(state, to));
+            int before = forgotten;
+            later.execute(() -> {
+                // The device may be gone, and with it what the replay reads.
+                if (forgotten == before) {
+                    replay(state, to);
+                }
+            });
         }
     }
 

@@ -72,7 +72,7 @@ class PageBitsTest {
 
             long word = random.nextLong();
             int at = random.nextInt(pages);
-            word = pages - at >= 64 ? word : word & (1L << pages - at) - 1;
+            word = pages - at >= 64 ? word : word & ((1L << (pages - at)) - 1);
             set.or(at, word);
             a.or(shifted(word, at));
             assertSame(set, a, what);

@@ -131,6 +131,21 @@ class PageFeedTest {
     }
 
     @Test
+    void replayEndsWhenItsDeviceIsForgotten() {
+        Queue<Runnable> loop = new ArrayDeque<>();
+        PageFeed sliced = new PageFeed(loop::add);
+        AtomicLong slices = new AtomicLong();
+        sliced.add(() -> listener -> slices.incrementAndGet() > 0);
+        sliced.subscribe(ALL, 4);
+        loop.remove().run();
+        assertThat(slices).hasValue(2);
+        sliced.forget(sliced.states());
+        loop.remove().run();
+        assertThat(slices).hasValue(2);
+        assertThat(loop).isEmpty();
+    }
+
+    @Test
     void droppedStateIsNoLossThatMatters() {
         feed.add(() -> state(Kind.PLUGGED, 0, 1));
         feed.add(() -> state(Kind.PLUGGED, 1, 1));

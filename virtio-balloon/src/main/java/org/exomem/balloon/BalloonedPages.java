@@ -24,11 +24,11 @@ import org.exomem.vhostuser.backend.DriverRun;
  *       one queue was reset alone and the driver is the same.)
  * </ul>
  *
- * <p>A process that takes over from one that was killed knows a position at which that one has been, and not how far it
+ * <p>STA-BAL-2: a process that takes over from one that was killed knows a position at which that one has been, and not how far it
  * came from there before it noted the next: a driver that goes on is at most one size of the queue farther. A new driver is
  * not there but at the initial position, since a queue does not move while no device serves it.
  *
- * <p>Where the rule can err, it forgets: a queue that stopped after exactly a whole number of rounds stands at its
+ * <p>Where the rule can err, it forgets (STA-BAL-3): a queue that stopped after exactly a whole number of rounds stands at its
  * initial position. Pages that are forgotten by mistake cost the count and, on huge pages, savings. They never lead to a
  * discard: with small pages every page is discarded for being inflated and not for being in the set, and a huge page
  * needs all of its parts in the set.
@@ -77,7 +77,7 @@ final class BalloonedPages {
     private static final State STOPPED = new State.Stopped();
 
     private final PageSet pages;
-    /** Where the inflate queue was at last; not set while the pages in the set belong to no driver. */
+    /** Where the inflate queue was at last; not set while the pages in the set belong to no driver (STA-BAL-4). */
     private final StoredNumber position;
 
     private final PageFeed feed;

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
- * driver has been told: {@link LastChange} is noted, then host memory changes (MEM-BLK-2, MEM-BLK-5), then the map, and then
- * the driver is answered (MEM-RESP-2). Host memory takes several steps of the event loop where it is much:
+ * driver has been told (STA-MEM-1): {@link LastChange} is noted, then host memory changes (MEM-BLK-2, MEM-BLK-5), then the map,
+ * and then the driver is answered (MEM-RESP-2). Host memory takes several steps of the event loop where it is much:
  *
  * <pre>
  *   IDLE -- begin --> CARRYING OUT -- all of host memory has changed: the map changes ------> IDLE
@@ -21,10 +21,10 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
- * answered or not. It finishes it in the map. If the driver's first request then is the same once more, at the same place
- * of the used ring, it was not answered; the change is carried out again as if for the first time, so that it can still
- * fail. Otherwise it was answered, and host memory had changed before, or the driver is gone, and unplugged memory is
- * emptied for the next one.
+ * answered or not. It finishes it in the map (STA-MEM-2). If the driver's first request then is the same once more, at the
+ * same place of the used ring, it was not answered; the change is carried out again as if for the first time, so that it can
+ * still fail (STA-MEM-3). Otherwise it was answered, and host memory had changed before, or the driver is gone, and unplugged
+ * memory is emptied for the next one.
  */
 final class BlockChanges {
     private final KeptBlocks kept;

@@ -143,7 +143,7 @@ public final class KeptBlocks {
         return known.isSet();
     }
 
-    /** From now on the map covers every plugged block. */
+    /** From now on the map covers every plugged block (STA-MEM-6). */
     void keepKnown() {
         known.set(1);
     }

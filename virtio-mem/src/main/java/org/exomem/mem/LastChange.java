@@ -107,7 +107,10 @@ final class LastChange {
         return (long) LONG.get(memory, CHECK);
     }
 
-    /** Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none. */
+    /**
+     * Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none
+     * (STA-LAST-1).
+     */
     void note(RequestType type, long first, long count, int position) {
         if (is(type, first, count, position)) {
             return;

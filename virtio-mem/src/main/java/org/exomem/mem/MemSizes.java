@@ -11,9 +11,11 @@ final class MemSizes {
     MemSizes(KeptBlocks kept, long initial) {
         this.kept = kept;
         this.plan = kept.plan();
+        // STA-MEM-4
         requested = kept.requestedSize().orElse(initial);
         usable = Math.max(
                 Math.max(plan.usableSize(requested), highestPluggedEnd()),
+                // STA-MEM-5
                 kept.usableSize().orElse(0));
         keep();
     }

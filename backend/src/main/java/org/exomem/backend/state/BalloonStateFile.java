@@ -134,6 +134,7 @@ public final class BalloonStateFile implements KeptState {
                         + ". The balloon goes on; if this process ends and another takes over, that"
                         + " one will count no page until the guest's driver starts anew");
             }
+            // STA-BAL-5
             incomplete.set(1);
             return null;
         }

@@ -32,8 +32,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The state of one device in a file: a {@link StateHeader}, then a body that is mapped. What is stored there outlives this
- * process however it ends (not the host: nothing is forced to disk). A file is in use by one process at a time, and is never
- * there half made.
+ * process however it ends, but not the host: nothing is forced to disk (STA-FILE-5). A file is in use by one process at a time
+ * (STA-FILE-2), and is never there half made (STA-FILE-1).
  */
 final class StateFile implements AutoCloseable {
     private static final FileAttribute<?> OWNER_ONLY =
@@ -145,7 +145,7 @@ final class StateFile implements AutoCloseable {
                 format.accept(file.map(MapMode.READ_WRITE, 0, bodyBytes, making));
             }
             writeAll(channel, header.encode(), 0);
-            // A link does not replace what another process has put there meanwhile, as a rename would.
+            // STA-FILE-1. A link does not replace what another process has put there meanwhile, as a rename would.
             Files.createLink(path, beside);
             return file;
         } catch (FileAlreadyExistsException | NoSuchFileException e) {
@@ -180,7 +180,7 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    /** Removes what killed processes left in a folder of state files, of whatever devices; what is being made stays. */
+    /** Removes what killed processes left in a folder of state files, of whatever devices; what is being made stays (STA-DIR-3). */
     static void removeUnfinished(Path folder) throws IOException {
         try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, ".*" + UNFINISHED)) {
             for (Path one : left) {

@@ -114,7 +114,7 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
      * Refuses a file that is not this device's.
      *
      * @param bytes the file's first {@link #BYTES} bytes, little-endian, backed by an array
-     * @throws StateFileException naming the field, what was expected and what was found
+     * @throws StateFileException naming the field, what was expected and what was found (STA-FILE-3)
      */
     void check(Path file, ByteBuffer bytes) throws StateFileException {
         byte[] magic = new byte[MAGIC.length];
@@ -132,7 +132,8 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
             throw new StateFileException(
                     file,
                     "its version is " + Integer.toUnsignedString(version) + ", this exomem knows version " + VERSION
-                            + ". Use the exomem that wrote it, or stop the VM, move the file away, and start the VM anew");
+                            + ". Use the exomem that wrote it, or stop the VM, move the file away, and start the VM"
+                            + " anew");
         }
         int found = bytes.getInt(CHECKSUM_AT);
         int expected = checksum(bytes);
@@ -163,8 +164,8 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
             throw new StateFileException(
                     file,
                     "its field \"" + field + "\" has " + found + ", the configuration has " + expected
-                            + ". The file is left as it is. Correct the configuration; or, if the device is meant to change,"
-                            + " stop the VM and move the file away first");
+                            + ". The file is left as it is. Correct the configuration; or, if the device is meant to"
+                            + " change, stop the VM and move the file away first");
         }
     }
 }

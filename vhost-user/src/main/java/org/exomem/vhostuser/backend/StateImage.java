@@ -9,7 +9,7 @@ import java.nio.ByteOrder;
 import java.util.zip.CRC32C;
 
 /**
- * A device's state as it goes over the channel of SET_DEVICE_STATE_FD (spec/state.md). Numbers are little-endian.
+ * A device's state as it goes over the channel of SET_DEVICE_STATE_FD (spec/state.md, STA-MOV-8). Numbers are little-endian.
  *
  * <pre>
  *  0 magic       8 bytes   "exomemds"

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * once as the pipe takes or has, up to a limit, and then lets the loop do other things.
  */
 final class StateTransfer implements AutoCloseable {
-    /** How long the other end may do nothing before it is given up. */
+    /** How long the other end may do nothing before the transfer fails (STA-MOV-7). */
     static final Duration PATIENCE = Duration.ofSeconds(30);
 
     private static final int AT_ONCE = 1 << 20;

@@ -61,12 +61,14 @@ final class StateTransfers implements AutoCloseable {
             // What CHECK_DEVICE_STATE tells is of the last one that was asked for, begun or not.
             succeeded = false;
         }
+        // STA-MOV-2
         if (queuesRun) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD came while queues are started; the device must be stopped");
         }
         if (transfer != null) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD came while a transfer is under way");
         }
+        // STA-MOV-4
         PipeEnd pipe = PipeEnd.adopt(channel);
         if (pipe == null) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD came with a descriptor that is neither a pipe nor a socket: "
@@ -90,7 +92,7 @@ final class StateTransfers implements AutoCloseable {
         }
     }
 
-    /** The answer to CHECK_DEVICE_STATE: 0 if the last transfer succeeded. */
+    /** The answer to CHECK_DEVICE_STATE: 0 if the last transfer succeeded (STA-MOV-6). */
     Reply check() {
         if (direction == null) {
             throw new FrontEndFault("CHECK_DEVICE_STATE came before any SET_DEVICE_STATE_FD");

@@ -25,7 +25,7 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return u64(1);
     }
 
-    /** SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 says that none comes back. */
+    /** SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 says that none comes back (STA-MOV-3). */
     public static Reply noStateChannel() {
         return u64(1 << 8);
     }
