@@ -26,6 +26,12 @@ class LauncherLocaleTest {
         assertThat(launch("C.utf8")).isEqualTo("C.utf8 serve --config größe.yaml\n");
     }
 
+    @Test
+    void aLocaleThatIsNotInstalledCountsAsNone() throws Exception {
+        // Bash may warn of it before.
+        assertThat(launch("xx_XX.UTF-8")).endsWith("C.UTF-8 serve --config größe.yaml\n");
+    }
+
     private String launch(String locale) throws Exception {
         // The JVM of the test itself can only name such a file in a locale that has its letters.
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")));
