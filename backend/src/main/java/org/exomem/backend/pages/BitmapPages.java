@@ -69,11 +69,13 @@ final class BitmapPages implements FreePages {
         return free;
     }
 
+    /** PAG-BIT-2 */
     @Override
     public void session(int id) {
         bitmap.session(id);
     }
 
+    /** PAG-BIT-4 */
     @Override
     public void lost() {
         bitmap.lost();

@@ -33,7 +33,9 @@ import org.slf4j.LoggerFactory;
 final class PageSubscriber {
     private static final Logger LOG = LoggerFactory.getLogger(PageSubscriber.class);
 
+    /** How far the bitmap may be behind the devices (PAG-BIT-5). */
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+
     private static final int SEND_LIMIT_MILLIS = 500;
     private static final int GREETING = 16;
 
@@ -107,6 +109,7 @@ final class PageSubscriber {
         }
     }
 
+    /** PAG-SUB-1, PAG-SUB-2. */
     private static void greet(MessageSocket socket, List<Fd> fds) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment greeting = arena.allocate(GREETING, Long.BYTES);
