@@ -281,6 +281,7 @@ final class Commands implements AutoCloseable {
         return vms.named(arguments).state().thenApply(state -> {
             VmState.Balloon balloon = state.balloon()
                     .orElseThrow(() -> QmpException.deviceNotActive("VM \"" + state.name() + "\" has no balloon"));
+            // CTL-8
             if (balloon.memory() == 0) {
                 throw QmpException.deviceNotActive("VM \"" + state.name() + "\" shares no memory: "
                         + (balloon.connected() ? "its driver has not started" : "no front-end is connected"));
@@ -292,6 +293,7 @@ final class Commands implements AutoCloseable {
     }
 
     private CompletableFuture<JsonNode> queryBalloonStats(Arguments arguments) {
+        // CTL-9: what came last; this asks for new values.
         return vms.named(arguments).statistics().thenApply(Commands::describe);
     }
 

@@ -26,8 +26,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client of the control socket. Its commands run one after the other, in the order they came. While answers or
- * events pile up because the client does not read, nothing more is read from it, and events are left out.
+ * One client of the control socket. Its commands run one after the other, in the order they came (CTL-4). While answers or
+ * events pile up because the client does not read, nothing more is read from it, and events are left out (CTL-6).
  */
 // A client that can't be written to closes its channel; no single write is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
@@ -121,6 +121,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         while (!running && ctx.channel().isActive() && ctx.channel().isWritable() && !waiting.isEmpty()) {
             run(ctx, waiting.remove());
         }
+        // CTL-12: who has said all gets its answers first.
         if (ended && !running && waiting.isEmpty()) {
             ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             return;
@@ -133,6 +134,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     private void run(ChannelHandlerContext ctx, JsonFrames.Frame frame) {
         switch (frame) {
             case JsonFrames.Frame.Value value -> run(ctx, value.json());
+            // CTL-5: one error, and the client may go on; but not after a command without end.
             case JsonFrames.Frame.Garbage garbage -> sendError(ctx, null, QmpException.generic(garbage.what()));
             case JsonFrames.Frame.TooLong tooLong ->
                 sendError(
@@ -183,6 +185,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     }
 
     private CompletableFuture<JsonNode> execute(ObjectNode command) {
+        // CTL-2
         for (Iterator<String> keys = command.fieldNames(); keys.hasNext(); ) {
             String key = keys.next();
             if (!key.equals("execute") && !key.equals("arguments") && !key.equals("id")) {
@@ -230,6 +233,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         if (negotiated) {
             throw QmpException.commandNotFound("qmp_capabilities was already done");
         }
+        // CTL-1: no capabilities are on offer.
         JsonNode enable = arguments.remove("enable");
         if (enable != null && !(enable.isArray() && enable.isEmpty())) {
             throw QmpException.generic("\"enable\" must be an empty list: no capabilities are on offer");

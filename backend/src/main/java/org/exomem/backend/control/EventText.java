@@ -113,7 +113,7 @@ final class EventText {
         return data.put("vm", event.vm()).put("device", event.device());
     }
 
-    /** What it shares a limit of one in a second with; nothing if it is never so frequent that it needs one. */
+    /** What it shares a limit of one in a second with (CTL-10); nothing if it is never so frequent that it needs one. */
     static Optional<String> limit(VmEvent event) {
         String what = name(event) + " ";
         return switch (event) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Lets an event of one kind through at most once per interval. What comes too early waits, only the latest of it, and
- * goes when the interval ends: the last word is always said. Belongs to the control socket's loop.
+ * goes when the interval ends: the last word is always said (CTL-10). Belongs to the control socket's loop.
  */
 final class EventThrottle {
     /** Runs a task on the loop, later. */

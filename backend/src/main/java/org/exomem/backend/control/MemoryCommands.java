@@ -120,6 +120,7 @@ final class MemoryCommands {
                         .toList());
     }
 
+    /** CTL-15 */
     private CompletableFuture<JsonNode> resize(Arguments arguments) {
         Optional<String> id = arguments.optionalText("id");
         long size = arguments.integer("size");
@@ -128,11 +129,13 @@ final class MemoryCommands {
                 .thenApply(job -> Json.object().put("id", job.id()));
     }
 
+    /** CTL-14 */
     private CompletableFuture<JsonNode> reset(Arguments arguments) {
         Optional<String> id = arguments.optionalText("id");
         return vms.named(arguments).resetMemory(id).thenApply(done -> Json.object());
     }
 
+    /** CTL-16 */
     private CompletableFuture<JsonNode> cancel(Arguments arguments) {
         String id = arguments.text("id");
         CompletableFuture<Boolean> found = CompletableFuture.completedFuture(false);

@@ -16,7 +16,7 @@ import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a client of the control socket follows of VMs' pages: it gets events {@code PAGES} until its connection ends. Looks
+ * What a client of the control socket follows of VMs' pages (CTL-17): it gets events {@code PAGES} until its connection ends. Looks
  * for messages a few times a second, and only while something is followed. A client that does not read is not sent more;
  * its messages wait, then drop, and are counted. Belongs on the control socket's loop.
  */

@@ -24,8 +24,8 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * The balloon of a VM. The operator's wish is a logical size in bytes; the driver's is a number of pages in the balloon.
- * The wish is kept, and translated again whenever the guest's memory is known anew. Belongs on the
+ * The balloon of a VM. The operator's target is a logical size in bytes; the driver's is a number of pages in the balloon.
+ * The target is kept, and translated again whenever the guest's memory is known anew. Belongs on the
  * VM's event loop, but for {@link #close}.
  */
 final class VmBalloon implements AutoCloseable {
@@ -46,8 +46,8 @@ final class VmBalloon implements AutoCloseable {
     private final Optional<BalloonStateFile> state;
     private final LongSupplier plugged;
     /** What the operator wants the guest to have without what memory devices have plugged, perhaps less than 0. */
-    private OptionalLong wishUnplugged;
-    /** The guest is to be no larger while it is there, whatever the wish; gone with this process. */
+    private OptionalLong targetUnplugged;
+    /** The guest is to be no larger while it is there, whatever the target; gone with this process. */
     private OptionalLong squeeze = OptionalLong.empty();
 
     private long pagesBeforeSqueeze;
@@ -78,7 +78,7 @@ final class VmBalloon implements AutoCloseable {
         this.plugged = plugged;
         FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, memoryLimit, this::presenceChanged);
         this.state = state;
-        this.wishUnplugged = state.map(BalloonStateFile::size)
+        this.targetUnplugged = state.map(BalloonStateFile::size)
                 .filter(OptionalLong::isPresent)
                 .orElse(config.size());
         this.balloon = new VirtioBalloon(
@@ -107,7 +107,7 @@ final class VmBalloon implements AutoCloseable {
         return new VmState.Balloon(
                 endpoint.isConnected(),
                 memory,
-                wish(),
+                target(),
                 logicalSize(memory, balloon.actual()),
                 Pages.bytes(balloon.pagesInBalloon()),
                 FeatureNames.of(balloon.acknowledgedFeatures()),
@@ -125,18 +125,18 @@ final class VmBalloon implements AutoCloseable {
 
     void resize(long bytes) {
         long base = bytes - plugged.getAsLong();
-        wishUnplugged = OptionalLong.of(base);
+        targetUnplugged = OptionalLong.of(base);
         state.ifPresent(file -> file.keepSize(base));
-        applyWish();
+        applyTarget();
     }
 
     /** What the operator wants now: as much more as the guest plugs, so that the balloon stays as large as it is. */
-    private OptionalLong wish() {
-        if (wishUnplugged.isEmpty()) {
-            return wishUnplugged;
+    private OptionalLong target() {
+        if (targetUnplugged.isEmpty()) {
+            return targetUnplugged;
         }
         long more = plugged.getAsLong();
-        return OptionalLong.of(Math.max(1, Math.min(wishUnplugged.getAsLong(), Long.MAX_VALUE - more) + more));
+        return OptionalLong.of(Math.max(1, Math.min(targetUnplugged.getAsLong(), Long.MAX_VALUE - more) + more));
     }
 
     /** Has the guest come to that logical size, if it is not to be smaller anyway, until {@link #endSqueeze}. */
@@ -145,26 +145,26 @@ final class VmBalloon implements AutoCloseable {
             pagesBeforeSqueeze = balloon.numPages();
         }
         squeeze = OptionalLong.of(bytes);
-        applyWish();
+        applyTarget();
     }
 
     void endSqueeze() {
         if (squeeze.isPresent()) {
             squeeze = OptionalLong.empty();
-            if (wishUnplugged.isEmpty()) {
+            if (targetUnplugged.isEmpty()) {
                 balloon.setNumPages(pagesBeforeSqueeze);
             }
-            applyWish();
+            applyTarget();
         }
     }
 
-    private void applyWish() {
+    private void applyTarget() {
         long memory = memory();
-        OptionalLong wish = wish();
-        if (wish.isEmpty() && squeeze.isEmpty() || memory == 0) {
+        OptionalLong target = target();
+        if (target.isEmpty() && squeeze.isEmpty() || memory == 0) {
             return;
         }
-        long size = Math.min(wish.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
+        long size = Math.min(target.orElse(Long.MAX_VALUE), squeeze.orElse(Long.MAX_VALUE));
         long pages = Math.min(Pages.floor(Math.max(0, memory - size)), VirtioBalloon.MAX_PAGES);
         if (pages != balloon.numPages()) {
             balloon.setNumPages(pages);
@@ -245,7 +245,7 @@ final class VmBalloon implements AutoCloseable {
 
         @Override
         public void guestMemoryChanged(long bytes) {
-            applyWish();
+            applyTarget();
         }
 
         @Override
