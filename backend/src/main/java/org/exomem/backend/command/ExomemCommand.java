@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.exomem.backend.config.ConfigException;
@@ -159,7 +160,7 @@ public final class ExomemCommand {
     }
 
     private CommandLine commandLine(String name) {
-        return new CommandLine(name, commands.get(name).get());
+        return new CommandLine(name, Objects.requireNonNull(commands.get(name)).get());
     }
 
     private Map<String, CommandLine> commandLines() {

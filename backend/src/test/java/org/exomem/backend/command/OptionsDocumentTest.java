@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.Pattern;
 import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.DeviceOption;
@@ -49,7 +50,7 @@ class OptionsDocumentTest {
     private static List<String> table(String heading) throws IOException {
         Path folder = Path.of("").toAbsolutePath();
         while (!Files.isDirectory(folder.resolve("docs"))) {
-            folder = folder.getParent();
+            folder = Objects.requireNonNull(folder.getParent());
         }
         List<String> lines = Files.readAllLines(folder.resolve("docs/options.md"));
         return lines.stream()

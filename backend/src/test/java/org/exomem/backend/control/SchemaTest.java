@@ -95,8 +95,10 @@ class SchemaTest {
 
     @Test
     void argumentsHaveTheirTypesAndWhatMayBeLeftOutHasADefault() {
-        JsonNode members =
-                type(commands.get("balloon").path("arg-type").asText()).path("members");
+        JsonNode members = type(Objects.requireNonNull(commands.get("balloon"))
+                        .path("arg-type")
+                        .asText())
+                .path("members");
         assertThat(members.toString().replace('"', '\''))
                 .isEqualTo("[{'name':'vm','type':'str','default':null},{'name':'value','type':'int'}]");
     }
@@ -121,7 +123,9 @@ class SchemaTest {
         var ram = vms.ram(64 << 20);
         vms.attach("a", ram);
         vms.attachMemory(0, ram);
-        boolean ofVm = type(commands.get(command).path("arg-type").asText())
+        boolean ofVm = type(Objects.requireNonNull(commands.get(command))
+                        .path("arg-type")
+                        .asText())
                 .path("members")
                 .has(0);
         client.send("{'execute': '" + command + "'" + (ofVm ? ", 'arguments': {'vm': 'a'}" : "") + "}");
@@ -133,7 +137,7 @@ class SchemaTest {
             message = client.receive();
         }
         assertThat(message.has("return")).as(message.toString()).isTrue();
-        check(commands.get(command).path("ret-type").asText(), message.path("return"), command);
+        check(Objects.requireNonNull(commands.get(command)).path("ret-type").asText(), message.path("return"), command);
     }
 
     private JsonNode type(String name) {
