@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -35,7 +36,7 @@ class EveryRuleHasATestTest {
     static void read() throws IOException {
         Path root = root();
         for (Path chapter : files(root.resolve("spec"), ".md")) {
-            CHAPTERS.add(SpecChapter.parse(chapter.getFileName().toString(), Files.readAllLines(chapter)));
+            CHAPTERS.add(SpecChapter.parse(root.relativize(chapter).toString(), Files.readAllLines(chapter)));
         }
         for (Path module : modules(root)) {
             for (Path source : files(module.resolve(TEST_SOURCES), ".java")) {
@@ -52,7 +53,7 @@ class EveryRuleHasATestTest {
     private static Path root() {
         Path folder = Path.of("").toAbsolutePath();
         while (!Files.isDirectory(folder.resolve("spec"))) {
-            folder = folder.getParent();
+            folder = Objects.requireNonNull(folder.getParent(), "no folder spec/ here or above");
         }
         return folder;
     }
