@@ -122,7 +122,8 @@ final class ServeProcess implements AutoCloseable {
         }
     }
 
-    private static List<String> launcher() {
+    /** The words that start exomem; those of a command follow. */
+    static List<String> launcher() {
         String launcher = System.getProperty("exomem.launcher");
         return launcher == null ? ChildJvm.words("org.exomem.backend.Exomem") : new ArrayList<>(List.of(launcher));
     }
