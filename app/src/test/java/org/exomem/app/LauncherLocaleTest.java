@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,7 +60,7 @@ class LauncherLocaleTest {
     private static Path repository() {
         Path at = Path.of("").toAbsolutePath();
         while (!Files.exists(at.resolve("exomem"))) {
-            at = at.getParent();
+            at = Objects.requireNonNull(at.getParent(), "no repository above");
         }
         return at;
     }
