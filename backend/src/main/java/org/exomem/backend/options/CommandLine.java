@@ -1,12 +1,6 @@
 package org.exomem.backend.options;
 
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Optional;
-import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.Model.PositionalParamSpec;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 
 /** A command with its usage. */
 public final class CommandLine {
@@ -48,37 +42,10 @@ public final class CommandLine {
      * @throws Exception if the command failed
      */
     public int run(List<String> arguments, Streams streams) throws Exception {
-        parse(arguments);
+        if (!PlainArguments.take(usage, arguments)) {
+            PicocliParser.parse(usage, arguments);
+        }
         return command.run(streams);
-    }
-
-    private void parse(List<String> arguments) throws UsageException {
-        picocli.CommandLine parser = PicocliSpec.parser(usage);
-        ParseResult result;
-        try {
-            result = parser.parseArgs(arguments.toArray(String[]::new));
-        } catch (ParameterException e) {
-            throw UsageMessages.explain(e, usage, arguments);
-        }
-        // An option that was given twice is listed twice, each time with all its values.
-        for (OptionSpec matched : new LinkedHashSet<>(result.matchedOptions())) {
-            Argument.Option option = usage.option(matched.longestName()).orElseThrow();
-            for (String value : matched.stringValues()) {
-                if (option.label() != null && value.isEmpty()) {
-                    throw new UsageException(option.name() + " needs " + option.label() + " after it, which is empty");
-                }
-                option.setter().set(value);
-            }
-        }
-        for (PositionalParamSpec matched : result.matchedPositionals()) {
-            for (String value : matched.stringValues()) {
-                Optional<UsageException> unknown = UsageMessages.unknownOption(value, usage, arguments);
-                if (unknown.isPresent()) {
-                    throw unknown.get();
-                }
-                usage.parameters().get(matched.index().min()).setter().set(value);
-            }
-        }
     }
 
     /** What the command does, in a line. */
