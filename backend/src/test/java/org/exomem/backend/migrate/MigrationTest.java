@@ -107,8 +107,10 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(Files.createDirectory(folder.resolve("2")), MEMORY, MigrationTest::silent)) {
             without = millis(hosts, false);
         }
-        // A twentieth, and what a busy machine may add: an engine that waits for hints would wait for seconds.
-        assertThat(with).isLessThan(without + without / 20 + 150);
+        // A twentieth, and what a busy machine and a JVM that does it for the first time may add: an engine that waits
+        // for
+        // hints would wait for seconds.
+        assertThat(with).isLessThan(without + without / 20 + 500);
     }
 
     private static EmbeddedOptions silent(EmbeddedOptions options) {
