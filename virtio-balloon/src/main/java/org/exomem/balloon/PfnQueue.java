@@ -148,6 +148,8 @@ final class PfnQueue {
                 return false;
             }
             if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
+                // Like a chain that can't be popped: a stop gives back those before it, and none behind it.
+                queue.unpop(chain);
                 throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
                         + MOST_IN_CHAIN + " are taken at once");
             }

@@ -2,7 +2,6 @@ package org.exomem.backend.detach;
 
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
-import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 
 import java.io.IOException;
@@ -19,6 +18,8 @@ import java.util.Optional;
 import java.util.Set;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.JsonException;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.SmallFile;
 
 /**
  * Where a detached device is remembered: beside the socket on which VMM and exomem meet, as {@code SOCKET.detached}. Whoever
@@ -61,12 +62,13 @@ record DetachedFile(Path path) {
      * @throws IOException if it can't be used; it is left as it is
      */
     Optional<DetachedDevice> read() throws IOException {
-        try (FileChannel channel = FileChannel.open(path, READ, NOFOLLOW_LINKS)) {
+        try {
             expectOurs();
-            ByteBuffer bytes = ByteBuffer.allocate(MOST);
-            while (bytes.hasRemaining() && channel.read(bytes) > 0) {}
-            return Optional.of(DetachedDevice.of(
-                    Json.parse(StandardCharsets.UTF_8.decode(bytes.flip()).toString())));
+            SmallFile file = SmallFile.read(path, MOST);
+            if (!file.status().isSameFileAs(FileStatus.of(path))) {
+                throw new IOException("it is a link, or was replaced just now");
+            }
+            return Optional.of(DetachedDevice.of(Json.parse(new String(file.content(), StandardCharsets.UTF_8))));
         } catch (NoSuchFileException e) {
             return Optional.empty();
         } catch (JsonException e) {

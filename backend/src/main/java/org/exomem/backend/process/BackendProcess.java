@@ -201,32 +201,32 @@ public final class BackendProcess implements AutoCloseable {
 
         @Override
         public CompletableFuture<List<String>> detach(String vm, Optional<Path> qmp) {
-            return replug(vm, qmp, "is being detached", VmDevices::detach);
+            return run(() -> replug(table.named(vm), qmp, "is being detached", VmDevices::detach));
         }
 
         @Override
         public CompletableFuture<List<String>> attach(String vm, Optional<Path> qmp) {
-            if (!VmDevices.isDetached(table.named(vm))) {
-                return CompletableFuture.completedFuture(List.of());
-            }
-            return replug(vm, qmp, "is being attached", VmDevices::attach);
+            return run(() -> {
+                VirtualMachine named = table.named(vm);
+                return VmDevices.isDetached(named)
+                        ? replug(named, qmp, "is being attached", VmDevices::attach)
+                        : List.of();
+            });
         }
 
-        private CompletableFuture<List<String>> replug(String name, Optional<Path> qmp, String what, Replug task) {
-            return run(() -> {
-                VirtualMachine vm = table.named(name);
-                Path socket = qmp.or(vm::vmmQmp)
-                        .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + name
-                                + "\": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or"
-                                + " name it here"));
-                migrations.reserve(name, what);
-                try (VmDevices of = VmDevices.of(vm, socket)) {
-                    return task.of(of);
-                } finally {
-                    migrations.release(name);
-                    settle();
-                }
-            });
+        private List<String> replug(VirtualMachine vm, Optional<Path> qmp, String what, Replug task)
+                throws IOException {
+            Path socket = qmp.or(vm::vmmQmp)
+                    .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + vm.name()
+                            + "\": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or"
+                            + " name it here"));
+            migrations.reserve(vm.name(), what);
+            try (VmDevices of = VmDevices.of(vm, socket)) {
+                return task.of(of);
+            } finally {
+                migrations.release(vm.name());
+                settle();
+            }
         }
 
         private <T> CompletableFuture<T> run(Callable<T> task) {

@@ -98,6 +98,21 @@ final class BackEndChannel implements AutoCloseable {
         }
     }
 
+    /**
+     * The front-end's requests are not read for a while: what the rest of a message under way would have to wait for does not
+     * come, and the front-end waits for the rest. It gets one that tells nothing; the change is told later.
+     */
+    void withdraw() {
+        if (look != null) {
+            look.cancel();
+            look = null;
+        }
+        if (begun) {
+            finish(false);
+        }
+        flushLater();
+    }
+
     private void flushAgain() {
         retry = null;
         flush();
@@ -166,16 +181,10 @@ final class BackEndChannel implements AutoCloseable {
 
     @Override
     public void close() {
+        withdraw();
         if (retry != null) {
             retry.cancel();
             retry = null;
-        }
-        if (look != null) {
-            look.cancel();
-            look = null;
-        }
-        if (begun) {
-            finish(false);
         }
         if (socket != null) {
             socket.close();

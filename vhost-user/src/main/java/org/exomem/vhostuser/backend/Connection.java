@@ -136,6 +136,7 @@ final class Connection {
     private void pause() {
         pausing = true;
         stopWatching();
+        session.readingPaused();
     }
 
     /** Takes the step that reading was paused for, and reads on. */

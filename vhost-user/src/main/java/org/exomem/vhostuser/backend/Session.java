@@ -372,6 +372,11 @@ final class Session implements DeviceLink {
         return memory;
     }
 
+    /** The front-end's requests are not read for a while (VHU-CFG-6). */
+    void readingPaused() {
+        backEndChannel.withdraw();
+    }
+
     @Override
     public void configChanged() {
         backEndChannel.configChanged();
