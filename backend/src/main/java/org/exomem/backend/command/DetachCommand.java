@@ -14,9 +14,9 @@ final class DetachCommand extends ReplugCommand {
         usage.does(
                 "Takes the devices of a running VM out of its VMM, so that exomem can end.",
                 "QEMU does not connect again to an exomem that has gone. The guest gets back what its balloon holds. A"
-                    + " VM with memory plugged is refused: \"exomem mem VM 0 --wait\" gives that back. \"exomem"
-                    + " attach\" puts the devices back, also after exomem was started anew. The VMM must be QEMU, its"
-                    + " QMP socket named by vmm-qmp=, and each device have an id and a root port.");
+                        + " VM with memory plugged is refused: \"exomem mem VM 0 --wait\" gives that back. \"exomem"
+                        + " attach\" puts the devices back, also after exomem was started anew. The VMM must be QEMU, its"
+                        + " QMP socket named by vmm-qmp=, and each device have an id and a root port.");
         describeCommon(usage);
         usage.section(
                 "To update exomem under running VMs",

@@ -39,8 +39,8 @@ final class MigrateCommand implements Command {
         usage.does(
                 "Moves a running VM to another host, where \"exomem receive\" waits for it.",
                 "Memory is sent while the guest runs, without pages that the guest does not need. At the end the guest"
-                    + " is paused for a moment, the state of its VMM follows, and it runs on over there. If anything"
-                    + " fails before that, it runs on here.");
+                        + " is paused for a moment, the state of its VMM follows, and it runs on over there. If anything"
+                        + " fails before that, it runs on here.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--to",

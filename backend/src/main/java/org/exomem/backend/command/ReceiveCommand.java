@@ -26,8 +26,8 @@ final class ReceiveCommand implements Command {
         usage.does(
                 "Waits for a VM that \"exomem migrate\" moves here.",
                 "The VMM must run already and wait too (QEMU: -incoming defer), with memory of the same names and"
-                    + " sizes in files that it shares, and without its vhost-user devices: exomem plugs them in when"
-                    + " the guest runs.");
+                        + " sizes in files that it shares, and without its vhost-user devices: exomem plugs them in when"
+                        + " the guest runs.");
         usage.parameter("VM", "The name that the VM has here.", Completion.VM, value -> vm = value);
         usage.requiredOption(
                 "--listen",

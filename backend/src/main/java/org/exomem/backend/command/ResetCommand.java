@@ -21,8 +21,8 @@ final class ResetCommand implements Command {
         usage.does(
                 "Unplugs everything of a VM's memory devices, as a reset of the whole machine does.",
                 "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself"
-                    + " when it boots; this is for other guests, and for a VM that starts anew. Never use it while a"
-                    + " guest runs that has memory plugged: the guest would lose what is in it.");
+                        + " when it boots; this is for other guests, and for a VM that starts anew. Never use it while a"
+                        + " guest runs that has memory plugged: the guest would lose what is in it.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.optionalParameter(
                 "DEVICE", "The device's id; all if left out.", Completion.DEVICE, value -> device = value);

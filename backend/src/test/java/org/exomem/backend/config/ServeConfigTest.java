@@ -30,7 +30,7 @@ class ServeConfigTest {
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
                         "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
-                            + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
+                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),
