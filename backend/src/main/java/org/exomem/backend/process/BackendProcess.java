@@ -105,13 +105,15 @@ public final class BackendProcess implements AutoCloseable {
                 abandoned.add(of.vm() + "/" + of.device());
                 endIfAbandoned();
             }
+            // A device that is served anew may be connected to by others.
+            case VmEvent.Added of -> abandoned.remove(of.vm() + "/" + of.device());
             default -> {}
         }
     }
 
     private void settle() {
         DeviceSet all = devices;
-        if (all != null) {
+        if (all != null && all.askToSettle()) {
             WORKERS.execute(all::settle);
         }
     }
@@ -120,6 +122,7 @@ public final class BackendProcess implements AutoCloseable {
         DeviceSet all = devices;
         if (started
                 && all != null
+                && !abandoned.isEmpty()
                 && all.vms().stream()
                         .flatMap(vm -> vm.config().devices().stream())
                         .allMatch(device -> abandoned.contains(device.vm() + "/" + device.id()))) {

@@ -1,6 +1,7 @@
 package org.exomem.backend.process;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -8,7 +9,10 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
@@ -39,10 +43,16 @@ import org.slf4j.LoggerFactory;
  * wanted with other options     ends and begins anew, likewise
  * </pre>
  *
+ * <p>All that is to end ends before anything begins, so that devices can take over each other's sockets. A VM that does not
+ * answer in time is tried again a few seconds later.
+ *
  * Safe for use by several threads; calls wait for VMs' event loops, so not for those.
  */
 final class DeviceSet {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceSet.class);
+
+    /** After which a VM that did not answer is asked again. */
+    private static final Duration RETRY = Duration.ofSeconds(3);
 
     private final Optional<StateDirectory> state;
     private final Migrations migrations;
@@ -53,14 +63,18 @@ final class DeviceSet {
     /** Also looked at while something is being changed. */
     private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
 
-    private final Map<String, Wish> wanted = new LinkedHashMap<>();
+    private final Map<String, Wanted> wanted = new LinkedHashMap<>();
     /** The devices that have to wait, by their keys. */
     private final Map<String, Waiting> waiting = new LinkedHashMap<>();
 
+    private final AtomicBoolean settleIsDue = new AtomicBoolean();
+
     private volatile boolean closed;
+    /** A VM did not answer, and will be asked again. */
+    private boolean retrying;
 
     /** @param configured whether the device comes from options and the file, and not from a command */
-    private record Wish(DeviceConfig device, boolean configured) {}
+    private record Wanted(DeviceConfig device, boolean configured) {}
 
     /**
      * @param what has not been done yet, for the log
@@ -89,7 +103,7 @@ final class DeviceSet {
         }
         for (VmConfig vm : process.vms()) {
             for (DeviceConfig device : vm.devices()) {
-                wanted.put(key(device), new Wish(device, true));
+                wanted.put(key(device), new Wanted(device, true));
             }
             begin(vm);
         }
@@ -106,10 +120,10 @@ final class DeviceSet {
      * @throws ConfigException if the devices do not go together; nothing has changed then
      */
     synchronized void reload(ServeConfig config) throws ConfigException {
-        Map<String, Wish> next = new LinkedHashMap<>();
+        Map<String, Wanted> next = new LinkedHashMap<>();
         for (DeviceConfig device : config.devices()) {
             refuseNewDescriptor(device);
-            next.put(key(device), new Wish(device, true));
+            next.put(key(device), new Wanted(device, true));
         }
         wanted.forEach((key, wish) -> {
             if (!wish.configured()) {
@@ -146,10 +160,10 @@ final class DeviceSet {
     }
 
     /** Everything that is wanted, with what holds for the process. */
-    private ServeConfig together(Map<String, Wish> wishes) {
+    private ServeConfig together(Map<String, Wanted> wishes) {
         List<BalloonConfig> balloons = new ArrayList<>();
         List<MemoryConfig> mems = new ArrayList<>();
-        for (Wish wish : wishes.values()) {
+        for (Wanted wish : wishes.values()) {
             switch (wish.device()) {
                 case BalloonConfig balloon -> balloons.add(balloon);
                 case MemoryConfig mem -> mems.add(mem);
@@ -165,21 +179,28 @@ final class DeviceSet {
      * @throws IOException if one can't be served
      */
     synchronized void add(ServeConfig more) throws ConfigException, IOException {
-        Map<String, Wish> next = new LinkedHashMap<>(wanted);
+        Map<String, Wanted> next = new LinkedHashMap<>(wanted);
         if (more.devices().isEmpty()) {
             throw new ConfigException("nothing to add: name balloons or mems");
         }
+        List<DeviceConfig> toBegin = new ArrayList<>();
         for (DeviceConfig device : more.devices()) {
-            if (served(device.vm(), device.id()).isPresent()
-                    || next.putIfAbsent(key(device), new Wish(device, false)) != null) {
+            if (next.putIfAbsent(key(device), new Wanted(device, false)) != null) {
                 throw new ConfigException(device.label() + " is served already");
             }
             refuseNewDescriptor(device);
+            Optional<DeviceConfig> leaving = served(device.vm(), device.id());
+            if (leaving.isEmpty()) {
+                toBegin.add(device);
+            } else if (!device.differences(leaving.get()).isEmpty()) {
+                throw new ConfigException(device.label() + " is served with other options until its VMM has left: add it"
+                        + " then, or as it was");
+            }
         }
         together(next).consistent();
         List<DeviceConfig> begun = new ArrayList<>();
         try {
-            for (DeviceConfig device : more.devices()) {
+            for (DeviceConfig device : toBegin) {
                 begin(device);
                 begun.add(device);
             }
@@ -188,6 +209,8 @@ final class DeviceSet {
             throw e;
         }
         wanted.putAll(next);
+        // A device that was to be removed, and was still served, simply stays.
+        more.devices().forEach(device -> waiting.remove(key(device)));
     }
 
     /**
@@ -218,8 +241,14 @@ final class DeviceSet {
         return kept;
     }
 
+    /** Takes note that {@link #settle} is to be called; false if a call is due anyway that has not begun. Waits for nobody. */
+    boolean askToSettle() {
+        return settleIsDue.compareAndSet(false, true);
+    }
+
     /** Looks again at what had to wait for a VMM to leave or for a migration to end. */
     synchronized void settle() {
+        settleIsDue.set(false);
         if (!waiting.isEmpty()) {
             carryOut();
         }
@@ -231,20 +260,21 @@ final class DeviceSet {
         }
         Map<String, Waiting> before = Map.copyOf(waiting);
         waiting.clear();
+        Map<String, DeviceConfig> replaced = new LinkedHashMap<>();
         for (ServedVm vm : vms()) {
             for (DeviceConfig device : vm.config().devices()) {
-                Wish wish = wanted.get(key(device));
-                if (wish == null) {
+                Wanted of = wanted.get(key(device));
+                if (of == null) {
                     remove(device);
-                } else {
-                    change(device, wish);
+                } else if (endIfChanged(device, of.device())) {
+                    replaced.put(key(device), device);
                 }
             }
         }
-        for (Wish wish : List.copyOf(wanted.values())) {
-            DeviceConfig device = wish.device();
+        for (Wanted of : List.copyOf(wanted.values())) {
+            DeviceConfig device = of.device();
             if (served(device.vm(), device.id()).isEmpty()) {
-                tryToBegin(device);
+                tryToBegin(of, Optional.ofNullable(replaced.get(key(device))));
             }
         }
         waiting.forEach((key, now) -> {
@@ -260,47 +290,67 @@ final class DeviceSet {
                         key(device), new Waiting("is to be removed, and is served until it can be", reason)));
     }
 
-    /** Serves a device with the options that are wanted now, if they are others. */
-    private void change(DeviceConfig served, Wish wish) {
-        List<String> changed = wish.device().differences(served);
+    /** Ends a device that is wanted with other options, so that it can begin anew; false if it goes on. */
+    private boolean endIfChanged(DeviceConfig served, DeviceConfig wish) {
+        List<String> changed = wish.differences(served);
         if (changed.isEmpty()) {
-            return;
+            return false;
         }
-        String options = "changed options (" + String.join(", ", changed) + ")";
         Optional<String> reason = end(served);
-        if (reason.isPresent()) {
-            waiting.put(
-                    key(served),
-                    new Waiting(options + " hold when its VMM has left and is attached anew", reason.get()));
-            return;
-        }
-        try {
-            begin(wish.device());
-        } catch (IOException | RuntimeException e) {
-            LOG.error(
-                    "{}: can't be served with its {}, and keeps those from before: {}",
-                    served.label(),
-                    options,
-                    e.getMessage());
-            wanted.put(key(served), new Wish(served, wish.configured()));
-            tryToBegin(served);
-        }
+        reason.ifPresent(why -> waiting.put(
+                key(served),
+                new Waiting(
+                        "changed options (" + String.join(", ", changed)
+                                + ") hold when its VMM has left and is attached anew",
+                        why)));
+        return reason.isEmpty();
     }
 
-    private void tryToBegin(DeviceConfig device) {
+    /** @param before what was served until now, to which it goes back where it can't be served as is wanted */
+    private void tryToBegin(Wanted wish, Optional<DeviceConfig> before) {
+        DeviceConfig device = wish.device();
         Optional<DeviceConfig> holder = holderOf(device.attachment());
         if (holder.isPresent()) {
-            waiting.put(
-                    key(device),
-                    new Waiting("begins later", holder.get().label() + " is still served on " + device.attachment()));
+            beginsLater(device, holder.get().label() + " is still served on " + device.attachment());
             return;
         }
         try {
             begin(device);
+        } catch (VirtualMachine.NotAnswering e) {
+            beginsLater(device, String.valueOf(e.getMessage()));
+            retryLater();
         } catch (IOException | RuntimeException e) {
-            LOG.error("{}: can't be served: {}", device.label(), e.getMessage());
             wanted.remove(key(device));
+            if (before.isEmpty()) {
+                LOG.error("{}: can't be served: {}", device.label(), e.getMessage());
+                return;
+            }
+            LOG.error(
+                    "{}: can't be served with its changed options, and keeps those from before: {}",
+                    device.label(),
+                    e.getMessage());
+            Wanted old = new Wanted(before.get(), wish.configured());
+            wanted.put(key(device), old);
+            tryToBegin(old, Optional.empty());
         }
+    }
+
+    private void beginsLater(DeviceConfig device, String reason) {
+        waiting.put(key(device), new Waiting("begins later", reason));
+    }
+
+    /** A VM that hangs makes no event when it answers again. */
+    private void retryLater() {
+        if (!retrying) {
+            retrying = true;
+            CompletableFuture.delayedExecutor(RETRY.toMillis(), TimeUnit.MILLISECONDS)
+                    .execute(() -> Thread.ofVirtual().start(this::retry));
+        }
+    }
+
+    private synchronized void retry() {
+        retrying = false;
+        settle();
     }
 
     private Optional<DeviceConfig> holderOf(Attachment attachment) {
@@ -364,6 +414,7 @@ final class DeviceSet {
                 vm.close();
             }
         } catch (VirtualMachine.NotAnswering e) {
+            retryLater();
             return Optional.of(String.valueOf(e.getMessage()));
         } finally {
             migrations.release(device.vm());

@@ -96,6 +96,57 @@ class ChangedDevicesTest {
     }
 
     @Test
+    @Tag("CTL-33")
+    void vmsExchangeTheirSockets() throws Exception {
+        reload("vm=a,socket=" + path("b"), "vm=b,socket=" + path("a"));
+        assertThat(ask("{'execute': 'query-vms'}"))
+                .contains("'name':'a','attachment':'" + path("b"))
+                .contains("'name':'b','attachment':'" + path("a"));
+        vms.attach("a");
+        assertThat(ask("{'execute': 'query-vms'}"))
+                .contains("'name':'b','attachment':'" + path("a") + "','responding':true,'connected':true");
+    }
+
+    @Test
+    @Tag("CTL-33")
+    void vmTakesTheSocketOfOneThatGoesInTheSameFile() throws Exception {
+        reload("vm=a,socket=" + path("b"));
+        assertThat(ask("{'execute': 'query-vms'}"))
+                .contains("'name':'a','attachment':'" + path("b"))
+                .doesNotContain("'name':'b'");
+        assertThat(vms.folder().resolve("a")).doesNotExist();
+    }
+
+    @Test
+    @Tag("CTL-33")
+    void deviceThatCannotBeServedAsIsWantedKeepsItsOldOptions() throws Exception {
+        Files.writeString(vms.folder().resolve("taken"), "precious");
+        reload("vm=a,socket=" + path("taken"), "vm=b,socket=" + path("b"));
+        assertThat(ask("{'execute': 'query-vms'}")).contains("'name':'a','attachment':'" + path("a"));
+        vms.attach("a");
+        assertThat(vms.folder().resolve("taken")).hasContent("precious");
+    }
+
+    @Test
+    @Tag("CTL-32")
+    void vmThatIsToBeRemovedStaysWhenItIsAddedAgain() throws Exception {
+        BalloonDriver driver = vms.attach("a");
+        assertThat(ask("{'execute': 'vm-remove', 'arguments': {'vm': 'a'}}")).contains("a VMM is attached");
+        assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("c")
+                        + "'}]}}"))
+                .contains("is served with other options until its VMM has left");
+        assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("a")
+                        + "'}]}}"))
+                .isEqualTo("{}");
+        driver.close();
+        await().atMost(LIMIT).until(() -> !ask("{'execute': 'query-vms'}").contains("'connected':true"));
+        // A removal that waits for a VMM would have come by now: it is carried out in order, before this answer.
+        ask("{'execute': 'vm-remove', 'arguments': {'vm': 'b'}}");
+        assertThat(ask("{'execute': 'query-vms'}")).contains("'name':'a'").doesNotContain("'name':'b'");
+        vms.attach("a");
+    }
+
+    @Test
     @Tag("CTL-31")
     void vmsAndDevicesAreAddedByCommandAndReloadKeepsThem() throws Exception {
         BalloonDriver driver = vms.attach("a");
