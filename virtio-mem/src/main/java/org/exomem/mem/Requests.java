@@ -28,8 +28,8 @@ final class Requests {
     private BlockMap.State state = BlockMap.State.PLUGGED;
     /** The request was popped and is not answered. */
     private boolean holding;
-    /** The memory that the request in hand lies in has gone. */
-    private boolean lost;
+    /** Memory that the request in hand lies in, or is about, has gone: it waits until that is back (MEM-STEP-4). */
+    private boolean memoryMissing;
 
     Requests(
             KeptBlocks kept,
@@ -50,19 +50,19 @@ final class Requests {
     /**
      * Answers the requests that are available, or a part of them if that is much.
      *
-     * @return true if a request is in hand with which the next call goes on
+     * @return true if a request is in hand with which the next call goes on, and that need not wait
      * @throws DriverFault if a chain is no request; those before it were answered
      */
     boolean answerSome(Virtqueue queue, GuestMemory memory) {
+        if (memoryMissing) {
+            // The session processes all queues when memory changes.
+            return false;
+        }
         while (!budget.isSpent() && (holding || queue.pop(chain))) {
             Answer answer = holding ? goOn(memory) : begin(memory, queue.usedPosition());
             holding = answer == null;
             if (answer == null) {
                 return true;
-            }
-            if (lost) {
-                lost = false;
-                throw new DriverFault("the memory of " + request + " has gone before it was answered");
             }
             queue.push(chain, request.respond(chain, memory, answer, state));
         }
@@ -112,10 +112,6 @@ final class Requests {
         if (!changes.isUnderWay()) {
             return refusals.refuse(request, Reason.RESET);
         }
-        if (holding && request.type() != RequestType.UNPLUG_ALL && !isShared(memory)) {
-            changes.abandon();
-            return refusals.refuse(request, Reason.NOT_SHARED);
-        }
         try {
             if (!changes.goOn(memory, budget)) {
                 return null;
@@ -134,9 +130,17 @@ final class Requests {
         return changes.covers(memory, firstBlock(), request.blocks());
     }
 
-    /** Guest memory has changed: a request in hand may lie elsewhere, or be gone. */
+    /**
+     * Guest memory has changed: a request in hand may lie elsewhere, or in memory that has gone. A front-end takes memory away
+     * and shares it anew in two messages.
+     */
     void memoryChanged(GuestMemory memory) {
-        lost |= holding && !chain.relocate(0, memory);
+        memoryMissing = holding && !(chain.relocate(0, memory) && coversBlocks(memory));
+    }
+
+    /** True if the blocks of the request in hand are shared; unplugging all leaves alone what is not. */
+    private boolean coversBlocks(GuestMemory memory) {
+        return request.type() == RequestType.UNPLUG_ALL || isShared(memory);
     }
 
     /**
@@ -151,7 +155,7 @@ final class Requests {
             queue.unpop(chain);
         }
         holding = false;
-        lost = false;
+        memoryMissing = false;
     }
 
     private @Nullable Reason plugFault(GuestMemory memory, boolean again) {

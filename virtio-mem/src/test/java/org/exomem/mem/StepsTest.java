@@ -33,6 +33,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * No step of the event loop is long, however much memory a request is about. The clock is made to go by 1 ms for each
@@ -200,6 +202,28 @@ class StepsTest {
         assertThat(answer()).isEqualTo(Answer.ACK.number());
         assertThat(device.pluggedSize()).isEqualTo(BLOCK);
         assertThat(ram(0).get(JAVA_BYTE, 0)).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1})
+    @Tag("MEM-STEP-4")
+    void requestInHandWaitsForMemoryThatIsTakenAwayAndSharedAnew(int region) {
+        ask(RequestType.PLUG, 0, BLOCKS);
+        step();
+        ask(RequestType.UNPLUG, 0, BLOCKS - 1);
+        assertThat(step()).isTrue();
+        MemoryRegion taken = memory.regions().get(region);
+        memory.detach(taken);
+        device.memoryChanged();
+        assertThat(step()).as("goes on while the memory is away").isFalse();
+        assertThat(calls).isZero();
+        assertThat(device.pluggedSize()).isEqualTo(SIZE);
+
+        memory.add(taken);
+        device.memoryChanged();
+        stepsToTheEnd();
+        assertThat(answer()).isEqualTo(Answer.ACK.number());
+        assertThat(device.pluggedSize()).isEqualTo(BLOCK);
     }
 
     private MemorySegment ram(long block) {
