@@ -90,6 +90,8 @@ final class BalloonedPages {
     private int waitingPosition;
 
     private boolean positionWaits;
+    /** The inflate queue ended with chains in hand: its driver goes on before them, or behind them if they are in flight. */
+    private boolean chainsLost;
 
     BalloonedPages(PageFeed feed, KeptBalloon kept) {
         this.feed = feed;
@@ -179,7 +181,7 @@ final class BalloonedPages {
         }
     }
 
-    /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
+    /** @param now the position of the inflate queue without chains in hand, as {@code Virtqueue.base()} */
     void inflateQueueMoved(int now) {
         // A process that finds a position takes the pages for those of the driver that was there.
         if (isClearing()) {
@@ -192,9 +194,13 @@ final class BalloonedPages {
         }
     }
 
-    /** @param now the position of the inflate queue, as {@code Virtqueue.base()} */
-    void inflateQueueStopped(int now) {
+    /**
+     * @param now the position of the inflate queue without chains in hand, as {@code Virtqueue.base()}
+     * @param lost true if chains were in hand that have not become available again
+     */
+    void inflateQueueStopped(int now, boolean lost) {
         inflateQueueMoved(now);
+        chainsLost = lost;
         state = PAUSED;
         feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
     }
@@ -232,7 +238,7 @@ final class BalloonedPages {
      * @param size the inflate queue's size
      */
     int unnotedMoves(int size) {
-        return wasServedBy(Server.PROCESS_BEFORE) ? size : 0;
+        return chainsLost || wasServedBy(Server.PROCESS_BEFORE) ? size : 0;
     }
 
     private boolean wasServedBy(Server server) {
@@ -253,6 +259,7 @@ final class BalloonedPages {
         boolean goesOn = position.isSet() && (run == DriverRun.GOES_ON || moved && run == DriverRun.UNKNOWN);
         boolean sameDriver = state == PAUSED || goesOn;
         state = RUNNING;
+        chainsLost = false;
         if (sameDriver) {
             feed.replay(this::replay);
         } else {

@@ -72,6 +72,16 @@ final class Inflation {
         return deflateQueue.process(queue);
     }
 
+    /** True while chains of the inflate queue were taken and not given back. */
+    boolean hasInflateChains() {
+        return inflateQueue.hasChains();
+    }
+
+    /** Where the inflate queue is without the chains in hand; a number as {@link Virtqueue#base} returns. */
+    int settledInflatePosition(Virtqueue queue) {
+        return inflateQueue.settledPosition(queue);
+    }
+
     void inflateQueueStopped(Virtqueue queue, boolean completing) {
         inflateQueue.stopped(queue, completing);
         if (hostPages != null) {

@@ -3,6 +3,7 @@ package org.exomem.balloon;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.LongPredicate;
@@ -56,6 +57,9 @@ final class PfnQueue {
 
     // Made when first needed, then used again and again. The first ones hold what is gathered.
     private final List<DescriptorChain> chains = new ArrayList<>();
+    /** Where the queue was before each of these was taken. */
+    private int[] positions = new int[1];
+
     private int gathered;
     private int gatheredBuffers;
     /** The batch is taking effect. */
@@ -120,7 +124,17 @@ final class PfnQueue {
     }
 
     private boolean isHolding() {
-        return applying || reading || gathered > 0 || fault != null;
+        return applying || hasChains() || fault != null;
+    }
+
+    /** True while chains were taken and not given back. */
+    boolean hasChains() {
+        return reading || gathered > 0;
+    }
+
+    /** Where the queue is as the driver sees it, without the chains in hand; a number as {@link Virtqueue#base} returns. */
+    int settledPosition(Virtqueue queue) {
+        return hasChains() ? positions[0] : queue.base();
     }
 
     /** False while what is gathered is to take effect first. */
@@ -141,7 +155,9 @@ final class PfnQueue {
     private boolean next(Virtqueue queue) {
         if (gathered == chains.size()) {
             chains.add(new DescriptorChain());
+            positions = positions.length < chains.size() ? Arrays.copyOf(positions, 2 * positions.length) : positions;
         }
+        positions[gathered] = queue.base();
         DescriptorChain chain = chains.get(gathered);
         try {
             if (!queue.pop(chain)) {
@@ -230,6 +246,7 @@ final class PfnQueue {
         }
         if (reading) {
             Collections.swap(chains, gathered, 0);
+            positions[0] = positions[gathered];
         }
         gathered = 0;
         gatheredBuffers = 0;

@@ -375,10 +375,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     private boolean inflate(Virtqueue queue) {
+        Inflation running = Objects.requireNonNull(inflation);
         try {
-            return Objects.requireNonNull(inflation).inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
+            return running.inflate(queue, (features & BalloonFeatures.MUST_TELL_HOST) != 0);
         } finally {
-            pages.inflateQueueMoved(queue.base());
+            pages.inflateQueueMoved(running.settledInflatePosition(queue));
         }
     }
 
@@ -396,9 +397,11 @@ public final class VirtioBalloon implements VhostUserDevice {
         runningQueues &= ~(1 << queue.index());
         switch (role) {
             case INFLATE -> {
-                // First the chains in hand: they move the queue back.
-                Objects.requireNonNull(inflation).inflateQueueStopped(queue, completing);
-                pages.inflateQueueStopped(queue.base());
+                Inflation running = Objects.requireNonNull(inflation);
+                boolean lost = !completing && running.hasInflateChains();
+                int position = running.settledInflatePosition(queue);
+                running.inflateQueueStopped(queue, completing);
+                pages.inflateQueueStopped(position, lost);
             }
             case DEFLATE -> Objects.requireNonNull(inflation).deflateQueueStopped(queue, completing);
             case STATISTICS -> statistics.stopped(completing);

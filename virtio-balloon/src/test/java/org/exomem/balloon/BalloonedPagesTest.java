@@ -24,7 +24,7 @@ class BalloonedPagesTest {
     }
 
     private void pauseAt(int position) {
-        pages.inflateQueueStopped(position);
+        pages.inflateQueueStopped(position, false);
         pages.noQueueRuns();
     }
 

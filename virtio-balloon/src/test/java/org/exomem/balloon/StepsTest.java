@@ -184,6 +184,24 @@ class StepsTest {
     }
 
     @Test
+    @Tag("BAL-STEP-2")
+    void aConnectionLostWithAChainInHandCostsNothingOfTheBalloon() {
+        guest.inflate(FIRST + 1);
+        guest.queues[INFLATE].addPfns(FIRST);
+        guest.queues[INFLATE].addPfns(everyOther(50_000));
+        assertThat(guest.processOnce(INFLATE)).isTrue();
+        guest.stop(false);
+        guest.balloon.disconnected();
+
+        // A front-end without in-flight memory goes on behind what was used.
+        guest.balloon.connected(guest);
+        guest.start(INFLATE, 1);
+        guest.process(INFLATE);
+        assertThat(guest.queues[INFLATE].used()).hasSize(3);
+        assertThat(guest.balloon.pagesInBalloon()).isEqualTo(50_001);
+    }
+
+    @Test
     void memoryThatGoesWhileAChainIsInHandIsNotTouchedAnyMore() {
         // The page numbers lie in the memory that goes.
         int numbers = 1 << 20;
