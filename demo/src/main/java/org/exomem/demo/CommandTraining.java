@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Makes the AOT cache of commands: has a JVM, with the options of this one, run everyday commands, which ask a process that
@@ -12,6 +13,7 @@ import java.util.List;
  */
 final class CommandTraining {
     private static final long MEMORY = 64 << 20;
+    private static final int LIMIT_SECONDS = 60;
 
     private CommandTraining() {}
 
@@ -46,7 +48,11 @@ final class CommandTraining {
         words.addAll(List.of("demo", DemoCommand.COMMAND_SERIES, control.toString()));
         Process process = new ProcessBuilder(words).inheritIO().start();
         try {
-            if (process.waitFor() != 0) {
+            if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+                throw new DemoFailure("the training did not end within " + LIMIT_SECONDS + " s");
+            }
+            if (process.exitValue() != 0) {
                 throw new DemoFailure("the training ended with exit code " + process.exitValue());
             }
         } catch (InterruptedException e) {

@@ -179,14 +179,18 @@ final class ReceivingSession {
             throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
         }
         checkPeer(next.main);
-        ReceivingLink old = state.current();
-        if (old != null) {
+        ReceivingLink current = state.current();
+        ReceivingLink old = null;
+        // Again if it came back on a third connection meanwhile.
+        while (current != null && current != old) {
+            old = current;
             step(new Event.Lost(old, new IOException("the source came back on another connection")));
             old.close();
             long end = System.nanoTime() + options.patience().toNanos();
             while (old.threads > 0) {
                 waitUntil(end, "connections of before the cut don't end");
             }
+            current = state.current();
         }
         step(new Event.Resumed(next));
         cuts++;

@@ -167,7 +167,8 @@ sealed interface Reception {
             case Event.Prepared prepared -> prepared(state);
             case Event.LetGo letGo -> letGo(state, letGo.link);
             case Event.Started started -> state instanceof Starting starting ? new Running(starting.link) : state;
-            case Event.StartUncertain uncertain -> new Uncertain(uncertain.why);
+            case Event.StartUncertain uncertain ->
+                state instanceof Failing || state instanceof Failed ? state : new Uncertain(uncertain.why);
             case Event.Heard heard ->
                 switch (state) {
                     case Running running -> new Confirmed(running.link);
