@@ -10,8 +10,8 @@ import org.exomem.vhostuser.backend.DriverRun;
 /**
  * The pages in the balloon, and whose they are.
  *
- * <p>A balloon belongs to one run of the driver: it begins empty when the guest boots or loads the driver, and what was
- * in it before is so no more. Front-ends do not tell this reliably (some never send a reset, some send one when the VM
+ * <p>A balloon belongs to one run of the driver: it begins empty when the guest boots or loads the driver, and pages that
+ * were in it before are not in it any more. Front-ends do not tell this reliably (some never send a reset, some send one when the VM
  * is merely paused, and connections are lost and made again), but the rings do: a new run of the driver starts its
  * inflate queue at the initial position, and one that goes on starts it where it stopped. The rule that follows:
  *

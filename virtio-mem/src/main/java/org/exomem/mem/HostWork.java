@@ -31,7 +31,7 @@ final class HostWork {
     private final MemoryRegionPlan plan;
     private Call call = DISCARD;
     private long atOnce;
-    /** Everything below is done; guest addresses. */
+    /** All lower guest addresses are done. */
     private long address;
 
     private long end;

@@ -31,7 +31,7 @@ final class UnpluggedMemory {
     private State state = State.MAYBE_FILLED;
     /** While it is emptied: the run of unplugged blocks before this one is being emptied. */
     private long next;
-    /** The host did not take it back, and its operator knows. */
+    /** The host did not take it back, which was reported. */
     private boolean refused;
 
     UnpluggedMemory(KeptBlocks kept) {

@@ -118,7 +118,7 @@ final class MigrateCommand implements Command {
                             ? "what to do is missing: --to ADDRESS, --status or --cancel"
                             : "--to, --status and --cancel exclude each other");
         }
-        ObjectNode wish = to == null ? Json.object() : wish(to);
+        ObjectNode request = to == null ? Json.object() : request(to);
         return control.connect(session -> {
             MigrationWatch watch = new MigrationWatch(session, vm, output);
             if (cancel) {
@@ -128,13 +128,13 @@ final class MigrateCommand implements Command {
             if (status) {
                 return watch.show();
             }
-            session.execute("migrate", wish);
+            session.execute("migrate", request);
             return noWait ? ExitCode.OK : watch.untilOver("the migration goes on");
         });
     }
 
-    private ObjectNode wish(String address) throws ConfigException, UsageException {
-        ObjectNode wish = Json.object()
+    private ObjectNode request(String address) throws ConfigException, UsageException {
+        ObjectNode request = Json.object()
                 .put("vm", vm)
                 .put("uri", address)
                 .put("downtime-limit", downtimeLimit)
@@ -146,12 +146,12 @@ final class MigrateCommand implements Command {
                 .put("balloon-first", balloonFirst)
                 .put("hinted-pages", skipUnchanged ? "skip-unchanged" : "send");
         if (vmmQmp != null) {
-            wish.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
+            request.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
         }
         if (bandwidth != null) {
-            wish.put("max-bandwidth", ByteSize.parse(bandwidth));
+            request.put("max-bandwidth", ByteSize.parse(bandwidth));
         }
-        security.addTo(wish);
-        return wish;
+        security.addTo(request);
+        return request;
     }
 }

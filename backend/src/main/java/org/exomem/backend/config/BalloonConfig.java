@@ -27,7 +27,7 @@ public record BalloonConfig(
     /** What events and commands call a balloon. */
     public static final String ID = "balloon";
 
-    /** In bytes; less than this is a unit forgotten, not a wish: no guest lives in it. */
+    /** In bytes. A smaller size is taken for one without its unit: no guest runs in less. */
     public static final long LEAST_SIZE = 1 << 20;
 
     @Override

@@ -127,7 +127,7 @@ public final class ControlServer implements AutoCloseable {
                     .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                     .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
                     .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
-                    .childHandler(new Welcome())
+                    .childHandler(new ClientInitializer())
                     .bind(new DomainSocketAddress(unfinished.toFile()))
                     .syncUninterruptibly()
                     .channel();
@@ -167,7 +167,7 @@ public final class ControlServer implements AutoCloseable {
     }
 
     /** Greets and remembers each client. */
-    private final class Welcome extends ChannelInitializer<UnixChannel> {
+    private final class ClientInitializer extends ChannelInitializer<UnixChannel> {
         @Override
         protected void initChannel(UnixChannel channel) {
             long most = limit.most();

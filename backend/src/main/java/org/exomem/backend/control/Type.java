@@ -17,7 +17,7 @@ sealed interface Type {
     /** Bytes, or another number that is not negative. */
     Type COUNT = new Whole(0, Long.MAX_VALUE);
 
-    /** Anything, which whoever reads it checks. */
+    /** Any JSON value; the command checks it. */
     Type ANY = new Any();
 
     /** A whole number of that range. */

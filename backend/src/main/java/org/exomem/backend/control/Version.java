@@ -20,7 +20,7 @@ public record Version(int major, int minor, int micro) {
         return new Version(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Integer.parseInt(numbers[2]));
     }
 
-    /** As {@code query-version} and the greeting tell it: clients of QMP look for it under QEMU's name, whoever serves. */
+    /** As {@code query-version} and the greeting tell it: clients of QMP look for it under the name "qemu". */
     ObjectNode describe() {
         ObjectNode version = Json.object();
         version.putObject("qemu").put("major", major).put("minor", minor).put("micro", micro);

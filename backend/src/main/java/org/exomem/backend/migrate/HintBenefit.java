@@ -14,7 +14,7 @@ import org.exomem.migration.image.MemoryImage;
 
 /**
  * Whether a guest is worth asking for hints. A driver takes all free memory to hint it, and many kernels clear what they take
- * ({@code init_on_alloc}): asked in vain, a guest writes all memory that it never touched, and its host has to find room for
+ * ({@code init_on_alloc}): if that saves nothing, the guest has written all memory that it never touched, and its host has to find room for
  * it. So there must be more to save than the host may lose: free memory that does not hold zeros anyway, against memory that
  * the host has given nothing for yet.
  */

@@ -68,7 +68,7 @@ final class Migration {
             begun.complete(null);
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
-            before.forEach(Migration::makeRoom);
+            before.forEach(Migration::endWaiting);
             run(qmp);
         });
         LOG.info("{}: {} {}", vm.name(), incoming ? "is waited for at" : "migrates to", peer);
@@ -139,7 +139,7 @@ final class Migration {
     }
 
     /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
-    private void makeRoom() {
+    private void endWaiting() {
         awaitEnd(ROOM_LIMIT, ROOM_LIMIT);
     }
 

@@ -125,9 +125,9 @@ final class DeviceSet {
             refuseNewDescriptor(device);
             next.put(key(device), new Wanted(device, true));
         }
-        wanted.forEach((key, wish) -> {
-            if (!wish.configured()) {
-                next.putIfAbsent(key, wish);
+        wanted.forEach((key, device) -> {
+            if (!device.configured()) {
+                next.putIfAbsent(key, device);
             }
         });
         together(next).consistent();
@@ -160,11 +160,11 @@ final class DeviceSet {
     }
 
     /** Everything that is wanted, with what holds for the process. */
-    private ServeConfig together(Map<String, Wanted> wishes) {
+    private ServeConfig together(Map<String, Wanted> devices) {
         List<BalloonConfig> balloons = new ArrayList<>();
         List<MemoryConfig> mems = new ArrayList<>();
-        for (Wanted wish : wishes.values()) {
-            switch (wish.device()) {
+        for (Wanted of : devices.values()) {
+            switch (of.device()) {
                 case BalloonConfig balloon -> balloons.add(balloon);
                 case MemoryConfig mem -> mems.add(mem);
             }
@@ -193,8 +193,8 @@ final class DeviceSet {
             if (leaving.isEmpty()) {
                 toBegin.add(device);
             } else if (!device.differences(leaving.get()).isEmpty()) {
-                throw new ConfigException(device.label() + " is served with other options until its VMM has left: add it"
-                        + " then, or as it was");
+                throw new ConfigException(device.label()
+                        + " is served with other options until its VMM has left: add it" + " then, or as it was");
             }
         }
         together(next).consistent();
@@ -291,8 +291,8 @@ final class DeviceSet {
     }
 
     /** Ends a device that is wanted with other options, so that it can begin anew; false if it goes on. */
-    private boolean endIfChanged(DeviceConfig served, DeviceConfig wish) {
-        List<String> changed = wish.differences(served);
+    private boolean endIfChanged(DeviceConfig served, DeviceConfig options) {
+        List<String> changed = options.differences(served);
         if (changed.isEmpty()) {
             return false;
         }
@@ -307,8 +307,8 @@ final class DeviceSet {
     }
 
     /** @param before what was served until now, to which it goes back where it can't be served as is wanted */
-    private void tryToBegin(Wanted wish, Optional<DeviceConfig> before) {
-        DeviceConfig device = wish.device();
+    private void tryToBegin(Wanted of, Optional<DeviceConfig> before) {
+        DeviceConfig device = of.device();
         Optional<DeviceConfig> holder = holderOf(device.attachment());
         if (holder.isPresent()) {
             beginsLater(device, holder.get().label() + " is still served on " + device.attachment());
@@ -329,7 +329,7 @@ final class DeviceSet {
                     "{}: can't be served with its changed options, and keeps those from before: {}",
                     device.label(),
                     e.getMessage());
-            Wanted old = new Wanted(before.get(), wish.configured());
+            Wanted old = new Wanted(before.get(), of.configured());
             wanted.put(key(device), old);
             tryToBegin(old, Optional.empty());
         }

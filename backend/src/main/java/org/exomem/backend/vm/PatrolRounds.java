@@ -32,7 +32,7 @@ final class PatrolRounds {
     private long lastNanos;
     private long bytes;
     private long blocks;
-    /** The host does not let it look, or punch; its operator knows. */
+    /** The host does not let it look, or punch, which was reported. */
     private boolean refused;
 
     PatrolRounds(

@@ -12,7 +12,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.stream.format.MemoryDescription;
-import org.exomem.migration.stream.wire.Quietly;
+import org.exomem.migration.stream.wire.Closing;
 
 /**
  * Guest memory in files. Pages are written with {@code pwrite}, which takes memory from the host once and clears none first;
@@ -160,7 +160,7 @@ public final class FilePages implements PageTarget {
 
         @Override
         public void close() {
-            Quietly.close(channel);
+            Closing.quietly(channel);
         }
     }
 

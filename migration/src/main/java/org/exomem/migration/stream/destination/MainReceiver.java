@@ -12,8 +12,8 @@ import org.exomem.migration.stream.format.ChunkReader;
 import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.Phase;
 import org.exomem.migration.stream.format.RoundDigest;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.LivenessWatch;
-import org.exomem.migration.stream.wire.Quietly;
 import org.jspecify.annotations.Nullable;
 
 /** The destination's end of the main connection, after the migration was accepted: device states, the end, the handover. */
@@ -49,7 +49,7 @@ final class MainReceiver {
         } finally {
             watch.busy(false);
             if (state != null) {
-                Quietly.close(state);
+                Closing.quietly(state);
             }
         }
     }

@@ -30,8 +30,8 @@ import org.exomem.linux.UnixSockets;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.stream.format.Preamble;
 import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Timers;
 import org.exomem.migration.stream.wire.Wire;
@@ -49,7 +49,7 @@ public final class MigrationReceiver implements AutoCloseable {
     /** Connections at a time: all that a source may have, before and after a cut, and some that are nothing. */
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
 
-    private static final long GOODBYE_SECONDS = 3;
+    private static final long CLOSE_SECONDS = 3;
 
     private final ServerSocketChannel server;
     private final MigrationAddress address;
@@ -122,7 +122,7 @@ public final class MigrationReceiver implements AutoCloseable {
             receiver.start("migration-accept", receiver::accept);
             return receiver;
         } catch (IOException e) {
-            Quietly.close(server);
+            Closing.quietly(server);
             throw new IOException("can't listen at " + at + ": " + e.getMessage(), e);
         }
     }
@@ -223,7 +223,7 @@ public final class MigrationReceiver implements AutoCloseable {
             try {
                 SocketChannel socket = server.accept();
                 if (sockets.size() >= MOST_CONNECTIONS) {
-                    Quietly.close(socket);
+                    Closing.quietly(socket);
                     continue;
                 }
                 sockets.add(socket);
@@ -247,7 +247,7 @@ public final class MigrationReceiver implements AutoCloseable {
         try {
             // STR-PRE-6
             deadline = timer.schedule(
-                    () -> Quietly.close(socket), options.patience().toNanos(), TimeUnit.NANOSECONDS);
+                    () -> Closing.quietly(socket), options.patience().toNanos(), TimeUnit.NANOSECONDS);
             if (address instanceof MigrationAddress.Network) {
                 socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
             }
@@ -255,7 +255,7 @@ public final class MigrationReceiver implements AutoCloseable {
             Wire wire = security.incoming(socket);
             who = wire.peer();
             ScheduledFuture<?> limit = deadline;
-            new Arrival(wire, migration, options, timer, () -> {
+            new IncomingConnection(wire, migration, options, timer, () -> {
                         limit.cancel(false);
                         strangers.remove(socket);
                     })
@@ -270,7 +270,7 @@ public final class MigrationReceiver implements AutoCloseable {
             if (deadline != null) {
                 deadline.cancel(false);
             }
-            Quietly.close(socket);
+            Closing.quietly(socket);
             strangers.remove(socket);
             sockets.remove(socket);
         }
@@ -294,18 +294,18 @@ public final class MigrationReceiver implements AutoCloseable {
                 LOG.debug("removing {}", made, e);
             }
         }
-        Quietly.close(server);
+        Closing.quietly(server);
         ReceivingSession current = migration.session();
-        strangers.forEach(Quietly::close);
+        strangers.forEach(Closing::quietly);
         if (current != null) {
             current.stop();
         }
         // What was said last has to reach the source before its connection ends.
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(GOODBYE_SECONDS);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CLOSE_SECONDS);
         threads.forEach(thread -> join(thread, end));
-        sockets.forEach(Quietly::close);
+        sockets.forEach(Closing::quietly);
         timer.shutdownNow();
-        threads.forEach(thread -> join(thread, end + TimeUnit.SECONDS.toNanos(GOODBYE_SECONDS)));
+        threads.forEach(thread -> join(thread, end + TimeUnit.SECONDS.toNanos(CLOSE_SECONDS)));
         migration.outcome().completeExceptionally(new IOException("the destination at " + address + " was closed"));
     }
 

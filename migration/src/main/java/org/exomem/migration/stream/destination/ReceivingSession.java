@@ -30,7 +30,7 @@ import org.exomem.migration.stream.wire.Wire;
  */
 final class ReceivingSession {
     /** How long a source has to read why it was given up. */
-    private static final long LAST_WORDS_SECONDS = 3;
+    private static final long ERROR_LINGER_SECONDS = 3;
 
     private final UUID migration;
     private final String source;
@@ -126,7 +126,7 @@ final class ReceivingSession {
             case Reception.Failing failing
             when !(before instanceof Reception.Cut) -> {
                 failing.link().closeData();
-                sayWhy(failing.link(), failing.why());
+                sendError(failing.link(), failing.why());
             }
             case Reception.Failed(IOException why, boolean complete) when !complete -> target.close();
             case Reception.Confirmed confirmed -> heard.complete(null);
@@ -158,10 +158,10 @@ final class ReceivingSession {
         destination.lost(cut.why());
     }
 
-    private void sayWhy(ReceivingLink mine, IOException why) {
+    private void sendError(ReceivingLink mine, IOException why) {
         // STR-ERR-1: the main connection is read until the source hangs up. If this end hung up first, with something
         // unread, the kernel would throw its last chunk away.
-        timer.schedule(mine.main::close, LAST_WORDS_SECONDS, TimeUnit.SECONDS);
+        timer.schedule(mine.main::close, ERROR_LINGER_SECONDS, TimeUnit.SECONDS);
         try {
             mine.say(writer -> writer.error(String.valueOf(why.getMessage())));
             mine.main.finishWriting();

@@ -21,8 +21,8 @@ import org.exomem.migration.stream.format.Preamble;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Wire;
 
@@ -49,9 +49,9 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
         Duration patience = options.patience();
         ScheduledFuture<?> impatience;
         try {
-            impatience = timer.schedule(() -> Quietly.close(socket), patience.toNanos(), TimeUnit.NANOSECONDS);
+            impatience = timer.schedule(() -> Closing.quietly(socket), patience.toNanos(), TimeUnit.NANOSECONDS);
         } catch (RejectedExecutionException e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
             throw new IOException("the migration was closed", e);
         }
         try {
@@ -63,10 +63,10 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
         } catch (AsynchronousCloseException e) {
             throw new IOException(to + " did not answer within " + patience.toMillis() + " ms", e);
         } catch (StreamFault | PeerFault e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
             throw e;
         } catch (IOException e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
             throw new IOException("can't reach a destination at " + to + ": " + e.getMessage(), e);
         } finally {
             impatience.cancel(false);

@@ -41,6 +41,6 @@ public final class PlainWire implements Wire {
 
     @Override
     public void close() {
-        Quietly.close(socket);
+        Closing.quietly(socket);
     }
 }

@@ -21,8 +21,8 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Wire;
 
@@ -168,7 +168,7 @@ public final class CertificateSecurity implements StreamSecurity {
             wire.setPeer(name(engine));
             return wire;
         } catch (IOException e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
             throw e;
         }
     }

@@ -30,8 +30,8 @@ import org.bouncycastle.tls.TlsPSKExternal;
 import org.bouncycastle.tls.TlsServerProtocol;
 import org.bouncycastle.tls.crypto.TlsCrypto;
 import org.bouncycastle.tls.crypto.impl.jcajce.JcaTlsCryptoProvider;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
@@ -92,7 +92,7 @@ public final class PskSecurity implements StreamSecurity {
         try {
             return handshake.shake();
         } catch (IOException e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
             IOException why = explained(e);
             boolean broke =
                     why == e && !(e instanceof ClosedChannelException) && !(e instanceof InterruptedIOException);

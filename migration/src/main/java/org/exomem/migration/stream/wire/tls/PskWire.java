@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import org.bouncycastle.tls.TlsProtocol;
-import org.exomem.migration.stream.wire.Quietly;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.Wire;
 
 /** A socket under BouncyCastle's TLS, which works on streams of bytes. */
@@ -136,6 +136,6 @@ final class PskWire implements Wire {
 
     @Override
     public void close() {
-        Quietly.close(socket);
+        Closing.quietly(socket);
     }
 }

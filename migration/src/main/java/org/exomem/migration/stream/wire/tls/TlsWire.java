@@ -10,7 +10,7 @@ import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
-import org.exomem.migration.stream.wire.Quietly;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
@@ -95,7 +95,7 @@ final class TlsWire implements Wire {
             }
             socket.shutdownOutput();
         } catch (IOException e) {
-            Quietly.close(socket);
+            Closing.quietly(socket);
         }
     }
 
@@ -261,6 +261,6 @@ final class TlsWire implements Wire {
 
     @Override
     public void close() {
-        Quietly.close(socket);
+        Closing.quietly(socket);
     }
 }

@@ -15,8 +15,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.concurrent.FutureTask;
+import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.Quietly;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -72,7 +72,7 @@ class CertificateTimesTest {
                 try {
                     destination.incoming(socket).close();
                 } finally {
-                    Quietly.close(socket);
+                    Closing.quietly(socket);
                 }
                 return null;
             });

@@ -6,13 +6,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Closes what is not needed any more, where a failure has no consequence. */
-public final class Quietly {
-    private static final Logger LOG = LoggerFactory.getLogger(Quietly.class);
+public final class Closing {
+    private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-    private Quietly() {}
+    private Closing() {}
 
     /** Closes it; a failure is logged as a detail. */
-    public static void close(Closeable closeable) {
+    public static void quietly(Closeable closeable) {
         try {
             closeable.close();
         } catch (IOException e) {

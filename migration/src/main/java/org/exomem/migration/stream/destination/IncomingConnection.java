@@ -27,12 +27,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A connection that was just made: greeted, and then served as what it turns out to be. On a thread of its own. */
-final class Arrival {
-    private static final Logger LOG = LoggerFactory.getLogger(Arrival.class);
+final class IncomingConnection {
+    private static final Logger LOG = LoggerFactory.getLogger(IncomingConnection.class);
     private static final SecureRandom RANDOM = new SecureRandom();
     private static final String OTHER = "source";
     private static final UUID NOBODY = new UUID(0, 0);
-    private static final long GOODBYE_SECONDS = 3;
+    private static final long CLOSE_SECONDS = 3;
 
     private final Wire wire;
     private final SingleMigration migration;
@@ -41,7 +41,7 @@ final class Arrival {
     private final Runnable admitted;
 
     /** @param admitted is told when the connection belongs to the migration, and may take its time */
-    Arrival(
+    IncomingConnection(
             Wire wire,
             SingleMigration migration,
             StreamOptions options,
@@ -116,7 +116,7 @@ final class Arrival {
     private void drain() {
         ScheduledFuture<?> end;
         try {
-            end = timer.schedule(wire::close, GOODBYE_SECONDS, TimeUnit.SECONDS);
+            end = timer.schedule(wire::close, CLOSE_SECONDS, TimeUnit.SECONDS);
         } catch (RejectedExecutionException e) {
             LOG.debug("no time for a goodbye: this destination is closed", e);
             return;
