@@ -21,10 +21,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashSet;
@@ -33,7 +30,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
@@ -41,6 +37,7 @@ import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.linux.OwnPath;
+import org.exomem.linux.OwnerOnlySocket;
 import org.exomem.linux.StaleSocket;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
@@ -117,49 +114,26 @@ public final class ControlServer implements AutoCloseable {
             throw new IOException("control socket " + path + " can't be made: its path is too long by " + tooLong
                     + " bytes; a control socket's has at most " + MAX_PATH_BYTES);
         }
-        // Bound under another name, so that nobody can connect before the permissions are right.
-        Path unfinished = unfinished(path);
-        Files.deleteIfExists(unfinished);
         try {
-            listening = new ServerBootstrap()
-                    .group(loop)
-                    .channel(EpollServerDomainSocketChannel.class)
-                    .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
-                    .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
-                    .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
-                    .childHandler(new ClientInitializer())
-                    .bind(new DomainSocketAddress(unfinished.toFile()))
-                    .syncUninterruptibly()
-                    .channel();
-            // Behind netty's own, which stops accepting for a second when there is no descriptor for a client.
-            listening.pipeline().addLast(refusals);
-            Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
-            Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
-            made = OwnPath.of(path);
+            made = OwnerOnlySocket.bind(path, this::bindAt);
         } catch (Exception e) {
-            Files.deleteIfExists(unfinished);
             throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
         }
     }
 
-    /** A name beside the socket's: one that explains itself, or where there is no room for that, one of its length. */
-    private static Path unfinished(Path path) {
-        Path name = path.getFileName();
-        Path plain =
-                path.resolveSibling("." + name + "." + ProcessHandle.current().pid());
-        if (bytes(plain) <= UnixSockets.MAX_PATH_BYTES) {
-            return plain;
-        }
-        StringBuilder random = new StringBuilder();
-        Path chosen;
-        do {
-            random.setLength(0);
-            for (int i = bytes(name); i > 0; i--) {
-                random.append((char) ThreadLocalRandom.current().nextInt('a', 'z' + 1));
-            }
-            chosen = path.resolveSibling(random.toString());
-        } while (Files.exists(chosen, LinkOption.NOFOLLOW_LINKS) || chosen.equals(path));
-        return chosen;
+    private void bindAt(Path at) {
+        listening = new ServerBootstrap()
+                .group(loop)
+                .channel(EpollServerDomainSocketChannel.class)
+                .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
+                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childHandler(new ClientInitializer())
+                .bind(new DomainSocketAddress(at.toFile()))
+                .syncUninterruptibly()
+                .channel();
+        // Behind netty's own, which stops accepting for a second when there is no descriptor for a client.
+        listening.pipeline().addLast(refusals);
     }
 
     private static int bytes(Path path) {

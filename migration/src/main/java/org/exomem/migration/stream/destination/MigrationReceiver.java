@@ -9,8 +9,6 @@ import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -25,8 +23,8 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.exomem.linux.OwnPath;
+import org.exomem.linux.OwnerOnlySocket;
 import org.exomem.linux.StaleSocket;
-import org.exomem.linux.UnixSockets;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.stream.format.Preamble;
 import org.exomem.migration.stream.format.StreamOptions;
@@ -44,7 +42,6 @@ import org.slf4j.LoggerFactory;
  * the first one that is. Safe for use by several threads.
  */
 public final class MigrationReceiver implements AutoCloseable {
-    private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
     private static final Logger LOG = LoggerFactory.getLogger(MigrationReceiver.class);
     /** Connections at a time: all that a source may have, before and after a cut, and some that are nothing. */
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
@@ -103,8 +100,10 @@ public final class MigrationReceiver implements AutoCloseable {
             if (internet) {
                 server.setOption(StandardSocketOptions.SO_REUSEADDR, true);
             }
+            OwnPath made = null;
             if (at instanceof MigrationAddress.Local local) {
-                bindForOwner(server, Path.of(local.path()));
+                made = OwnerOnlySocket.bind(
+                        Path.of(local.path()), path -> server.bind(UnixDomainSocketAddress.of(path)));
             } else {
                 server.bind(socketAddress);
             }
@@ -112,41 +111,13 @@ public final class MigrationReceiver implements AutoCloseable {
                     ? new MigrationAddress.Network(
                             network.host(), ((InetSocketAddress) server.getLocalAddress()).getPort())
                     : at;
-            MigrationReceiver receiver = new MigrationReceiver(
-                    server,
-                    actual,
-                    security,
-                    options,
-                    destination,
-                    at instanceof MigrationAddress.Local local ? OwnPath.of(Path.of(local.path())) : null);
+            MigrationReceiver receiver =
+                    new MigrationReceiver(server, actual, security, options, destination, made);
             receiver.start("migration-accept", receiver::accept);
             return receiver;
         } catch (IOException e) {
             Closing.quietly(server);
             throw new IOException("can't listen at " + at + ": " + e.getMessage(), e);
-        }
-    }
-
-    /**
-     * Binds under another name, so that nobody else can connect before the socket is its owner's alone; where there is no
-     * room for that name, directly.
-     */
-    private static void bindForOwner(ServerSocketChannel server, Path path) throws IOException {
-        Path unfinished = path.resolveSibling(
-                "." + path.getFileName() + "." + ProcessHandle.current().pid());
-        if (unfinished.toString().getBytes(StandardCharsets.UTF_8).length >= UnixSockets.MAX_PATH_BYTES) {
-            server.bind(UnixDomainSocketAddress.of(path));
-            Files.setPosixFilePermissions(path, OWNER_ONLY);
-            return;
-        }
-        Files.deleteIfExists(unfinished);
-        server.bind(UnixDomainSocketAddress.of(unfinished));
-        try {
-            Files.setPosixFilePermissions(unfinished, OWNER_ONLY);
-            // Does not replace what somebody else has put there meanwhile, as a rename would.
-            Files.createLink(path, unfinished);
-        } finally {
-            Files.deleteIfExists(unfinished);
         }
     }
 
