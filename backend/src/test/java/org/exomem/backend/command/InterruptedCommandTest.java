@@ -30,11 +30,12 @@ import org.junit.jupiter.api.io.TempDir;
 class InterruptedCommandTest {
     private static final String VMS = "[{\"name\":\"a\",\"responding\":true,\"connected\":true}]";
     private static final String BALLOON = "{\"actual\":2147483648,\"target\":1073741824,\"memory\":4294967296}";
-    private static final String MEMORY = "[{\"type\":\"virtio-mem\",\"data\":{\"vm\":\"a\",\"id\":\"m0\",\"connected\":true,"
-            + "\"size\":4294967296,\"requested-size\":1073741824,\"plugged-size\":0,\"block-size\":2097152,"
-            + "\"job\":{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0,\"total-progress\":1073741824}}}]";
-    private static final String JOBS = "[{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0,"
-            + "\"total-progress\":1073741824}]";
+    private static final String MEMORY =
+            "[{\"type\":\"virtio-mem\",\"data\":{\"vm\":\"a\",\"id\":\"m0\",\"connected\":true,"
+                    + "\"size\":4294967296,\"requested-size\":1073741824,\"plugged-size\":0,\"block-size\":2097152,"
+                    + "\"job\":{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0,\"total-progress\":1073741824}}}]";
+    private static final String JOBS =
+            "[{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0," + "\"total-progress\":1073741824}]";
 
     @TempDir
     Path folder;
@@ -59,8 +60,10 @@ class InterruptedCommandTest {
     private void answer() {
         try (SocketChannel client = server.accept();
                 BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {
-            send(client, "{\"QMP\":{\"version\":{\"qemu\":{\"major\":0,\"minor\":1,\"micro\":0},\"package\":\"exomem\"},"
-                    + "\"capabilities\":[]}}");
+            send(
+                    client,
+                    "{\"QMP\":{\"version\":{\"qemu\":{\"major\":0,\"minor\":1,\"micro\":0},\"package\":\"exomem\"},"
+                            + "\"capabilities\":[]}}");
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 JsonNode command = Json.parse(line);
                 String name = command.path("execute").asText();
@@ -102,7 +105,9 @@ class InterruptedCommandTest {
                 .redirectError(errors.toFile())
                 .start();
         try {
-            assertThat(looks.await(1, TimeUnit.MINUTES)).as("waits: " + Files.readString(errors)).isTrue();
+            assertThat(looks.await(1, TimeUnit.MINUTES))
+                    .as("waits: " + Files.readString(errors))
+                    .isTrue();
             new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
                     .start()
                     .waitFor();
@@ -116,7 +121,8 @@ class InterruptedCommandTest {
     @Test
     void waitingForABalloonSaysThatTheGuestGoesOn() throws Exception {
         assertThat(interrupted("balloon", "a", "1G", "--wait"))
-                .isEqualTo("exomem: the guest goes on to the size that it was given; \"exomem balloon a SIZE\" gives another\n");
+                .isEqualTo(
+                        "exomem: the guest goes on to the size that it was given; \"exomem balloon a SIZE\" gives another\n");
     }
 
     @Test

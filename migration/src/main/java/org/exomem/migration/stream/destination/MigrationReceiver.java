@@ -10,8 +10,6 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -111,8 +109,7 @@ public final class MigrationReceiver implements AutoCloseable {
                     ? new MigrationAddress.Network(
                             network.host(), ((InetSocketAddress) server.getLocalAddress()).getPort())
                     : at;
-            MigrationReceiver receiver =
-                    new MigrationReceiver(server, actual, security, options, destination, made);
+            MigrationReceiver receiver = new MigrationReceiver(server, actual, security, options, destination, made);
             receiver.start("migration-accept", receiver::accept);
             return receiver;
         } catch (IOException e) {
