@@ -11,6 +11,7 @@ public final class Errno {
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
+    public static final int ESRCH = 3;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
     public static final int ENFILE = 23;
@@ -27,6 +28,7 @@ public final class Errno {
     private static final Map<Integer, String> TEXTS = Map.ofEntries(
             Map.entry(EPERM, "EPERM, operation not permitted"),
             Map.entry(ENOENT, "ENOENT, no such file or directory"),
+            Map.entry(ESRCH, "ESRCH, no such process"),
             Map.entry(EINTR, "EINTR, interrupted"),
             Map.entry(EBADF, "EBADF, bad file descriptor"),
             Map.entry(EAGAIN, "EAGAIN, would block"),

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Completion;
 import org.exomem.backend.options.Streams;
@@ -29,6 +30,7 @@ final class MigrateCommand implements Command {
     private boolean noHints;
     private boolean balloonFirst;
     private boolean skipUnchanged;
+    private @Nullable WritesChoice writes;
     private int reconnectWithin = 30;
     private boolean noWait;
     private boolean cancel;
@@ -91,6 +93,13 @@ final class MigrateCommand implements Command {
                         + " at the pause. It is read during the pause, which gets longer. Default: free memory is sent"
                         + " last, unless the host has it back already.",
                 () -> skipUnchanged = true);
+        usage.choice(
+                "--writes",
+                "How to learn which pages the guest writes: auto (the VMM's log, else watch, else compare), watch"
+                        + " (attaches to QEMU for a moment and watches its memory), or compare (reads all memory in"
+                        + " each round, attaches to nothing). Default: vmm-writes of the VM, or auto.",
+                WritesChoice.class,
+                value -> writes = value);
         usage.seconds(
                 "--reconnect-within",
                 "How long to try again when the connection is lost; 0: not at all (default: 30). For a paused guest it"
@@ -147,6 +156,9 @@ final class MigrateCommand implements Command {
                 .put("hinted-pages", skipUnchanged ? "skip-unchanged" : "send");
         if (vmmQmp != null) {
             request.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
+        }
+        if (writes != null) {
+            request.put("writes", writes.word());
         }
         if (bandwidth != null) {
             request.put("max-bandwidth", ByteSize.parse(bandwidth));

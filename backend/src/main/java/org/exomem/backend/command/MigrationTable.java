@@ -37,6 +37,10 @@ final class MigrationTable {
         if (!first.isMissingNode()) {
             text.append(balloonFirst(first));
         }
+        JsonNode writes = state.path("writes");
+        if (!writes.isMissingNode()) {
+            text.append(writes(writes));
+        }
         JsonNode pages = state.path("pages");
         if (!pages.isMissingNode()) {
             text.append('\n').append(pages(pages));
@@ -61,6 +65,15 @@ final class MigrationTable {
                         + ByteSize.format(before) + ", and nothing to spare\n"
                 : ByteSize.format(before - first.path("after").asLong()) + " went into the balloon before, in "
                         + seconds(first.path("time").asLong() * 1000) + "\n";
+    }
+
+    private static String writes(JsonNode writes) {
+        String how = switch (writes.path("way").asText()) {
+            case "log" -> "The VMM logged what the guest wrote";
+            case "watch" -> "The VMM's memory was watched for what the guest wrote";
+            default -> "All of memory was compared in each round";
+        };
+        return how + (writes.has("reason") ? ": " + writes.path("reason").asText() : "") + "\n";
     }
 
     private static String pages(JsonNode pages) {

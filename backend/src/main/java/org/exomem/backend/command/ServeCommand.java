@@ -13,6 +13,7 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.control.Version;
 import org.exomem.backend.log.Log;
@@ -201,7 +202,13 @@ final class ServeCommand implements Command {
 
     private static BalloonConfig byConvention(Attachment attachment) {
         return new BalloonConfig(
-                NAME_BY_CONVENTION, attachment, BalloonOptions.defaults(), 0, OptionalLong.empty(), Optional.empty());
+                NAME_BY_CONVENTION,
+                attachment,
+                BalloonOptions.defaults(),
+                0,
+                OptionalLong.empty(),
+                Optional.empty(),
+                WritesChoice.AUTO);
     }
 
     private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {

@@ -15,6 +15,7 @@ import org.exomem.balloon.BalloonOptions;
  * @param statisticsInterval seconds between two questions for statistics; 0 asks only when told to
  * @param size the VM's logical size in bytes that is wanted from the start, if one was given
  * @param vmmQmp the VMM's QMP socket, over which the VM is migrated and its devices are taken out and put back
+ * @param vmmWrites how migrations learn which pages the guest writes
  */
 public record BalloonConfig(
         String vm,
@@ -22,7 +23,8 @@ public record BalloonConfig(
         BalloonOptions offered,
         int statisticsInterval,
         OptionalLong size,
-        Optional<Path> vmmQmp)
+        Optional<Path> vmmQmp,
+        WritesChoice vmmWrites)
         implements DeviceConfig {
     /** What events and commands call a balloon. */
     public static final String ID = "balloon";

@@ -18,6 +18,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             new DeviceOption("size", "SIZE", "what the VM shall have from the start, such as 2G", "all"),
             new DeviceOption("stats-interval", "SECONDS", "asks for statistics so often; 0 never, 86400 at most", "0"),
             VMM_QMP,
+            VMM_WRITES,
             DeviceOption.onOff(
                     "discard",
                     "returns unused pages to the host",
@@ -86,13 +87,13 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
         }
         BalloonOptions options = new BalloonOptions(
                 mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
-        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp());
+        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites());
     }
 
     /** The values of all options, by the options' names. */
     static Map<String, Object> values(BalloonConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
-        putCommon(values, config.vm(), config.attachment(), config.vmmQmp());
+        putCommon(values, config);
         values.put("size", config.size());
         values.put("stats-interval", config.statisticsInterval());
         BalloonOptions options = config.offered();

@@ -20,6 +20,9 @@ public sealed interface DeviceConfig permits BalloonConfig, MemoryConfig {
     /** The VMM's QMP socket, if it was named. */
     Optional<Path> vmmQmp();
 
+    /** How migrations learn which pages the guest writes. */
+    WritesChoice vmmWrites();
+
     /** The values of all its options, by their names. */
     Map<String, Object> options();
 

@@ -33,6 +33,13 @@ abstract class DeviceOptions<C> {
     static final DeviceOption VMM_QMP = new DeviceOption(
             "vmm-qmp", "PATH", "the VMM's QMP socket, for \"exomem migrate\" and \"exomem detach\"", "none");
 
+    static final DeviceOption VMM_WRITES = new DeviceOption(
+            "vmm-writes",
+            "auto|watch|compare",
+            "how a migration learns which pages the guest writes: from the VMM's log, else by attaching to the VMM"
+                    + " and watching its memory, else by comparing; by watching only; by comparing only",
+            WritesChoice.AUTO.word());
+
     /** What a socket has whose group is named and whose mode is not. */
     private static final int OWNER_AND_GROUP = 0660;
 
@@ -46,6 +53,7 @@ abstract class DeviceOptions<C> {
     private @Nullable GroupPrincipal socketGroup;
     private boolean connect;
     private @Nullable Path vmmQmp;
+    private WritesChoice vmmWrites = WritesChoice.AUTO;
 
     /**
      * @param kind of device, with its article, for complaints
@@ -86,6 +94,7 @@ abstract class DeviceOptions<C> {
                 case "socket-mode" -> socketMode = Value.mode(value);
                 case "socket-group" -> socketGroup = Value.group(value);
                 case "vmm-qmp" -> vmmQmp = Value.path(value);
+                case "vmm-writes" -> vmmWrites = WritesChoice.parse(value);
                 default -> setOwn(key, value);
             }
         } catch (ConfigException e) {
@@ -109,6 +118,11 @@ abstract class DeviceOptions<C> {
     /** The VMM's QMP socket, if it was named. */
     final Optional<Path> vmmQmp() {
         return Optional.ofNullable(vmmQmp);
+    }
+
+    /** How migrations learn which pages the guest writes. */
+    final WritesChoice vmmWrites() {
+        return vmmWrites;
     }
 
     final Attachment attachment() throws ConfigException {
@@ -139,8 +153,9 @@ abstract class DeviceOptions<C> {
     }
 
     /** Puts the values of the options that all devices have, by the options' names. */
-    static void putCommon(Map<String, Object> values, String vm, Attachment attachment, Optional<Path> vmmQmp) {
-        values.put(VM.name(), vm);
+    static void putCommon(Map<String, Object> values, DeviceConfig device) {
+        Attachment attachment = device.attachment();
+        values.put(VM.name(), device.vm());
         values.put(SOCKET.name(), attachment.path());
         values.put(CONNECT.name(), attachment instanceof Attachment.Connect);
         values.put(FD.name(), attachment instanceof Attachment.Inherited inherited ? inherited.fd() : -1);
@@ -148,6 +163,7 @@ abstract class DeviceOptions<C> {
                 attachment instanceof Attachment.Listen listen ? listen.access() : SocketAccess.OWNER_ONLY;
         values.put(SOCKET_MODE.name(), access.mode());
         values.put(SOCKET_GROUP.name(), Optional.ofNullable(access.group()));
-        values.put(VMM_QMP.name(), vmmQmp);
+        values.put(VMM_QMP.name(), device.vmmQmp());
+        values.put(VMM_WRITES.name(), device.vmmWrites());
     }
 }

@@ -17,6 +17,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param patrolSeconds between two looks at what is unplugged; 0 for none
  * @param violation what to do about memory that is used though it is unplugged
  * @param vmmQmp the VMM's QMP socket, over which to stop the guest, or to migrate it
+ * @param vmmWrites how migrations learn which pages the guest writes
  */
 public record MemoryConfig(
         String vm,
@@ -27,7 +28,8 @@ public record MemoryConfig(
         boolean preallocate,
         int patrolSeconds,
         Violation violation,
-        Optional<Path> vmmQmp)
+        Optional<Path> vmmQmp,
+        WritesChoice vmmWrites)
         implements DeviceConfig {
     @Override
     public Map<String, Object> options() {

@@ -60,7 +60,8 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest,"
                             + " which needs vmm-qmp",
                     Violation.PUNCH.word()),
-            VMM_QMP);
+            VMM_QMP,
+            VMM_WRITES);
     private static final int MAX_NODE = 0xffff;
     private static final int MAX_PATROL_SECONDS = 86_400;
     private static final Path HUGE_PAGE_SIZE = Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
@@ -118,7 +119,8 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                 preallocate,
                 patrolSeconds,
                 violation,
-                vmmQmp());
+                vmmQmp(),
+                vmmWrites());
     }
 
     private MemoryRegionPlan plan(long start, long length, long blockSize) throws ConfigException {
@@ -164,7 +166,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
     /** The values of all options, by the options' names. */
     static Map<String, Object> values(MemoryConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
-        putCommon(values, config.vm(), config.attachment(), config.vmmQmp());
+        putCommon(values, config);
         values.put("id", config.id());
         values.put("addr", config.plan().address());
         values.put("size", config.plan().size());

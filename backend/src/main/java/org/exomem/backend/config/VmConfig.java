@@ -24,6 +24,15 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
                         .findFirst());
     }
 
+    /** How migrations learn which pages the guest writes, as the first of its devices says that does. */
+    public WritesChoice vmmWrites() {
+        return devices().stream()
+                .map(DeviceConfig::vmmWrites)
+                .filter(choice -> choice != WritesChoice.AUTO)
+                .findFirst()
+                .orElse(WritesChoice.AUTO);
+    }
+
     /** All its devices, the balloon first. */
     public List<DeviceConfig> devices() {
         List<DeviceConfig> devices = new ArrayList<>(memory.size() + 1);

@@ -23,6 +23,9 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.migrate.GuestWrites;
 import org.exomem.backend.migrate.MigrationRequest;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.Migrations;
@@ -91,7 +94,8 @@ final class MigrationCommands {
                 maybe("downtime-limit", whole(0, MOST_MILLIS)),
                 maybe("max-rounds", whole(1, Integer.MAX_VALUE)),
                 maybe("auto-converge", FLAG),
-                maybe("hinted-pages", choice("send", "skip-unchanged"))));
+                maybe("hinted-pages", choice("send", "skip-unchanged")),
+                maybe("writes", choice(words(WritesChoice.values())))));
         return members.toArray(Type.Member[]::new);
     }
 
@@ -130,6 +134,9 @@ final class MigrationCommands {
                                 with("target", COUNT),
                                 with("after", COUNT),
                                 with("time", COUNT))),
+                maybe(
+                        "writes",
+                        object(with("way", choice(words(GuestWrites.Way.values()))), maybe("reason", TEXT))),
                 maybe("expected-downtime", COUNT),
                 maybe(
                         "ram",
@@ -177,11 +184,13 @@ final class MigrationCommands {
         long bandwidth = arguments.integer("max-bandwidth", 0);
         boolean hints = arguments.flag("hints", true);
         boolean balloonFirst = arguments.flag("balloon-first", false);
+        Optional<WritesChoice> writes = arguments.optionalText("writes").map(MigrationCommands::writes);
         PrecopyOptions precopy = precopy(arguments, PrecopyOptions.DEFAULT);
         return slowWork.run("read keys and certificates", () -> security(tls, psk))
                 .thenCompose(security -> {
                     MigrationRequest request =
                             new MigrationRequest(address, qmp, security, options, bandwidth, hints, precopy);
+                    request = writes.map(request::withWrites).orElse(request);
                     return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
                 })
                 .thenApply(begun -> Json.object());
@@ -253,6 +262,10 @@ final class MigrationCommands {
                         .put("target", result.target())
                         .put("after", result.after())
                         .put("time", result.time().toMillis()));
+        state.writes().ifPresent(found -> {
+            ObjectNode writes = node.putObject("writes").put("way", word(found.way()));
+            found.reason().ifPresent(reason -> writes.put("reason", reason));
+        });
         state.progress().ifPresent(progress -> {
             node.put("expected-downtime", progress.downtime().toMillis());
             node.putObject("ram")
@@ -289,6 +302,18 @@ final class MigrationCommands {
                 .put("estimated-downtime-us", report.estimatedDowntime().toNanos() / 1000)
                 .put("in-limit", report.inLimit())
                 .put("throttle", report.throttle());
+    }
+
+    private static WritesChoice writes(String word) {
+        try {
+            return WritesChoice.parse(word);
+        } catch (ConfigException e) {
+            throw QmpException.generic(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static String[] words(Enum<?>[] values) {
+        return Arrays.stream(values).map(MigrationCommands::word).toArray(String[]::new);
     }
 
     private static String word(Enum<?> value) {

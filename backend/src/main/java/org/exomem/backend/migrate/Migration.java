@@ -45,6 +45,7 @@ final class Migration {
     private long end;
     private long memory;
     private BalloonFirst.@Nullable Result balloonFirst;
+    private GuestWrites.@Nullable Found writes;
     private @Nullable Progress progress;
     private @Nullable Duration downtime;
     private @Nullable Report report;
@@ -207,6 +208,7 @@ final class Migration {
                 memory,
                 progress == null ? 0 : progress.sentBytes(),
                 Optional.ofNullable(balloonFirst),
+                Optional.ofNullable(writes),
                 Optional.ofNullable(progress),
                 Optional.ofNullable(downtime),
                 Optional.ofNullable(report),
@@ -277,6 +279,13 @@ final class Migration {
         public void balloonFirst(BalloonFirst.Result result) {
             synchronized (Migration.this) {
                 balloonFirst = result;
+            }
+        }
+
+        @Override
+        public void writes(GuestWrites.Found how) {
+            synchronized (Migration.this) {
+                writes = how;
             }
         }
 

@@ -2,6 +2,7 @@ package org.exomem.backend.migrate;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
@@ -16,6 +17,7 @@ import org.exomem.migration.stream.wire.StreamSecurity;
  * @param hints whether the guest is asked for hints; of no meaning to a destination
  * @param precopy of no meaning to a destination
  * @param balloonFirst whether the balloon takes what the guest can spare, before; of no meaning to a destination
+ * @param writes how to learn which pages the guest writes, if not as is configured; of no meaning to a destination
  */
 public record MigrationRequest(
         MigrationAddress address,
@@ -25,8 +27,9 @@ public record MigrationRequest(
         long bandwidth,
         boolean hints,
         PrecopyOptions precopy,
-        boolean balloonFirst) {
-    /** With the balloon left as it is. */
+        boolean balloonFirst,
+        Optional<WritesChoice> writes) {
+    /** With the balloon left as it is, and writes found as is configured. */
     public MigrationRequest(
             MigrationAddress address,
             Optional<Path> vmmQmp,
@@ -35,36 +38,42 @@ public record MigrationRequest(
             long bandwidth,
             boolean hints,
             PrecopyOptions precopy) {
-        this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false);
+        this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false, Optional.empty());
     }
 
     MigrationRequest withAddress(MigrationAddress other) {
-        return new MigrationRequest(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst);
+        return new MigrationRequest(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, writes);
     }
 
     MigrationRequest withVmm(Path qmp) {
         return new MigrationRequest(
-                address, Optional.of(qmp), security, stream, bandwidth, hints, precopy, balloonFirst);
+                address, Optional.of(qmp), security, stream, bandwidth, hints, precopy, balloonFirst, writes);
     }
 
     MigrationRequest withSecurity(StreamSecurity other) {
-        return new MigrationRequest(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst);
+        return new MigrationRequest(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst, writes);
     }
 
     MigrationRequest withStream(StreamOptions other) {
-        return new MigrationRequest(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst);
+        return new MigrationRequest(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst, writes);
     }
 
     MigrationRequest withBandwidth(long other) {
-        return new MigrationRequest(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst);
+        return new MigrationRequest(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst, writes);
     }
 
     MigrationRequest withHints(boolean wanted) {
-        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst);
+        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst, writes);
     }
 
     /** The same, but the balloon takes first what the guest can spare. */
     public MigrationRequest withBalloonFirst() {
-        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, hints, precopy, true);
+        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, hints, precopy, true, writes);
+    }
+
+    /** The same, but with writes found so. */
+    public MigrationRequest withWrites(WritesChoice choice) {
+        return new MigrationRequest(
+                address, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, Optional.of(choice));
     }
 }

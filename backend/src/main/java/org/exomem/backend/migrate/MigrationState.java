@@ -16,6 +16,7 @@ import org.exomem.migration.stream.destination.ReceivedMigration;
  * @param memory bytes of the guest's memory; 0 before that is known
  * @param sent bytes that went to the network
  * @param balloonFirst what the balloon has taken before, so far, if that was wanted
+ * @param writes how the guest's writes are found, at a source that has begun
  * @param progress of memory, at a source that has begun
  * @param downtime for which the guest was paused, at a source that is done
  * @param report what became of memory, at a source that is done
@@ -31,6 +32,7 @@ public record MigrationState(
         long memory,
         long sent,
         Optional<BalloonFirst.Result> balloonFirst,
+        Optional<GuestWrites.Found> writes,
         Optional<Progress> progress,
         Optional<Duration> downtime,
         Optional<Report> report,

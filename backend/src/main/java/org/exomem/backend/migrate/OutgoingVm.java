@@ -53,6 +53,9 @@ final class OutgoingVm {
         /** Again and again, as the balloon inflates. */
         void balloonFirst(BalloonFirst.Result soFar);
 
+        /** That is how writes are found, from now on. */
+        void writes(GuestWrites.Found how);
+
         /** The migration has come so far. */
         void status(Status status);
 
@@ -183,12 +186,12 @@ final class OutgoingVm {
 
     private void migrate(MigrationSender sender, GuestView view) throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
-        Report report;
-        long pausing;
-        try (LogMapping log = LogMapping.of(vmm.dirtyLog())) {
+        // Open until the guest is handed over: what it takes to end the watch is not for the pause.
+        try (GuestWrites writes = GuestWrites.begin(
+                vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes)) {
             MigrationSource source = new MigrationSource(
                     image,
-                    List.of(log.source(view, image.pages())),
+                    writes.sources(),
                     List.of(
                             new HoleSource(image),
                             new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
@@ -196,13 +199,13 @@ final class OutgoingVm {
                             new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
                     request.hints() && HintBenefit.isExpected(vm, image) ? guest.hints() : HintSessions.NONE,
                     guest);
-            report = new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
-            pausing = System.nanoTime() - report.downtime().toNanos();
+            Report report = new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
+            long pausing = System.nanoTime() - report.downtime().toNanos();
+            sendState(connection, view);
+            guest.letGo();
+            connection.handOver();
+            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
         }
-        sendState(connection, view);
-        guest.letGo();
-        connection.handOver();
-        watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
     }
 
     /** How long a connection that is lost now is worth waiting for. */

@@ -128,6 +128,12 @@ public final class Usage {
         return parameter(choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
     }
 
+    /** An option with one value of an enum's. */
+    public <E extends Enum<E>> Usage choice(String option, String text, Class<E> type, Consumer<E> setter) {
+        Choice<E> choice = new Choice<>(type);
+        return option(option, choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+    }
+
     /** Lines below the options. */
     public Usage section(Section section) {
         sections.add(section);

@@ -27,6 +27,7 @@ public final class QmpClient implements AutoCloseable {
     private final JsonFrames frames = new JsonFrames(MAX_ANSWER);
     private final Queue<JsonFrames.Frame> arrived = new ArrayDeque<>();
     private final Queue<JsonNode> events = new ArrayDeque<>();
+    private JsonNode greeting = Json.object();
     private long commands;
 
     private QmpClient(SocketChannel channel, Selector selector) {
@@ -67,8 +68,8 @@ public final class QmpClient implements AutoCloseable {
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             QmpClient client = new QmpClient(channel, selector);
-            if (!client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT)
-                    .has("QMP")) {
+            client.greeting = client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
+            if (!client.greeting.has("QMP")) {
                 throw new IOException("it does not greet as QMP does");
             }
             client.execute("qmp_capabilities", Json.object());
@@ -80,6 +81,11 @@ public final class QmpClient implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    /** True if the server greeted as QEMU does. */
+    boolean isQemu() {
+        return greeting.path("QMP").path("version").has("qemu");
     }
 
     /**

@@ -78,6 +78,11 @@ public final class QmpSession implements AutoCloseable {
         }
     }
 
+    /** True if the VMM says that it is QEMU. */
+    public boolean isQemu() {
+        return client.isQemu();
+    }
+
     public Path socket() {
         return socket;
     }

@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
@@ -50,6 +51,11 @@ final class LimitedVm implements VirtualMachine {
     @Override
     public Optional<Path> vmmQmp() {
         return vm.vmmQmp();
+    }
+
+    @Override
+    public WritesChoice vmmWrites() {
+        return vm.vmmWrites();
     }
 
     @Override

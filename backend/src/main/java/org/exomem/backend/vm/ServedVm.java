@@ -27,6 +27,7 @@ import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.DeviceConfig;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.pages.PageSubscribers;
 import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.backend.state.KeptState;
@@ -45,6 +46,7 @@ import org.exomem.pages.PromisedMemory;
 import org.exomem.pages.StateReplay;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -82,6 +84,8 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private volatile VmConfig config;
 
     private volatile @Nullable VmBalloon balloon;
+    /** While the VM migrates. Belongs on the loop. */
+    private @Nullable OwnWrites ownWrites;
 
     private ServedVm(
             String name, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop, long memoryLimit) {
@@ -201,6 +205,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
         told.put(device.id(), newSince(before));
         config = with;
+        logOwnWrites();
     }
 
     private VmBalloon newBalloon(BalloonConfig of) throws IOException {
@@ -331,6 +336,11 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     }
 
     @Override
+    public WritesChoice vmmWrites() {
+        return config.vmmWrites();
+    }
+
+    @Override
     public Map<String, Path> sockets() {
         Map<String, Path> sockets = new TreeMap<>();
         config.balloon().flatMap(of -> of.attachment().path()).ifPresent(path -> sockets.put(VmBalloon.NAME, path));
@@ -340,12 +350,44 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<GuestView> show(MemoryImage image) {
-        return loop.submit(() -> new GuestView(
-                addresses(image),
-                feed.subscribe(FreeReason.HINTED.kinds(), MESSAGES),
-                feed.subscribe(FreeReason.BALLOON.kinds(), MESSAGES),
-                feed.subscribe(FreeReason.UNPLUGGED.kinds(), MESSAGES),
-                balloon == null ? OptionalLong.empty() : balloon.state().target()));
+        return loop.submit(() -> {
+            AddressMap addresses = addresses(image);
+            OwnWrites writes = OwnWrites.of(addresses);
+            endOwnWrites();
+            ownWrites = writes;
+            logOwnWrites();
+            return new GuestView(
+                    addresses,
+                    writes.source(addresses, image.pages()),
+                    feed.subscribe(FreeReason.HINTED.kinds(), MESSAGES),
+                    feed.subscribe(FreeReason.BALLOON.kinds(), MESSAGES),
+                    feed.subscribe(FreeReason.UNPLUGGED.kinds(), MESSAGES),
+                    balloon == null ? OptionalLong.empty() : balloon.state().target(),
+                    () -> run(() -> endOwnWrites(writes)));
+        });
+    }
+
+    private void logOwnWrites() {
+        DirtyLog log = ownWrites == null ? null : ownWrites.log();
+        VmBalloon ofBalloon = balloon;
+        if (ofBalloon != null) {
+            ofBalloon.logOwnWritesTo(log);
+        }
+        memory.forEach(of -> of.logOwnWritesTo(log));
+    }
+
+    private void endOwnWrites(OwnWrites writes) {
+        if (ownWrites == writes) {
+            ownWrites = null;
+            logOwnWrites();
+            writes.close();
+        }
+    }
+
+    private void endOwnWrites() {
+        if (ownWrites != null) {
+            endOwnWrites(ownWrites);
+        }
     }
 
     private AddressMap addresses(MemoryImage image) {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
@@ -23,6 +24,9 @@ public interface VirtualMachine {
 
     /** The QMP socket of its VMM, if it was named. */
     Optional<Path> vmmQmp();
+
+    /** How its migrations learn which pages the guest writes. */
+    WritesChoice vmmWrites();
 
     /** The sockets on which a VMM meets the VM's devices, by the devices' names; one without a path is left out. */
     Map<String, Path> sockets();

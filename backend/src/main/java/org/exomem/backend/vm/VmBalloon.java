@@ -21,7 +21,9 @@ import org.exomem.pages.Pages;
 import org.exomem.pages.PromisedMemory;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The balloon of a VM. The operator's target is a logical size in bytes; the driver's is a number of pages in the balloon.
@@ -95,6 +97,11 @@ final class VmBalloon implements AutoCloseable {
     /** What the front-end shares, if one is connected. */
     List<MemoryRegion> sharedMemory() {
         return balloon.sharedMemory();
+    }
+
+    /** As {@link Endpoint#logOwnWritesTo}. */
+    void logOwnWritesTo(@Nullable DirtyLog log) {
+        endpoint.logOwnWritesTo(log);
     }
 
     /** From any thread. */

@@ -15,6 +15,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -80,6 +81,11 @@ final class VmMemory implements AutoCloseable {
     /** What the front-end shares, if one is connected. */
     List<MemoryRegion> sharedMemory() {
         return device.sharedMemory();
+    }
+
+    /** As {@link Endpoint#logOwnWritesTo}. */
+    void logOwnWritesTo(@Nullable DirtyLog log) {
+        endpoint.logOwnWritesTo(log);
     }
 
     /** From any thread. */

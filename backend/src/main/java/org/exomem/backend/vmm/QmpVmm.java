@@ -15,6 +15,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.ProcessFd;
 import org.exomem.pages.Pages;
 
 /**
@@ -34,6 +35,7 @@ public final class QmpVmm implements AutoCloseable {
 
     private final QmpSession qmp;
     private final Set<String> commands = new HashSet<>();
+    private final VmmPeer peer;
     private final VmmRam ram;
     private final HotPlug hotPlug;
     private final MigrationBlockers blockers;
@@ -45,7 +47,8 @@ public final class QmpVmm implements AutoCloseable {
         for (JsonNode command : qmp.execute("query-commands")) {
             commands.add(command.path("name").asText());
         }
-        ram = new VmmRam(qmp);
+        peer = new VmmPeer(qmp);
+        ram = new VmmRam(qmp, peer);
         hotPlug = new HotPlug(qmp, commands);
         blockers = new MigrationBlockers(qmp, hotPlug.isSupported());
         state = new StateTransfer(qmp);
@@ -70,6 +73,28 @@ public final class QmpVmm implements AutoCloseable {
     /** As {@link VmmRam#expectMapped}. */
     public void expectMapped(String id, SharedFile file) throws IOException {
         ram.expectMapped(id, file);
+    }
+
+    /**
+     * Returns the VMM's process, if it is one that may be attached to (VMM-16): the process that listens on the QMP socket of a
+     * QEMU.
+     *
+     * @throws VmmException if it is not, or can't be found; says why
+     */
+    public ProcessFd process() throws IOException {
+        if (!qmp.isQemu()) {
+            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
+        }
+        int pid = peer.pid();
+        if (pid <= 0) {
+            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
+        }
+        return ProcessFd.open(pid);
+    }
+
+    /** As {@link DirectWrites#isDirect}. */
+    public boolean hasDirectIo() throws IOException {
+        return new DirectWrites(qmp).isDirect();
     }
 
     /** As {@link HotPlug#devices}. */

@@ -8,9 +8,8 @@ import java.util.List;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
-import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
-import org.exomem.linux.UnixSockets;
+import org.exomem.linux.process.MappedFiles;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,10 +19,12 @@ final class VmmRam {
     private static final Logger LOG = LoggerFactory.getLogger(VmmRam.class);
 
     private final QmpSession qmp;
-    private @Nullable SharedMappings mapped;
+    private final VmmPeer peer;
+    private @Nullable MappedFiles mapped;
 
-    VmmRam(QmpSession qmp) {
+    VmmRam(QmpSession qmp, VmmPeer peer) {
         this.qmp = qmp;
+        this.peer = peer;
     }
 
     /**
@@ -62,21 +63,20 @@ final class VmmRam {
      */
     void expectMapped(String id, SharedFile file) throws IOException {
         JsonNode path = memoryPath(id);
-        if (path != null && mapped().hasAnotherThan(SharedMappings.nameOf(file), path.asText())) {
+        if (path != null && mapped().hasAnotherThan(MappedFiles.nameOf(file), path.asText())) {
             throw new VmmException("the VMM on " + qmp + " has mapped other memory as \"" + id + "\" than " + file
                     + ", maybe because that was made anew under the same name: start the VMM anew");
         }
     }
 
-    /** Looks once only: each look is another connection, which stays in the queue of a VMM that serves one at a time. */
-    private SharedMappings mapped() {
-        SharedMappings known = mapped;
+    private MappedFiles mapped() {
+        MappedFiles known = mapped;
         if (known == null) {
-            try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
-                known = SharedMappings.of(Integer.toString(UnixSockets.peer(connection)));
+            try {
+                known = MappedFiles.of(peer.pid());
             } catch (IOException e) {
                 LOG.debug("it can't be seen what the VMM on {} has mapped", qmp, e);
-                known = SharedMappings.NONE;
+                known = MappedFiles.NONE;
             }
             mapped = known;
         }

@@ -48,14 +48,16 @@ class ConfigFileTest {
                                 new BalloonOptions(false, true, true, false, true, true, true),
                                 0,
                                 OptionalLong.of(3L << 29),
-                                Optional.empty()),
+                                Optional.empty(),
+                                WritesChoice.AUTO),
                         new BalloonConfig(
                                 "007",
                                 new Attachment.Inherited(3),
                                 BalloonOptions.defaults(),
                                 10,
                                 OptionalLong.empty(),
-                                Optional.empty()));
+                                Optional.empty(),
+                                WritesChoice.AUTO));
     }
 
     @ParameterizedTest

@@ -53,7 +53,7 @@ class MemoryConfigTest {
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.mem("vm=a,id=m0,fd=7,addr=0x180000000,size=4G,requested=1G,block=4M,node=3,prealloc,"
-                        + "patrol=60,violation=stop,vmm-qmp=/run/q,,mp"))
+                        + "patrol=60,violation=stop,vmm-writes=watch,vmm-qmp=/run/q,,mp"))
                 .isEqualTo(new MemoryConfig(
                         "a",
                         "m0",
@@ -63,7 +63,8 @@ class MemoryConfigTest {
                         true,
                         60,
                         Violation.STOP,
-                        Optional.of(Path.of("/run/q,mp"))));
+                        Optional.of(Path.of("/run/q,mp")),
+                        WritesChoice.WATCH));
     }
 
     @ParameterizedTest

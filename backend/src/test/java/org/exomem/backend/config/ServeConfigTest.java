@@ -23,13 +23,14 @@ class ServeConfigTest {
                         BalloonOptions.defaults(),
                         0,
                         OptionalLong.empty(),
-                        Optional.empty()));
+                        Optional.empty(),
+                        WritesChoice.AUTO));
     }
 
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
-                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
+                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
                                 + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
                 .isEqualTo(new BalloonConfig(
                         "a",
@@ -37,7 +38,8 @@ class ServeConfigTest {
                         new BalloonOptions(true, true, true, false, false, false, false),
                         5,
                         OptionalLong.of(2L << 30),
-                        Optional.of(Path.of("/run/a.qmp"))));
+                        Optional.of(Path.of("/run/a.qmp")),
+                        WritesChoice.COMPARE));
     }
 
     @Test

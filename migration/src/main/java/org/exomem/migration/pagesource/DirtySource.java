@@ -5,8 +5,9 @@ import org.exomem.pages.PageBits;
 /** Tells which pages were written (MIG-DIRTY-1, MIG-DIRTY-2). Belongs to the engine's thread. */
 public interface DirtySource {
     /**
-     * Adds every page that may have been written since the last call, or at any time before the first one. A write that is
-     * under way may be told by the next call; when the guest is paused, none is under way. Never waits.
+     * Adds every page that may have been written since the last call, or since the source was made: before that all pages are
+     * owed. A write that is under way may be told by the next call; when the guest is paused, none is under way. Never waits
+     * for the guest.
      *
      * @param into a set of all pages of the image
      */
@@ -14,6 +15,14 @@ public interface DirtySource {
 
     /** True if it sees no writes and always adds all pages, so that only their contents tell what was written. */
     default boolean isBlind() {
+        return false;
+    }
+
+    /**
+     * True if a write may be told before it is done, and not again afterwards: a device writes pages that were pinned for it
+     * before. What such a source has told is owed once more by the last sync (MIG-DIRTY-8).
+     */
+    default boolean mayTellEarly() {
         return false;
     }
 }

@@ -28,6 +28,10 @@ final class Accounts {
     private final PageBits scratch;
     private final Map<Fate, PageBits> excused = new EnumMap<>(Fate.class);
     private boolean postpones;
+    /** Pages that were told of by sources that may tell of a write before it is done (MIG-DIRTY-8). */
+    private final PageBits early;
+
+    private final boolean tellsEarly;
     private boolean looked;
     private boolean last;
 
@@ -41,6 +45,8 @@ final class Accounts {
         this.owed = new PageBits(pages);
         this.later = new PageBits(pages);
         this.scratch = new PageBits(pages);
+        this.early = new PageBits(pages);
+        this.tellsEarly = source.dirty().stream().anyMatch(DirtySource::mayTellEarly);
         for (FreePageSource free : source.free()) {
             excused.computeIfAbsent(free.fate(), fate -> new PageBits(pages));
         }
@@ -67,6 +73,12 @@ final class Accounts {
         later.clear();
         for (DirtySource dirty : source.dirty()) {
             dirty.sync(scratch);
+        }
+        if (tellsEarly && last) {
+            // MIG-DIRTY-8
+            scratch.or(early);
+        } else if (tellsEarly) {
+            early.or(scratch);
         }
         owed.or(scratch);
         for (PageBits pages : excused.values()) {
@@ -120,6 +132,8 @@ final class Accounts {
         }
         owed.andNot(scratch);
         Objects.requireNonNull(excused.get(fate)).or(scratch);
+        // What was under way when the guest gave the page up is done, or of no interest to anybody.
+        early.andNot(scratch);
     }
 
     /** Each sync makes these pages owed again (MIG-DIRTY-5). After the last one they stay owed: they have to be looked at. */

@@ -13,6 +13,8 @@ enum Mutant {
     BEGINS_WITH_THE_ANSWER,
     /** The log is read, and then cleared. */
     FETCH_THEN_CLEAR,
+    /** A write is taken for done when it is told. */
+    EARLY_WRITES_FORGOTTEN,
     /** A message that was lost is not noticed. */
     LOSSES_IGNORED,
     /** Nor one that was lost before the source was there, but after it was subscribed for. */

@@ -86,7 +86,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     Simulation(long seed, Mutant mutant) {
         this.chance = new Chance(seed);
         this.mutant = mutant;
-        this.blind = mutant != Mutant.FETCH_THEN_CLEAR && mutant != Mutant.NO_LAST_SYNC && chance.oneIn(3)
+        this.blind = !EnumSet.of(Mutant.FETCH_THEN_CLEAR, Mutant.NO_LAST_SYNC, Mutant.EARLY_WRITES_FORGOTTEN)
+                                .contains(mutant)
+                        && chance.oneIn(3)
                 || mutant == Mutant.HINTED_BEFORE_LOOKING;
         this.hintedPages = chance.oneIn(2) || mutant == Mutant.HINTED_BEFORE_LOOKING
                 ? HintedPages.SKIP_UNCHANGED
@@ -249,6 +251,11 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                 words[i] = 0;
             }
             world.step();
+        }
+
+        @Override
+        public boolean mayTellEarly() {
+            return world.direct && mutant != Mutant.EARLY_WRITES_FORGOTTEN;
         }
     }
 

@@ -112,6 +112,7 @@ class SimulationTest {
     @Tag("MIG-ROUND-5")
     @Tag("MIG-DIRTY-3")
     @Tag("MIG-DIRTY-6")
+    @Tag("MIG-DIRTY-8")
     @Tag("MIG-STATE-2")
     @Tag("MIG-STATE-3")
     @Tag("MIG-STATE-5")

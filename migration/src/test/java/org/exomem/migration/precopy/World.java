@@ -30,6 +30,8 @@ final class World {
         USED,
         /** Put aside for hinting; the guest may take it back at any time. */
         HINTED,
+        /** A device of the VMM writes it, and the log has been told of that already. */
+        FILLING,
         INFLATING,
         INFLATED,
         DEFLATING,
@@ -84,6 +86,8 @@ final class World {
     private final boolean liar;
     /** The guest clears what it reports, and counts on the zeros afterwards (Linux with init_on_free). */
     private final boolean clears;
+    /** Devices of the VMM write pages that were pinned, and logged, before. */
+    final boolean direct;
     /** False if each write has a value of its own. */
     private final boolean valuesComeAgain;
 
@@ -124,6 +128,7 @@ final class World {
         this.valuesComeAgain = valuesComeAgain;
         this.liar = chance.oneIn(3);
         this.clears = chance.oneIn(3);
+        this.direct = chance.oneIn(3);
         this.pages = chance.oneIn(24) ? 60 + chance.below(80) : 2 + chance.below(10);
         this.memory = new long[pages * WORDS_IN_PAGE];
         this.hole = new boolean[pages];
@@ -195,7 +200,14 @@ final class World {
         }
         int page = chance.below(pages);
         switch (what) {
-            case 0, 1 -> write(page);
+            case 0 -> write(page);
+            case 1 -> {
+                if (direct && chance.oneIn(2)) {
+                    beginToFill(page);
+                } else {
+                    write(page);
+                }
+            }
             case 2 -> driverReadsConfig();
             case 3, 4 -> hint(page);
             case 5 -> takeBack(page);
@@ -475,7 +487,29 @@ final class World {
                 }
             }
             case 2 -> resetBalloon();
+            case 3 -> endFilling();
             default -> {}
+        }
+    }
+
+    /** The page is there, and logged, before its new content comes. */
+    private void beginToFill(int page) {
+        if (uses[page] == Use.USED || uses[page] == Use.HINTED) {
+            uses[page] = Use.FILLING;
+            hole[page] = false;
+            matters[page] = true;
+            log(page);
+            say("begin to fill", page);
+        }
+    }
+
+    private void endFilling() {
+        for (int p = 0; p < pages; p++) {
+            if (uses[p] == Use.FILLING) {
+                uses[p] = Use.USED;
+                fill(p, newValue());
+                say("filled", p);
+            }
         }
     }
 
@@ -502,6 +536,7 @@ final class World {
 
     void pause() {
         publishWrites();
+        endFilling();
         paused = true;
         say("pause", 0);
     }

@@ -9,6 +9,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
+import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.Header;
 import org.exomem.vhostuser.protocol.ProtocolFeature;
@@ -59,6 +60,11 @@ final class Connection {
         this.ended = ended;
         this.reader = new MessageReader(socket);
         this.session = new Session(device, loop, listener, this::hasMoreToRead, this::failed);
+    }
+
+    /** As {@link Endpoint#logOwnWritesTo}. */
+    void logOwnWritesTo(@Nullable DirtyLog log) {
+        session.memory().logOwnTo(log);
     }
 
     void open() {

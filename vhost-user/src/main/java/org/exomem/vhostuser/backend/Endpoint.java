@@ -10,6 +10,7 @@ import org.exomem.linux.ListeningSocket;
 import org.exomem.linux.MessageSocket;
 import org.exomem.linux.SocketAccess;
 import org.exomem.linux.UnixSockets;
+import org.exomem.vhostuser.memory.DirtyLog;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,7 @@ public final class Endpoint implements AutoCloseable {
     private EventLoop.@Nullable Timer reconnect;
     private @Nullable Path connectTo;
     private volatile @Nullable Connection connection;
+    private @Nullable DirtyLog ownLog;
     private boolean closed;
 
     private Endpoint(String name, VhostUserDevice device, EventLoop loop, EndpointListener listener) {
@@ -97,6 +99,18 @@ public final class Endpoint implements AutoCloseable {
     /** True while a front-end is connected. */
     public boolean isConnected() {
         return connection != null;
+    }
+
+    /**
+     * Logs all that is written to the guest's memory for the device, for a migration by this process; null ends that. The log
+     * stays the caller's. On the event loop.
+     */
+    public void logOwnWritesTo(@Nullable DirtyLog log) {
+        ownLog = log;
+        Connection current = connection;
+        if (current != null) {
+            current.logOwnWritesTo(log);
+        }
     }
 
     private void onLoop(Runnable task) {
@@ -167,6 +181,7 @@ public final class Endpoint implements AutoCloseable {
         Connection fresh = new Connection(new MessageSocket(fd), device, loop, listener, reason -> ended(self[0]));
         self[0] = fresh;
         connection = fresh;
+        fresh.logOwnWritesTo(ownLog);
         fresh.open();
     }
 

@@ -15,6 +15,7 @@ public final class GuestMemory implements AutoCloseable {
     private MemoryRegion[] regions = NONE;
     private int lastHit;
     private @Nullable DirtyLog log;
+    private @Nullable DirtyLog ownLog;
 
     /** All regions, in the order of their guest addresses; a copy. */
     public List<MemoryRegion> regions() {
@@ -158,16 +159,40 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * Tells the log, if there is one, that the back-end has written the range (VHU-LOG-3). Call after the write.
+     * Starts or, with null, stops a log of this process itself, beside that of the front-end: for a migration of its own. The log
+     * stays the caller's, and open as long as it is used.
+     */
+    public void logOwnTo(@Nullable DirtyLog newLog) {
+        ownLog = newLog;
+    }
+
+    /**
+     * Tells the logs, if there are any, that the back-end has written the range (VHU-LOG-3). Call after the write.
      *
      * @param guestAddress of the first byte
      * @param length bytes; 0 or less marks nothing
-     * @throws InternalError if the log's file was truncated
+     * @throws InternalError if a log's file was truncated
      */
     public void markDirty(long guestAddress, long length) {
+        markRing(guestAddress, guestAddress, length);
+    }
+
+    /**
+     * The same for a part of a ring, which the front-end may want to have logged elsewhere, or not at all (VHU-LOG-4).
+     *
+     * @param logAddress guest-physical address under which the front-end logs the first byte; negative for not at all
+     * @param guestAddress of the first byte
+     * @param length bytes; 0 or less marks nothing
+     * @throws InternalError if a log's file was truncated
+     */
+    public void markRing(long logAddress, long guestAddress, long length) {
         DirtyLog current = log;
-        if (current != null) {
-            current.mark(guestAddress, length);
+        if (current != null && logAddress >= 0) {
+            current.mark(logAddress, length);
+        }
+        DirtyLog own = ownLog;
+        if (own != null) {
+            own.mark(guestAddress, length);
         }
     }
 

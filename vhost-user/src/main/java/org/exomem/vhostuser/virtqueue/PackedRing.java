@@ -28,6 +28,7 @@ final class PackedRing {
     private MemorySegment descriptors;
     private MemorySegment driverEvents;
     private MemorySegment deviceEvents;
+    private long deviceAddress;
     private long deviceLogAddress;
 
     PackedRing(VirtqueueSetup setup) {
@@ -36,6 +37,7 @@ final class PackedRing {
         descriptors = descriptorArea.bytes();
         driverEvents = setup.driver().bytes();
         deviceEvents = setup.device().bytes();
+        deviceAddress = setup.device().guestAddress();
         deviceLogAddress = setup.usedLogAddress();
     }
 
@@ -44,6 +46,7 @@ final class PackedRing {
         descriptors = newDescriptors.bytes();
         driverEvents = newDriver.bytes();
         deviceEvents = newDevice.bytes();
+        deviceAddress = newDevice.guestAddress();
     }
 
     void logUsedWritesAt(long address) {
@@ -96,10 +99,9 @@ final class PackedRing {
         // VQ-PCK-4. Release: id, len and the buffers' contents are written before the flags that hand them to the
         // driver.
         LittleEndian.SHORT.setRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
-        if (deviceLogAddress >= 0) {
-            // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
-            memory.markDirty(descriptorArea.guestAddress() + offset, RingLayout.DESCRIPTOR_BYTES);
-        }
+        // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
+        long address = descriptorArea.guestAddress() + offset;
+        memory.markRing(deviceLogAddress < 0 ? -1 : address, address, RingLayout.DESCRIPTOR_BYTES);
     }
 
     /** When the driver wants to be called. Call after {@link #fence}. */
@@ -148,9 +150,7 @@ final class PackedRing {
     }
 
     private void log(long offset) {
-        if (deviceLogAddress >= 0) {
-            memory.markDirty(deviceLogAddress + offset, Short.BYTES);
-        }
+        memory.markRing(deviceLogAddress < 0 ? -1 : deviceLogAddress + offset, deviceAddress + offset, Short.BYTES);
     }
 
     private static long offset(int slot) {

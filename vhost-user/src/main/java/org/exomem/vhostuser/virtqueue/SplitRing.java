@@ -32,6 +32,7 @@ final class SplitRing {
     private MemorySegment descriptors;
     private MemorySegment available;
     private MemorySegment used;
+    private long usedAddress;
     private long usedLogAddress;
 
     SplitRing(VirtqueueSetup setup) {
@@ -43,12 +44,14 @@ final class SplitRing {
         descriptors = setup.descriptors().bytes();
         available = setup.driver().bytes();
         used = setup.device().bytes();
+        usedAddress = setup.device().guestAddress();
     }
 
     void relocate(RingArea newDescriptors, RingArea newDriver, RingArea newDevice) {
         descriptors = newDescriptors.bytes();
         available = newDriver.bytes();
         used = newDevice.bytes();
+        usedAddress = newDevice.guestAddress();
     }
 
     void logUsedWritesAt(long address) {
@@ -142,8 +145,6 @@ final class SplitRing {
     }
 
     private void log(long offset, long length) {
-        if (usedLogAddress >= 0) {
-            memory.markDirty(usedLogAddress + offset, length);
-        }
+        memory.markRing(usedLogAddress < 0 ? -1 : usedLogAddress + offset, usedAddress + offset, length);
     }
 }

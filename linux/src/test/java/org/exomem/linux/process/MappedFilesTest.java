@@ -1,4 +1,4 @@
-package org.exomem.backend.vmm;
+package org.exomem.linux.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -13,12 +13,12 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class SharedMappingsTest {
+class MappedFilesTest {
     /** More than anything else in this JVM maps to share. */
     private static final long SIZE = 1L << 40;
 
-    private static SharedMappings now() throws IOException {
-        return SharedMappings.of("self");
+    private static MappedFiles now() throws IOException {
+        return MappedFiles.of((int) ProcessHandle.current().pid());
     }
 
     @Test
@@ -28,12 +28,12 @@ class SharedMappingsTest {
         try (SharedFile old = SharedFile.create(path, SIZE);
                 Mapping part = Mapping.of(old, 0, SIZE / 4)) {
             assertThat(part.segment().byteSize()).isEqualTo(SIZE / 4);
-            assertThat(now().hasAnotherThan(SharedMappings.nameOf(old), path.toString()))
+            assertThat(now().hasAnotherThan(MappedFiles.nameOf(old), path.toString()))
                     .isFalse();
             Files.delete(path);
             try (SharedFile anew = SharedFile.create(path, SIZE)) {
-                String name = SharedMappings.nameOf(anew);
-                assertThat(name).isNotEqualTo(SharedMappings.nameOf(old));
+                String name = MappedFiles.nameOf(anew);
+                assertThat(name).isNotEqualTo(MappedFiles.nameOf(old));
                 assertThat(now().hasAnotherThan(name, path.toString())).isTrue();
                 assertThat(now().hasAnotherThan(name, folder.resolve("other").toString()))
                         .isFalse();
@@ -47,6 +47,6 @@ class SharedMappingsTest {
 
     @Test
     void processThatHasGoneHasNoMappings() {
-        assertThatThrownBy(() -> SharedMappings.of("0")).isInstanceOf(NoSuchFileException.class);
+        assertThatThrownBy(() -> MappedFiles.of(0)).isInstanceOf(NoSuchFileException.class);
     }
 }

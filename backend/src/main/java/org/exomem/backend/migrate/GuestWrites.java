@@ -1,0 +1,203 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.vm.GuestView;
+import org.exomem.backend.vmm.DirtyLogFile;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.Fd;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.process.ForeignUserfaultfd;
+import org.exomem.linux.process.OpenFiles;
+import org.exomem.linux.process.ProcessFd;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.SharedLog;
+import org.exomem.migration.pagesource.Unlogged;
+import org.exomem.migration.pagesource.WatchedWrites;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** How one migration learns which pages the guest writes: from the VMM's log, by watching, or by comparing. Belongs to one thread. */
+public final class GuestWrites implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestWrites.class);
+
+    /** Whoever has one of these open may write memory at any time that was pinned before, without a sign. */
+    private static final List<String> PINNING = List.of("/dev/vfio/", "/dev/vhost-vdpa", "/dev/infiniband/");
+
+    private final String vm;
+    private final QmpVmm vmm;
+    private final MemoryImage image;
+    private final GuestView view;
+    private final Consumer<Found> found;
+    private final List<DirtySource> sources = new ArrayList<>();
+    private final List<AutoCloseable> open = new ArrayList<>();
+
+    /** How writes are found. */
+    public enum Way {
+        /** The VMM logs them (VMM-8). */
+        LOG,
+        /** The VMM's memory is watched from outside (MIG-WATCH). */
+        WATCH,
+        /** All of memory is compared in each round (MIG-DIRTY-5). */
+        COMPARE;
+
+        /** As it is written on the wire. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /**
+     * What was found out.
+     *
+     * @param reason why it is no better way, or why it sees less than it could; for people
+     */
+    public record Found(Way way, Optional<String> reason) {}
+
+    private GuestWrites(String vm, QmpVmm vmm, MemoryImage image, GuestView view, Consumer<Found> found) {
+        this.vm = vm;
+        this.vmm = vmm;
+        this.image = image;
+        this.view = view;
+        this.found = found;
+    }
+
+    /**
+     * Begins to note writes, in the best way that is wanted and possible.
+     *
+     * @param found is told how, and again when that changes
+     * @throws IOException if it can't be done as is wanted, or the VMM has gone
+     */
+    static GuestWrites begin(
+            String vm,
+            QmpVmm vmm,
+            MemoryImage image,
+            GuestView view,
+            WritesChoice wanted,
+            Consumer<Found> found)
+            throws IOException {
+        GuestWrites writes = new GuestWrites(vm, vmm, image, view, found);
+        try {
+            switch (wanted) {
+                case AUTO -> writes.beginBest();
+                case WATCH -> writes.watch();
+                case COMPARE -> writes.compare(Optional.empty());
+            }
+            writes.sources.add(view.ownWrites());
+            return writes;
+        } catch (IOException | RuntimeException e) {
+            writes.close();
+            throw e;
+        }
+    }
+
+    private void beginBest() throws IOException {
+        Optional<DirtyLogFile> log = vmm.dirtyLog();
+        if (log.isPresent()) {
+            read(log.get());
+            return;
+        }
+        try {
+            watch();
+        } catch (IOException e) {
+            if (e instanceof VmmException failure && failure.isEnd()) {
+                throw e;
+            }
+            compare(Optional.of(String.valueOf(e.getMessage())));
+        }
+    }
+
+    /** MIG-DIRTY-3 */
+    private void read(DirtyLogFile log) throws IOException {
+        try (SharedFile file = SharedFile.open(log.path())) {
+            Mapping mapping = Mapping.of(file, 0, log.size() & -Long.BYTES);
+            open.add(mapping);
+            sources.add(new SharedLog(mapping.segment(), view.addresses(), image.pages()));
+        }
+        found.accept(new Found(Way.LOG, Optional.empty()));
+    }
+
+    private void watch() throws IOException {
+        boolean direct = vmm.hasDirectIo();
+        WatchedWrites watch;
+        try (ProcessFd process = vmm.process()) {
+            refusePins(process);
+            ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
+            LOG.info(
+                    "{}: attached to {}, whose main thread stood still for {} us",
+                    vm,
+                    process,
+                    fetched.stopped().toNanos() / 1000);
+            try {
+                watch = direct ? beginWhileStopped(process, fetched.fd()) : begin(process, fetched.fd(), false);
+            } catch (IOException | RuntimeException e) {
+                fetched.fd().close();
+                throw e;
+            }
+        }
+        open.add(watch);
+        sources.add(watch);
+        found.accept(new Found(Way.WATCH, Optional.empty()));
+    }
+
+    private void refusePins(ProcessFd process) throws IOException {
+        for (String name : OpenFiles.of(process.pid()).names().values()) {
+            if (PINNING.stream().anyMatch(name::startsWith)) {
+                throw new IOException("the VMM has " + name + " open, by which its memory may be written without a sign");
+            }
+        }
+    }
+
+    private WatchedWrites begin(ProcessFd process, Fd fd, boolean direct) throws IOException {
+        return WatchedWrites.begin(
+                process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, this::sees);
+    }
+
+    /** While the VMM stands still, none of its devices has a write under way (MIG-WATCH-2). */
+    private WatchedWrites beginWhileStopped(ProcessFd process, Fd fd) throws IOException {
+        boolean running = vmm.isRunning();
+        vmm.pause();
+        try {
+            return begin(process, fd, true);
+        } finally {
+            vmm.goOn(running);
+        }
+    }
+
+    private void sees(String less) {
+        LOG.warn("{}: {}", vm, less);
+        found.accept(new Found(Way.WATCH, Optional.of(less)));
+    }
+
+    private void compare(Optional<String> why) {
+        why.ifPresent(reason -> LOG.info("{}: all of memory is compared in each round: {}", vm, reason));
+        sources.add(new Unlogged());
+        found.accept(new Found(Way.COMPARE, why));
+    }
+
+    /** For the engine's thread. */
+    List<DirtySource> sources() {
+        return sources;
+    }
+
+    @Override
+    public void close() {
+        for (AutoCloseable resource : open) {
+            try {
+                resource.close();
+            } catch (Exception e) {
+                LOG.warn("{}: {}", vm, e.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
+
+/** The process that listens on a VMM's QMP socket: the VMM itself, if nobody is in between. Belongs to one thread. */
+final class VmmPeer {
+    private static final int UNKNOWN = -1;
+
+    private final QmpSession qmp;
+    private int pid = UNKNOWN;
+
+    VmmPeer(QmpSession qmp) {
+        this.qmp = qmp;
+    }
+
+    /**
+     * Looks once only: each look is another connection, which stays in the queue of a VMM that serves one at a time.
+     *
+     * @return 0 if it can't be seen from here
+     */
+    int pid() throws IOException {
+        if (pid == UNKNOWN) {
+            try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
+                pid = UnixSockets.peer(connection);
+            }
+        }
+        return pid;
+    }
+}

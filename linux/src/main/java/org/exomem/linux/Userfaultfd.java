@@ -1,0 +1,129 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.Set;
+
+/**
+ * A userfaultfd: it tells of accesses to ranges of one address space, that of the process in which it was made, and holds for as long as
+ * any descriptor of it is open (Linux, "Userfaultfd"). Addresses and lengths in bytes, multiples of the page size of what is
+ * mapped there. Safe for use by several threads.
+ */
+public final class Userfaultfd implements AutoCloseable {
+    /** The system call's number on x86-64. */
+    public static final int SYSTEM_CALL = 323;
+
+    /** Makes it close-on-exec and non-blocking. */
+    public static final int FLAGS = 0x80000 | 0x800;
+
+    /** Faults of system calls are not told of; whoever has no privilege may have only such a one. */
+    public static final int USER_MODE_ONLY = 1;
+
+    private static final long VERSION = 0xaa;
+    private static final long API = 0xc018aa3fL;
+    private static final long REGISTER = 0xc020aa00L;
+    private static final long UNREGISTER = 0x8010aa01L;
+    private static final int API_SIZE = 24;
+    private static final int REGISTER_SIZE = 32;
+
+    private final Fd fd;
+
+    /** What a kernel may be asked for; by the bit in {@code struct uffdio_api}. */
+    public enum Feature {
+        /** Ranges of shared memory can be write-protected. */
+        WRITE_PROTECT_SHARED(12),
+        /** So can pages that are not there yet. */
+        WRITE_PROTECT_UNPOPULATED(13),
+        /** A write to a protected page is noted and goes on; nobody has to answer. */
+        WRITE_PROTECT_ASYNC(15);
+
+        private final int bit;
+
+        Feature(int bit) {
+            this.bit = bit;
+        }
+    }
+
+    /** What it is to be told of; by the bit in {@code struct uffdio_register}. */
+    public enum Mode {
+        /** A touch of a page that is not there. */
+        MISSING(0),
+        /** A write to a page that is write-protected. */
+        WRITE_PROTECT(1);
+
+        private final int bit;
+
+        Mode(int bit) {
+            this.bit = bit;
+        }
+    }
+
+    private Userfaultfd(Fd fd) {
+        this.fd = fd;
+    }
+
+    /**
+     * Agrees with the kernel on the features; once for each userfaultfd.
+     *
+     * @param fd owned from now on, also if this fails
+     * @throws LinuxException EINVAL if the kernel does not have all of them
+     */
+    public static Userfaultfd of(Fd fd, Set<Feature> features) throws LinuxException {
+        MemorySegment api = NativeBuffer.ofSize(API_SIZE);
+        api.set(JAVA_LONG, 0, VERSION);
+        api.set(JAVA_LONG, 8, bits(features));
+        try {
+            ioctl(fd, API, api, "UFFDIO_API");
+        } catch (LinuxException e) {
+            fd.close();
+            throw e;
+        }
+        return new Userfaultfd(fd);
+    }
+
+    private static long bits(Set<Feature> features) {
+        return features.stream().mapToLong(feature -> 1L << feature.bit).reduce(0, (a, b) -> a | b);
+    }
+
+    /**
+     * Watches a range, all of which has to be mapped.
+     *
+     * @throws LinuxException EBUSY if another userfaultfd watches a part of it; EINVAL if it is not mapped, or by something
+     *     that can't be watched; EPERM if what is mapped could never be written
+     */
+    public void register(long address, long length, Set<Mode> modes) throws LinuxException {
+        MemorySegment argument = NativeBuffer.ofSize(REGISTER_SIZE);
+        argument.set(JAVA_LONG, 0, address);
+        argument.set(JAVA_LONG, 8, length);
+        argument.set(JAVA_LONG, 16, modes.stream().mapToLong(mode -> 1L << mode.bit).reduce(0, (a, b) -> a | b));
+        ioctl(fd, REGISTER, argument, "UFFDIO_REGISTER of " + range(address, length));
+    }
+
+    /** Watches a range no more, and lets everybody go on who waits there. */
+    public void unregister(long address, long length) throws LinuxException {
+        MemorySegment argument = NativeBuffer.ofSize(16);
+        argument.set(JAVA_LONG, 0, address);
+        argument.set(JAVA_LONG, 8, length);
+        ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
+    }
+
+    private static String range(long address, long length) {
+        return Long.toHexString(address) + "+" + Long.toHexString(length);
+    }
+
+    private static void ioctl(Fd fd, long request, MemorySegment argument, String call) throws LinuxException {
+        int result = LibC.ioctl(fd.number(), request, argument.address());
+        Reference.reachabilityFence(argument);
+        if (result < 0) {
+            throw new LinuxException(call, fd.toString(), LibC.errno());
+        }
+    }
+
+    /** If no other descriptor of it is open, all that it watched is watched no more. */
+    @Override
+    public void close() {
+        fd.close();
+    }
+}

@@ -1,0 +1,101 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+
+/**
+ * Fetches from a process's page tables which pages were written, and protects them again in the same step
+ * ({@code PAGEMAP_SCAN}, Linux 6.7). Only for ranges that a {@link Userfaultfd} watches with
+ * {@link Userfaultfd.Feature#WRITE_PROTECT_ASYNC}. For one thread at a time.
+ */
+public final class WrittenPages implements AutoCloseable {
+    private static final int O_RDONLY = 0;
+    private static final int O_CLOEXEC = 0x80000;
+    private static final long PAGEMAP_SCAN = 0xc0606610L;
+    private static final long WP_MATCHING = 1;
+    private static final long CHECK_WPASYNC = 2;
+    private static final long PAGE_IS_WRITTEN = 2;
+    private static final int ARGUMENT_SIZE = 96;
+    private static final int FLAGS = 8;
+    private static final int START = 16;
+    private static final int END = 24;
+    private static final int WALK_END = 32;
+    private static final int VECTOR = 40;
+    private static final int VECTOR_LENGTH = 48;
+    private static final int CATEGORY_MASK = 72;
+    private static final int RETURN_MASK = 88;
+    private static final int REGION_SIZE = 24;
+    private static final int REGIONS = 4096;
+
+    private final Fd pagemap;
+    private final MemorySegment argument = NativeBuffer.ofSize(ARGUMENT_SIZE);
+    private final MemorySegment regions = NativeBuffer.ofSize((long) REGIONS * REGION_SIZE);
+
+    /** Takes ranges of addresses, in ascending order. */
+    @FunctionalInterface
+    public interface Ranges {
+        /**
+         * @param from address of the first byte
+         * @param to address behind the last one
+         */
+        void range(long from, long to);
+    }
+
+    private WrittenPages(Fd pagemap) {
+        this.pagemap = pagemap;
+        argument.set(JAVA_LONG, 0, ARGUMENT_SIZE);
+        argument.set(JAVA_LONG, FLAGS, WP_MATCHING | CHECK_WPASYNC);
+        argument.set(JAVA_LONG, VECTOR, regions.address());
+        argument.set(JAVA_LONG, VECTOR_LENGTH, REGIONS);
+        argument.set(JAVA_LONG, CATEGORY_MASK, PAGE_IS_WRITTEN);
+        argument.set(JAVA_LONG, RETURN_MASK, PAGE_IS_WRITTEN);
+    }
+
+    /**
+     * Of the address space that a process has now; another one that it gets by {@code exec} is not seen.
+     *
+     * @throws LinuxException EACCES if the process may not be looked at, ENOENT if it has ended
+     */
+    public static WrittenPages of(int process) throws LinuxException {
+        String path = "/proc/" + process + "/pagemap";
+        MemorySegment name = NativeBuffer.ofUtf8(path);
+        int result = LibC.open(name.address(), O_RDONLY | O_CLOEXEC, 0);
+        Reference.reachabilityFence(name);
+        return new WrittenPages(Fd.of(result, "open", path));
+    }
+
+    /**
+     * Gives the pages of a range that were written since the last call for it; all that are there if there was none. A write
+     * that is under way is in this call or in the next.
+     *
+     * @throws LinuxException EPERM if a part of the range is not watched; ENOTTY if the kernel is older than this call; ESRCH if
+     *     the address space is gone
+     */
+    public void fetch(long from, long to, Ranges into) throws LinuxException {
+        argument.set(JAVA_LONG, END, to);
+        for (long at = from; at < to; ) {
+            argument.set(JAVA_LONG, START, at);
+            int found = LibC.ioctl(pagemap.number(), PAGEMAP_SCAN, argument.address());
+            if (found < 0) {
+                int errno = LibC.errno();
+                if (errno == Errno.EINTR) {
+                    continue;
+                }
+                throw new LinuxException("PAGEMAP_SCAN", pagemap.description(), errno);
+            }
+            for (int i = 0; i < found; i++) {
+                long region = (long) i * REGION_SIZE;
+                into.range(regions.get(JAVA_LONG, region), regions.get(JAVA_LONG, region + 8));
+            }
+            at = argument.get(JAVA_LONG, WALK_END);
+        }
+        Reference.reachabilityFence(regions);
+    }
+
+    @Override
+    public void close() {
+        pagemap.close();
+    }
+}

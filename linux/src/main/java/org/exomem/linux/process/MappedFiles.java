@@ -1,0 +1,180 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
+
+/**
+ * The shared mappings of files in a process's address space, from {@code /proc/PID/maps}, in ascending order.
+ *
+ * @param areas none overlapping; what is mapped without a gap in address and file is one area
+ */
+public record MappedFiles(List<Area> areas) {
+    /** Of a process whose mappings can't be read. */
+    public static final MappedFiles NONE = new MappedFiles(List.of());
+
+    private static final int COLUMNS = 6;
+    private static final int WRITABLE_COLUMN = 1;
+    private static final int SHARED_COLUMN = 3;
+
+    /**
+     * A part of the address space.
+     *
+     * @param from address of the first byte
+     * @param to address behind the last one
+     * @param writable whether it may be written as it is mapped now
+     * @param offset of the first byte in the file
+     * @param file device and inode as text, equal for the same file only
+     * @param path that it was opened by, with " (deleted)" behind it if it was removed
+     */
+    public record Area(long from, long to, boolean writable, long offset, String file, String path) {
+        /**
+         * <pre>
+         * from-to rw-s offset device inode path
+         * </pre>
+         */
+        private static Area of(String[] row) {
+            String[] range = row[0].split("-", 2);
+            return new Area(
+                    Long.parseUnsignedLong(range[0], 16),
+                    Long.parseUnsignedLong(range[1], 16),
+                    row[1].charAt(WRITABLE_COLUMN) == 'w',
+                    Long.parseUnsignedLong(row[2], 16),
+                    row[3] + " " + row[4],
+                    row.length < COLUMNS ? "" : row[5]);
+        }
+
+        /** Bytes. */
+        public long length() {
+            return to - from;
+        }
+
+        private boolean has(long address) {
+            return Long.compareUnsigned(address, from) >= 0 && Long.compareUnsigned(address, to) < 0;
+        }
+
+        private boolean goesOnWith(Area next) {
+            return to == next.from
+                    && writable == next.writable
+                    && file.equals(next.file)
+                    && offset + length() == next.offset;
+        }
+
+        private Area with(Area next) {
+            return new Area(from, next.to, writable, offset, file, path);
+        }
+    }
+
+    /** @throws IOException if the process has ended, or may not be looked at */
+    public static MappedFiles of(int pid) throws IOException {
+        return of(Integer.toString(pid));
+    }
+
+    private static MappedFiles of(String process) throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1)) {
+            List<Area> areas = new ArrayList<>();
+            lines.map(line -> line.split(" +", COLUMNS))
+                    .filter(row -> row[1].charAt(SHARED_COLUMN) == 's')
+                    .map(Area::of)
+                    .forEach(area -> add(areas, area));
+            return new MappedFiles(List.copyOf(areas));
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    private static void add(List<Area> areas, Area area) {
+        if (!areas.isEmpty() && areas.getLast().goesOnWith(area)) {
+            areas.set(areas.size() - 1, areas.getLast().with(area));
+        } else {
+            areas.add(area);
+        }
+    }
+
+    /** The same of all processes that may be looked at and mention one of the files, in no order; a process that ends meanwhile is left out. */
+    public static List<Mapper> ofAllThatMap(List<String> files) throws IOException {
+        List<Mapper> found = new ArrayList<>();
+        byte[][] wanted = files.stream()
+                .map(file -> (" " + file + " ").getBytes(StandardCharsets.ISO_8859_1))
+                .toArray(byte[][]::new);
+        try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
+            for (Path process : (Iterable<Path>) processes::iterator) {
+                String name = process.getFileName().toString();
+                if (Character.isDigit(name.charAt(0)) && mentions(process.resolve("maps"), wanted)) {
+                    addMapper(found, Integer.parseInt(name), files);
+                }
+            }
+        }
+        return found;
+    }
+
+    /** A process and what it has mapped of the files that were asked for. */
+    public record Mapper(int pid, List<Area> areas) {}
+
+    private static void addMapper(List<Mapper> found, int pid, List<String> files) {
+        try {
+            found.add(new Mapper(
+                    pid,
+                    of(pid).areas.stream()
+                            .filter(area -> files.contains(area.file))
+                            .toList()));
+        } catch (IOException e) {
+            // It has ended.
+        }
+    }
+
+    /** Looks at bytes, as most processes map none of the files, and to take all lines of all processes apart takes long. */
+    private static boolean mentions(Path maps, byte[][] wanted) {
+        try (InputStream in = Files.newInputStream(maps)) {
+            byte[] text = in.readAllBytes();
+            for (byte[] file : wanted) {
+                if (contains(text, file)) {
+                    return true;
+                }
+            }
+        } catch (IOException e) {
+            // It has ended, or may not be looked at.
+        }
+        return false;
+    }
+
+    private static boolean contains(byte[] text, byte[] wanted) {
+        int last = text.length - wanted.length;
+        for (int at = 0; at <= last; at++) {
+            int i = 0;
+            while (i < wanted.length && text[at + i] == wanted[i]) {
+                i++;
+            }
+            if (i == wanted.length) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Returns device and inode as mappings of the file show them; some file systems show {@code stat} another device. */
+    public static String nameOf(SharedFile file) throws IOException {
+        try (Mapping first = Mapping.of(file, 0, file.pageSize())) {
+            long address = first.segment().address();
+            return of("self").areas().stream()
+                    .filter(area -> area.has(address))
+                    .map(Area::file)
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("the kernel does not tell what is mapped at " + address));
+        }
+    }
+
+    /** True if that file is not mapped, and another that was opened by this path is. */
+    public boolean hasAnotherThan(String file, String path) {
+        return areas.stream().noneMatch(area -> area.file.equals(file))
+                && areas.stream().anyMatch(area -> area.path.equals(path) || area.path.equals(path + " (deleted)"));
+    }
+}

@@ -1,0 +1,28 @@
+package org.exomem.linux.process;
+
+import com.sun.jna.Native;
+
+/** The native declarations, as in {@code org.exomem.linux.LibC}. {@code syscall} is for what the C library has no name for. */
+final class ProcessCalls {
+    /** On x86-64, where alone threads are borrowed. */
+    static final long TGKILL = 234;
+
+    static final long PIDFD_OPEN = 434;
+    static final long PIDFD_GETFD = 438;
+
+    static {
+        Native.register(ProcessCalls.class, "c");
+    }
+
+    private ProcessCalls() {}
+
+    static native long ptrace(long request, int thread, long address, long data);
+
+    static native int waitpid(int thread, long status, int options);
+
+    static native long syscall(long number, long first, long second, long third);
+
+    static int errno() {
+        return Native.getLastError();
+    }
+}

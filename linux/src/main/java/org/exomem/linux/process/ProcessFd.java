@@ -1,0 +1,72 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.time.Duration;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Poll;
+
+/**
+ * A process that stays the one it is: as long as this says that it lives, its number is not another's ({@code pidfd}). Safe for use
+ * by several threads.
+ */
+public final class ProcessFd implements AutoCloseable {
+    private final int pid;
+    private final Fd fd;
+
+    private ProcessFd(int pid, Fd fd) {
+        this.pid = pid;
+        this.fd = fd;
+    }
+
+    /** @throws LinuxException ESRCH if there is no such process */
+    public static ProcessFd open(int pid) throws LinuxException {
+        long result = ProcessCalls.syscall(ProcessCalls.PIDFD_OPEN, pid, 0, 0);
+        if (result < 0) {
+            throw new LinuxException("pidfd_open", "process " + pid, ProcessCalls.errno());
+        }
+        return new ProcessFd(pid, new Fd((int) result));
+    }
+
+    public int pid() {
+        return pid;
+    }
+
+    /** False once it has ended. */
+    public boolean isAlive() throws LinuxException {
+        return !Poll.readable(fd, Duration.ZERO);
+    }
+
+    /**
+     * Fetches a descriptor from the process: another of the same open file.
+     *
+     * @param number that it has there
+     * @throws LinuxException EBADF if it is not open there, EPERM if this process may not, ESRCH if that one has ended
+     */
+    public Fd fetch(int number) throws LinuxException {
+        long result = ProcessCalls.syscall(ProcessCalls.PIDFD_GETFD, fd.number(), number, 0);
+        if (result < 0) {
+            throw new LinuxException("pidfd_getfd", "fd " + number + " of " + this, ProcessCalls.errno());
+        }
+        return new Fd((int) result);
+    }
+
+    /**
+     * What {@code /proc} says of it now.
+     *
+     * @throws IOException if it has ended, or may not be looked at
+     */
+    public ProcessStatus status() throws IOException {
+        return ProcessStatus.of(pid);
+    }
+
+    @Override
+    public void close() {
+        fd.close();
+    }
+
+    @Override
+    public String toString() {
+        return "process " + pid;
+    }
+}

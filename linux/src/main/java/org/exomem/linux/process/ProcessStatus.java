@@ -1,0 +1,41 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * What {@code /proc/PID/status} says of a process, or of one of its threads.
+ *
+ * @param name of its program, 15 bytes at most
+ * @param state R, S or D while it runs or waits, T or t while it is stopped, Z or X when it has ended
+ * @param tracer the process that traces it, 0 if none does
+ * @param filtered it may make only some system calls, or all but some ({@code seccomp})
+ */
+public record ProcessStatus(String name, char state, int tracer, boolean filtered) {
+    private static final String FILTER = "2";
+    private static final String NONE = "0";
+
+    /** @throws IOException if there is no such process */
+    public static ProcessStatus of(int pid) throws IOException {
+        Map<String, String> lines =
+                Files.readString(Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
+                        .lines()
+                        .map(line -> line.split(":\\s*", 2))
+                        .filter(line -> line.length == 2)
+                        .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));
+        return new ProcessStatus(
+                lines.getOrDefault("Name", "?"),
+                lines.getOrDefault("State", "?").charAt(0),
+                Integer.parseInt(lines.getOrDefault("TracerPid", NONE).strip()),
+                lines.getOrDefault("Seccomp", NONE).strip().equals(FILTER));
+    }
+
+    /** True if it was stopped by a signal, as from a terminal. */
+    public boolean isStopped() {
+        return state == 'T';
+    }
+}

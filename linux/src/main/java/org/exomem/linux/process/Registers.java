@@ -1,0 +1,59 @@
+package org.exomem.linux.process;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A stopped thread's registers on x86-64: {@code struct user_regs_struct}, 27 words of 8 bytes.
+ *
+ * <pre>
+ *   0 r15  r14  r13  r12  rbp  rbx  r11  r10
+ *  64 r9   r8   rax  rcx  rdx  rsi  rdi  orig_rax
+ * 128 rip  cs   eflags rsp ss  fs_base gs_base
+ * 184 ds   es   fs   gs
+ * </pre>
+ */
+final class Registers {
+    static final int SIZE = 27 * Long.BYTES;
+
+    private static final int RAX = 80;
+    private static final int RDX = 96;
+    private static final int RSI = 104;
+    private static final int RDI = 112;
+    private static final int ORIG_RAX = 120;
+    private static final int RIP = 128;
+    /** In {@code orig_rax}: the thread is in no system call that the kernel might begin again. */
+    private static final long NO_CALL = -1;
+
+    private final MemorySegment words = Arena.ofAuto().allocate(SIZE, Long.BYTES);
+
+    /** The address of these bytes, which stay there as long as this object. */
+    long address() {
+        return words.address();
+    }
+
+    /** Where the thread goes on. */
+    long instruction() {
+        return words.get(JAVA_LONG, RIP);
+    }
+
+    /** What a system call returned: the negative of an error number if it failed. */
+    long result() {
+        return words.get(JAVA_LONG, RAX);
+    }
+
+    /** The same, but for what a system call takes. */
+    Registers forCall(long instruction, long number, long first) {
+        Registers call = new Registers();
+        call.words.copyFrom(words);
+        call.words.set(JAVA_LONG, RIP, instruction);
+        call.words.set(JAVA_LONG, RAX, number);
+        call.words.set(JAVA_LONG, ORIG_RAX, NO_CALL);
+        call.words.set(JAVA_LONG, RDI, first);
+        call.words.set(JAVA_LONG, RSI, 0);
+        call.words.set(JAVA_LONG, RDX, 0);
+        return call;
+    }
+}

@@ -1,0 +1,223 @@
+package org.exomem.migration.pagesource;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.WrittenPages;
+import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.MappedFiles.Area;
+import org.exomem.linux.process.MappedFiles.Mapper;
+import org.exomem.linux.process.ProcessStatus;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
+
+/**
+ * The writes of a process that has the guest's memory mapped, its VMM, fetched from its page tables (MIG-WATCH). Belongs to one
+ * thread. {@link #close} leaves nothing behind in the process; neither does the end of this one.
+ */
+public final class WatchedWrites implements DirtySource, AutoCloseable {
+    /** What the process's userfaultfd has to offer. */
+    public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.allOf(Userfaultfd.Feature.class);
+
+    private static final int SELF = (int) ProcessHandle.current().pid();
+
+    private final int process;
+    private final Userfaultfd userfaultfd;
+    private final WrittenPages written;
+    private final boolean direct;
+    private final Consumer<String> note;
+    /** The number of each file's first page in the image, by the name that mappings show. */
+    private final Map<String, Long> firstPages = new HashMap<>();
+
+    private final List<String> files;
+    /** Pages that somebody may write who is not watched (MIG-WATCH-4). */
+    private final PageBits unwatched;
+
+    private List<Area> areas = List.of();
+    private Optional<String> lost = Optional.empty();
+
+    /**
+     * Begins to watch: what is written from now on is told.
+     *
+     * @param process the VMM's
+     * @param userfaultfd made in that process, with {@link #FEATURES}; owned from now on, also if this fails
+     * @param direct the process has devices that write memory which was pinned before, so that their writes are told early
+     *     (MIG-DIRTY-8); nothing of that may be under way now
+     * @param note is told once of each thing that makes it see less, for people
+     * @throws IOException if the process can't be watched, saying why
+     */
+    public static WatchedWrites begin(
+            int process, Userfaultfd userfaultfd, MemoryImage image, boolean direct, Consumer<String> note)
+            throws IOException {
+        WrittenPages written;
+        try {
+            written = WrittenPages.of(process);
+        } catch (IOException e) {
+            userfaultfd.close();
+            throw e;
+        }
+        WatchedWrites watch = new WatchedWrites(process, userfaultfd, written, image, direct, note);
+        try {
+            watch.nameFiles(image);
+            watch.look(new PageBits(image.pages()));
+            if (watch.areas.isEmpty()) {
+                throw new IOException("process " + process + " has none of the guest's memory mapped");
+            }
+            return watch;
+        } catch (IOException | RuntimeException e) {
+            watch.close();
+            throw e;
+        }
+    }
+
+    private WatchedWrites(
+            int process,
+            Userfaultfd userfaultfd,
+            WrittenPages written,
+            MemoryImage image,
+            boolean direct,
+            Consumer<String> note) {
+        this.process = process;
+        this.userfaultfd = userfaultfd;
+        this.written = written;
+        this.direct = direct;
+        this.note = note;
+        this.files = new ArrayList<>();
+        this.unwatched = new PageBits(image.pages());
+    }
+
+    private void nameFiles(MemoryImage image) throws IOException {
+        for (ImageFile file : image.files()) {
+            String name = MappedFiles.nameOf(file.file());
+            files.add(name);
+            firstPages.put(name, image.firstPage(file.file()).orElseThrow());
+        }
+    }
+
+    @Override
+    public void sync(PageBits into) {
+        if (lost.isEmpty()) {
+            try {
+                look(into);
+            } catch (IOException e) {
+                lost = Optional.of(e.getMessage());
+                note.accept("the VMM's memory can't be watched any more, and is compared from now on: "
+                        + e.getMessage());
+            }
+        }
+        if (lost.isPresent()) {
+            // MIG-WATCH-5
+            into.addAll();
+        } else {
+            into.or(unwatched);
+        }
+    }
+
+    private void look(PageBits into) throws IOException {
+        followMappings(into);
+        findOtherWriters();
+        for (Area area : areas) {
+            long first = firstPage(area);
+            // What is told in huge pages is whole pages too.
+            written.fetch(
+                    area.from(),
+                    area.to(),
+                    (from, to) -> add(into, first + Pages.floor(from - area.from()), Pages.floor(to - from)));
+        }
+    }
+
+    private static void add(PageBits into, long first, long count) {
+        long end = Math.min(first + count, into.pages());
+        if (end > first) {
+            into.add(first, end - first);
+        }
+    }
+
+    /** A mapping that is new, or gone, may have been written without a sign (MIG-WATCH-3). */
+    private void followMappings(PageBits into) throws IOException {
+        List<Area> now = MappedFiles.of(process).areas().stream()
+                .filter(area -> firstPages.containsKey(area.file()))
+                .toList();
+        if (now.equals(areas)) {
+            return;
+        }
+        for (Area area : areas) {
+            if (!now.contains(area)) {
+                addAll(into, area);
+            }
+        }
+        for (Area area : now) {
+            if (!areas.contains(area)) {
+                register(area);
+                addAll(into, area);
+            }
+        }
+        areas = now;
+    }
+
+    private void register(Area area) throws LinuxException {
+        userfaultfd.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+    }
+
+    private void addAll(PageBits into, Area area) {
+        add(into, firstPage(area), Pages.ceil(area.length()));
+    }
+
+    private long firstPage(Area area) {
+        return firstPages.get(area.file()) + Pages.floor(area.offset());
+    }
+
+    /** What exomem's own devices write has a log of its own. */
+    private void findOtherWriters() throws IOException {
+        for (Mapper mapper : MappedFiles.ofAllThatMap(files)) {
+            if (mapper.pid() != process && mapper.pid() != SELF) {
+                mapper.areas().stream().filter(Area::writable).forEach(area -> leaveToOthers(mapper.pid(), area));
+            }
+        }
+    }
+
+    /** From now on, and for good: what it does before it unmaps the memory would be seen by nobody. */
+    private void leaveToOthers(int pid, Area area) {
+        long before = unwatched.count();
+        addAll(unwatched, area);
+        long more = unwatched.count() - before;
+        if (more > 0) {
+            note.accept("process " + pid + " (" + nameOf(pid) + ") has " + (Pages.bytes(more) >> 20)
+                    + " MiB of the guest's memory mapped and may write it: that is compared, not watched");
+        }
+    }
+
+    private static String nameOf(int pid) {
+        try {
+            return ProcessStatus.of(pid).name();
+        } catch (IOException e) {
+            return "it has ended";
+        }
+    }
+
+    @Override
+    public boolean mayTellEarly() {
+        return direct;
+    }
+
+    /** Why it sees nothing any more, for people; empty while it does. */
+    public Optional<String> lost() {
+        return lost;
+    }
+
+    @Override
+    public void close() {
+        written.close();
+        userfaultfd.close();
+    }
+}
