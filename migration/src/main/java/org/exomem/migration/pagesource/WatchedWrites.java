@@ -6,6 +6,7 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -110,9 +111,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             try {
                 look(into);
             } catch (IOException e) {
-                lost = Optional.of(e.getMessage());
-                note.accept("the VMM's memory can't be watched any more, and is compared from now on: "
-                        + e.getMessage());
+                String why = String.valueOf(e.getMessage());
+                lost = Optional.of(why);
+                note.accept("the VMM's memory can't be watched any more, and is compared from now on: " + why);
             }
         }
         if (lost.isPresent()) {
@@ -174,7 +175,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     }
 
     private long firstPage(Area area) {
-        return firstPages.get(area.file()) + Pages.floor(area.offset());
+        return Objects.requireNonNull(firstPages.get(area.file())) + Pages.floor(area.offset());
     }
 
     /** What exomem's own devices write has a log of its own. */

@@ -187,12 +187,13 @@ public final class Precopy {
 
     private void prepare(Crew crew, Accounts accounts) throws IOException {
         check();
+        // First: a driver that is busy with hints does not let its device go.
+        endHinting();
         long before = ticker.nanoTime();
         source.control().prepare();
         if (ticker.nanoTime() - before > options.downtimeLimit().toNanos() / PATIENCE_PART) {
             round(crew, accounts, false);
         }
-        endHinting();
     }
 
     private void round(Crew crew, Accounts accounts, boolean askForHints) throws IOException {

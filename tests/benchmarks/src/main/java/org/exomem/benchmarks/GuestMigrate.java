@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -51,12 +52,16 @@ final class GuestMigrate extends Benchmark {
 
     /** Who migrates, and what it knows. */
     enum Way {
-        QEMU("QEMU alone"),
-        QEMU_HINTS("QEMU, free page hints"),
+        QEMU("QEMU, private memory"),
+        QEMU_HINTS("QEMU, private memory, hints"),
+        QEMU_SHARED("QEMU, shared memory"),
+        QEMU_SHARED_HINTS("QEMU, shared memory, hints"),
         EXOMEM("exomem, no hints"),
         EXOMEM_HINTS("exomem, hints"),
-        EXOMEM_SKIP("exomem, hints, skip unchanged"),
-        EXOMEM_REPORTING("exomem, reporting");
+        EXOMEM_HINTS_NOT_CLEARED("exomem, hints, init_on_alloc=0"),
+        EXOMEM_REPORTING("exomem, reporting"),
+        EXOMEM_COMPARE("exomem, no hints, comparing"),
+        EXOMEM_SKIP("exomem, hints, comparing, skip unchanged");
 
         private final String title;
 
@@ -65,7 +70,21 @@ final class GuestMigrate extends Benchmark {
         }
 
         boolean isQemu() {
+            return EnumSet.of(QEMU, QEMU_HINTS, QEMU_SHARED, QEMU_SHARED_HINTS).contains(this);
+        }
+
+        boolean hints() {
+            return name().contains("HINTS") || this == EXOMEM_SKIP;
+        }
+
+        /** QEMU's own memory, as its users have it who need no vhost-user device. */
+        boolean isPrivate() {
             return this == QEMU || this == QEMU_HINTS;
+        }
+
+        /** How exomem learns which pages the guest writes. */
+        String writes() {
+            return this == EXOMEM_COMPARE || this == EXOMEM_SKIP ? "compare" : "watch";
         }
     }
 
@@ -184,7 +203,16 @@ final class GuestMigrate extends Benchmark {
         List<Figure> figures = new ArrayList<>();
         Run plain = runs.get(Way.EXOMEM);
         Run hinting = runs.get(Way.QEMU_HINTS);
-        for (Way way : List.of(Way.EXOMEM_HINTS, Way.EXOMEM_SKIP, Way.EXOMEM_REPORTING)) {
+        Run alone = runs.get(Way.QEMU);
+        if (plain != null && alone != null && before == Before.WORK) {
+            figures.add(Figure.of(
+                            before.title + ", " + Way.EXOMEM.title + ": time of QEMU's with private memory",
+                            plain.time / alone.time,
+                            "")
+                    .atMost(1));
+        }
+        for (Way way : List.of(
+                Way.EXOMEM_HINTS, Way.EXOMEM_HINTS_NOT_CLEARED, Way.EXOMEM_REPORTING, Way.EXOMEM_SKIP)) {
             Run run = runs.get(way);
             if (run == null) {
                 continue;
@@ -217,26 +245,30 @@ final class GuestMigrate extends Benchmark {
         }
     }
 
-    private QemuCommand source(Path folder, Before before) {
-        QemuCommand command = command(folder, "a");
+    private QemuCommand source(Path folder, Way way, Before before) {
+        QemuCommand command = command(folder, way, "a");
         return before == Before.TOUCHING ? command.preallocated() : command;
     }
 
-    private QemuCommand command(Path folder, String name) {
-        return QemuCommand.of(GuestImage.of(linux))
+    private QemuCommand command(Path folder, Way way, String name) {
+        QemuCommand command = QemuCommand.of(GuestImage.of(linux))
                 .ram(memory << 20)
                 .ramFile(folder.resolve(name + ".ram"))
                 .listeningQmp(folder.resolve(name + ".qmp"))
                 .driver("virtio_balloon");
+        if (way == Way.EXOMEM_HINTS_NOT_CLEARED) {
+            command.kernelArgument("init_on_alloc=0");
+        }
+        return way.isPrivate() ? command.privateMemory() : command;
     }
 
     private Run byQemu(Way way, Before before, Path folder) throws IOException {
-        String hint = "free-page-hint=" + (way == Way.QEMU_HINTS ? "on,iothread=io0" : "off");
+        String hint = "free-page-hint=" + (way.hints() ? "on,iothread=io0" : "off");
         String[] thread = {"-object", "iothread,id=io0"};
-        try (Qemu source = Qemu.start(source(folder, before).arguments(thread).ownBalloon(hint));
+        try (Qemu source = Qemu.start(source(folder, way, before).arguments(thread).ownBalloon(hint));
                 Qemu destination = Qemu.start(
-                        command(folder, "b").arguments(thread).ownBalloon(hint).incoming())) {
-            String checksum = work(source, before);
+                        command(folder, way, "b").arguments(thread).ownBalloon(hint).incoming())) {
+            String checksum = work(source, before, folder);
             String uri = "unix:" + folder.resolve("stream");
             destination.qmp().execute("migrate-incoming", Map.of("uri", uri));
             source.qmp().execute("migrate-set-parameters", Map.of("max-bandwidth", NO_LIMIT));
@@ -263,16 +295,18 @@ final class GuestMigrate extends Benchmark {
                 ServeProcess there = ServeProcess.start(List.of("a" + options + "/b.qmp"), HEAP);
                 QmpClient sender = here.control();
                 QmpClient receiver = there.control();
-                Qemu source = Qemu.start(source(folder, before).vhostUserBalloon(here.socket("a")));
-                Qemu destination = Qemu.start(command(folder, "b").incoming())) {
-            String checksum = work(source, before);
+                Qemu source = Qemu.start(source(folder, way, before).vhostUserBalloon(here.socket("a")));
+                Qemu destination = Qemu.start(command(folder, way, "b").incoming())) {
+            String checksum = work(source, before, folder);
             if (reporting) {
                 awaitReported(source);
+                warm(folder).close();
             }
             String uri = "unix:" + folder.resolve("stream");
             receiver.execute("migrate-incoming", Map.of("vm", "a", "uri", uri));
             Map<String, Object> wish = new HashMap<>(Map.of("vm", "a", "uri", uri, "channels", channels));
-            wish.put("hints", way == Way.EXOMEM_HINTS || way == Way.EXOMEM_SKIP);
+            wish.put("hints", way.hints());
+            wish.put("writes", way.writes());
             wish.put("hinted-pages", way == Way.EXOMEM_SKIP ? "skip-unchanged" : "send");
             double inUse = inUse(source);
             List<Long> processes = List.of(source.pid(), destination.pid(), here.pid(), there.pid());
@@ -281,7 +315,7 @@ final class GuestMigrate extends Benchmark {
             JsonNode done = awaitEnd(sender, Map.of("vm", "a"));
             long cpuUsed = ProcessUsage.allCpuMillis(processes) - cpu;
             check(destination, checksum);
-            say("    " + done.path("pages"));
+            say("    " + done.path("writes") + " " + done.path("pages"));
             return new Run(
                     done.path("total-time").asDouble(),
                     done.path("pages").path("sent-bytes").asDouble(),
@@ -291,13 +325,23 @@ final class GuestMigrate extends Benchmark {
         }
     }
 
-    private String work(Qemu qemu, Before before) throws IOException {
+    private String work(Qemu qemu, Before before, Path folder) throws IOException {
         qemu.guest().run("memeat fill kept " + KEPT + " 7", LIMIT);
         if (before == Before.WORK) {
             qemu.guest().run("memeat fill gone " + used + " 1", LIMIT);
-            qemu.guest().run("memeat free gone", LIMIT);
         }
-        return qemu.guest().run("memeat verify kept");
+        String checksum = qemu.guest().run("memeat verify kept");
+        try (WarmMemory _ = warm(folder)) {
+            if (before == Before.WORK) {
+                qemu.guest().run("memeat free gone", LIMIT);
+            }
+        }
+        return checksum;
+    }
+
+    /** What the destination will fill. */
+    private WarmMemory warm(Path folder) throws IOException {
+        return WarmMemory.of(folder, memory << 20);
     }
 
     /** A guest that lost memory would have died, or would find it out. */

@@ -32,6 +32,7 @@ public final class QemuCommand {
     private boolean nodes;
     private @Nullable Path ramFile;
     private boolean preallocated;
+    private boolean shared = true;
     private @Nullable Path listeningQmp;
     private boolean incoming;
 
@@ -155,6 +156,12 @@ public final class QemuCommand {
         return this;
     }
 
+    /** Has QEMU keep the RAM to itself, as its users do who have no vhost-user devices. */
+    public QemuCommand privateMemory() {
+        shared = false;
+        return this;
+    }
+
     /** Has QEMU also listen for QMP on a socket. */
     public QemuCommand listeningQmp(Path socket) {
         listeningQmp = socket;
@@ -230,9 +237,11 @@ public final class QemuCommand {
     }
 
     private void addMemory(List<String> words, String id, long bytes) {
-        String kind = ramFile == null ? "memory-backend-memfd" : "memory-backend-file,mem-path=" + ramFile;
+        String file = ramFile == null ? "memory-backend-memfd" : "memory-backend-file,mem-path=" + ramFile;
         words.addAll(List.of(
-                "-object", kind + ",id=" + id + ",size=" + bytes + ",share=on" + (preallocated ? ",prealloc=on" : "")));
+                "-object",
+                (shared ? file + ",share=on" : "memory-backend-ram") + ",id=" + id + ",size=" + bytes
+                        + (preallocated ? ",prealloc=on" : "")));
     }
 
     private static String commas(String first, String... others) {
