@@ -1,19 +1,32 @@
 package org.exomem.backend.control;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import org.exomem.backend.qmp.Json;
-import org.jspecify.annotations.Nullable;
 
-/** The version of exomem, as the build wrote it into the jar; 0.0.0 outside of one. */
+/** The version of exomem, as the build wrote it into a file beside this class; 0.0.0 where it was not built by that. */
 public record Version(int major, int minor, int micro) {
-    private static final Version CURRENT = parse(Version.class.getPackage().getImplementationVersion());
+    private static final Version CURRENT = read();
 
     public static Version current() {
         return CURRENT;
     }
 
-    private static Version parse(@Nullable String text) {
-        if (text == null || !text.matches("\\d{1,6}\\.\\d{1,6}\\.\\d{1,6}")) {
+    private static Version read() {
+        try (InputStream file = Version.class.getResourceAsStream("version.txt")) {
+            return file == null
+                    ? parse("")
+                    : parse(new String(file.readAllBytes(), StandardCharsets.UTF_8).strip());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Version parse(String text) {
+        if (!text.matches("\\d{1,6}\\.\\d{1,6}\\.\\d{1,6}")) {
             return new Version(0, 0, 0);
         }
         String[] numbers = text.split("\\.", -1);
