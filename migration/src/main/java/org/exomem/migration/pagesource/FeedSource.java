@@ -51,7 +51,7 @@ public final class FeedSource implements FreePageSource {
     }
 
     @Override
-    public boolean collect(PageBits free) {
+    public boolean collect(PageBits free, PageBits wanted) {
         rules.take();
         if (!due) {
             return false;

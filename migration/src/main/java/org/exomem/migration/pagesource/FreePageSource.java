@@ -26,8 +26,9 @@ public interface FreePageSource {
      * Adds what is free by all that is known now; may leave out what it added since the last {@link #synced}.
      *
      * @param free a set of all pages of the image
+     * @param wanted the pages in question, of the same size; of others it may add any that are free, or none. Not changed
      * @return true if it may have added something
      * @throws IOException if memory can't be looked at
      */
-    boolean collect(PageBits free) throws IOException;
+    boolean collect(PageBits free, PageBits wanted) throws IOException;
 }

@@ -3,6 +3,11 @@ package org.exomem.migration.pagesource;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Mapping;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
@@ -45,7 +50,9 @@ class FreePageSourcesTest {
 
     private static String collect(FreePageSource source) throws IOException {
         PageBits free = new PageBits(PAGES);
-        source.collect(free);
+        PageBits wanted = new PageBits(PAGES);
+        wanted.addAll();
+        source.collect(free, wanted);
         return free.toString();
     }
 
@@ -144,6 +151,37 @@ class FreePageSourcesTest {
         feed.offer(Kind.RESET, 0, 0, 0);
         source.synced();
         assertThat(collect(source)).isEmpty();
+    }
+
+    /** To look behind dense memory for its next hole takes as long as that is large. */
+    @Test
+    @Tag("MIG-HOLE-2")
+    void fewPagesAreAskedForOneByOneAndManyInRuns() throws IOException {
+        long pages = 1 << 16;
+        try (SharedFile file = SharedFile.memfd("ram", pages * PAGE);
+                Mapping memory = Mapping.of(file, 0, pages * PAGE);
+                MemoryImage image =
+                        new MemoryImage(List.of(new ImageFile("ram", new SharedFile(file.fd().duplicate()))))) {
+            memory.segment().asSlice(100 * PAGE, 1000 * PAGE).fill((byte) 1);
+            memory.segment().set(ValueLayout.JAVA_BYTE, (pages - 1) * PAGE, (byte) 1);
+            HoleSource source = new HoleSource(image);
+            PageBits wanted = new PageBits(pages);
+            wanted.add(98, 4);
+            wanted.add(1099, 2);
+            wanted.add(pages - 2, 2);
+            PageBits free = new PageBits(pages);
+            source.synced();
+            assertThat(source.collect(free, wanted)).isTrue();
+            free.and(wanted);
+            assertThat(free).hasToString("98-99 1100 " + (pages - 2));
+
+            wanted.addAll();
+            free.clear();
+            assertThat(source.collect(free, wanted)).as("once after a sync").isFalse();
+            source.synced();
+            assertThat(source.collect(free, wanted)).isTrue();
+            assertThat(free).hasToString("0-99 1100-" + (pages - 2));
+        }
     }
 
     @Test

@@ -78,7 +78,7 @@ final class BrokenSource implements FreePageSource {
     }
 
     @Override
-    public boolean collect(PageBits into) {
+    public boolean collect(PageBits into, PageBits wanted) {
         drain();
         into.or(free);
         return true;

@@ -202,6 +202,107 @@ class PrecopyTest {
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
     }
 
+    /** Hints a page for each {@code nanosPerPage} since it was asked, from the first one on. */
+    private final class Hinting implements FreePageSource, HintSessions {
+        private final long nanosPerPage;
+        private long begun = -1;
+        private int sessions;
+        private long told;
+
+        Hinting(long nanosPerPage) {
+            this.nanosPerPage = nanosPerPage;
+        }
+
+        @Override
+        public void begin() {
+            begun = ticker.now;
+            sessions++;
+            told = 0;
+        }
+
+        @Override
+        public void end() {
+            begun = -1;
+        }
+
+        @Override
+        public Fate fate() {
+            return Fate.HINTED;
+        }
+
+        @Override
+        public boolean isHint() {
+            return true;
+        }
+
+        @Override
+        public void synced() {
+            begun = -1;
+        }
+
+        @Override
+        public boolean collect(PageBits free, PageBits wanted) {
+            long now = begun < 0 ? 0 : Math.min(PAGES, (ticker.now - begun) / nanosPerPage);
+            if (now <= told) {
+                return false;
+            }
+            free.add(told, now - told);
+            told = now;
+            return true;
+        }
+    }
+
+    private Report migrate(DirtySource dirty, Hinting hinting) throws IOException {
+        return new Precopy(
+                        new MigrationSource(image, List.of(dirty), List.of(hinting), hinting, control),
+                        new Destination(List.of(new Sink()), () -> {}),
+                        PrecopyOptions.DEFAULT,
+                        progress -> {},
+                        cancel,
+                        new Precopy.Means(
+                                ticker,
+                                Precopy.Means.REAL.buffers(),
+                                couriers -> new InlineCrew(couriers.getFirst()),
+                                1_000_000_000,
+                                PAGE))
+                .run();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void hintsThatComeFasterThanPagesCouldBeSentAreWaitedForToTheLastOne() throws IOException {
+        fill(0, PAGES);
+        Report report = migrate(NOTHING, new Hinting(PAGE / 2));
+        assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES);
+        assertThat(report.sentBytes()).isZero();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void hintsThatComeSlowerThanPagesCouldBeSentAreNotWaitedFor() throws IOException {
+        fill(0, PAGES);
+        migrate(NOTHING, new Hinting(2 * PAGE));
+        assertThat(ticker.passed).isLessThan(SIZE / 25 + 2_000_000);
+    }
+
+    @Test
+    @Tag("MIG-ROUND-7")
+    void guestThatHadWrittenWhatItHintedIsNotAskedAgain() throws IOException {
+        fill(0, PAGES);
+        Hinting clears = new Hinting(PAGE / 2);
+        int[] syncs = {0};
+        Report report = migrate(
+                into -> {
+                    syncs[0]++;
+                    if (syncs[0] == 2) {
+                        into.addAll();
+                    }
+                },
+                clears);
+        assertThat(clears.sessions).isEqualTo(1);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES);
+    }
+
     @Test
     void aGuestThatWritesFasterThanItsPagesTravelIsSlowedDownAndRunsFreelyInTheEnd() throws IOException {
         fill(0, PAGES);
@@ -293,7 +394,7 @@ class PrecopyTest {
         }
 
         @Override
-        public boolean collect(PageBits free) {
+        public boolean collect(PageBits free, PageBits wanted) {
             if (told) {
                 return false;
             }

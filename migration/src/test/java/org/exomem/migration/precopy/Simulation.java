@@ -212,8 +212,8 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         public void synced() {}
 
         @Override
-        public boolean collect(PageBits free) throws IOException {
-            return source.collect(free);
+        public boolean collect(PageBits free, PageBits wanted) throws IOException {
+            return source.collect(free, wanted);
         }
     }
 

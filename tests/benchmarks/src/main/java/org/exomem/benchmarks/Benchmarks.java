@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
             BlockMapCost.class,
             KickLatency.class,
             Idle.class,
+            WatchCost.class,
             CommandStart.class,
             ManyVms.class,
             PatrolCost.class,

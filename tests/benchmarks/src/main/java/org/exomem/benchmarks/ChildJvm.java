@@ -52,10 +52,23 @@ final class ChildJvm implements AutoCloseable {
 
     /** Starts a class whose main calls {@link #descriptors} first; the descriptors stay the caller's. */
     static ChildJvm start(Class<?> main, List<Fd> descriptors) throws IOException {
+        return start(List.of(), main, descriptors);
+    }
+
+    /**
+     * The same for a process that this one attaches to: it is a child of a shell, because the JDK waits for its own children,
+     * and would be told in place of whoever traces one that it has stopped.
+     */
+    static ChildJvm startBelowShell(Class<?> main, List<Fd> descriptors) throws IOException {
+        return start(List.of("sh", "-c", "\"$@\"; exit $?", "sh"), main, descriptors);
+    }
+
+    private static ChildJvm start(List<String> before, Class<?> main, List<Fd> descriptors) throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         Path socket = folder.resolve("descriptors");
         try (Fd listening = UnixSockets.listen(socket, 1)) {
-            List<String> words = words(main.getName());
+            List<String> words = new ArrayList<>(before);
+            words.addAll(words(main.getName()));
             words.add(socket.toString());
             ChildJvm child = new ChildJvm(new ProcessBuilder(words)
                     .redirectError(ProcessBuilder.Redirect.INHERIT)

@@ -52,7 +52,7 @@ public class HintsBenchmark {
 
     @Benchmark
     public PageBits apply() throws IOException {
-        source.collect(free);
+        source.collect(free, owed);
         free.and(owed);
         owed.andNot(free);
         excused.or(free);
