@@ -12,8 +12,9 @@ import java.util.Set;
  * mapped there. Safe for use by several threads.
  */
 public final class Userfaultfd implements AutoCloseable {
-    /** The system call's number on x86-64. */
-    public static final int SYSTEM_CALL = 323;
+    /** The system call's number here. */
+    public static final int SYSTEM_CALL =
+            System.getProperty("os.arch", "").equals("aarch64") ? 282 : 323;
 
     /** Makes it close-on-exec and non-blocking. */
     public static final int FLAGS = 0x80000 | 0x800;
@@ -62,6 +63,19 @@ public final class Userfaultfd implements AutoCloseable {
 
     private Userfaultfd(Fd fd) {
         this.fd = fd;
+    }
+
+    /**
+     * Makes one for this process's own address space, for {@link #of} here or in another process.
+     *
+     * @throws LinuxException ENOSYS if the kernel has none
+     */
+    public static Fd make() throws LinuxException {
+        long result = LibC.syscall(SYSTEM_CALL, FLAGS);
+        if (result < 0 && LibC.errno() == Errno.EPERM) {
+            result = LibC.syscall(SYSTEM_CALL, FLAGS | USER_MODE_ONLY);
+        }
+        return Fd.of((int) result, "userfaultfd", "this process");
     }
 
     /**

@@ -10,14 +10,12 @@ import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vmm.DirtyLogFile;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.backend.vmm.WatchedVmm;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
-import org.exomem.linux.process.ForeignUserfaultfd;
-import org.exomem.linux.process.OpenFiles;
-import org.exomem.linux.process.ProcessFd;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.migration.pagesource.SharedLog;
@@ -130,18 +128,13 @@ public final class GuestWrites implements AutoCloseable {
     private void watch() throws IOException {
         boolean direct = vmm.hasDirectIo();
         WatchedWrites watch;
-        try (ProcessFd process = vmm.process()) {
+        try (WatchedVmm process = vmm.watched()) {
             refusePins(process);
-            ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
-            LOG.info(
-                    "{}: attached to {}, whose main thread stood still for {} us",
-                    vm,
-                    process,
-                    fetched.stopped().toNanos() / 1000);
+            Fd fd = process.userfaultfd();
             try {
-                watch = direct ? beginWhileStopped(process, fetched.fd()) : begin(process, fetched.fd(), false);
+                watch = direct ? beginWhileStopped(process, fd) : begin(process, fd, false);
             } catch (IOException | RuntimeException e) {
-                fetched.fd().close();
+                fd.close();
                 throw e;
             }
         }
@@ -150,21 +143,21 @@ public final class GuestWrites implements AutoCloseable {
         found.accept(new Found(Way.WATCH, Optional.empty()));
     }
 
-    private void refusePins(ProcessFd process) throws IOException {
-        for (String name : OpenFiles.of(process.pid()).names().values()) {
+    private static void refusePins(WatchedVmm process) throws IOException {
+        for (String name : process.openFiles().names().values()) {
             if (PINNING.stream().anyMatch(name::startsWith)) {
                 throw new IOException("the VMM has " + name + " open, by which its memory may be written without a sign");
             }
         }
     }
 
-    private WatchedWrites begin(ProcessFd process, Fd fd, boolean direct) throws IOException {
+    private WatchedWrites begin(WatchedVmm process, Fd fd, boolean direct) throws IOException {
         return WatchedWrites.begin(
                 process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, this::sees);
     }
 
     /** While the VMM stands still, none of its devices has a write under way (MIG-WATCH-2). */
-    private WatchedWrites beginWhileStopped(ProcessFd process, Fd fd) throws IOException {
+    private WatchedWrites beginWhileStopped(WatchedVmm process, Fd fd) throws IOException {
         boolean running = vmm.isRunning();
         vmm.pause();
         try {

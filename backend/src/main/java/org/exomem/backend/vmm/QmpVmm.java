@@ -15,7 +15,6 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
-import org.exomem.linux.process.ProcessFd;
 import org.exomem.pages.Pages;
 
 /**
@@ -75,26 +74,14 @@ public final class QmpVmm implements AutoCloseable {
         ram.expectMapped(id, file);
     }
 
-    /**
-     * Returns the VMM's process, if it is one that may be attached to (VMM-16): the process that listens on the QMP socket of a
-     * QEMU.
-     *
-     * @throws VmmException if it is not, or can't be found; says why
-     */
-    public ProcessFd process() throws IOException {
-        if (!qmp.isQemu()) {
-            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
-        }
-        int pid = peer.pid();
-        if (pid <= 0) {
-            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
-        }
-        return ProcessFd.open(pid);
+    /** As {@link WatchedVmm#open}. */
+    public WatchedVmm watched() throws IOException {
+        return WatchedVmm.open(qmp, peer, commands);
     }
 
     /** As {@link DirectWrites#isDirect}. */
     public boolean hasDirectIo() throws IOException {
-        return new DirectWrites(qmp).isDirect();
+        return new DirectWrites(qmp, commands).isDirect();
     }
 
     /** As {@link HotPlug#devices}. */

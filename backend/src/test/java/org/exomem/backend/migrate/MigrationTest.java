@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.config.WritesChoice;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.Report;
@@ -82,6 +84,9 @@ class MigrationTest {
             hosts.source.guest.busy(2000, 500, 2000, false);
             hosts.migrate(hosts.request());
             hosts.assertMoved();
+            GuestWrites.Found writes = hosts.source.state().writes().orElseThrow();
+            assertThat(writes.way()).isEqualTo(GuestWrites.Way.COMPARE);
+            assertThat(writes.reason()).isPresent();
         }
     }
 
@@ -94,6 +99,39 @@ class MigrationTest {
             Report report = hosts.source.state().report().orElseThrow();
             assertThat(report.pages(Fate.HINTED)).isGreaterThan(100 * MIB / 4096);
             assertThat(report.pages(Fate.SENT)).isLessThan(120 * MIB / 4096);
+        }
+    }
+
+    @Test
+    @Tag("VMM-19")
+    @Tag("MIG-WATCH-1")
+    @Tag("MIG-WATCH-6")
+    void freePagesThatTheGuestHintsDoNotTravelWhereTheVmmsMemoryIsWatched() throws Exception {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, EmbeddedOptions::thatHandsOver)) {
+            hosts.source.guest.work(220 * MIB, 200 * MIB);
+            hosts.source.guest.busy(500, 100, 500, false);
+            hosts.migrate(hosts.request().withWrites(WritesChoice.WATCH));
+            hosts.assertMoved();
+            assertThat(hosts.source.state().writes())
+                    .contains(new GuestWrites.Found(GuestWrites.Way.WATCH, Optional.empty()));
+            Report report = hosts.source.state().report().orElseThrow();
+            assertThat(report.pages(Fate.HINTED)).isGreaterThan(100 * MIB / 4096);
+            assertThat(report.pages(Fate.SENT)).isLessThan(120 * MIB / 4096);
+        }
+    }
+
+    @Test
+    @Tag("VMM-16")
+    void vmmThatCannotBeWatchedIsComparedAndTheReasonIsTold() throws Exception {
+        try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options)) {
+            hosts.source.guest.work(40 * MIB, 20 * MIB);
+            // A VMM in this process, which can't trace itself.
+            hosts.migrate(hosts.request().withWrites(WritesChoice.WATCH));
+            assertThat(hosts.source.state().error().orElseThrow()).contains("EPERM");
+            hosts.migrate(hosts.request().withWrites(WritesChoice.COMPARE));
+            hosts.assertMoved();
+            assertThat(hosts.source.state().writes())
+                    .contains(new GuestWrites.Found(GuestWrites.Way.COMPARE, Optional.empty()));
         }
     }
 

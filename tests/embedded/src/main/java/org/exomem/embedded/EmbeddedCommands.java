@@ -9,6 +9,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.Userfaultfd;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The QMP commands of the machine itself: those of QEMU that a migration needs, {@code query-dirty-log}, and some for
@@ -16,6 +20,7 @@ import org.exomem.conformance.guest.GuestRam;
  *
  * <pre>
  * query-dirty-log   {"path": FILE, "size": bytes, "page-size": 4096}
+ * make-userfaultfd  {"fd": NUMBER} of a new one, which is closed by the next such command
  * x-load            fill, free (bytes; done when it returns), then writes, churn, checks (pages a second, -1 for as many
  *                   as it can) and pressure, which stay as they are where they are not given.
  *                   Returns {"held": bytes, "free": bytes}
@@ -37,6 +42,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
 
     private final EmbeddedGuest guest;
     private final Map<String, Command> commands = new LinkedHashMap<>();
+    private @Nullable Fd userfaultfd;
     private boolean ignoresShared;
     private ObjectNode migration = QmpServer.object();
 
@@ -59,6 +65,9 @@ final class EmbeddedCommands implements QmpServer.Commands {
         commands.put("migrate_cancel", arguments -> QmpServer.object());
         if (guest.ram().log() != null) {
             commands.put("query-dirty-log", arguments -> dirtyLog());
+        }
+        if (guest.options().handsOver()) {
+            commands.put("make-userfaultfd", arguments -> makeUserfaultfd());
         }
         DeviceCommands devices = new DeviceCommands(guest);
         commands.put("query-chardev", arguments -> devices.characterDevices());
@@ -85,6 +94,9 @@ final class EmbeddedCommands implements QmpServer.Commands {
 
     @Override
     public void quit() {
+        if (userfaultfd != null) {
+            userfaultfd.close();
+        }
         guest.quit();
     }
 
@@ -220,6 +232,18 @@ final class EmbeddedCommands implements QmpServer.Commands {
                 .put("path", log.path().toString())
                 .put("size", log.size())
                 .put("page-size", GuestRam.PAGE);
+    }
+
+    private synchronized ObjectNode makeUserfaultfd() throws QmpError {
+        if (userfaultfd != null) {
+            userfaultfd.close();
+        }
+        try {
+            userfaultfd = Userfaultfd.make();
+            return QmpServer.object().put("fd", userfaultfd.number());
+        } catch (LinuxException e) {
+            throw QmpError.general(e.getMessage());
+        }
     }
 
     private JsonNode load(JsonNode arguments) {

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param processors of the guest
  * @param seed decides about the contents of pages, and about which pages are used
  * @param incoming whether the guest waits for the state of another
+ * @param handsOver whether the VMM hands over a userfaultfd when it is asked
  */
 public record EmbeddedOptions(
         Path ram,
@@ -30,7 +31,8 @@ public record EmbeddedOptions(
         Hints hints,
         int processors,
         long seed,
-        boolean incoming) {
+        boolean incoming,
+        boolean handsOver) {
     /** How a driver answers when it is asked for free pages. */
     public enum Hints {
         /** With the free ones, which it keeps until the device says that it is done. */
@@ -65,40 +67,44 @@ public record EmbeddedOptions(
     /** A guest with two processors and nothing else. */
     public static EmbeddedOptions of(Path ram, long size, Path qmp) {
         return new EmbeddedOptions(
-                ram, size, size <= MOST_LOW ? size : USUAL_LOW, qmp, null, null, Hints.HONEST, 2, 1, false);
+                ram, size, size <= MOST_LOW ? size : USUAL_LOW, qmp, null, null, Hints.HONEST, 2, 1, false, false);
     }
 
     public EmbeddedOptions withLow(long bytes) {
-        return new EmbeddedOptions(ram, size, bytes, qmp, log, balloon, hints, processors, seed, incoming);
+        return new EmbeddedOptions(ram, size, bytes, qmp, log, balloon, hints, processors, seed, incoming, handsOver);
     }
 
     public EmbeddedOptions withLog(Path file) {
-        return new EmbeddedOptions(ram, size, low, qmp, file, balloon, hints, processors, seed, incoming);
+        return new EmbeddedOptions(ram, size, low, qmp, file, balloon, hints, processors, seed, incoming, handsOver);
     }
 
     public EmbeddedOptions withBalloon(Path socket) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, socket, hints, processors, seed, incoming);
+        return new EmbeddedOptions(ram, size, low, qmp, log, socket, hints, processors, seed, incoming, handsOver);
     }
 
     public EmbeddedOptions withHints(Hints answer) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, answer, processors, seed, incoming);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, answer, processors, seed, incoming, handsOver);
     }
 
     public EmbeddedOptions withProcessors(int count) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, count, seed, incoming);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, count, seed, incoming, handsOver);
     }
 
     public EmbeddedOptions withSeed(long value) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, value, incoming);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, value, incoming, handsOver);
     }
 
     public EmbeddedOptions thatIsIncoming() {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, true);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, true, handsOver);
+    }
+
+    public EmbeddedOptions thatHandsOver() {
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, incoming, true);
     }
 
     /**
      * Reads {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
-     * [processors=N] [seed=N] [incoming=on]}.
+     * [processors=N] [seed=N] [incoming=on] [handover=on]}.
      *
      * @throws IllegalArgumentException if an option is unknown, or a required one is missing
      */
@@ -115,6 +121,7 @@ public record EmbeddedOptions(
                 case "hints" -> options.withHints(Hints.valueOf(value.toUpperCase(Locale.ROOT)));
                 case "processors" -> options.withProcessors(Integer.parseInt(value));
                 case "seed" -> options.withSeed(Long.parseLong(value));
+                case "handover" -> value.equals("on") ? options.thatHandsOver() : options;
                 case "incoming" -> value.equals("on") ? options.thatIsIncoming() : options;
                 default -> throw new IllegalArgumentException("there is no option " + word.getKey());
             };

@@ -1,0 +1,77 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import java.util.Set;
+import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.Fd;
+import org.exomem.linux.process.ForeignUserfaultfd;
+import org.exomem.linux.process.OpenFiles;
+import org.exomem.linux.process.ProcessFd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The process of a VMM whose memory is to be watched. Belongs to one thread. */
+public final class WatchedVmm implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(WatchedVmm.class);
+    private static final String HAND_OVER = "make-userfaultfd";
+
+    private final QmpSession qmp;
+    private final ProcessFd process;
+    private final boolean handsOver;
+
+    private WatchedVmm(QmpSession qmp, ProcessFd process, boolean handsOver) {
+        this.qmp = qmp;
+        this.process = process;
+        this.handsOver = handsOver;
+    }
+
+    /**
+     * Finds the process that listens on the QMP socket, if it hands over a userfaultfd (VMM-19) or may be attached to (VMM-16).
+     *
+     * @throws VmmException if it does neither, or can't be seen from here; says so
+     */
+    static WatchedVmm open(QmpSession qmp, VmmPeer peer, Set<String> commands) throws IOException {
+        boolean handsOver = commands.contains(HAND_OVER);
+        if (!handsOver && !qmp.isQemu()) {
+            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
+        }
+        int pid = peer.pid();
+        if (pid <= 0) {
+            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
+        }
+        return new WatchedVmm(qmp, ProcessFd.open(pid), handsOver);
+    }
+
+    public int pid() {
+        return process.pid();
+    }
+
+    /** As {@link OpenFiles#of}. */
+    public OpenFiles openFiles() throws IOException {
+        return OpenFiles.of(process.pid());
+    }
+
+    /**
+     * Returns a userfaultfd for the VMM's address space, of which no features were asked yet.
+     *
+     * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
+     */
+    public Fd userfaultfd() throws IOException {
+        if (handsOver) {
+            return process.fetch(qmp.execute(HAND_OVER).path("fd").asInt(-1));
+        }
+        ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
+        LOG.info(
+                "attached to the VMM on {} ({}), whose main thread stood still for {} us",
+                qmp,
+                process,
+                fetched.stopped().toNanos() / 1000);
+        return fetched.fd();
+    }
+
+    @Override
+    public void close() {
+        process.close();
+    }
+}
