@@ -102,7 +102,7 @@ class MemoryConfigTest {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
                 .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
                         + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
-                        + " prealloc, patrol, violation, vmm-qmp");
+                        + " prealloc, patrol, violation, vmm-qmp, vmm-writes");
     }
 
     @Test

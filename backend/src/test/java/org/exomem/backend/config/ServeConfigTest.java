@@ -85,7 +85,7 @@ class ServeConfigTest {
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
                 .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
-                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, discard,"
+                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, discard,"
                         + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
                         + " free-page-reporting");
     }

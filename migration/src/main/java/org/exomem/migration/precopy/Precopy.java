@@ -281,16 +281,19 @@ public final class Precopy {
         source.hints().begin();
         long start = ticker.nanoTime();
         long last = start;
-        for (long now = start;
-                now - last < QUIET_NANOS
-                        && (now - start < patience || convergence.nanos(owed - owedBytes(accounts)) > now - start);
-                now = ticker.nanoTime()) {
+        long left = owed;
+        long now = start;
+        while (now - last < QUIET_NANOS
+                && (now - start < patience || convergence.nanos(owed - left) > now - start)) {
             check();
             report(accounts);
-            if (accounts.excuse()) {
-                last = now;
-            }
             ticker.pass(SHORT_NANOS);
+            now = ticker.nanoTime();
+            accounts.excuse();
+            // A hint of what is excused already is none: a guest must not hold a round up with the same pages.
+            long still = owedBytes(accounts);
+            last = still < left ? now : last;
+            left = still;
         }
     }
 
