@@ -40,6 +40,10 @@ public final class GuestWrites implements AutoCloseable {
     private final Consumer<Found> found;
     private final List<DirtySource> sources = new ArrayList<>();
     private final List<AutoCloseable> open = new ArrayList<>();
+    /** What watching does not see, for people. */
+    private final List<String> unseen = new ArrayList<>();
+
+    private boolean watching;
 
     /** How writes are found. */
     public enum Way {
@@ -129,25 +133,23 @@ public final class GuestWrites implements AutoCloseable {
 
     private void watch() throws IOException {
         boolean direct = vmm.hasDirectIo();
-        WatchedWrites watch;
         try (ProcessFd process = vmm.process()) {
             refusePins(process);
+            WatchedWrites.expectMapped(process.pid(), image);
             ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
             LOG.info(
                     "{}: attached to {}, whose main thread stood still for {} us",
                     vm,
                     process,
                     fetched.stopped().toNanos() / 1000);
-            try {
-                watch = direct ? beginWhileStopped(process, fetched.fd()) : begin(process, fetched.fd(), false);
-            } catch (IOException | RuntimeException e) {
-                fetched.fd().close();
-                throw e;
+            if (direct) {
+                beginWhileStopped(process, fetched.fd());
+            } else {
+                begin(process, fetched.fd(), false);
             }
         }
-        open.add(watch);
-        sources.add(watch);
-        found.accept(new Found(Way.WATCH, Optional.empty()));
+        watching = true;
+        tell();
     }
 
     private void refusePins(ProcessFd process) throws IOException {
@@ -158,25 +160,37 @@ public final class GuestWrites implements AutoCloseable {
         }
     }
 
-    private WatchedWrites begin(ProcessFd process, Fd fd, boolean direct) throws IOException {
-        return WatchedWrites.begin(
+    private void begin(ProcessFd process, Fd fd, boolean direct) throws IOException {
+        WatchedWrites watch = WatchedWrites.begin(
                 process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, this::sees);
+        open.add(watch);
+        sources.add(watch);
     }
 
     /** While the VMM stands still, none of its devices has a write under way (MIG-WATCH-2). */
-    private WatchedWrites beginWhileStopped(ProcessFd process, Fd fd) throws IOException {
-        boolean running = vmm.isRunning();
-        vmm.pause();
-        try {
-            return begin(process, fd, true);
-        } finally {
-            vmm.goOn(running);
+    private void beginWhileStopped(ProcessFd process, Fd fd) throws IOException {
+        try (fd) {
+            boolean running = vmm.isRunning();
+            try {
+                vmm.pause();
+                begin(process, fd.duplicate(), true);
+            } finally {
+                vmm.goOn(running);
+            }
         }
     }
 
     private void sees(String less) {
         LOG.warn("{}: {}", vm, less);
-        found.accept(new Found(Way.WATCH, Optional.of(less)));
+        unseen.add(less);
+        if (watching) {
+            tell();
+        }
+    }
+
+    private void tell() {
+        found.accept(new Found(
+                Way.WATCH, unseen.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", unseen))));
     }
 
     private void compare(Optional<String> why) {

@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.exomem.backend.qmp.Json;
@@ -16,6 +17,7 @@ import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.ProcessFd;
+import org.exomem.linux.process.ProcessStatus;
 import org.exomem.pages.Pages;
 
 /**
@@ -90,6 +92,12 @@ public final class QmpVmm implements AutoCloseable {
             throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
         }
         return ProcessFd.open(pid);
+    }
+
+    /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
+    public OptionalInt user() throws IOException {
+        int pid = peer.pid();
+        return pid <= 0 ? OptionalInt.empty() : OptionalInt.of(ProcessStatus.of(pid).user());
     }
 
     /** As {@link DirectWrites#isDirect}. */

@@ -81,7 +81,7 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-1")
+    @Tag("VMM-17")
     void processThatMadeOneSleepsOnWithTheDescriptorsThatItHad() throws IOException {
         try (Sleeper sleeper = Sleeper.start("sleep 1000");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
@@ -99,7 +99,7 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-1")
+    @Tag("VMM-17")
     void sleepThatWasInterruptedAThousandTimesEndsWhenItShould() throws Exception {
         try (Sleeper sleeper = Sleeper.start("sleep 3");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
@@ -117,7 +117,7 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-2")
+    @Tag("VMM-18")
     void failureAtAnyStepLeavesTheProcessAsItWas() throws IOException {
         try (Sleeper sleeper = Sleeper.start("sleep 1000");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
@@ -145,7 +145,7 @@ class ForeignUserfaultfdTest {
 
     /** A program that waits in a call which may return early, as the main thread of QEMU does. */
     @Test
-    @Tag("WATCH-2")
+    @Tag("VMM-18")
     void processLivesOnWhenWhoeverAttachedToItIsKilledAtAnyStep(@TempDir Path folder) throws Exception {
         Path fifo = folder.resolve("fifo");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor()).isZero();
