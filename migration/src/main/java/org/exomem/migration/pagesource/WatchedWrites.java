@@ -155,6 +155,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                 // Not watched: mapped anew at the same place (MIG-WATCH-3), or never to be written.
                 if (register(area)) {
                     addAll(into, area);
+                    // Protects it.
+                    fetch(area, into);
                 }
             }
         }

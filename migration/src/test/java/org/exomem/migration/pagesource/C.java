@@ -15,6 +15,7 @@ enum C {
     PREAD("pread"),
     READ("read"),
     UNMOUNT("umount2"),
+    USER("getuid"),
     WRITE("write");
 
     private final Function function;
