@@ -7,10 +7,10 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vmm.DirtyLogFile;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -83,12 +83,7 @@ public final class GuestWrites implements AutoCloseable {
      * @throws IOException if it can't be done as is wanted, or the VMM has gone
      */
     static GuestWrites begin(
-            String vm,
-            QmpVmm vmm,
-            MemoryImage image,
-            GuestView view,
-            WritesChoice wanted,
-            Consumer<Found> found)
+            String vm, QmpVmm vmm, MemoryImage image, GuestView view, WritesChoice wanted, Consumer<Found> found)
             throws IOException {
         GuestWrites writes = new GuestWrites(vm, vmm, image, view, found);
         try {
@@ -155,7 +150,8 @@ public final class GuestWrites implements AutoCloseable {
     private void refusePins(ProcessFd process) throws IOException {
         for (String name : OpenFiles.of(process.pid()).names().values()) {
             if (PINNING.stream().anyMatch(name::startsWith)) {
-                throw new IOException("the VMM has " + name + " open, by which its memory may be written without a sign");
+                throw new IOException(
+                        "the VMM has " + name + " open, by which its memory may be written without a sign");
             }
         }
     }
@@ -189,8 +185,8 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     private void tell() {
-        found.accept(new Found(
-                Way.WATCH, unseen.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", unseen))));
+        found.accept(
+                new Found(Way.WATCH, unseen.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", unseen))));
     }
 
     private void compare(Optional<String> why) {

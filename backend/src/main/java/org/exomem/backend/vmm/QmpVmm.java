@@ -97,7 +97,9 @@ public final class QmpVmm implements AutoCloseable {
     /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
     public OptionalInt user() throws IOException {
         int pid = peer.pid();
-        return pid <= 0 ? OptionalInt.empty() : OptionalInt.of(ProcessStatus.of(pid).user());
+        return pid <= 0
+                ? OptionalInt.empty()
+                : OptionalInt.of(ProcessStatus.of(pid).user());
     }
 
     /** As {@link DirectWrites#isDirect}. */

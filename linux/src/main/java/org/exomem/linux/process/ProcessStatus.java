@@ -26,12 +26,12 @@ public record ProcessStatus(String name, char state, int user, int tracer, boole
 
     /** @throws IOException if there is no such process */
     public static ProcessStatus of(int pid) throws IOException {
-        Map<String, String> lines =
-                Files.readString(Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
-                        .lines()
-                        .map(line -> line.split(":\\s*", 2))
-                        .filter(line -> line.length == 2)
-                        .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));
+        Map<String, String> lines = Files.readString(
+                        Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
+                .lines()
+                .map(line -> line.split(":\\s*", 2))
+                .filter(line -> line.length == 2)
+                .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));
         return new ProcessStatus(
                 lines.getOrDefault("Name", "?"),
                 lines.getOrDefault("State", "?").charAt(0),

@@ -120,8 +120,7 @@ class DirectReadTest {
                 public void resume() {}
             };
             beginRead();
-            MigrationSource source =
-                    new MigrationSource(image, List.of(writes), List.of(), HintSessions.NONE, control);
+            MigrationSource source = new MigrationSource(image, List.of(writes), List.of(), HintSessions.NONE, control);
             Destination destination = new Destination(List.of(new Copy(arrived)), () -> {});
             new Precopy(source, destination, PrecopyOptions.DEFAULT, progress -> {}, new CancelToken()).run();
         }
@@ -149,8 +148,7 @@ class DirectReadTest {
         @Override
         public void pages(long first, MemorySegment content) {
             for (int i = 0; i < content.byteSize() / PAGE; i++) {
-                pages[(int) first + i] =
-                        content.asSlice((long) i * PAGE, PAGE).toArray(ValueLayout.JAVA_BYTE);
+                pages[(int) first + i] = content.asSlice((long) i * PAGE, PAGE).toArray(ValueLayout.JAVA_BYTE);
             }
         }
 

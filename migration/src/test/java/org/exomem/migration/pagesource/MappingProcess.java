@@ -40,14 +40,21 @@ final class MappingProcess implements AutoCloseable {
 
     /** Watches it with the userfaultfd that it made. */
     WatchedWrites watch(MemoryImage image, boolean direct, Consumer<String> note) throws IOException {
-        return WatchedWrites.begin(pid(), fetch(), image, direct, note);
+        return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, note);
     }
 
-    /** Returns the userfaultfd that it made; once only. */
-    Userfaultfd fetch() throws IOException {
+    private Userfaultfd fetch(int number) throws IOException {
         try (ProcessFd itself = ProcessFd.open(pid())) {
-            return Userfaultfd.of(itself.fetch(userfaultfd), WatchedWrites.FEATURES);
+            return Userfaultfd.of(itself.fetch(number), WatchedWrites.FEATURES);
         }
+    }
+
+    /** Has it make another userfaultfd, and returns that. */
+    Userfaultfd fetchAnother() throws IOException {
+        say("another");
+        Userfaultfd another = fetch(Integer.parseInt(line()));
+        line();
+        return another;
     }
 
     /** Has it obey a command, and returns when it has. */

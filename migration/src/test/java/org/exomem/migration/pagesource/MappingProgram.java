@@ -24,6 +24,7 @@ import org.exomem.linux.Userfaultfd;
  * again MAPPING FILE OFFSET LENGTH   unmaps, and maps, most likely at the same address
  * write MAPPING OFFSET VALUE         one byte
  * direct MAPPING OFFSET LENGTH FILE  reads past the page cache; says "done" at once, and "read" when it has
+ * another                   userfaultfd; says its number
  * close                     the userfaultfd
  * exec                      becomes another program
  * </pre>
@@ -39,7 +40,7 @@ final class MappingProgram {
     }
 
     public static void main(String[] arguments) throws IOException {
-        long number = C.CALL.of((long) Userfaultfd.SYSTEM_CALL, (long) Userfaultfd.FLAGS);
+        long number = userfaultfd();
         MappingProgram program = new MappingProgram(number);
         System.out.println(number);
         try (BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
@@ -50,6 +51,10 @@ final class MappingProgram {
         }
     }
 
+    private static long userfaultfd() throws IOException {
+        return C.CALL.of((long) Userfaultfd.SYSTEM_CALL, (long) Userfaultfd.FLAGS);
+    }
+
     private void obey(String[] words) throws IOException {
         switch (words[0]) {
             case "map" -> mappings.add(map(words, 1));
@@ -58,9 +63,9 @@ final class MappingProgram {
                 mapping(words).close();
                 mappings.set(Integer.parseInt(words[1]), map(words, 2));
             }
-            case "write" ->
-                mapping(words).segment().set(JAVA_BYTE, Long.parseLong(words[2]), Byte.parseByte(words[3]));
+            case "write" -> mapping(words).segment().set(JAVA_BYTE, Long.parseLong(words[2]), Byte.parseByte(words[3]));
             case "direct" -> readDirectly(mapping(words).segment(), words);
+            case "another" -> System.out.println(userfaultfd());
             case "close" -> C.CLOSE.of((int) userfaultfd);
             case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", null);
             default -> throw new IOException("unknown command " + words[0]);

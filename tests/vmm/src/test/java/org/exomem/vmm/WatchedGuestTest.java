@@ -141,10 +141,11 @@ final class WatchedGuestTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        "-run-with user=nobody"
-    })
+    @ValueSource(
+            strings = {
+                "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+                "-run-with user=nobody"
+            })
     @Tag("VMM-17")
     void qemuWithFewerRightsIsWatched(String arguments) throws IOException {
         try (BackEnd here = backEnd("a");
