@@ -67,7 +67,7 @@ final class MappingProgram {
             case "direct" -> readDirectly(mapping(words).segment(), words);
             case "another" -> System.out.println(userfaultfd());
             case "close" -> C.CLOSE.of((int) userfaultfd);
-            case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", null);
+            case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", C.address(0));
             default -> throw new IOException("unknown command " + words[0]);
         }
     }
