@@ -92,7 +92,13 @@ public final class Userfaultfd implements AutoCloseable {
             ioctl(fd, API, api, "UFFDIO_API");
         } catch (LinuxException e) {
             fd.close();
-            throw e;
+            throw e.errno() == Errno.EINVAL
+                    ? new LinuxException(
+                            "UFFDIO_API",
+                            fd.toString(),
+                            e.errno(),
+                            "the kernel has not all of " + features + ", which Linux 6.7 has")
+                    : e;
         }
         return new Userfaultfd(fd);
     }
@@ -111,8 +117,19 @@ public final class Userfaultfd implements AutoCloseable {
         MemorySegment argument = NativeBuffer.ofSize(REGISTER_SIZE);
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
-        argument.set(JAVA_LONG, 16, modes.stream().mapToLong(mode -> 1L << mode.bit).reduce(0, (a, b) -> a | b));
-        ioctl(fd, REGISTER, argument, "UFFDIO_REGISTER of " + range(address, length));
+        argument.set(
+                JAVA_LONG, 16, modes.stream().mapToLong(mode -> 1L << mode.bit).reduce(0, (a, b) -> a | b));
+        try {
+            ioctl(fd, REGISTER, argument, "UFFDIO_REGISTER of " + range(address, length));
+        } catch (LinuxException e) {
+            throw e.errno() == Errno.EBUSY
+                    ? new LinuxException(
+                            "UFFDIO_REGISTER of " + range(address, length),
+                            fd.toString(),
+                            e.errno(),
+                            "another userfaultfd watches it (the VMM's own post-copy or background snapshot?)")
+                    : e;
+        }
     }
 
     /** Watches a range no more, and lets everybody go on who waits there. */

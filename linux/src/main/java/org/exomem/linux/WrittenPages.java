@@ -83,6 +83,10 @@ public final class WrittenPages implements AutoCloseable {
                 if (errno == Errno.EINTR) {
                     continue;
                 }
+                if (errno == Errno.ENOTTY) {
+                    throw new LinuxException(
+                            "PAGEMAP_SCAN", pagemap.description(), errno, "that needs Linux 6.7 or newer");
+                }
                 throw new LinuxException("PAGEMAP_SCAN", pagemap.description(), errno);
             }
             for (int i = 0; i < found; i++) {

@@ -7,11 +7,11 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vmm.DirtyLogFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.backend.vmm.WatchedVmm;
-import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -38,6 +38,10 @@ public final class GuestWrites implements AutoCloseable {
     private final Consumer<Found> found;
     private final List<DirtySource> sources = new ArrayList<>();
     private final List<AutoCloseable> open = new ArrayList<>();
+    /** What watching does not see, for people. */
+    private final List<String> unseen = new ArrayList<>();
+
+    private boolean watching;
 
     /** How writes are found. */
     public enum Way {
@@ -77,12 +81,7 @@ public final class GuestWrites implements AutoCloseable {
      * @throws IOException if it can't be done as is wanted, or the VMM has gone
      */
     static GuestWrites begin(
-            String vm,
-            QmpVmm vmm,
-            MemoryImage image,
-            GuestView view,
-            WritesChoice wanted,
-            Consumer<Found> found)
+            String vm, QmpVmm vmm, MemoryImage image, GuestView view, WritesChoice wanted, Consumer<Found> found)
             throws IOException {
         GuestWrites writes = new GuestWrites(vm, vmm, image, view, found);
         try {
@@ -127,49 +126,60 @@ public final class GuestWrites implements AutoCloseable {
 
     private void watch() throws IOException {
         boolean direct = vmm.hasDirectIo();
-        WatchedWrites watch;
         try (WatchedVmm process = vmm.watched()) {
             refusePins(process);
+            WatchedWrites.expectMapped(process.pid(), image);
             Fd fd = process.userfaultfd();
-            try {
-                watch = direct ? beginWhileStopped(process, fd) : begin(process, fd, false);
-            } catch (IOException | RuntimeException e) {
-                fd.close();
-                throw e;
+            if (direct) {
+                beginWhileStopped(process, fd);
+            } else {
+                begin(process, fd, false);
             }
         }
-        open.add(watch);
-        sources.add(watch);
-        found.accept(new Found(Way.WATCH, Optional.empty()));
+        watching = true;
+        tell();
     }
 
     private static void refusePins(WatchedVmm process) throws IOException {
         for (String name : process.openFiles().names().values()) {
             if (PINNING.stream().anyMatch(name::startsWith)) {
-                throw new IOException("the VMM has " + name + " open, by which its memory may be written without a sign");
+                throw new IOException(
+                        "the VMM has " + name + " open, by which its memory may be written without a sign");
             }
         }
     }
 
-    private WatchedWrites begin(WatchedVmm process, Fd fd, boolean direct) throws IOException {
-        return WatchedWrites.begin(
+    private void begin(WatchedVmm process, Fd fd, boolean direct) throws IOException {
+        WatchedWrites watch = WatchedWrites.begin(
                 process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, this::sees);
+        open.add(watch);
+        sources.add(watch);
     }
 
     /** While the VMM stands still, none of its devices has a write under way (MIG-WATCH-2). */
-    private WatchedWrites beginWhileStopped(WatchedVmm process, Fd fd) throws IOException {
-        boolean running = vmm.isRunning();
-        vmm.pause();
-        try {
-            return begin(process, fd, true);
-        } finally {
-            vmm.goOn(running);
+    private void beginWhileStopped(WatchedVmm process, Fd fd) throws IOException {
+        try (fd) {
+            boolean running = vmm.isRunning();
+            try {
+                vmm.pause();
+                begin(process, fd.duplicate(), true);
+            } finally {
+                vmm.goOn(running);
+            }
         }
     }
 
     private void sees(String less) {
         LOG.warn("{}: {}", vm, less);
-        found.accept(new Found(Way.WATCH, Optional.of(less)));
+        unseen.add(less);
+        if (watching) {
+            tell();
+        }
+    }
+
+    private void tell() {
+        found.accept(
+                new Found(Way.WATCH, unseen.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", unseen))));
     }
 
     private void compare(Optional<String> why) {

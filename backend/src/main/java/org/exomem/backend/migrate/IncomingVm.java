@@ -148,7 +148,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     private Path vmmState() throws IOException {
         if (folder == null) {
-            folder = StateFolder.make();
+            folder = StateFolder.makeFor(vmm);
         }
         return folder.resolve(StateFolder.VMM);
     }
@@ -159,6 +159,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (!Files.exists(vmmState())) {
             throw new IOException("the source sent no state of its VMM");
         }
+        StateFolder.give(vmmState(), vmm);
         vmm.loadState(vmmState());
         removeFolder();
     }

@@ -215,7 +215,7 @@ final class OutgoingVm {
     }
 
     private void sendState(OutgoingConnection connection, GuestView view) throws IOException {
-        Path folder = StateFolder.make();
+        Path folder = StateFolder.makeFor(vmm);
         try {
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, cancel::isCancelled);

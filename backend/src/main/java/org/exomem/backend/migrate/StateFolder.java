@@ -1,19 +1,45 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
+import org.exomem.backend.vmm.QmpVmm;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** A folder for the state that a VMM writes or reads as a file; for its owner only, as a guest's secrets are in it. */
+/**
+ * A folder for the state that a VMM writes or reads as a file; for its owner only, as a guest's secrets are in it. Its owner is the
+ * user that the VMM runs as, where exomem may give it away.
+ */
 final class StateFolder {
     /** What the state of a VMM's own devices is called, there and in the stream. */
     static final String VMM = "vmm";
 
+    private static final Logger LOG = LoggerFactory.getLogger(StateFolder.class);
+    private static final String OWNER = "unix:uid";
+
     private StateFolder() {}
 
-    static Path make() throws IOException {
-        return Files.createTempDirectory("exomem-migration");
+    static Path makeFor(QmpVmm vmm) throws IOException {
+        Path folder = Files.createTempDirectory("exomem-migration");
+        give(folder, vmm);
+        return folder;
+    }
+
+    /** Lets a VMM of another user have what is in the folder. */
+    static void give(Path file, QmpVmm vmm) throws IOException {
+        OptionalInt user = vmm.user();
+        if (user.isPresent() && !Files.getAttribute(file, OWNER).equals(user.getAsInt())) {
+            try {
+                Files.setAttribute(file, OWNER, user.getAsInt());
+            } catch (FileSystemException e) {
+                // Only root may. Where the VMM needs it, it says so.
+                LOG.debug("{}", e.getMessage());
+            }
+        }
     }
 
     static void remove(Path folder) {

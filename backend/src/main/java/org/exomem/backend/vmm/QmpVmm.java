@@ -9,12 +9,14 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.ProcessStatus;
 import org.exomem.pages.Pages;
 
 /**
@@ -77,6 +79,14 @@ public final class QmpVmm implements AutoCloseable {
     /** As {@link WatchedVmm#open}. */
     public WatchedVmm watched() throws IOException {
         return WatchedVmm.open(qmp, peer, commands);
+    }
+
+    /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
+    public OptionalInt user() throws IOException {
+        int pid = peer.pid();
+        return pid <= 0
+                ? OptionalInt.empty()
+                : OptionalInt.of(ProcessStatus.of(pid).user());
     }
 
     /** As {@link DirectWrites#isDirect}. */

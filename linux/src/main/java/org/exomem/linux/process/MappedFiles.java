@@ -1,5 +1,6 @@
 package org.exomem.linux.process;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -102,15 +103,17 @@ public record MappedFiles(List<Area> areas) {
     /** The same of all processes that may be looked at and mention one of the files, in no order; a process that ends meanwhile is left out. */
     public static List<Mapper> ofAllThatMap(List<String> files) throws IOException {
         List<Mapper> found = new ArrayList<>();
+        MappingQuery query = new MappingQuery(files);
         byte[][] wanted = files.stream()
                 .map(file -> (" " + file + " ").getBytes(StandardCharsets.ISO_8859_1))
                 .toArray(byte[][]::new);
-        try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
-            for (Path process : (Iterable<Path>) processes::iterator) {
-                String name = process.getFileName().toString();
-                if (Character.isDigit(name.charAt(0)) && mentions(process.resolve("maps"), wanted)) {
-                    addMapper(found, Integer.parseInt(name), files);
-                }
+        String[] names = new File("/proc").list();
+        if (names == null) {
+            throw new IOException("/proc can't be read, so nobody can tell who has the memory mapped");
+        }
+        for (String name : names) {
+            if (Character.isDigit(name.charAt(0)) && maps(name, query, wanted)) {
+                addMapper(found, Integer.parseInt(name), files);
             }
         }
         return found;
@@ -129,6 +132,14 @@ public record MappedFiles(List<Area> areas) {
         } catch (IOException e) {
             // It has ended.
         }
+    }
+
+    private static boolean maps(String process, MappingQuery query, byte[][] wanted) {
+        return switch (query.shares(process)) {
+            case YES -> true;
+            case NO -> false;
+            case UNKNOWN -> mentions(Path.of("/proc", process, "maps"), wanted);
+        };
     }
 
     /** Looks at bytes, as most processes map none of the files, and to take all lines of all processes apart takes long. */

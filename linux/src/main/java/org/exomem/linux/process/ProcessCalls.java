@@ -22,6 +22,12 @@ final class ProcessCalls {
 
     static native long syscall(long number, long first, long second, long third);
 
+    static native int open(long path, int flags, int mode);
+
+    static native int ioctl(int fd, long request, long argument);
+
+    static native int close(int fd);
+
     static int errno() {
         return Native.getLastError();
     }

@@ -12,24 +12,30 @@ import java.util.stream.Collectors;
  *
  * @param name of its program, 15 bytes at most
  * @param state R, S or D while it runs or waits, T or t while it is stopped, Z or X when it has ended
+ * @param user whose rights it has
  * @param tracer the process that traces it, 0 if none does
  * @param filtered it may make only some system calls, or all but some ({@code seccomp})
  */
-public record ProcessStatus(String name, char state, int tracer, boolean filtered) {
+public record ProcessStatus(String name, char state, int user, int tracer, boolean filtered) {
     private static final String FILTER = "2";
     private static final String NONE = "0";
+    /** The real one, the effective one, and two more. */
+    private static final String NO_USERS = "-1 -1 -1 -1";
+
+    private static final int EFFECTIVE = 1;
 
     /** @throws IOException if there is no such process */
     public static ProcessStatus of(int pid) throws IOException {
-        Map<String, String> lines =
-                Files.readString(Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
-                        .lines()
-                        .map(line -> line.split(":\\s*", 2))
-                        .filter(line -> line.length == 2)
-                        .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));
+        Map<String, String> lines = Files.readString(
+                        Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
+                .lines()
+                .map(line -> line.split(":\\s*", 2))
+                .filter(line -> line.length == 2)
+                .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));
         return new ProcessStatus(
                 lines.getOrDefault("Name", "?"),
                 lines.getOrDefault("State", "?").charAt(0),
+                Integer.parseInt(lines.getOrDefault("Uid", NO_USERS).split("\\s+")[EFFECTIVE]),
                 Integer.parseInt(lines.getOrDefault("TracerPid", NONE).strip()),
                 lines.getOrDefault("Seccomp", NONE).strip().equals(FILTER));
     }

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 
 /**
@@ -111,7 +112,15 @@ interface Tracing {
 
         private static void call(int request, String name, int thread, long data) throws LinuxException {
             if (ProcessCalls.ptrace(request, thread, 0, data) < 0) {
-                throw new LinuxException("ptrace(" + name + ")", "thread " + thread, ProcessCalls.errno());
+                int errno = ProcessCalls.errno();
+                if (request == SEIZE && errno == Errno.EPERM) {
+                    throw new LinuxException(
+                            "ptrace(" + name + ")",
+                            "thread " + thread,
+                            errno,
+                            "that needs root, CAP_SYS_PTRACE, or the same user where kernel.yama.ptrace_scope is 0");
+                }
+                throw new LinuxException("ptrace(" + name + ")", "thread " + thread, errno);
             }
         }
     };

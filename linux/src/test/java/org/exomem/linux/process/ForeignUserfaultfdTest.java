@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -60,7 +59,10 @@ class ForeignUserfaultfdTest {
         void awaitSleep() {
             await().until(() -> {
                 ProcessStatus status = ProcessStatus.of(pid());
-                return !status.name().equals("sh") && call().contains(" ") && status.state() == 'S' && !call().startsWith("running");
+                return !status.name().equals("sh")
+                        && call().contains(" ")
+                        && status.state() == 'S'
+                        && !call().startsWith("running");
             });
         }
 
@@ -71,7 +73,9 @@ class ForeignUserfaultfdTest {
 
         void kill(String signal) {
             try {
-                new ProcessBuilder("kill", "-" + signal, Integer.toString(pid)).start().waitFor();
+                new ProcessBuilder("kill", "-" + signal, Integer.toString(pid))
+                        .start()
+                        .waitFor();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             } catch (InterruptedException e) {
@@ -81,7 +85,7 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-1")
+    @Tag("VMM-17")
     void processThatMadeOneSleepsOnWithTheDescriptorsThatItHad() throws IOException {
         try (Sleeper sleeper = Sleeper.start("sleep 1000");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
@@ -99,13 +103,14 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-1")
+    @Tag("VMM-17")
     void sleepThatWasInterruptedAThousandTimesEndsWhenItShould() throws Exception {
         try (Sleeper sleeper = Sleeper.start("sleep 3");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
             long start = System.nanoTime();
             int times = 0;
-            while (times < 1000 && System.nanoTime() - start < Duration.ofMillis(1500).toNanos()) {
+            while (times < 1000
+                    && System.nanoTime() - start < Duration.ofMillis(1500).toNanos()) {
                 ForeignUserfaultfd.fetch(process).fd().close();
                 times++;
             }
@@ -117,7 +122,7 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
-    @Tag("WATCH-2")
+    @Tag("VMM-18")
     void failureAtAnyStepLeavesTheProcessAsItWas() throws IOException {
         try (Sleeper sleeper = Sleeper.start("sleep 1000");
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
@@ -136,8 +141,12 @@ class ForeignUserfaultfdTest {
                 // The kernel lets go when the thread has ended that traced it.
                 await().until(() -> process.status().tracer() == 0);
                 sleeper.awaitSleep();
-                assertThat(sleeper.descriptors()).as("after step %s failed", step).isEqualTo(before);
-                assertThat(place(sleeper.call())).as("after step %s failed", step).isEqualTo(place);
+                assertThat(sleeper.descriptors())
+                        .as("after step %s failed", step)
+                        .isEqualTo(before);
+                assertThat(place(sleeper.call()))
+                        .as("after step %s failed", step)
+                        .isEqualTo(place);
             } while (tracing.hasFailed());
             assertThat(step).isBetween(20, MOST_STEPS);
         }
@@ -145,10 +154,11 @@ class ForeignUserfaultfdTest {
 
     /** A program that waits in a call which may return early, as the main thread of QEMU does. */
     @Test
-    @Tag("WATCH-2")
+    @Tag("VMM-18")
     void processLivesOnWhenWhoeverAttachedToItIsKilledAtAnyStep(@TempDir Path folder) throws Exception {
         Path fifo = folder.resolve("fifo");
-        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor()).isZero();
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
         FailingTracing tracing;
         int step = 0;
         do {
@@ -163,7 +173,9 @@ class ForeignUserfaultfdTest {
                 }
                 await().until(() -> process.status().tracer() == 0);
                 reader.awaitSleep();
-                assertThat(process.isAlive()).as("after it was killed at step %s", step).isTrue();
+                assertThat(process.isAlive())
+                        .as("after it was killed at step %s", step)
+                        .isTrue();
             }
         } while (tracing.hasFailed());
         assertThat(step).isBetween(20, MOST_STEPS);
@@ -196,7 +208,8 @@ class ForeignUserfaultfdTest {
             await().until(() -> !process.isAlive());
             assertThatThrownBy(() -> ForeignUserfaultfd.fetch(process)).isInstanceOf(IOException.class);
             assertThatThrownBy(() -> process.fetch(0))
-                    .isInstanceOfSatisfying(LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ESRCH));
+                    .isInstanceOfSatisfying(
+                            LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ESRCH));
         }
     }
 

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.Tag;
@@ -42,6 +43,31 @@ class MappedFilesTest {
                     assertThat(now().hasAnotherThan(name, path.toString())).isFalse();
                 }
             }
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-4")
+    void everyProcessThatHasAFileMappedIsFoundAndNoOther() throws IOException {
+        int self = (int) ProcessHandle.current().pid();
+        try (SharedFile file = SharedFile.memfd("with blanks", SIZE);
+                SharedFile other = SharedFile.memfd("other", SIZE)) {
+            List<String> names = List.of(MappedFiles.nameOf(file), MappedFiles.nameOf(other));
+            assertThat(MappedFiles.ofAllThatMap(names)).isEmpty();
+            try (Mapping part = Mapping.of(file, 0, 8192)) {
+                long from = part.segment().address();
+                assertThat(MappedFiles.ofAllThatMap(names))
+                        .containsExactly(new MappedFiles.Mapper(
+                                self,
+                                List.of(new MappedFiles.Area(
+                                        from,
+                                        from + 8192,
+                                        true,
+                                        0,
+                                        names.getFirst(),
+                                        "/memfd:with blanks (deleted)"))));
+            }
+            assertThat(MappedFiles.ofAllThatMap(names)).isEmpty();
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.WrittenPages;
@@ -81,6 +82,23 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
+    /**
+     * Makes sure, before a process is attached to, that it is the one that has the guest's memory: it may be a proxy of its VMM's
+     * control socket, or whoever made that for the VMM.
+     *
+     * @throws IOException if it has none of it mapped, or may not be looked at
+     */
+    public static void expectMapped(int process, MemoryImage image) throws IOException {
+        List<String> files = new ArrayList<>();
+        for (ImageFile file : image.files()) {
+            files.add(MappedFiles.nameOf(file.file()));
+        }
+        if (MappedFiles.of(process).areas().stream().noneMatch(area -> files.contains(area.file()))) {
+            throw new IOException("process " + process + " (" + nameOf(process)
+                    + "), which listens on the VMM's QMP socket, has none of the guest's memory mapped");
+        }
+    }
+
     private WatchedWrites(
             int process,
             Userfaultfd userfaultfd,
@@ -128,13 +146,29 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         followMappings(into);
         findOtherWriters();
         for (Area area : areas) {
-            long first = firstPage(area);
-            // What is told in huge pages is whole pages too.
-            written.fetch(
-                    area.from(),
-                    area.to(),
-                    (from, to) -> add(into, first + Pages.floor(from - area.from()), Pages.floor(to - from)));
+            try {
+                fetch(area, into);
+            } catch (LinuxException e) {
+                if (e.errno() != Errno.EPERM) {
+                    throw e;
+                }
+                // Not watched: mapped anew at the same place (MIG-WATCH-3), or never to be written.
+                if (register(area)) {
+                    addAll(into, area);
+                    // Protects it.
+                    fetch(area, into);
+                }
+            }
         }
+    }
+
+    private void fetch(Area area, PageBits into) throws LinuxException {
+        long first = firstPage(area);
+        // What is told in huge pages is whole pages too.
+        written.fetch(
+                area.from(),
+                area.to(),
+                (from, to) -> add(into, first + Pages.floor(from - area.from()), Pages.floor(to - from)));
     }
 
     private static void add(PageBits into, long first, long count) {
@@ -166,8 +200,17 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         areas = now;
     }
 
-    private void register(Area area) throws LinuxException {
-        userfaultfd.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+    /** Returns false if what is mapped there can never be written: the file was opened for reading only. */
+    private boolean register(Area area) throws LinuxException {
+        try {
+            userfaultfd.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            return true;
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EPERM && !area.writable()) {
+                return false;
+            }
+            throw e;
+        }
     }
 
     private void addAll(PageBits into, Area area) {

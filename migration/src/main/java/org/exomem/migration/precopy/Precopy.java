@@ -143,10 +143,9 @@ public final class Precopy {
         do {
             round(crew, accounts, askForHints);
             accounts.sync();
-            boolean hintsLast = accounts.hintsLast();
             accounts.excuse();
             convergence.estimate(owedBytes(accounts));
-            askForHints = hintsLast && owedBytes(accounts) >= means.worthHints;
+            askForHints = owedBytes(accounts) >= means.worthHints;
         } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
         prepare(crew, accounts);
         Duration estimated = Duration.ofNanos(convergence.estimate());
@@ -205,8 +204,6 @@ public final class Precopy {
         accounts.sync();
         if (askForHints) {
             beginHinting(accounts);
-            // What was waited for hints says nothing of the network.
-            roundStart = ticker.nanoTime();
         }
         while (!arrives(crew, accounts)) {
             // MIG-CUT-5: what was lost is owed again, in the same round.
@@ -266,34 +263,23 @@ public final class Precopy {
         report(accounts);
     }
 
-    /**
-     * Asks for hints, and lets the round begin later while they come: a little in any case, and then for as long as they excuse
-     * pages faster than these could be sent (MIG-ROUND-6).
-     */
+    /** Asks for hints, and lets the round begin a little later while they come (MIG-ROUND-6). */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
             return;
         }
         accounts.excuse();
-        long owed = owedBytes(accounts);
-        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owed) / PATIENCE_PART);
+        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owedBytes(accounts)) / PATIENCE_PART);
         hinting = true;
         source.hints().begin();
         long start = ticker.nanoTime();
         long last = start;
-        long left = owed;
-        long now = start;
-        while (now - last < QUIET_NANOS
-                && (now - start < patience || convergence.nanos(owed - left) > now - start)) {
+        for (long now = start; now - start < patience && now - last < QUIET_NANOS; now = ticker.nanoTime()) {
             check();
-            report(accounts);
+            if (accounts.excuse()) {
+                last = now;
+            }
             ticker.pass(SHORT_NANOS);
-            now = ticker.nanoTime();
-            accounts.excuse();
-            // A hint of what is excused already is none: a guest must not hold a round up with the same pages.
-            long still = owedBytes(accounts);
-            last = still < left ? now : last;
-            left = still;
         }
     }
 

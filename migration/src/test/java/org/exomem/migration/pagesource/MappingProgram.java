@@ -1,0 +1,98 @@
+package org.exomem.migration.pagesource;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+
+/**
+ * A program that has files mapped and writes them, as a VMM does. It first says the number of a userfaultfd that it made. Then it
+ * obeys one command a line, and says "done" when it has:
+ *
+ * <pre>
+ * map FILE OFFSET LENGTH    the mappings are counted from 0
+ * unmap MAPPING
+ * again MAPPING FILE OFFSET LENGTH   unmaps, and maps, most likely at the same address
+ * write MAPPING OFFSET VALUE         one byte
+ * direct MAPPING OFFSET LENGTH FILE  reads past the page cache; says "done" at once, and "read" when it has
+ * another                   userfaultfd; says its number
+ * close                     the userfaultfd
+ * exec                      becomes another program
+ * </pre>
+ */
+final class MappingProgram {
+    private static final int O_DIRECT = 0x4000;
+
+    private final List<Mapping> mappings = new ArrayList<>();
+    private final long userfaultfd;
+
+    private MappingProgram(long userfaultfd) {
+        this.userfaultfd = userfaultfd;
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        long number = userfaultfd();
+        MappingProgram program = new MappingProgram(number);
+        System.out.println(number);
+        try (BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
+            for (String line = commands.readLine(); line != null; line = commands.readLine()) {
+                program.obey(line.split(" "));
+                System.out.println("done");
+            }
+        }
+    }
+
+    private static long userfaultfd() throws IOException {
+        return C.CALL.of((long) Userfaultfd.SYSTEM_CALL, (long) Userfaultfd.FLAGS);
+    }
+
+    private void obey(String[] words) throws IOException {
+        switch (words[0]) {
+            case "map" -> mappings.add(map(words, 1));
+            case "unmap" -> mapping(words).close();
+            case "again" -> {
+                mapping(words).close();
+                mappings.set(Integer.parseInt(words[1]), map(words, 2));
+            }
+            case "write" -> mapping(words).segment().set(JAVA_BYTE, Long.parseLong(words[2]), Byte.parseByte(words[3]));
+            case "direct" -> readDirectly(mapping(words).segment(), words);
+            case "another" -> System.out.println(userfaultfd());
+            case "close" -> C.CLOSE.of((int) userfaultfd);
+            case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", C.address(0));
+            default -> throw new IOException("unknown command " + words[0]);
+        }
+    }
+
+    private Mapping mapping(String[] words) {
+        return mappings.get(Integer.parseInt(words[1]));
+    }
+
+    private static Mapping map(String[] words, int from) throws IOException {
+        try (SharedFile file = SharedFile.open(Path.of(words[from]))) {
+            return Mapping.of(file, Long.parseLong(words[from + 1]), Long.parseLong(words[from + 2]));
+        }
+    }
+
+    private static void readDirectly(MemorySegment into, String[] words) throws IOException {
+        long address = into.address() + Long.parseLong(words[2]);
+        long length = Long.parseLong(words[3]);
+        long file = C.OPEN.of(words[4], O_DIRECT, 0);
+        Thread.ofPlatform().start(() -> {
+            try {
+                C.PREAD.of((int) file, C.address(address), length, 0L);
+                System.out.println("read");
+            } catch (IOException e) {
+                System.out.println(e.getMessage());
+            }
+        });
+    }
+}

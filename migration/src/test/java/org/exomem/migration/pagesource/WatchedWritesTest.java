@@ -1,0 +1,237 @@
+package org.exomem.migration.pagesource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.awaitility.Awaitility;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.ProcessStatus;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageBits;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Against a process that maps files and writes them. */
+class WatchedWritesTest {
+    private static final long PAGE = 4096;
+    private static final int PAGES = 64;
+    private static final long SIZE = PAGES * PAGE;
+
+    private final List<String> notes = new ArrayList<>();
+    private Path folder;
+    private MemoryImage image;
+    private MappingProcess process;
+
+    /** Two files: the pages of the second follow those of the first. */
+    @BeforeEach
+    void startProcess() throws IOException {
+        assumeThat(System.getProperty("os.arch")).isEqualTo("amd64");
+        folder = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-watch");
+        image = new MemoryImage(List.of(file("a"), file("b")));
+        process = MappingProcess.start();
+    }
+
+    private ImageFile file(String name) throws IOException {
+        return new ImageFile(name, SharedFile.create(path(name), SIZE));
+    }
+
+    private Path path(String name) {
+        return folder.resolve(name);
+    }
+
+    @AfterEach
+    void endProcess() throws IOException {
+        if (process != null) {
+            process.close();
+        }
+        if (image != null) {
+            image.close();
+        }
+        if (folder != null) {
+            Files.deleteIfExists(path("a"));
+            Files.deleteIfExists(path("b"));
+            Files.delete(folder);
+        }
+    }
+
+    private WatchedWrites watch() throws IOException {
+        return process.watch(image, false, notes::add);
+    }
+
+    private static List<Integer> sync(WatchedWrites writes) {
+        PageBits into = new PageBits(2L * PAGES);
+        writes.sync(into);
+        return pages(into);
+    }
+
+    private static List<Integer> pages(PageBits bits) {
+        return IntStream.range(0, 2 * PAGES).filter(bits::contains).boxed().toList();
+    }
+
+    private static List<Integer> range(int from, int to) {
+        return IntStream.range(from, to).boxed().toList();
+    }
+
+    @Test
+    @Tag("MIG-WATCH-1")
+    void writesAreToldOnceAndInTheirPagesOfEachFileByWhicheverMapping() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        process.obey("map", path("b"), 16 * PAGE, 8 * PAGE);
+        process.obey("map", path("b"), 0, SIZE);
+        process.obey("write", 0, 9 * PAGE, 1);
+        try (WatchedWrites writes = watch()) {
+            assertThat(sync(writes)).isEmpty();
+            process.obey("write", 0, 3 * PAGE + 17, 1);
+            process.obey("write", 0, 9 * PAGE, 2);
+            process.obey("write", 1, 0, 1);
+            process.obey("write", 2, SIZE - 1, 1);
+            assertThat(sync(writes)).containsExactly(3, 9, PAGES + 16, 2 * PAGES - 1);
+            assertThat(sync(writes)).isEmpty();
+            process.obey("write", 2, 16 * PAGE, 2);
+            assertThat(sync(writes)).containsExactly(PAGES + 16);
+            assertThat(writes.lost()).isEmpty();
+            assertThat(notes).isEmpty();
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-3")
+    void mappingThatIsNewOrGoneCountsAsWrittenAndTheNewOneIsWatched() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            process.obey("map", path("b"), 4 * PAGE, 8 * PAGE);
+            assertThat(sync(writes)).isEqualTo(range(PAGES + 4, PAGES + 12));
+            process.obey("write", 1, 2 * PAGE, 1);
+            assertThat(sync(writes)).containsExactly(PAGES + 6);
+            process.obey("unmap", 1);
+            assertThat(sync(writes)).isEqualTo(range(PAGES + 4, PAGES + 12));
+            assertThat(sync(writes)).isEmpty();
+            assertThat(writes.lost()).isEmpty();
+        }
+    }
+
+    /** What {@code maps} shows is as before; only the kernel knows that nobody watches there. */
+    @Test
+    @Tag("MIG-WATCH-3")
+    void mappingThatIsMadeAnewAtTheSamePlaceCountsAsWritten() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        process.obey("map", path("b"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            List<MappedFiles.Area> before = MappedFiles.of(process.pid()).areas();
+            process.obey("again", 1, path("b"), 0, SIZE);
+            assumeThat(MappedFiles.of(process.pid()).areas()).isEqualTo(before);
+            process.obey("write", 1, 7 * PAGE, 1);
+            assertThat(sync(writes)).containsAll(range(PAGES, 2 * PAGES));
+            assertThat(writes.lost()).isEmpty();
+            process.obey("write", 1, 7 * PAGE, 2);
+            assertThat(sync(writes)).containsExactly(PAGES + 7);
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-4")
+    void whatAnotherProcessHasMappedCountsAsWrittenForGoodAndItIsNamedOnce() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            assertThat(sync(writes)).isEmpty();
+            int other;
+            try (MappingProcess another = MappingProcess.start()) {
+                other = another.pid();
+                another.obey("map", path("a"), 8 * PAGE, 4 * PAGE);
+                assertThat(sync(writes)).isEqualTo(range(8, 12));
+                assertThat(sync(writes)).isEqualTo(range(8, 12));
+            }
+            assertThat(sync(writes)).isEqualTo(range(8, 12));
+            assertThat(notes).singleElement().asString().contains("process " + other + " (java)");
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-5")
+    void allPagesCountAsWrittenForGoodOnceTheProcessHasEnded() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            process.close();
+            assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+            assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+            assertThat(writes.lost()).isPresent();
+            assertThat(notes).singleElement().asString().contains("can't be watched any more");
+        }
+    }
+
+    /** It writes nothing of the memory any more, whatever it is now. */
+    @Test
+    @Tag("MIG-WATCH-3")
+    void memoryOfAProcessThatBecomesAnotherProgramCountsAsWritten() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            process.say("exec");
+            Awaitility.await()
+                    .atMost(Duration.ofSeconds(10))
+                    .until(() -> ProcessStatus.of(process.pid()).name().equals("sleep"));
+            assertThat(sync(writes)).containsAll(range(0, PAGES));
+        }
+    }
+
+    @Test
+    @Tag("VMM-17")
+    void userfaultfdThatIsClosedOverThereGoesOnAndTheWatchEndsWithTheLastOne() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            process.obey("close");
+            process.obey("write", 0, 5 * PAGE, 1);
+            assertThat(sync(writes)).containsExactly(5);
+        }
+        assertThat(Files.readString(Path.of("/proc", Integer.toString(process.pid()), "smaps")))
+                .doesNotContainPattern("VmFlags:.* uw");
+    }
+
+    @Test
+    void rangeThatAnotherUserfaultfdWatchesIsAClearError() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        MappedFiles.Area area = MappedFiles.of(process.pid()).areas().stream()
+                .filter(mapped -> mapped.path().equals(path("a").toString()))
+                .findFirst()
+                .orElseThrow();
+        try (Userfaultfd first = process.fetchAnother()) {
+            first.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            assertThatThrownBy(this::watch).hasMessageContaining("another userfaultfd watches it");
+        }
+    }
+
+    @Test
+    void processThatHasNoneOfTheMemoryIsRefused() throws IOException {
+        assertThatThrownBy(() -> WatchedWrites.expectMapped(process.pid(), image))
+                .hasMessageContaining("process " + process.pid() + " (java)")
+                .hasMessageContaining("has none of the guest's memory mapped");
+        assertThatThrownBy(this::watch).hasMessageContaining("has none of the guest's memory mapped");
+    }
+
+    @Test
+    @Tag("MIG-WATCH-1")
+    void hundredsOfMappingsAreWatched() throws IOException {
+        for (int i = 0; i < 300; i++) {
+            // Backwards, so that no two of them are one.
+            process.obey("map", path("a"), (PAGES - 1 - i % PAGES) * PAGE, PAGE);
+        }
+        try (WatchedWrites writes = watch()) {
+            assertThat(sync(writes)).isEmpty();
+            process.obey("write", 299, 0, 1);
+            assertThat(sync(writes)).containsExactly(PAGES - 1 - 299 % PAGES);
+        }
+    }
+}

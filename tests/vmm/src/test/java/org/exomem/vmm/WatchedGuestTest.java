@@ -1,0 +1,235 @@
+package org.exomem.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.exomem.conformance.guest.MemoryFolder;
+import org.exomem.linux.process.OpenFiles;
+import org.exomem.linux.process.ProcessStatus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** An unmodified QEMU is attached to and watched while its guest moves, and is afterwards as it was before. */
+@RealGuest
+final class WatchedGuestTest {
+    private static final long MIB = 1L << 20;
+    private static final long RAM = 384 * MIB;
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    /** More with {@code -Dexomem.rounds=1000}. */
+    private static final int ATTACHES = Integer.getInteger("exomem.rounds", 100);
+
+    private MemoryFolder folder;
+
+    @BeforeEach
+    void makeFolder() throws IOException {
+        folder = MemoryFolder.make(Path.of("/dev/shm"));
+    }
+
+    @AfterEach
+    void removeFolder() throws IOException {
+        folder.close();
+    }
+
+    private QemuCommand guest(String name) {
+        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
+                .ram(RAM)
+                .ramFile(folder.path().resolve(name + ".ram"))
+                .listeningQmp(folder.path().resolve(name + ".qmp"))
+                .driver("virtio_balloon");
+    }
+
+    private BackEnd backEnd(String name) throws IOException {
+        return BackEnd.start("vm,vmm-qmp=" + folder.path().resolve(name + ".qmp"));
+    }
+
+    @Test
+    @Tag("VMM-17")
+    @Tag("VMM-18")
+    @Tag("MIG-WATCH-1")
+    void guestMovesTwiceAfterAnExomemThatWatchedItWasKilled() throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                BackEnd last = backEnd("c");
+                Qemu first = Qemu.start(guest("a"));
+                Qemu second = Qemu.start(guest("b").incoming());
+                Qemu third = Qemu.start(guest("c").incoming())) {
+            first.guest().run("memeat fill kept 60 1");
+            String checksum = first.guest().run("memeat verify kept");
+
+            begin(here, there, Map.of("max-bandwidth", 8 * MIB, "writes", "compare"));
+            awaitTransferred(here, 4 * MIB);
+            assertThat(way(here)).isEqualTo("compare");
+            here.control().execute("migrate-cancel", Map.of("vm", "vm"));
+            awaitEnd(here);
+            awaitEnd(there);
+            assertThat(here.output()).doesNotContain("attached to process");
+
+            begin(here, there, Map.of("max-bandwidth", 8 * MIB));
+            awaitTransferred(here, 4 * MIB);
+            assertThat(way(here)).isEqualTo("watch");
+            assertNothingLeftIn(first);
+            here.kill();
+            assertThat(first.guest().run("memeat verify kept")).isEqualTo(checksum);
+            assertThat(first.guest().run("memeat fill more 20 2 && memeat verify more"))
+                    .contains("ok ");
+            assertNothingLeftIn(first);
+            there.control().execute("migrate-cancel", Map.of("vm", "vm"));
+            awaitEnd(there);
+
+            here.restart();
+            begin(here, there, Map.of());
+            assertMovedWatched(here, there);
+            assertThat(second.guest().run("memeat verify kept")).isEqualTo(checksum);
+
+            begin(there, last, Map.of());
+            assertMovedWatched(there, last);
+            assertNothingLeftIn(second);
+            assertThat(third.guest().run("memeat verify kept")).isEqualTo(checksum);
+            assertThat(third.guest().run("memeat verify more")).contains("ok ");
+        }
+    }
+
+    /** In memory that the guest leaves alone, so that nobody else writes there; after that was sent. */
+    @Test
+    @Tag("MIG-WATCH-4")
+    void whatAnotherProcessWritesArrivesAndItIsNamed() throws IOException {
+        long from = 64 * MIB;
+        long length = 4 * MIB;
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(guest("a").kernelArgument("memmap=4M$64M"));
+                Qemu destination = Qemu.start(guest("b").incoming());
+                ChildProgram writer = ChildProgram.start(
+                        Scribbler.class,
+                        folder.path().resolve("a.ram").toString(),
+                        Long.toString(from),
+                        Long.toString(length))) {
+            assertThat(writer.line()).isEqualTo("mapped");
+            source.guest().run("memeat fill kept 150 1");
+            writer.next();
+            begin(here, there, Map.of("max-bandwidth", 50 * MIB));
+            awaitTransferred(here, from + length);
+            writer.next();
+            JsonNode left = awaitEnd(here);
+            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
+            assertThat(left.path("writes").path("way").asText()).isEqualTo("watch");
+            assertThat(left.path("writes").path("reason").asText()).contains("process " + writer.pid() + " (java)");
+            assertThat(bytes("b.ram", from, length)).isEqualTo(bytes("a.ram", from, length));
+            assertThat(destination.guest().run("memeat verify kept")).contains("ok ");
+        }
+    }
+
+    private byte[] bytes(String file, long from, long length) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder.path().resolve(file), StandardOpenOption.READ)) {
+            byte[] bytes = new byte[(int) length];
+            channel.map(MapMode.READ_ONLY, from, length).get(bytes);
+            return bytes;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+                "-run-with user=nobody"
+            })
+    @Tag("VMM-17")
+    void qemuWithFewerRightsIsWatched(String arguments) throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(guest("a").arguments(arguments.split(" ")));
+                Qemu destination = Qemu.start(guest("b").incoming())) {
+            source.guest().run("memeat fill kept 60 1");
+            String checksum = source.guest().run("memeat verify kept");
+            begin(here, there, Map.of());
+            assertMovedWatched(here, there);
+            assertNothingLeftIn(source);
+            assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+        }
+    }
+
+    /** Its main thread serves the guest's serial port meanwhile. */
+    @Test
+    @Tag("VMM-17")
+    void qemuThatIsAttachedToManyTimesServesItsGuestAllAlong() throws Exception {
+        try (Qemu qemu = Qemu.start(guest("a"))) {
+            Map<Integer, String> before = OpenFiles.of((int) qemu.pid()).names();
+            try (ChildProgram attacher =
+                    ChildProgram.start(Attacher.class, Long.toString(qemu.pid()), Integer.toString(ATTACHES))) {
+                String numbers = qemu.guest().run("seq 1 200");
+                int commands = 0;
+                while (!attacher.hasSaid()) {
+                    assertThat(qemu.guest().run("seq 1 200")).isEqualTo(numbers);
+                    commands++;
+                }
+                assertThat(commands).isPositive();
+                assertThat(Integer.parseInt(attacher.line())).isLessThan(500_000);
+            }
+            assertThat(OpenFiles.of((int) qemu.pid()).names()).isEqualTo(before);
+            assertNothingLeftIn(qemu);
+        }
+    }
+
+    private static void assertNothingLeftIn(Qemu qemu) throws IOException {
+        assertThat(OpenFiles.of((int) qemu.pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
+        ProcessStatus status = ProcessStatus.of((int) qemu.pid());
+        assertThat(status.tracer()).isZero();
+        assertThat(status.isStopped()).isFalse();
+    }
+
+    private static void assertMovedWatched(BackEnd here, BackEnd there) {
+        JsonNode left = awaitEnd(here);
+        JsonNode arrived = awaitEnd(there);
+        assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
+        assertThat(arrived.path("status").asText()).as(arrived + there.output()).isEqualTo("completed");
+        assertThat(left.path("writes").path("way").asText()).as(left.toString()).isEqualTo("watch");
+        assertThat(left.path("writes").has("reason")).as(left.toString()).isFalse();
+    }
+
+    private void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
+        Map<String, Object> wish = new HashMap<>(options);
+        wish.put("vm", "vm");
+        wish.put("uri", "unix:" + folder.path().resolve("stream"));
+        there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", wish.get("uri")));
+        here.control().execute("migrate", wish);
+    }
+
+    private static void awaitTransferred(BackEnd here, long bytes) {
+        await().atMost(LIMIT)
+                .pollInterval(Duration.ofMillis(10))
+                .until(() -> status(here).path("ram").path("transferred").asLong() > bytes);
+    }
+
+    private static String way(BackEnd backEnd) throws IOException {
+        return status(backEnd).path("writes").path("way").asText();
+    }
+
+    private static JsonNode status(BackEnd backEnd) throws IOException {
+        return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
+    }
+
+    private static JsonNode awaitEnd(BackEnd backEnd) {
+        JsonNode[] last = new JsonNode[1];
+        await().atMost(LIMIT).pollInterval(Duration.ofMillis(20)).until(() -> {
+            last[0] = status(backEnd);
+            return switch (last[0].path("status").asText()) {
+                case "completed", "failed", "cancelled" -> true;
+                default -> false;
+            };
+        });
+        return last[0];
+    }
+}
