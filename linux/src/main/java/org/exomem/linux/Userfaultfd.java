@@ -13,8 +13,7 @@ import java.util.Set;
  */
 public final class Userfaultfd implements AutoCloseable {
     /** The system call's number here. */
-    public static final int SYSTEM_CALL =
-            System.getProperty("os.arch", "").equals("aarch64") ? 282 : 323;
+    public static final int SYSTEM_CALL = System.getProperty("os.arch", "").equals("aarch64") ? 282 : 323;
 
     /** Makes it close-on-exec and non-blocking. */
     public static final int FLAGS = 0x80000 | 0x800;

@@ -134,9 +134,7 @@ final class MigrationCommands {
                                 with("target", COUNT),
                                 with("after", COUNT),
                                 with("time", COUNT))),
-                maybe(
-                        "writes",
-                        object(with("way", choice(words(GuestWrites.Way.values()))), maybe("reason", TEXT))),
+                maybe("writes", object(with("way", choice(words(GuestWrites.Way.values()))), maybe("reason", TEXT))),
                 maybe("expected-downtime", COUNT),
                 maybe(
                         "ram",

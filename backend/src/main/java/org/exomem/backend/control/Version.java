@@ -17,9 +17,7 @@ public record Version(int major, int minor, int micro) {
 
     private static Version read() {
         try (InputStream file = Version.class.getResourceAsStream("version.txt")) {
-            return file == null
-                    ? parse("")
-                    : parse(new String(file.readAllBytes(), StandardCharsets.UTF_8).strip());
+            return file == null ? parse("") : parse(new String(file.readAllBytes(), StandardCharsets.UTF_8).strip());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -63,7 +63,8 @@ public record MigrationRequest(
     }
 
     MigrationRequest withHints(boolean wanted) {
-        return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst, writes);
+        return new MigrationRequest(
+                address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst, writes);
     }
 
     /** The same, but the balloon takes first what the guest can spare. */

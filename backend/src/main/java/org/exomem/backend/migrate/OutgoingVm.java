@@ -199,7 +199,8 @@ final class OutgoingVm {
                             new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
                     request.hints() && HintBenefit.isExpected(vm, image) ? guest.hints() : HintSessions.NONE,
                     guest);
-            Report report = new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
+            Report report =
+                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
             long pausing = System.nanoTime() - report.downtime().toNanos();
             sendState(connection, view);
             guest.letGo();

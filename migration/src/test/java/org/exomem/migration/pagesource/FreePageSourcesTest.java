@@ -3,15 +3,15 @@ package org.exomem.migration.pagesource;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import org.exomem.migration.image.MemoryImage;
-import org.exomem.migration.image.ImageFile;
-import org.exomem.linux.SharedFile;
-import org.exomem.linux.Mapping;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.exomem.migration.Fate;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.AddressMap.Range;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed;
@@ -160,8 +160,8 @@ class FreePageSourcesTest {
         long pages = 1 << 16;
         try (SharedFile file = SharedFile.memfd("ram", pages * PAGE);
                 Mapping memory = Mapping.of(file, 0, pages * PAGE);
-                MemoryImage image =
-                        new MemoryImage(List.of(new ImageFile("ram", new SharedFile(file.fd().duplicate()))))) {
+                MemoryImage image = new MemoryImage(
+                        List.of(new ImageFile("ram", new SharedFile(file.fd().duplicate()))))) {
             memory.segment().asSlice(100 * PAGE, 1000 * PAGE).fill((byte) 1);
             memory.segment().set(ValueLayout.JAVA_BYTE, (pages - 1) * PAGE, (byte) 1);
             HoleSource source = new HoleSource(image);

@@ -211,8 +211,7 @@ final class GuestMigrate extends Benchmark {
                             "")
                     .atMost(1));
         }
-        for (Way way : List.of(
-                Way.EXOMEM_HINTS, Way.EXOMEM_HINTS_NOT_CLEARED, Way.EXOMEM_REPORTING, Way.EXOMEM_SKIP)) {
+        for (Way way : List.of(Way.EXOMEM_HINTS, Way.EXOMEM_HINTS_NOT_CLEARED, Way.EXOMEM_REPORTING, Way.EXOMEM_SKIP)) {
             Run run = runs.get(way);
             if (run == null) {
                 continue;
@@ -265,9 +264,12 @@ final class GuestMigrate extends Benchmark {
     private Run byQemu(Way way, Before before, Path folder) throws IOException {
         String hint = "free-page-hint=" + (way.hints() ? "on,iothread=io0" : "off");
         String[] thread = {"-object", "iothread,id=io0"};
-        try (Qemu source = Qemu.start(source(folder, way, before).arguments(thread).ownBalloon(hint));
-                Qemu destination = Qemu.start(
-                        command(folder, way, "b").arguments(thread).ownBalloon(hint).incoming())) {
+        try (Qemu source =
+                        Qemu.start(source(folder, way, before).arguments(thread).ownBalloon(hint));
+                Qemu destination = Qemu.start(command(folder, way, "b")
+                        .arguments(thread)
+                        .ownBalloon(hint)
+                        .incoming())) {
             String checksum = work(source, before, folder);
             String uri = "unix:" + folder.resolve("stream");
             destination.qmp().execute("migrate-incoming", Map.of("uri", uri));

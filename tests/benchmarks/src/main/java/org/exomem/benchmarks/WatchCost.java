@@ -69,7 +69,10 @@ final class WatchCost extends Benchmark {
                 Figure.of("the process's thread stands still, median of " + ATTACHES, Median.of(stopped), "ms"),
                 Figure.of(
                                 "  the longest",
-                                stopped.stream().mapToDouble(Double::doubleValue).max().orElseThrow(),
+                                stopped.stream()
+                                        .mapToDouble(Double::doubleValue)
+                                        .max()
+                                        .orElseThrow(),
                                 "ms")
                         .atMost(WANTED_STOP_MILLIS));
     }

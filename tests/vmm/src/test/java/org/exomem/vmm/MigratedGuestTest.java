@@ -81,7 +81,9 @@ final class MigratedGuestTest {
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
             assertThat(arrived.path("status").asText()).as(arrived.toString()).isEqualTo("completed");
-            assertThat(left.path("writes").path("way").asText()).as(left.toString()).isEqualTo("watch");
+            assertThat(left.path("writes").path("way").asText())
+                    .as(left.toString())
+                    .isEqualTo("watch");
 
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
             assertThat(destination.guest().run("memeat fill more 200 3 && memeat verify more"))
