@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.LockSupport;
 import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
@@ -21,7 +22,7 @@ public final class ForeignUserfaultfd {
     /** How often it is tried again where the thread was doing something just then. */
     private static final int TRIES = 20;
 
-    private static final long BETWEEN_MILLIS = 5;
+    private static final long BETWEEN_NANOS = 5_000_000;
 
     /**
      * What was fetched.
@@ -82,11 +83,7 @@ public final class ForeignUserfaultfd {
                     throw e;
                 }
             }
-            try {
-                Thread.sleep(BETWEEN_MILLIS);
-            } catch (InterruptedException e) {
-                throw new IOException("interrupted", e);
-            }
+            LockSupport.parkNanos(BETWEEN_NANOS);
         }
     }
 
