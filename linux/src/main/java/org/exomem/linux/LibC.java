@@ -74,6 +74,8 @@ final class LibC {
 
     static native int poll(long fds, long count, int timeoutMillis);
 
+    static native long syscall(long number, long first);
+
     /** The errno of this thread's last failed call. */
     static int errno() {
         return Native.getLastError();

@@ -32,6 +32,8 @@ public final class Userfaultfd implements AutoCloseable {
 
     /** What a kernel may be asked for; by the bit in {@code struct uffdio_api}. */
     public enum Feature {
+        /** A fault is told with the address that was touched, not that of its page. */
+        EXACT_ADDRESS(11),
         /** Ranges of shared memory can be write-protected. */
         WRITE_PROTECT_SHARED(12),
         /** So can pages that are not there yet. */
@@ -62,6 +64,25 @@ public final class Userfaultfd implements AutoCloseable {
 
     private Userfaultfd(Fd fd) {
         this.fd = fd;
+    }
+
+    /**
+     * Makes one of this process's own address space.
+     *
+     * @throws LinuxException EPERM if this process may not have one, EINVAL if the kernel does not have all of the features
+     */
+    public static Userfaultfd ofThisProcess(Set<Feature> features) throws LinuxException {
+        int result = (int) LibC.syscall(SYSTEM_CALL, FLAGS);
+        return of(Fd.of(result, "userfaultfd", "this process"), features);
+    }
+
+    /**
+     * One that has agreed with the kernel on its features before, in another process or in one that has ended.
+     *
+     * @param fd owned from now on
+     */
+    public static Userfaultfd inUse(Fd fd) {
+        return new Userfaultfd(fd);
     }
 
     /**
@@ -107,6 +128,11 @@ public final class Userfaultfd implements AutoCloseable {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
+    }
+
+    /** The descriptor itself, which is readable when somebody waits; closed with this. */
+    public Fd fd() {
+        return fd;
     }
 
     private static String range(long address, long length) {

@@ -25,6 +25,7 @@ import org.exomem.backend.control.ProcessControl;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.GuestStop;
+import org.exomem.backend.vmm.AttachedFaults;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
@@ -379,7 +380,7 @@ final class DeviceSet {
     }
 
     private void begin(VmConfig config) throws IOException {
-        ServedVm vm = ServedVm.start(config, state, events, stop, process.memoryLimit());
+        ServedVm vm = ServedVm.start(config, state, events, stop, new AttachedFaults(), process.memoryLimit());
         vms.put(config.name(), vm);
         table.add(vm);
         if (closed) {

@@ -28,7 +28,10 @@ import org.exomem.pages.Pages;
  */
 public final class WatchedWrites implements DirtySource, AutoCloseable {
     /** What the process's userfaultfd has to offer. */
-    public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.allOf(Userfaultfd.Feature.class);
+    public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(
+            Userfaultfd.Feature.WRITE_PROTECT_SHARED,
+            Userfaultfd.Feature.WRITE_PROTECT_UNPOPULATED,
+            Userfaultfd.Feature.WRITE_PROTECT_ASYNC);
 
     private static final int SELF = (int) ProcessHandle.current().pid();
 
