@@ -18,6 +18,10 @@ public final class PageFaults implements AutoCloseable {
     public static final Set<Feature> FEATURES = EnumSet.of(Feature.WRITE_PROTECT_SHARED, Feature.EXACT_ADDRESS);
 
     private static final long PAGE = SharedFile.SMALL_PAGE;
+    /** Where programs on x86-64 and aarch64 can have mappings. */
+    private static final long LOWEST = 1L << 16;
+
+    private static final long HIGHEST = (1L << 47) - (1L << 16);
     private static final long REGISTER = 0xc020aa00L;
     private static final long UNREGISTER = 0x8010aa01L;
     private static final long WAKE = 0x8010aa02L;
@@ -78,6 +82,11 @@ public final class PageFaults implements AutoCloseable {
     /** Has everybody who waits in the range touch it again. Events that were read and not answered come again. */
     public void wake(long address, long length) throws LinuxException {
         call(WAKE, address, length, "UFFDIO_WAKE");
+    }
+
+    /** The same in all of the address space. */
+    public void wakeAll() throws LinuxException {
+        wake(LOWEST, HIGHEST - LOWEST);
     }
 
     /**

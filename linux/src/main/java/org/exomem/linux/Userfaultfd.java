@@ -21,6 +21,9 @@ public final class Userfaultfd implements AutoCloseable {
     /** Faults of system calls are not told of; whoever has no privilege may have only such a one. */
     public static final int USER_MODE_ONLY = 1;
 
+    /** The kernel notes there too that it has agreed at all. */
+    private static final long KNOWN_FEATURES = (1L << 31) - 1;
+
     private static final long VERSION = 0xaa;
     private static final long API = 0xc018aa3fL;
     private static final long REGISTER = 0xc020aa00L;
@@ -102,6 +105,20 @@ public final class Userfaultfd implements AutoCloseable {
             throw e;
         }
         return new Userfaultfd(fd);
+    }
+
+    /**
+     * Whether one has agreed on just these features, by what the kernel says of it.
+     *
+     * @param description as in {@code /proc/PID/fdinfo}, with a line {@code API: version:features:…} in hexadecimal
+     */
+    public static boolean hasAgreedOn(Set<Feature> features, String description) {
+        return description
+                .lines()
+                .filter(line -> line.startsWith("API:"))
+                .map(line -> line.split("[:\\s]+", -1))
+                .anyMatch(words -> words.length > 2
+                        && (Long.parseUnsignedLong(words[2], 16) & KNOWN_FEATURES) == bits(features));
     }
 
     private static long bits(Set<Feature> features) {

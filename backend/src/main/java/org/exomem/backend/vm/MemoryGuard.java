@@ -12,6 +12,7 @@ import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.Prevention;
 import org.exomem.backend.config.Violation;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
 import org.exomem.linux.SharedFile;
 import org.exomem.mem.BlockGuard;
 import org.exomem.mem.MemoryRegionPlan;
@@ -57,6 +58,7 @@ final class MemoryGuard {
     private final VmmFaults vmm;
     private final LogThrottle warnings;
 
+    private final OrphanedTouches orphans;
     private @Nullable BlockGuard guard;
     private VmmFaults.@Nullable LetGo letGo;
     private EventLoop.@Nullable Watch watch;
@@ -90,6 +92,7 @@ final class MemoryGuard {
         this.faults = faults;
         this.stop = stop;
         this.vmm = vmm;
+        this.orphans = new OrphanedTouches(loop, line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
         this.warnings =
                 new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
     }
@@ -103,6 +106,23 @@ final class MemoryGuard {
         return config.violation() == Violation.PREVENT
                 ? Optional.of(new MemoryState.Guarding(config.prevention(), guard != null, reason, writes, reads))
                 : Optional.empty();
+    }
+
+    /** An earlier process may have left a guest waiting. */
+    void start() {
+        if (!isWanted()) {
+            return;
+        }
+        Path qmp = config.vmmQmp().orElseThrow();
+        Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
+            try {
+                List<PageFaults> found = vmm.left(qmp);
+                loop.execute(() -> orphans.serve(found, guard == null && !retired));
+            } catch (IOException | RuntimeException e) {
+                // No VMM runs yet: nobody waits in it.
+                LOG.debug("{} {}: {}", config.vm(), config.id(), e.getMessage());
+            }
+        });
     }
 
     /** A driver has started, and has told what it has plugged if that is ever known. */
@@ -174,6 +194,7 @@ final class MemoryGuard {
             notGuarded(e.getMessage());
             return;
         }
+        orphans.close();
         guard = made;
         letGo = to.letGo();
         reason = Optional.empty();
@@ -189,6 +210,7 @@ final class MemoryGuard {
     /** Guards nothing any more, for good. */
     void retire() {
         retired = true;
+        orphans.close();
         end("the device is served no more");
     }
 

@@ -75,6 +75,7 @@ final class VmMemory implements AutoCloseable {
         }
         this.endpoint = watch.attach(config.attachment(), device);
         patrol.start();
+        guard.start();
     }
 
     String id() {

@@ -11,11 +11,18 @@ import org.exomem.mem.BlockGuard;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /** Gets hold of the page faults of a VMM's process. Safe for use by several threads. */
-@FunctionalInterface
 public interface VmmFaults {
     /** Attaches to nothing. */
-    VmmFaults NONE = (qmp, parts, unplugged) -> {
-        throw new IOException("no VMM is attached to here");
+    VmmFaults NONE = new VmmFaults() {
+        @Override
+        public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
+            throw new IOException("no VMM is attached to here");
+        }
+
+        @Override
+        public List<PageFaults> left(Path qmp) {
+            return List.of();
+        }
     };
 
     /**
@@ -27,6 +34,14 @@ public interface VmmFaults {
      * @throws IOException if that can't be done, saying why; the VMM is as it was
      */
     Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException;
+
+    /**
+     * Gets hold of what earlier processes left in the VMM, of all of its devices. Waits for the VMM: not for a loop.
+     *
+     * @param qmp the VMM's QMP socket
+     * @throws IOException if the VMM can't be asked
+     */
+    List<PageFaults> left(Path qmp) throws IOException;
 
     /**
      * A part of the guest's memory.

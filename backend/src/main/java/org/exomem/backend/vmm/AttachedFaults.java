@@ -45,6 +45,16 @@ public final class AttachedFaults implements VmmFaults {
         }
     }
 
+    @Override
+    public List<PageFaults> left(Path qmp) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                ProcessFd process = vmm.process()) {
+            return ForeignUserfaultfd.left(process, PageFaults.FEATURES).stream()
+                    .map(left -> new PageFaults(Userfaultfd.inUse(left.fd())))
+                    .toList();
+        }
+    }
+
     private static void close(Path qmp, int pid, int number) throws IOException {
         // Asked anew: the process may have ended, and its number be another's.
         try (QmpVmm vmm = QmpVmm.connect(qmp);

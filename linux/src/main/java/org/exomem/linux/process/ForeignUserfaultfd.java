@@ -1,10 +1,13 @@
 package org.exomem.linux.process;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -76,6 +79,25 @@ public final class ForeignUserfaultfd {
         for (Map.Entry<Integer, String> open : OpenFiles.of(process.pid()).names().entrySet()) {
             if (open.getValue().equals(NAME)) {
                 found.add(new Left(process.fetch(open.getKey()), open.getKey()));
+            }
+        }
+        return found;
+    }
+
+    /**
+     * Fetches those that are open in the process and have agreed on just these features.
+     *
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    public static List<Left> left(ProcessFd process, Set<Userfaultfd.Feature> features) throws IOException {
+        List<Left> found = new ArrayList<>();
+        for (Left left : left(process)) {
+            Path path = Path.of(
+                    "/proc", Integer.toString(process.pid()), "fdinfo", Integer.toString(left.number()));
+            if (Userfaultfd.hasAgreedOn(features, Files.readString(path))) {
+                found.add(left);
+            } else {
+                left.fd().close();
             }
         }
         return found;

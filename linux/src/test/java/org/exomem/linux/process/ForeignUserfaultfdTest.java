@@ -116,6 +116,10 @@ class ForeignUserfaultfdTest {
                 }
             });
 
+            assertThat(ForeignUserfaultfd.left(process, PageFaults.FEATURES)).singleElement().satisfies(found ->
+                    found.fd().close());
+            assertThat(ForeignUserfaultfd.left(process, EnumSet.noneOf(Userfaultfd.Feature.class))).isEmpty();
+
             ForeignUserfaultfd.close(process, left.number());
             sleeper.awaitSleep();
             assertThat(sleeper.descriptors()).isEqualTo(before);

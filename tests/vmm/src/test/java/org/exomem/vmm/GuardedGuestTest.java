@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -111,6 +112,29 @@ final class GuardedGuestTest {
             await().atMost(LIMIT)
                     .untilAsserted(() -> assertThat(qemu.ram(1).allocated()).isLessThanOrEqualTo(PLUGGED));
             using.cancel(true);
+        }
+    }
+
+    /** QEMU does not connect again: its guest runs on with the memory that it has, and must not wait for good. */
+    @Test
+    @Tag("MEM-GUARD-7")
+    void guestWaitsWhileExomemIsGoneAndGoesOnWhenItIsBack() throws Exception {
+        try (BackEnd backEnd = backEnd("zero");
+                Qemu qemu = guest(backEnd)) {
+            MemoryControl memory = backEnd.memory("a", "m0");
+            awaitPlugged(memory, PLUGGED, backEnd);
+            awaitGuard(memory, backEnd);
+            qemu.guest().run("load reed_solomon");
+            ProcessHandle.of(backEnd.pid()).orElseThrow().destroyForcibly();
+            await().atMost(LIMIT).until(() -> !backEnd.isAlive());
+            assertThat(qemu.guest().run("echo alive")).contains("alive");
+
+            CompletableFuture<Void> using = CompletableFuture.runAsync(() -> useUnchecked(qemu, UNPLUGGED));
+            await().during(Duration.ofSeconds(2)).atMost(LIMIT).until(() -> !using.isDone());
+
+            backEnd.restart();
+            using.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+            assertThat(qemu.guest().run("echo alive")).contains("alive");
         }
     }
 
