@@ -9,8 +9,8 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.ServedVm;
-import org.exomem.backend.vm.VmmFaults;
 import org.exomem.backend.vm.VmEvent;
+import org.exomem.backend.vm.VmmFaults;
 
 /** A VM with a balloon and nothing else, whose state is not kept. */
 public final class BalloonOnly {

@@ -117,8 +117,8 @@ public final class Userfaultfd implements AutoCloseable {
                 .lines()
                 .filter(line -> line.startsWith("API:"))
                 .map(line -> line.split("[:\\s]+", -1))
-                .anyMatch(words -> words.length > 2
-                        && (Long.parseUnsignedLong(words[2], 16) & KNOWN_FEATURES) == bits(features));
+                .anyMatch(words ->
+                        words.length > 2 && (Long.parseUnsignedLong(words[2], 16) & KNOWN_FEATURES) == bits(features));
     }
 
     private static long bits(Set<Feature> features) {
@@ -135,7 +135,8 @@ public final class Userfaultfd implements AutoCloseable {
         MemorySegment argument = NativeBuffer.ofSize(REGISTER_SIZE);
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
-        argument.set(JAVA_LONG, 16, modes.stream().mapToLong(mode -> 1L << mode.bit).reduce(0, (a, b) -> a | b));
+        argument.set(
+                JAVA_LONG, 16, modes.stream().mapToLong(mode -> 1L << mode.bit).reduce(0, (a, b) -> a | b));
         ioctl(fd, REGISTER, argument, "UFFDIO_REGISTER of " + range(address, length));
     }
 

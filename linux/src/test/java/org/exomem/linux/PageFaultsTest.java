@@ -22,8 +22,7 @@ import org.junit.jupiter.api.Timeout;
 class PageFaultsTest {
     private static final long PAGE = 4096;
     private static final int PAGES = 16;
-    private static final Executor THREADS =
-            task -> Thread.ofPlatform().daemon().start(task);
+    private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
 
     private SharedFile file;
     private SharedFile other;

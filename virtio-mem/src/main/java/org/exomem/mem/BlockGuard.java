@@ -104,8 +104,7 @@ public final class BlockGuard implements AutoCloseable {
         this(faults, stretches, device.plan(), device.blocks(), listener);
     }
 
-    BlockGuard(
-            PageFaults faults, List<Stretch> stretches, MemoryRegionPlan plan, BlockMap blocks, Listener listener) {
+    BlockGuard(PageFaults faults, List<Stretch> stretches, MemoryRegionPlan plan, BlockMap blocks, Listener listener) {
         this.faults = faults;
         this.stretches = List.copyOf(stretches);
         this.plan = plan;
@@ -200,10 +199,7 @@ public final class BlockGuard implements AutoCloseable {
         }
         if (runs > MOST_RUNS / 2) {
             throw new LinuxException(
-                    "guarding",
-                    "unplugged blocks",
-                    Errno.ENOMEM,
-                    "they lie in more than " + MOST_RUNS / 2 + " pieces");
+                    "guarding", "unplugged blocks", Errno.ENOMEM, "they lie in more than " + MOST_RUNS / 2 + " pieces");
         }
     }
 

@@ -124,8 +124,8 @@ class BlockGuardTest {
 
     private CompletableFuture<Void> read(long offset, long length) {
         return thread(() -> {
-            try (FileChannel copy = FileChannel.open(
-                    folder.resolve("copy"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            try (FileChannel copy =
+                    FileChannel.open(folder.resolve("copy"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
                 for (long at = offset; at < offset + length; at += PAGE) {
                     copy.write(at(at, PAGE).asByteBuffer(), 0);
                 }

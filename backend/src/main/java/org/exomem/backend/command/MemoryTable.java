@@ -36,7 +36,17 @@ final class MemoryTable {
 
     static String text(JsonNode devices) {
         Table table = new Table(
-                "VM", "DEVICE", ">NODE", ">ADDRESS", ">BLOCK", ">SIZE", ">REQUESTED", ">PLUGGED", "JOB", "WHY", "GUARD");
+                "VM",
+                "DEVICE",
+                ">NODE",
+                ">ADDRESS",
+                ">BLOCK",
+                ">SIZE",
+                ">REQUESTED",
+                ">PLUGGED",
+                "JOB",
+                "WHY",
+                "GUARD");
         for (JsonNode node : devices) {
             JsonNode data = node.path("data");
             JsonNode job = data.path("job");
@@ -60,7 +70,9 @@ final class MemoryTable {
         if (guard.isMissingNode()) {
             return "-";
         }
-        return guard.path("on").asBoolean() ? "on" : "off: " + guard.path("reason").asText();
+        return guard.path("on").asBoolean()
+                ? "on"
+                : "off: " + guard.path("reason").asText();
     }
 
     /** How a job stands, in a word or two. */

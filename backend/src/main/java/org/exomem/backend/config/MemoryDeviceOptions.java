@@ -116,8 +116,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     + " is missing: where the device's region of guest memory starts (addr), and how large it is"
                     + " (size)");
         }
-        if ((violation == Violation.STOP || violation == Violation.PREVENT)
-                && vmmQmp().isEmpty()) {
+        if ((violation == Violation.STOP || violation == Violation.PREVENT) && vmmQmp().isEmpty()) {
             throw new ConfigException(
                     "violation=" + violation.word() + " needs vmm-qmp, the path of the VMM's QMP socket");
         }

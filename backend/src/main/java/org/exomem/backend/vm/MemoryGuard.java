@@ -7,6 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.Prevention;
@@ -47,6 +50,8 @@ final class MemoryGuard {
      */
     private static final Duration HELD = Duration.ofMillis(100);
 
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
+
     private static final Duration BEFORE_TAKING_BACK = Duration.ofMillis(BlockGuard.LEAST_MILLIS);
 
     private final MemoryConfig config;
@@ -62,6 +67,7 @@ final class MemoryGuard {
     private @Nullable BlockGuard guard;
     private VmmFaults.@Nullable LetGo letGo;
     private EventLoop.@Nullable Watch watch;
+    private @Nullable Thread lettingGo;
     private boolean attaching;
     private boolean retired;
     private Optional<String> reason = Optional.of("no driver has started");
@@ -93,8 +99,7 @@ final class MemoryGuard {
         this.stop = stop;
         this.vmm = vmm;
         this.orphans = new OrphanedTouches(loop, line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
-        this.warnings =
-                new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
+        this.warnings = new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
     }
 
     private boolean isWanted() {
@@ -214,6 +219,28 @@ final class MemoryGuard {
         end("the device is served no more");
     }
 
+    /** The same from any thread but the loop, which it waits for, and for the VMM; both for some seconds at most. */
+    void close() {
+        if (!isWanted()) {
+            return;
+        }
+        try {
+            Thread last = loop.submit(() -> {
+                        retire();
+                        return Optional.ofNullable(lettingGo);
+                    })
+                    .get(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
+                    .orElse(null);
+            if (last != null && !last.join(CLOSE_LIMIT)) {
+                LOG.debug("{} {}: the VMM does not answer", config.vm(), config.id());
+            }
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("{} {}: the guard was not ended", config.vm(), config.id(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     private void end(String why) {
         BlockGuard ended = guard;
         VmmFaults.LetGo ofEnded = letGo;
@@ -232,7 +259,7 @@ final class MemoryGuard {
 
     private void letGo(BlockGuard ended, VmmFaults.LetGo ofEnded) {
         ended.close();
-        Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
+        lettingGo = Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {
                 ofEnded.run();
             } catch (IOException e) {
@@ -319,8 +346,7 @@ final class MemoryGuard {
             if (config.prevention() == Prevention.STOP) {
                 stop.stop(
                         config.vmmQmp().orElseThrow(),
-                        why -> loop.execute(
-                                () -> faults.fault(FaultKind.HOST, "the guest was not stopped: " + why)));
+                        why -> loop.execute(() -> faults.fault(FaultKind.HOST, "the guest was not stopped: " + why)));
                 releaseLater();
                 return true;
             }
@@ -332,8 +358,8 @@ final class MemoryGuard {
         public void failed(String why) {
             // Not in the middle of a change of the device.
             loop.execute(() -> {
-                end(why);
                 notGuarded(why);
+                end(why);
             });
         }
     }

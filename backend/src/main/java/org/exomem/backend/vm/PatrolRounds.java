@@ -104,7 +104,8 @@ final class PatrolRounds {
                 round.bytes(),
                 round.blocks(),
                 action.word());
-        events.accept(new VmEvent.GuestViolation(config.vm(), config.id(), round.bytes(), round.blocks(), action.word(), OptionalLong.empty()));
+        events.accept(new VmEvent.GuestViolation(
+                config.vm(), config.id(), round.bytes(), round.blocks(), action.word(), OptionalLong.empty()));
         if (action == Violation.STOP) {
             config.vmmQmp()
                     .ifPresent(qmp -> stop.stop(

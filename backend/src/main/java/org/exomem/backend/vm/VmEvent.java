@@ -37,8 +37,7 @@ public sealed interface VmEvent {
      * @param action what is done about it
      * @param address guest address of the first touch, where touches are seen
      */
-    record GuestViolation(
-            String vm, String device, long bytes, long blocks, String action, OptionalLong address)
+    record GuestViolation(String vm, String device, long bytes, long blocks, String action, OptionalLong address)
             implements VmEvent {}
 
     /** A migration of the VM has another status. */

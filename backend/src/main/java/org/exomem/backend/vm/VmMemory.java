@@ -242,6 +242,7 @@ final class VmMemory implements AutoCloseable {
     /** Disconnects and removes the socket. */
     @Override
     public void close() {
+        guard.close();
         endpoint.close();
     }
 

@@ -36,7 +36,7 @@ public interface VmmFaults {
     Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException;
 
     /**
-     * Gets hold of what earlier processes left in the VMM, of all of its devices. Waits for the VMM: not for a loop.
+     * Gets hold of what earlier processes left in the VMM, of all of its devices, once only. Waits for the VMM: not for a loop.
      *
      * @param qmp the VMM's QMP socket
      * @throws IOException if the VMM can't be asked

@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.exomem.backend.vm.VmmFaults;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
@@ -27,6 +29,11 @@ import org.slf4j.LoggerFactory;
 public final class AttachedFaults implements VmmFaults {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedFaults.class);
 
+    /** What this process has got hold of: it is not left by an earlier one. */
+    private final Set<Place> taken = ConcurrentHashMap.newKeySet();
+
+    private record Place(int pid, int number) {}
+
     @Override
     public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
         for (Part part : parts) {
@@ -38,10 +45,12 @@ public final class AttachedFaults implements VmmFaults {
                 ProcessFd process = vmm.process()) {
             List<Stretch> stretches = stretches(process, parts);
             Left left = find(process, stretches, unplugged);
+            Place place = new Place(process.pid(), left.number());
+            taken.add(place);
             return new Attached(
                     new PageFaults(Userfaultfd.inUse(left.fd())),
                     stretches,
-                    () -> close(qmp, process.pid(), left.number()));
+                    () -> close(qmp, place));
         }
     }
 
@@ -49,19 +58,27 @@ public final class AttachedFaults implements VmmFaults {
     public List<PageFaults> left(Path qmp) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 ProcessFd process = vmm.process()) {
-            return ForeignUserfaultfd.left(process, PageFaults.FEATURES).stream()
-                    .map(left -> new PageFaults(Userfaultfd.inUse(left.fd())))
-                    .toList();
+            List<PageFaults> found = new ArrayList<>();
+            for (Left left : ForeignUserfaultfd.left(process, PageFaults.FEATURES)) {
+                if (taken.add(new Place(process.pid(), left.number()))) {
+                    found.add(new PageFaults(Userfaultfd.inUse(left.fd())));
+                } else {
+                    left.fd().close();
+                }
+            }
+            return found;
         }
     }
 
-    private static void close(Path qmp, int pid, int number) throws IOException {
+    private void close(Path qmp, Place place) throws IOException {
         // Asked anew: the process may have ended, and its number be another's.
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 ProcessFd process = vmm.process()) {
-            if (process.pid() == pid) {
-                ForeignUserfaultfd.close(process, number);
+            if (process.pid() == place.pid()) {
+                ForeignUserfaultfd.close(process, place.number());
             }
+        } finally {
+            taken.remove(place);
         }
     }
 

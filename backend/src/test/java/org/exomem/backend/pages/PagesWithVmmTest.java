@@ -57,7 +57,8 @@ class PagesWithVmmTest {
                 .withLog(folder.resolve("log"))
                 .withHints(hints)
                 .withBalloon(balloon);
-        try (ServedVm vm = ServedVm.start(config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
+        try (ServedVm vm = ServedVm.start(
+                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
                 EmbeddedGuest guest = EmbeddedGuest.start(options);
                 PageReader reader = subscribe(vm);
                 Engine engine = new Engine(options.ram(), folder.resolve("log"), vm, reader)) {

@@ -76,7 +76,8 @@ public final class ForeignUserfaultfd {
      */
     public static List<Left> left(ProcessFd process) throws IOException {
         List<Left> found = new ArrayList<>();
-        for (Map.Entry<Integer, String> open : OpenFiles.of(process.pid()).names().entrySet()) {
+        for (Map.Entry<Integer, String> open :
+                OpenFiles.of(process.pid()).names().entrySet()) {
             if (open.getValue().equals(NAME)) {
                 found.add(new Left(process.fetch(open.getKey()), open.getKey()));
             }
@@ -92,8 +93,7 @@ public final class ForeignUserfaultfd {
     public static List<Left> left(ProcessFd process, Set<Userfaultfd.Feature> features) throws IOException {
         List<Left> found = new ArrayList<>();
         for (Left left : left(process)) {
-            Path path = Path.of(
-                    "/proc", Integer.toString(process.pid()), "fdinfo", Integer.toString(left.number()));
+            Path path = Path.of("/proc", Integer.toString(process.pid()), "fdinfo", Integer.toString(left.number()));
             if (Userfaultfd.hasAgreedOn(features, Files.readString(path))) {
                 found.add(left);
             } else {

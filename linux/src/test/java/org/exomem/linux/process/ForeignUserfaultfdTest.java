@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -61,7 +60,10 @@ class ForeignUserfaultfdTest {
         void awaitSleep() {
             await().until(() -> {
                 ProcessStatus status = ProcessStatus.of(pid());
-                return !status.name().equals("sh") && call().contains(" ") && status.state() == 'S' && !call().startsWith("running");
+                return !status.name().equals("sh")
+                        && call().contains(" ")
+                        && status.state() == 'S'
+                        && !call().startsWith("running");
             });
         }
 
@@ -72,7 +74,9 @@ class ForeignUserfaultfdTest {
 
         void kill(String signal) {
             try {
-                new ProcessBuilder("kill", "-" + signal, Integer.toString(pid)).start().waitFor();
+                new ProcessBuilder("kill", "-" + signal, Integer.toString(pid))
+                        .start()
+                        .waitFor();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             } catch (InterruptedException e) {
@@ -116,9 +120,11 @@ class ForeignUserfaultfdTest {
                 }
             });
 
-            assertThat(ForeignUserfaultfd.left(process, PageFaults.FEATURES)).singleElement().satisfies(found ->
-                    found.fd().close());
-            assertThat(ForeignUserfaultfd.left(process, EnumSet.noneOf(Userfaultfd.Feature.class))).isEmpty();
+            assertThat(ForeignUserfaultfd.left(process, PageFaults.FEATURES))
+                    .singleElement()
+                    .satisfies(found -> found.fd().close());
+            assertThat(ForeignUserfaultfd.left(process, EnumSet.noneOf(Userfaultfd.Feature.class)))
+                    .isEmpty();
 
             ForeignUserfaultfd.close(process, left.number());
             sleeper.awaitSleep();
@@ -136,7 +142,8 @@ class ForeignUserfaultfdTest {
                 ProcessFd process = ProcessFd.open(sleeper.pid())) {
             long start = System.nanoTime();
             int times = 0;
-            while (times < 1000 && System.nanoTime() - start < Duration.ofMillis(1500).toNanos()) {
+            while (times < 1000
+                    && System.nanoTime() - start < Duration.ofMillis(1500).toNanos()) {
                 ForeignUserfaultfd.fetch(process).fd().close();
                 times++;
             }
@@ -167,8 +174,12 @@ class ForeignUserfaultfdTest {
                 // The kernel lets go when the thread has ended that traced it.
                 await().until(() -> process.status().tracer() == 0);
                 sleeper.awaitSleep();
-                assertThat(sleeper.descriptors()).as("after step %s failed", step).isEqualTo(before);
-                assertThat(place(sleeper.call())).as("after step %s failed", step).isEqualTo(place);
+                assertThat(sleeper.descriptors())
+                        .as("after step %s failed", step)
+                        .isEqualTo(before);
+                assertThat(place(sleeper.call()))
+                        .as("after step %s failed", step)
+                        .isEqualTo(place);
             } while (tracing.hasFailed());
             assertThat(step).isBetween(20, MOST_STEPS);
         }
@@ -179,7 +190,8 @@ class ForeignUserfaultfdTest {
     @Tag("WATCH-2")
     void processLivesOnWhenWhoeverAttachedToItIsKilledAtAnyStep(@TempDir Path folder) throws Exception {
         Path fifo = folder.resolve("fifo");
-        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor()).isZero();
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
         FailingTracing tracing;
         int step = 0;
         do {
@@ -194,7 +206,9 @@ class ForeignUserfaultfdTest {
                 }
                 await().until(() -> process.status().tracer() == 0);
                 reader.awaitSleep();
-                assertThat(process.isAlive()).as("after it was killed at step %s", step).isTrue();
+                assertThat(process.isAlive())
+                        .as("after it was killed at step %s", step)
+                        .isTrue();
             }
         } while (tracing.hasFailed());
         assertThat(step).isBetween(20, MOST_STEPS);
@@ -227,7 +241,8 @@ class ForeignUserfaultfdTest {
             await().until(() -> !process.isAlive());
             assertThatThrownBy(() -> ForeignUserfaultfd.fetch(process)).isInstanceOf(IOException.class);
             assertThatThrownBy(() -> process.fetch(0))
-                    .isInstanceOfSatisfying(LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ESRCH));
+                    .isInstanceOfSatisfying(
+                            LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ESRCH));
         }
     }
 

@@ -6,12 +6,14 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -84,7 +86,28 @@ final class GuardedGuestTest {
             assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
             await().atMost(LIMIT)
                     .untilAsserted(() -> assertThat(qemu.ram(1).allocated()).isLessThanOrEqualTo(memory.plugged()));
-            assertThat(memory.guard().path("on").asBoolean()).as(backEnd.output()).isTrue();
+            assertThat(memory.guard().path("on").asBoolean())
+                    .as(backEnd.output())
+                    .isTrue();
+
+            assertThat(userfaultfds(qemu)).isEqualTo(1);
+            backEnd.terminate();
+            assertThat(userfaultfds(qemu)).as("nothing is left behind").isZero();
+            assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
+        }
+    }
+
+    private static long userfaultfds(Qemu qemu) throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc", Long.toString(qemu.pid()), "fd"))) {
+            return open.filter(GuardedGuestTest::isUserfaultfd).count();
+        }
+    }
+
+    private static boolean isUserfaultfd(Path fd) {
+        try {
+            return Files.readSymbolicLink(fd).toString().equals("anon_inode:[userfaultfd]");
+        } catch (IOException e) {
+            return false;
         }
     }
 
@@ -100,8 +123,10 @@ final class GuardedGuestTest {
             CompletableFuture<Void> using = CompletableFuture.runAsync(() -> useUnchecked(qemu, UNPLUGGED));
             JsonNode violation =
                     backEnd.control().awaitEvent("GUEST_VIOLATION", LIMIT).data();
-            while (!violation.path("action").asText().equals("stop") || memory.guard().path("writes").asLong() == 0) {
-                violation = backEnd.control().awaitEvent("GUEST_VIOLATION", LIMIT).data();
+            while (!violation.path("action").asText().equals("stop")
+                    || memory.guard().path("writes").asLong() == 0) {
+                violation =
+                        backEnd.control().awaitEvent("GUEST_VIOLATION", LIMIT).data();
             }
             qemu.qmp().awaitEvent("STOP", LIMIT);
             assertThat(qemu.qmp().execute("query-status").path("status").asText())
@@ -171,8 +196,7 @@ final class GuardedGuestTest {
 
     private void save(Qemu qemu, long address, long size) {
         try {
-            qemu.qmp()
-                    .execute("pmemsave", Map.of("val", address, "size", size, "filename", "/dev/null"));
+            qemu.qmp().execute("pmemsave", Map.of("val", address, "size", size, "filename", "/dev/null"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
