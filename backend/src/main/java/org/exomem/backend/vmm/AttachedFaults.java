@@ -47,10 +47,7 @@ public final class AttachedFaults implements VmmFaults {
             Left left = find(process, stretches, unplugged);
             Place place = new Place(process.pid(), left.number());
             taken.add(place);
-            return new Attached(
-                    new PageFaults(Userfaultfd.inUse(left.fd())),
-                    stretches,
-                    () -> close(qmp, place));
+            return new Attached(new PageFaults(Userfaultfd.inUse(left.fd())), stretches, () -> close(qmp, place));
         }
     }
 
