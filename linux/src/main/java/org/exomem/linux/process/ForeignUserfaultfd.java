@@ -66,7 +66,7 @@ public final class ForeignUserfaultfd {
      * @throws IOException if it could not be had, saying why; the process is as it was
      */
     public static Left leave(ProcessFd process) throws IOException {
-        return attached(process, Tracing.REAL, () -> leaveOnce(process, Tracing.REAL));
+        return attached(process, () -> leaveOnce(process));
     }
 
     /**
@@ -109,7 +109,7 @@ public final class ForeignUserfaultfd {
      * @throws IOException if it could not be closed
      */
     public static void close(ProcessFd process, int number) throws IOException {
-        attached(process, Tracing.REAL, () -> {
+        attached(process, () -> {
             if (NAME.equals(OpenFiles.of(process.pid()).names().get(number))) {
                 try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
                     closeThere(thread, number);
@@ -120,7 +120,7 @@ public final class ForeignUserfaultfd {
     }
 
     static Fetched fetch(ProcessFd process, Tracing tracing) throws IOException {
-        return attached(process, tracing, () -> fetchOnce(process, tracing));
+        return attached(process, () -> fetchOnce(process, tracing));
     }
 
     @FunctionalInterface
@@ -128,7 +128,7 @@ public final class ForeignUserfaultfd {
         T make() throws IOException;
     }
 
-    private static <T> T attached(ProcessFd process, Tracing tracing, Attempt<T> attempt) throws IOException {
+    private static <T> T attached(ProcessFd process, Attempt<T> attempt) throws IOException {
         String architecture = System.getProperty("os.arch", "");
         if (!architecture.equals(ARCHITECTURE)) {
             throw new IOException("attaching to a process works on x86-64 only, and this is " + architecture);
@@ -196,9 +196,9 @@ public final class ForeignUserfaultfd {
         return new Fetched(fd, Duration.ofNanos(System.nanoTime() - start));
     }
 
-    private static Left leaveOnce(ProcessFd process, Tracing tracing) throws IOException {
+    private static Left leaveOnce(ProcessFd process) throws IOException {
         Fd fd = null;
-        try (BorrowedThread thread = BorrowedThread.stop(tracing, process.pid(), LIMIT)) {
+        try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
             long number = thread.call(Userfaultfd.SYSTEM_CALL, Userfaultfd.FLAGS);
             if (number < 0) {
                 throw new LinuxException(
