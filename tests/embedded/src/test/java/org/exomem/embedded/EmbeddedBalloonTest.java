@@ -50,7 +50,8 @@ class EmbeddedBalloonTest {
     void start() throws Exception {
         memory = MemoryFolder.make(Path.of("/dev/shm"));
         backEnd = new BalloonBackEnd(folder.resolve("balloon"));
-        hints = backEnd.onLoop(() -> backEnd.feed.subscribe(EnumSet.of(PageFeed.Kind.HINTED), 1 << 14));
+        hints = backEnd.onLoop(
+                () -> backEnd.feed.subscribe(EnumSet.of(PageFeed.Kind.HINTING_STARTED, PageFeed.Kind.HINTED), 1 << 14));
     }
 
     @AfterEach
@@ -76,11 +77,13 @@ class EmbeddedBalloonTest {
                 .until(() -> backEnd.onLoop(condition));
     }
 
-    /** The pages that were hinted up to now, by their guest addresses. */
+    /** The pages that were hinted up to now, by their guest addresses; those of the last session only, if one began (MIG-HINT-2). */
     private BitSet hinted() {
         BitSet pages = new BitSet();
         PageFeed.Listener listener = (kind, session, address, length) -> {
-            if (kind == PageFeed.Kind.HINTED) {
+            if (kind == PageFeed.Kind.HINTING_STARTED) {
+                pages.clear();
+            } else if (kind == PageFeed.Kind.HINTED) {
                 pages.set((int) (address / PAGE), (int) ((address + length) / PAGE));
             }
         };
