@@ -82,11 +82,16 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
-    public OptionalInt user() throws IOException {
-        int pid = peer.pid();
-        return pid <= 0
-                ? OptionalInt.empty()
-                : OptionalInt.of(ProcessStatus.of(pid).user());
+    public OptionalInt user() {
+        try {
+            int pid = peer.pid();
+            return pid <= 0
+                    ? OptionalInt.empty()
+                    : OptionalInt.of(ProcessStatus.of(pid).user());
+        } catch (IOException e) {
+            // A VMM, or what is in between, may take one connection only.
+            return OptionalInt.empty();
+        }
     }
 
     /** As {@link DirectWrites#isDirect}. */
