@@ -34,6 +34,8 @@ final class Accounts {
     private final boolean tellsEarly;
     private boolean looked;
     private boolean last;
+    private long hintedBefore;
+    private long hintedAfter;
 
     /** All pages are owed at the beginning. */
     Accounts(MigrationSource source, PageTable table, HintedPages hintedPages) {
@@ -81,9 +83,11 @@ final class Accounts {
             early.or(scratch);
         }
         owed.or(scratch);
+        hintedBefore = hinted();
         for (PageBits pages : excused.values()) {
             pages.andNot(scratch);
         }
+        hintedAfter = hinted();
         scratch.clear();
         for (FreePageSource free : source.free()) {
             // After looking, hints are measured by the contents of then, not by this sync.
@@ -93,6 +97,19 @@ final class Accounts {
         }
         // MIG-SKIP-1
         postpones = blind && !skipUnchanged;
+    }
+
+    private long hinted() {
+        PageBits hinted = excused.get(Fate.HINTED);
+        return hinted == null ? 0 : hinted.count();
+    }
+
+    /**
+     * False if most of the pages that hints had excused at the last sync had been written meanwhile: the guest clears what it
+     * hints, and would do so again (MIG-ROUND-7).
+     */
+    boolean hintsLast() {
+        return hintedAfter >= hintedBefore / 2;
     }
 
     /** The fingerprints of all contents were taken: from now on hints count from here, not from the last sync (MIG-SKIP-2). */

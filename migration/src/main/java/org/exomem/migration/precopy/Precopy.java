@@ -140,12 +140,17 @@ public final class Precopy {
             look(crew, accounts);
         }
         boolean askForHints = true;
+        boolean clearsWhatItHints = false;
         do {
             round(crew, accounts, askForHints);
             accounts.sync();
+            if (!accounts.hintsLast()) {
+                clearsWhatItHints = true;
+                endHinting();
+            }
             accounts.excuse();
             convergence.estimate(owedBytes(accounts));
-            askForHints = owedBytes(accounts) >= means.worthHints;
+            askForHints = !clearsWhatItHints && owedBytes(accounts) >= means.worthHints;
         } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
         prepare(crew, accounts);
         Duration estimated = Duration.ofNanos(convergence.estimate());

@@ -202,6 +202,84 @@ class PrecopyTest {
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
     }
 
+    /** Hints all pages in each session, at once. */
+    private static final class AllHinted implements FreePageSource, HintSessions {
+        private boolean due;
+        private int begun;
+        private int ended;
+
+        @Override
+        public void begin() {
+            begun++;
+            due = true;
+        }
+
+        @Override
+        public void end() {
+            ended++;
+        }
+
+        @Override
+        public Fate fate() {
+            return Fate.HINTED;
+        }
+
+        @Override
+        public boolean isHint() {
+            return true;
+        }
+
+        @Override
+        public void synced() {
+            due = false;
+        }
+
+        @Override
+        public boolean collect(PageBits free, PageBits wanted) {
+            boolean any = due;
+            due = false;
+            if (any) {
+                free.addAll();
+            }
+            return any;
+        }
+    }
+
+    @Test
+    @Tag("MIG-ROUND-7")
+    void guestThatHadWrittenWhatItHintedIsNotAskedAgain() throws IOException {
+        fill(0, PAGES);
+        AllHinted clears = new AllHinted();
+        int[] syncs = {0};
+        Report report = new Precopy(
+                        new MigrationSource(
+                                image,
+                                List.of((DirtySource) into -> {
+                                    syncs[0]++;
+                                    // What the first session hinted.
+                                    if (syncs[0] == 2) {
+                                        into.addAll();
+                                    }
+                                }),
+                                List.of(clears),
+                                clears,
+                                control),
+                        new Destination(List.of(new Sink()), () -> {}),
+                        PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofNanos(1)),
+                        progress -> {},
+                        cancel,
+                        new Precopy.Means(
+                                ticker,
+                                Precopy.Means.REAL.buffers(),
+                                couriers -> new InlineCrew(couriers.getFirst()),
+                                1L << 30,
+                                PAGE))
+                .run();
+        assertThat(clears.begun).isEqualTo(1);
+        assertThat(clears.ended).isEqualTo(1);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES);
+    }
+
     @Test
     void aGuestThatWritesFasterThanItsPagesTravelIsSlowedDownAndRunsFreelyInTheEnd() throws IOException {
         fill(0, PAGES);
