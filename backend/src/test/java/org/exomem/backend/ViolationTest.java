@@ -14,6 +14,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -83,6 +84,28 @@ class ViolationTest {
     }
 
     @Test
+    @Tag("MEM-GUARD-1")
+    void memoryThatCanNotBeGuardedIsPatrolledAndTheReasonTold() throws Exception {
+        Path qmp = folder.resolve("qmp");
+        try (FakeVmm vmm = new FakeVmm(qmp);
+                TestVms vms = TestVms.with(List.of(), List.of(DEVICE + ",violation=prevent,vmm-qmp=" + qmp));
+                QmpClient client = QmpClient.connect(vms.control())) {
+            GuestRam ram = vms.ram(64 * MIB);
+            vms.attachMemory(0, ram);
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(
+                                    data(client, 0).path("guard").path("reason").asText())
+                            .endsWith(" is no QEMU, and no other VMM is attached to"));
+            assertThat(data(client, 0).path("guard").path("on").asBoolean()).isFalse();
+            assertThat(vmm.commands).doesNotContain("{\"execute\":\"stop\",\"id\":2}");
+
+            ram.fill(ADDRESS + 10 * MIB, 4096, (byte) 7);
+            assertThat(event(client, "GUEST_VIOLATION").path("action").asText()).isEqualTo("punch");
+            assertThat(ram.getByte(ADDRESS + 10 * MIB)).isZero();
+        }
+    }
+
+    @Test
     void vmmThatCanNotBeAskedIsTold() throws Exception {
         Path nobody = folder.resolve("nobody");
         try (TestVms vms = TestVms.with(List.of(), List.of(DEVICE + ",violation=stop,vmm-qmp=" + nobody));
@@ -119,10 +142,13 @@ class ViolationTest {
     }
 
     private static JsonNode patrol(QmpClient client, int device) throws IOException {
+        return data(client, device).path("patrol");
+    }
+
+    private static JsonNode data(QmpClient client, int device) throws IOException {
         return client.execute("query-memory-devices", Json.object())
                 .path(device)
-                .path("data")
-                .path("patrol");
+                .path("data");
     }
 
     private static JsonNode event(QmpClient client, String name) throws IOException {

@@ -11,9 +11,10 @@ public final class Errno {
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
+    public static final int EBUSY = 16;
+    public static final int EEXIST = 17;
     public static final int ESRCH = 3;
     public static final int ENODEV = 19;
-    public static final int EBUSY = 16;
     public static final int EINVAL = 22;
     public static final int ENOTTY = 25;
     public static final int ENFILE = 23;
@@ -36,6 +37,8 @@ public final class Errno {
             Map.entry(EAGAIN, "EAGAIN, would block"),
             Map.entry(ENOMEM, "ENOMEM, out of memory"),
             Map.entry(EACCES, "EACCES, permission denied"),
+            Map.entry(EBUSY, "EBUSY, somebody else uses it"),
+            Map.entry(EEXIST, "EEXIST, it is there already"),
             Map.entry(ENODEV, "ENODEV, the file can't be mapped"),
             Map.entry(EINVAL, "EINVAL, invalid argument"),
             Map.entry(ENFILE, "ENFILE, too many open files on this host"),

@@ -21,6 +21,9 @@ public final class Userfaultfd implements AutoCloseable {
     /** Faults of system calls are not told of; whoever has no privilege may have only such a one. */
     public static final int USER_MODE_ONLY = 1;
 
+    /** The kernel notes there too that it has agreed at all. */
+    private static final long KNOWN_FEATURES = (1L << 31) - 1;
+
     private static final long VERSION = 0xaa;
     private static final long API = 0xc018aa3fL;
     private static final long REGISTER = 0xc020aa00L;
@@ -32,6 +35,8 @@ public final class Userfaultfd implements AutoCloseable {
 
     /** What a kernel may be asked for; by the bit in {@code struct uffdio_api}. */
     public enum Feature {
+        /** A fault is told with the address that was touched, not that of its page. */
+        EXACT_ADDRESS(11),
         /** Ranges of shared memory can be write-protected. */
         WRITE_PROTECT_SHARED(12),
         /** So can pages that are not there yet. */
@@ -78,6 +83,15 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
+     * One that has agreed with the kernel on its features before, in another process or in one that has ended.
+     *
+     * @param fd owned from now on
+     */
+    public static Userfaultfd inUse(Fd fd) {
+        return new Userfaultfd(fd);
+    }
+
+    /**
      * Agrees with the kernel on the features; once for each userfaultfd.
      *
      * @param fd owned from now on, also if this fails
@@ -100,6 +114,20 @@ public final class Userfaultfd implements AutoCloseable {
                     : e;
         }
         return new Userfaultfd(fd);
+    }
+
+    /**
+     * Whether one has agreed on just these features, by what the kernel says of it.
+     *
+     * @param description as in {@code /proc/PID/fdinfo}, with a line {@code API: version:features:…} in hexadecimal
+     */
+    public static boolean hasAgreedOn(Set<Feature> features, String description) {
+        return description
+                .lines()
+                .filter(line -> line.startsWith("API:"))
+                .map(line -> line.split("[:\\s]+", -1))
+                .anyMatch(words ->
+                        words.length > 2 && (Long.parseUnsignedLong(words[2], 16) & KNOWN_FEATURES) == bits(features));
     }
 
     private static long bits(Set<Feature> features) {
@@ -126,7 +154,7 @@ public final class Userfaultfd implements AutoCloseable {
                             "UFFDIO_REGISTER of " + range(address, length),
                             fd.toString(),
                             e.errno(),
-                            "another userfaultfd watches it (the VMM's own post-copy or background snapshot?)")
+                            "another userfaultfd watches it (a guard of unplugged memory, or the VMM's own post-copy or background snapshot)")
                     : e;
         }
     }
@@ -137,6 +165,11 @@ public final class Userfaultfd implements AutoCloseable {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
+    }
+
+    /** The descriptor itself, which is readable when somebody waits; closed with this. */
+    public Fd fd() {
+        return fd;
     }
 
     private static String range(long address, long length) {

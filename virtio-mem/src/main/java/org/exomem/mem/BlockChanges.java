@@ -48,6 +48,8 @@ final class BlockChanges {
     /** Why the change under way is being undone, or null. */
     private @Nullable LinuxException failure;
 
+    private @Nullable BlockGuard guard;
+
     /** @param feed is told of each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
         this.feed = feed;
@@ -99,6 +101,30 @@ final class BlockChanges {
         mayBeRepeated = false;
     }
 
+    /** From now on unplugged blocks are guarded by this, which stands; by nobody if it is null (MEM-GUARD). */
+    void guardWith(@Nullable BlockGuard by) {
+        guard = by;
+        if (by != null && underWay == RequestType.UNPLUG) {
+            by.enter(first, count);
+        } else if (by != null && underWay == RequestType.UNPLUG_ALL) {
+            by.enter(0, plan.blocks());
+        }
+    }
+
+    /** All blocks are about to be unplugged. */
+    void guardAll() {
+        if (guard != null) {
+            guard.enter(0, plan.blocks());
+        }
+    }
+
+    /** What is plugged was changed without a request. */
+    void guardUnplugged() {
+        if (guard != null) {
+            guard.follow();
+        }
+    }
+
     /** True from {@link #begin} on until {@link #goOn} has returned true or failed, or the change was abandoned. */
     boolean isUnderWay() {
         return underWay != null;
@@ -118,14 +144,37 @@ final class BlockChanges {
         last.note(type, first, count, position);
         switch (type) {
             case PLUG -> beginToPlug();
-            case UNPLUG -> work.discard(first, count);
+            case UNPLUG -> {
+                guard(first, count);
+                work.discard(first, count);
+            }
             // Of all blocks: the map may not know which were plugged.
-            case UNPLUG_ALL -> work.discard(0, plan.blocks());
+            case UNPLUG_ALL -> {
+                guardAll();
+                work.discard(0, plan.blocks());
+            }
             case STATE -> throw new IllegalArgumentException("STATE changes nothing");
         }
     }
 
+    /** MEM-GUARD-2: before it is emptied, or it could be filled again in between. */
+    private void guard(long firstBlock, long blockCount) {
+        if (guard != null) {
+            guard.enter(firstBlock, blockCount);
+        }
+    }
+
+    /** MEM-GUARD-3 */
+    private void guardNoMore(long firstBlock, long blockCount) {
+        if (guard != null) {
+            guard.leave(firstBlock, blockCount);
+        }
+    }
+
     private void beginToPlug() {
+        if (guard != null) {
+            guard.forget(first, count);
+        }
         if (preallocate) {
             work.allocate(first, count);
         } else {
@@ -168,7 +217,10 @@ final class BlockChanges {
 
     private void finish() {
         switch (underWay) {
-            case PLUG -> setPlugged(true);
+            case PLUG -> {
+                guardNoMore(first, count);
+                setPlugged(true);
+            }
             case UNPLUG -> setPlugged(false);
             case UNPLUG_ALL -> nothingIsPlugged();
             case STATE -> {}
@@ -199,8 +251,15 @@ final class BlockChanges {
     void giveUp(RequestType type, long firstBlock, long blockCount) {
         if (type == RequestType.PLUG || type == RequestType.UNPLUG) {
             boolean plugged = type == RequestType.UNPLUG;
+            if (plugged) {
+                guardNoMore(firstBlock, blockCount);
+            } else {
+                guard(firstBlock, blockCount);
+            }
             blocks.set(firstBlock, blockCount, plugged);
             tell(changes, firstBlock, blockCount, plugged);
+        } else if (type == RequestType.UNPLUG_ALL) {
+            guardUnplugged();
         }
         last.forget();
     }

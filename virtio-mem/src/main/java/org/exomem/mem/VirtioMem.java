@@ -3,6 +3,7 @@ package org.exomem.mem;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongUnaryOperator;
 import org.exomem.linux.LinuxException;
@@ -30,6 +31,8 @@ public final class VirtioMem implements VhostUserDevice {
     private static final long UNPLUGGED_INACCESSIBLE = 1 << 1;
     private static final long PERSISTENT_SUSPEND = 1 << 2;
 
+    private static final GuestMemory NOTHING_SHARED = new GuestMemory();
+
     private final MemoryRegionPlan plan;
     private final KeptBlocks kept;
     private final BlockMap blocks;
@@ -44,6 +47,7 @@ public final class VirtioMem implements VhostUserDevice {
     private @Nullable DeviceLink link;
     private @Nullable Virtqueue queue;
     private @Nullable SystemReset reset;
+    private @Nullable BlockGuard guard;
     /** The next slice of work that no request asks for is on its way. */
     private boolean sliceWaits;
     /** Requests may be available that were not looked at because of such work. */
@@ -121,14 +125,90 @@ public final class VirtioMem implements VhostUserDevice {
 
     /**
      * True while what unplugged blocks have is the guest's doing: a driver uses the device, has plugged nothing that the
-     * device does not know of, and unplugged memory was emptied for it. A VM on its way to another host is not looked at,
+     * device does not know of, and unplugged memory was emptied for it, and is not guarded. A VM on its way to another host is not looked at,
      * as its VMM reads all memory, which fills holes.
      */
     public boolean canPatrol() {
-        return unplugged.isEmptied()
+        return guard == null
+                && unplugged.isEmptied()
                 && !changes.isUnderWay()
                 && reset == null
                 && !Objects.requireNonNull(link).memory().isLogged();
+    }
+
+    /** Where which block is plugged is kept. */
+    BlockMap blocks() {
+        return blocks;
+    }
+
+    /** True if every plugged block is known: what is unplugged can be guarded. */
+    public boolean isKnown() {
+        return kept.isKnown();
+    }
+
+    /** Guest address of the first block that is not plugged; empty if there is none. */
+    public OptionalLong firstUnplugged() {
+        long first = blocks.next(0, blocks.blocks(), false);
+        return first == blocks.blocks()
+                ? OptionalLong.empty()
+                : OptionalLong.of(plan.address() + first * plan.blockSize());
+    }
+
+    /**
+     * Guards unplugged blocks from now on (MEM-GUARD), in place of the patrol.
+     *
+     * @param by guards nothing yet; stays the caller's
+     * @throws LinuxException if that can't be done; nothing is guarded then
+     * @throws IllegalStateException if it is not known what is plugged
+     */
+    public void guardWith(BlockGuard by) throws LinuxException {
+        if (!kept.isKnown()) {
+            throw new IllegalStateException("it is not known which blocks are plugged");
+        }
+        by.begin();
+        guard = by;
+        changes.guardWith(by);
+        if (reset != null) {
+            changes.guardAll();
+        }
+        // What was filled before.
+        emptyUnplugged();
+    }
+
+    /** Guards nothing any more; whoever guarded is to be closed. */
+    public void guardNoMore() {
+        guard = null;
+        changes.guardWith(null);
+    }
+
+    /** Answers touches of unplugged blocks, a batch of them; to be called whenever the guard's descriptor is readable. */
+    public void serveTouches() {
+        BlockGuard current = guard;
+        if (current != null) {
+            current.serve(memory());
+        }
+    }
+
+    /** Lets everybody go on whose write to an unplugged block waits. */
+    public void releaseTouches() {
+        BlockGuard current = guard;
+        if (current != null) {
+            current.goOn(memory());
+        }
+    }
+
+    /**
+     * Takes pages back that were given to whoever touched unplugged blocks.
+     *
+     * @return true if it is to be called again after {@link BlockGuard#LEAST_MILLIS}
+     */
+    public boolean takeTouchedBack() {
+        BlockGuard current = guard;
+        return current != null && current.takeBack(memory());
+    }
+
+    private GuestMemory memory() {
+        return link == null ? NOTHING_SHARED : link.memory();
     }
 
     /** True while a driver uses the device. */
@@ -178,6 +258,7 @@ public final class VirtioMem implements VhostUserDevice {
         if (current == null) {
             changes.abandon();
             changes.forget();
+            changes.guardAll();
             current = new SystemReset(plan);
             reset = current;
             doSlice();
@@ -217,6 +298,7 @@ public final class VirtioMem implements VhostUserDevice {
                 resetting.over().complete(null);
             } catch (LinuxException e) {
                 reset = null;
+                changes.guardUnplugged();
                 resetting.over().completeExceptionally(e);
             }
         }
@@ -253,6 +335,7 @@ public final class VirtioMem implements VhostUserDevice {
         for (long word = 0; word < blocks.words(); word++) {
             blocks.setWord(word, mapWords.applyAsLong(word));
         }
+        changes.guardUnplugged();
         sizes.become(requested, usable);
         if (known) {
             changes.keepKnown();

@@ -36,7 +36,17 @@ final class MemoryTable {
 
     static String text(JsonNode devices) {
         Table table = new Table(
-                "VM", "DEVICE", ">NODE", ">ADDRESS", ">BLOCK", ">SIZE", ">REQUESTED", ">PLUGGED", "JOB", "WHY");
+                "VM",
+                "DEVICE",
+                ">NODE",
+                ">ADDRESS",
+                ">BLOCK",
+                ">SIZE",
+                ">REQUESTED",
+                ">PLUGGED",
+                "JOB",
+                "WHY",
+                "GUARD");
         for (JsonNode node : devices) {
             JsonNode data = node.path("data");
             JsonNode job = data.path("job");
@@ -50,9 +60,19 @@ final class MemoryTable {
                     size(data, "requested-size"),
                     size(data, "size"),
                     job.isMissingNode() ? "-" : progress(job),
-                    job.path("reason").asText("-"));
+                    job.path("reason").asText("-"),
+                    guard(data.path("guard")));
         }
         return table.toString();
+    }
+
+    private static String guard(JsonNode guard) {
+        if (guard.isMissingNode()) {
+            return "-";
+        }
+        return guard.path("on").asBoolean()
+                ? "on"
+                : "off: " + guard.path("reason").asText();
     }
 
     /** How a job stands, in a word or two. */

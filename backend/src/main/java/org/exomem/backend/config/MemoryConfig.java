@@ -16,6 +16,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param preallocate take host memory when a block is plugged
  * @param patrolSeconds between two looks at what is unplugged; 0 for none
  * @param violation what to do about memory that is used though it is unplugged
+ * @param prevention what becomes of a guest that does so where it is prevented
  * @param vmmQmp the VMM's QMP socket, over which to stop the guest, or to migrate it
  * @param vmmWrites how migrations learn which pages the guest writes
  */
@@ -28,6 +29,7 @@ public record MemoryConfig(
         boolean preallocate,
         int patrolSeconds,
         Violation violation,
+        Prevention prevention,
         Optional<Path> vmmQmp,
         WritesChoice vmmWrites)
         implements DeviceConfig {

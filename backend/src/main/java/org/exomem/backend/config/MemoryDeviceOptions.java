@@ -56,10 +56,17 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     Integer.toString(DEFAULT_PATROL_SECONDS)),
             new DeviceOption(
                     "violation",
-                    "report|punch|stop",
+                    "report|punch|stop|prevent",
                     "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest,"
-                            + " which needs vmm-qmp",
+                            + " which needs vmm-qmp; or keep the guest from getting any, by attaching to the VMM,"
+                            + " which needs vmm-qmp too",
                     Violation.PUNCH.word()),
+            new DeviceOption(
+                    "prevent",
+                    "zero|stop",
+                    "with violation=prevent, what becomes of a write to what was given up: it goes to a page of zeros"
+                            + " that is taken back at once; it waits, and the VMM is asked to stop the guest",
+                    Prevention.ZERO.word()),
             VMM_QMP,
             VMM_WRITES);
     private static final int MAX_NODE = 0xffff;
@@ -75,6 +82,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
     private boolean preallocate;
     private int patrolSeconds = DEFAULT_PATROL_SECONDS;
     private Violation violation = Violation.PUNCH;
+    private @Nullable Prevention prevention;
 
     MemoryDeviceOptions() {
         super("a memory device", ALL);
@@ -92,6 +100,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
             case "prealloc" -> preallocate = Value.onOff(value);
             case "patrol" -> patrolSeconds = Value.number(value, 0, MAX_PATROL_SECONDS);
             case "violation" -> violation = Violation.parse(value);
+            case "prevent" -> prevention = Prevention.parse(value);
             default -> throw new IllegalStateException(key);
         }
     }
@@ -107,8 +116,12 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     + " is missing: where the device's region of guest memory starts (addr), and how large it is"
                     + " (size)");
         }
-        if (violation == Violation.STOP && vmmQmp().isEmpty()) {
-            throw new ConfigException("violation=stop needs vmm-qmp, the path of the VMM's QMP socket");
+        if ((violation == Violation.STOP || violation == Violation.PREVENT) && vmmQmp().isEmpty()) {
+            throw new ConfigException(
+                    "violation=" + violation.word() + " needs vmm-qmp, the path of the VMM's QMP socket");
+        }
+        if (prevention != null && violation != Violation.PREVENT) {
+            throw new ConfigException("prevent is for violation=prevent only");
         }
         return new MemoryConfig(
                 vm,
@@ -119,6 +132,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                 preallocate,
                 patrolSeconds,
                 violation,
+                prevention == null ? Prevention.ZERO : prevention,
                 vmmQmp(),
                 vmmWrites());
     }
@@ -176,6 +190,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         values.put("prealloc", config.preallocate());
         values.put("patrol", config.patrolSeconds());
         values.put("violation", config.violation());
+        values.put("prevent", config.prevention());
         return values;
     }
 }

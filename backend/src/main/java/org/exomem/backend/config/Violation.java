@@ -9,7 +9,9 @@ public enum Violation {
     /** Tell, and take the memory away again. */
     PUNCH,
     /** That, and ask the VMM to stop the guest. */
-    STOP;
+    STOP,
+    /** Keep it from getting any, in the VMM; take it away again where that can't be done. */
+    PREVENT;
 
     /** As it is written in options and events. */
     public String word() {
@@ -22,6 +24,6 @@ public enum Violation {
                 return violation;
             }
         }
-        throw new ConfigException("\"" + text + "\" is none of report, punch, stop");
+        throw new ConfigException("\"" + text + "\" is none of report, punch, stop, prevent");
     }
 }

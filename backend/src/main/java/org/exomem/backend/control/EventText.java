@@ -40,7 +40,8 @@ final class EventText {
                         id,
                         with("bytes", COUNT),
                         with("blocks", COUNT),
-                        with("action", choice("report", "punch", "stop"))));
+                        with("action", choice("report", "punch", "stop", "zero")),
+                        maybe("address", COUNT)));
         types.put("MIGRATION", object(vm, with("status", TEXT)));
         types.put("DEVICE_CONNECTED", object(vm, device));
         types.put("DEVICE_DISCONNECTED", object(vm, device, with("reason", TEXT)));
@@ -87,12 +88,15 @@ final class EventText {
             case VmEvent.JobChange change ->
                 data.put("id", change.job().id())
                         .put("status", MemoryCommands.word(change.job().status()));
-            case VmEvent.GuestViolation violation ->
+            case VmEvent.GuestViolation violation -> {
                 data.put("vm", violation.vm())
                         .put("id", violation.device())
                         .put("bytes", violation.bytes())
                         .put("blocks", violation.blocks())
-                        .put("action", violation.action().word());
+                        .put("action", violation.action());
+                violation.address().ifPresent(address -> data.put("address", address));
+                yield data;
+            }
             case VmEvent.MigrationChange migration ->
                 data.put("vm", migration.vm()).put("status", migration.status());
             case VmEvent.Connected connected -> place(data, connected);

@@ -69,6 +69,14 @@ final class MemoryCommands {
                                 with("attachment", TEXT),
                                 with("connected", FLAG),
                                 maybe("job", jobType()),
+                                maybe(
+                                        "guard",
+                                        object(
+                                                with("action", choice("zero", "stop")),
+                                                with("on", FLAG),
+                                                maybe("reason", TEXT),
+                                                with("writes", COUNT),
+                                                with("reads", COUNT))),
                                 with(
                                         "patrol",
                                         object(
@@ -173,6 +181,7 @@ final class MemoryCommands {
         device.plan().node().ifPresent(number -> data.put("node", number));
         data.put("attachment", device.attachment()).put("connected", device.connected());
         device.job().ifPresent(job -> data.set("job", describe(job)));
+        device.guard().ifPresent(guard -> data.set("guard", describe(guard)));
         MemoryState.Patrols patrol = device.patrol();
         data.putObject("patrol")
                 .put("interval", patrol.seconds())
@@ -182,6 +191,12 @@ final class MemoryCommands {
                 .put("bytes", patrol.bytes())
                 .put("blocks", patrol.blocks());
         return node;
+    }
+
+    private static ObjectNode describe(MemoryState.Guarding guard) {
+        ObjectNode node = Json.object().put("action", guard.policy().word()).put("on", guard.on());
+        guard.reason().ifPresent(why -> node.put("reason", why));
+        return node.put("writes", guard.writes()).put("reads", guard.reads());
     }
 
     private static ObjectNode describe(ResizeJob.State job) {

@@ -1,6 +1,7 @@
 package org.exomem.backend.vm;
 
 import java.util.Optional;
+import org.exomem.backend.config.Prevention;
 import org.exomem.backend.config.Violation;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.ResizeJob;
@@ -15,6 +16,7 @@ import org.exomem.mem.ResizeJob;
  * @param plugged what it has come to
  * @param usable the part of the region in which it may plug
  * @param job the last resize
+ * @param guard how it is kept from being used, if that is wanted
  * @param patrol what was found of unplugged memory that is used
  */
 public record MemoryState(
@@ -27,7 +29,19 @@ public record MemoryState(
         long plugged,
         long usable,
         Optional<ResizeJob.State> job,
+        Optional<Guarding> guard,
         Patrols patrol) {
+    /**
+     * The guard so far.
+     *
+     * @param policy what becomes of whoever writes
+     * @param on whether unplugged memory is guarded now
+     * @param reason why not, for people; empty if it is
+     * @param writes touches to write, in all
+     * @param reads touches to read, in all
+     */
+    public record Guarding(Prevention policy, boolean on, Optional<String> reason, long writes, long reads) {}
+
     /**
      * The patrol so far.
      *

@@ -1,6 +1,7 @@
 package org.exomem.backend.vm;
 
 import java.time.Duration;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.Violation;
@@ -65,7 +66,7 @@ final class PatrolRounds {
     }
 
     MemoryState.Patrols soFar() {
-        return new MemoryState.Patrols(config.patrolSeconds(), config.violation(), rounds, lastNanos, bytes, blocks);
+        return new MemoryState.Patrols(config.patrolSeconds(), policy(), rounds, lastNanos, bytes, blocks);
     }
 
     private void slice() {
@@ -103,7 +104,8 @@ final class PatrolRounds {
                 round.bytes(),
                 round.blocks(),
                 action.word());
-        events.accept(new VmEvent.GuestViolation(config.vm(), config.id(), round.bytes(), round.blocks(), action));
+        events.accept(new VmEvent.GuestViolation(
+                config.vm(), config.id(), round.bytes(), round.blocks(), action.word(), OptionalLong.empty()));
         if (action == Violation.STOP) {
             config.vmmQmp()
                     .ifPresent(qmp -> stop.stop(
@@ -113,9 +115,14 @@ final class PatrolRounds {
         }
     }
 
+    /** What can't be prevented is taken away again. */
+    private Violation policy() {
+        return config.violation() == Violation.PREVENT ? Violation.PUNCH : config.violation();
+    }
+
     /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged: no guest stops for that. */
     private Violation action() {
         boolean mayRead = !device.mustNotAccessUnplugged();
-        return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : config.violation();
+        return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : policy();
     }
 }

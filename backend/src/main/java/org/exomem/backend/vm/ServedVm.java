@@ -66,6 +66,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private final Optional<StateDirectory> state;
     private final Consumer<VmEvent> events;
     private final GuestStop stop;
+    private final VmmFaults vmm;
     /** Changed on the loop, and looked at from other threads too. */
     private final List<VmMemory> memory = new CopyOnWriteArrayList<>();
     /** What keeps the state of a device, by its id. Belongs on the loop. */
@@ -88,11 +89,17 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private @Nullable OwnWrites ownWrites;
 
     private ServedVm(
-            String name, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop, long memoryLimit) {
+            String name,
+            Optional<StateDirectory> state,
+            Consumer<VmEvent> events,
+            GuestStop stop,
+            VmmFaults vmm,
+            long memoryLimit) {
         this.name = name;
         this.state = state;
         this.events = events;
         this.stop = stop;
+        this.vmm = vmm;
         this.memoryLimit = memoryLimit;
         this.config = new VmConfig(name, Optional.empty(), List.of());
         this.loop = new EventLoop("vm-" + name);
@@ -107,13 +114,19 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
      * @param state where the state of its devices is kept, if it is
      * @param events is told on the VM's loop what happens
      * @param stop is asked where a guest is to be stopped
+     * @param vmmFaults attaches to VMMs where unplugged memory is to be guarded
      * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if a socket can't be listened on, or a device's state can't be used
      */
     public static ServedVm start(
-            VmConfig config, Optional<StateDirectory> state, Consumer<VmEvent> events, GuestStop stop, long memoryLimit)
+            VmConfig config,
+            Optional<StateDirectory> state,
+            Consumer<VmEvent> events,
+            GuestStop stop,
+            VmmFaults vmmFaults,
+            long memoryLimit)
             throws IOException {
-        ServedVm vm = new ServedVm(config.name(), state, events, stop, memoryLimit);
+        ServedVm vm = new ServedVm(config.name(), state, events, stop, vmmFaults, memoryLimit);
         try {
             // A guest may come to the first device before the last one is there: everything happens on the loop.
             vm.add(config.devices());
@@ -193,7 +206,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             switch (device) {
                 case BalloonConfig of -> balloon = newBalloon(of);
                 case MemoryConfig of -> {
-                    memory.add(new VmMemory(of, kept(of), loop, events, stop, feed, memoryLimit));
+                    memory.add(new VmMemory(of, kept(of), loop, events, stop, vmm, feed, memoryLimit));
                     if (of.preallocate()) {
                         promised.add(of.plan().address(), of.plan().size());
                     }

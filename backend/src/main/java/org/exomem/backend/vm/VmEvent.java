@@ -1,6 +1,6 @@
 package org.exomem.backend.vm;
 
-import org.exomem.backend.config.Violation;
+import java.util.OptionalLong;
 import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.FaultKind;
 
@@ -29,8 +29,16 @@ public sealed interface VmEvent {
     /** A resize job has another status. */
     record JobChange(String vm, String device, ResizeJob.State job) implements VmEvent {}
 
-    /** The guest uses {@code bytes} of memory that it gave up, in so many blocks. */
-    record GuestViolation(String vm, String device, long bytes, long blocks, Violation action) implements VmEvent {}
+    /**
+     * The guest uses memory that it gave up, or has tried to.
+     *
+     * @param bytes of it
+     * @param blocks in so many blocks
+     * @param action what is done about it
+     * @param address guest address of the first touch, where touches are seen
+     */
+    record GuestViolation(String vm, String device, long bytes, long blocks, String action, OptionalLong address)
+            implements VmEvent {}
 
     /** A migration of the VM has another status. */
     record MigrationChange(String vm, String status) implements VmEvent {

@@ -34,6 +34,7 @@ final class VmMemory implements AutoCloseable {
     private final VirtioMem device;
     private final LogThrottle standstills;
     private final PatrolRounds patrol;
+    private final MemoryGuard guard;
     private final Endpoint endpoint;
     private long plugged;
     private long requested;
@@ -53,6 +54,7 @@ final class VmMemory implements AutoCloseable {
             EventLoop loop,
             Consumer<VmEvent> events,
             GuestStop stop,
+            VmmFaults vmm,
             PageFeed feed,
             long memoryLimit)
             throws IOException {
@@ -67,11 +69,13 @@ final class VmMemory implements AutoCloseable {
         FrontEndWatch watch =
                 new FrontEndWatch(config.vm(), config.id(), loop, events, memoryLimit, this::presenceChanged);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
+        this.guard = new MemoryGuard(config, device, loop, events, watch, stop, vmm);
         if (plugged != requested) {
             job = newJob(requested);
         }
         this.endpoint = watch.attach(config.attachment(), device);
         patrol.start();
+        guard.start();
     }
 
     String id() {
@@ -104,6 +108,7 @@ final class VmMemory implements AutoCloseable {
                 device.pluggedSize(),
                 device.usableSize(),
                 Optional.ofNullable(job).map(ResizeJob::state),
+                guard.soFar(),
                 patrol.soFar());
     }
 
@@ -195,6 +200,9 @@ final class VmMemory implements AutoCloseable {
     }
 
     private void presenceChanged() {
+        if (!device.isConnected()) {
+            guard.frontEndLeft();
+        }
         if (job != null) {
             job.presenceIs(presence());
         }
@@ -223,6 +231,7 @@ final class VmMemory implements AutoCloseable {
     /** Ends the device for good while its VM goes on; on the loop. Its state may be closed afterwards. */
     void retire() {
         patrol.stop();
+        guard.retire();
         if (nextLook != null) {
             nextLook.cancel();
         }
@@ -233,6 +242,7 @@ final class VmMemory implements AutoCloseable {
     /** Disconnects and removes the socket. */
     @Override
     public void close() {
+        guard.close();
         endpoint.close();
     }
 
@@ -269,6 +279,9 @@ final class VmMemory implements AutoCloseable {
 
         @Override
         public void driverChanged(boolean running) {
+            if (running) {
+                guard.driverStarted();
+            }
             presenceChanged();
         }
     }

@@ -33,8 +33,8 @@ public final class WatchedVmm implements AutoCloseable {
      */
     static WatchedVmm open(QmpSession qmp, VmmPeer peer, Set<String> commands) throws IOException {
         boolean handsOver = commands.contains(HAND_OVER);
-        if (!handsOver && !qmp.isQemu()) {
-            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
+        if (!handsOver) {
+            refuseOthersThanQemu(qmp);
         }
         int pid = peer.pid();
         if (pid <= 0) {
@@ -43,8 +43,25 @@ public final class WatchedVmm implements AutoCloseable {
         return new WatchedVmm(qmp, ProcessFd.open(pid), handsOver);
     }
 
+    private static void refuseOthersThanQemu(QmpSession qmp) throws VmmException {
+        if (!qmp.isQemu()) {
+            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
+        }
+    }
+
     public int pid() {
         return process.pid();
+    }
+
+    /**
+     * The process, if it may be attached to (VMM-16).
+     *
+     * @return closed with this
+     * @throws VmmException if it may not
+     */
+    ProcessFd attachable() throws VmmException {
+        refuseOthersThanQemu(qmp);
+        return process;
     }
 
     /** As {@link OpenFiles#of}. */

@@ -35,6 +35,7 @@ class MemoryConfigTest {
         assertThat(mem.preallocate()).isFalse();
         assertThat(mem.patrolSeconds()).isEqualTo(10);
         assertThat(mem.violation()).isEqualTo(Violation.PUNCH);
+        assertThat(mem.prevention()).isEqualTo(Prevention.ZERO);
         assertThat(mem.vmmQmp()).isEmpty();
     }
 
@@ -53,7 +54,7 @@ class MemoryConfigTest {
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.mem("vm=a,id=m0,fd=7,addr=0x180000000,size=4G,requested=1G,block=4M,node=3,prealloc,"
-                        + "patrol=60,violation=stop,vmm-writes=watch,vmm-qmp=/run/q,,mp"))
+                        + "patrol=60,violation=prevent,prevent=stop,vmm-writes=watch,vmm-qmp=/run/q,,mp"))
                 .isEqualTo(new MemoryConfig(
                         "a",
                         "m0",
@@ -62,7 +63,8 @@ class MemoryConfigTest {
                         GIB,
                         true,
                         60,
-                        Violation.STOP,
+                        Violation.PREVENT,
+                        Prevention.STOP,
                         Optional.of(Path.of("/run/q,mp")),
                         WritesChoice.WATCH));
     }
@@ -88,8 +90,11 @@ class MemoryConfigTest {
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | a size of 1048576 bytes is not a multiple of the block size 2097152
         vm=a,id=m,socket=/s,addr=4G,size=1G,node=65536 | node: "65536" is not a number from 0 to 65535
         vm=a,id=m,socket=/s,addr=4G,size=1G,patrol=-1 | patrol: "-1" is not a number from 0 to 86400
-        vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop
+        vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop, prevent
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=stop | violation=stop needs vmm-qmp, the path of the VMM's QMP socket
+        vm=a,id=m,socket=/s,addr=4G,size=1G,violation=prevent | violation=prevent needs vmm-qmp, the path of the VMM's QMP socket
+        vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=punch | prevent: "punch" is none of zero, stop
+        vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=stop | prevent is for violation=prevent only
         """)
     void wrongDeviceIsExplained(String words, String complaint) {
         assertThatThrownBy(() -> ServeConfig.mem(words))
@@ -102,7 +107,7 @@ class MemoryConfigTest {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
                 .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
                         + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
-                        + " prealloc, patrol, violation, vmm-qmp, vmm-writes");
+                        + " prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes");
     }
 
     @Test

@@ -32,7 +32,8 @@ class MemoryLimitTest {
         Path socket = folder.resolve("b");
         VmConfig config = new VmConfig("web", Optional.of(ServeConfig.balloon("vm=web,socket=" + socket)), List.of());
         List<VmEvent> events = new CopyOnWriteArrayList<>();
-        try (ServedVm _ = ServedVm.start(config, Optional.empty(), events::add, (vmm, failed) -> {}, LIMIT);
+        try (ServedVm _ = ServedVm.start(
+                        config, Optional.empty(), events::add, (vmm, failed) -> {}, VmmFaults.NONE, LIMIT);
                 GuestRam large = GuestRam.ofSize(2 * LIMIT);
                 GuestRam small = GuestRam.ofSize(LIMIT)) {
             assertThatThrownBy(

@@ -1,7 +1,13 @@
 package org.exomem.linux.process;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -13,7 +19,7 @@ import org.exomem.linux.Userfaultfd;
 
 /**
  * Has another process make a userfaultfd, and fetches it. The process's main thread stands still for that, about a millisecond; no
- * other thread does. Nothing of it stays in the process.
+ * other thread does. Nothing of it stays in the process, unless it is wanted to.
  */
 public final class ForeignUserfaultfd {
     private static final String ARCHITECTURE = "amd64";
@@ -21,6 +27,9 @@ public final class ForeignUserfaultfd {
     private static final Duration LIMIT = Duration.ofMillis(500);
     /** How often it is tried again where the thread was doing something just then. */
     private static final int TRIES = 20;
+
+    /** What the kernel calls one, among what a process has open. */
+    private static final String NAME = "anon_inode:[userfaultfd]";
 
     private static final long BETWEEN_NANOS = 5_000_000;
 
@@ -31,6 +40,14 @@ public final class ForeignUserfaultfd {
      * @param stopped how long the main thread stood still
      */
     public record Fetched(Fd fd, Duration stopped) {}
+
+    /**
+     * One that stays open in the process.
+     *
+     * @param fd another descriptor of the same
+     * @param number that it has in the process
+     */
+    public record Left(Fd fd, int number) {}
 
     private ForeignUserfaultfd() {}
 
@@ -43,7 +60,84 @@ public final class ForeignUserfaultfd {
         return fetch(process, Tracing.REAL);
     }
 
+    /**
+     * Fetches one that tells of the faults of system calls too, and leaves it open in the process: when this process ends, whoever
+     * waits there waits on, and {@link #left} finds it. No features were asked of it yet.
+     *
+     * @throws IOException if it could not be had, saying why; the process is as it was
+     */
+    public static Left leave(ProcessFd process) throws IOException {
+        return attached(process, () -> leaveOnce(process));
+    }
+
+    /**
+     * Fetches all that are open in the process, whoever made them.
+     *
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    public static List<Left> left(ProcessFd process) throws IOException {
+        return fetchLeft(process, number -> true);
+    }
+
+    /**
+     * Fetches those that are open in the process and have agreed on just these features.
+     *
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    public static List<Left> left(ProcessFd process, Set<Userfaultfd.Feature> features) throws IOException {
+        return fetchLeft(process, number -> {
+            Path path = Path.of("/proc", Integer.toString(process.pid()), "fdinfo", Integer.toString(number));
+            return Userfaultfd.hasAgreedOn(features, Files.readString(path));
+        });
+    }
+
+    @FunctionalInterface
+    private interface Wanted {
+        boolean test(int number) throws IOException;
+    }
+
+    private static List<Left> fetchLeft(ProcessFd process, Wanted wanted) throws IOException {
+        List<Left> found = new ArrayList<>();
+        try {
+            for (Map.Entry<Integer, String> open :
+                    OpenFiles.of(process.pid()).names().entrySet()) {
+                if (open.getValue().equals(NAME) && wanted.test(open.getKey())) {
+                    found.add(new Left(process.fetch(open.getKey()), open.getKey()));
+                }
+            }
+            return found;
+        } catch (IOException e) {
+            found.forEach(left -> left.fd().close());
+            throw e;
+        }
+    }
+
+    /**
+     * Closes one in the process that was left open there. Does nothing if that number is not one's there.
+     *
+     * @throws IOException if it could not be closed
+     */
+    public static void close(ProcessFd process, int number) throws IOException {
+        attached(process, () -> {
+            if (NAME.equals(OpenFiles.of(process.pid()).names().get(number))) {
+                try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
+                    closeThere(thread, number);
+                }
+            }
+            return number;
+        });
+    }
+
     static Fetched fetch(ProcessFd process, Tracing tracing) throws IOException {
+        return attached(process, () -> fetchOnce(process, tracing));
+    }
+
+    @FunctionalInterface
+    private interface Attempt<T> {
+        T make() throws IOException;
+    }
+
+    private static <T> T attached(ProcessFd process, Attempt<T> attempt) throws IOException {
         String architecture = System.getProperty("os.arch", "");
         if (!architecture.equals(ARCHITECTURE)) {
             throw new IOException("attaching to a process works on x86-64 only, and this is " + architecture);
@@ -53,10 +147,10 @@ public final class ForeignUserfaultfd {
             throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");
         }
         // All calls have to come from one thread, and its end undoes what fails.
-        CompletableFuture<Fetched> result = new CompletableFuture<>();
+        CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().name("attach-" + process.pid()).daemon().start(() -> {
             try {
-                result.complete(fetchHere(process, tracing));
+                result.complete(repeated(attempt));
             } catch (Throwable e) {
                 result.completeExceptionally(e);
             }
@@ -74,10 +168,10 @@ public final class ForeignUserfaultfd {
         }
     }
 
-    private static Fetched fetchHere(ProcessFd process, Tracing tracing) throws IOException {
+    private static <T> T repeated(Attempt<T> attempt) throws IOException {
         for (int i = 1; ; i++) {
             try {
-                return fetchOnce(process, tracing);
+                return attempt.make();
             } catch (BorrowedThread.BusyException e) {
                 if (i == TRIES) {
                     throw e;
@@ -105,6 +199,33 @@ public final class ForeignUserfaultfd {
             throw e;
         }
         return new Fetched(fd, Duration.ofNanos(System.nanoTime() - start));
+    }
+
+    private static Left leaveOnce(ProcessFd process) throws IOException {
+        Fd fd = null;
+        try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
+            long number = thread.call(Userfaultfd.SYSTEM_CALL, Userfaultfd.FLAGS);
+            if (number < 0) {
+                throw new LinuxException(
+                        "userfaultfd",
+                        "the process attached to",
+                        (int) -number,
+                        "it may not have one that tells of the faults of system calls too (see"
+                                + " vm.unprivileged_userfaultfd)");
+            }
+            try {
+                fd = process.fetch((int) number);
+            } catch (IOException e) {
+                closeThere(thread, number);
+                throw e;
+            }
+            return new Left(fd, (int) number);
+        } catch (IOException | RuntimeException e) {
+            if (fd != null) {
+                fd.close();
+            }
+            throw e;
+        }
     }
 
     /** Once more if it fails: the process must not keep a descriptor that is not its own. */

@@ -17,10 +17,11 @@ import org.exomem.linux.SharedFile;
  * The shared mappings of files in a process's address space, from {@code /proc/PID/maps}, in ascending order.
  *
  * @param areas none overlapping; what is mapped without a gap in address and file is one area
+ * @param pieces the same as the kernel keeps them: a userfaultfd has all of one or nothing
  */
-public record MappedFiles(List<Area> areas) {
+public record MappedFiles(List<Area> areas, List<Area> pieces) {
     /** Of a process whose mappings can't be read. */
-    public static final MappedFiles NONE = new MappedFiles(List.of());
+    public static final MappedFiles NONE = new MappedFiles(List.of(), List.of());
 
     private static final int COLUMNS = 6;
     private static final int WRITABLE_COLUMN = 1;
@@ -81,12 +82,13 @@ public record MappedFiles(List<Area> areas) {
 
     private static MappedFiles of(String process) throws IOException {
         try (Stream<String> lines = Files.lines(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1)) {
-            List<Area> areas = new ArrayList<>();
-            lines.map(line -> line.split(" +", COLUMNS))
+            List<Area> pieces = lines.map(line -> line.split(" +", COLUMNS))
                     .filter(row -> row[1].charAt(SHARED_COLUMN) == 's')
                     .map(Area::of)
-                    .forEach(area -> add(areas, area));
-            return new MappedFiles(List.copyOf(areas));
+                    .toList();
+            List<Area> areas = new ArrayList<>();
+            pieces.forEach(piece -> add(areas, piece));
+            return new MappedFiles(List.copyOf(areas), pieces);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }

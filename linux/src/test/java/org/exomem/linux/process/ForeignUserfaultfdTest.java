@@ -18,6 +18,7 @@ import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
 import org.exomem.linux.Userfaultfd;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -99,6 +100,38 @@ class ForeignUserfaultfdTest {
                 assertThat(sleeper.descriptors()).isEqualTo(before);
                 assertThat(process.status().tracer()).isZero();
             }
+        }
+    }
+
+    @Test
+    @Tag("MEM-GUARD-7")
+    void oneThatIsLeftInAProcessIsFoundThereAndCanBeClosedThere() throws IOException {
+        try (Sleeper sleeper = Sleeper.start("sleep 1000");
+                ProcessFd process = ProcessFd.open(sleeper.pid())) {
+            Map<Integer, String> before = sleeper.descriptors();
+            ForeignUserfaultfd.Left left = ForeignUserfaultfd.leave(process);
+            Userfaultfd.of(left.fd(), PageFaults.FEATURES).close();
+            sleeper.awaitSleep();
+
+            assertThat(ForeignUserfaultfd.left(process)).singleElement().satisfies(found -> {
+                assertThat(found.number()).isEqualTo(left.number());
+                try (PageFaults faults = new PageFaults(Userfaultfd.inUse(found.fd()))) {
+                    assertThat(faults.take()).isZero();
+                }
+            });
+
+            assertThat(ForeignUserfaultfd.left(process, PageFaults.FEATURES))
+                    .singleElement()
+                    .satisfies(found -> found.fd().close());
+            assertThat(ForeignUserfaultfd.left(process, EnumSet.noneOf(Userfaultfd.Feature.class)))
+                    .isEmpty();
+
+            ForeignUserfaultfd.close(process, left.number());
+            sleeper.awaitSleep();
+            assertThat(sleeper.descriptors()).isEqualTo(before);
+            // Not another's, which has that number by now.
+            ForeignUserfaultfd.close(process, 0);
+            assertThat(sleeper.descriptors()).isEqualTo(before);
         }
     }
 

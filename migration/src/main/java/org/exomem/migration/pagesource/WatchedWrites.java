@@ -29,7 +29,10 @@ import org.exomem.pages.Pages;
  */
 public final class WatchedWrites implements DirtySource, AutoCloseable {
     /** What the process's userfaultfd has to offer. */
-    public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.allOf(Userfaultfd.Feature.class);
+    public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(
+            Userfaultfd.Feature.WRITE_PROTECT_SHARED,
+            Userfaultfd.Feature.WRITE_PROTECT_UNPOPULATED,
+            Userfaultfd.Feature.WRITE_PROTECT_ASYNC);
 
     private static final int SELF = (int) ProcessHandle.current().pid();
 
@@ -46,6 +49,11 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private final PageBits unwatched;
 
     private List<Area> areas = List.of();
+    private boolean watchesAny;
+    /** Why a part can't be watched; told once, as the guard of unplugged memory comes and goes with each block. */
+    private Optional<String> refused = Optional.empty();
+
+    private boolean refusalTold;
     private Optional<String> lost = Optional.empty();
 
     /**
@@ -74,6 +82,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             watch.look(new PageBits(image.pages()));
             if (watch.areas.isEmpty()) {
                 throw new IOException("process " + process + " has none of the guest's memory mapped");
+            }
+            if (!watch.watchesAny) {
+                throw new IOException(watch.refused.orElse("the VMM can't write to what it has mapped"));
             }
             return watch;
         } catch (IOException | RuntimeException e) {
@@ -143,22 +154,28 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     }
 
     private void look(PageBits into) throws IOException {
-        followMappings(into);
+        MappedFiles mapped = MappedFiles.of(process);
+        List<Area> pieces = ofTheImage(mapped.pieces());
+        followMappings(ofTheImage(mapped.areas()), pieces, into);
         findOtherWriters();
-        for (Area area : areas) {
+        for (Area piece : pieces) {
             try {
-                fetch(area, into);
+                fetch(piece, into);
             } catch (LinuxException e) {
                 if (e.errno() != Errno.EPERM) {
                     throw e;
                 }
-                // Not watched: mapped anew at the same place (MIG-WATCH-3), or never to be written.
-                if (register(area)) {
-                    addAll(into, area);
+                // Not watched: mapped anew at the same place (MIG-WATCH-3), or never to be.
+                if (register(piece)) {
+                    addAll(into, piece);
                     // Protects it.
-                    fetch(area, into);
+                    fetch(piece, into);
                 }
             }
+        }
+        if (refused.isPresent() && watchesAny && !refusalTold) {
+            refusalTold = true;
+            note.accept("a part of the VMM's memory is compared, not watched: " + refused.orElseThrow());
         }
     }
 
@@ -178,14 +195,14 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    /** A mapping that is new, or gone, may have been written without a sign (MIG-WATCH-3). */
-    private void followMappings(PageBits into) throws IOException {
-        List<Area> now = MappedFiles.of(process).areas().stream()
+    private List<Area> ofTheImage(List<Area> mapped) {
+        return mapped.stream()
                 .filter(area -> firstPages.containsKey(area.file()))
                 .toList();
-        if (now.equals(areas)) {
-            return;
-        }
+    }
+
+    /** A mapping that is new, or gone, may have been written without a sign (MIG-WATCH-3). */
+    private void followMappings(List<Area> now, List<Area> pieces, PageBits into) throws LinuxException {
         for (Area area : areas) {
             if (!now.contains(area)) {
                 addAll(into, area);
@@ -193,20 +210,33 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
         for (Area area : now) {
             if (!areas.contains(area)) {
-                register(area);
+                for (Area piece : pieces) {
+                    if (piece.from() >= area.from() && piece.to() <= area.to()) {
+                        register(piece);
+                    }
+                }
                 addAll(into, area);
             }
         }
         areas = now;
     }
 
-    /** Returns false if what is mapped there can never be written: the file was opened for reading only. */
-    private boolean register(Area area) throws LinuxException {
+    /**
+     * Returns false if it can't be watched: the file was opened for reading only, so it is never written there; or another
+     * userfaultfd has it, so it is compared (MIG-WATCH-7).
+     */
+    private boolean register(Area piece) throws LinuxException {
         try {
-            userfaultfd.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            userfaultfd.register(piece.from(), piece.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            watchesAny = true;
             return true;
         } catch (LinuxException e) {
-            if (e.errno() == Errno.EPERM && !area.writable()) {
+            if (e.errno() == Errno.EPERM && !piece.writable()) {
+                return false;
+            }
+            if (e.errno() == Errno.EBUSY) {
+                addAll(unwatched, piece);
+                refused = Optional.of(String.valueOf(e.getMessage()));
                 return false;
             }
             throw e;

@@ -201,16 +201,42 @@ class WatchedWritesTest {
     }
 
     @Test
-    void rangeThatAnotherUserfaultfdWatchesIsAClearError() throws IOException {
+    @Tag("MIG-WATCH-7")
+    void memoryOfWhichAnotherUserfaultfdWatchesAllIsAClearError() throws IOException {
         process.obey("map", path("a"), 0, SIZE);
-        MappedFiles.Area area = MappedFiles.of(process.pid()).areas().stream()
-                .filter(mapped -> mapped.path().equals(path("a").toString()))
-                .findFirst()
-                .orElseThrow();
+        MappedFiles.Area area = area("a");
         try (Userfaultfd first = process.fetchAnother()) {
             first.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
             assertThatThrownBy(this::watch).hasMessageContaining("another userfaultfd watches it");
         }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-7")
+    void partThatAnotherUserfaultfdWatchesIsComparedAndTheRestIsWatched() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        MappedFiles.Area area = area("a");
+        try (Userfaultfd first = process.fetchAnother()) {
+            first.register(area.from() + 8 * PAGE, 8 * PAGE, EnumSet.of(Userfaultfd.Mode.MISSING));
+            try (WatchedWrites writes = watch()) {
+                assertThat(notes).singleElement().asString().contains("another userfaultfd watches it");
+                process.obey("write", 0, 3 * PAGE, 1);
+                assertThat(sync(writes)).containsExactly(3, 8, 9, 10, 11, 12, 13, 14, 15);
+
+                // The guard leaves a part.
+                first.unregister(area.from() + 8 * PAGE, 4 * PAGE);
+                process.obey("write", 0, 9 * PAGE, 1);
+                assertThat(sync(writes)).contains(8, 9, 10, 11, 12, 13, 14, 15);
+                assertThat(notes).hasSize(1);
+            }
+        }
+    }
+
+    private MappedFiles.Area area(String file) throws IOException {
+        return MappedFiles.of(process.pid()).areas().stream()
+                .filter(mapped -> mapped.path().equals(path(file).toString()))
+                .findFirst()
+                .orElseThrow();
     }
 
     @Test

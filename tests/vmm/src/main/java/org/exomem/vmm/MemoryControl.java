@@ -58,6 +58,11 @@ public final class MemoryControl {
         return data().path("patrol");
     }
 
+    /** Returns how unplugged memory is guarded. */
+    public JsonNode guard() throws IOException {
+        return data().path("guard");
+    }
+
     private JsonNode data() throws IOException {
         for (JsonNode device : control.execute("query-memory-devices")) {
             JsonNode data = device.path("data");

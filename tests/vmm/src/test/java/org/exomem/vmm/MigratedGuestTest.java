@@ -99,13 +99,11 @@ final class MigratedGuestTest {
     @Test
     @Tag("VMM-4")
     @Tag("VMM-5")
-    void guestWithAnUnpluggedMemoryDeviceMovesWithIt() throws IOException {
+    @Tag("MEM-GUARD-1")
+    void guestWithAnUnpluggedMemoryDeviceMovesWithItAndIsGuardedAtBothEnds() throws IOException {
         long region = 256 * MIB;
-        List<String> balloons = List.of("vm,vmm-qmp=" + folder.path().resolve("a.qmp"));
-        List<String> memories = List.of("vm/m0,addr=4G,size=256M,block=4M");
-        try (BackEnd here = BackEnd.start(balloons, memories);
-                BackEnd there =
-                        BackEnd.start(List.of("vm,vmm-qmp=" + folder.path().resolve("b.qmp")), memories);
+        try (BackEnd here = backEndWithMemory("a");
+                BackEnd there = backEndWithMemory("b");
                 Qemu source = Qemu.start(guest("a")
                         .ram(512 * MIB)
                         .driver("virtio_mem")
@@ -114,15 +112,34 @@ final class MigratedGuestTest {
                 Qemu destination =
                         Qemu.start(guest("b").ram(512 * MIB).memoryPort(region).incoming())) {
             await().atMost(LIMIT).until(() -> !here.balloon("vm").features().isEmpty());
+            awaitGuard(here);
             source.guest().run("memeat fill kept 64 1");
             String checksum = source.guest().run("memeat verify kept");
             begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
+            assertThat(left.path("writes").path("way").asText())
+                    .as(left.toString())
+                    .isEqualTo("watch");
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+            awaitGuard(there);
             there.memory("vm", "m0").resize(64 * MIB);
             await().atMost(LIMIT).until(() -> there.memory("vm", "m0").plugged() == 64 * MIB);
         }
+    }
+
+    private BackEnd backEndWithMemory(String name) throws IOException {
+        String qmp = "vmm-qmp=" + folder.path().resolve(name + ".qmp");
+        return BackEnd.start(
+                List.of("vm," + qmp), List.of("vm/m0,addr=4G,size=256M,block=4M,violation=prevent," + qmp));
+    }
+
+    private static void awaitGuard(BackEnd backEnd) {
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(
+                                backEnd.memory("vm", "m0").guard().path("on").asBoolean())
+                        .as(backEnd.output())
+                        .isTrue());
     }
 
     /** Before, all memory was sent and the guest paused first. */

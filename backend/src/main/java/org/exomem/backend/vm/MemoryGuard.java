@@ -1,0 +1,383 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.Prevention;
+import org.exomem.backend.config.Violation;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
+import org.exomem.linux.SharedFile;
+import org.exomem.mem.BlockGuard;
+import org.exomem.mem.MemoryRegionPlan;
+import org.exomem.mem.VirtioMem;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Has the unplugged blocks of a device guarded in its VMM while a driver uses it, where the operator wants that (MEM-GUARD), and
+ * acts on touches. On the VM's loop; attaches on a thread of its own.
+ *
+ * <pre>
+ *   OFF -- a driver runs --> ATTACHING -- done --> ON
+ *    ^                         |                   |
+ *    +--- it can't be done ----+                   |
+ *    +--- the front-end has gone, or it fails -----+
+ * </pre>
+ *
+ * <p>Where it fails because a migration watches the same memory, it is tried again every {@link #AGAIN}.
+ */
+final class MemoryGuard {
+    private static final Logger LOG = LoggerFactory.getLogger(MemoryGuard.class);
+
+    /** Between two events about touches. */
+    private static final Duration BETWEEN_EVENTS = Duration.ofSeconds(1);
+
+    /**
+     * How long whoever writes waits for the VMM to stop. It can't have stopped before the processor has left the write, so it can't
+     * tell that it is about to.
+     */
+    private static final Duration HELD = Duration.ofMillis(100);
+
+    /** Until it is tried again where another userfaultfd has the memory: a migration that watches it. */
+    private static final Duration AGAIN = Duration.ofSeconds(10);
+
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
+
+    private static final Duration BEFORE_TAKING_BACK = Duration.ofMillis(BlockGuard.LEAST_MILLIS);
+
+    private final MemoryConfig config;
+    private final VirtioMem device;
+    private final EventLoop loop;
+    private final Consumer<VmEvent> events;
+    private final FrontEndWatch faults;
+    private final GuestStop stop;
+    private final VmmFaults vmm;
+    private final LogThrottle warnings;
+
+    private final OrphanedTouches orphans;
+    private @Nullable BlockGuard guard;
+    private VmmFaults.@Nullable LetGo letGo;
+    private EventLoop.@Nullable Watch watch;
+    private @Nullable Thread lettingGo;
+    private boolean attaching;
+    private boolean retired;
+    private Optional<String> reason = Optional.of("no driver has started");
+    private boolean takesBack;
+    private boolean holds;
+    private long writes;
+    private long reads;
+    /** Touches since the last event. */
+    private long untold;
+
+    private long untoldAddress;
+    private long lastBlock = -1;
+    private long untoldBlocks;
+    private boolean eventWaits;
+
+    MemoryGuard(
+            MemoryConfig config,
+            VirtioMem device,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            FrontEndWatch faults,
+            GuestStop stop,
+            VmmFaults vmm) {
+        this.config = config;
+        this.device = device;
+        this.loop = loop;
+        this.events = events;
+        this.faults = faults;
+        this.stop = stop;
+        this.vmm = vmm;
+        this.orphans = new OrphanedTouches(loop, line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
+        this.warnings = new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
+    }
+
+    private boolean isWanted() {
+        return config.violation() == Violation.PREVENT && !retired;
+    }
+
+    /** What there is to say, if it is wanted. */
+    Optional<MemoryState.Guarding> soFar() {
+        return config.violation() == Violation.PREVENT
+                ? Optional.of(new MemoryState.Guarding(config.prevention(), guard != null, reason, writes, reads))
+                : Optional.empty();
+    }
+
+    /** An earlier process may have left a guest waiting. */
+    void start() {
+        if (!isWanted()) {
+            return;
+        }
+        Path qmp = config.vmmQmp().orElseThrow();
+        Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
+            try {
+                List<PageFaults> found = vmm.left(qmp);
+                loop.execute(() -> orphans.serve(found, guard == null && !retired));
+            } catch (IOException | RuntimeException e) {
+                // No VMM runs yet: nobody waits in it.
+                LOG.debug("{} {}: {}", config.vm(), config.id(), e.getMessage());
+            }
+        });
+    }
+
+    /** A driver has started, and has told what it has plugged if that is ever known. */
+    void driverStarted() {
+        if (!isWanted() || guard != null || attaching) {
+            return;
+        }
+        if (!device.isKnown()) {
+            notGuarded("it is not known which blocks the driver has plugged");
+            return;
+        }
+        try {
+            attach();
+        } catch (LinuxException e) {
+            notGuarded(e.getMessage());
+        }
+    }
+
+    private void attach() throws LinuxException {
+        Path qmp = config.vmmQmp().orElseThrow();
+        List<VmmFaults.Part> parts = new ArrayList<>();
+        MemoryRegionPlan plan = config.plan();
+        for (MemoryRegion region : device.sharedMemory()) {
+            long from = Math.max(plan.address(), region.guestAddress());
+            long end = Math.min(plan.address() + plan.size(), region.guestAddress() + region.size());
+            if (from < end) {
+                parts.add(VmmFaults.Part.of(region, from, end));
+            }
+        }
+        OptionalLong unplugged = device.firstUnplugged();
+        attaching = true;
+        reason = Optional.of("the VMM is being attached to");
+        Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
+            try {
+                VmmFaults.Attached attached = vmm.attach(qmp, parts, unplugged);
+                loop.execute(() -> attached(attached));
+            } catch (IOException | RuntimeException e) {
+                loop.execute(() -> {
+                    attaching = false;
+                    notGuarded(e.getMessage());
+                });
+            } finally {
+                parts.forEach(VmmFaults.Part::close);
+            }
+        });
+    }
+
+    private void notGuarded(@Nullable String why) {
+        String text = String.valueOf(why);
+        // A driver that starts anew need not be told of the same again.
+        if (!reason.equals(Optional.of(text))) {
+            warnings.say("unplugged memory is not guarded, but patrolled: " + text);
+        }
+        reason = Optional.of(text);
+    }
+
+    private void failed(LinuxException why) {
+        notGuarded(why.getMessage());
+        if (why.errno() == Errno.EBUSY) {
+            loop.schedule(AGAIN, () -> {
+                if (device.isDriverRunning()) {
+                    driverStarted();
+                }
+            });
+        }
+    }
+
+    private void attached(VmmFaults.Attached to) {
+        attaching = false;
+        BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
+        if (retired || !device.isConnected()) {
+            reason = Optional.of("the front-end has gone");
+            letGo(made, to.letGo());
+            return;
+        }
+        try {
+            device.guardWith(made);
+        } catch (LinuxException e) {
+            letGo(made, to.letGo());
+            failed(e);
+            return;
+        }
+        orphans.close();
+        guard = made;
+        letGo = to.letGo();
+        reason = Optional.empty();
+        watch = loop.watch(made.fd(), device::serveTouches);
+        LOG.info("{} {}: unplugged memory is guarded in the VMM", config.vm(), config.id());
+    }
+
+    /** The front-end has gone; what it shared is nobody's to guard any more. */
+    void frontEndLeft() {
+        end("the front-end has gone");
+    }
+
+    /** Guards nothing any more, for good. */
+    void retire() {
+        retired = true;
+        orphans.close();
+        end("the device is served no more");
+    }
+
+    /** The same from any thread but the loop, which it waits for, and for the VMM; both for some seconds at most. */
+    void close() {
+        if (!isWanted()) {
+            return;
+        }
+        try {
+            Thread last = loop.submit(() -> {
+                        retire();
+                        return Optional.ofNullable(lettingGo);
+                    })
+                    .get(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
+                    .orElse(null);
+            if (last != null && !last.join(CLOSE_LIMIT)) {
+                LOG.debug("{} {}: the VMM does not answer", config.vm(), config.id());
+            }
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("{} {}: the guard was not ended", config.vm(), config.id(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void end(String why) {
+        BlockGuard ended = guard;
+        VmmFaults.LetGo ofEnded = letGo;
+        if (ended != null && ofEnded != null) {
+            guard = null;
+            letGo = null;
+            reason = Optional.of(why);
+            device.guardNoMore();
+            if (watch != null) {
+                watch.close();
+                watch = null;
+            }
+            letGo(ended, ofEnded);
+        }
+    }
+
+    private void letGo(BlockGuard ended, VmmFaults.LetGo ofEnded) {
+        ended.close();
+        lettingGo = Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
+            try {
+                ofEnded.run();
+            } catch (IOException e) {
+                // It has ended, or a descriptor stays open in it, by which nobody waits.
+                LOG.debug("{} {}: {}", config.vm(), config.id(), e.getMessage());
+            }
+        });
+    }
+
+    private void takeBackLater() {
+        if (!takesBack) {
+            takesBack = true;
+            loop.schedule(BEFORE_TAKING_BACK, () -> {
+                takesBack = false;
+                if (device.takeTouchedBack()) {
+                    takeBackLater();
+                }
+            });
+        }
+    }
+
+    private void releaseLater() {
+        if (!holds) {
+            holds = true;
+            loop.schedule(HELD, () -> {
+                holds = false;
+                device.releaseTouches();
+                takeBackLater();
+            });
+        }
+    }
+
+    /** At most one event in a second; the first touch is told at once. */
+    private void tell(long address) {
+        long block = (address - config.plan().address()) / config.plan().blockSize();
+        if (untold++ == 0) {
+            untoldAddress = address;
+            lastBlock = -1;
+        }
+        untoldBlocks += block == lastBlock ? 0 : 1;
+        lastBlock = block;
+        if (!eventWaits) {
+            tellNow();
+        }
+    }
+
+    private void tellNow() {
+        String action = config.prevention().word();
+        warnings.say("the guest has touched memory that it gave up at 0x" + Long.toHexString(untoldAddress) + ", "
+                + untold + " times (policy: " + action + ")");
+        events.accept(new VmEvent.GuestViolation(
+                config.vm(),
+                config.id(),
+                untold * SharedFile.SMALL_PAGE,
+                untoldBlocks,
+                action,
+                OptionalLong.of(untoldAddress)));
+        untold = 0;
+        untoldBlocks = 0;
+        eventWaits = true;
+        loop.schedule(BETWEEN_EVENTS, () -> {
+            eventWaits = false;
+            if (untold > 0) {
+                tellNow();
+            }
+        });
+    }
+
+    private final class Touches implements BlockGuard.Listener {
+        /** MEM-GUARD-4: where the driver has agreed not to, it is told, but the guest is not stopped: VMMs read it for dumps. */
+        @Override
+        public void read(long guestAddress) {
+            reads++;
+            if (device.mustNotAccessUnplugged()) {
+                tell(guestAddress);
+            }
+            takeBackLater();
+        }
+
+        @Override
+        public boolean written(long guestAddress) {
+            writes++;
+            tell(guestAddress);
+            if (config.prevention() == Prevention.STOP) {
+                stop.stop(
+                        config.vmmQmp().orElseThrow(),
+                        why -> loop.execute(() -> faults.fault(FaultKind.HOST, "the guest was not stopped: " + why)));
+                releaseLater();
+                return true;
+            }
+            takeBackLater();
+            return false;
+        }
+
+        @Override
+        public void failed(LinuxException why) {
+            // Not in the middle of a change of the device.
+            loop.execute(() -> {
+                MemoryGuard.this.failed(why);
+                end(String.valueOf(why.getMessage()));
+            });
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package org.exomem.backend.vm;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
+import org.exomem.vhostuser.backend.EventLoop;
+
+/**
+ * Answers touches of unplugged memory that an earlier process guards no more, so that no guest waits for good (MEM-GUARD-7): its VMM
+ * may never connect again, as QEMU does not. Without the VMM's memory the pages can't be taken back. On a VM's loop.
+ */
+final class OrphanedTouches implements AutoCloseable {
+    private final EventLoop loop;
+    private final Consumer<String> warnings;
+    private final List<Orphan> orphans = new ArrayList<>();
+
+    private record Orphan(PageFaults faults, EventLoop.Watch watch) {}
+
+    OrphanedTouches(EventLoop loop, Consumer<String> warnings) {
+        this.loop = loop;
+        this.warnings = warnings;
+    }
+
+    /**
+     * Answers from now on.
+     *
+     * @param found owned from now on
+     * @param wanted false to close them only
+     */
+    void serve(List<PageFaults> found, boolean wanted) {
+        for (PageFaults faults : found) {
+            try {
+                if (wanted) {
+                    faults.wakeAll();
+                    orphans.add(new Orphan(faults, loop.watch(faults.fd(), () -> answer(faults))));
+                } else {
+                    faults.close();
+                }
+            } catch (LinuxException e) {
+                faults.close();
+                warnings.accept(e.getMessage());
+            }
+        }
+        if (!orphans.isEmpty()) {
+            warnings.accept("unplugged memory is guarded in a VMM whose front-end is not connected: touches get zeros,"
+                    + " which stay until it connects again");
+        }
+    }
+
+    private void answer(PageFaults faults) {
+        try {
+            int touches = faults.take();
+            for (int i = 0; i < touches; i++) {
+                long address = faults.address(i);
+                if (address == 0) {
+                    continue;
+                }
+                if (faults.isWriteProtected(i)) {
+                    faults.allowWrite(address);
+                } else {
+                    faults.giveZeros(address);
+                }
+            }
+        } catch (LinuxException e) {
+            // The VMM has ended.
+            close();
+        }
+    }
+
+    /** Somebody else answers, or nobody need to. */
+    @Override
+    public void close() {
+        for (Orphan orphan : orphans) {
+            orphan.watch().close();
+            orphan.faults().close();
+        }
+        orphans.clear();
+    }
+}

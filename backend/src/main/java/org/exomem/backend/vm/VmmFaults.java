@@ -1,0 +1,85 @@
+package org.exomem.backend.vm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
+import org.exomem.linux.SharedFile;
+import org.exomem.mem.BlockGuard;
+import org.exomem.vhostuser.memory.MemoryRegion;
+
+/** Gets hold of the page faults of a VMM's process. Safe for use by several threads. */
+public interface VmmFaults {
+    /** Attaches to nothing. */
+    VmmFaults NONE = new VmmFaults() {
+        @Override
+        public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
+            throw new IOException("no VMM is attached to here");
+        }
+
+        @Override
+        public List<PageFaults> left(Path qmp) {
+            return List.of();
+        }
+    };
+
+    /**
+     * Attaches to the VMM for a moment, or takes up what an earlier process left there. Waits for the VMM: not for a loop.
+     *
+     * @param qmp the VMM's QMP socket
+     * @param parts of the guest's memory, those of the device
+     * @param unplugged guest address of a block that an earlier process may have guarded
+     * @throws IOException if that can't be done, saying why; the VMM is as it was
+     */
+    Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException;
+
+    /**
+     * Gets hold of what earlier processes left in the VMM, of all of its devices, once only. Waits for the VMM: not for a loop.
+     *
+     * @param qmp the VMM's QMP socket
+     * @throws IOException if the VMM can't be asked
+     */
+    List<PageFaults> left(Path qmp) throws IOException;
+
+    /**
+     * A part of the guest's memory.
+     *
+     * @param guestAddress of the first byte
+     * @param length bytes
+     * @param file a descriptor of its own, to be closed by whoever has this
+     * @param offset of the first byte in the file
+     */
+    record Part(long guestAddress, long length, SharedFile file, long offset) implements AutoCloseable {
+        /** Of the bytes from {@code from} to {@code end} that a region has. */
+        static Part of(MemoryRegion region, long from, long end) throws LinuxException {
+            long start = Math.max(from, region.guestAddress());
+            return new Part(
+                    start,
+                    Math.min(end, region.guestAddress() + region.size()) - start,
+                    new SharedFile(region.file().fd().duplicate()),
+                    region.fileOffset() + start - region.guestAddress());
+        }
+
+        @Override
+        public void close() {
+            file.close();
+        }
+    }
+
+    /**
+     * What was got hold of.
+     *
+     * @param faults guards nothing yet, or what an earlier process guarded
+     * @param stretches where the VMM has the parts
+     * @param letGo closes in the VMM what was left open there, once {@code faults} are closed; waits for the VMM
+     */
+    record Attached(PageFaults faults, List<BlockGuard.Stretch> stretches, LetGo letGo) {}
+
+    /** Leaves the VMM as it was before it was attached to. */
+    @FunctionalInterface
+    interface LetGo {
+        void run() throws IOException;
+    }
+}

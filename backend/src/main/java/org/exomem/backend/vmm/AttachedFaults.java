@@ -1,0 +1,166 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.exomem.backend.vm.VmmFaults;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageFaults;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.process.ForeignUserfaultfd;
+import org.exomem.linux.process.ForeignUserfaultfd.Left;
+import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.MappedFiles.Area;
+import org.exomem.linux.process.ProcessFd;
+import org.exomem.mem.BlockGuard.Stretch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Page faults of a QEMU, through a userfaultfd that it is made to make and that stays open there (MEM-GUARD-7). Safe for use by
+ * several threads.
+ */
+public final class AttachedFaults implements VmmFaults {
+    private static final Logger LOG = LoggerFactory.getLogger(AttachedFaults.class);
+
+    /** What this process has got hold of: it is not left by an earlier one. */
+    private final Set<Place> taken = ConcurrentHashMap.newKeySet();
+
+    private record Place(int pid, int number) {}
+
+    @Override
+    public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
+        for (Part part : parts) {
+            if (part.file().pageSize() > SharedFile.SMALL_PAGE) {
+                throw new IOException("the memory has pages of " + part.file().pageSize() + " bytes");
+            }
+        }
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                WatchedVmm watched = vmm.watched()) {
+            ProcessFd process = watched.attachable();
+            List<Stretch> stretches = stretches(process, parts);
+            Left left = find(process, stretches, unplugged);
+            Place place = new Place(process.pid(), left.number());
+            taken.add(place);
+            return new Attached(new PageFaults(Userfaultfd.inUse(left.fd())), stretches, () -> close(qmp, place));
+        }
+    }
+
+    @Override
+    public List<PageFaults> left(Path qmp) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                WatchedVmm watched = vmm.watched()) {
+            ProcessFd process = watched.attachable();
+            List<PageFaults> found = new ArrayList<>();
+            for (Left left : ForeignUserfaultfd.left(process, PageFaults.FEATURES)) {
+                if (taken.add(new Place(process.pid(), left.number()))) {
+                    found.add(new PageFaults(Userfaultfd.inUse(left.fd())));
+                } else {
+                    left.fd().close();
+                }
+            }
+            return found;
+        }
+    }
+
+    private void close(Path qmp, Place place) throws IOException {
+        // Asked anew: the process may have ended, and its number be another's.
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                WatchedVmm watched = vmm.watched()) {
+            ProcessFd process = watched.attachable();
+            if (process.pid() == place.pid()) {
+                ForeignUserfaultfd.close(process, place.number());
+            }
+        } finally {
+            taken.remove(place);
+        }
+    }
+
+    private static List<Stretch> stretches(ProcessFd process, List<Part> parts) throws IOException {
+        List<Area> areas = MappedFiles.of(process.pid()).areas();
+        List<Stretch> stretches = new ArrayList<>();
+        for (Part part : parts) {
+            String file = MappedFiles.nameOf(part.file());
+            long covered = 0;
+            for (Area area : areas) {
+                long from = Math.max(part.offset(), area.offset());
+                long end = Math.min(part.offset() + part.length(), area.offset() + area.length());
+                if (area.file().equals(file) && area.writable() && from < end) {
+                    stretches.add(new Stretch(
+                            part.guestAddress() + from - part.offset(),
+                            area.from() + from - area.offset(),
+                            end - from));
+                    covered += end - from;
+                }
+            }
+            if (covered < part.length()) {
+                throw new IOException(process + " has not mapped all of the device's memory");
+            }
+        }
+        return stretches;
+    }
+
+    private static Left find(ProcessFd process, List<Stretch> stretches, OptionalLong unplugged) throws IOException {
+        if (unplugged.isPresent()) {
+            for (Stretch stretch : stretches) {
+                long offset = unplugged.getAsLong() - stretch.guestAddress();
+                if (offset >= 0 && offset < stretch.length()) {
+                    return find(process, stretch.vmmAddress() + offset);
+                }
+            }
+        }
+        return make(process);
+    }
+
+    /** Takes up the one that guards the page, if there is such a one. */
+    private static Left find(ProcessFd process, long page) throws IOException {
+        List<Left> left = new ArrayList<>(ForeignUserfaultfd.left(process));
+        try {
+            for (Left candidate : left) {
+                if (guards(candidate, page)) {
+                    left.remove(candidate);
+                    LOG.info("what was guarded in {} before is guarded on", process);
+                    return candidate;
+                }
+            }
+        } finally {
+            left.forEach(other -> other.fd().close());
+        }
+        return make(process);
+    }
+
+    private static boolean guards(Left candidate, long page) throws LinuxException {
+        // Not closed: the descriptor is the candidate's.
+        PageFaults faults = new PageFaults(Userfaultfd.inUse(candidate.fd()));
+        try {
+            if (!faults.isWatched(page)) {
+                return false;
+            }
+            faults.register(page, SharedFile.SMALL_PAGE);
+            return true;
+        } catch (LinuxException e) {
+            // EINVAL: no features were asked of it yet.
+            if (e.errno() == Errno.EBUSY || e.errno() == Errno.EINVAL) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private static Left make(ProcessFd process) throws IOException {
+        Left left = ForeignUserfaultfd.leave(process);
+        try {
+            Userfaultfd.of(left.fd(), PageFaults.FEATURES);
+            return left;
+        } catch (LinuxException e) {
+            ForeignUserfaultfd.close(process, left.number());
+            throw e;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package org.exomem.backend.vmm;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.mockito.Mockito.doReturn;
+import static org.mockito.Mockito.spy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
+import org.exomem.backend.vm.VmmFaults;
+import org.exomem.linux.SharedFile;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AttachedFaultsTest {
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    Path folder;
+
+    private final VmmFaults faults = new AttachedFaults();
+
+    @Test
+    @Tag("MEM-GUARD-9")
+    void memoryOfLargePagesIsNotGuarded() throws IOException {
+        try (SharedFile file = spy(SharedFile.memfd("ram", 2 * MIB))) {
+            doReturn(2 * MIB).when(file).pageSize();
+            VmmFaults.Part part = new VmmFaults.Part(0, 2 * MIB, file, 0);
+            assertThatThrownBy(() -> faults.attach(folder.resolve("qmp"), List.of(part), OptionalLong.empty()))
+                    .hasMessage("the memory has pages of 2097152 bytes");
+        }
+    }
+
+    @Test
+    void vmmThatIsNotThereIsSaidNotToBe() throws IOException {
+        Path nobody = folder.resolve("qmp");
+        try (SharedFile file = SharedFile.memfd("ram", MIB)) {
+            VmmFaults.Part part = new VmmFaults.Part(0, MIB, file, 0);
+            assertThatThrownBy(() -> faults.attach(nobody, List.of(part), OptionalLong.empty()))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining(nobody.toString());
+        }
+    }
+}
