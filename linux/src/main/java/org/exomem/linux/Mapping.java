@@ -12,7 +12,10 @@ public final class Mapping implements AutoCloseable {
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
+    private static final int MADV_DONTNEED = 4;
+    private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_DONTDUMP = 16;
+    private static final int MADV_POPULATE_WRITE = 23;
 
     private final Arena arena = Arena.ofShared();
     private final MemorySegment segment;
@@ -47,6 +50,42 @@ public final class Mapping implements AutoCloseable {
     /** The mapped bytes, from the offset on; may be used by any thread. */
     public MemorySegment segment() {
         return segment;
+    }
+
+    /**
+     * Asks the kernel for huge pages where what is mapped comes into being by a touch of this mapping, if the host allows them
+     * for files on request ({@code advise}).
+     *
+     * @throws LinuxException EINVAL if the kernel knows none
+     */
+    public void preferHugePages() throws LinuxException {
+        advise(0, segment.byteSize(), MADV_HUGEPAGE);
+    }
+
+    /**
+     * Has the page at {@code offset} come into being, as a write to it would; a huge one where the kernel gives one.
+     *
+     * @param offset bytes, a multiple of the file's page size
+     * @throws LinuxException EFAULT if the file was truncated before it, ENOMEM if the host has no memory, EINVAL before Linux 5.14
+     */
+    public void populate(long offset) throws LinuxException {
+        advise(offset, SharedFile.SMALL_PAGE, MADV_POPULATE_WRITE);
+    }
+
+    /**
+     * Counts a range no more as memory of this process. The file keeps what it has.
+     *
+     * @param offset bytes, a multiple of the file's page size
+     * @param length bytes
+     */
+    public void letGo(long offset, long length) throws LinuxException {
+        advise(offset, length, MADV_DONTNEED);
+    }
+
+    private void advise(long offset, long length, int advice) throws LinuxException {
+        if (LibC.madvise(segment.asSlice(offset, length).address(), length, advice) < 0) {
+            throw new LinuxException("madvise(" + advice + ")", "a mapping of guest memory", LibC.errno());
+        }
     }
 
     @Override

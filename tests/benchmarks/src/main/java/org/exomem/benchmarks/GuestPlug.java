@@ -1,11 +1,15 @@
 package org.exomem.benchmarks;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 import org.exomem.vmm.GuestImage;
 import org.exomem.vmm.Qemu;
 import org.exomem.vmm.QemuCommand;
@@ -20,10 +24,11 @@ import picocli.CommandLine.Option;
 @Command(
         name = "guest-plug",
         mixinStandardHelpOptions = true,
-        description = "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device.")
+        description = "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device, and with a guard.")
 final class GuestPlug extends Benchmark {
     private static final double WANTED_PLUG = 1.0;
     private static final double WANTED_UNPLUG = 0.8;
+    private static final double WANTED_GUARD = 1.1;
     /** What the guest boots with; all of it lies below 2 GiB, and the regions of both devices from 4 GiB on. */
     private static final long BOOT = 2L << 30;
 
@@ -75,23 +80,21 @@ final class GuestPlug extends Benchmark {
     private List<Figure> compare(long before) throws IOException {
         List<Run> own = new ArrayList<>();
         List<Run> ours = new ArrayList<>();
+        List<Run> guarded = new ArrayList<>();
         for (int round = 0; round < rounds; round++) {
             // They take turns in being first.
             if (round % 2 == 0) {
                 own.add(qemu(before));
-                ours.add(exomem(before));
+                ours.add(exomem(before, false));
+                guarded.add(exomem(before, true));
             } else {
-                ours.add(exomem(before));
+                guarded.add(exomem(before, true));
+                ours.add(exomem(before, false));
                 own.add(qemu(before));
             }
             say(String.format(Locale.ROOT, "  used %d MiB, round %d: QEMU %s", before, round + 1, own.getLast()));
             say(String.format(Locale.ROOT, "  used %d MiB, round %d: exomem %s", before, round + 1, ours.getLast()));
-        }
-        List<Double> plugRatios = new ArrayList<>();
-        List<Double> unplugRatios = new ArrayList<>();
-        for (int round = 0; round < rounds; round++) {
-            plugRatios.add(ours.get(round).plug / own.get(round).plug);
-            unplugRatios.add(ours.get(round).unplug / own.get(round).unplug);
+            say(String.format(Locale.ROOT, "  used %d MiB, round %d: guarded %s", before, round + 1, guarded.getLast()));
         }
         String guest = before == 0 ? "memory that was not used" : "after " + before + " MiB were used";
         return List.of(
@@ -100,7 +103,8 @@ final class GuestPlug extends Benchmark {
                         Median.of(own.stream().map(Run::plug).toList()),
                         "ms"),
                 Figure.of("exomem: plug", Median.of(ours.stream().map(Run::plug).toList()), "ms"),
-                Figure.of("plug, exomem / QEMU", Median.of(plugRatios), "").atMost(WANTED_PLUG),
+                ratio("plug, exomem / QEMU", ours, own, Run::plug).atMost(WANTED_PLUG),
+                ratio("plug, guarded / not", guarded, ours, Run::plug).atMost(WANTED_GUARD),
                 Figure.of(
                         "QEMU's device: unplug, " + guest,
                         Median.of(own.stream().map(Run::unplug).toList()),
@@ -109,8 +113,16 @@ final class GuestPlug extends Benchmark {
                         "exomem: unplug, " + guest,
                         Median.of(ours.stream().map(Run::unplug).toList()),
                         "ms"),
-                Figure.of("unplug, exomem / QEMU, " + guest, Median.of(unplugRatios), "")
-                        .atMost(WANTED_UNPLUG));
+                ratio("unplug, exomem / QEMU, " + guest, ours, own, Run::unplug).atMost(WANTED_UNPLUG),
+                ratio("unplug, guarded / not, " + guest, guarded, ours, Run::unplug).atMost(WANTED_GUARD));
+    }
+
+    private static Figure ratio(String name, List<Run> of, List<Run> against, ToDoubleFunction<Run> time) {
+        List<Double> ratios = new ArrayList<>();
+        for (int round = 0; round < of.size(); round++) {
+            ratios.add(time.applyAsDouble(of.get(round)) / time.applyAsDouble(against.get(round)));
+        }
+        return Figure.of(name, Median.of(ratios), "");
     }
 
     private QemuCommand command() {
@@ -152,11 +164,18 @@ final class GuestPlug extends Benchmark {
         }
     }
 
-    private Run exomem(long before) throws IOException {
-        String device = "a,addr=4G,size=" + REGION + ",block=" + (block << 20);
+    private Run exomem(long before, boolean guarded) throws IOException {
+        Path folder = Files.createTempDirectory("exomem-benchmark");
+        Path qmp = folder.resolve("qmp");
+        String device = "a,addr=4G,size=" + REGION + ",block=" + (block << 20)
+                + (guarded ? ",violation=prevent,vmm-qmp=" + qmp : "");
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(device), false);
                 QmpClient control = exomem.control();
-                Qemu qemu = Qemu.start(command().vhostUserMemory(exomem.socket("a"), REGION))) {
+                Qemu qemu = Qemu.start(
+                        command().listeningQmp(qmp).vhostUserMemory(exomem.socket("a"), REGION))) {
+            if (guarded) {
+                awaitGuard(control);
+            }
             return run(qemu, List.of(qemu.pid(), exomem.pid()), before, new Resizable() {
                 @Override
                 public void resize(long bytes) throws IOException {
@@ -172,6 +191,20 @@ final class GuestPlug extends Benchmark {
                             .asLong();
                 }
             });
+        } finally {
+            Files.deleteIfExists(qmp);
+            Files.delete(folder);
+        }
+    }
+
+    private static void awaitGuard(QmpClient control) throws IOException {
+        long limit = System.nanoTime() + LIMIT.toNanos();
+        JsonNode guard;
+        do {
+            guard = control.execute("query-memory-devices").path(0).path("data").path("guard");
+        } while (!guard.path("on").asBoolean() && System.nanoTime() < limit);
+        if (!guard.path("on").asBoolean()) {
+            throw new IOException("the guard did not come on: " + guard);
         }
     }
 

@@ -16,7 +16,7 @@ import org.exomem.migration.stream.wire.Closing;
 
 /**
  * Guest memory in files. Pages are written with {@code pwrite}, which takes memory from the host once and clears none first;
- * on hugetlbfs, which has no such call, through a mapping. Zeros and free pages go back to the host, in the units in which the
+ * on hugetlbfs, which has no such call, through a mapping. Dense memory gets huge pages where the host allows them for the file. Zeros and free pages go back to the host, in the units in which the
  * file can give them back; the rest of a zero run is written.
  */
 public final class FilePages implements PageTarget {
@@ -27,6 +27,9 @@ public final class FilePages implements PageTarget {
 
     private interface Writer extends AutoCloseable {
         void write(MemorySegment content, long offset) throws IOException;
+
+        /** Gives memory back to the host; whole units of the file. */
+        void punch(long offset, long length) throws IOException;
 
         @Override
         void close();
@@ -68,7 +71,7 @@ public final class FilePages implements PageTarget {
     }
 
     private static Writer writer(SharedFile file, long size) throws IOException {
-        return file.pageSize() == SharedFile.SMALL_PAGE ? new CallWriter(file) : new MappingWriter(file, size);
+        return file.pageSize() == SharedFile.SMALL_PAGE ? new CallWriter(file, size) : new MappingWriter(file, size);
     }
 
     @Override
@@ -89,7 +92,7 @@ public final class FilePages implements PageTarget {
             long end = Math.max(start, (offset + length) / unit * unit);
             clear(part, offset, start - offset);
             if (end > start) {
-                part.file.punchHole(start, end - start);
+                part.writer.punch(start, end - start);
             }
             clear(part, end, offset + length - end);
         });
@@ -109,7 +112,7 @@ public final class FilePages implements PageTarget {
             long start = roundUp(offset, unit);
             long end = (offset + length) / unit * unit;
             if (end > start) {
-                part.file.punchHole(start, end - start);
+                part.writer.punch(start, end - start);
             }
         });
     }
@@ -135,14 +138,18 @@ public final class FilePages implements PageTarget {
 
     /** Through the kernel. */
     private static final class CallWriter implements Writer {
+        private final SharedFile file;
         private final FileChannel channel;
+        private final HugePages huge;
         /** The kernel too lets one thread at a time write to a file; others would spin on a processor meanwhile. */
         private final ReentrantLock turn = new ReentrantLock();
 
-        CallWriter(SharedFile file) throws IOException {
+        CallWriter(SharedFile file, long size) throws IOException {
+            this.file = file;
             // The JDK has no channel over a descriptor that is open already.
             this.channel = FileChannel.open(
                     Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.WRITE);
+            this.huge = new HugePages(file, size);
         }
 
         @Override
@@ -150,9 +157,22 @@ public final class FilePages implements PageTarget {
             ByteBuffer bytes = content.asByteBuffer();
             turn.lock();
             try {
+                huge.prepare(offset, content.byteSize());
                 for (long at = offset; bytes.hasRemaining(); ) {
                     at += channel.write(bytes, at);
                 }
+                huge.arrived(offset, content.byteSize());
+            } finally {
+                turn.unlock();
+            }
+        }
+
+        @Override
+        public void punch(long offset, long length) throws IOException {
+            turn.lock();
+            try {
+                file.punchHole(offset, length);
+                huge.arrived(offset, length);
             } finally {
                 turn.unlock();
             }
@@ -160,6 +180,7 @@ public final class FilePages implements PageTarget {
 
         @Override
         public void close() {
+            huge.close();
             Closing.quietly(channel);
         }
     }
@@ -185,6 +206,11 @@ public final class FilePages implements PageTarget {
             } catch (InternalError e) {
                 throw new IOException("the memory file " + file + " was truncated while pages were written into it", e);
             }
+        }
+
+        @Override
+        public void punch(long offset, long length) throws IOException {
+            file.punchHole(offset, length);
         }
 
         @Override
