@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
             GuestInflate.class,
             GuestPlug.class,
             StreamThroughput.class,
+            HugePagesCost.class,
             GuestMigrate.class,
             Micro.class
         })

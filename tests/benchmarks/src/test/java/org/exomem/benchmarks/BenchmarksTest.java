@@ -50,6 +50,14 @@ class BenchmarksTest {
     }
 
     @Test
+    void hugePagesMeasuresBothKindsOfPages() throws IOException {
+        assumeThat(ProcessHandle.current().info().user()).as("only root can mount").contains("root");
+        assertThat(figuresOf(List.of("huge-pages", "--memory=8", "--rounds=1")))
+                .extracting(figure -> figure.path("value").asDouble())
+                .allSatisfy(value -> assertThat(value).isPositive());
+    }
+
+    @Test
     void guestInflateMeasuresBothBalloons() throws IOException {
         // The tests of real guests say what is missing, and fail on a build server that has none.
         assumeThat(GuestImage.whyAbsent()).isEmpty();
