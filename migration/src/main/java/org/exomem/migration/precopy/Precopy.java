@@ -268,24 +268,37 @@ public final class Precopy {
         report(accounts);
     }
 
-    /** Asks for hints, and lets the round begin a little later while they come (MIG-ROUND-6). */
+    /**
+     * Asks for hints, and lets the round begin later while they come: a little in any case, and then for as long as they have excused
+     * more than could have been sent meanwhile (MIG-ROUND-6).
+     */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
             return;
         }
         accounts.excuse();
-        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owedBytes(accounts)) / PATIENCE_PART);
+        long owed = owedBytes(accounts);
+        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owed) / PATIENCE_PART);
         hinting = true;
         source.hints().begin();
         long start = ticker.nanoTime();
         long last = start;
-        for (long now = start; now - start < patience && now - last < QUIET_NANOS; now = ticker.nanoTime()) {
+        long left = owed;
+        long now = start;
+        while (now - last < QUIET_NANOS
+                && (now - start < patience || convergence.nanos(owed - left) > now - start)) {
             check();
-            if (accounts.excuse()) {
-                last = now;
-            }
+            report(accounts);
             ticker.pass(SHORT_NANOS);
+            now = ticker.nanoTime();
+            accounts.excuse();
+            // A hint of what is excused already is none: a guest must not hold a round up with the same pages.
+            long still = owedBytes(accounts);
+            last = still < left ? now : last;
+            left = still;
         }
+        // What was waited for hints says nothing of the network.
+        roundStart += now - start;
     }
 
     private void endHinting() {

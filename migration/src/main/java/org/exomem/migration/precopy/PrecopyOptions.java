@@ -9,8 +9,8 @@ import java.time.Duration;
  * @param maxRounds the guest is paused after so many rounds whatever the estimate, at least 1
  * @param autoConverge slow the guest down if it writes faster than its pages travel
  * @param hintedPages what to do with hinted pages where the VMM does not log writes
- * @param patience the longest that a round begins later because hints are coming; it ends as soon as none come, and after a
- *     small part of the time that the round is going to take
+ * @param patience the longest that a round begins later because hints may come; a small part of the time that the round is going to
+ *     take is enough, too. It ends as soon as none come, and goes on for as long as they excuse more than could be sent meanwhile
  */
 public record PrecopyOptions(
         Duration downtimeLimit, int maxRounds, boolean autoConverge, HintedPages hintedPages, Duration patience) {

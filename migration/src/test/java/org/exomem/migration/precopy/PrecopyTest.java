@@ -144,12 +144,16 @@ class PrecopyTest {
                 options,
                 progress -> {},
                 cancel,
-                new Precopy.Means(
-                        ticker,
-                        Precopy.Means.REAL.buffers(),
-                        couriers -> new InlineCrew(couriers.getFirst()),
-                        1L << 30,
-                        64L << 20));
+                means(1L << 30, 64L << 20));
+    }
+
+    private Precopy.Means means(long assumedRate, long worthHints) {
+        return new Precopy.Means(
+                ticker,
+                Precopy.Means.REAL.buffers(),
+                couriers -> new InlineCrew(couriers.getFirst()),
+                assumedRate,
+                worthHints);
     }
 
     private static final DirtySource NOTHING = into -> {};
@@ -202,21 +206,30 @@ class PrecopyTest {
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
     }
 
-    /** Hints all pages in each session, at once. */
-    private static final class AllHinted implements FreePageSource, HintSessions {
-        private boolean due;
+    /** Hints pages in order while a session is open, each of them once after each sync. */
+    private final class Hinting implements FreePageSource, HintSessions {
+        private final long pages;
+        private final long nanosPerPage;
+        private long since = -1;
         private int begun;
         private int ended;
+        private long told;
+
+        Hinting(long pages, long nanosPerPage) {
+            this.pages = pages;
+            this.nanosPerPage = nanosPerPage;
+        }
 
         @Override
         public void begin() {
             begun++;
-            due = true;
+            since = ticker.now;
         }
 
         @Override
         public void end() {
             ended++;
+            since = -1;
         }
 
         @Override
@@ -231,25 +244,58 @@ class PrecopyTest {
 
         @Override
         public void synced() {
-            due = false;
+            told = 0;
         }
 
         @Override
         public boolean collect(PageBits free, PageBits wanted) {
-            boolean any = due;
-            due = false;
-            if (any) {
-                free.addAll();
+            if (since < 0) {
+                return false;
             }
-            return any;
+            long now = nanosPerPage == 0 ? pages : Math.min(pages, (ticker.now - since) / nanosPerPage);
+            if (now <= told) {
+                return false;
+            }
+            free.add(told, now - told);
+            told = now;
+            return true;
         }
+    }
+
+    /** At a gigabyte in a second: a page takes as many nanoseconds as it has bytes. */
+    private Report migrateWith(Hinting hinting) throws IOException {
+        return new Precopy(
+                        new MigrationSource(image, List.of(NOTHING), List.of(hinting), hinting, control),
+                        new Destination(List.of(new Sink()), () -> {}),
+                        PrecopyOptions.DEFAULT,
+                        progress -> {},
+                        cancel,
+                        means(1_000_000_000, 64L << 20))
+                .run();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void hintsThatComeFasterThanPagesCouldBeSentAreWaitedForToTheLastOne() throws IOException {
+        fill(0, PAGES);
+        Report report = migrateWith(new Hinting(PAGES, PAGE / 2));
+        assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES);
+        assertThat(report.sentBytes()).isZero();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void hintsThatComeSlowerThanPagesCouldBeSentAreNotWaitedFor() throws IOException {
+        fill(0, PAGES);
+        migrateWith(new Hinting(PAGES, 2 * PAGE));
+        assertThat(ticker.passed).isLessThan(SIZE / 25 + 2_000_000);
     }
 
     @Test
     @Tag("MIG-ROUND-7")
     void guestThatHadWrittenWhatItHintedIsNotAskedAgain() throws IOException {
         fill(0, PAGES);
-        AllHinted clears = new AllHinted();
+        Hinting clears = new Hinting(PAGES, 0);
         int[] syncs = {0};
         Report report = new Precopy(
                         new MigrationSource(
@@ -268,12 +314,7 @@ class PrecopyTest {
                         PrecopyOptions.DEFAULT.withDowntimeLimit(Duration.ofNanos(1)),
                         progress -> {},
                         cancel,
-                        new Precopy.Means(
-                                ticker,
-                                Precopy.Means.REAL.buffers(),
-                                couriers -> new InlineCrew(couriers.getFirst()),
-                                1L << 30,
-                                PAGE))
+                        means(1L << 30, PAGE))
                 .run();
         assertThat(clears.begun).isEqualTo(1);
         assertThat(clears.ended).isEqualTo(1);
@@ -351,38 +392,6 @@ class PrecopyTest {
         assertThat(control.calls).isEmpty();
     }
 
-    /** Says of some pages that they were hinted, after each sync. */
-    private static final class Hinted implements FreePageSource {
-        private boolean told;
-
-        @Override
-        public Fate fate() {
-            return Fate.HINTED;
-        }
-
-        @Override
-        public boolean isHint() {
-            return true;
-        }
-
-        @Override
-        public void synced() {
-            told = false;
-        }
-
-        @Override
-        public boolean collect(PageBits free, PageBits wanted) {
-            if (told) {
-                return false;
-            }
-            told = true;
-            for (long page = 0; page < 64; page++) {
-                free.add(page);
-            }
-            return true;
-        }
-    }
-
     @Test
     @Tag("MIG-SKIP-1")
     void whereNobodyTellsOfWritesHintedPagesAreSentLast() throws IOException {
@@ -395,19 +404,16 @@ class PrecopyTest {
                 super.pages(first, content);
             }
         };
+        Hinting hinted = new Hinting(64, 0);
+        hinted.begin();
         new Precopy(
                         new MigrationSource(
-                                image, List.of(new Unlogged()), List.of(new Hinted()), HintSessions.NONE, control),
+                                image, List.of(new Unlogged()), List.of(hinted), HintSessions.NONE, control),
                         new Destination(List.of(ordered), () -> {}),
                         PrecopyOptions.DEFAULT.withMaxRounds(1),
                         progress -> {},
                         cancel,
-                        new Precopy.Means(
-                                ticker,
-                                Precopy.Means.REAL.buffers(),
-                                couriers -> new InlineCrew(couriers.getFirst()),
-                                1L << 30,
-                                64L << 20))
+                        means(1L << 30, 64L << 20))
                 .run();
         assertThat(sent.getLast()).isZero();
         assertThat(sent.getFirst()).isEqualTo(64);

@@ -117,8 +117,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                         this,
                         bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
                         couriers -> new InlineCrew(couriers.getFirst()),
-                        // So slow that there is time for hints, and each of them is worth it.
-                        1,
+                        // A page takes 32 s, or 320 us or less: hints are waited for until none come, or for a few of them.
+                        chance.oneIn(8) ? 1 : 40_000,
+                        // Each of them is worth it.
                         0));
     }
 
@@ -403,7 +404,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     public void pass(long nanos) {
         time += nanos;
         // Much happens in a time in which the engine does nothing.
-        for (int i = chance.below(48); i > 0; i--) {
+        for (int i = chance.below(96); i > 0; i--) {
             world.step();
         }
     }

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * queue, until it writes the page again.
  */
 final class World {
+    /** What a guest does, among sixteen things. */
+    private static final int TAKES_BACK = 5;
+
     static final int WORDS_IN_PAGE = 2;
     static final long PAGE = 4096;
     private static final int BLOCK = 4;
@@ -88,6 +91,8 @@ final class World {
     private final boolean clears;
     /** Devices of the VMM write pages that were pinned, and logged, before. */
     final boolean direct;
+    /** The guest seldom uses memory: what it hints stays as it is for long. */
+    private final boolean rests;
     /** False if each write has a value of its own. */
     private final boolean valuesComeAgain;
 
@@ -126,6 +131,7 @@ final class World {
         this.chance = chance;
         this.mutant = mutant;
         this.valuesComeAgain = valuesComeAgain;
+        this.rests = chance.oneIn(4);
         this.liar = chance.oneIn(3);
         this.clears = chance.oneIn(3);
         this.direct = chance.oneIn(3);
@@ -198,6 +204,10 @@ final class World {
         if (paused && what < 9) {
             return;
         }
+        boolean uses = what == 0 || what == 1 || what == TAKES_BACK;
+        if (rests && uses && !chance.oneIn(8)) {
+            return;
+        }
         int page = chance.below(pages);
         switch (what) {
             case 0 -> write(page);
@@ -210,7 +220,7 @@ final class World {
             }
             case 2 -> driverReadsConfig();
             case 3, 4 -> hint(page);
-            case 5 -> takeBack(page);
+            case TAKES_BACK -> takeBack(page);
             case 6 -> putIntoBalloon(page);
             case 7 -> takeOutOfBalloon(page);
             case 8 -> plugOrReport(page);
