@@ -24,7 +24,9 @@ import org.exomem.migration.pagesource.HintSessions;
 public final class Precopy {
     private static final long PROGRESS_NANOS = 100_000_000;
     private static final long SHORT_NANOS = 1_000_000;
-    private static final long QUIET_NANOS = 50_000_000;
+    private static final long QUIET_NANOS = 100_000_000;
+    /** What is not sent is worth so many times the time that it would take: the network is not exomem's alone. */
+    private static final int WORTH = 2;
     /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
     private static final int PATIENCE_PART = 25;
     /**
@@ -270,7 +272,7 @@ public final class Precopy {
 
     /**
      * Asks for hints, and lets the round begin later while they come: a little in any case, and then for as long as they have excused
-     * more than could have been sent meanwhile (MIG-ROUND-6).
+     * half of what could have been sent meanwhile (MIG-ROUND-6).
      */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
@@ -282,11 +284,12 @@ public final class Precopy {
         hinting = true;
         source.hints().begin();
         long start = ticker.nanoTime();
+        long first = start;
         long last = start;
         long left = owed;
         long now = start;
-        while (now - last < QUIET_NANOS
-                && (now - start < patience || convergence.nanos(owed - left) > now - start)) {
+        while (now - start < patience
+                || now - last < QUIET_NANOS && WORTH * convergence.nanos(owed - left) > now - first) {
             check();
             report(accounts);
             ticker.pass(SHORT_NANOS);
@@ -294,8 +297,12 @@ public final class Precopy {
             accounts.excuse();
             // A hint of what is excused already is none: a guest must not hold a round up with the same pages.
             long still = owedBytes(accounts);
-            last = still < left ? now : last;
-            left = still;
+            if (still < left) {
+                // A driver takes some time before its first.
+                first = left == owed ? now : first;
+                last = now;
+                left = still;
+            }
         }
         // What was waited for hints says nothing of the network.
         roundStart += now - start;

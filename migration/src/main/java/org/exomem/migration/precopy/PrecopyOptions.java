@@ -10,7 +10,7 @@ import java.time.Duration;
  * @param autoConverge slow the guest down if it writes faster than its pages travel
  * @param hintedPages what to do with hinted pages where the VMM does not log writes
  * @param patience the longest that a round begins later because hints may come; a small part of the time that the round is going to
- *     take is enough, too. It ends as soon as none come, and goes on for as long as they excuse more than could be sent meanwhile
+ *     take is enough, too. It goes on for as long as they excuse half of what could be sent meanwhile
  */
 public record PrecopyOptions(
         Duration downtimeLimit, int maxRounds, boolean autoConverge, HintedPages hintedPages, Duration patience) {

@@ -276,18 +276,18 @@ class PrecopyTest {
 
     @Test
     @Tag("MIG-ROUND-6")
-    void hintsThatComeFasterThanPagesCouldBeSentAreWaitedForToTheLastOne() throws IOException {
+    void hintsThatComeAtMoreThanHalfTheSpeedOfTheNetworkAreWaitedForToTheLastOne() throws IOException {
         fill(0, PAGES);
-        Report report = migrateWith(new Hinting(PAGES, PAGE / 2));
+        Report report = migrateWith(new Hinting(PAGES, 3 * PAGE / 2));
         assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES);
         assertThat(report.sentBytes()).isZero();
     }
 
     @Test
     @Tag("MIG-ROUND-6")
-    void hintsThatComeSlowerThanPagesCouldBeSentAreNotWaitedFor() throws IOException {
+    void hintsThatComeSlowerThanThatAreNotWaitedFor() throws IOException {
         fill(0, PAGES);
-        migrateWith(new Hinting(PAGES, 2 * PAGE));
+        migrateWith(new Hinting(PAGES, 5 * PAGE / 2));
         assertThat(ticker.passed).isLessThan(SIZE / 25 + 2_000_000);
     }
 
