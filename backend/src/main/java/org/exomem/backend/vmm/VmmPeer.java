@@ -4,8 +4,9 @@ import java.io.IOException;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
+import org.exomem.linux.process.SocketHolder;
 
-/** The process that listens on a VMM's QMP socket: the VMM itself, if nobody is in between. Belongs to one thread. */
+/** The process that serves a VMM's QMP socket: the VMM itself, if nobody is in between. Belongs to one thread. */
 final class VmmPeer {
     private static final int UNKNOWN = -1;
 
@@ -24,7 +25,8 @@ final class VmmPeer {
     int pid() throws IOException {
         if (pid == UNKNOWN) {
             try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
-                pid = UnixSockets.peer(connection);
+                int maker = UnixSockets.peer(connection);
+                pid = maker <= 0 ? maker : SocketHolder.of(qmp.socket(), maker);
             }
         }
         return pid;

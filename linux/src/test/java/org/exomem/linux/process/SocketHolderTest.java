@@ -1,0 +1,62 @@
+package org.exomem.linux.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SocketHolderTest {
+    private static final int SELF = (int) ProcessHandle.current().pid();
+
+    @TempDir
+    Path folder;
+
+    /** Says its pid and its child's, which has the socket; it closes its own. */
+    private static final String HANDS_OVER = """
+            use Socket;
+            socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+            bind($s, sockaddr_un($ARGV[0])) or die;
+            listen($s, 5) or die;
+            my $child = fork;
+            if ($child) { close $s; $| = 1; print "$$ $child\\n"; }
+            <STDIN>;
+            """;
+
+    @Test
+    @Tag("VMM-16")
+    void socketThatWasHandedOverIsServedByWhomItWasHandedTo() throws Exception {
+        Path socket = folder.resolve("qmp");
+        Process maker = new ProcessBuilder("perl", "-e", HANDS_OVER, socket.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        try (BufferedReader output = maker.inputReader()) {
+            String[] pids = output.readLine().split(" ");
+            assertThat(pids[0]).isEqualTo(Long.toString(maker.pid()));
+            assertThat(SocketHolder.of(socket, (int) maker.pid())).isEqualTo(Integer.parseInt(pids[1]));
+        } finally {
+            // Ends both.
+            maker.getOutputStream().close();
+            assertThat(maker.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    @Test
+    @Tag("VMM-16")
+    void socketIsServedByItsMakerOtherwise() throws IOException {
+        Path socket = folder.resolve("qmp");
+        assertThat(SocketHolder.of(socket, SELF)).as("there is none").isEqualTo(SELF);
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            assertThat(SocketHolder.of(socket, SELF)).isEqualTo(SELF);
+            assertThat(SocketHolder.of(socket, 1)).as("one that does not have it").isEqualTo(SELF);
+        }
+    }
+}
