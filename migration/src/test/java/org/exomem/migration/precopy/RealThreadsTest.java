@@ -305,7 +305,7 @@ class RealThreadsTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void migrationAfterMigrationLosesNoPageThatAnybodyNeeds() throws Exception {
         AddressMap map = new AddressMap(List.of(new AddressMap.Range(0, PAGES * GUEST_PAGE, 0)));
         long[] fates = new long[Fate.values().length];
