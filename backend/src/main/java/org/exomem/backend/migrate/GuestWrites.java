@@ -9,6 +9,7 @@ import java.util.function.Consumer;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vm.GuestView;
+import org.exomem.backend.vmm.DirectWrites;
 import org.exomem.backend.vmm.DirtyLogFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.backend.vmm.WatchedVmm;
@@ -125,12 +126,13 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     private void watch() throws IOException {
-        boolean direct = vmm.hasDirectIo();
+        DirectWrites direct = vmm.directWrites();
+        direct.refusePins();
         try (WatchedVmm process = vmm.watched()) {
             refusePins(process);
             WatchedWrites.expectMapped(process.pid(), image);
             Fd fd = process.userfaultfd();
-            if (direct) {
+            if (direct.early()) {
                 beginWhileStopped(process, fd);
             } else {
                 begin(process, fd, false);
@@ -140,6 +142,7 @@ public final class GuestWrites implements AutoCloseable {
         tell();
     }
 
+    /** MIG-WATCH-2 */
     private static void refusePins(WatchedVmm process) throws IOException {
         for (String name : process.openFiles().names().values()) {
             if (PINNING.stream().anyMatch(name::startsWith)) {

@@ -94,9 +94,9 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** As {@link DirectWrites#isDirect}. */
-    public boolean hasDirectIo() throws IOException {
-        return new DirectWrites(qmp, commands).isDirect();
+    /** Asks each time: block devices come and go. */
+    public DirectWrites directWrites() throws IOException {
+        return DirectWrites.of(qmp, commands);
     }
 
     /** As {@link HotPlug#devices}. */

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.exomem.linux.C;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;

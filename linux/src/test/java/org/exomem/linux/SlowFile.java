@@ -1,5 +1,6 @@
-package org.exomem.migration.pagesource;
+package org.exomem.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -10,21 +11,22 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.Semaphore;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A file whose reads wait until they are let go on, as those of a slow disk: a FUSE server of one file, mounted over a file. All its
- * bytes are {@link #VALUE}. Reads past the page cache have pinned the memory that they read into by the time they are asked for
- * here.
+ * A file whose reads wait, as those of a slow disk: a FUSE server of one file, mounted over a file. Reads past the page cache have
+ * pinned the memory that they read into by the time they are asked for here. A read waits until it is let go, or for a time that is
+ * the same for all. No two words of 8 bytes in it are the same. All methods may be called from any thread.
  *
  * <pre>
  * request  0 length  4 opcode  8 unique  16 node  24 user, group, process  40 arguments
  * answer   0 length  4 error   8 unique  16 results
  * </pre>
  */
-final class SlowFile implements AutoCloseable {
-    static final byte VALUE = 0x5a;
+public final class SlowFile implements AutoCloseable {
+    /** The word at byte AT is (AT / 8 + 1) times this. */
+    private static final long FACTOR = 0x9e3779b97f4a7c15L;
 
     private static final int REQUEST_HEADER = 40;
     private static final int ANSWER_HEADER = 16;
@@ -36,24 +38,26 @@ final class SlowFile implements AutoCloseable {
     private static final int DIRECT_IO = 1;
     private static final int MINOR_VERSION = 31;
     private static final int MOST_BYTES = 1 << 16;
-    private static final long LIMIT_SECONDS = 20;
+    private static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final Duration FOREVER = Duration.ofDays(1);
 
     private final Path path;
     private final long size;
     private final int device;
-    private final Thread server;
-    private final Semaphore asked = new Semaphore(0);
-    private final Semaphore letGo = new Semaphore(0);
+    private final Queue queue = new Queue();
 
-    private SlowFile(Path path, long size, int device) {
+    private SlowFile(Path path, long size, int device, int atOnce) {
         this.path = path;
         this.size = size;
         this.device = device;
-        this.server = Thread.ofPlatform().daemon().name("slow-file").start(this::serve);
+        // One more, for what else is asked while that many reads wait.
+        for (int i = 0; i <= atOnce; i++) {
+            Thread.ofPlatform().daemon().name("slow-file").start(this::serve);
+        }
     }
 
     /** Why there can be none here; empty if there can be. */
-    static String whyNot() {
+    public static String whyNot() {
         return Files.isWritable(Path.of("/dev/fuse")) && isRoot() ? "" : "needs root and /dev/fuse";
     }
 
@@ -65,8 +69,14 @@ final class SlowFile implements AutoCloseable {
         }
     }
 
-    /** @param path of a file that exists, until this is closed hidden by this one */
-    static SlowFile over(Path path, long size) throws IOException {
+    /**
+     * Mounts one. All reads wait until they are let go.
+     *
+     * @param path of a file that exists, until this is closed hidden by this one
+     * @param size bytes
+     * @param atOnce how many reads are served at the same time
+     */
+    public static SlowFile over(Path path, long size, int atOnce) throws IOException {
         int device = (int) C.OPEN.of("/dev/fuse", O_RDWR, 0);
         try {
             C.MOUNT.of(
@@ -79,24 +89,88 @@ final class SlowFile implements AutoCloseable {
             C.CLOSE.of(device);
             throw e;
         }
-        return new SlowFile(path, size, device);
+        return new SlowFile(path, size, device, atOnce);
     }
 
-    /** Returns when a read waits. */
-    void awaitRead() throws IOException {
-        try {
-            if (!asked.tryAcquire(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-                throw new IOException("nobody reads the slow file");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException(e);
+    /** Returns what is in a part of it, whole words. */
+    public static byte[] content(long offset, int length) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[length]);
+        fill(bytes, offset);
+        return bytes.toArray(JAVA_BYTE);
+    }
+
+    private static void fill(MemorySegment bytes, long offset) {
+        for (long at = 0; at < bytes.byteSize(); at += Long.BYTES) {
+            bytes.set(JAVA_LONG_UNALIGNED, at, ((offset + at) / Long.BYTES + 1) * FACTOR);
         }
     }
 
-    /** Lets one read go on. */
-    void letGo() {
-        letGo.release();
+    /** Returns when so many reads wait. */
+    public void awaitReads(int count) throws IOException {
+        if (!queue.awaitWaiting(count)) {
+            throw new IOException("nobody reads the slow file");
+        }
+    }
+
+    /** Lets one read go on, the next one if none waits. */
+    public void letGo() {
+        queue.letOneGo();
+    }
+
+    /** From now on a read waits until it is let go. */
+    public void hold() {
+        queue.setDelay(FOREVER);
+    }
+
+    /** From now on a read waits for that time, also one that waits already. */
+    public void delay(Duration time) {
+        queue.setDelay(time);
+    }
+
+    /** Reads that wait for their time, or to be let go. */
+    private static final class Queue {
+        private long delayNanos = FOREVER.toNanos();
+        private int waiting;
+        private int letGo;
+
+        synchronized void pass() {
+            long since = System.nanoTime();
+            waiting++;
+            notifyAll();
+            while (letGo == 0 && System.nanoTime() - since < delayNanos) {
+                pause(delayNanos - (System.nanoTime() - since));
+            }
+            waiting--;
+            letGo = Math.max(0, letGo - 1);
+        }
+
+        synchronized boolean awaitWaiting(int count) {
+            long since = System.nanoTime();
+            long left = LIMIT.toNanos();
+            while (waiting - letGo < count && left > 0) {
+                pause(left);
+                left = LIMIT.toNanos() - (System.nanoTime() - since);
+            }
+            return left > 0;
+        }
+
+        synchronized void letOneGo() {
+            letGo++;
+            notifyAll();
+        }
+
+        synchronized void setDelay(Duration time) {
+            delayNanos = time.toNanos();
+            notifyAll();
+        }
+
+        private void pause(long nanos) {
+            try {
+                TimeUnit.NANOSECONDS.timedWait(this, Math.max(1, nanos));
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("nobody interrupts these threads", e);
+            }
+        }
     }
 
     private void serve() {
@@ -153,9 +227,9 @@ final class SlowFile implements AutoCloseable {
         long offset = request.get(JAVA_LONG_UNALIGNED, REQUEST_HEADER + 8);
         long wanted = request.get(JAVA_INT_UNALIGNED, REQUEST_HEADER + 16);
         long length = Math.clamp(size - offset, 0, wanted);
-        asked.release();
-        letGo.acquireUninterruptibly();
-        answer.asSlice(ANSWER_HEADER, length).fill(VALUE);
+        queue.pass();
+        // Whole words: who looks for the smallest size that can be read asks for less.
+        fill(answer.asSlice(ANSWER_HEADER, length + Long.BYTES - 1 & -Long.BYTES), offset);
         send(request, answer, length, 0);
     }
 
@@ -169,8 +243,8 @@ final class SlowFile implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        // A read that waits would keep the server.
-        letGo.release(1000);
+        // A read that waits would keep a server.
+        delay(Duration.ZERO);
         try {
             C.UNMOUNT.of(path.toString(), DETACH);
         } finally {

@@ -1,4 +1,4 @@
-package org.exomem.migration.pagesource;
+package org.exomem.linux;
 
 import com.sun.jna.Function;
 import com.sun.jna.Native;
@@ -6,7 +6,7 @@ import com.sun.jna.Pointer;
 import java.io.IOException;
 
 /** Functions of the C library that only tests need. */
-enum C {
+public enum C {
     CALL("syscall"),
     CLOSE("close"),
     EXEC("execl"),
@@ -25,7 +25,7 @@ enum C {
     }
 
     /** @throws IOException if it returns a negative number */
-    long of(Object... arguments) throws IOException {
+    public long of(Object... arguments) throws IOException {
         long result = function.invokeLong(arguments);
         if (result < 0) {
             throw new IOException(function.getName() + ": errno " + Native.getLastError());
@@ -33,7 +33,7 @@ enum C {
         return result;
     }
 
-    static Pointer address(long address) {
+    public static Pointer address(long address) {
         return new Pointer(address);
     }
 }

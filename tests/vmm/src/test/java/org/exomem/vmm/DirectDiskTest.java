@@ -1,0 +1,234 @@
+package org.exomem.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.exomem.conformance.guest.MemoryFolder;
+import org.exomem.linux.SlowFile;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A guest moves in the middle of reads of a slow disk that bypass the host's page cache ({@code cache=none}): the host writes the
+ * guest's memory when a read ends, and QEMU's page tables show when it begins.
+ */
+@RealGuest
+final class DirectDiskTest {
+    private static final long MIB = 1L << 20;
+    private static final long RAM = 256 * MIB;
+    private static final long DISK = 1024 * MIB;
+    /** As many as the guest's program has. */
+    private static final int READERS = 8;
+
+    private static final Duration READ = Duration.ofMillis(60);
+    private static final Duration LONG_READ = Duration.ofMillis(500);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    /** More with {@code -Dexomem.moves=100}. */
+    private static final int MOVES = Integer.getInteger("exomem.moves", 2);
+
+    private MemoryFolder folder;
+    private SlowFile disk;
+
+    @BeforeEach
+    void makeDisk() throws IOException {
+        assumeThat(SlowFile.whyNot()).as("a slow file").isEmpty();
+        folder = MemoryFolder.make(Path.of("/dev/shm"));
+        disk = SlowFile.over(Files.createFile(file("disk")), DISK, READERS);
+        disk.delay(READ);
+    }
+
+    @AfterEach
+    void removeDisk() throws IOException {
+        try (MemoryFolder itsFolder = folder;
+                SlowFile itself = disk) {
+            // Both are closed, the disk first.
+        }
+    }
+
+    private Path file(String name) {
+        return folder.path().resolve(name);
+    }
+
+    private QemuCommand guest(String name) throws IOException {
+        return withDisk(QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM)), name, "on")
+                .driver("virtio_blk")
+                .arguments("-device", "virtio-blk-pci,drive=disk,share-rw=on");
+    }
+
+    /** Both QEMUs have the disk open, so neither may lock it. */
+    private QemuCommand withDisk(QemuCommand guest, String name, String direct) throws IOException {
+        // Of a QEMU that ended.
+        Files.deleteIfExists(file(name + ".ram"));
+        return guest.ram(RAM)
+                .ramFile(file(name + ".ram"))
+                .listeningQmp(file(name + ".qmp"))
+                .arguments(
+                        "-blockdev",
+                        "driver=file,node-name=slow,filename=" + file("disk") + ",locking=off,aio=threads,cache.direct="
+                                + direct,
+                        "-blockdev",
+                        "driver=raw,node-name=disk,file=slow,cache.direct=" + direct);
+    }
+
+    private BackEnd backEnd(String name) throws IOException {
+        return BackEnd.start("vm,vmm-qmp=" + file(name + ".qmp"));
+    }
+
+    private static long reads(Qemu qemu) throws IOException {
+        String answer = qemu.guest().run("diskread check").strip();
+        assertThat(answer).startsWith("ok ");
+        return Long.parseLong(answer.substring("ok ".length()));
+    }
+
+    @Test
+    @Tag("MIG-WATCH-2")
+    @Tag("MIG-DIRTY-8")
+    void guestMovesThereAndBackInTheMiddleOfReadsAndEveryByteArrives() throws IOException {
+        try (BackEnd backEndA = backEnd("a");
+                BackEnd backEndB = backEnd("b")) {
+            Qemu here = Qemu.start(guest("a"));
+            try {
+                here.guest().run("diskread start /dev/vda");
+                for (int move = 0; move < MOVES; move++) {
+                    boolean there = move % 2 == 0;
+                    Qemu left = here;
+                    here = move(
+                            left,
+                            there ? backEndA : backEndB,
+                            guest(there ? "b" : "a").incoming(),
+                            there ? backEndB : backEndA);
+                    left.close();
+                }
+            } finally {
+                here.close();
+            }
+        }
+    }
+
+    private Qemu move(Qemu source, BackEnd here, QemuCommand waiting, BackEnd there) throws IOException {
+        Qemu destination = Qemu.start(waiting);
+        try {
+            long before = reads(source);
+            disk.awaitReads(READERS / 2);
+            begin(here, there, Map.of());
+            assertMovedWatched(here, there);
+            assertStoppedTwice(source);
+            long after = reads(destination);
+            assertThat(after).isGreaterThanOrEqualTo(before);
+            await().atMost(LIMIT).until(() -> reads(destination) >= after + READERS);
+            return destination;
+        } catch (IOException | RuntimeException | Error e) {
+            destination.close();
+            throw e;
+        }
+    }
+
+    /**
+     * When the watch began, until it had, and for good. Otherwise a read that was under way before it would be told of by nothing.
+     */
+    private static void assertStoppedTwice(Qemu qemu) {
+        assertThat(qemu.qmp().pollEvent("STOP")).isNotNull();
+        assertThat(qemu.qmp().pollEvent("STOP")).isNotNull();
+        assertThat(qemu.qmp().pollEvent("RESUME")).isNotNull();
+    }
+
+    /** No write of its devices is told of early. */
+    @Test
+    @Tag("MIG-WATCH-2")
+    void guestWhoseDiskUsesThePageCacheIsNotStoppedWhenTheWatchBegins() throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(withDisk(QemuCommand.of(GuestImage.driver()), "a", "off"));
+                Qemu destination = Qemu.start(withDisk(QemuCommand.of(GuestImage.driver()), "b", "off")
+                        .incoming())) {
+            begin(here, there, Map.of("max-bandwidth", 1 << 16));
+            await().atMost(LIMIT)
+                    .until(() ->
+                            status(here).path("writes").path("way").asText().equals("watch"));
+            JsonNode status = status(here);
+            assertThat(status.path("status").asText()).as(status.toString()).isEqualTo("active");
+            assertThat(source.qmp().execute("query-status").path("status").asText())
+                    .isEqualTo("running");
+            assertThat(source.qmp().pollEvent("STOP")).isNull();
+            assertThat(destination.isAlive()).isTrue();
+        }
+    }
+
+    /** So a move without the rule is noticed. The reads are told of at the first sync, and end before the guest is stopped. */
+    @Test
+    @Tag("MIG-DIRTY-8")
+    void readsThatEndBeforeThePauseArriveWithTheRuleAndAreLostWithoutIt() throws IOException {
+        try (Qemu first = Qemu.start(guest("a"));
+                Qemu second = Qemu.start(guest("b").incoming());
+                Qemu third = Qemu.start(guest("c").incoming())) {
+            first.guest().run("diskread start /dev/vda");
+            moveWhileReadsEnd(first, "a", "b", true);
+            reads(second);
+            moveWhileReadsEnd(second, "b", "c", false);
+            GuestShell.Result found = third.guest().tryRun("diskread check", LIMIT);
+            assertThat(found.output()).startsWith("wrong: lost ");
+        }
+    }
+
+    private void moveWhileReadsEnd(Qemu source, String from, String to, boolean rule) throws IOException {
+        try (ChildProgram mover = ChildProgram.start(
+                WatchedMove.class,
+                Long.toString(source.pid()),
+                file(from).toString(),
+                file(to).toString(),
+                Boolean.toString(rule))) {
+            assertThat(mover.line()).isEqualTo("watching");
+            disk.hold();
+            disk.awaitReads(READERS);
+            assertThat(mover.next()).isEqualTo("prepared");
+            // So slow that no buffer is used again before the guest is stopped.
+            disk.delay(LONG_READ);
+            assertThat(mover.next()).isEqualTo("moved");
+        } finally {
+            // A QEMU does not end before its reads do.
+            disk.delay(READ);
+        }
+    }
+
+    private static void assertMovedWatched(BackEnd here, BackEnd there) {
+        JsonNode left = awaitEnd(here);
+        JsonNode arrived = awaitEnd(there);
+        assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
+        assertThat(arrived.path("status").asText()).as(arrived + there.output()).isEqualTo("completed");
+        assertThat(left.path("writes").path("way").asText()).as(left.toString()).isEqualTo("watch");
+    }
+
+    private void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
+        Map<String, Object> wish = new HashMap<>(options);
+        wish.put("vm", "vm");
+        wish.put("uri", "unix:" + file("stream"));
+        there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", wish.get("uri")));
+        here.control().execute("migrate", wish);
+    }
+
+    private static JsonNode status(BackEnd backEnd) throws IOException {
+        return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
+    }
+
+    private static JsonNode awaitEnd(BackEnd backEnd) {
+        JsonNode[] last = new JsonNode[1];
+        await().atMost(LIMIT).pollInterval(Duration.ofMillis(20)).until(() -> {
+            last[0] = status(backEnd);
+            return switch (last[0].path("status").asText()) {
+                case "completed", "failed", "cancelled" -> true;
+                default -> false;
+            };
+        });
+        return last[0];
+    }
+}
