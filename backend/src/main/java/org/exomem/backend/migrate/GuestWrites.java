@@ -138,6 +138,7 @@ public final class GuestWrites implements AutoCloseable {
                 begin(process, fd, false);
             }
         }
+        sources.add(new DisksAddedLater(vmm, direct, this::sees));
         watching = true;
         tell();
     }

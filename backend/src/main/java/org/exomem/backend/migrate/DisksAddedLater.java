@@ -1,0 +1,48 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.exomem.backend.vmm.DirectWrites;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.pages.PageBits;
+
+/**
+ * Notices a block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
+ * count with: from then on every page may have been written (MIG-WATCH-2). Belongs to one thread.
+ */
+final class DisksAddedLater implements DirtySource {
+    private final QmpVmm vmm;
+    private final DirectWrites before;
+    private final Consumer<String> note;
+    private boolean found;
+
+    /**
+     * @param before what there was when the watch began
+     * @param note is told once, for people
+     */
+    DisksAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
+        this.vmm = vmm;
+        this.before = before;
+        this.note = note;
+    }
+
+    @Override
+    public void sync(PageBits into) {
+        if (!found) {
+            try {
+                DirectWrites now = vmm.directWrites();
+                found = now.pinning().isPresent() || now.early() && !before.early();
+                if (found) {
+                    note.accept("the VMM got a disk meanwhile that writes memory without a sign, so all of memory is compared");
+                }
+            } catch (IOException e) {
+                found = true;
+                note.accept("the VMM does not tell of its disks any more, so all of memory is compared: " + e.getMessage());
+            }
+        }
+        if (found) {
+            into.addAll();
+        }
+    }
+}
