@@ -208,7 +208,8 @@ final class ServeCommand implements Command {
                 0,
                 OptionalLong.empty(),
                 Optional.empty(),
-                WritesChoice.AUTO);
+                WritesChoice.AUTO,
+                0);
     }
 
     private Optional<Path> controlPath(ServeConfig wanted) throws ConfigException {

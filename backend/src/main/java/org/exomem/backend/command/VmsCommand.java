@@ -1,6 +1,9 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Streams;
@@ -8,10 +11,13 @@ import org.exomem.backend.options.Usage;
 
 /** {@code exomem vms}. */
 final class VmsCommand implements Command {
+    private static final double NANOS_PER_MS = 1e6;
+
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private boolean features;
     private boolean memory;
+    private boolean active;
 
     @Override
     public void describe(Usage usage) {
@@ -23,6 +29,10 @@ final class VmsCommand implements Command {
                 "Shows the features that driver and device agreed on instead of sockets.",
                 () -> features = true);
         usage.flag("--memory", "Lists the memory devices of all VMs instead.", () -> memory = true);
+        usage.flag(
+                "--active",
+                "Shows how much memory each guest writes instead of sockets, where vmm-active=SECONDS asks for that.",
+                () -> active = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
@@ -31,6 +41,13 @@ final class VmsCommand implements Command {
                 "  ACTUAL      what the guest has: memory less its balloon",
                 "  TARGET      what was asked for with \"exomem balloon\"",
                 "  SOCKET      where the VMM attaches");
+        usage.section(
+                "Columns of --active",
+                "  EVERY       how often it is looked at what the guest writes",
+                "  WRITTEN     memory that the guest wrote in the last interval",
+                "  ESTIMATE    the most that it wrote in one of the last 6 intervals",
+                "  SCAN        how long the last look took",
+                "  WHY         why there is no estimate");
         usage.section(
                 "Columns of --memory, one line for each device",
                 "  NODE        the guest's NUMA node of the device",
@@ -53,25 +70,56 @@ final class VmsCommand implements Command {
         }
         return control.connect(session -> {
             JsonNode vms = session.execute("query-vms");
-            return output.show(vms, () -> table(vms, features));
+            return output.show(vms, () -> table(vms, features, active));
         });
     }
 
-    private static String table(JsonNode vms, boolean features) {
-        Table table = new Table("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET", features ? "FEATURES" : "SOCKET");
+    private static String table(JsonNode vms, boolean features, boolean active) {
+        List<String> columns = new ArrayList<>(List.of("VM", "STATE", ">MEMORY", ">ACTUAL", ">TARGET"));
+        if (active) {
+            columns.addAll(List.of(">EVERY", ">WRITTEN", ">ESTIMATE", ">SCAN", "WHY"));
+        }
+        if (features) {
+            columns.add("FEATURES");
+        } else if (!active) {
+            columns.add("SOCKET");
+        }
+        Table table = new Table(columns.toArray(String[]::new));
         for (JsonNode vm : vms) {
             boolean shares = vm.path("memory").asLong() > 0;
-            table.add(
+            List<String> row = new ArrayList<>(List.of(
                     vm.path("name").asText(),
                     state(vm),
                     shares ? size(vm, "memory") : "-",
                     shares ? size(vm, "actual") : "-",
-                    vm.has("target") ? size(vm, "target") : "-",
-                    features
-                            ? features(vm.path("features"))
-                            : vm.path("attachment").asText());
+                    vm.has("target") ? size(vm, "target") : "-"));
+            if (active) {
+                row.addAll(active(vm.path("active")));
+            }
+            if (features) {
+                row.add(features(vm.path("features")));
+            } else if (!active) {
+                row.add(vm.path("attachment").asText());
+            }
+            table.add(row.toArray(String[]::new));
         }
         return table.toString();
+    }
+
+    private static List<String> active(JsonNode active) {
+        if (active.isMissingNode()) {
+            return List.of("-", "-", "-", "-", "-");
+        }
+        String every = active.path("interval").asText() + " s";
+        return active.has("bytes")
+                ? List.of(
+                        every,
+                        size(active, "bytes"),
+                        size(active, "estimate"),
+                        String.format(
+                                Locale.ROOT, "%.1f ms", active.path("last-ns").asLong() / NANOS_PER_MS),
+                        "-")
+                : List.of(every, "-", "-", "-", active.path("reason").asText());
     }
 
     private static String state(JsonNode vm) {

@@ -16,6 +16,7 @@ import org.exomem.balloon.BalloonOptions;
  * @param size the VM's logical size in bytes that is wanted from the start, if one was given
  * @param vmmQmp the VMM's QMP socket, over which the VM is migrated and its devices are taken out and put back
  * @param vmmWrites how migrations learn which pages the guest writes
+ * @param vmmActive seconds between two looks at what the guest writes; 0 for none
  */
 public record BalloonConfig(
         String vm,
@@ -24,7 +25,8 @@ public record BalloonConfig(
         int statisticsInterval,
         OptionalLong size,
         Optional<Path> vmmQmp,
-        WritesChoice vmmWrites)
+        WritesChoice vmmWrites,
+        int vmmActive)
         implements DeviceConfig {
     /** What events and commands call a balloon. */
     public static final String ID = "balloon";

@@ -19,6 +19,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             new DeviceOption("stats-interval", "SECONDS", "asks for statistics so often; 0 never, 86400 at most", "0"),
             VMM_QMP,
             VMM_WRITES,
+            VMM_ACTIVE,
             DeviceOption.onOff(
                     "discard",
                     "returns unused pages to the host",
@@ -87,7 +88,8 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
         }
         BalloonOptions options = new BalloonOptions(
                 mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
-        return new BalloonConfig(vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites());
+        return new BalloonConfig(
+                vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites(), vmmActive());
     }
 
     /** The values of all options, by the options' names. */

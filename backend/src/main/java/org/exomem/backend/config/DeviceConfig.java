@@ -23,6 +23,9 @@ public sealed interface DeviceConfig permits BalloonConfig, MemoryConfig {
     /** How migrations learn which pages the guest writes. */
     WritesChoice vmmWrites();
 
+    /** Seconds between two looks at what the guest writes (VMM-ACTIVE); 0 for none. */
+    int vmmActive();
+
     /** The values of all its options, by their names. */
     Map<String, Object> options();
 

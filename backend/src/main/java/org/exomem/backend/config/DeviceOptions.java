@@ -40,6 +40,15 @@ abstract class DeviceOptions<C> {
                     + " and watching its memory, else by comparing; by watching only; by comparing only",
             WritesChoice.AUTO.word());
 
+    static final DeviceOption VMM_ACTIVE = new DeviceOption(
+            "vmm-active",
+            "SECONDS",
+            "attaches to the VMM and looks so often how much memory the guest writes, for \"exomem vms --active\"; needs"
+                    + " vmm-qmp; 0 never, 86400 at most",
+            "0");
+
+    private static final int MAX_VMM_ACTIVE = 86_400;
+
     /** What a socket has whose group is named and whose mode is not. */
     private static final int OWNER_AND_GROUP = 0660;
 
@@ -54,6 +63,7 @@ abstract class DeviceOptions<C> {
     private boolean connect;
     private @Nullable Path vmmQmp;
     private WritesChoice vmmWrites = WritesChoice.AUTO;
+    private int vmmActive;
 
     /**
      * @param kind of device, with its article, for complaints
@@ -95,6 +105,7 @@ abstract class DeviceOptions<C> {
                 case "socket-group" -> socketGroup = Value.group(value);
                 case "vmm-qmp" -> vmmQmp = Value.path(value);
                 case "vmm-writes" -> vmmWrites = WritesChoice.parse(value);
+                case "vmm-active" -> vmmActive = Value.number(value, 0, MAX_VMM_ACTIVE);
                 default -> setOwn(key, value);
             }
         } catch (ConfigException e) {
@@ -123,6 +134,14 @@ abstract class DeviceOptions<C> {
     /** How migrations learn which pages the guest writes. */
     final WritesChoice vmmWrites() {
         return vmmWrites;
+    }
+
+    /** Seconds between two looks at what the guest writes. */
+    final int vmmActive() throws ConfigException {
+        if (vmmActive > 0 && vmmQmp == null) {
+            throw new ConfigException("vmm-active needs vmm-qmp, the path of the VMM's QMP socket");
+        }
+        return vmmActive;
     }
 
     final Attachment attachment() throws ConfigException {
@@ -165,5 +184,6 @@ abstract class DeviceOptions<C> {
         values.put(SOCKET_GROUP.name(), Optional.ofNullable(access.group()));
         values.put(VMM_QMP.name(), device.vmmQmp());
         values.put(VMM_WRITES.name(), device.vmmWrites());
+        values.put(VMM_ACTIVE.name(), device.vmmActive());
     }
 }

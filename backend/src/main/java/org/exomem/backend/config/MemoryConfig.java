@@ -19,6 +19,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param prevention what becomes of a guest that does so where it is prevented
  * @param vmmQmp the VMM's QMP socket, over which to stop the guest, or to migrate it
  * @param vmmWrites how migrations learn which pages the guest writes
+ * @param vmmActive seconds between two looks at what the guest writes; 0 for none
  */
 public record MemoryConfig(
         String vm,
@@ -31,7 +32,8 @@ public record MemoryConfig(
         Violation violation,
         Prevention prevention,
         Optional<Path> vmmQmp,
-        WritesChoice vmmWrites)
+        WritesChoice vmmWrites,
+        int vmmActive)
         implements DeviceConfig {
     @Override
     public Map<String, Object> options() {

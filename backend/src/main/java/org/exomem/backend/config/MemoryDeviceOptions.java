@@ -68,7 +68,8 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                             + " that is taken back at once; it waits, and the VMM is asked to stop the guest",
                     Prevention.ZERO.word()),
             VMM_QMP,
-            VMM_WRITES);
+            VMM_WRITES,
+            VMM_ACTIVE);
     private static final int MAX_NODE = 0xffff;
     private static final int MAX_PATROL_SECONDS = 86_400;
     private static final Path HUGE_PAGE_SIZE = Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
@@ -134,7 +135,8 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                 violation,
                 prevention == null ? Prevention.ZERO : prevention,
                 vmmQmp(),
-                vmmWrites());
+                vmmWrites(),
+                vmmActive());
     }
 
     private MemoryRegionPlan plan(long start, long length, long blockSize) throws ConfigException {

@@ -33,6 +33,15 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
                 .orElse(WritesChoice.AUTO);
     }
 
+    /** Seconds between two looks at what the guest writes, as the first of its devices says that does; 0 for none. */
+    public int vmmActive() {
+        return devices().stream()
+                .mapToInt(DeviceConfig::vmmActive)
+                .filter(seconds -> seconds > 0)
+                .findFirst()
+                .orElse(0);
+    }
+
     /** All its devices, the balloon first. */
     public List<DeviceConfig> devices() {
         List<DeviceConfig> devices = new ArrayList<>(memory.size() + 1);

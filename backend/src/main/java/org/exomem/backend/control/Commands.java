@@ -29,6 +29,7 @@ import java.util.stream.Stream;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.vm.ActiveState;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
@@ -150,7 +151,17 @@ final class Commands implements AutoCloseable {
                 maybe("ballooned", COUNT),
                 maybe("stats-interval", COUNT),
                 maybe("features", list(TEXT)),
-                maybe("memory-devices", list(TEXT)));
+                maybe("memory-devices", list(TEXT)),
+                maybe(
+                        "active",
+                        object(
+                                with("interval", COUNT),
+                                maybe("bytes", COUNT),
+                                maybe("estimate", COUNT),
+                                maybe("watched", COUNT),
+                                maybe("last-ns", COUNT),
+                                maybe("stopped-ns", COUNT),
+                                maybe("reason", TEXT))));
     }
 
     private static Type balloonType() {
@@ -248,6 +259,20 @@ final class Commands implements AutoCloseable {
                 .put("responding", false);
     }
 
+    private static ObjectNode describe(ActiveState active) {
+        ObjectNode described = Json.object().put("interval", active.interval());
+        return switch (active) {
+            case ActiveState.Known known ->
+                described
+                        .put("bytes", known.written())
+                        .put("estimate", known.estimate())
+                        .put("watched", known.watched())
+                        .put("last-ns", known.scan().toNanos())
+                        .put("stopped-ns", known.stopped().toNanos());
+            case ActiveState.Unknown unknown -> described.put("reason", unknown.reason());
+        };
+    }
+
     private static ObjectNode describe(VmState state) {
         ObjectNode vm = Json.object()
                 .put("name", state.name())
@@ -263,6 +288,7 @@ final class Commands implements AutoCloseable {
         });
         ArrayNode devices = vm.putArray("memory-devices");
         state.memory().forEach(device -> devices.add(device.id()));
+        state.active().ifPresent(active -> vm.set("active", describe(active)));
         return vm;
     }
 

@@ -131,7 +131,7 @@ public final class GuestWrites implements AutoCloseable {
         try (WatchedVmm process = vmm.watched()) {
             refusePins(process);
             WatchedWrites.expectMapped(process.pid(), image);
-            Fd fd = process.userfaultfd();
+            Fd fd = process.userfaultfd().fd();
             if (direct.early()) {
                 beginWhileStopped(process, fd);
             } else {

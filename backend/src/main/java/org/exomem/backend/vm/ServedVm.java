@@ -74,6 +74,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /** What a device tells new listeners of the feed, by its id. Belongs on the loop. */
     private final Map<String, List<Supplier<StateReplay>>> told = new HashMap<>();
 
+    private final ActiveMemory active;
     private final long memoryLimit;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed;
@@ -97,7 +98,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             long memoryLimit) {
         this.name = name;
         this.state = state;
-        this.events = events;
+        this.events = event -> tell(events, event);
         this.stop = stop;
         this.vmm = vmm;
         this.memoryLimit = memoryLimit;
@@ -106,6 +107,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         // Put off, not executed next: between two slices the loop looks at its descriptors.
         this.feed = new PageFeed(slice -> loop.schedule(Duration.ZERO, slice));
         this.subscribers = new PageSubscribers(name);
+        this.active = new ActiveMemory(name, loop, vmm, new Shown());
     }
 
     /**
@@ -218,7 +220,33 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
         told.put(device.id(), newSince(before));
         config = with;
+        active.configure(with);
         logOwnWrites();
+    }
+
+    private void tell(Consumer<VmEvent> all, VmEvent event) {
+        all.accept(event);
+        if (event instanceof VmEvent.Connected || event instanceof VmEvent.Disconnected) {
+            active.presenceChanged();
+        }
+    }
+
+    /** What the estimate of what the guest writes asks, on the loop. */
+    private final class Shown implements ActiveMemory.Guest {
+        @Override
+        public boolean isConnected() {
+            return ServedVm.this.isConnected();
+        }
+
+        @Override
+        public List<MemoryRegion> sharedMemory() {
+            return ServedVm.this.sharedMemory();
+        }
+
+        @Override
+        public List<MemoryConfig> devices() {
+            return config.memory();
+        }
     }
 
     private VmBalloon newBalloon(BalloonConfig of) throws IOException {
@@ -293,6 +321,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             }
         }
         config = config.without(device);
+        active.configure(config);
         feed.forget(told.getOrDefault(device, List.of()));
         told.remove(device);
         letGo(device, feed.states());
@@ -363,21 +392,34 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<GuestView> show(MemoryImage image) {
-        return loop.submit(() -> {
-            AddressMap addresses = addresses(image);
-            OwnWrites writes = OwnWrites.of(addresses);
-            endOwnWrites();
-            ownWrites = writes;
-            logOwnWrites();
-            return new GuestView(
-                    addresses,
-                    writes.source(addresses, image.pages()),
-                    feed.subscribe(FreeReason.HINTED.kinds(), MESSAGES),
-                    feed.subscribe(FreeReason.BALLOON.kinds(), MESSAGES),
-                    feed.subscribe(FreeReason.UNPLUGGED.kinds(), MESSAGES),
-                    balloon == null ? OptionalLong.empty() : balloon.state().target(),
-                    () -> run(() -> endOwnWrites(writes)));
-        });
+        // Only one at a time can watch the VMM's memory (VMM-ACTIVE-4).
+        return loop.submit(active::leave)
+                .thenCompose(left -> left)
+                .thenCompose(left -> loop.submit(() -> view(image)))
+                .whenComplete((view, failure) -> {
+                    if (failure != null) {
+                        loop.execute(active::comeBack);
+                    }
+                });
+    }
+
+    private GuestView view(MemoryImage image) throws IOException {
+        AddressMap addresses = addresses(image);
+        OwnWrites writes = OwnWrites.of(addresses);
+        endOwnWrites();
+        ownWrites = writes;
+        logOwnWrites();
+        return new GuestView(
+                addresses,
+                writes.source(addresses, image.pages()),
+                feed.subscribe(FreeReason.HINTED.kinds(), MESSAGES),
+                feed.subscribe(FreeReason.BALLOON.kinds(), MESSAGES),
+                feed.subscribe(FreeReason.UNPLUGGED.kinds(), MESSAGES),
+                balloon == null ? OptionalLong.empty() : balloon.state().target(),
+                () -> run(() -> {
+                    endOwnWrites(writes);
+                    active.comeBack();
+                }));
     }
 
     private void logOwnWrites() {
@@ -430,7 +472,8 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 name,
                 attachment(),
                 Optional.ofNullable(balloon).map(VmBalloon::state),
-                memory.stream().map(VmMemory::state).toList()));
+                memory.stream().map(VmMemory::state).toList(),
+                active.state()));
     }
 
     @Override
@@ -590,6 +633,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             balloon.close();
         }
         memory.forEach(VmMemory::close);
+        active.close();
         loop.close();
         // Last: nobody may touch them any more.
         states.values().forEach(KeptState::close);

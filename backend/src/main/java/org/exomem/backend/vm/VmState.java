@@ -8,8 +8,14 @@ import java.util.OptionalLong;
  * A VM and its devices at one moment. Sizes in bytes.
  *
  * @param attachment where the front-end attaches, for people: to the balloon, or else to the memory devices
+ * @param active what is known of what its guest writes, if that is looked at
  */
-public record VmState(String name, String attachment, Optional<Balloon> balloon, List<MemoryState> memory) {
+public record VmState(
+        String name,
+        String attachment,
+        Optional<Balloon> balloon,
+        List<MemoryState> memory,
+        Optional<ActiveState> active) {
     public VmState {
         memory = List.copyOf(memory);
     }

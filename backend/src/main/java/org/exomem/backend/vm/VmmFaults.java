@@ -10,7 +10,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.mem.BlockGuard;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** Gets hold of the page faults of a VMM's process. Safe for use by several threads. */
+/** Gets hold of the page faults of a VMM's process, and of what it writes. Safe for use by several threads. */
 public interface VmmFaults {
     /** Attaches to nothing. */
     VmmFaults NONE = new VmmFaults() {
@@ -22,6 +22,11 @@ public interface VmmFaults {
         @Override
         public List<PageFaults> left(Path qmp) {
             return List.of();
+        }
+
+        @Override
+        public WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
+            throw new IOException("no VMM is attached to here");
         }
     };
 
@@ -42,6 +47,16 @@ public interface VmmFaults {
      * @throws IOException if the VMM can't be asked
      */
     List<PageFaults> left(Path qmp) throws IOException;
+
+    /**
+     * Attaches to the VMM for a moment, and watches from then on what it writes. Waits for the VMM: not for a loop.
+     *
+     * @param qmp the VMM's QMP socket
+     * @param parts of the guest's memory to be watched, at least one, with the whole files that they are in
+     * @param guarded parts that are left to a guard
+     * @throws IOException if that can't be done, saying why; the VMM is as it was
+     */
+    WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException;
 
     /**
      * A part of the guest's memory.

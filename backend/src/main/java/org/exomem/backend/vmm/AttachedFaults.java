@@ -8,6 +8,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.WatchedMemory;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.PageFaults;
@@ -67,6 +68,11 @@ public final class AttachedFaults implements VmmFaults {
             }
             return found;
         }
+    }
+
+    @Override
+    public WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
+        return AttachedWrites.begin(qmp, parts, guarded);
     }
 
     private void close(Path qmp, Place place) throws IOException {

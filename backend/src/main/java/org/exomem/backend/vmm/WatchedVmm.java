@@ -1,10 +1,10 @@
 package org.exomem.backend.vmm;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Set;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
-import org.exomem.linux.Fd;
 import org.exomem.linux.process.ForeignUserfaultfd;
 import org.exomem.linux.process.OpenFiles;
 import org.exomem.linux.process.ProcessFd;
@@ -70,13 +70,14 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
-     * Returns a userfaultfd for the VMM's address space, of which no features were asked yet.
+     * Gets a userfaultfd for the VMM's address space, of which no features were asked yet.
      *
      * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
      */
-    public Fd userfaultfd() throws IOException {
+    public ForeignUserfaultfd.Fetched userfaultfd() throws IOException {
         if (handsOver) {
-            return process.fetch(qmp.execute(HAND_OVER).path("fd").asInt(-1));
+            return new ForeignUserfaultfd.Fetched(
+                    process.fetch(qmp.execute(HAND_OVER).path("fd").asInt(-1)), Duration.ZERO);
         }
         ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
         LOG.info(
@@ -84,7 +85,7 @@ public final class WatchedVmm implements AutoCloseable {
                 qmp,
                 process,
                 fetched.stopped().toNanos() / 1000);
-        return fetched.fd();
+        return fetched;
     }
 
     @Override

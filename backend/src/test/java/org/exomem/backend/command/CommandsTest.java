@@ -10,6 +10,7 @@ import java.io.StringWriter;
 import java.io.Writer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +20,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -69,6 +71,33 @@ class CommandsTest {
             a            connected  64 MiB  63 MiB        -  must-tell-host,statistics,free-page-hint,free-page-reporting
             longer-name  waiting         -       -  1.5 GiB  -
             """);
+    }
+
+    @Test
+    @Tag("CTL-35")
+    void vmsCanShowHowMuchTheirGuestsWriteOrWhyThatIsNotKnown() throws Exception {
+        assertThat(Ran.of("vms", "--active", "--control", control).out()).isEqualTo("""
+            VM           STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
+            a            waiting       -       -       -      -        -         -     -  -
+            longer-name  waiting       -       -       -      -        -         -     -  -
+            """);
+        try (TestVms others =
+                TestVms.with(List.of(), List.of("vm=web,id=m0,addr=4G,size=64M,block=2M,vmm-active=7,vmm-qmp=/none"))) {
+            String there = others.control().toString();
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(Ran.of("vms", "--active", "--control", there)
+                                    .out())
+                            .isEqualTo("""
+            VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
+            web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
+            """));
+            JsonNode active = Json.parse(
+                            Ran.of("vms", "--json", "--control", there).out())
+                    .path(0)
+                    .path("active");
+            assertThat(active.toString()).isEqualTo("""
+                    {"interval":7,"reason":"no front-end is connected"}""");
+        }
     }
 
     @Test

@@ -57,10 +57,10 @@ class MemCommandsTest {
         Ran ran = run("vms", "--memory");
         assertThat(ran.err()).isEmpty();
         assertThat(ran.out()).isEqualTo("""
-            VM   DEVICE  NODE      ADDRESS  BLOCK     SIZE  REQUESTED  PLUGGED  JOB         WHY
-            db   big        -  0x100000000  1 MiB   64 MiB        0 B      0 B  -           -
-            web  m0         1  0x100000000  2 MiB  256 MiB     64 MiB   64 MiB  done        -
-            web  m1         -  0x110000000  4 MiB  128 MiB      8 MiB      0 B  stalled 0%  no front-end is connected
+            VM   DEVICE  NODE      ADDRESS  BLOCK     SIZE  REQUESTED  PLUGGED  JOB         WHY                        GUARD
+            db   big        -  0x100000000  1 MiB   64 MiB        0 B      0 B  -           -                          -
+            web  m0         1  0x100000000  2 MiB  256 MiB     64 MiB   64 MiB  done        -                          -
+            web  m1         -  0x110000000  4 MiB  128 MiB      8 MiB      0 B  stalled 0%  no front-end is connected  -
             """);
     }
 

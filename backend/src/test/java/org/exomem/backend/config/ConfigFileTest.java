@@ -49,7 +49,8 @@ class ConfigFileTest {
                                 0,
                                 OptionalLong.of(3L << 29),
                                 Optional.empty(),
-                                WritesChoice.AUTO),
+                                WritesChoice.AUTO,
+                                0),
                         new BalloonConfig(
                                 "007",
                                 new Attachment.Inherited(3),
@@ -57,7 +58,8 @@ class ConfigFileTest {
                                 10,
                                 OptionalLong.empty(),
                                 Optional.empty(),
-                                WritesChoice.AUTO));
+                                WritesChoice.AUTO,
+                                0));
     }
 
     @ParameterizedTest

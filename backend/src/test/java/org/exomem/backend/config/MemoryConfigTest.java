@@ -53,8 +53,10 @@ class MemoryConfigTest {
 
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
-        assertThat(ServeConfig.mem("vm=a,id=m0,fd=7,addr=0x180000000,size=4G,requested=1G,block=4M,node=3,prealloc,"
-                        + "patrol=60,violation=prevent,prevent=stop,vmm-writes=watch,vmm-qmp=/run/q,,mp"))
+        assertThat(
+                        ServeConfig.mem(
+                                "vm=a,id=m0,fd=7,addr=0x180000000,size=4G,requested=1G,block=4M,node=3,prealloc,"
+                                        + "patrol=60,violation=prevent,prevent=stop,vmm-writes=watch,vmm-active=86400,vmm-qmp=/run/q,,mp"))
                 .isEqualTo(new MemoryConfig(
                         "a",
                         "m0",
@@ -66,7 +68,8 @@ class MemoryConfigTest {
                         Violation.PREVENT,
                         Prevention.STOP,
                         Optional.of(Path.of("/run/q,mp")),
-                        WritesChoice.WATCH));
+                        WritesChoice.WATCH,
+                        86400));
     }
 
     @ParameterizedTest
@@ -92,6 +95,8 @@ class MemoryConfigTest {
         vm=a,id=m,socket=/s,addr=4G,size=1G,patrol=-1 | patrol: "-1" is not a number from 0 to 86400
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop, prevent
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=stop | violation=stop needs vmm-qmp, the path of the VMM's QMP socket
+        vm=a,id=m,socket=/s,addr=4G,size=1G,vmm-active=5 | vmm-active needs vmm-qmp, the path of the VMM's QMP socket
+        vm=a,id=m,socket=/s,addr=4G,size=1G,vmm-qmp=/q,vmm-active=86401 | vmm-active: "86401" is not a number from 0 to 86400
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=prevent | violation=prevent needs vmm-qmp, the path of the VMM's QMP socket
         vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=punch | prevent: "punch" is none of zero, stop
         vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=stop | prevent is for violation=prevent only
@@ -107,7 +112,7 @@ class MemoryConfigTest {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
                 .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
                         + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
-                        + " prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes");
+                        + " prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes, vmm-active");
     }
 
     @Test

@@ -24,13 +24,14 @@ class ServeConfigTest {
                         0,
                         OptionalLong.empty(),
                         Optional.empty(),
-                        WritesChoice.AUTO));
+                        WritesChoice.AUTO,
+                        0));
     }
 
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
-                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
+                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,vmm-active=5,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
                                 + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
                 .isEqualTo(new BalloonConfig(
                         "a",
@@ -39,7 +40,8 @@ class ServeConfigTest {
                         5,
                         OptionalLong.of(2L << 30),
                         Optional.of(Path.of("/run/a.qmp")),
-                        WritesChoice.COMPARE));
+                        WritesChoice.COMPARE,
+                        5));
     }
 
     @Test
@@ -85,7 +87,7 @@ class ServeConfigTest {
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
                 .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
-                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, discard,"
+                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, vmm-active, discard,"
                         + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
                         + " free-page-reporting");
     }

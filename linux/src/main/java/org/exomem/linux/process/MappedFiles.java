@@ -59,6 +59,23 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             return to - from;
         }
 
+        /** What is left of it without a part of the file: nothing, one area or two. */
+        public List<Area> without(long fileOffset, long count) {
+            long first = Math.max(offset, fileOffset);
+            long end = Math.min(offset + length(), fileOffset + count);
+            if (first >= end) {
+                return List.of(this);
+            }
+            List<Area> left = new ArrayList<>(2);
+            if (first > offset) {
+                left.add(new Area(from, from + first - offset, writable, offset, file, path));
+            }
+            if (end < offset + length()) {
+                left.add(new Area(from + end - offset, to, writable, end, file, path));
+            }
+            return left;
+        }
+
         private boolean has(long address) {
             return Long.compareUnsigned(address, from) >= 0 && Long.compareUnsigned(address, to) < 0;
         }

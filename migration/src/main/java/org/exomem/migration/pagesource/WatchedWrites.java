@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.WrittenPages;
 import org.exomem.linux.process.MappedFiles;
@@ -40,10 +41,14 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private final Userfaultfd userfaultfd;
     private final WrittenPages written;
     private final boolean direct;
+    /** What other processes write is left out. */
+    private final boolean alone;
+
     private final Consumer<String> note;
     /** The number of each file's first page in the image, by the name that mappings show. */
     private final Map<String, Long> firstPages = new HashMap<>();
 
+    private final List<NamedPart> leftOut = new ArrayList<>();
     private final List<String> files;
     /** Pages that somebody may write who is not watched (MIG-WATCH-4). */
     private final PageBits unwatched;
@@ -69,6 +74,40 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     public static WatchedWrites begin(
             int process, Userfaultfd userfaultfd, MemoryImage image, boolean direct, Consumer<String> note)
             throws IOException {
+        return begin(process, userfaultfd, image, direct, Optional.empty(), note);
+    }
+
+    /**
+     * A part of a file, of whole pages.
+     *
+     * @param offset of the first byte
+     * @param length bytes
+     */
+    public record FilePart(SharedFile file, long offset, long length) {}
+
+    /**
+     * Begins to watch this process alone: for an estimate, where it does not matter that others write too.
+     *
+     * @param process the VMM's
+     * @param userfaultfd as in {@link #begin}
+     * @param leftOut parts of the image that are never registered, so that another userfaultfd may have them; they count as written
+     *     at each sync
+     * @throws IOException if the process can't be watched, saying why
+     */
+    public static WatchedWrites beginAlone(
+            int process, Userfaultfd userfaultfd, MemoryImage image, List<FilePart> leftOut, Consumer<String> note)
+            throws IOException {
+        return begin(process, userfaultfd, image, false, Optional.of(leftOut), note);
+    }
+
+    private static WatchedWrites begin(
+            int process,
+            Userfaultfd userfaultfd,
+            MemoryImage image,
+            boolean direct,
+            Optional<List<FilePart>> alone,
+            Consumer<String> note)
+            throws IOException {
         WrittenPages written;
         try {
             written = WrittenPages.of(process);
@@ -76,9 +115,10 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             userfaultfd.close();
             throw e;
         }
-        WatchedWrites watch = new WatchedWrites(process, userfaultfd, written, image, direct, note);
+        WatchedWrites watch = new WatchedWrites(process, userfaultfd, written, image, direct, alone.isPresent(), note);
         try {
             watch.nameFiles(image);
+            watch.leaveOut(alone.orElse(List.of()));
             watch.look(new PageBits(image.pages()));
             if (watch.areas.isEmpty()) {
                 throw new IOException("process " + process + " has none of the guest's memory mapped");
@@ -116,14 +156,29 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             WrittenPages written,
             MemoryImage image,
             boolean direct,
+            boolean alone,
             Consumer<String> note) {
         this.process = process;
         this.userfaultfd = userfaultfd;
         this.written = written;
         this.direct = direct;
+        this.alone = alone;
         this.note = note;
         this.files = new ArrayList<>();
         this.unwatched = new PageBits(image.pages());
+    }
+
+    private record NamedPart(String file, long offset, long length) {}
+
+    private void leaveOut(List<FilePart> parts) throws IOException {
+        for (FilePart part : parts) {
+            String name = MappedFiles.nameOf(part.file());
+            Long first = firstPages.get(name);
+            if (first != null) {
+                leftOut.add(new NamedPart(name, part.offset(), part.length()));
+                add(unwatched, first + Pages.floor(part.offset()), Pages.ceil(part.length()));
+            }
+        }
     }
 
     private void nameFiles(MemoryImage image) throws IOException {
@@ -157,7 +212,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         MappedFiles mapped = MappedFiles.of(process);
         List<Area> pieces = ofTheImage(mapped.pieces());
         followMappings(ofTheImage(mapped.areas()), pieces, into);
-        findOtherWriters();
+        if (!alone) {
+            findOtherWriters();
+        }
         for (Area piece : pieces) {
             try {
                 fetch(piece, into);
@@ -198,7 +255,20 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private List<Area> ofTheImage(List<Area> mapped) {
         return mapped.stream()
                 .filter(area -> firstPages.containsKey(area.file()))
+                .flatMap(area -> withoutLeftOut(area).stream())
                 .toList();
+    }
+
+    private List<Area> withoutLeftOut(Area area) {
+        List<Area> left = List.of(area);
+        for (NamedPart part : leftOut) {
+            if (part.file().equals(area.file())) {
+                left = left.stream()
+                        .flatMap(piece -> piece.without(part.offset(), part.length()).stream())
+                        .toList();
+            }
+        }
+        return left;
     }
 
     /** A mapping that is new, or gone, may have been written without a sign (MIG-WATCH-3). */
@@ -277,6 +347,16 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         } catch (IOException e) {
             return "it has ended";
         }
+    }
+
+    /** How many pages count as written at each sync, because nobody watches them. */
+    public long unwatchedPages() {
+        return unwatched.count();
+    }
+
+    /** Removes those from pages that {@link #sync} has added. */
+    public void removeUnwatched(PageBits from) {
+        from.andNot(unwatched);
     }
 
     @Override

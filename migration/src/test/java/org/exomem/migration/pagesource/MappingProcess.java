@@ -4,6 +4,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.process.ProcessFd;
@@ -41,6 +42,12 @@ final class MappingProcess implements AutoCloseable {
     /** Watches it with the userfaultfd that it made. */
     WatchedWrites watch(MemoryImage image, boolean direct, Consumer<String> note) throws IOException {
         return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, note);
+    }
+
+    /** The same, whatever others write. */
+    WatchedWrites watchAlone(MemoryImage image, List<WatchedWrites.FilePart> leftOut, Consumer<String> note)
+            throws IOException {
+        return WatchedWrites.beginAlone(pid(), fetch(userfaultfd), image, leftOut, note);
     }
 
     private Userfaultfd fetch(int number) throws IOException {

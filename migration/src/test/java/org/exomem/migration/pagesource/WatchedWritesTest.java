@@ -161,6 +161,38 @@ class WatchedWritesTest {
     }
 
     @Test
+    @Tag("VMM-ACTIVE-2")
+    @Tag("VMM-ACTIVE-5")
+    void processThatIsWatchedAloneTellsItsOwnWritesAndAnotherUserfaultfdMayHaveWhatIsLeftOut() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        process.obey("map", path("b"), 0, SIZE);
+        WatchedWrites.FilePart guarded =
+                new WatchedWrites.FilePart(image.files().getFirst().file(), 8 * PAGE, 4 * PAGE);
+        try (MappingProcess another = MappingProcess.start();
+                WatchedWrites writes = process.watchAlone(image, List.of(guarded), notes::add);
+                Userfaultfd guard = process.fetchAnother()) {
+            another.obey("map", path("b"), 0, SIZE);
+            another.obey("write", 0, PAGE, 1);
+            long mapped = MappedFiles.of(process.pid()).areas().stream()
+                    .filter(area -> area.path().equals(path("a").toString()))
+                    .findFirst()
+                    .orElseThrow()
+                    .from();
+            guard.register(mapped + 8 * PAGE, 4 * PAGE, EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            process.obey("write", 0, 7 * PAGE, 1);
+            process.obey("write", 0, 9 * PAGE, 1);
+            process.obey("write", 1, 3 * PAGE, 1);
+            PageBits seen = new PageBits(2L * PAGES);
+            writes.sync(seen);
+            assertThat(pages(seen)).containsExactly(7, 8, 9, 10, 11, PAGES + 3);
+            assertThat(writes.unwatchedPages()).isEqualTo(4);
+            writes.removeUnwatched(seen);
+            assertThat(pages(seen)).containsExactly(7, PAGES + 3);
+            assertThat(notes).isEmpty();
+        }
+    }
+
+    @Test
     @Tag("MIG-WATCH-5")
     void allPagesCountAsWrittenForGoodOnceTheProcessHasEnded() throws IOException {
         process.obey("map", path("a"), 0, SIZE);
