@@ -34,11 +34,13 @@ final class DisksAddedLater implements DirtySource {
                 DirectWrites now = vmm.directWrites();
                 found = now.pinning().isPresent() || now.early() && !before.early();
                 if (found) {
-                    note.accept("the VMM got a disk meanwhile that writes memory without a sign, so all of memory is compared");
+                    note.accept(
+                            "the VMM got a disk meanwhile that writes memory without a sign, so all of memory is compared");
                 }
             } catch (IOException e) {
                 found = true;
-                note.accept("the VMM does not tell of its disks any more, so all of memory is compared: " + e.getMessage());
+                note.accept(
+                        "the VMM does not tell of its disks any more, so all of memory is compared: " + e.getMessage());
             }
         }
         if (found) {

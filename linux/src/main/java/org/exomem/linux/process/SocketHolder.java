@@ -55,9 +55,8 @@ public final class SocketHolder {
         String path = socket.toAbsolutePath().toString();
         try (Stream<String> lines = Files.lines(Path.of("/proc/net/unix"), StandardCharsets.UTF_8)) {
             return lines.map(line -> line.split(" +", COLUMNS))
-                    .filter(row -> row.length == COLUMNS
-                            && row[FLAGS_COLUMN].equals(LISTENS)
-                            && row[PATH_COLUMN].equals(path))
+                    .filter(row ->
+                            row.length == COLUMNS && row[FLAGS_COLUMN].equals(LISTENS) && row[PATH_COLUMN].equals(path))
                     .map(row -> "socket:[" + row[INODE_COLUMN] + "]")
                     .findFirst();
         }

@@ -56,7 +56,9 @@ class SocketHolderTest {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(socket));
             assertThat(SocketHolder.of(socket, SELF)).isEqualTo(SELF);
-            assertThat(SocketHolder.of(socket, 1)).as("one that does not have it").isEqualTo(SELF);
+            assertThat(SocketHolder.of(socket, 1))
+                    .as("one that does not have it")
+                    .isEqualTo(SELF);
         }
     }
 }

@@ -288,9 +288,7 @@ class PrecopyTest {
     void hintsThatComeSlowerThanThatAreNotWaitedFor() throws IOException {
         fill(0, PAGES);
         migrateWith(new Hinting(PAGES, 5 * PAGE / 2));
-        assertThat(ticker.passed)
-                .as("some ms, of 100 until the last one")
-                .isLessThan(10_000_000);
+        assertThat(ticker.passed).as("some ms, of 100 until the last one").isLessThan(10_000_000);
     }
 
     @Test

@@ -117,7 +117,8 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                         this,
                         bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
                         couriers -> new InlineCrew(couriers.getFirst()),
-                        // A page takes 32 s, or 320 us or less: hints are waited for until none come, or for a few of them.
+                        // A page takes 32 s, or 320 us or less: hints are waited for until none come, or for a few of
+                        // them.
                         chance.oneIn(8) ? 1 : 40_000,
                         // Each of them is worth it.
                         0));

@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "guest-plug",
         mixinStandardHelpOptions = true,
-        description = "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device, and with a guard.")
+        description =
+                "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device, and with a guard.")
 final class GuestPlug extends Benchmark {
     private static final double WANTED_PLUG = 1.0;
     private static final double WANTED_UNPLUG = 0.8;
@@ -94,7 +95,8 @@ final class GuestPlug extends Benchmark {
             }
             say(String.format(Locale.ROOT, "  used %d MiB, round %d: QEMU %s", before, round + 1, own.getLast()));
             say(String.format(Locale.ROOT, "  used %d MiB, round %d: exomem %s", before, round + 1, ours.getLast()));
-            say(String.format(Locale.ROOT, "  used %d MiB, round %d: guarded %s", before, round + 1, guarded.getLast()));
+            say(String.format(
+                    Locale.ROOT, "  used %d MiB, round %d: guarded %s", before, round + 1, guarded.getLast()));
         }
         String guest = before == 0 ? "memory that was not used" : "after " + before + " MiB were used";
         return List.of(
@@ -114,7 +116,8 @@ final class GuestPlug extends Benchmark {
                         Median.of(ours.stream().map(Run::unplug).toList()),
                         "ms"),
                 ratio("unplug, exomem / QEMU, " + guest, ours, own, Run::unplug).atMost(WANTED_UNPLUG),
-                ratio("unplug, guarded / not, " + guest, guarded, ours, Run::unplug).atMost(WANTED_GUARD));
+                ratio("unplug, guarded / not, " + guest, guarded, ours, Run::unplug)
+                        .atMost(WANTED_GUARD));
     }
 
     private static Figure ratio(String name, List<Run> of, List<Run> against, ToDoubleFunction<Run> time) {
@@ -171,8 +174,7 @@ final class GuestPlug extends Benchmark {
                 + (guarded ? ",violation=prevent,vmm-qmp=" + qmp : "");
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(device), false);
                 QmpClient control = exomem.control();
-                Qemu qemu = Qemu.start(
-                        command().listeningQmp(qmp).vhostUserMemory(exomem.socket("a"), REGION))) {
+                Qemu qemu = Qemu.start(command().listeningQmp(qmp).vhostUserMemory(exomem.socket("a"), REGION))) {
             if (guarded) {
                 awaitGuard(control);
             }

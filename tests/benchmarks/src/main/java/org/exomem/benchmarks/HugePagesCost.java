@@ -20,8 +20,9 @@ import picocli.CommandLine.Option;
 @Command(
         name = "huge-pages",
         mixinStandardHelpOptions = true,
-        description = "Memory that arrives at a destination, in small pages and in huge ones. Needs root, for a file system that"
-                + " gives huge pages.")
+        description =
+                "Memory that arrives at a destination, in small pages and in huge ones. Needs root, for a file system that"
+                        + " gives huge pages.")
 final class HugePagesCost extends Benchmark {
     private static final int CHUNK = 1 << 18;
 

@@ -51,7 +51,9 @@ class BenchmarksTest {
 
     @Test
     void hugePagesMeasuresBothKindsOfPages() throws IOException {
-        assumeThat(ProcessHandle.current().info().user()).as("only root can mount").contains("root");
+        assumeThat(ProcessHandle.current().info().user())
+                .as("only root can mount")
+                .contains("root");
         assertThat(figuresOf(List.of("huge-pages", "--memory=8", "--rounds=1")))
                 .extracting(figure -> figure.path("value").asDouble())
                 .allSatisfy(value -> assertThat(value).isPositive());

@@ -36,7 +36,8 @@ class HugePagesTest {
         assumeTrue(mounted, "only root can mount");
         file = SharedFile.create(folder.resolve("ram"), MEMORY);
         pages = new FilePages(
-                new MemoryDescription(PAGE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, PAGE))), List.of(file));
+                new MemoryDescription(PAGE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, PAGE))),
+                List.of(file));
     }
 
     @AfterEach
