@@ -150,6 +150,7 @@ public final class ForeignUserfaultfd {
         CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().name("attach-" + process.pid()).daemon().start(() -> {
             try {
+                Rehearsal.once();
                 result.complete(repeated(attempt));
             } catch (Throwable e) {
                 result.completeExceptionally(e);

@@ -39,6 +39,10 @@ final class Registers {
         return words.get(JAVA_LONG, RIP);
     }
 
+    void goTo(long instruction) {
+        words.set(JAVA_LONG, RIP, instruction);
+    }
+
     /** What a system call returned: the negative of an error number if it failed. */
     long result() {
         return words.get(JAVA_LONG, RAX);

@@ -85,6 +85,12 @@ class ForeignUserfaultfdTest {
         }
     }
 
+    /** Nobody would notice if it failed, but for those who are stopped for longer. */
+    @Test
+    void whatIsDoneWhileAProcessStandsStillIsGoneThroughBefore() throws IOException {
+        Rehearsal.rehearse();
+    }
+
     @Test
     @Tag("VMM-17")
     void processThatMadeOneSleepsOnWithTheDescriptorsThatItHad() throws IOException {
