@@ -15,6 +15,8 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.balloon.FreePages;
+import org.exomem.balloon.HintingState;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.pagesource.HintSessions;
@@ -148,6 +150,33 @@ final class LeavingGuest implements GuestControl {
             @Override
             public void end() {
                 hint(HintAction.STOP);
+            }
+        };
+    }
+
+    /** The same, for as long as hints don't count yet. */
+    ClearedFirst.Driver driver() {
+        return new ClearedFirst.Driver() {
+            @Override
+            public void start() {
+                hint(HintAction.START);
+            }
+
+            @Override
+            public void finish() {
+                hint(HintAction.DONE);
+            }
+
+            @Override
+            public ClearedFirst.Hints hints() {
+                try {
+                    FreePages pages = vm.freePages().join();
+                    return new ClearedFirst.Hints(
+                            pages.hintedBytes(),
+                            pages.state() != HintingState.REQUESTED && pages.state() != HintingState.RUNNING);
+                } catch (CompletionException e) {
+                    return new ClearedFirst.Hints(0, true);
+                }
             }
         };
     }

@@ -186,6 +186,9 @@ final class OutgoingVm {
 
     private void migrate(MigrationSender sender, GuestView view) throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
+        boolean asks = request.hints()
+                && HintBenefit.isExpected(vm, image)
+                && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
         // Open until the guest is handed over: what it takes to end the watch is not for the pause.
         try (GuestWrites writes = GuestWrites.begin(
                 vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes)) {
@@ -197,7 +200,7 @@ final class OutgoingVm {
                             new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
                             new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
                             new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
-                    request.hints() && HintBenefit.isExpected(vm, image) ? guest.hints() : HintSessions.NONE,
+                    asks ? guest.hints() : HintSessions.NONE,
                     guest);
             Report report =
                     new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
