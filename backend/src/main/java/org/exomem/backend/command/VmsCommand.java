@@ -56,7 +56,8 @@ final class VmsCommand implements Command {
                 "  SIZE        the size of its range: the most that can be plugged",
                 "  REQUESTED   what was asked for with \"exomem mem\"",
                 "  PLUGGED     what the guest has of it",
-                "  JOB, WHY    how far the last resize is, and why it stands still");
+                "  JOB, WHY    how far the last resize is, and why it stands still",
+                "  GUARD       whether unplugged memory is guarded (violation=prevent), and why not");
     }
 
     @Override

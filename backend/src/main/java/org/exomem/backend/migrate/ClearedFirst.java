@@ -1,12 +1,7 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.GuestPages;
@@ -75,10 +70,6 @@ final class ClearedFirst {
     private final Driver driver;
     private final Time time;
     private final CancelToken cancel;
-    /** Pages from all over memory that were not zeros. */
-    private final List<Long> sample = new ArrayList<>();
-
-    private long pagesPerSample;
 
     private ClearedFirst(GuestPages memory, Driver driver, Time time, CancelToken cancel) {
         this.memory = memory;
@@ -98,11 +89,11 @@ final class ClearedFirst {
     }
 
     private boolean run() throws IOException {
-        choose();
+        ContentSample sample = new ContentSample(memory, SAMPLES);
         boolean clears = false;
         driver.start();
         try {
-            clears = follow();
+            clears = follow(sample);
             return clears;
         } finally {
             driver.finish();
@@ -112,21 +103,10 @@ final class ClearedFirst {
         }
     }
 
-    private void choose() throws IOException {
-        int samples = (int) Math.min(SAMPLES, memory.pages());
-        pagesPerSample = memory.pages() / samples;
-        SplittableRandom random = new SplittableRandom();
-        for (int i = 0; i < samples; i++) {
-            long page = i * pagesPerSample + random.nextLong(pagesPerSample);
-            sample.add(page);
-        }
-        cleared();
-    }
-
-    private boolean follow() throws IOException {
+    private boolean follow(ContentSample sample) throws IOException {
+        long before = sample.bytes();
         long start = time.nanos();
         long first = start;
-        long cleared = 0;
         while (true) {
             time.pass(STEP);
             cancel.check();
@@ -139,32 +119,13 @@ final class ClearedFirst {
                 first = now;
                 continue;
             }
-            cleared += cleared();
-            boolean clears = cleared >= hints.bytes() / 4;
+            sample.lookAgain();
+            boolean clears = before - sample.bytes() >= hints.bytes() / 4;
             long since = now - first;
             boolean tooSlow = since > SETTLED.toNanos() && hints.bytes() < LEAST_RATE * (since / 1e9);
             if (hints.over() || tooSlow || hints.bytes() >= ENOUGH && !clears) {
                 return clears;
             }
         }
-    }
-
-    /** Returns about how many bytes are zeros now that were not when this was asked the last time. */
-    private long cleared() throws IOException {
-        int before = sample.size();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment page = arena.allocate(memory.pageSize(), Long.BYTES);
-            MemorySegment zeros = arena.allocate(memory.pageSize(), Long.BYTES);
-            List<Long> left = new ArrayList<>();
-            for (long number : sample) {
-                memory.read(number, page);
-                if (page.mismatch(zeros) >= 0) {
-                    left.add(number);
-                }
-            }
-            sample.clear();
-            sample.addAll(left);
-        }
-        return (before - sample.size()) * pagesPerSample * memory.pageSize();
     }
 }

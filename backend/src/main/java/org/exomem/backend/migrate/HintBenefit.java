@@ -1,11 +1,8 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.OptionalLong;
-import java.util.SplittableRandom;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.balloon.StatisticsTag;
 import org.exomem.migration.GuestPages;
@@ -56,19 +53,6 @@ final class HintBenefit {
 
     /** The bytes in pages that are not zeros, by a sample from all over memory. */
     static long contents(GuestPages memory) throws IOException {
-        long pages = memory.pages();
-        int samples = (int) Math.min(SAMPLES, pages);
-        SplittableRandom random = new SplittableRandom();
-        long found = 0;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment page = arena.allocate(memory.pageSize(), Long.BYTES);
-            MemorySegment zeros = arena.allocate(memory.pageSize(), Long.BYTES);
-            for (int i = 0; i < samples; i++) {
-                long from = pages * i / samples;
-                memory.read(random.nextLong(from, pages * (i + 1) / samples), page);
-                found += page.mismatch(zeros) < 0 ? 0 : 1;
-            }
-        }
-        return pages * found / samples * memory.pageSize();
+        return new ContentSample(memory, SAMPLES).bytes();
     }
 }
