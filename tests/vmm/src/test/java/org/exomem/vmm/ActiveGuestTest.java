@@ -2,6 +2,8 @@ package org.exomem.vmm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.exomem.vmm.MigrationOutcome.awaitEnd;
+import static org.exomem.vmm.MigrationOutcome.status;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -177,20 +179,6 @@ final class ActiveGuestTest {
         await().atMost(LIMIT)
                 .untilAsserted(() ->
                         assertThat(active(backEnd).path("reason").asText()).isEqualTo(reason));
-    }
-
-    private static JsonNode status(BackEnd backEnd) throws IOException {
-        return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
-    }
-
-    private static JsonNode awaitEnd(BackEnd backEnd) {
-        JsonNode[] last = new JsonNode[1];
-        await().atMost(LIMIT).pollInterval(Duration.ofMillis(20)).until(() -> {
-            last[0] = status(backEnd);
-            return List.of("completed", "failed", "cancelled")
-                    .contains(last[0].path("status").asText());
-        });
-        return last[0];
     }
 
     private static void assertNothingLeftIn(Qemu qemu) throws IOException {

@@ -3,6 +3,8 @@ package org.exomem.vmm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.exomem.vmm.MigrationOutcome.awaitEnd;
+import static org.exomem.vmm.MigrationOutcome.status;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -259,21 +261,5 @@ final class MigratedGuestTest {
         there.control().execute("migrate-cancel", Map.of("vm", "vm"));
         awaitEnd(there);
         Files.move(kept, ram, StandardCopyOption.REPLACE_EXISTING);
-    }
-
-    private static JsonNode status(BackEnd backEnd) throws IOException {
-        return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
-    }
-
-    private static JsonNode awaitEnd(BackEnd backEnd) {
-        JsonNode[] last = new JsonNode[1];
-        await().atMost(LIMIT).until(() -> {
-            last[0] = status(backEnd);
-            return switch (last[0].path("status").asText()) {
-                case "completed", "failed", "cancelled" -> true;
-                default -> false;
-            };
-        });
-        return last[0];
     }
 }
