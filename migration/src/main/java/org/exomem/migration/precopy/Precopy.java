@@ -25,6 +25,9 @@ public final class Precopy {
     private static final long PROGRESS_NANOS = 100_000_000;
     private static final long SHORT_NANOS = 1_000_000;
     private static final long QUIET_NANOS = 100_000_000;
+    private static final long LEAST_GAP_NANOS = 5_000_000;
+    /** The part of the time for which hints have come that they may stay away: a quarter. */
+    private static final int GAP_PART = 4;
     /** What is not sent is worth so many times the time that it would take: the network is not exomem's alone. */
     private static final int WORTH = 2;
     /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
@@ -289,7 +292,7 @@ public final class Precopy {
         long left = owed;
         long now = start;
         while (now - start < patience
-                || now - last < QUIET_NANOS && WORTH * convergence.nanos(owed - left) > now - first) {
+                || now - last < gap(last - first) && WORTH * convergence.nanos(owed - left) > now - first) {
             check();
             report(accounts);
             ticker.pass(SHORT_NANOS);
@@ -306,6 +309,11 @@ public final class Precopy {
         }
         // What was waited for hints says nothing of the network.
         roundStart += now - start;
+    }
+
+    /** How long hints may stay away, of which the latest came so long after the first, before no more are waited for; nanoseconds. */
+    private static long gap(long cameFor) {
+        return Math.min(QUIET_NANOS, cameFor / GAP_PART + LEAST_GAP_NANOS);
     }
 
     private void endHinting() {
