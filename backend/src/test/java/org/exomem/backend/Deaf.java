@@ -34,4 +34,7 @@ public class Deaf implements EndpointListener, MemListener, BalloonListener {
 
     @Override
     public void hintingChanged(HintingState state) {}
+
+    @Override
+    public void bitmapEnded() {}
 }

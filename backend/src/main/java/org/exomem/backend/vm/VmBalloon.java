@@ -264,5 +264,8 @@ final class VmBalloon implements AutoCloseable {
 
         @Override
         public void hintingChanged(HintingState state) {}
+
+        @Override
+        public void bitmapEnded() {}
     }
 }
