@@ -35,6 +35,4 @@ public class Deaf implements EndpointListener, MemListener, BalloonListener {
     @Override
     public void hintingChanged(HintingState state) {}
 
-    @Override
-    public void bitmapEnded() {}
 }

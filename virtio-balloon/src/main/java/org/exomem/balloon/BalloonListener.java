@@ -13,7 +13,4 @@ public interface BalloonListener {
 
     /** Free page hinting has reached another state. */
     void hintingChanged(HintingState state);
-
-    /** A request for a free page bitmap has ended, whichever way. */
-    void bitmapEnded();
 }

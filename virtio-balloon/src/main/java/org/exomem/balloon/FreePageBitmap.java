@@ -51,7 +51,6 @@ final class FreePageBitmap {
     private final PageFeed feed;
     private final Predicate<Virtqueue> mayPush;
     private final Consumer<Virtqueue> call;
-    private final Runnable ended;
     private final LeftAlone leftAlone;
     private final StepBudget budget;
 
@@ -100,7 +99,6 @@ final class FreePageBitmap {
     /**
      * @param mayPush tells whether a buffer may be given back outside of processing
      * @param call calls the driver for what was pushed outside of processing
-     * @param ended is run when an answer has ended
      * @param leftAlone is told of pages that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
@@ -108,13 +106,11 @@ final class FreePageBitmap {
             PageFeed feed,
             Predicate<Virtqueue> mayPush,
             Consumer<Virtqueue> call,
-            Runnable ended,
             LeftAlone leftAlone,
             StepBudget budget) {
         this.feed = feed;
         this.mayPush = mayPush;
         this.call = call;
-        this.ended = ended;
         this.leftAlone = leftAlone;
         this.budget = budget;
         for (int i = 0; i < chains.length; i++) {
@@ -189,7 +185,6 @@ final class FreePageBitmap {
         counted = null;
         leftPages = 0;
         unsent = false;
-        ended.run();
     }
 
     private void sendOutside() {

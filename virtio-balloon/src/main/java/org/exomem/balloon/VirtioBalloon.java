@@ -108,7 +108,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
         this.bitmap = new FreePageBitmap(
-                feed, this::mayPush, this::callIfWanted, listener::bitmapEnded, leftAlone, budget);
+                feed, this::mayPush, this::callIfWanted, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
@@ -217,7 +217,7 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     /**
      * Asks the driver which pages are free, under a new id; a request under way ends. The driver gets it when it has a buffer for it.
-     * The page feed is told of a hint session of that id. Nobody waits: {@link BalloonListener#bitmapEnded} tells of the end, if there is one.
+     * The page feed is told of a hint session of that id.
      *
      * @throws IllegalStateException if there is no driver that could answer, or a hint session is under way; says why
      */

@@ -75,7 +75,6 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final List<Long> actuals = new ArrayList<>();
     final List<HintingState> hintingStates = new ArrayList<>();
     final List<Integer> called = new ArrayList<>();
-    int bitmapsEnded;
     int configChanges;
     int statisticsUpdates;
     /** What fallocate answers instead of doing its work, or null. */
@@ -259,11 +258,6 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     @Override
     public void hintingChanged(HintingState state) {
         hintingStates.add(state);
-    }
-
-    @Override
-    public void bitmapEnded() {
-        bitmapsEnded++;
     }
 
     @Override

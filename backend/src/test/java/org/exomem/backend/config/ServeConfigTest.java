@@ -89,7 +89,7 @@ class ServeConfigTest {
                 .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
                         + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, vmm-active, discard,"
                         + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
-                        + " free-page-reporting");
+                        + " free-page-reporting, free-pages");
     }
 
     @ParameterizedTest

@@ -60,9 +60,6 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
     }
 
     @Override
-    public void bitmapEnded() {}
-
-    @Override
     public void connected() {}
 
     @Override

@@ -146,8 +146,5 @@ public class InflateBenchmark {
 
         @Override
         public void hintingChanged(HintingState state) {}
-
-        @Override
-        public void bitmapEnded() {}
     }
 }

@@ -179,8 +179,5 @@ public class KickBenchmark {
 
         @Override
         public void hintingChanged(HintingState state) {}
-
-        @Override
-        public void bitmapEnded() {}
     }
 }
