@@ -34,4 +34,5 @@ public class Deaf implements EndpointListener, MemListener, BalloonListener {
 
     @Override
     public void hintingChanged(HintingState state) {}
+
 }

@@ -103,7 +103,7 @@ final class DemoMigration implements AutoCloseable {
         Path stream = folder.resolve(destination.qmp().getFileName() + ".stream");
         to.execute("migrate-incoming", uri(stream, destination));
         long end = System.nanoTime() + LIMIT_NANOS;
-        from.execute("migrate", uri(stream, source).put("hints", hints));
+        from.execute("migrate", uri(stream, source).put("hints", hints ? "auto" : "none"));
         JsonNode state = completed(from, end);
         completed(to, end);
         return new Moved(state, destination.verify());

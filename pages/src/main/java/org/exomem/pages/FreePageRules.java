@@ -28,6 +28,8 @@ public final class FreePageRules {
     private final PageFeed.Listener listener = this::message;
     /** The session that counts, 0 if none does. */
     private int current;
+    /** The session that counted last has ended, and no other has begun. */
+    private boolean ended;
     /** Losses that have been dealt with. A subscription begins with none, and may have some before the first look. */
     private long losses;
 
@@ -66,7 +68,13 @@ public final class FreePageRules {
     public void synced() {
         take();
         count(0);
+        ended = false;
         pages.forget(FreeReason.HINTED);
+    }
+
+    /** True if a hint session that began after the last {@link #synced} has ended, as far as messages were taken: no more hints come of it. */
+    public boolean hintsHaveEnded() {
+        return ended;
     }
 
     private void count(int session) {
@@ -76,7 +84,10 @@ public final class FreePageRules {
 
     private void message(Kind kind, int session, long address, long length) {
         switch (kind) {
-            case HINTING_STARTED -> count(session);
+            case HINTING_STARTED -> {
+                count(session);
+                ended = false;
+            }
             case HINTED -> {
                 // MIG-HINT-4
                 if (session == current && session != 0) {
@@ -84,7 +95,10 @@ public final class FreePageRules {
                 }
             }
             // What it has hinted was free after the last sync, and stays so until the next one (MIG-HINT-3).
-            case HINTING_ENDED -> count(0);
+            case HINTING_ENDED -> {
+                ended = current != 0;
+                count(0);
+            }
             // MIG-STATE-1
             case INFLATED -> pages.free(FreeReason.BALLOON, address, length);
             case DEFLATED -> pages.used(FreeReason.BALLOON, address, length);

@@ -25,9 +25,9 @@ public final class PageFeed {
         /** The driver takes the pages out of the balloon, and does not use them before the device has answered. */
         DEFLATED,
         /**
-         * A hint session begins: the device is about to issue its command id, so the driver does not know of it yet. No
-         * range. (A driver may use a hinted page again before the device has even seen the hint, so nothing later can be
-         * the beginning; VIRTIO, "Free Page Hinting".)
+         * A hint session begins: the device is about to issue its command id, or a request for a free page bitmap, so the driver
+         * does not know of it yet. No range. (A driver may use a hinted page again before the device has even seen the hint, so
+         * nothing later can be the beginning; VIRTIO, "Free Page Hinting"; FPB-BIT-4.)
          */
         HINTING_STARTED,
         /** The driver says that the pages were free at some time since the session began; it may have used them again. */
@@ -55,7 +55,7 @@ public final class PageFeed {
     @FunctionalInterface
     public interface Listener {
         /**
-         * @param session the hint session's command id for the kinds of hinting, otherwise 0
+         * @param session for the kinds of hinting the command id or the bitmap request's id, otherwise 0
          * @param address guest-physical address in bytes; 0 where the kind has no range
          * @param length bytes; 0 where the kind has no range
          */
@@ -152,6 +152,20 @@ public final class PageFeed {
     public void offer(Kind kind, int session, long address, long length) {
         for (int i = 0; i < count; i++) {
             subscriptions[i].offer(kind, session, address, length);
+        }
+    }
+
+    /**
+     * Offers {@link Kind#HINTED} for single pages among 64 neighbours: one message, whatever their runs are. Called on the VM's event
+     * loop.
+     *
+     * @param session the command id or the bitmap request's id
+     * @param first the number of the first of the 64 pages, a multiple of 64
+     * @param mask bit n is set for page {@code first + n} that is hinted
+     */
+    public void offerHinted(int session, long first, long mask) {
+        for (int i = 0; i < count; i++) {
+            subscriptions[i].offerHinted(session, first, mask);
         }
     }
 

@@ -16,6 +16,9 @@ import org.exomem.pages.PageFeed.Listener;
  */
 public final class PageSubscription implements AutoCloseable {
     private static final int WORDS = 3;
+    /** In the upper half of a message's first word, in place of its kind: HINTED for the pages of a mask. */
+    private static final int HINTED_PAGES = 1 << 16;
+
     private static final VarHandle HEAD;
     private static final VarHandle TAIL;
 
@@ -62,7 +65,7 @@ public final class PageSubscription implements AutoCloseable {
     /** Offers a change. */
     @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
     void offer(Kind kind, int session, long address, long length) {
-        if (wants(kind) && !put(kind, session, address, length)) {
+        if (wants(kind) && !put(kind.ordinal(), session, address, length)) {
             if (kind.mayBeLost()) {
                 hintsDropped++;
             } else {
@@ -77,7 +80,15 @@ public final class PageSubscription implements AutoCloseable {
      */
     @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
     void tell(Kind kind, int session, long address, long length) {
-        if (wants(kind) && !put(kind, session, address, length)) {
+        if (wants(kind) && !put(kind.ordinal(), session, address, length)) {
+            hintsDropped++;
+        }
+    }
+
+    /** Offers {@link PageFeed#offerHinted}. */
+    @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
+    void offerHinted(int session, long first, long mask) {
+        if (wants(Kind.HINTED) && !put(HINTED_PAGES, session, first, mask)) {
             hintsDropped++;
         }
     }
@@ -87,14 +98,14 @@ public final class PageSubscription implements AutoCloseable {
     }
 
     /** Returns false if the queue is full. */
-    private boolean put(Kind kind, int session, long address, long length) {
+    private boolean put(int kind, int session, long address, long length) {
         long at = (long) TAIL.get(this);
         // Acquire: a slot that the listener has read may be written again.
         if (at - (long) HEAD.getAcquire(this) > mask) {
             return false;
         }
         int slot = (int) (at & mask) * WORDS;
-        records[slot] = (long) kind.ordinal() << 32 | (session & 0xffffffffL);
+        records[slot] = (long) kind << 32 | (session & 0xffffffffL);
         records[slot + 1] = address;
         records[slot + 2] = length;
         // Release: the message before its announcement.
@@ -113,11 +124,30 @@ public final class PageSubscription implements AutoCloseable {
         int drained = (int) (end - at);
         for (; at < end; at++) {
             int slot = (int) (at & mask) * WORDS;
-            listener.pages(
-                    Kind.ALL[(int) (records[slot] >>> 32)], (int) records[slot], records[slot + 1], records[slot + 2]);
+            int kind = (int) (records[slot] >>> 32);
+            int session = (int) records[slot];
+            if (kind == HINTED_PAGES) {
+                hinted(listener, session, records[slot + 1], records[slot + 2]);
+            } else {
+                listener.pages(Kind.ALL[kind], session, records[slot + 1], records[slot + 2]);
+            }
             HEAD.setRelease(this, at + 1);
         }
         return drained;
+    }
+
+    private static void hinted(Listener listener, int session, long first, long mask) {
+        long left = mask;
+        for (int page = 0; left != 0; ) {
+            int skipped = Long.numberOfTrailingZeros(left);
+            // A shift by 64 is one by 0: all bits of the word can be one run.
+            long rest = left >>> skipped;
+            int run = Long.numberOfTrailingZeros(~rest);
+            page += skipped;
+            listener.pages(Kind.HINTED, session, Pages.bytes(first + page), Pages.bytes(run));
+            left = run == Long.SIZE ? 0 : rest >>> run;
+            page += run;
+        }
     }
 
     /** Gives all messages to the listener that wait now, not those that come meanwhile; returns how many there were. */

@@ -14,6 +14,8 @@ public final class BalloonFeatures {
     public static final long PAGE_POISON = 1L << 4;
     /** A reporting queue is there. */
     public static final long PAGE_REPORTING = 1L << 5;
+    /** A bitmap queue is there (spec/free-page-bitmap.md). */
+    public static final long FREE_PAGE_BITMAP = 1L << 58;
 
     private BalloonFeatures() {}
 }

@@ -9,6 +9,7 @@ package org.exomem.balloon;
  * @param freePageHinting offer FREE_PAGE_HINT
  * @param pagePoison offer PAGE_POISON
  * @param pageReporting offer PAGE_REPORTING
+ * @param freePageBitmap offer FREE_PAGE_BITMAP (spec/free-page-bitmap.md)
  * @param discard give the memory of pages in the balloon and of reported pages back to the host; without it they are
  *     only counted and told to the page feed
  */
@@ -19,6 +20,7 @@ public record BalloonOptions(
         boolean freePageHinting,
         boolean pagePoison,
         boolean pageReporting,
+        boolean freePageBitmap,
         boolean discard) {
 
     /**
@@ -27,7 +29,7 @@ public record BalloonOptions(
      * driver nothing that waits for its acknowledgements anyway, as Linux does.
      */
     public static BalloonOptions defaults() {
-        return new BalloonOptions(true, true, false, true, true, true, true);
+        return new BalloonOptions(true, true, false, true, true, true, true, true);
     }
 
     /** The feature bits on offer. */
@@ -37,7 +39,8 @@ public record BalloonOptions(
                 | bit(deflateOnOom, BalloonFeatures.DEFLATE_ON_OOM)
                 | bit(freePageHinting, BalloonFeatures.FREE_PAGE_HINT)
                 | bit(pagePoison, BalloonFeatures.PAGE_POISON)
-                | bit(pageReporting, BalloonFeatures.PAGE_REPORTING);
+                | bit(pageReporting, BalloonFeatures.PAGE_REPORTING)
+                | bit(freePageBitmap, BalloonFeatures.FREE_PAGE_BITMAP);
     }
 
     private static long bit(boolean offered, long bit) {

@@ -12,7 +12,8 @@ enum QueueRole {
     DEFLATE(0),
     STATISTICS(BalloonFeatures.STATS_VQ),
     FREE_PAGES(BalloonFeatures.FREE_PAGE_HINT),
-    REPORTING(BalloonFeatures.PAGE_REPORTING);
+    REPORTING(BalloonFeatures.PAGE_REPORTING),
+    BITMAP(BalloonFeatures.FREE_PAGE_BITMAP);
 
     private static final QueueRole[] ALL = values();
 

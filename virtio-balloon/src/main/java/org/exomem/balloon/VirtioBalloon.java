@@ -35,7 +35,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     public static final long MAX_PAGES = (1L << 32) - 1;
 
     private static final int DEVICE_ID = 5;
-    private static final int MAX_QUEUES = 5;
+    private static final int MAX_QUEUES = 6;
     private final BalloonOptions options;
     private final BalloonListener listener;
     private final BalloonedPages pages;
@@ -44,6 +44,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final Discarder discarder;
     private final Hinting hinting;
     private final Reporting reporting;
+    private final FreePageBitmap bitmap;
     private final StatisticsQueue statistics;
     private final StatisticsInterval statisticsInterval;
     private final DriverFields driverFields;
@@ -106,6 +107,8 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.discarder = new Discarder(punch, this::hostFault, budget);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
+        this.bitmap = new FreePageBitmap(
+                feed, this::mayPush, this::callIfWanted, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
@@ -212,6 +215,39 @@ public final class VirtioBalloon implements VhostUserDevice {
         changeHinting(Hinting::finish);
     }
 
+    /**
+     * Asks the driver which pages are free, under a new id; a request under way ends. The driver gets it when it has a buffer for it.
+     * The page feed is told of a hint session of that id.
+     *
+     * @throws IllegalStateException if there is no driver that could answer, or a hint session is under way; says why
+     */
+    public void askForFreePages(BitmapRequest request) {
+        if (link == null) {
+            throw new IllegalStateException("no front-end is connected, so there is no guest to ask");
+        }
+        if ((features & BalloonFeatures.FREE_PAGE_BITMAP) == 0) {
+            throw new IllegalStateException("free page bitmaps are not negotiated: "
+                    + (options.freePageBitmap()
+                            ? "the guest's driver does not know them (exomem's driver for Linux does)"
+                            : "they are switched off here"));
+        }
+        if (!runs(QueueRole.BITMAP)) {
+            throw new IllegalStateException("the guest's driver has not started its bitmap queue: the VMM's device"
+                    + " needs " + QueueRole.count(features) + " queues");
+        }
+        bitmap.ask(request, (features & BalloonFeatures.PAGE_POISON) != 0);
+    }
+
+    /** Wants no more of the answer; nothing happens if there is no request. */
+    public void cancelFreePages() {
+        bitmap.cancel();
+    }
+
+    /** What has come of the last request for free pages. */
+    public BitmapAnswer freePageBitmap() {
+        return bitmap.answer();
+    }
+
     /** What is known of free page hinting and reporting. */
     public FreePages freePages() {
         return new FreePages(
@@ -299,6 +335,7 @@ public final class VirtioBalloon implements VhostUserDevice {
                     hinting.driverIsNew();
                 }
             }
+            case BITMAP -> bitmap.started(queue, Objects.requireNonNull(link).memory());
             case DEFLATE, REPORTING -> {}
             case null -> {}
         }
@@ -347,6 +384,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         return switch (roles[queue.index()]) {
             case INFLATE, DEFLATE -> servePages(queue);
             case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
+            case BITMAP -> bitmap.process(queue);
             case STATISTICS -> {
                 statistics.process(queue);
                 yield false;
@@ -407,6 +445,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             case STATISTICS -> statistics.stopped(completing);
             case FREE_PAGES -> interruptHinting();
             case REPORTING -> reporting.stopped(queue, completing);
+            case BITMAP -> bitmap.stopped(completing);
             case null -> {}
         }
         if (runningQueues == 0) {
@@ -422,6 +461,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (link != null) {
             reporting.memoryChanged(link.memory());
         }
+        bitmap.memoryChanged();
         listener.guestMemoryChanged(guestMemoryBytes());
     }
 

@@ -178,18 +178,18 @@ class ConfigSpaceTest {
 
     @Test
     void featuresFollowTheOptions() throws LinuxException {
-        assertThat(guest.balloon.features()).isEqualTo(0x3f);
-        try (TestGuest plain = new TestGuest(new BalloonOptions(false, false, false, false, false, false, true));
+        assertThat(guest.balloon.features()).isEqualTo(1L << 58 | 0x3f);
+        try (TestGuest plain = new TestGuest(new BalloonOptions(false, false, false, false, false, false, false, true));
                 TestGuest usual = new TestGuest(BalloonOptions.defaults())) {
             assertThat(plain.balloon.features()).isZero();
-            assertThat(usual.balloon.features()).isEqualTo(0b11_1011);
+            assertThat(usual.balloon.features()).isEqualTo(1L << 58 | 0b11_1011);
         }
     }
 
     @Test
     void theDeviceIsABalloon() {
         assertThat(guest.balloon.deviceId()).isEqualTo(5);
-        assertThat(guest.balloon.maxQueues()).isEqualTo(5);
+        assertThat(guest.balloon.maxQueues()).isEqualTo(6);
         assertThat(guest.balloon.guestMemoryBytes()).isEqualTo(8 << 20);
         guest.balloon.disconnected();
         assertThat(guest.balloon.guestMemoryBytes()).isZero();

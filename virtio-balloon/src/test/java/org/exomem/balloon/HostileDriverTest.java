@@ -2,6 +2,8 @@ package org.exomem.balloon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -14,18 +16,25 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HostileDriverTest {
     private static final long START = 1L << 32;
     private static final int BYTES = 4 << 20;
+    private static final int BITMAP = 5;
 
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
     void whateverIsInTheQueuesOnlyFaultsOfTheDriverComeOut(long seed) throws LinuxException {
         Random random = new Random(seed);
         for (int guests = 0; guests < 40; guests++) {
-            try (TestGuest guest = TestGuest.started()) {
+            try (TestGuest guest = new TestGuest()) {
+                guest.start(TestGuest.ALL_FEATURES | BalloonFeatures.FREE_PAGE_BITMAP, 6);
                 guest.ram.filled(START, BYTES);
                 guest.balloon.startHinting();
+                guest.balloon.askForFreePages(BitmapRequest.ALL);
                 for (int i = 0; i < 30; i++) {
-                    int index = random.nextInt(5);
-                    guest.queues[index].add(chain(random, guest.queues[index]));
+                    int index = random.nextInt(6);
+                    guest.queues[index].add(
+                            index == BITMAP && random.nextBoolean()
+                                    ? List.of(guest.queues[index].readable(
+                                            chunk(random, guest.balloon.freePageBitmap().id())))
+                                    : chain(random, guest.queues[index]));
                     try {
                         guest.process(index);
                     } catch (DriverFault fault) {
@@ -35,9 +44,27 @@ class HostileDriverTest {
                     assertThat(guest.balloon.pagesInBalloon())
                             .as("seed " + seed)
                             .isBetween(0L, guest.ram.memory().size() >> 12);
+                    assertThat(guest.balloon.freePageBitmap().bytes())
+                            .as("seed " + seed)
+                            .isBetween(0L, guest.ram.memory().size());
                 }
             }
         }
+    }
+
+    /** A chunk with anything in it, some of it sensible. */
+    private static byte[] chunk(Random random, int id) {
+        ByteBuffer bytes = ByteBuffer.allocate(random.nextInt(8) == 0 ? random.nextInt(40) : 32 + random.nextInt(300))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        random.nextBytes(bytes.array());
+        if (bytes.capacity() >= 32) {
+            bytes.putInt(0, random.nextInt(8) == 0 ? random.nextInt() : id);
+            bytes.putInt(4, random.nextInt(8) == 0 ? random.nextInt() : random.nextInt(30) == 0 ? 1 << 16 : 0);
+            bytes.putLong(8, random.nextInt(8) == 0 ? random.nextLong() : START + random.nextInt(BYTES) & -4096);
+            bytes.putLong(16, random.nextInt(8) == 0 ? random.nextLong() : random.nextInt(8 * bytes.capacity()));
+            bytes.put(24, (byte) (random.nextInt(8) == 0 ? random.nextInt() : 12 + random.nextInt(19)));
+        }
+        return bytes.array();
     }
 
     private static List<TestQueue.Piece> chain(Random random, TestQueue queue) {

@@ -29,7 +29,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     static final int INFLATE = 0;
     static final int DEFLATE = 1;
     static final long ALL_FEATURES = 0x3f;
-    static final BalloonOptions ALL = new BalloonOptions(true, true, true, true, true, true, true);
+    static final BalloonOptions ALL = new BalloonOptions(true, true, true, true, true, true, true, true);
 
     /** A call of fallocate, and how many chains of the queues had been given back before it. */
     record Punched(SharedFile file, long offset, long length, int usedBefore) {}
@@ -59,8 +59,8 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final PageSubscription heard = feed.subscribe(EnumSet.allOf(PageFeed.Kind.class), 1 << 16);
     final PromisedMemory promised = new PromisedMemory();
     final VirtioBalloon balloon;
-    final TestQueue[] queues = new TestQueue[5];
-    final @Nullable Virtqueue[] running = new Virtqueue[5];
+    final TestQueue[] queues = new TestQueue[6];
+    final @Nullable Virtqueue[] running = new Virtqueue[6];
     final Deque<TestTimer> timers = new ArrayDeque<>();
     final List<Punched> punched = new ArrayList<>();
     final List<String> hostFaults = new ArrayList<>();
@@ -134,7 +134,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
 
     /** Starts all five queues where they stopped. */
     void goOn(int[] bases) {
-        for (int i = 0; i < bases.length; i++) {
+        for (int i = 0; i < QueueRole.count(ALL_FEATURES); i++) {
             start(i, bases[i]);
         }
     }

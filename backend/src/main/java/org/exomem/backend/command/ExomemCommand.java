@@ -35,6 +35,7 @@ public final class ExomemCommand {
         commands.put("reset", ResetCommand::new);
         commands.put("stats", StatsCommand::new);
         commands.put("hints", HintsCommand::new);
+        commands.put("free-pages", FreePagesCommand::new);
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
         commands.put("add", AddCommand::new);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.options.Command;
 import org.exomem.backend.options.Completion;
@@ -27,7 +28,7 @@ final class MigrateCommand implements Command {
     private int channels = StreamOptions.USUAL_CHANNELS;
     private boolean compress;
     private boolean autoConverge;
-    private boolean noHints;
+    private HintsChoice hints = HintsChoice.AUTO;
     private boolean balloonFirst;
     private boolean skipUnchanged;
     private @Nullable WritesChoice writes;
@@ -81,7 +82,13 @@ final class MigrateCommand implements Command {
                 "--auto-converge",
                 "Slows a guest down that writes faster than its memory can be sent, if its VMM can.",
                 () -> autoConverge = true);
-        usage.flag("--no-hints", "Does not ask the guest which memory is free.", () -> noHints = true);
+        usage.choice(
+                "--hints",
+                "How to learn which memory the guest does not need: bitmap (its driver tells all free pages at once;"
+                        + " needs exomem's driver for Linux), hint (its driver takes its free memory and tells of it),"
+                        + " none (the guest is not asked), or auto (bitmap, else hint if it saves enough). Default: auto.",
+                HintsChoice.class,
+                value -> hints = value);
         usage.flag(
                 "--balloon-first",
                 "Inflates the balloon before, by what the guest can spare, with a margin of an eighth of its memory;"
@@ -151,7 +158,7 @@ final class MigrateCommand implements Command {
                 .put("compress", compress)
                 .put("reconnect-within", reconnectWithin)
                 .put("auto-converge", autoConverge)
-                .put("hints", !noHints)
+                .put("hints", hints.word())
                 .put("balloon-first", balloonFirst)
                 .put("hinted-pages", skipUnchanged ? "skip-unchanged" : "send");
         if (vmmQmp != null) {

@@ -47,7 +47,12 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             DeviceOption.onOff(
                     "free-page-reporting",
                     "offers free page reporting",
-                    BalloonOptions.defaults().pageReporting()));
+                    BalloonOptions.defaults().pageReporting()),
+            new DeviceOption(
+                    "free-pages",
+                    "bitmap|off",
+                    "offers to be told at once which pages are free, by drivers that know free page bitmaps",
+                    "bitmap"));
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 
     private OptionalLong size = OptionalLong.empty();
@@ -58,6 +63,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
     private boolean freePageHinting = BalloonOptions.defaults().freePageHinting();
     private boolean pagePoison = BalloonOptions.defaults().pagePoison();
     private boolean pageReporting = BalloonOptions.defaults().pageReporting();
+    private boolean freePageBitmap = BalloonOptions.defaults().freePageBitmap();
     private boolean discard = BalloonOptions.defaults().discard();
 
     BalloonDeviceOptions() {
@@ -76,8 +82,17 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             case "free-page-hint" -> freePageHinting = Value.onOff(value);
             case "page-poison" -> pagePoison = Value.onOff(value);
             case "free-page-reporting" -> pageReporting = Value.onOff(value);
+            case "free-pages" -> freePageBitmap = bitmap(value);
             default -> throw new IllegalStateException(key);
         }
+    }
+
+    private static boolean bitmap(String value) throws ConfigException {
+        return switch (value) {
+            case "bitmap" -> true;
+            case "off" -> false;
+            default -> throw new ConfigException("\"" + value + "\" is none of bitmap, off");
+        };
     }
 
     @Override
@@ -87,7 +102,14 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             throw new ConfigException("stats-interval needs statistics=on");
         }
         BalloonOptions options = new BalloonOptions(
-                mustTellHost, statistics, deflateOnOom, freePageHinting, pagePoison, pageReporting, discard);
+                mustTellHost,
+                statistics,
+                deflateOnOom,
+                freePageHinting,
+                pagePoison,
+                pageReporting,
+                freePageBitmap,
+                discard);
         return new BalloonConfig(
                 vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites(), vmmActive());
     }
@@ -106,6 +128,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
         values.put("free-page-hint", options.freePageHinting());
         values.put("page-poison", options.pagePoison());
         values.put("free-page-reporting", options.pageReporting());
+        values.put("free-pages", options.freePageBitmap() ? "bitmap" : "off");
         return values;
     }
 }

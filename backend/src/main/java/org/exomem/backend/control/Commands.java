@@ -61,6 +61,7 @@ final class Commands implements AutoCloseable {
         this.vms = new Vms(known);
         this.process = process;
         new MemoryCommands(vms).all().forEach(this::add);
+        new FreePageCommands(vms).all().forEach(this::add);
         new MigrationCommands(migrations, slowWork).all().forEach(this::add);
         new ProcessCommands(process, slowWork).all().forEach(this::add);
         all().forEach(this::add);
@@ -109,12 +110,6 @@ final class Commands implements AutoCloseable {
                 object(VM, with("interval", whole(0, MAX_STATISTICS_INTERVAL))),
                 NOTHING,
                 this::setBalloonStatsInterval));
-        commands.add(Command.of(
-                "free-page-hint",
-                object(VM, with("action", choice("start", "stop", "done"))),
-                NOTHING,
-                this::freePageHint));
-        commands.add(Command.of("query-free-pages", object(VM), freePagesType(), this::queryFreePages));
         commands.add(Command.of("pages-subscribe", object(VM, with("socket", TEXT)), NOTHING, this::pagesSubscribe));
         commands.add(new Command(
                 "follow-pages",
@@ -174,21 +169,6 @@ final class Commands implements AutoCloseable {
                 .map(tag -> maybe(tag.qmpName(), COUNT))
                 .toArray(Type.Member[]::new);
         return object(with("stats", object(members)), with("last-update", COUNT));
-    }
-
-    private static Type freePagesType() {
-        return object(
-                with(
-                        "state",
-                        choice(Arrays.stream(HintingState.values())
-                                .map(Commands::word)
-                                .toArray(String[]::new))),
-                with("command-id", COUNT),
-                with("hinted", COUNT),
-                with("reported", COUNT),
-                with("reports", COUNT),
-                with("discarded", COUNT),
-                with("ignored", COUNT));
     }
 
     /**
@@ -338,29 +318,9 @@ final class Commands implements AutoCloseable {
         return vms.named(arguments).statisticsInterval(seconds).thenApply(done -> Json.object());
     }
 
-    private CompletableFuture<JsonNode> freePageHint(Arguments arguments) {
-        HintAction action = HintAction.valueOf(arguments.text("action").toUpperCase(Locale.ROOT));
-        return vms.named(arguments).hint(action).thenApply(done -> Json.object());
-    }
-
-    private CompletableFuture<JsonNode> queryFreePages(Arguments arguments) {
-        return vms.named(arguments).freePages().thenApply(Commands::describe);
-    }
-
     private CompletableFuture<JsonNode> pagesSubscribe(Arguments arguments) {
         Path socket = arguments.absolutePath("socket");
         return vms.named(arguments).sharePages(socket).thenApply(done -> Json.object());
-    }
-
-    private static ObjectNode describe(FreePages pages) {
-        return Json.object()
-                .put("state", word(pages.state()))
-                .put("command-id", Integer.toUnsignedLong(pages.commandId()))
-                .put("hinted", pages.hintedBytes())
-                .put("reported", pages.reportedBytes())
-                .put("reports", pages.reports())
-                .put("discarded", pages.discardedBytes())
-                .put("ignored", Pages.bytes(pages.ignoredPages()));
     }
 
     private static String word(Enum<?> value) {

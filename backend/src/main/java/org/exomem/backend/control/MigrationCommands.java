@@ -24,6 +24,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.migrate.GuestWrites;
 import org.exomem.backend.migrate.MigrationRequest;
@@ -87,7 +88,7 @@ final class MigrationCommands {
         List<Type.Member> members = new ArrayList<>(bothEnds());
         members.addAll(List.of(
                 maybe("max-bandwidth", COUNT),
-                maybe("hints", FLAG),
+                maybe("hints", choice(words(HintsChoice.values()))),
                 maybe("balloon-first", FLAG),
                 maybe("channels", whole(1, MOST_CHANNELS)),
                 maybe("compress", FLAG),
@@ -180,7 +181,10 @@ final class MigrationCommands {
                 .withResumeWithin(Duration.ofSeconds(
                         arguments.integer("reconnect-within", (leaves ? TRIES : stream.resumeWithin()).toSeconds())));
         long bandwidth = arguments.integer("max-bandwidth", 0);
-        boolean hints = arguments.flag("hints", true);
+        HintsChoice hints = arguments
+                .optionalText("hints")
+                .map(word -> HintsChoice.valueOf(word.toUpperCase(Locale.ROOT)))
+                .orElse(HintsChoice.AUTO);
         boolean balloonFirst = arguments.flag("balloon-first", false);
         Optional<WritesChoice> writes = arguments.optionalText("writes").map(MigrationCommands::writes);
         PrecopyOptions precopy = precopy(arguments, PrecopyOptions.DEFAULT);

@@ -8,6 +8,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.vm.FeatureNames;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
@@ -15,6 +16,7 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.migration.CancelToken;
@@ -150,6 +152,38 @@ final class LeavingGuest implements GuestControl {
             @Override
             public void end() {
                 hint(HintAction.STOP);
+            }
+        };
+    }
+
+    /** True if the guest's driver answers with bitmaps. */
+    boolean givesBitmaps() throws IOException {
+        try {
+            return vm.state()
+                    .join()
+                    .balloon()
+                    .map(balloon -> balloon.features().contains(FeatureNames.BITMAP))
+                    .orElse(false);
+        } catch (CompletionException e) {
+            throw new IOException(reason(e), e);
+        }
+    }
+
+    /** Where the driver can be asked for bitmaps (FPB-BIT-4). */
+    HintSessions bitmaps() {
+        return new HintSessions() {
+            @Override
+            public void begin() {
+                vm.askForFreePages(BitmapRequest.ALL).exceptionally(failure -> {
+                    LOG.info("{}: no free page bitmap: {}", vm.name(), failure.getMessage());
+                    return null;
+                });
+            }
+
+            @Override
+            public void end() {
+                // Of no effect where the balloon was taken out.
+                vm.cancelFreePages().exceptionally(failure -> null);
             }
         };
     }

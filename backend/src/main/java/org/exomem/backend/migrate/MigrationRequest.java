@@ -2,6 +2,7 @@ package org.exomem.backend.migrate;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.migration.stream.format.StreamOptions;
@@ -14,7 +15,7 @@ import org.exomem.migration.stream.wire.StreamSecurity;
  * @param address where the VM goes, or where it is waited for
  * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
  * @param bandwidth bytes a second that may go to the network, 0 for no limit; of no meaning to a destination
- * @param hints whether the guest is asked for hints; of no meaning to a destination
+ * @param hints how the guest is asked which pages it does not need; of no meaning to a destination
  * @param precopy of no meaning to a destination
  * @param balloonFirst whether the balloon takes what the guest can spare, before; of no meaning to a destination
  * @param writes how to learn which pages the guest writes, if not as is configured; of no meaning to a destination
@@ -25,7 +26,7 @@ public record MigrationRequest(
         StreamSecurity security,
         StreamOptions stream,
         long bandwidth,
-        boolean hints,
+        HintsChoice hints,
         PrecopyOptions precopy,
         boolean balloonFirst,
         Optional<WritesChoice> writes) {
@@ -36,7 +37,7 @@ public record MigrationRequest(
             StreamSecurity security,
             StreamOptions stream,
             long bandwidth,
-            boolean hints,
+            HintsChoice hints,
             PrecopyOptions precopy) {
         this(address, vmmQmp, security, stream, bandwidth, hints, precopy, false, Optional.empty());
     }
@@ -62,7 +63,7 @@ public record MigrationRequest(
         return new MigrationRequest(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst, writes);
     }
 
-    MigrationRequest withHints(boolean wanted) {
+    MigrationRequest withHints(HintsChoice wanted) {
         return new MigrationRequest(
                 address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst, writes);
     }

@@ -186,9 +186,7 @@ final class OutgoingVm {
 
     private void migrate(MigrationSender sender, GuestView view) throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
-        boolean asks = request.hints()
-                && HintBenefit.isExpected(vm, image)
-                && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
+        HintSessions hints = hints();
         // Open until the guest is handed over: what it takes to end the watch is not for the pause.
         try (GuestWrites writes = GuestWrites.begin(
                 vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes)) {
@@ -200,7 +198,7 @@ final class OutgoingVm {
                             new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
                             new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
                             new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
-                    asks ? guest.hints() : HintSessions.NONE,
+                    hints,
                     guest);
             Report report =
                     new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
@@ -210,6 +208,26 @@ final class OutgoingVm {
             connection.handOver();
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
         }
+    }
+
+    /** How the guest is asked which pages it does not need. */
+    private HintSessions hints() throws IOException {
+        return switch (request.hints()) {
+            case NONE -> HintSessions.NONE;
+            case BITMAP -> guest.bitmaps();
+            case HINT -> worthHints() ? guest.hints() : HintSessions.NONE;
+            case AUTO -> {
+                if (guest.givesBitmaps()) {
+                    yield guest.bitmaps();
+                }
+                yield worthHints() ? guest.hints() : HintSessions.NONE;
+            }
+        };
+    }
+
+    private boolean worthHints() throws IOException {
+        return HintBenefit.isExpected(vm, image)
+                && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
     }
 
     /** How long a connection that is lost now is worth waiting for. */

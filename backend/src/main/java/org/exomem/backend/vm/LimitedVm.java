@@ -12,6 +12,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.BitmapAnswer;
+import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.MemoryImage;
@@ -115,6 +117,21 @@ final class LimitedVm implements VirtualMachine {
     @Override
     public CompletableFuture<Void> hint(HintAction action) {
         return within(() -> vm.hint(action));
+    }
+
+    @Override
+    public CompletableFuture<Void> askForFreePages(BitmapRequest request) {
+        return within(() -> vm.askForFreePages(request));
+    }
+
+    @Override
+    public CompletableFuture<Void> cancelFreePages() {
+        return within(vm::cancelFreePages);
+    }
+
+    @Override
+    public CompletableFuture<BitmapAnswer> freePageBitmap() {
+        return within(vm::freePageBitmap);
     }
 
     @Override

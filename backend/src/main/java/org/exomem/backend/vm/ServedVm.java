@@ -33,6 +33,8 @@ import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.backend.state.KeptState;
 import org.exomem.backend.state.StateDirectory;
 import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.BitmapAnswer;
+import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.mem.KeptBlocks;
@@ -509,6 +511,21 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     @Override
     public CompletableFuture<Void> hint(HintAction action) {
         return run(() -> balloon().hint(action));
+    }
+
+    @Override
+    public CompletableFuture<Void> askForFreePages(BitmapRequest request) {
+        return run(() -> balloon().askForFreePages(request));
+    }
+
+    @Override
+    public CompletableFuture<Void> cancelFreePages() {
+        return run(() -> balloon().cancelFreePages());
+    }
+
+    @Override
+    public CompletableFuture<BitmapAnswer> freePageBitmap() {
+        return loop.submit(() -> balloon().freePageBitmap());
     }
 
     @Override

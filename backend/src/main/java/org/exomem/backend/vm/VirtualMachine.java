@@ -6,6 +6,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.BitmapAnswer;
+import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.MemoryImage;
@@ -66,6 +68,15 @@ public interface VirtualMachine {
 
     /** Begins, stops or ends a session of free page hinting. */
     CompletableFuture<Void> hint(HintAction action);
+
+    /** Asks the guest for free pages, as bitmaps; a request under way ends. Done when it is asked, not when it has answered. */
+    CompletableFuture<Void> askForFreePages(BitmapRequest request);
+
+    /** Wants no more of the answer, if one is under way. */
+    CompletableFuture<Void> cancelFreePages();
+
+    /** What has come of the last request for free pages. */
+    CompletableFuture<BitmapAnswer> freePageBitmap();
 
     /** What the guest has hinted and reported as free. */
     CompletableFuture<FreePages> freePages();

@@ -12,6 +12,8 @@ import org.exomem.backend.state.BalloonStateFile;
 import org.exomem.balloon.BalloonFeatures;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonStatistics;
+import org.exomem.balloon.BitmapAnswer;
+import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
@@ -217,6 +219,22 @@ final class VmBalloon implements AutoCloseable {
 
     FreePages freePages() {
         return balloon.freePages();
+    }
+
+    void askForFreePages(BitmapRequest request) {
+        try {
+            balloon.askForFreePages(request);
+        } catch (IllegalStateException e) {
+            throw new VirtualMachine.NotActive("VM \"" + config.vm() + "\": " + e.getMessage());
+        }
+    }
+
+    void cancelFreePages() {
+        balloon.cancelFreePages();
+    }
+
+    BitmapAnswer freePageBitmap() {
+        return balloon.freePageBitmap();
     }
 
     private void require(long feature, String otherwise) {

@@ -45,7 +45,7 @@ class ConfigFileTest {
                         new BalloonConfig(
                                 "web",
                                 new Attachment.Listen(Path.of("/run/web.sock")),
-                                new BalloonOptions(false, true, true, false, true, true, true),
+                                new BalloonOptions(false, true, true, false, true, true, true, true),
                                 0,
                                 OptionalLong.of(3L << 29),
                                 Optional.empty(),

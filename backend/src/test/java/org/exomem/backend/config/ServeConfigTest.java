@@ -32,11 +32,11 @@ class ServeConfigTest {
     void everyOptionHasItsEffect() throws ConfigException {
         assertThat(ServeConfig.balloon(
                         "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,vmm-active=5,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
-                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n"))
+                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n,free-pages=off"))
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),
-                        new BalloonOptions(true, true, true, false, false, false, false),
+                        new BalloonOptions(true, true, true, false, false, false, false, false),
                         5,
                         OptionalLong.of(2L << 30),
                         Optional.of(Path.of("/run/a.qmp")),
@@ -89,7 +89,7 @@ class ServeConfigTest {
                 .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
                         + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, vmm-active, discard,"
                         + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
-                        + " free-page-reporting");
+                        + " free-page-reporting, free-pages");
     }
 
     @ParameterizedTest

@@ -10,6 +10,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.Fate;
@@ -156,7 +157,7 @@ class MigrationTest {
     private static long millis(TwoHosts hosts, boolean hints) {
         hosts.source.guest.work(120 * MIB, 80 * MIB);
         MigrationRequest request = hosts.request();
-        hosts.migrate(request.withBandwidth(100 * MIB).withHints(hints));
+        hosts.migrate(request.withBandwidth(100 * MIB).withHints(hints ? HintsChoice.AUTO : HintsChoice.NONE));
         hosts.assertMoved();
         assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                 .isZero();

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.ServedVm;
@@ -137,7 +138,7 @@ final class TwoHosts implements AutoCloseable {
 
     MigrationRequest request(PrecopyOptions precopy) {
         return new MigrationRequest(
-                address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, true, precopy);
+                address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, HintsChoice.AUTO, precopy);
     }
 
     /** Migrates, and waits for the end at both hosts. */

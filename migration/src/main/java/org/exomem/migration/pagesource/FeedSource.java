@@ -45,6 +45,11 @@ public final class FeedSource implements FreePageSource {
     }
 
     @Override
+    public boolean hintsHaveEnded() {
+        return isHint() && rules.hintsHaveEnded();
+    }
+
+    @Override
     public void synced() {
         rules.synced();
         due = !isHint();

@@ -17,6 +17,11 @@ public interface FreePageSource {
         return false;
     }
 
+    /** True if no more hints are to be expected that were asked for after the last {@link #synced}, as far as is known after {@link #collect}. */
+    default boolean hintsHaveEnded() {
+        return false;
+    }
+
     /**
      * All sources of dirtiness have been synced. Earlier hints no longer count; states, as that of a balloon, do as before.
      */

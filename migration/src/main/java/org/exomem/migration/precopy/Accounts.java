@@ -134,6 +134,11 @@ final class Accounts {
         return any;
     }
 
+    /** True if no more hints are to be expected of the session that was asked for last, as far as {@link #excuse} knows. */
+    boolean hintsHaveEnded() {
+        return source.free().stream().anyMatch(FreePageSource::hintsHaveEnded);
+    }
+
     private void excuse(FreePageSource free) {
         Fate fate = free.fate();
         if (!fate.isNotNeeded()) {

@@ -291,8 +291,9 @@ public final class Precopy {
         long last = start;
         long left = owed;
         long now = start;
-        while (now - start < patience
-                || now - last < gap(last - first) && WORTH * convergence.nanos(owed - left) > now - first) {
+        while (!accounts.hintsHaveEnded()
+                && (now - start < patience
+                        || now - last < gap(last - first) && WORTH * convergence.nanos(owed - left) > now - first)) {
             check();
             report(accounts);
             ticker.pass(SHORT_NANOS);

@@ -18,7 +18,7 @@ import org.exomem.vhostuser.backend.FaultKind;
 
 /** The balloon of one VM on a socket, in this process, with all features on offer. */
 public final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {
-    public static final BalloonOptions EVERYTHING = new BalloonOptions(true, true, true, true, true, true, true);
+    public static final BalloonOptions EVERYTHING = new BalloonOptions(true, true, true, true, true, true, true, true);
 
     public final Path socket;
     public final EventLoop loop;

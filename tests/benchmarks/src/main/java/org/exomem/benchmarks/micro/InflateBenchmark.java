@@ -67,7 +67,7 @@ public class InflateBenchmark {
         queue = inflate;
         EventLoop events = new EventLoop("benchmark");
         loop = events;
-        BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
+        BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, true, false);
         VirtioBalloon device = new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
         device.connected(new NoLink(shared.memory()));
         device.featuresAcknowledged(Features.VERSION_1);

@@ -96,7 +96,7 @@ public class KickBenchmark {
     private VhostUserDevice server(EventLoop events) {
         return switch (served) {
             case BALLOON -> {
-                BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, false);
+                BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, true, false);
                 yield new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
             }
             case MEMORY -> {

@@ -1,0 +1,142 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.qmp.Json;
+import org.jspecify.annotations.Nullable;
+
+/** {@code exomem free-pages}. */
+final class FreePagesCommand implements Command {
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
+    /** A driver that is well answers in much less. */
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Duration STATISTICS_LIMIT = Duration.ofSeconds(1);
+    private static final Set<String> OPEN = Set.of("requested", "answering");
+    private static final int BAR = 40;
+
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
+    private @Nullable String smallest;
+    private boolean last;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does("Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and how"
+                + " fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver for Linux"
+                + " does. The guest goes on meanwhile, and keeps its pages.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.option(
+                "--smallest",
+                "SIZE",
+                "The smallest free block worth telling, a power of two from 4K to 1G (default: 4K).",
+                Completion.NOTHING,
+                value -> smallest = value);
+        usage.flag("--last", "Asks nothing; shows what came of the last request.", () -> last = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section("Examples", "  exomem free-pages web", "  exomem free-pages web --smallest 2M --json");
+    }
+
+    @Override
+    public int run(Streams streams) throws ConfigException {
+        Output output = outputOption.on(streams);
+        ObjectNode about = Json.object().put("vm", vm);
+        ObjectNode request = about.deepCopy();
+        if (smallest != null) {
+            request.put("smallest", ByteSize.parse(smallest));
+        }
+        return control.connect(session -> {
+            if (!last) {
+                session.execute("free-pages", request);
+            }
+            JsonNode answer = ended(session, about);
+            if (output.isJson()) {
+                return output.show(answer, () -> "");
+            }
+            OptionalLong free = last ? OptionalLong.empty() : freeMemory(session, about);
+            return output.show(answer, () -> table(answer, free));
+        });
+    }
+
+    private JsonNode ended(ControlOption.Session session, ObjectNode about) throws IOException {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            JsonNode bitmap = session.execute("query-free-pages", about).path("bitmap");
+            if (last || !OPEN.contains(bitmap.path("state").asText())) {
+                return bitmap;
+            }
+            if (System.nanoTime() > end) {
+                session.execute("free-pages-cancel", about);
+                throw new CommandFailure(
+                        ExitCode.TIMED_OUT,
+                        "the guest of VM \"" + vm + "\" has not told all of its free pages within " + LIMIT.toSeconds()
+                                + " s: " + bitmap.path("chunks").asText() + " chunks came. Is it paused?");
+            }
+            session.client().event(LOOK_AGAIN);
+        }
+    }
+
+    /** What the guest's statistics say is free, if it gives any. */
+    private static OptionalLong freeMemory(ControlOption.Session session, ObjectNode about) throws IOException {
+        try {
+            long before = session.execute("query-balloon-stats", about).path("last-update").asLong();
+            long end = System.nanoTime() + STATISTICS_LIMIT.toNanos();
+            while (System.nanoTime() < end) {
+                session.client().event(LOOK_AGAIN);
+                JsonNode answer = session.execute("query-balloon-stats", about);
+                JsonNode free = answer.path("stats").path("stat-free-memory");
+                if (free.isNumber() && answer.path("last-update").asLong() >= before) {
+                    return OptionalLong.of(free.asLong());
+                }
+            }
+        } catch (CommandFailure e) {
+            // A guest that gives no statistics.
+        }
+        return OptionalLong.empty();
+    }
+
+    private static String table(JsonNode answer, OptionalLong free) {
+        if (answer.path("state").asText().equals("idle")) {
+            return "Nothing was asked for yet." + System.lineSeparator();
+        }
+        long bytes = answer.path("bytes").asLong();
+        Table table = new Table("FREE PAGES", ">VALUE");
+        table.add("answer", answer.path("state").asText());
+        table.add("told to be free", ByteSize.format(bytes));
+        if (free.isPresent() && free.getAsLong() > 0) {
+            table.add("of the guest's free memory", String.format(Locale.ROOT, "%.1f %%", 100.0 * bytes / free.getAsLong()));
+        }
+        table.add("request to last chunk", millis(answer, "time-us"));
+        table.add("of that, exomem", millis(answer, "device-time-us"));
+        table.add("chunks", answer.path("chunks").asText());
+        return table + System.lineSeparator() + histogram(answer.path("blocks"), bytes);
+    }
+
+    private static String millis(JsonNode answer, String key) {
+        return String.format(Locale.ROOT, "%.1f ms", answer.path(key).asLong() / 1000.0);
+    }
+
+    private static String histogram(JsonNode blocks, long bytes) {
+        Table table = new Table(">BLOCKS OF", ">FREE", "");
+        for (JsonNode block : blocks) {
+            long part = block.path("bytes").asLong();
+            int length = bytes == 0 ? 0 : (int) Math.ceilDiv(part * BAR, bytes);
+            table.add(
+                    ByteSize.format(block.path("size").asLong()), ByteSize.format(part), "#".repeat(length));
+        }
+        return table.toString();
+    }
+}
