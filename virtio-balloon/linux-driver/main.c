@@ -117,9 +117,7 @@ static void stop(struct exb *exb)
 	exb->vdev->config->del_vqs(exb->vdev);
 }
 
-/*
- * Tells the device what free pages hold. BAL-POI-1
- */
+/* Tells the device what free pages hold. BAL-POI-1 */
 static void write_poison(struct exb *exb)
 {
 	u32 value = 0;
@@ -224,6 +222,12 @@ static int validate(struct virtio_device *vdev)
 	/* Nothing says how such a page is accepted again. */
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP);
+	/*
+	 * The device keeps the buffers for requests while it uses the chunks
+	 * that come after them.
+	 */
+	if (__virtio_test_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP))
+		__virtio_clear_bit(vdev, VIRTIO_F_IN_ORDER);
 	/* The balloon's page numbers are the guest's, whatever an IOMMU says. */
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	return 0;

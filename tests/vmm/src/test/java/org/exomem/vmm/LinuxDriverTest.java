@@ -33,7 +33,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             for (int i = 0; i < 5; i++) {
                 long free = qemu.guest().memory().free();
                 balloon.askForFreePages();
-                JsonNode answer = awaitAnswer(balloon);
+                JsonNode answer;
+                try { answer = awaitAnswer(balloon); } catch (RuntimeException e) { throw new IOException(qemu.output() + backEnd.output(), e); }
                 System.out.println(answer + " " + free + " " + qemu.guest().run("cd /sys/bus/virtio/devices/virtio0/free_page_bitmap && grep . *"));
                 if (i == 2) {
                     qemu.guest().run("memeat fill a 1024 3");
