@@ -64,10 +64,9 @@ class FreePageBitmapTest {
         return ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** A driver with two buffers is asked; returns the request's id. */
+    /** A driver with a buffer is asked; returns the request's id. */
     private int asked() {
         long address = giveRequestBuffer(64);
-        giveRequestBuffer(64);
         guest.balloon.askForFreePages(BitmapRequest.ALL);
         return read(address, 24).getInt(0);
     }
@@ -89,6 +88,14 @@ class FreePageBitmapTest {
     private void send(byte[] message) {
         queue.add(queue.readable(message));
         guest.process(BITMAP);
+    }
+
+    /** Sends a chunk, and returns which request the device wants to have answered after that. */
+    private int sendAndLook(byte[] message) {
+        long wanted = guest.ram.allocate(4);
+        queue.add(queue.readable(message), writable(wanted, 4));
+        guest.process(BITMAP);
+        return read(wanted, 4).getInt(0);
     }
 
     private BitmapAnswer answer() {
@@ -190,8 +197,9 @@ class FreePageBitmapTest {
         send(chunk(first, 0, START, 20, 1, (byte) 1));
         guest.balloon.askForFreePages(BitmapRequest.ALL);
         int second = answer().id();
-        send(chunk(first, LAST, START + MIB, 20, 1, (byte) 1));
+        assertThat(sendAndLook(chunk(first, 0, START + MIB, 20, 1, (byte) 1))).isEqualTo(second);
         assertThat(answer().state()).isEqualTo(BitmapState.REQUESTED);
+        assertThat(read(giveRequestBuffer(64), 24).getInt(0)).isEqualTo(second);
         send(chunk(second, LAST, START + 2 * MIB, 20, 1, (byte) 1));
         send(chunk(second, LAST, START + 3 * MIB, 20, 1, (byte) 1));
 
@@ -211,14 +219,15 @@ class FreePageBitmapTest {
 
     @Test
     @Tag("FPB-REQ-3")
-    void aRequestIsCancelledByTheIdZero() {
+    void theDriverIsToldInItsNextChunkThatARequestIsCancelled() {
         int id = asked();
+        assertThat(sendAndLook(chunk(id, 0, START, 20, 1, (byte) 1))).isEqualTo(id);
         guest.balloon.cancelFreePages();
+        assertThat(sendAndLook(chunk(id, 0, START + MIB, 20, 1, (byte) 1))).isZero();
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.usedLengths()).containsExactly(24, 24);
-        send(chunk(id, LAST, START, 20, 1, (byte) 1));
-        assertThat(answer().bytes()).isZero();
+        assertThat(answer().bytes()).isEqualTo(MIB);
+        assertThat(queue.usedLengths()).containsExactly(24, 4, 4);
     }
 
     @Test
@@ -276,14 +285,12 @@ class FreePageBitmapTest {
         otherType[4] = 1;
         malformed.add(otherType);
         malformed.forEach(this::send);
-        queue.add(queue.readable(chunk(id, 0, START, 12, 8, (byte) 1)), writable(START, PAGE));
-        guest.process(BITMAP);
 
-        assertThat(answer().ignoredChunks()).isEqualTo(malformed.size() + 1);
+        assertThat(answer().ignoredChunks()).isEqualTo(malformed.size());
         assertThat(answer().bytes()).isZero();
         send(chunk(id, LAST, START, 12, 3, (byte) 0xff, (byte) 0xff));
         assertThat(answer().bytes()).as("what is behind the bitmap is ignored").isEqualTo(3 * PAGE);
-        assertThat(queue.used()).hasSize(malformed.size() + 3);
+        assertThat(queue.used()).hasSize(malformed.size() + 2);
     }
 
     @Test
@@ -315,10 +322,19 @@ class FreePageBitmapTest {
         guest.stop(BITMAP, true);
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.usedLengths()).as("request, chunk, the other request buffer").containsExactly(24, 0, 0);
+        assertThat(queue.usedLengths()).as("request, chunk").containsExactly(24, 0);
         assertThatThrownBy(() -> guest.balloon.askForFreePages(BitmapRequest.ALL))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("bitmap queue");
+    }
+
+    @Test
+    @Tag("FPB-REQ-6")
+    void aQueueThatStopsGivesTheRequestBufferBackWithoutARequest() {
+        giveRequestBuffer(64);
+        guest.stop(BITMAP, true);
+
+        assertThat(queue.usedLengths()).containsExactly(0);
     }
 
     @Test
@@ -406,7 +422,7 @@ class FreePageBitmapTest {
         guest.process(BITMAP);
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.used()).hasSize(3);
+        assertThat(queue.used()).hasSize(2);
     }
 
     @ParameterizedTest
