@@ -59,6 +59,24 @@ public final class BalloonControl {
         control.execute("free-page-hint", Map.of("vm", vm, "action", action));
     }
 
+    /** Asks the driver for a bitmap of its free pages. */
+    public void askForFreePages() throws IOException {
+        control.execute("free-pages", Map.of("vm", vm));
+    }
+
+    /** Ends a request for a bitmap of free pages. */
+    public void cancelFreePages() throws IOException {
+        control.execute("free-pages-cancel", Map.of("vm", vm));
+    }
+
+    /**
+     * Returns the {@code state} of the last request for a bitmap of free pages, its {@code id}, the free {@code bytes}, and the
+     * {@code chunks} that told them.
+     */
+    public JsonNode bitmap() throws IOException {
+        return query("query-free-pages").path("bitmap");
+    }
+
     /** Returns {@code state} of the hint session, bytes {@code hinted}, {@code reported} and {@code discarded}. */
     public JsonNode freePages() throws IOException {
         return query("query-free-pages");
