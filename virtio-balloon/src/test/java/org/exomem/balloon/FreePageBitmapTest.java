@@ -190,6 +190,16 @@ class FreePageBitmapTest {
     }
 
     @Test
+    @Tag("FPB-ANS-3")
+    void whatTheDriverTellsBeyondWhatItWasAskedForIsTakenAsItIs() {
+        giveRequestBuffer(64);
+        guest.balloon.askForFreePages(new BitmapRequest(21, List.of(new BitmapRequest.Range(START, 2 * MIB))));
+        send(chunk(answer().id(), LAST, START + 4 * MIB, 12, 3, (byte) 0b111));
+
+        assertThat(answer().bytes()).isEqualTo(3 * PAGE);
+    }
+
+    @Test
     @Tag("FPB-REQ-3")
     @Tag("FPB-LIM-2")
     void aNewRequestReplacesTheOldOneWhoseChunksAreIgnored() {
