@@ -153,7 +153,8 @@ final class FreePageBitmap {
         deviceNanos = 0;
         askedAt = System.nanoTime();
         state = BitmapState.REQUESTED;
-        // FPB-BIT-4. Before the driver can know of the request: a page that it tells may be used again at any time after that.
+        // FPB-BIT-4. Before the driver can know of the request: a page that it tells may be used again at any time
+        // after that.
         if (!poisoned) {
             feed.offer(PageFeed.Kind.HINTING_STARTED, id, 0, 0);
         }

@@ -118,7 +118,9 @@ class FreePageBitmapTest {
         assertThat(answer().state()).isEqualTo(BitmapState.COMPLETE);
         assertThat(answer().bytes()).isEqualTo(2 * MIB + 4 * PAGE);
         assertThat(answer().chunks()).isEqualTo(2);
-        assertThat(queue.usedLengths()).as("the request, then nothing is written").containsExactly(24, 0, 0);
+        assertThat(queue.usedLengths())
+                .as("the request, then nothing is written")
+                .containsExactly(24, 0, 0);
         assertThat(guest.news())
                 .containsExactly(
                         new News(Kind.HINTING_STARTED, id, 0, 0),
@@ -144,8 +146,7 @@ class FreePageBitmapTest {
         send(chunk(id, 0, START, 12, 8, (byte) 0b0011_0010));
         send(chunk(id, LAST, START + 4 * MIB, 22, 1, (byte) 1));
 
-        assertThat(answer().blockBytes())
-                .containsExactly(PAGE, 2 * PAGE, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 4L * MIB);
+        assertThat(answer().blockBytes()).containsExactly(PAGE, 2 * PAGE, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 4L * MIB);
     }
 
     @Test
@@ -271,8 +272,7 @@ class FreePageBitmapTest {
         send(chunk(id, LAST, -1L << 30, 30, 1, (byte) 1));
 
         assertThat(answer().bytes()).isEqualTo(4 * MIB);
-        assertThat(guest.balloon.freePages().ignoredPages())
-                .isEqualTo((4 * MIB >> 12) + (8L << 18) + (1L << 18));
+        assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo((4 * MIB >> 12) + (8L << 18) + (1L << 18));
         assertThat(answer().state()).isEqualTo(BitmapState.COMPLETE);
     }
 
@@ -449,7 +449,8 @@ class FreePageBitmapTest {
             int bits = random.nextInt(pages / size - first + 1);
             byte[] bitmap = new byte[(bits + 7) / 8];
             for (int bit = 0; bit < bits; bit++) {
-                if (random.nextInt(3) == 0 || bit > 0 && random.nextBoolean() && (bitmap[bit - 1 >> 3] >> (bit - 1 & 7) & 1) == 1) {
+                if (random.nextInt(3) == 0
+                        || bit > 0 && random.nextBoolean() && (bitmap[bit - 1 >> 3] >> (bit - 1 & 7) & 1) == 1) {
                     bitmap[bit >> 3] |= (byte) (1 << (bit & 7));
                     expected.set((first + bit) * size, (first + bit + 1) * size);
                 }
@@ -465,8 +466,12 @@ class FreePageBitmapTest {
             }
         }
         assertThat(heard.count()).as("seed %d", seed).isEqualTo(expected.cardinality());
-        expected.stream().forEach(page -> assertThat(heard.contains(page)).as("seed %d, page %d", seed, page).isTrue());
+        expected.stream()
+                .forEach(page -> assertThat(heard.contains(page))
+                        .as("seed %d, page %d", seed, page)
+                        .isTrue());
         assertThat(answer().bytes()).isEqualTo(expected.cardinality() * PAGE);
-        assertThat(answer().blockBytes().stream().mapToLong(Long::longValue).sum()).isEqualTo(answer().bytes());
+        assertThat(answer().blockBytes().stream().mapToLong(Long::longValue).sum())
+                .isEqualTo(answer().bytes());
     }
 }

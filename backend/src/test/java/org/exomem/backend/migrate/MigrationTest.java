@@ -126,7 +126,9 @@ class MigrationTest {
             hosts.source.guest.work(220 * MIB, 200 * MIB);
             hosts.migrate(hosts.request());
             hosts.assertMoved();
-            assertThat(hosts.source.vm.freePages().join().commandId()).as("no hint session").isZero();
+            assertThat(hosts.source.vm.freePages().join().commandId())
+                    .as("no hint session")
+                    .isZero();
             assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
                     .isGreaterThan(190 * MIB / 4096);
         }

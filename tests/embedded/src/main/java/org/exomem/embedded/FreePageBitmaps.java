@@ -43,8 +43,8 @@ final class FreePageBitmaps {
         int count = Math.min(end - first, BalloonDriver.MOST_CHUNK_PAGES);
         next = first + count;
         boolean last = next >= ram.pages();
-        int wanted = driver.sendChunk(
-                request, last, ram.address(first), Pages.SHIFT, allocator.free(first, count), count);
+        int wanted =
+                driver.sendChunk(request, last, ram.address(first), Pages.SHIFT, allocator.free(first, count), count);
         if (last || wanted != request) {
             answers += last ? 1 : 0;
             request = NONE;

@@ -82,11 +82,16 @@ final class BitmapMoveTest {
                             guest(there ? "b" : "a").incoming(),
                             there ? backEndB : backEndA);
                     left.close();
-                    assertThat(here.guest().run("memeat verify kept")).as("move %d", move).isEqualTo(checksum);
+                    assertThat(here.guest().run("memeat verify kept"))
+                            .as("move %d", move)
+                            .isEqualTo(checksum);
                     String round = here.guest().run("cat /tmp/round");
                     Qemu now = here;
-                    await().atMost(LIMIT).until(() -> !now.guest().run("cat /tmp/round").equals(round));
-                    assertThat(here.guest().run("cat /tmp/lost 2>/dev/null; true")).as("move %d", move).isEmpty();
+                    await().atMost(LIMIT)
+                            .until(() -> !now.guest().run("cat /tmp/round").equals(round));
+                    assertThat(here.guest().run("cat /tmp/lost 2>/dev/null; true"))
+                            .as("move %d", move)
+                            .isEmpty();
                 }
             } finally {
                 here.close();
@@ -104,8 +109,12 @@ final class BitmapMoveTest {
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
-            assertThat(arrived.path("status").asText()).as(arrived + there.output()).isEqualTo("completed");
-            assertThat(left.path("writes").path("way").asText()).as(left.toString()).isEqualTo("watch");
+            assertThat(arrived.path("status").asText())
+                    .as(arrived + there.output())
+                    .isEqualTo("completed");
+            assertThat(left.path("writes").path("way").asText())
+                    .as(left.toString())
+                    .isEqualTo("watch");
             // Of what stayed behind once, there is nothing at the destination.
             JsonNode pages = left.path("pages");
             assertThat(pages.path("hinted").asLong() + pages.path("hole").asLong())

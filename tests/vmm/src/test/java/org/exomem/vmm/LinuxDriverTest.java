@@ -1,13 +1,11 @@
 package org.exomem.vmm;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Set;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -34,7 +32,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
                 long free = qemu.guest().memory().free();
                 balloon.askForFreePages();
                 JsonNode answer = awaitAnswer(balloon);
-                System.out.println(answer + " " + free + " " + qemu.guest().run("cd /sys/bus/virtio/devices/virtio0/free_page_bitmap && grep . *"));
+                System.out.println(answer + " " + free + " "
+                        + qemu.guest().run("cd /sys/bus/virtio/devices/virtio0/free_page_bitmap && grep . *"));
                 if (i == 2) {
                     qemu.guest().run("memeat fill a 1024 3");
                 }
