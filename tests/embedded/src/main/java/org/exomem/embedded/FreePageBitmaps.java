@@ -2,7 +2,7 @@ package org.exomem.embedded;
 
 import java.io.IOException;
 import org.exomem.conformance.guest.BalloonDriver;
-import org.exomem.pages.Pages;
+import org.exomem.conformance.guest.GuestRam;
 
 /**
  * The guest's side of free page bitmaps (spec/free-page-bitmap.md): when the device asks, it is told what the allocator has free at that
@@ -10,6 +10,7 @@ import org.exomem.pages.Pages;
  */
 final class FreePageBitmaps {
     private static final int NONE = 0;
+    private static final int PAGE_SHIFT = Long.numberOfTrailingZeros(GuestRam.PAGE);
 
     private final BalloonDriver driver;
     private final EmbeddedRam ram;
@@ -44,7 +45,7 @@ final class FreePageBitmaps {
         next = first + count;
         boolean last = next >= ram.pages();
         int wanted =
-                driver.sendChunk(request, last, ram.address(first), Pages.SHIFT, allocator.free(first, count), count);
+                driver.sendChunk(request, last, ram.address(first), PAGE_SHIFT, allocator.free(first, count), count);
         if (last || wanted != request) {
             answers += last ? 1 : 0;
             request = NONE;
