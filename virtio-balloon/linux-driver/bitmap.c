@@ -16,7 +16,6 @@
 #include "exomem_balloon.h"
 #include "scan.h"
 
-#define REQUESTS 2
 #define REQUEST_BYTES 4096
 #define CHUNKS 16
 
@@ -51,6 +50,8 @@ struct chunk {
 	u8 page_shift;
 	u8 reserved[7];
 	u8 bitmap[EXB_STRETCH / 8];
+	/* Written by the device. */
+	__le32 wanted;
 };
 
 #define CHUNK_HEADER offsetof(struct chunk, bitmap)
@@ -68,10 +69,10 @@ struct answer {
 };
 
 /*
- * @requests: buffers that the device makes requests with
+ * @request: what the device makes requests with; it has it while nothing is
+ *	answered
  * @free: chunks that the device does not have
  * @answering: a request is in hand, with @id, and @ranges if @count is not 0
- * @cancelled: the answer is to be ended
  * @range: which of the ranges is looked at
  * @pfn: where to go on in it
  * @end: its end
@@ -82,12 +83,11 @@ struct exb_bitmap {
 	struct exb *exb;
 	struct virtqueue *vq;
 	struct work_struct work;
-	struct request *requests[REQUESTS];
+	struct request *request;
 	struct chunk *chunks[CHUNKS];
 	struct chunk *free[CHUNKS];
 	unsigned int nr_free;
 	bool answering;
-	bool cancelled;
 	u32 id;
 	u32 count;
 	u32 range;
@@ -103,12 +103,13 @@ struct exb_bitmap {
 	struct exb_scan scan;
 };
 
-static void add_request(struct exb_bitmap *bitmap, struct request *request)
+/* FPB-REQ-1. The caller tells the device. */
+static void add_request(struct exb_bitmap *bitmap)
 {
 	struct scatterlist sg;
 
-	sg_init_one(&sg, request, sizeof(*request));
-	virtqueue_add_inbuf(bitmap->vq, &sg, 1, request, GFP_KERNEL);
+	sg_init_one(&sg, bitmap->request, sizeof(*bitmap->request));
+	virtqueue_add_inbuf(bitmap->vq, &sg, 1, bitmap->request, GFP_KERNEL);
 }
 
 /* Returns the first page number of a range that is wholly in it. */
@@ -141,28 +142,26 @@ static bool advance(struct exb_bitmap *bitmap)
 	}
 }
 
-/* FPB-REQ-3: what was asked before is of no interest any more. */
-static void take_request(struct exb_bitmap *bitmap,
-			 const struct request *request, unsigned int length)
+/* Returns whether there is a request to answer. */
+static bool take_request(struct exb_bitmap *bitmap, unsigned int length)
 {
+	const struct request *request = bitmap->request;
 	u32 id = le32_to_cpu(request->id);
 	u32 count = le32_to_cpu(request->count);
 	unsigned int shift = request->page_shift;
 
-	if (length < REQUEST_HEADER || count > RANGES ||
+	/* FPB-REQ-6 */
+	if (!length)
+		return false;
+	if (length < REQUEST_HEADER || !id || count > RANGES ||
 	    length < REQUEST_HEADER + count * sizeof(struct wanted_range)) {
 		dev_warn_ratelimited(&bitmap->exb->vdev->dev,
 				     "a request of %u bytes with %u ranges\n",
 				     length, count);
-		return;
-	}
-	if (!id) {
-		bitmap->cancelled = bitmap->answering;
-		return;
+		return false;
 	}
 
 	bitmap->answering = true;
-	bitmap->cancelled = false;
 	bitmap->id = id;
 	bitmap->count = count;
 	memcpy(bitmap->ranges, request->ranges,
@@ -177,32 +176,49 @@ static void take_request(struct exb_bitmap *bitmap,
 	memset(&bitmap->now, 0, sizeof(bitmap->now));
 	bitmap->now.id = id;
 	bitmap->started = READ_ONCE(bitmap->notified);
+	return true;
 }
 
-static bool is_request(struct exb_bitmap *bitmap, void *buffer)
+static void end_answer(struct exb_bitmap *bitmap, bool complete)
 {
-	return buffer == bitmap->requests[0] || buffer == bitmap->requests[1];
+	bitmap->answering = false;
+	bitmap->now.complete = complete;
+	bitmap->now.nanoseconds = ktime_get_ns() - bitmap->started;
+	bitmap->now.longest_hold = bitmap->scan.longest_hold;
+	spin_lock(&bitmap->lock);
+	bitmap->last = bitmap->now;
+	bitmap->answered++;
+	spin_unlock(&bitmap->lock);
+	add_request(bitmap);
+	virtqueue_kick(bitmap->vq);
 }
 
 /* Takes back what the device has used. */
 static void receive(struct exb_bitmap *bitmap)
 {
+	struct chunk *chunk;
 	unsigned int length;
-	bool again = false;
+	bool unwanted = false;
 	void *buffer;
 
 	while ((buffer = virtqueue_get_buf(bitmap->vq, &length))) {
-		if (is_request(bitmap, buffer)) {
-			take_request(bitmap, buffer, length);
-			add_request(bitmap, buffer);
-			again = true;
-		} else {
-			bitmap->free[bitmap->nr_free++] = buffer;
+		if (buffer == bitmap->request) {
+			if (!take_request(bitmap, length)) {
+				add_request(bitmap);
+				virtqueue_kick(bitmap->vq);
+			}
+			continue;
 		}
+		chunk = buffer;
+		/* FPB-REQ-3. What comes back late is of an answer before. */
+		if (length >= sizeof(chunk->wanted) &&
+		    le32_to_cpu(chunk->id) == bitmap->id &&
+		    le32_to_cpu(chunk->wanted) != bitmap->id)
+			unwanted = true;
+		bitmap->free[bitmap->nr_free++] = chunk;
 	}
-	/* FPB-REQ-1 */
-	if (again)
-		virtqueue_kick(bitmap->vq);
+	if (unwanted && bitmap->answering)
+		end_answer(bitmap, false);
 }
 
 /*
@@ -237,7 +253,8 @@ static unsigned int fill(struct chunk *chunk, const struct exb_scan *scan)
 static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
 		 unsigned int bits, unsigned int flags)
 {
-	struct scatterlist sg;
+	struct scatterlist readable, writable;
+	struct scatterlist *sgs[] = { &readable, &writable };
 
 	if (!bits) {
 		chunk->address = 0;
@@ -247,26 +264,14 @@ static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
 	chunk->type = 0;
 	chunk->flags = cpu_to_le16(flags);
 	chunk->pages = cpu_to_le64(bits);
-	sg_init_one(&sg, chunk, CHUNK_HEADER + DIV_ROUND_UP(bits, 8));
+	sg_init_one(&readable, chunk, CHUNK_HEADER + DIV_ROUND_UP(bits, 8));
+	sg_init_one(&writable, &chunk->wanted, sizeof(chunk->wanted));
 	/* Fails only when the device has gone. */
-	if (virtqueue_add_outbuf(bitmap->vq, &sg, 1, chunk, GFP_KERNEL))
+	if (virtqueue_add_sgs(bitmap->vq, sgs, 1, 1, chunk, GFP_KERNEL))
 		bitmap->free[bitmap->nr_free++] = chunk;
 	else
 		virtqueue_kick(bitmap->vq);
 	bitmap->now.chunks++;
-}
-
-static void end_answer(struct exb_bitmap *bitmap, bool complete)
-{
-	bitmap->answering = false;
-	bitmap->cancelled = false;
-	bitmap->now.complete = complete;
-	bitmap->now.nanoseconds = ktime_get_ns() - bitmap->started;
-	bitmap->now.longest_hold = bitmap->scan.longest_hold;
-	spin_lock(&bitmap->lock);
-	bitmap->last = bitmap->now;
-	bitmap->answered++;
-	spin_unlock(&bitmap->lock);
 }
 
 /* FPB-ANS-4 */
@@ -313,10 +318,7 @@ static void work(struct work_struct *work)
 	receive(bitmap);
 	if (!bitmap->answering || !bitmap->nr_free)
 		return;
-	if (bitmap->cancelled)
-		break_off(bitmap);
-	else
-		answer_some(bitmap);
+	answer_some(bitmap);
 	/* Not in a loop: a suspend may come between. */
 	if (bitmap->answering)
 		exb_queue_work(bitmap->exb, work);
@@ -334,19 +336,19 @@ void exb_bitmap_notified(struct virtqueue *vq)
 void exb_bitmap_start(struct exb *exb, struct virtqueue *vq)
 {
 	struct exb_bitmap *bitmap = exb->bitmap;
-	unsigned int i, room;
+	unsigned int room;
 
 	bitmap->vq = vq;
 	if (!vq)
 		return;
-	for (i = 0; i < REQUESTS; i++)
-		add_request(bitmap, bitmap->requests[i]);
-	room = min_t(unsigned int, CHUNKS, vq->num_free);
+	/* Two descriptors for each. */
+	room = min_t(unsigned int, CHUNKS, vq->num_free / 2);
+	add_request(bitmap);
 	memcpy(bitmap->free, bitmap->chunks, sizeof(bitmap->free));
 	bitmap->nr_free = room;
 }
 
-/* Tells the device of the buffers for requests. */
+/* Tells the device of the request buffer. */
 void exb_bitmap_kick(struct exb *exb)
 {
 	if (exb->bitmap && exb->bitmap->vq)
@@ -376,8 +378,7 @@ void exb_bitmap_destroy(struct exb *exb)
 	if (!bitmap)
 		return;
 	exb_scan_destroy(&bitmap->scan);
-	for (i = 0; i < REQUESTS; i++)
-		kfree(bitmap->requests[i]);
+	kfree(bitmap->request);
 	for (i = 0; i < CHUNKS; i++)
 		kfree(bitmap->chunks[i]);
 	kfree(bitmap);
@@ -409,11 +410,9 @@ int exb_bitmap_create(struct exb *exb)
 		return error;
 	}
 	exb->bitmap = bitmap;
-	for (i = 0; i < REQUESTS; i++) {
-		bitmap->requests[i] = kzalloc(REQUEST_BYTES, GFP_KERNEL);
-		if (!bitmap->requests[i])
-			goto no_memory;
-	}
+	bitmap->request = kzalloc(REQUEST_BYTES, GFP_KERNEL);
+	if (!bitmap->request)
+		goto no_memory;
 	for (i = 0; i < CHUNKS; i++) {
 		bitmap->chunks[i] = kzalloc(sizeof(struct chunk), GFP_KERNEL);
 		if (!bitmap->chunks[i])

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 
 #include "exomem_balloon.h"
 
@@ -223,11 +224,11 @@ static int validate(struct virtio_device *vdev)
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP);
 	/*
-	 * The device keeps the buffers for requests while it uses the chunks
-	 * that come after them.
+	 * A chunk has two descriptors: a table of their own would be allocated
+	 * for each chunk. The queues have room for what is put into them.
 	 */
 	if (__virtio_test_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP))
-		__virtio_clear_bit(vdev, VIRTIO_F_IN_ORDER);
+		__virtio_clear_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC);
 	/* The balloon's page numbers are the guest's, whatever an IOMMU says. */
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	return 0;

@@ -34,5 +34,4 @@ public class Deaf implements EndpointListener, MemListener, BalloonListener {
 
     @Override
     public void hintingChanged(HintingState state) {}
-
 }

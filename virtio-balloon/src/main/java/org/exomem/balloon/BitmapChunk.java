@@ -20,6 +20,7 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
  * 24 u8   page_shift
  * 25 u8   reserved[7]
  * 32 u8   bitmap[(pages + 7) / 8]
+ *    le32 wanted        device-writable
  * </pre>
  */
 final class BitmapChunk implements BitWords {
@@ -66,7 +67,7 @@ final class BitmapChunk implements BitWords {
         partStart = 0;
         partBits = 0;
         next = 0;
-        if (chain.writableBytes() > 0 || chain.read(0, header) < HEADER || header.get(LE_SHORT, TYPE) != 0) {
+        if (chain.read(0, header) < HEADER || header.get(LE_SHORT, TYPE) != 0) {
             return false;
         }
         id = header.get(LE_INT, ID);

@@ -36,7 +36,8 @@ final class BlockSizes {
     private void add(long first, long count) {
         long at = first;
         for (long left = count; left > 0; ) {
-            int order = Math.min(LARGEST, Math.min(Long.numberOfTrailingZeros(at), 63 - Long.numberOfLeadingZeros(left)));
+            int order =
+                    Math.min(LARGEST, Math.min(Long.numberOfTrailingZeros(at), 63 - Long.numberOfLeadingZeros(left)));
             // Blocks of the largest size follow each other.
             long taken = order == LARGEST ? left >> LARGEST << LARGEST : 1L << order;
             bytes[order] += Pages.bytes(taken);

@@ -20,8 +20,8 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bitmap queue (spec/free-page-bitmap.md). The driver keeps device-writable buffers there; the device asks by writing a
- * request into one. The driver answers with device-readable buffers, the chunks. What comes under another id than the last request's
+ * The bitmap queue (spec/free-page-bitmap.md). The driver has a device-writable buffer there; the device asks by writing a
+ * request into it. The driver answers with chunks, and has the buffer there again afterwards. What comes under another id than the last request's
  * is ignored (FPB-LIM-2), so a driver that is late, silent or wrong costs nothing.
  *
  * <p>Nothing is ever discarded or written for a bit (FPB-BIT-3): the guest may have used the page again. Listeners of the page feed
@@ -30,11 +30,12 @@ import org.jspecify.annotations.Nullable;
  * <p>Its memory is 32 KiB for each GiB that the front-end shares (FPB-LIM-1), whatever a driver claims.
  */
 final class FreePageBitmap {
-    /** Request buffers that are kept. The driver needs two (FPB-REQ-1); one more than these is given back. */
+    /** Request buffers that are kept. A driver has one (FPB-REQ-1); one more than these is given back. */
     private static final int MOST_REQUESTS = 4;
 
     private static final int REQUEST_HEADER = 24;
     private static final int RANGE_BYTES = 16;
+    private static final int WANTED = 4;
     /** No request is longer. */
     private static final int MOST_REQUEST = 4096;
 
@@ -68,7 +69,7 @@ final class FreePageBitmap {
     private BitmapState state = BitmapState.IDLE;
     private BitmapRequest request = BitmapRequest.ALL;
     private int id;
-    /** There is a request, or a cancellation, that the driver has not got. */
+    /** There is a request that the driver has not got. */
     private boolean unsent;
 
     private boolean poisoned;
@@ -152,7 +153,8 @@ final class FreePageBitmap {
         deviceNanos = 0;
         askedAt = System.nanoTime();
         state = BitmapState.REQUESTED;
-        // FPB-BIT-4. Before the driver can know of the request: a page that it tells may be used again at any time after that.
+        // FPB-BIT-4. Before the driver can know of the request: a page that it tells may be used again at any time
+        // after that.
         if (!poisoned) {
             feed.offer(PageFeed.Kind.HINTING_STARTED, id, 0, 0);
         }
@@ -160,14 +162,9 @@ final class FreePageBitmap {
         sendOutside();
     }
 
-    /** Ends the request; nothing happens if there is none. */
+    /** Ends the request; nothing happens if there is none. The driver sees it when it sends its next chunk (FPB-REQ-3). */
     void cancel() {
-        if (state.isOpen()) {
-            boolean reached = !unsent;
-            end(BitmapState.CANCELLED);
-            unsent = reached;
-            sendOutside();
-        }
+        end(BitmapState.CANCELLED);
     }
 
     private void end(BitmapState how) {
@@ -202,25 +199,22 @@ final class FreePageBitmap {
             return;
         }
         DescriptorChain buffer = chains[0];
-        boolean cancelling = !state.isOpen();
         int room = (int) Math.min(MOST_REQUEST, buffer.writableBytes());
-        List<BitmapRequest.Range> ranges = cancelling ? List.of() : request.ranges();
+        List<BitmapRequest.Range> ranges = request.ranges();
         if (REQUEST_HEADER + (long) ranges.size() * RANGE_BYTES > room) {
             // FPB-REQ-4
             ranges = List.of();
         }
         int length = REQUEST_HEADER + ranges.size() * RANGE_BYTES;
         MemorySegment bytes = message.asSlice(0, length).fill((byte) 0);
-        if (!cancelling) {
-            bytes.set(LE_INT, 0, id);
-            bytes.set(ValueLayout.JAVA_BYTE, 4, (byte) request.pageShift());
-            bytes.set(LE_INT, 8, ranges.size());
-            long at = REQUEST_HEADER;
-            for (BitmapRequest.Range range : ranges) {
-                bytes.set(LE_LONG, at, range.address());
-                bytes.set(LE_LONG, at + 8, range.length());
-                at += RANGE_BYTES;
-            }
+        bytes.set(LE_INT, 0, id);
+        bytes.set(ValueLayout.JAVA_BYTE, 4, (byte) request.pageShift());
+        bytes.set(LE_INT, 8, ranges.size());
+        long at = REQUEST_HEADER;
+        for (BitmapRequest.Range range : ranges) {
+            bytes.set(LE_LONG, at, range.address());
+            bytes.set(LE_LONG, at + 8, range.length());
+            at += RANGE_BYTES;
         }
         buffer.write(0, bytes, Objects.requireNonNull(memory));
         giveBack(current, length);
@@ -284,7 +278,7 @@ final class FreePageBitmap {
         boolean counts = chunk.begin(chain) && chunk.id() == id && state.isOpen() && !unsent;
         if (!counts) {
             ignoredChunks++;
-            current.push(chain, 0);
+            use(current, chain);
             return;
         }
         state = BitmapState.ANSWERING;
@@ -308,10 +302,10 @@ final class FreePageBitmap {
             } else if (chunk.nextPart(inHand)) {
                 budget.spend((long) StepBudget.CALL + inHand.buffers());
             } else {
-                giveChunkBack(current);
                 if (chunk.isLast()) {
                     answered();
                 }
+                giveChunkBack(current);
                 return;
             }
         }
@@ -323,7 +317,15 @@ final class FreePageBitmap {
     private void giveChunkBack(Virtqueue current) {
         holding = false;
         leftPages = 0;
-        current.push(inHand, 0);
+        use(current, inHand);
+    }
+
+    /** Gives a chunk back and tells in it which request is to be answered (FPB-OWN-1). */
+    private void use(Virtqueue current, DescriptorChain chain) {
+        message.set(LE_INT, 0, state.isOpen() && counted == null ? id : 0);
+        boolean tells = chain.writableBytes() >= WANTED && !misplaced;
+        current.push(
+                chain, tells ? (int) chain.write(0, message.asSlice(0, WANTED), Objects.requireNonNull(memory)) : 0);
     }
 
     private void tellSome() {
@@ -447,8 +449,8 @@ final class FreePageBitmap {
     /** The driver makes them available again where they are now. */
     private void giveMisplacedBack(Virtqueue current) {
         if (misplaced) {
-            misplaced = false;
             giveAllBack(current);
+            misplaced = false;
         }
     }
 

@@ -107,8 +107,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.discarder = new Discarder(punch, this::hostFault, budget);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
-        this.bitmap = new FreePageBitmap(
-                feed, this::mayPush, this::callIfWanted, leftAlone, budget);
+        this.bitmap = new FreePageBitmap(feed, this::mayPush, this::callIfWanted, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }

@@ -64,10 +64,9 @@ class FreePageBitmapTest {
         return ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** A driver with two buffers is asked; returns the request's id. */
+    /** A driver with a buffer is asked; returns the request's id. */
     private int asked() {
         long address = giveRequestBuffer(64);
-        giveRequestBuffer(64);
         guest.balloon.askForFreePages(BitmapRequest.ALL);
         return read(address, 24).getInt(0);
     }
@@ -91,6 +90,14 @@ class FreePageBitmapTest {
         guest.process(BITMAP);
     }
 
+    /** Sends a chunk, and returns which request the device wants to have answered after that. */
+    private int sendAndLook(byte[] message) {
+        long wanted = guest.ram.allocate(4);
+        queue.add(queue.readable(message), writable(wanted, 4));
+        guest.process(BITMAP);
+        return read(wanted, 4).getInt(0);
+    }
+
     private BitmapAnswer answer() {
         return guest.balloon.freePageBitmap();
     }
@@ -111,7 +118,9 @@ class FreePageBitmapTest {
         assertThat(answer().state()).isEqualTo(BitmapState.COMPLETE);
         assertThat(answer().bytes()).isEqualTo(2 * MIB + 4 * PAGE);
         assertThat(answer().chunks()).isEqualTo(2);
-        assertThat(queue.usedLengths()).as("the request, then nothing is written").containsExactly(24, 0, 0);
+        assertThat(queue.usedLengths())
+                .as("the request, then nothing is written")
+                .containsExactly(24, 0, 0);
         assertThat(guest.news())
                 .containsExactly(
                         new News(Kind.HINTING_STARTED, id, 0, 0),
@@ -137,8 +146,7 @@ class FreePageBitmapTest {
         send(chunk(id, 0, START, 12, 8, (byte) 0b0011_0010));
         send(chunk(id, LAST, START + 4 * MIB, 22, 1, (byte) 1));
 
-        assertThat(answer().blockBytes())
-                .containsExactly(PAGE, 2 * PAGE, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 4L * MIB);
+        assertThat(answer().blockBytes()).containsExactly(PAGE, 2 * PAGE, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 4L * MIB);
     }
 
     @Test
@@ -183,6 +191,16 @@ class FreePageBitmapTest {
     }
 
     @Test
+    @Tag("FPB-ANS-3")
+    void whatTheDriverTellsBeyondWhatItWasAskedForIsTakenAsItIs() {
+        giveRequestBuffer(64);
+        guest.balloon.askForFreePages(new BitmapRequest(21, List.of(new BitmapRequest.Range(START, 2 * MIB))));
+        send(chunk(answer().id(), LAST, START + 4 * MIB, 12, 3, (byte) 0b111));
+
+        assertThat(answer().bytes()).isEqualTo(3 * PAGE);
+    }
+
+    @Test
     @Tag("FPB-REQ-3")
     @Tag("FPB-LIM-2")
     void aNewRequestReplacesTheOldOneWhoseChunksAreIgnored() {
@@ -190,8 +208,9 @@ class FreePageBitmapTest {
         send(chunk(first, 0, START, 20, 1, (byte) 1));
         guest.balloon.askForFreePages(BitmapRequest.ALL);
         int second = answer().id();
-        send(chunk(first, LAST, START + MIB, 20, 1, (byte) 1));
+        assertThat(sendAndLook(chunk(first, 0, START + MIB, 20, 1, (byte) 1))).isEqualTo(second);
         assertThat(answer().state()).isEqualTo(BitmapState.REQUESTED);
+        assertThat(read(giveRequestBuffer(64), 24).getInt(0)).isEqualTo(second);
         send(chunk(second, LAST, START + 2 * MIB, 20, 1, (byte) 1));
         send(chunk(second, LAST, START + 3 * MIB, 20, 1, (byte) 1));
 
@@ -211,14 +230,15 @@ class FreePageBitmapTest {
 
     @Test
     @Tag("FPB-REQ-3")
-    void aRequestIsCancelledByTheIdZero() {
+    void theDriverIsToldInItsNextChunkThatARequestIsCancelled() {
         int id = asked();
+        assertThat(sendAndLook(chunk(id, 0, START, 20, 1, (byte) 1))).isEqualTo(id);
         guest.balloon.cancelFreePages();
+        assertThat(sendAndLook(chunk(id, 0, START + MIB, 20, 1, (byte) 1))).isZero();
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.usedLengths()).containsExactly(24, 24);
-        send(chunk(id, LAST, START, 20, 1, (byte) 1));
-        assertThat(answer().bytes()).isZero();
+        assertThat(answer().bytes()).isEqualTo(MIB);
+        assertThat(queue.usedLengths()).containsExactly(24, 4, 4);
     }
 
     @Test
@@ -252,8 +272,7 @@ class FreePageBitmapTest {
         send(chunk(id, LAST, -1L << 30, 30, 1, (byte) 1));
 
         assertThat(answer().bytes()).isEqualTo(4 * MIB);
-        assertThat(guest.balloon.freePages().ignoredPages())
-                .isEqualTo((4 * MIB >> 12) + (8L << 18) + (1L << 18));
+        assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo((4 * MIB >> 12) + (8L << 18) + (1L << 18));
         assertThat(answer().state()).isEqualTo(BitmapState.COMPLETE);
     }
 
@@ -276,14 +295,12 @@ class FreePageBitmapTest {
         otherType[4] = 1;
         malformed.add(otherType);
         malformed.forEach(this::send);
-        queue.add(queue.readable(chunk(id, 0, START, 12, 8, (byte) 1)), writable(START, PAGE));
-        guest.process(BITMAP);
 
-        assertThat(answer().ignoredChunks()).isEqualTo(malformed.size() + 1);
+        assertThat(answer().ignoredChunks()).isEqualTo(malformed.size());
         assertThat(answer().bytes()).isZero();
         send(chunk(id, LAST, START, 12, 3, (byte) 0xff, (byte) 0xff));
         assertThat(answer().bytes()).as("what is behind the bitmap is ignored").isEqualTo(3 * PAGE);
-        assertThat(queue.used()).hasSize(malformed.size() + 3);
+        assertThat(queue.used()).hasSize(malformed.size() + 2);
     }
 
     @Test
@@ -315,10 +332,19 @@ class FreePageBitmapTest {
         guest.stop(BITMAP, true);
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.usedLengths()).as("request, chunk, the other request buffer").containsExactly(24, 0, 0);
+        assertThat(queue.usedLengths()).as("request, chunk").containsExactly(24, 0);
         assertThatThrownBy(() -> guest.balloon.askForFreePages(BitmapRequest.ALL))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("bitmap queue");
+    }
+
+    @Test
+    @Tag("FPB-REQ-6")
+    void aQueueThatStopsGivesTheRequestBufferBackWithoutARequest() {
+        giveRequestBuffer(64);
+        guest.stop(BITMAP, true);
+
+        assertThat(queue.usedLengths()).containsExactly(0);
     }
 
     @Test
@@ -406,7 +432,7 @@ class FreePageBitmapTest {
         guest.process(BITMAP);
 
         assertThat(answer().state()).isEqualTo(BitmapState.CANCELLED);
-        assertThat(queue.used()).hasSize(3);
+        assertThat(queue.used()).hasSize(2);
     }
 
     @ParameterizedTest
@@ -423,7 +449,8 @@ class FreePageBitmapTest {
             int bits = random.nextInt(pages / size - first + 1);
             byte[] bitmap = new byte[(bits + 7) / 8];
             for (int bit = 0; bit < bits; bit++) {
-                if (random.nextInt(3) == 0 || bit > 0 && random.nextBoolean() && (bitmap[bit - 1 >> 3] >> (bit - 1 & 7) & 1) == 1) {
+                if (random.nextInt(3) == 0
+                        || bit > 0 && random.nextBoolean() && (bitmap[bit - 1 >> 3] >> (bit - 1 & 7) & 1) == 1) {
                     bitmap[bit >> 3] |= (byte) (1 << (bit & 7));
                     expected.set((first + bit) * size, (first + bit + 1) * size);
                 }
@@ -439,8 +466,12 @@ class FreePageBitmapTest {
             }
         }
         assertThat(heard.count()).as("seed %d", seed).isEqualTo(expected.cardinality());
-        expected.stream().forEach(page -> assertThat(heard.contains(page)).as("seed %d, page %d", seed, page).isTrue());
+        expected.stream()
+                .forEach(page -> assertThat(heard.contains(page))
+                        .as("seed %d, page %d", seed, page)
+                        .isTrue());
         assertThat(answer().bytes()).isEqualTo(expected.cardinality() * PAGE);
-        assertThat(answer().blockBytes().stream().mapToLong(Long::longValue).sum()).isEqualTo(answer().bytes());
+        assertThat(answer().blockBytes().stream().mapToLong(Long::longValue).sum())
+                .isEqualTo(answer().bytes());
     }
 }

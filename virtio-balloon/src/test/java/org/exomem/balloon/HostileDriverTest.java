@@ -32,8 +32,9 @@ class HostileDriverTest {
                     int index = random.nextInt(6);
                     guest.queues[index].add(
                             index == BITMAP && random.nextBoolean()
-                                    ? List.of(guest.queues[index].readable(
-                                            chunk(random, guest.balloon.freePageBitmap().id())))
+                                    ? List.of(guest.queues[index].readable(chunk(
+                                            random,
+                                            guest.balloon.freePageBitmap().id())))
                                     : chain(random, guest.queues[index]));
                     try {
                         guest.process(index);

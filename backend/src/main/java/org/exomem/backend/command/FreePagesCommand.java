@@ -34,9 +34,10 @@ final class FreePagesCommand implements Command {
 
     @Override
     public void describe(Usage usage) {
-        usage.does("Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and how"
-                + " fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver for Linux"
-                + " does. The guest goes on meanwhile, and keeps its pages.");
+        usage.does(
+                "Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and how"
+                        + " fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver for Linux"
+                        + " does. The guest goes on meanwhile, and keeps its pages.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--smallest",
@@ -92,7 +93,9 @@ final class FreePagesCommand implements Command {
     /** What the guest's statistics say is free, if it gives any. */
     private static OptionalLong freeMemory(ControlOption.Session session, ObjectNode about) throws IOException {
         try {
-            long before = session.execute("query-balloon-stats", about).path("last-update").asLong();
+            long before = session.execute("query-balloon-stats", about)
+                    .path("last-update")
+                    .asLong();
             long end = System.nanoTime() + STATISTICS_LIMIT.toNanos();
             while (System.nanoTime() < end) {
                 session.client().event(LOOK_AGAIN);
@@ -117,7 +120,9 @@ final class FreePagesCommand implements Command {
         table.add("answer", answer.path("state").asText());
         table.add("told to be free", ByteSize.format(bytes));
         if (free.isPresent() && free.getAsLong() > 0) {
-            table.add("of the guest's free memory", String.format(Locale.ROOT, "%.1f %%", 100.0 * bytes / free.getAsLong()));
+            table.add(
+                    "of the guest's free memory",
+                    String.format(Locale.ROOT, "%.1f %%", 100.0 * bytes / free.getAsLong()));
         }
         table.add("request to last chunk", millis(answer, "time-us"));
         table.add("of that, exomem", millis(answer, "device-time-us"));
@@ -134,8 +139,7 @@ final class FreePagesCommand implements Command {
         for (JsonNode block : blocks) {
             long part = block.path("bytes").asLong();
             int length = bytes == 0 ? 0 : (int) Math.ceilDiv(part * BAR, bytes);
-            table.add(
-                    ByteSize.format(block.path("size").asLong()), ByteSize.format(part), "#".repeat(length));
+            table.add(ByteSize.format(block.path("size").asLong()), ByteSize.format(part), "#".repeat(length));
         }
         return table.toString();
     }

@@ -30,15 +30,11 @@ import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.ActiveState;
-import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.balloon.BalloonStatistics;
-import org.exomem.balloon.FreePages;
-import org.exomem.balloon.HintingState;
 import org.exomem.balloon.StatisticsTag;
-import org.exomem.pages.Pages;
 
 /** What the control socket can be asked to do, each command described in one place; see {@code spec/control.md}. */
 final class Commands implements AutoCloseable {

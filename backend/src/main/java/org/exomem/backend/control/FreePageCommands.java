@@ -1,7 +1,7 @@
 package org.exomem.backend.control;
 
-import static org.exomem.backend.control.Type.COUNT;
 import static org.exomem.backend.control.Command.NOTHING;
+import static org.exomem.backend.control.Type.COUNT;
 import static org.exomem.backend.control.Type.TEXT;
 import static org.exomem.backend.control.Type.choice;
 import static org.exomem.backend.control.Type.list;

@@ -30,9 +30,10 @@ class ServeConfigTest {
 
     @Test
     void everyOptionHasItsEffect() throws ConfigException {
-        assertThat(ServeConfig.balloon(
-                        "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,vmm-active=5,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
-                                + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n,free-pages=off"))
+        assertThat(
+                        ServeConfig.balloon(
+                                "vm=a,fd=7,size=2G,vmm-qmp=/run/a.qmp,vmm-writes=compare,vmm-active=5,stats-interval=5,discard=off,deflate-on-oom,must-tell-host=on,"
+                                        + "statistics=yes,free-page-hint=no,page-poison=false,free-page-reporting=n,free-pages=off"))
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),

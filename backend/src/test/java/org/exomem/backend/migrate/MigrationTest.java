@@ -104,6 +104,37 @@ class MigrationTest {
     }
 
     @Test
+    @Tag("FPB-BIT-4")
+    @Tag("FPB-BIT-1")
+    void freePagesOfABitmapDoNotTravelAndNothingIsLostThatTheGuestTookAndWroteMeanwhile() throws Exception {
+        try (TwoHosts hosts = new TwoHosts(
+                folder, MEMORY, options -> TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.BITMAP))) {
+            hosts.source.guest.work(220 * MIB, 200 * MIB);
+            hosts.source.guest.busy(5000, 1000, 2000, true);
+            hosts.migrate(hosts.request().withHints(HintsChoice.BITMAP).withBandwidth(200 * MIB));
+            hosts.assertMoved();
+            Report report = hosts.source.state().report().orElseThrow();
+            assertThat(report.pages(Fate.HINTED)).isGreaterThan(100 * MIB / 4096);
+            assertThat(report.pages(Fate.SENT)).isLessThan(120 * MIB / 4096);
+        }
+    }
+
+    @Test
+    void aMigrationChoosesTheBitmapByItselfWhereTheDriverGivesOne() throws Exception {
+        try (TwoHosts hosts = new TwoHosts(
+                folder, MEMORY, options -> TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.BITMAP))) {
+            hosts.source.guest.work(220 * MIB, 200 * MIB);
+            hosts.migrate(hosts.request());
+            hosts.assertMoved();
+            assertThat(hosts.source.vm.freePages().join().commandId())
+                    .as("no hint session")
+                    .isZero();
+            assertThat(hosts.source.state().report().orElseThrow().pages(Fate.HINTED))
+                    .isGreaterThan(190 * MIB / 4096);
+        }
+    }
+
+    @Test
     @Tag("VMM-19")
     @Tag("MIG-WATCH-1")
     @Tag("MIG-WATCH-6")

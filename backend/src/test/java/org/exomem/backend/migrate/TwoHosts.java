@@ -138,7 +138,13 @@ final class TwoHosts implements AutoCloseable {
 
     MigrationRequest request(PrecopyOptions precopy) {
         return new MigrationRequest(
-                address(), Optional.empty(), StreamSecurity.none(), StreamOptions.defaults(), 0, HintsChoice.AUTO, precopy);
+                address(),
+                Optional.empty(),
+                StreamSecurity.none(),
+                StreamOptions.defaults(),
+                0,
+                HintsChoice.AUTO,
+                precopy);
     }
 
     /** Migrates, and waits for the end at both hosts. */

@@ -117,7 +117,8 @@ final class DevicesProcess implements AutoCloseable {
 
     /** The devices of one VM. */
     private static final class Devices extends Deaf {
-        private static final BalloonOptions OPTIONS = new BalloonOptions(true, false, false, false, false, false, true, true);
+        private static final BalloonOptions OPTIONS =
+                new BalloonOptions(true, false, false, false, false, false, true, true);
 
         private final int vm;
         private final EventLoop loop;

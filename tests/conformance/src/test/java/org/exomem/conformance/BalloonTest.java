@@ -6,10 +6,14 @@ import static org.awaitility.Awaitility.await;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
+import org.exomem.balloon.BitmapAnswer;
+import org.exomem.balloon.BitmapRequest;
+import org.exomem.balloon.BitmapState;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.AttachedDevice;
@@ -66,20 +70,22 @@ class BalloonTest {
                 EchoGuest.EVERY_PROTOCOL_FEATURE));
     }
 
-    /** Every subset of STATS_VQ, FREE_PAGE_HINT and PAGE_REPORTING, which have queues, with each ring format. */
+    /** Every subset of STATS_VQ, FREE_PAGE_HINT, PAGE_REPORTING and FREE_PAGE_BITMAP, which have queues, with each ring format. */
     static LongStream subsets() {
         return LongStream.of(0, Features.RING_PACKED, Features.EVENT_IDX, Features.RING_PACKED | Features.IN_ORDER)
-                .flatMap(rings -> LongStream.range(0, 8)
+                .flatMap(rings -> LongStream.range(0, 16)
                         .map(set -> rings
                                 | ((set & 1) != 0 ? BalloonFeatures.STATS_VQ : 0)
                                 | ((set & 2) != 0 ? BalloonFeatures.FREE_PAGE_HINT : 0)
-                                | ((set & 4) != 0 ? BalloonFeatures.PAGE_REPORTING : 0)));
+                                | ((set & 4) != 0 ? BalloonFeatures.PAGE_REPORTING : 0)
+                                | ((set & 8) != 0 ? BalloonFeatures.FREE_PAGE_BITMAP : 0)));
     }
 
     @ParameterizedTest(name = "features 0x{0}")
     @MethodSource("subsets")
     @Tag("BAL-FEAT-1")
     @Tag("BAL-Q-2")
+    @Tag("FPB-FEAT-1")
     void everyQueueOfEverySubsetIsServedUnderItsDenseNumber(long features) throws Exception {
         try (BalloonDriver driver = attach(features)) {
             long before = ram.hostBytes();
@@ -109,6 +115,19 @@ class BalloonTest {
                 long full = ram.hostBytes();
                 driver.report(FREE, 2 * BLOCK, BLOCK);
                 assertThat(full - ram.hostBytes()).isEqualTo(2 * BLOCK);
+            }
+            if ((features & BalloonFeatures.FREE_PAGE_BITMAP) != 0) {
+                driver.offerRequestBuffer();
+                backEnd.runOnLoop(() -> backEnd.balloon.askForFreePages(BitmapRequest.ALL));
+                int id = driver.awaitFreePagesRequest();
+                BitSet free = new BitSet();
+                free.set(1, 3);
+                assertThat(driver.sendChunk(id, false, FREE, 12, free, 8)).isEqualTo(id);
+                driver.sendChunk(id, true, FREE + 2 * BLOCK, 21, free, 3);
+                BitmapAnswer answer = backEnd.onLoop(backEnd.balloon::freePageBitmap);
+                assertThat(answer.state()).isEqualTo(BitmapState.COMPLETE);
+                assertThat(answer.bytes()).isEqualTo(2 * GuestRam.PAGE + 2 * BLOCK);
+                assertThat(answer.ignoredChunks()).isZero();
             }
         }
         assertThat(backEnd.faults).isEmpty();

@@ -40,7 +40,9 @@ public record EmbeddedOptions(
         /** With the free ones and some that it uses, and goes on writing. */
         LYING,
         /** Not at all. */
-        SILENT
+        SILENT,
+        /** With the free ones; and its driver also answers with free page bitmaps. */
+        BITMAP
     }
 
     private static final long MIB = 1 << 20;

@@ -47,6 +47,7 @@ final class GuestBalloon implements AutoCloseable {
     private final EmbeddedRam ram;
     private final PageAllocator allocator;
     private final FreePageHints hints;
+    private final FreePageBitmaps bitmaps;
     private final BalloonSize size;
     private final Hints answer;
     private final boolean reporting;
@@ -65,6 +66,7 @@ final class GuestBalloon implements AutoCloseable {
         this.ram = ram;
         this.allocator = program.allocator();
         this.hints = new FreePageHints(driver, ram, program, answer);
+        this.bitmaps = new FreePageBitmaps(driver, ram, allocator);
         this.size = new BalloonSize(driver, ram, allocator);
         this.answer = answer;
         this.reporting = has(BalloonFeatures.PAGE_REPORTING);
@@ -73,11 +75,18 @@ final class GuestBalloon implements AutoCloseable {
     /** The VMM connects, the guest's driver negotiates and starts. Takes the front-end over. */
     static GuestBalloon start(FrontEnd frontEnd, EmbeddedRam ram, GuestProgram program, Hints answer)
             throws IOException {
-        AttachedDevice device = AttachedDevice.attach(frontEnd, ram.ram(), FEATURES, PROTOCOL_FEATURES);
+        AttachedDevice device = AttachedDevice.attach(
+                frontEnd,
+                ram.ram(),
+                FEATURES | (answer == Hints.BITMAP ? BalloonFeatures.FREE_PAGE_BITMAP : 0),
+                PROTOCOL_FEATURES);
         try {
             GuestBalloon balloon = new GuestBalloon(device, BalloonDriver.start(device), ram, program, answer);
             if (balloon.has(BalloonFeatures.STATS_VQ)) {
                 balloon.driver.offerStatistics(balloon.statistics());
+            }
+            if (balloon.has(BalloonFeatures.FREE_PAGE_BITMAP)) {
+                balloon.driver.offerRequestBuffer();
             }
             return balloon;
         } catch (IOException e) {
@@ -104,6 +113,10 @@ final class GuestBalloon implements AutoCloseable {
         if (statistics != null) {
             channels.add(statistics);
         }
+        Fd requests = driver.bitmapsCall();
+        if (requests != null) {
+            channels.add(requests);
+        }
         return channels;
     }
 
@@ -125,6 +138,9 @@ final class GuestBalloon implements AutoCloseable {
             hints.lie();
         }
         boolean more = hints.step();
+        if (has(BalloonFeatures.FREE_PAGE_BITMAP)) {
+            more |= bitmaps.step();
+        }
         if (needed) {
             needed = false;
             size.rescue();

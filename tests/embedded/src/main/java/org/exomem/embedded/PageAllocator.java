@@ -147,6 +147,11 @@ final class PageAllocator {
         return run;
     }
 
+    /** Which of some pages are free now; the first of them is bit 0. */
+    synchronized BitSet free(int first, int count) {
+        return free.get(first, first + count);
+    }
+
     /** All that is still lent out is free again. */
     synchronized void endLending() {
         free.or(hinted);

@@ -75,7 +75,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
                                 .vhostUserBalloon(backEnd.socket("a"), 5))) {
             assertThat(backEnd.balloon("a").features()).isEqualTo(features());
             assertThat(qemu.guest().run("dmesg")).contains("no free page bitmaps: the device has no queue for them");
-            assertThat(qemu.guest().run("test -e " + STATISTICS + " || echo none")).startsWith("none");
+            assertThat(qemu.guest().run("test -e " + STATISTICS + "/id || echo none")).startsWith("none");
             backEnd.balloon("a").resize(RAM - 64 * MIB);
             awaitActual(backEnd, RAM - 64 * MIB);
         }
@@ -242,7 +242,11 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             balloon.resize(RAM - 256 * MIB);
             awaitActual(backEnd, RAM - 256 * MIB);
             balloon.askForFreePages();
-            qemu.guest().run("echo +2 > /sys/class/rtc/rtc0/wakealarm; echo freeze > /sys/power/state", LIMIT);
+            qemu.guest()
+                    .run("echo deep > /sys/power/mem_sleep; (sleep 0.1; echo mem > /sys/power/state) > /dev/null 2>&1 &");
+            qemu.qmp().awaitEvent("SUSPEND", LIMIT);
+            assertThat(balloon.ballooned()).isZero();
+            qemu.qmp().execute("system_wakeup");
             awaitActual(backEnd, RAM - 256 * MIB);
             assertToldWhatIsFree(balloon, qemu);
             balloon.resize(RAM);

@@ -6,8 +6,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
@@ -30,6 +32,13 @@ public final class BalloonDriver implements AutoCloseable {
     private static final int MOST_STATISTICS = 32;
     private static final int QUEUE_SIZE = 128;
     private static final int REPORTING_QUEUE_SIZE = 32;
+    /** The most pages in one chunk of a free page bitmap that this driver sends. */
+    public static final int MOST_CHUNK_PAGES = 1 << 15;
+
+    private static final long REQUEST_SIZE = 4096;
+    private static final int WANTED_SIZE = 4;
+    private static final int REQUEST_HEADER = 24;
+    private static final int CHUNK_HEADER = 32;
 
     private final AttachedDevice device;
     private final GuestRam ram;
@@ -39,9 +48,13 @@ public final class BalloonDriver implements AutoCloseable {
     private final @Nullable RingDriver statistics;
     private final @Nullable RingDriver freePages;
     private final @Nullable RingDriver reporting;
+    private final @Nullable RingDriver bitmaps;
     private final long pfns;
     private final long statisticsBuffer;
     private final long command;
+    private final long request;
+    private final long wanted;
+    private final long chunk;
     private int actual;
 
     private BalloonDriver(AttachedDevice device) throws IOException {
@@ -53,10 +66,14 @@ public final class BalloonDriver implements AutoCloseable {
         this.deflate = device.addRing(queue++, QUEUE_SIZE);
         this.statistics = has(BalloonFeatures.STATS_VQ) ? device.addRing(queue++, QUEUE_SIZE) : null;
         this.freePages = has(BalloonFeatures.FREE_PAGE_HINT) ? device.addRing(queue++, QUEUE_SIZE) : null;
-        this.reporting = has(BalloonFeatures.PAGE_REPORTING) ? device.addRing(queue, REPORTING_QUEUE_SIZE) : null;
+        this.reporting = has(BalloonFeatures.PAGE_REPORTING) ? device.addRing(queue++, REPORTING_QUEUE_SIZE) : null;
+        this.bitmaps = has(BalloonFeatures.FREE_PAGE_BITMAP) ? device.addRing(queue, QUEUE_SIZE) : null;
         this.pfns = ram.allocate(4L * PFNS_PER_BUFFER, 4);
         this.statisticsBuffer = ram.allocate((long) MOST_STATISTICS * STATISTIC_SIZE, 8);
         this.command = ram.allocate(4, 4);
+        this.request = bitmaps == null ? 0 : ram.allocate(REQUEST_SIZE, 8);
+        this.wanted = bitmaps == null ? 0 : ram.allocate(WANTED_SIZE, 4);
+        this.chunk = bitmaps == null ? 0 : ram.allocate(CHUNK_HEADER + MOST_CHUNK_PAGES / Byte.SIZE, 8);
     }
 
     /** Sets the driver up on a device that is attached, with its rings running. */
@@ -277,6 +294,81 @@ public final class BalloonDriver implements AutoCloseable {
                 chain.clear();
             }
         }
+    }
+
+    // Free page bitmaps
+
+    /** Makes the request buffer available (FPB-REQ-1). */
+    public void offerRequestBuffer() {
+        RingDriver ring = required(bitmaps);
+        ring.add(List.of(Buffer.writable(request, REQUEST_SIZE)));
+        ring.kick();
+    }
+
+    /** Waits until the device asks for free pages; returns the request's id. The driver has the request buffer then. */
+    public int awaitFreePagesRequest() throws IOException {
+        while (true) {
+            OptionalInt id = request(required(bitmaps).await(limit));
+            if (id.isPresent()) {
+                return id.getAsInt();
+            }
+        }
+    }
+
+    /** Like {@link #awaitFreePagesRequest}, but only looks. */
+    public OptionalInt freePagesRequest() {
+        RingDriver ring = required(bitmaps);
+        ring.callFd().drain();
+        Used used = ring.poll();
+        if (used == null) {
+            ring.resumeCalls();
+            used = ring.poll();
+        }
+        return used == null ? OptionalInt.empty() : request(used);
+    }
+
+    /** What becomes readable when the device asks; null if there is no queue for bitmaps. */
+    public @Nullable Fd bitmapsCall() {
+        return bitmaps == null ? null : bitmaps.callFd().fd();
+    }
+
+    private OptionalInt request(Used used) {
+        if (used.written() < REQUEST_HEADER) {
+            // FPB-REQ-6
+            offerRequestBuffer();
+            return OptionalInt.empty();
+        }
+        return OptionalInt.of(ram.getInt(request));
+    }
+
+    /**
+     * Answers a request with a chunk, and waits until the device has read it.
+     *
+     * @param address guest-physical, of the first page
+     * @param pageShift the binary logarithm of a page's bytes
+     * @param pages those that are free, counted from 0 on
+     * @param count of pages that the chunk is about, up to {@link #MOST_CHUNK_PAGES}
+     * @return the id of the request that the device wants to have answered; if it is another one, the answer is over (FPB-REQ-3)
+     */
+    public int sendChunk(int id, boolean last, long address, int pageShift, BitSet pages, int count)
+            throws IOException {
+        ram.putInt(chunk, id);
+        ram.putInt(chunk + 4, last ? 1 << 16 : 0);
+        ram.putLong(chunk + 8, address);
+        ram.putLong(chunk + 16, count);
+        ram.putLong(chunk + 24, pageShift);
+        long[] words = pages.get(0, count).toLongArray();
+        int all = (count + Long.SIZE - 1) / Long.SIZE;
+        for (int word = 0; word < all; word++) {
+            ram.putLong(chunk + CHUNK_HEADER + word * (long) Long.BYTES, word < words.length ? words[word] : 0);
+        }
+        required(bitmaps)
+                .transfer(
+                        List.of(
+                                Buffer.readable(chunk, CHUNK_HEADER + (count + Byte.SIZE - 1) / Byte.SIZE),
+                                Buffer.writable(wanted, WANTED_SIZE)),
+                        limit);
+        return ram.getInt(wanted);
     }
 
     private static RingDriver required(@Nullable RingDriver ring) {

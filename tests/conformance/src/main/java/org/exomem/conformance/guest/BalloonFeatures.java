@@ -9,6 +9,9 @@ public final class BalloonFeatures {
     public static final long PAGE_POISON = 1L << 4;
     public static final long PAGE_REPORTING = 1L << 5;
 
+    /** FPB-FEAT-1 */
+    public static final long FREE_PAGE_BITMAP = 1L << 58;
+
     /** What a Linux driver acknowledges in a guest that does not poison its pages. */
     public static final long LINUX = MUST_TELL_HOST | STATS_VQ | DEFLATE_ON_OOM | FREE_PAGE_HINT | PAGE_REPORTING;
 

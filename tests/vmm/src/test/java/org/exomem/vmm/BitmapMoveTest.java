@@ -1,0 +1,130 @@
+package org.exomem.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.exomem.vmm.MigrationOutcome.awaitEnd;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.exomem.conformance.guest.MemoryFolder;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A Linux guest whose driver tells its free pages as a bitmap moves while a program takes, writes and frees memory all the time. */
+@RealGuest
+final class BitmapMoveTest {
+    private static final long MIB = 1L << 20;
+    private static final long RAM = 512 * MIB;
+    private static final long FREED = 200 * MIB;
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    /** More with {@code -Dexomem.moves=100}. */
+    private static final int MOVES = Integer.getInteger("exomem.moves", 2);
+
+    /** Takes memory, writes to it, and looks whether it is still there; writes down if it is not. */
+    private static final String STRESS = "(i=9; while true; do i=$((i+1)); memeat fill s 80 $i;"
+            + " memeat verify s | grep -q '^ok ' || echo $i >> /tmp/lost; memeat free s; echo $i > /tmp/round; done)"
+            + " > /dev/null 2>&1 &";
+
+    private MemoryFolder folder;
+
+    @BeforeEach
+    void makeFolder() throws IOException {
+        folder = MemoryFolder.make(Path.of("/dev/shm"));
+    }
+
+    @AfterEach
+    void removeFolder() throws IOException {
+        folder.close();
+    }
+
+    private Path file(String name) {
+        return folder.path().resolve(name);
+    }
+
+    private QemuCommand guest(String name) throws IOException {
+        // Of a QEMU that ended.
+        Files.deleteIfExists(file(name + ".ram"));
+        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
+                .ram(RAM)
+                .ramFile(file(name + ".ram"))
+                .listeningQmp(file(name + ".qmp"))
+                .driver("exomem_balloon");
+    }
+
+    private BackEnd backEnd(String name) throws IOException {
+        return BackEnd.start("vm,free-page-reporting=off,vmm-qmp=" + file(name + ".qmp"));
+    }
+
+    @Test
+    @Tag("FPB-BIT-1")
+    @Tag("FPB-BIT-4")
+    void guestMovesThereAndBackWithoutItsFreePagesAndEveryByteArrives() throws IOException {
+        try (BackEnd backEndA = backEnd("a");
+                BackEnd backEndB = backEnd("b")) {
+            Qemu here = Qemu.start(guest("a").vhostUserBalloon(backEndA.socket("vm")));
+            try {
+                here.guest().run("memeat fill kept 60 1");
+                here.guest().run("memeat fill gone " + FREED / MIB + " 2 && memeat free gone");
+                String checksum = here.guest().run("memeat verify kept");
+                here.guest().run(STRESS);
+                for (int move = 0; move < MOVES; move++) {
+                    boolean there = move % 2 == 0;
+                    Qemu left = here;
+                    here = move(
+                            left,
+                            there ? backEndA : backEndB,
+                            guest(there ? "b" : "a").incoming(),
+                            there ? backEndB : backEndA);
+                    left.close();
+                    assertThat(here.guest().run("memeat verify kept"))
+                            .as("move %d", move)
+                            .isEqualTo(checksum);
+                    String round = here.guest().run("cat /tmp/round");
+                    Qemu now = here;
+                    await().atMost(LIMIT)
+                            .until(() -> !now.guest().run("cat /tmp/round").equals(round));
+                    assertThat(here.guest().run("cat /tmp/lost 2>/dev/null; true"))
+                            .as("move %d", move)
+                            .isEmpty();
+                }
+            } finally {
+                here.close();
+            }
+        }
+    }
+
+    private Qemu move(Qemu source, BackEnd here, QemuCommand waiting, BackEnd there) throws IOException {
+        await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-bitmap"));
+        Qemu destination = Qemu.start(waiting);
+        try {
+            String uri = "unix:" + file("stream");
+            there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", uri));
+            here.control().execute("migrate", Map.of("vm", "vm", "uri", uri));
+            JsonNode left = awaitEnd(here);
+            JsonNode arrived = awaitEnd(there);
+            assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
+            assertThat(arrived.path("status").asText())
+                    .as(arrived + there.output())
+                    .isEqualTo("completed");
+            assertThat(left.path("writes").path("way").asText())
+                    .as(left.toString())
+                    .isEqualTo("watch");
+            // Of what stayed behind once, there is nothing at the destination.
+            JsonNode pages = left.path("pages");
+            assertThat(pages.path("hinted").asLong() + pages.path("hole").asLong())
+                    .as(left.toString())
+                    .isGreaterThan(FREED / 4096);
+            assertThat(pages.path("hinted").asLong()).as(left.toString()).isPositive();
+            return destination;
+        } catch (IOException | RuntimeException | Error e) {
+            destination.close();
+            throw e;
+        }
+    }
+}
