@@ -33,6 +33,14 @@ void exb_acked(struct virtqueue *vq)
 	wake_up(&exb->acked);
 }
 
+/* Returns whether the device has used the only buffer, or has gone. */
+bool exb_is_used(struct virtqueue *vq)
+{
+	unsigned int length;
+
+	return virtqueue_get_buf(vq, &length) || virtqueue_is_broken(vq);
+}
+
 /* Finds the queues. BAL-Q-1, BAL-Q-2: those without a feature have no number. */
 static int find_queues(struct exb *exb, bool with_bitmap)
 {
