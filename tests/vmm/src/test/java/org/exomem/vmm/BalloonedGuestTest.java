@@ -212,10 +212,7 @@ class BalloonedGuestTest {
     }
 
     QemuCommand guest(BackEnd backEnd, GuestImage.Linux linux) {
-        return QemuCommand.of(GuestImage.of(linux))
-                .ram(RAM)
-                .driver(driver())
-                .vhostUserBalloon(backEnd.socket("a"));
+        return QemuCommand.of(GuestImage.of(linux)).ram(RAM).driver(driver()).vhostUserBalloon(backEnd.socket("a"));
     }
 
     /** Returns the feature bits that the guest's driver acknowledged, bit 0 first. */

@@ -57,7 +57,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             awaitActual(backEnd, RAM - 256 * MIB);
             assertToldWhatIsFree(balloon, qemu);
             assertThat(statistic(qemu, "answered")).isEqualTo(3);
-            assertThat(statistic(qemu, "id")).isEqualTo(balloon.bitmap().path("id").asLong());
+            assertThat(statistic(qemu, "id"))
+                    .isEqualTo(balloon.bitmap().path("id").asLong());
             assertThat(statistic(qemu, "pages") << 12)
                     .isEqualTo(balloon.bitmap().path("bytes").asLong());
         }
@@ -75,7 +76,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
                                 .vhostUserBalloon(backEnd.socket("a"), 5))) {
             assertThat(backEnd.balloon("a").features()).isEqualTo(features());
             assertThat(qemu.guest().run("dmesg")).contains("no free page bitmaps: the device has no queue for them");
-            assertThat(qemu.guest().run("test -e " + STATISTICS + "/id || echo none")).startsWith("none");
+            assertThat(qemu.guest().run("test -e " + STATISTICS + "/id || echo none"))
+                    .startsWith("none");
             backEnd.balloon("a").resize(RAM - 64 * MIB);
             awaitActual(backEnd, RAM - 64 * MIB);
         }
@@ -85,8 +87,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     @Tag("FPB-FEAT-3")
     void guestThatClearsPagesWhenTheyAreFreedTellsNoneToADeviceThatDoesNotKnow() throws IOException {
         try (BackEnd backEnd = BackEnd.start("a,page-poison=off");
-                Qemu qemu = start(
-                        backEnd, guest(backEnd, GuestImage.Linux.FORKY).kernelArgument("init_on_free=1"))) {
+                Qemu qemu =
+                        start(backEnd, guest(backEnd, GuestImage.Linux.FORKY).kernelArgument("init_on_free=1"))) {
             assertThat(backEnd.balloon("a").features())
                     .containsExactlyInAnyOrder("must-tell-host", "statistics", "free-page-hint");
             assertThat(qemu.isAlive()).isTrue();
@@ -176,7 +178,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
                 switch (random.nextInt(4)) {
                     case 0 -> balloon.askForFreePages();
                     case 1 -> balloon.cancelFreePages();
-                    default -> assertThat(awaitAnswer(balloon).path("bytes").asLong()).isBetween(256 * MIB, RAM);
+                    default ->
+                        assertThat(awaitAnswer(balloon).path("bytes").asLong()).isBetween(256 * MIB, RAM);
                 }
                 balloon.resize(RAM - random.nextInt(256) * MIB);
             }
@@ -243,7 +246,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             awaitActual(backEnd, RAM - 256 * MIB);
             balloon.askForFreePages();
             qemu.guest()
-                    .run("echo deep > /sys/power/mem_sleep; (sleep 0.1; echo mem > /sys/power/state) > /dev/null 2>&1 &");
+                    .run(
+                            "echo deep > /sys/power/mem_sleep; (sleep 0.1; echo mem > /sys/power/state) > /dev/null 2>&1 &");
             qemu.qmp().awaitEvent("SUSPEND", LIMIT);
             assertThat(balloon.ballooned()).isZero();
             qemu.qmp().execute("system_wakeup");
@@ -273,8 +277,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     private static long statistic(Qemu qemu, String name) throws IOException {
-        return Long.parseLong(
-                qemu.guest().run("cat " + STATISTICS + "/" + name).strip());
+        return Long.parseLong(qemu.guest().run("cat " + STATISTICS + "/" + name).strip());
     }
 
     private static void awaitPlugged(BackEnd backEnd, MemoryControl memory, long bytes) {
