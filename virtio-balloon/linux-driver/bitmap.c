@@ -198,7 +198,6 @@ static void receive(struct exb_bitmap *bitmap)
 {
 	struct chunk *chunk;
 	unsigned int length;
-	bool unwanted = false;
 	void *buffer;
 
 	while ((buffer = virtqueue_get_buf(bitmap->vq, &length))) {
@@ -210,15 +209,16 @@ static void receive(struct exb_bitmap *bitmap)
 			continue;
 		}
 		chunk = buffer;
-		/* FPB-REQ-3. What comes back late is of an answer before. */
-		if (length >= sizeof(chunk->wanted) &&
+		bitmap->free[bitmap->nr_free++] = chunk;
+		/*
+		 * FPB-REQ-3. At once: the next request can be behind it. What
+		 * comes back late is of an answer that has ended.
+		 */
+		if (bitmap->answering && length >= sizeof(chunk->wanted) &&
 		    le32_to_cpu(chunk->id) == bitmap->id &&
 		    le32_to_cpu(chunk->wanted) != bitmap->id)
-			unwanted = true;
-		bitmap->free[bitmap->nr_free++] = chunk;
+			end_answer(bitmap, false);
 	}
-	if (unwanted && bitmap->answering)
-		end_answer(bitmap, false);
 }
 
 /*
