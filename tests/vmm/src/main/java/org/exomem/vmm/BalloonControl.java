@@ -64,6 +64,11 @@ public final class BalloonControl {
         control.execute("free-pages", Map.of("vm", vm));
     }
 
+    /** Asks as above for blocks of at least that size, a power of two. */
+    public void askForFreePages(long smallest) throws IOException {
+        control.execute("free-pages", Map.of("vm", vm, "smallest", smallest));
+    }
+
     /** Ends a request for a bitmap of free pages. */
     public void cancelFreePages() throws IOException {
         control.execute("free-pages-cancel", Map.of("vm", vm));

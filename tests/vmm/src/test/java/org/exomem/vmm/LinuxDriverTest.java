@@ -44,6 +44,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     @Tag("FPB-ANS-1")
+    @Tag("FPB-ANS-3")
     @Tag("FPB-REQ-1")
     void freeMemoryIsToldWhateverItsSizeWithoutTakingAny(GuestImage.Linux linux) throws IOException {
         // Reports take free pages out for a moment.
@@ -56,7 +57,14 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             balloon.resize(RAM - 256 * MIB);
             awaitActual(backEnd, RAM - 256 * MIB);
             assertToldWhatIsFree(balloon, qemu);
-            assertThat(statistic(qemu, "answered")).isEqualTo(3);
+            balloon.askForFreePages(4 * MIB);
+            JsonNode large = awaitAnswer(balloon).path("blocks");
+            large.forEach(block -> assertThat(block.path("bytes").asLong())
+                    .as("in blocks of %s bytes", block.path("size"))
+                    .matches(bytes -> bytes == 0 || block.path("size").asLong() == 4 * MIB));
+            assertThat(balloon.bitmap().path("bytes").asLong()).isGreaterThan(512 * MIB);
+
+            assertThat(statistic(qemu, "answered")).isEqualTo(4);
             assertThat(statistic(qemu, "id"))
                     .isEqualTo(balloon.bitmap().path("id").asLong());
             assertThat(statistic(qemu, "pages") << 12)
