@@ -77,7 +77,7 @@ struct answer {
  * @pfn: where to go on in it
  * @end: its end
  * @notified: when the queue's callback ran
- * @lock: of @last and @answered, which readers of sysfs see
+ * @last: what readers of sysfs see
  */
 struct exb_bitmap {
 	struct exb *exb;
@@ -96,7 +96,7 @@ struct exb_bitmap {
 	u64 notified;
 	u64 started;
 	struct answer now;
-	spinlock_t lock;
+	spinlock_t lock;	/* of @last and @answered */
 	struct answer last;
 	u64 answered;
 	struct wanted_range ranges[RANGES];
@@ -198,7 +198,6 @@ static void receive(struct exb_bitmap *bitmap)
 {
 	struct chunk *chunk;
 	unsigned int length;
-	bool unwanted = false;
 	void *buffer;
 
 	while ((buffer = virtqueue_get_buf(bitmap->vq, &length))) {
@@ -210,15 +209,16 @@ static void receive(struct exb_bitmap *bitmap)
 			continue;
 		}
 		chunk = buffer;
-		/* FPB-REQ-3. What comes back late is of an answer before. */
-		if (length >= sizeof(chunk->wanted) &&
+		bitmap->free[bitmap->nr_free++] = chunk;
+		/*
+		 * FPB-REQ-3. At once: the next request can be behind it. What
+		 * comes back late is of an answer that has ended.
+		 */
+		if (bitmap->answering && length >= sizeof(chunk->wanted) &&
 		    le32_to_cpu(chunk->id) == bitmap->id &&
 		    le32_to_cpu(chunk->wanted) != bitmap->id)
-			unwanted = true;
-		bitmap->free[bitmap->nr_free++] = chunk;
+			end_answer(bitmap, false);
 	}
-	if (unwanted && bitmap->answering)
-		end_answer(bitmap, false);
 }
 
 /*
@@ -414,7 +414,8 @@ int exb_bitmap_create(struct exb *exb)
 	if (!bitmap->request)
 		goto no_memory;
 	for (i = 0; i < CHUNKS; i++) {
-		bitmap->chunks[i] = kzalloc(sizeof(struct chunk), GFP_KERNEL);
+		bitmap->chunks[i] = kzalloc(sizeof(*bitmap->chunks[i]),
+					    GFP_KERNEL);
 		if (!bitmap->chunks[i])
 			goto no_memory;
 	}

@@ -64,11 +64,14 @@ static inline int exb_find_vqs(struct virtio_device *vdev, unsigned int count,
 }
 
 /* What reclaim has looked at and taken: an event, or a statistic of nodes. */
+static inline unsigned long exb_reclaim(const unsigned long *events, int item)
+{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-#define EXB_RECLAIM(events, item) ((events)[item])
+	return events[item];
 #else
-#define EXB_RECLAIM(events, item) global_node_page_state(item)
+	return global_node_page_state(item);
 #endif
+}
 
 #if EXB_CORE_SWAPS_PAGES
 static inline void exb_count_managed(struct balloon_dev_info *info, bool all)

@@ -34,7 +34,6 @@ struct exb_bitmap;
 /*
  * The pages in the balloon.
  *
- * @lock: of all that follows, and of the inflate and the deflate queue
  * @count: how much is in the balloon, in pages of 4096 bytes
  */
 struct exb_pages {
@@ -42,7 +41,7 @@ struct exb_pages {
 	struct virtqueue *deflate;
 	struct delayed_work work;
 	struct notifier_block oom;
-	struct mutex lock;
+	struct mutex lock;	/* of what follows, and of both queues */
 	struct balloon_dev_info info;
 	u32 count;
 	unsigned int pfns_used;
@@ -59,7 +58,6 @@ struct exb_statistics {
  * Free page hinting.
  *
  * @changed: the command id may be another one since it was read
- * @lock: of @blocks and @count
  * @blocks: what was hinted and not yet taken back
  */
 struct exb_hints {
@@ -70,7 +68,7 @@ struct exb_hints {
 	u32 active;
 	__le32 start;
 	__le32 stop;
-	spinlock_t lock;
+	spinlock_t lock;	/* of @blocks and @count */
 	struct list_head blocks;
 	unsigned long count;
 };
@@ -82,13 +80,13 @@ struct exb_reports {
 
 /*
  * @acked: what waits for the device to use a buffer waits here
- * @stop_lock: of @stopped, which keeps callbacks from queueing work
+ * @stopped: callbacks queue no work any more
  */
 struct exb {
 	struct virtio_device *vdev;
 	struct workqueue_struct *wq;
 	wait_queue_head_t acked;
-	spinlock_t stop_lock;
+	spinlock_t stop_lock;	/* of @stopped */
 	bool stopped;
 	struct exb_pages pages;
 	struct exb_statistics statistics;
@@ -100,6 +98,7 @@ struct exb {
 /* main.c */
 void exb_queue_work(struct exb *exb, struct work_struct *work);
 void exb_acked(struct virtqueue *vq);
+bool exb_is_used(struct virtqueue *vq);
 
 /* pages.c */
 void exb_pages_init(struct exb *exb);

@@ -3,6 +3,7 @@
  * Free page hinting: the device shows a command id, and the driver allocates
  * what is free in large blocks and tells them, until nothing is left.
  */
+#include <linux/bits.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
@@ -11,7 +12,7 @@
 #include "exomem_balloon.h"
 
 #define BLOCK_ORDER MAX_PAGE_ORDER
-#define BLOCK_PAGES (1UL << BLOCK_ORDER)
+#define BLOCK_PAGES BIT(BLOCK_ORDER)
 
 /* No reclaim, no reserves, no complaint: only what is free right now. */
 #define BLOCK_FLAGS (__GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
@@ -39,24 +40,31 @@ static bool gone(struct exb *exb)
 	return READ_ONCE(exb->stopped) || virtqueue_is_broken(exb->hints.vq);
 }
 
+static bool has_room(struct exb *exb)
+{
+	reap(exb->hints.vq);
+	return exb->hints.vq->num_free >= 2;
+}
+
+static bool can_go_on(struct exb *exb)
+{
+	return has_room(exb) || READ_ONCE(exb->hints.changed) || gone(exb);
+}
+
 /*
  * Waits until a block fits, and a buffer after it: room for the end of the
  * session. Returns whether the device still wants blocks.
  */
 static bool await_room(struct exb *exb)
 {
-	struct virtqueue *vq = exb->hints.vq;
-
 	for (;;) {
-		wait_event(exb->acked, (reap(vq), vq->num_free >= 2) ||
-				       READ_ONCE(exb->hints.changed) ||
-				       gone(exb));
+		wait_event(exb->acked, can_go_on(exb));
 		if (gone(exb))
 			return false;
 		if (READ_ONCE(exb->hints.changed) &&
 		    read_id(exb) != exb->hints.active)
 			return false;
-		if (vq->num_free >= 2)
+		if (has_room(exb))
 			return true;
 	}
 }

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 
 #include "exomem_balloon.h"
 
@@ -30,6 +31,14 @@ void exb_acked(struct virtqueue *vq)
 	struct exb *exb = vq->vdev->priv;
 
 	wake_up(&exb->acked);
+}
+
+/* Returns whether the device has used the only buffer, or has gone. */
+bool exb_is_used(struct virtqueue *vq)
+{
+	unsigned int length;
+
+	return virtqueue_get_buf(vq, &length) || virtqueue_is_broken(vq);
 }
 
 /* Finds the queues. BAL-Q-1, BAL-Q-2: those without a feature have no number. */
@@ -117,9 +126,7 @@ static void stop(struct exb *exb)
 	exb->vdev->config->del_vqs(exb->vdev);
 }
 
-/*
- * Tells the device what free pages hold. BAL-POI-1
- */
+/* Tells the device what free pages hold. BAL-POI-1 */
 static void write_poison(struct exb *exb)
 {
 	u32 value = 0;
@@ -224,6 +231,12 @@ static int validate(struct virtio_device *vdev)
 	/* Nothing says how such a page is accepted again. */
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP);
+	/*
+	 * A chunk has two descriptors: a table of their own would be allocated
+	 * for each chunk. The queues have room for what is put into them.
+	 */
+	if (__virtio_test_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP))
+		__virtio_clear_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC);
 	/* The balloon's page numbers are the guest's, whatever an IOMMU says. */
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	return 0;

@@ -37,7 +37,6 @@ static void tell(struct exb *exb, struct virtqueue *vq)
 {
 	struct exb_pages *pages = &exb->pages;
 	struct scatterlist sg;
-	unsigned int length;
 
 	if (!pages->pfns_used)
 		return;
@@ -46,8 +45,7 @@ static void tell(struct exb *exb, struct virtqueue *vq)
 	/* Fails only when the device has gone. */
 	if (!virtqueue_add_outbuf(vq, &sg, 1, pages, GFP_KERNEL)) {
 		virtqueue_kick(vq);
-		wait_event(exb->acked, virtqueue_get_buf(vq, &length) ||
-				       virtqueue_is_broken(vq));
+		wait_event(exb->acked, exb_is_used(vq));
 	}
 	pages->pfns_used = 0;
 }
@@ -67,7 +65,7 @@ static u32 inflate(struct exb *exb, u32 wanted)
 		page = balloon_page_alloc();
 		if (!page) {
 			dev_info_ratelimited(&exb->vdev->dev,
-					     "no memory to inflate\n");
+					     "no memory for the balloon\n");
 			break;
 		}
 		list_add(&page->lru, &list);

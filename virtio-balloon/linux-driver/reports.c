@@ -12,7 +12,6 @@ static int report(struct page_reporting_dev_info *info,
 {
 	struct exb *exb = container_of(info, struct exb, reports.info);
 	struct virtqueue *vq = exb->reports.vq;
-	unsigned int length;
 	int error;
 
 	error = virtqueue_add_inbuf(vq, sg, count, exb,
@@ -21,8 +20,7 @@ static int report(struct page_reporting_dev_info *info,
 		return error;
 	virtqueue_kick(vq);
 	/* BAL-REP-1 */
-	wait_event(exb->acked, virtqueue_get_buf(vq, &length) ||
-			       virtqueue_is_broken(vq));
+	wait_event(exb->acked, exb_is_used(vq));
 	return 0;
 }
 

@@ -22,10 +22,10 @@
 
 /* A zone's lock is held for that many descriptors, and that long, at most. */
 #define HOLD_DESCRIPTORS 2048
-#define HOLD_NS 200000
+#define HOLD_NS 100000
 
 /* The clock is read once for that many descriptors. */
-#define CLOCK_DESCRIPTORS 64
+#define CLOCK_DESCRIPTORS 32
 
 /* Returns the order of the free block that @page is the head of, or -1. */
 static int free_order(struct zone *zone, struct page *page)

@@ -5,16 +5,16 @@
 #ifndef EXOMEM_BALLOON_SCAN_H
 #define EXOMEM_BALLOON_SCAN_H
 
+#include <linux/bits.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/types.h>
 
 /* Memory is looked at in stretches of that many pages, aligned to it. */
 #define EXB_STRETCH_ORDER 15
-#define EXB_STRETCH (1UL << EXB_STRETCH_ORDER)
+#define EXB_STRETCH BIT(EXB_STRETCH_ORDER)
 
 /*
- * @lock: of @leaving_start and @leaving_end; held while descriptors are read
  * @leaving_start: memory that is going offline is not looked at
  * @base: first page of the stretch that @map describes
  * @from: where looking begins in this stretch
@@ -26,7 +26,7 @@
  * @longest_hold: the longest time that a zone's lock was held, in nanoseconds
  */
 struct exb_scan {
-	struct mutex lock;
+	struct mutex lock;	/* held while descriptors are read */
 	struct notifier_block notifier;
 	unsigned long leaving_start;
 	unsigned long leaving_end;

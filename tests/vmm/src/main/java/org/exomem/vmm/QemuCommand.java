@@ -84,12 +84,17 @@ public final class QemuCommand {
 
     /** Adds a balloon that is served by the vhost-user back-end that listens on {@code socket}. */
     public QemuCommand vhostUserBalloon(Path socket) {
+        return vhostUserBalloon(socket, VhostUserBalloon.QUEUES);
+    }
+
+    /** Adds a balloon as above with that many queues. */
+    QemuCommand vhostUserBalloon(Path socket, int queues) {
         devices.addAll(List.of(
                 "-chardev",
                 "socket,id=" + VhostUserBalloon.CHARDEV + ",path=" + socket,
                 "-device",
                 VhostUserBalloon.DEVICE + ",id=balloon0,bus=" + PORT + ",chardev=" + VhostUserBalloon.CHARDEV + ","
-                        + VhostUserBalloon.PROPERTIES));
+                        + VhostUserBalloon.PROPERTIES + ",num_vqs=" + queues));
         return this;
     }
 

@@ -10,7 +10,10 @@ public final class VhostUserBalloon {
 
     static final String CHARDEV = "balloon-socket";
     static final String DEVICE = "vhost-user-test-device-pci";
-    static final String PROPERTIES = "virtio-id=5,num_vqs=6,vq_size=128,config_size=16";
+    static final String PROPERTIES = "virtio-id=5,vq_size=128,config_size=16";
+
+    /** All that a balloon can have. */
+    static final int QUEUES = 6;
 
     private static final Duration UNPLUG_LIMIT = Duration.ofMinutes(1);
 
@@ -56,7 +59,7 @@ public final class VhostUserBalloon {
                                 "virtio-id",
                                 5,
                                 "num_vqs",
-                                6,
+                                QUEUES,
                                 "vq_size",
                                 128,
                                 "config_size",

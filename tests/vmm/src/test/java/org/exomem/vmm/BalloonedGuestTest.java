@@ -211,7 +211,7 @@ class BalloonedGuestTest {
         }
     }
 
-    final QemuCommand guest(BackEnd backEnd, GuestImage.Linux linux) {
+    QemuCommand guest(BackEnd backEnd, GuestImage.Linux linux) {
         return QemuCommand.of(GuestImage.of(linux)).ram(RAM).driver(driver()).vhostUserBalloon(backEnd.socket("a"));
     }
 
