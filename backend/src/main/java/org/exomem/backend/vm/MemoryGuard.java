@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  *    +--- the front-end has gone, or it fails -----+
  * </pre>
  *
- * <p>Where it fails because a migration watches the same memory, it is tried again every {@link #AGAIN}.
+ * <p>Where it fails because a migration watches the same memory, it is tried again every {@link VmmFaults#untilNextTry}.
  */
 final class MemoryGuard {
     private static final Logger LOG = LoggerFactory.getLogger(MemoryGuard.class);
@@ -52,9 +52,6 @@ final class MemoryGuard {
      * tell that it is about to.
      */
     private static final Duration HELD = Duration.ofMillis(100);
-
-    /** Until it is tried again where another userfaultfd has the memory: a migration that watches it. */
-    private static final Duration AGAIN = Duration.ofSeconds(10);
 
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
 
@@ -104,7 +101,13 @@ final class MemoryGuard {
         this.faults = faults;
         this.stop = stop;
         this.vmm = vmm;
-        this.orphans = new OrphanedTouches(loop, line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
+        this.orphans = new OrphanedTouches(
+                loop,
+                isWrite -> {
+                    writes += isWrite ? 1 : 0;
+                    reads += isWrite ? 0 : 1;
+                },
+                line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
         this.warnings = new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
     }
 
@@ -193,7 +196,7 @@ final class MemoryGuard {
     private void failed(LinuxException why) {
         notGuarded(why.getMessage());
         if (why.errno() == Errno.EBUSY) {
-            loop.schedule(AGAIN, () -> {
+            loop.schedule(vmm.untilNextTry(), () -> {
                 if (device.isDriverRunning()) {
                     driverStarted();
                 }

@@ -36,11 +36,7 @@ public final class WatchedVmm implements AutoCloseable {
         if (!handsOver) {
             refuseOthersThanQemu(qmp);
         }
-        int pid = peer.pid();
-        if (pid <= 0) {
-            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
-        }
-        return new WatchedVmm(qmp, ProcessFd.open(pid), handsOver);
+        return new WatchedVmm(qmp, peer.open(), handsOver);
     }
 
     private static void refuseOthersThanQemu(QmpSession qmp) throws VmmException {

@@ -76,22 +76,33 @@ final class BorrowedThread implements AutoCloseable {
      *
      * @param limit how long to wait for it, each time
      * @throws BusyException if it is in no system call
-     * @throws IOException if that is not allowed, another traces it, or it does not stop in time; it then runs on
+     * @throws IOException if that is not allowed, another traces it, it has ended, or it does not stop in time; it then runs on
      */
-    static BorrowedThread stop(Tracing tracing, int process, Duration limit) throws IOException {
-        BorrowedThread thread = new BorrowedThread(tracing, process, limit);
-        tracing.seize(process);
+    static BorrowedThread stop(Tracing tracing, ProcessFd process, Duration limit) throws IOException {
+        int pid = process.pid();
+        BorrowedThread thread = new BorrowedThread(tracing, pid, limit);
+        expectAlive(process);
+        tracing.seize(pid);
         try {
-            tracing.interrupt(process);
+            // Once more, as what is traced keeps its number. Another one that got it runs on, and the end of this
+            // thread lets go of it.
+            expectAlive(process);
+            tracing.interrupt(pid);
             thread.await(State.STOPPED);
             Registers registers = new Registers();
-            tracing.getRegisters(process, registers);
-            thread.instruction = systemCallBefore(process, registers.instruction());
+            tracing.getRegisters(pid, registers);
+            thread.instruction = systemCallBefore(pid, registers.instruction());
             thread.saved = registers;
             return thread;
         } catch (IOException | RuntimeException e) {
             thread.close();
             throw e;
+        }
+    }
+
+    private static void expectAlive(ProcessFd process) throws IOException {
+        if (!process.isAlive()) {
+            throw new IOException(process + " has ended");
         }
     }
 

@@ -156,6 +156,41 @@ final class ActiveGuestTest {
         }
     }
 
+    /** All of the device's memory is watched, plugged and not, and the balloon's pages are given back meanwhile. */
+    @Test
+    @Tag("VMM-ACTIVE-2")
+    void balloonAndMemoryDeviceChangeWhileTheVmmIsWatchedAndTheGuestKeepsItsMemory() throws IOException {
+        long region = 256 * MIB;
+        try (BackEnd here = BackEnd.start(
+                        List.of("vm,vmm-active=1,vmm-qmp=" + qmp("a")), List.of("vm/m0,addr=4G,size=256M,block=4M"));
+                Qemu source = Qemu.start(guest("a")
+                        .driver("virtio_mem")
+                        .vhostUserBalloon(here.socket("vm"))
+                        .vhostUserMemory(here.socket("vm/m0"), region))) {
+            awaitEstimate(here);
+            assertThat(active(here).path("watched").asLong()).isEqualTo(RAM + region);
+            here.memory("vm", "m0").resize(region);
+            await().atMost(LIMIT).until(() -> here.memory("vm", "m0").plugged() == region);
+            source.guest().run("memeat fill kept 300 1");
+            here.balloon("vm").resize(RAM + region - 128 * MIB);
+            await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM + region - 128 * MIB);
+            assertThat(source.guest().run("memeat verify kept")).startsWith("ok ");
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(bytes(here))
+                            .as("an idle guest, whose ballooned memory counts no more")
+                            .isBetween(0L, WRITTEN / 4));
+            here.balloon("vm").resize(RAM + region);
+            await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM + region);
+            source.guest().run("memeat fill more 100 2");
+            here.memory("vm", "m0").resize(0);
+            await().atMost(LIMIT).until(() -> here.memory("vm", "m0").plugged() < region);
+            assertThat(source.guest().run("memeat verify kept && memeat verify more"))
+                    .startsWith("ok ");
+            awaitEstimate(here);
+            assertNothingLeftIn(source);
+        }
+    }
+
     private static JsonNode active(BackEnd backEnd) throws IOException {
         return backEnd.control().execute("query-vms").path(0).path("active");
     }

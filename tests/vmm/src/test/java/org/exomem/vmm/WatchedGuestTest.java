@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -182,6 +183,21 @@ final class WatchedGuestTest {
             }
             assertThat(OpenFiles.of((int) qemu.pid()).names()).isEqualTo(before);
             assertNothingLeftIn(qemu);
+        }
+    }
+
+    /** What a child of QEMU writes would be seen by nobody, if it ended before the next sync. */
+    @Test
+    @Tag("MIG-WATCH-4")
+    void childrenOfQemuDoNotGetTheGuestsMemory() throws IOException {
+        try (Qemu qemu = Qemu.start(guest("a"))) {
+            String mappings = Files.readString(Path.of("/proc", Long.toString(qemu.pid()), "smaps"));
+            String ram = folder.path().resolve("a.ram").toString();
+            assertThat(mappings.split("(?m)^(?=[0-9a-f]+-)"))
+                    .filteredOn(mapping -> mapping.contains(ram))
+                    .isNotEmpty()
+                    .allMatch(mapping ->
+                            mapping.lines().anyMatch(line -> line.startsWith("VmFlags:") && line.contains(" dc")));
         }
     }
 
