@@ -44,6 +44,8 @@ final class AttachedWrites implements WatchedMemory {
         MemoryImage image = image(parts);
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 WatchedVmm process = vmm.watched()) {
+            // VMM-ACTIVE-6
+            vmm.directWrites().refusePins();
             WatchedWrites.expectMapped(process.pid(), image);
             ForeignUserfaultfd.Fetched fetched = process.userfaultfd();
             WatchedWrites writes = WatchedWrites.beginAlone(

@@ -6,7 +6,6 @@ import java.util.Set;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.process.ForeignUserfaultfd;
-import org.exomem.linux.process.OpenFiles;
 import org.exomem.linux.process.ProcessFd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,11 +57,6 @@ public final class WatchedVmm implements AutoCloseable {
     ProcessFd attachable() throws VmmException {
         refuseOthersThanQemu(qmp);
         return process;
-    }
-
-    /** As {@link OpenFiles#of}. */
-    public OpenFiles openFiles() throws IOException {
-        return OpenFiles.of(process.pid());
     }
 
     /**

@@ -34,6 +34,21 @@ class AttachedFaultsTest {
     }
 
     @Test
+    @Tag("VMM-ACTIVE-6")
+    void thereIsNoEstimateOfAVmmWhoseMemoryMayBePinned() throws IOException {
+        Path socket = folder.resolve("qmp");
+        try (ScriptedVmm vmm = new ScriptedVmm(socket);
+                SharedFile file = SharedFile.memfd("ram", MIB)) {
+            vmm.answer("query-commands", "[{'name': 'query-named-block-nodes'}]");
+            vmm.answer("query-named-block-nodes", "[{'drv': 'nvme', 'cache': {'direct': true}}]");
+            VmmFaults.Part part = new VmmFaults.Part(0, MIB, file, 0);
+            assertThatThrownBy(() -> faults.watch(socket, List.of(part), List.of()))
+                    .hasMessage("the VMM has a block node with the driver nvme, by which its memory may be written"
+                            + " without a sign");
+        }
+    }
+
+    @Test
     void vmmThatIsNotThereIsSaidNotToBe() throws IOException {
         Path nobody = folder.resolve("qmp");
         try (SharedFile file = SharedFile.memfd("ram", MIB)) {

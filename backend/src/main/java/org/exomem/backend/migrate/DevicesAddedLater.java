@@ -8,10 +8,10 @@ import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.pages.PageBits;
 
 /**
- * Notices a block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
+ * Notices a device or block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
  * count with: from then on every page may have been written (MIG-WATCH-2). Belongs to one thread.
  */
-final class DisksAddedLater implements DirtySource {
+final class DevicesAddedLater implements DirtySource {
     private final QmpVmm vmm;
     private final DirectWrites before;
     private final Consumer<String> note;
@@ -21,7 +21,7 @@ final class DisksAddedLater implements DirtySource {
      * @param before what there was when the watch began
      * @param note is told once, for people
      */
-    DisksAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
+    DevicesAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
         this.vmm = vmm;
         this.before = before;
         this.note = note;
@@ -35,12 +35,12 @@ final class DisksAddedLater implements DirtySource {
                 found = now.pinning().isPresent() || now.early() && !before.early();
                 if (found) {
                     note.accept(
-                            "the VMM got a disk meanwhile that writes memory without a sign, so all of memory is compared");
+                            "the VMM got a device meanwhile that writes memory without a sign, so all of memory is compared");
                 }
             } catch (IOException e) {
                 found = true;
-                note.accept(
-                        "the VMM does not tell of its disks any more, so all of memory is compared: " + e.getMessage());
+                note.accept("the VMM does not tell of its devices any more, so all of memory is compared: "
+                        + e.getMessage());
             }
         }
         if (found) {
