@@ -5,7 +5,9 @@ import java.util.function.Consumer;
 import org.exomem.backend.vmm.DirectWrites;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.Errand;
 import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Notices a device or block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
@@ -16,6 +18,7 @@ final class DevicesAddedLater implements DirtySource {
     private final DirectWrites before;
     private final Consumer<String> note;
     private boolean found;
+    private @Nullable Errand<DirectWrites> asked;
 
     /**
      * @param before what there was when the watch began
@@ -27,11 +30,21 @@ final class DevicesAddedLater implements DirtySource {
         this.note = note;
     }
 
+    /** Nobody else talks to the VMM during a sync. */
+    @Override
+    public void beginSync() {
+        if (!found && asked == null) {
+            asked = Errand.begin("devices", vmm::directWrites);
+        }
+    }
+
     @Override
     public void sync(PageBits into) {
+        Errand<DirectWrites> begun = asked;
+        asked = null;
         if (!found) {
             try {
-                DirectWrites now = vmm.directWrites();
+                DirectWrites now = begun == null ? vmm.directWrites() : begun.result();
                 found = now.pinning().isPresent() || now.early() && !before.early();
                 if (found) {
                     note.accept(

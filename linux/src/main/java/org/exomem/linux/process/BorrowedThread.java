@@ -1,11 +1,12 @@
 package org.exomem.linux.process;
 
+import static java.nio.file.StandardOpenOption.READ;
+
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -83,15 +84,16 @@ final class BorrowedThread implements AutoCloseable {
         BorrowedThread thread = new BorrowedThread(tracing, pid, limit);
         expectAlive(process);
         tracing.seize(pid);
-        try {
+        // Opened before it stands still: that takes as long as all the rest.
+        try (FileChannel memory = FileChannel.open(Path.of("/proc", Integer.toString(pid), "mem"), READ)) {
             // Once more, as what is traced keeps its number. Another one that got it runs on, and the end of this
             // thread lets go of it.
             expectAlive(process);
+            Registers registers = new Registers();
             tracing.interrupt(pid);
             thread.await(State.STOPPED);
-            Registers registers = new Registers();
             tracing.getRegisters(pid, registers);
-            thread.instruction = systemCallBefore(pid, registers.instruction());
+            thread.instruction = systemCallBefore(memory, registers.instruction(), process);
             thread.saved = registers;
             return thread;
         } catch (IOException | RuntimeException e) {
@@ -106,14 +108,11 @@ final class BorrowedThread implements AutoCloseable {
         }
     }
 
-    private static long systemCallBefore(int process, long next) throws IOException {
+    private static long systemCallBefore(FileChannel memory, long next, ProcessFd process) throws IOException {
         ByteBuffer found = ByteBuffer.allocate(SYSCALL.length);
-        try (FileChannel memory =
-                FileChannel.open(Path.of("/proc", Integer.toString(process), "mem"), StandardOpenOption.READ)) {
-            memory.read(found, next - SYSCALL.length);
-        }
+        memory.read(found, next - SYSCALL.length);
         if (!ByteBuffer.wrap(SYSCALL).equals(found.flip())) {
-            throw new BusyException("the main thread of process " + process + " is in no system call");
+            throw new BusyException("the main thread of " + process + " is in no system call");
         }
         return next - SYSCALL.length;
     }

@@ -24,6 +24,7 @@ import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The writes of a process that has the guest's memory mapped, its VMM, fetched from its page tables (MIG-WATCH). Belongs to one
@@ -61,6 +62,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     private boolean refusalTold;
     private Optional<String> lost = Optional.empty();
+    /** Who has the files mapped, while that is being found out. */
+    private @Nullable Errand<List<Mapper>> mappers;
 
     /**
      * Begins to watch: what is written from now on is told.
@@ -202,6 +205,14 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
+    /** To look through all processes takes longer than all the rest. */
+    @Override
+    public void beginSync() {
+        if (!alone && lost.isEmpty() && mappers == null) {
+            mappers = Errand.begin("watch-" + process.pid(), () -> MappedFiles.ofAllThatMap(files));
+        }
+    }
+
     @Override
     public void sync(PageBits into) {
         if (lost.isEmpty()) {
@@ -234,9 +245,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         MappedFiles mapped = MappedFiles.of(process.pid());
         List<Area> pieces = ofTheImage(mapped.pieces());
         followMappings(ofTheImage(mapped.areas()), pieces, into);
-        if (!alone) {
-            findOtherWriters();
-        }
         for (Area piece : pieces) {
             try {
                 fetch(piece, into);
@@ -251,6 +259,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                     fetch(piece, into);
                 }
             }
+        }
+        if (!alone) {
+            findOtherWriters();
         }
         if (!process.isAlive()) {
             // What was read above may be another's, which has its number now.
@@ -349,7 +360,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     /** What exomem's own devices write has a log of its own. */
     private void findOtherWriters() throws IOException {
-        for (Mapper mapper : MappedFiles.ofAllThatMap(files)) {
+        Errand<List<Mapper>> begun = mappers;
+        mappers = null;
+        for (Mapper mapper : begun == null ? MappedFiles.ofAllThatMap(files) : begun.result()) {
             if (mapper.pid() != process.pid() && mapper.pid() != SELF) {
                 mapper.areas().stream().filter(Area::writable).forEach(area -> leaveToOthers(mapper.pid(), area));
             }
