@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  *    +--- the front-end has gone, or it fails -----+
  * </pre>
  *
- * <p>Where it fails because a migration watches the same memory, it is tried again every {@link VmmFaults#untilNextTry}.
+ * <p>Where it fails because a migration watches the same memory, it is tried again every {@link VmmProcesses#untilNextTry}.
  */
 final class MemoryGuard {
     private static final Logger LOG = LoggerFactory.getLogger(MemoryGuard.class);
@@ -63,12 +63,12 @@ final class MemoryGuard {
     private final Consumer<VmEvent> events;
     private final FrontEndWatch faults;
     private final GuestStop stop;
-    private final VmmFaults vmm;
+    private final VmmProcesses vmm;
     private final LogThrottle warnings;
 
     private final OrphanedTouches orphans;
     private @Nullable BlockGuard guard;
-    private VmmFaults.@Nullable LetGo letGo;
+    private VmmProcesses.@Nullable LetGo letGo;
     private EventLoop.@Nullable Watch watch;
     private @Nullable Thread lettingGo;
     private boolean attaching;
@@ -93,7 +93,7 @@ final class MemoryGuard {
             Consumer<VmEvent> events,
             FrontEndWatch faults,
             GuestStop stop,
-            VmmFaults vmm) {
+            VmmProcesses vmm) {
         this.config = config;
         this.device = device;
         this.loop = loop;
@@ -157,13 +157,13 @@ final class MemoryGuard {
 
     private void attach() throws LinuxException {
         Path qmp = config.vmmQmp().orElseThrow();
-        List<VmmFaults.Part> parts = new ArrayList<>();
+        List<VmmProcesses.Part> parts = new ArrayList<>();
         MemoryRegionPlan plan = config.plan();
         for (MemoryRegion region : device.sharedMemory()) {
             long from = Math.max(plan.address(), region.guestAddress());
             long end = Math.min(plan.address() + plan.size(), region.guestAddress() + region.size());
             if (from < end) {
-                parts.add(VmmFaults.Part.of(region, from, end));
+                parts.add(VmmProcesses.Part.of(region, from, end));
             }
         }
         OptionalLong unplugged = device.firstUnplugged();
@@ -171,7 +171,7 @@ final class MemoryGuard {
         reason = Optional.of("the VMM is being attached to");
         Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {
-                VmmFaults.Attached attached = vmm.attach(qmp, parts, unplugged);
+                VmmProcesses.Attached attached = vmm.attach(qmp, parts, unplugged);
                 loop.execute(() -> attached(attached));
             } catch (IOException | RuntimeException e) {
                 loop.execute(() -> {
@@ -179,7 +179,7 @@ final class MemoryGuard {
                     notGuarded(e.getMessage());
                 });
             } finally {
-                parts.forEach(VmmFaults.Part::close);
+                parts.forEach(VmmProcesses.Part::close);
             }
         });
     }
@@ -204,7 +204,7 @@ final class MemoryGuard {
         }
     }
 
-    private void attached(VmmFaults.Attached to) {
+    private void attached(VmmProcesses.Attached to) {
         attaching = false;
         BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
         if (retired || !device.isConnected()) {
@@ -263,7 +263,7 @@ final class MemoryGuard {
 
     private void end(String why) {
         BlockGuard ended = guard;
-        VmmFaults.LetGo ofEnded = letGo;
+        VmmProcesses.LetGo ofEnded = letGo;
         if (ended != null && ofEnded != null) {
             guard = null;
             letGo = null;
@@ -277,7 +277,7 @@ final class MemoryGuard {
         }
     }
 
-    private void letGo(BlockGuard ended, VmmFaults.LetGo ofEnded) {
+    private void letGo(BlockGuard ended, VmmProcesses.LetGo ofEnded) {
         ended.close();
         lettingGo = Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {

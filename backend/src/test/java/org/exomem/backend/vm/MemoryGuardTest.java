@@ -44,7 +44,7 @@ class MemoryGuardTest {
     Path folder;
 
     /** Has the device's memory mapped, which somebody else watches at first. */
-    private static final class Vmm implements VmmFaults, AutoCloseable {
+    private static final class Vmm implements VmmProcesses, AutoCloseable {
         private final AtomicInteger attempts = new AtomicInteger();
         private final Mapping mapping;
         private final Userfaultfd other;

@@ -8,27 +8,27 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
-import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.VmmProcesses;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class AttachedFaultsTest {
+class AttachedProcessesTest {
     private static final long MIB = 1 << 20;
 
     @TempDir
     Path folder;
 
-    private final VmmFaults faults = new AttachedFaults();
+    private final VmmProcesses processes = new AttachedProcesses();
 
     @Test
     @Tag("MEM-GUARD-9")
     void memoryOfLargePagesIsNotGuarded() throws IOException {
         try (SharedFile file = spy(SharedFile.memfd("ram", 2 * MIB))) {
             doReturn(2 * MIB).when(file).pageSize();
-            VmmFaults.Part part = new VmmFaults.Part(0, 2 * MIB, file, 0);
-            assertThatThrownBy(() -> faults.attach(folder.resolve("qmp"), List.of(part), OptionalLong.empty()))
+            VmmProcesses.Part part = new VmmProcesses.Part(0, 2 * MIB, file, 0);
+            assertThatThrownBy(() -> processes.attach(folder.resolve("qmp"), List.of(part), OptionalLong.empty()))
                     .hasMessage("the memory has pages of 2097152 bytes");
         }
     }
@@ -41,8 +41,8 @@ class AttachedFaultsTest {
                 SharedFile file = SharedFile.memfd("ram", MIB)) {
             vmm.answer("query-commands", "[{'name': 'query-named-block-nodes'}]");
             vmm.answer("query-named-block-nodes", "[{'drv': 'nvme', 'cache': {'direct': true}}]");
-            VmmFaults.Part part = new VmmFaults.Part(0, MIB, file, 0);
-            assertThatThrownBy(() -> faults.watch(socket, List.of(part), List.of()))
+            VmmProcesses.Part part = new VmmProcesses.Part(0, MIB, file, 0);
+            assertThatThrownBy(() -> processes.watch(socket, List.of(part), List.of()))
                     .hasMessage("the VMM has a block node with the driver nvme, by which its memory may be written"
                             + " without a sign");
         }
@@ -52,8 +52,8 @@ class AttachedFaultsTest {
     void vmmThatIsNotThereIsSaidNotToBe() throws IOException {
         Path nobody = folder.resolve("qmp");
         try (SharedFile file = SharedFile.memfd("ram", MIB)) {
-            VmmFaults.Part part = new VmmFaults.Part(0, MIB, file, 0);
-            assertThatThrownBy(() -> faults.attach(nobody, List.of(part), OptionalLong.empty()))
+            VmmProcesses.Part part = new VmmProcesses.Part(0, MIB, file, 0);
+            assertThatThrownBy(() -> processes.attach(nobody, List.of(part), OptionalLong.empty()))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining(nobody.toString());
         }

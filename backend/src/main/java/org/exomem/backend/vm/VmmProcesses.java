@@ -11,10 +11,10 @@ import org.exomem.linux.SharedFile;
 import org.exomem.mem.BlockGuard;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** Gets hold of the page faults of a VMM's process, and of what it writes. Safe for use by several threads. */
-public interface VmmFaults {
+/** Attaches to the processes of VMMs: for page faults, to guard memory, and for what they write. Safe for use by several threads. */
+public interface VmmProcesses {
     /** Attaches to nothing. */
-    VmmFaults NONE = new VmmFaults() {
+    VmmProcesses NONE = new VmmProcesses() {
         @Override
         public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
             throw new IOException("no VMM is attached to here");
