@@ -10,7 +10,7 @@ import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
-import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.VmmProcesses;
 
 /** A VM with a balloon and nothing else, whose state is not kept. */
 public final class BalloonOnly {
@@ -28,7 +28,7 @@ public final class BalloonOnly {
                 (vmm, failed) -> {
                     throw new IllegalStateException("a balloon has no guest stopped");
                 },
-                VmmFaults.NONE,
+                VmmProcesses.NONE,
                 Long.MAX_VALUE);
     }
 }

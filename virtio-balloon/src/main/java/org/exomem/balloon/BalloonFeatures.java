@@ -10,6 +10,8 @@ public final class BalloonFeatures {
     public static final long DEFLATE_ON_OOM = 1L << 2;
     /** A free page queue is there, and the config field {@code free_page_hint_cmd_id}. */
     public static final long FREE_PAGE_HINT = 1L << 3;
+    /** The same bit in the proposal of 2016: the free page queue carries bitmaps (FPB-RFC-1). */
+    public static final long GET_FREE_PAGES = 1L << 3;
     /** The driver fills free pages with the config field {@code poison_val}. */
     public static final long PAGE_POISON = 1L << 4;
     /** A reporting queue is there. */

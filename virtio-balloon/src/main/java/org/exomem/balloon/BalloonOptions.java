@@ -9,7 +9,7 @@ package org.exomem.balloon;
  * @param freePageHinting offer FREE_PAGE_HINT
  * @param pagePoison offer PAGE_POISON
  * @param pageReporting offer PAGE_REPORTING
- * @param freePageBitmap offer FREE_PAGE_BITMAP (spec/free-page-bitmap.md)
+ * @param freePages how to ask for free pages; RFC excludes FREE_PAGE_HINT
  * @param discard give the memory of pages in the balloon and of reported pages back to the host; without it they are
  *     only counted and told to the page feed
  */
@@ -20,8 +20,15 @@ public record BalloonOptions(
         boolean freePageHinting,
         boolean pagePoison,
         boolean pageReporting,
-        boolean freePageBitmap,
+        FreePageRequests freePages,
         boolean discard) {
+
+    /** @throws IllegalArgumentException for both meanings of feature bit 3 */
+    public BalloonOptions {
+        if (freePages == FreePageRequests.RFC && freePageHinting) {
+            throw new IllegalArgumentException("free page hinting and the format of 2016 have the same feature bit");
+        }
+    }
 
     /**
      * Everything except DEFLATE_ON_OOM, which changes how a guest behaves under pressure and is off in other balloons too
@@ -29,7 +36,7 @@ public record BalloonOptions(
      * driver nothing that waits for its acknowledgements anyway, as Linux does.
      */
     public static BalloonOptions defaults() {
-        return new BalloonOptions(true, true, false, true, true, true, true, true);
+        return new BalloonOptions(true, true, false, true, true, true, FreePageRequests.BITMAP, true);
     }
 
     /** The feature bits on offer. */
@@ -40,7 +47,8 @@ public record BalloonOptions(
                 | bit(freePageHinting, BalloonFeatures.FREE_PAGE_HINT)
                 | bit(pagePoison, BalloonFeatures.PAGE_POISON)
                 | bit(pageReporting, BalloonFeatures.PAGE_REPORTING)
-                | bit(freePageBitmap, BalloonFeatures.FREE_PAGE_BITMAP);
+                | bit(freePages == FreePageRequests.BITMAP, BalloonFeatures.FREE_PAGE_BITMAP)
+                | bit(freePages == FreePageRequests.RFC, BalloonFeatures.GET_FREE_PAGES);
     }
 
     private static long bit(boolean offered, long bit) {

@@ -33,11 +33,7 @@ final class FreePageBitmap {
     /** Request buffers that are kept. A driver has one (FPB-REQ-1); one more than these is given back. */
     private static final int MOST_REQUESTS = 4;
 
-    private static final int REQUEST_HEADER = 24;
-    private static final int RANGE_BYTES = 16;
     private static final int WANTED = 4;
-    /** No request is longer. */
-    private static final int MOST_REQUEST = 4096;
 
     /** The most pages that are told in one go: 4 GiB. */
     private static final long AT_ONCE = 1L << 20;
@@ -46,16 +42,15 @@ final class FreePageBitmap {
     private static final int LAST_ID = Integer.MAX_VALUE;
 
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LE_LONG =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private final BitmapFormat format;
     private final PageFeed feed;
     private final Predicate<Virtqueue> mayPush;
     private final Consumer<Virtqueue> call;
     private final LeftAlone leftAlone;
     private final StepBudget budget;
 
-    private final MemorySegment message = MemorySegment.ofArray(new byte[MOST_REQUEST]);
+    private final MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
     private final BitmapChunk chunk = new BitmapChunk();
     private final BlockSizes blocks = new BlockSizes();
 
@@ -98,17 +93,20 @@ final class FreePageBitmap {
     private long wordMask;
 
     /**
+     * @param format of requests and answers
      * @param mayPush tells whether a buffer may be given back outside of processing
      * @param call calls the driver for what was pushed outside of processing
      * @param leftAlone is told of pages that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
     FreePageBitmap(
+            BitmapFormat format,
             PageFeed feed,
             Predicate<Virtqueue> mayPush,
             Consumer<Virtqueue> call,
             LeftAlone leftAlone,
             StepBudget budget) {
+        this.format = format;
         this.feed = feed;
         this.mayPush = mayPush;
         this.call = call;
@@ -199,24 +197,9 @@ final class FreePageBitmap {
             return;
         }
         DescriptorChain buffer = chains[0];
-        int room = (int) Math.min(MOST_REQUEST, buffer.writableBytes());
-        List<BitmapRequest.Range> ranges = request.ranges();
-        if (REQUEST_HEADER + (long) ranges.size() * RANGE_BYTES > room) {
-            // FPB-REQ-4
-            ranges = List.of();
-        }
-        int length = REQUEST_HEADER + ranges.size() * RANGE_BYTES;
-        MemorySegment bytes = message.asSlice(0, length).fill((byte) 0);
-        bytes.set(LE_INT, 0, id);
-        bytes.set(ValueLayout.JAVA_BYTE, 4, (byte) request.pageShift());
-        bytes.set(LE_INT, 8, ranges.size());
-        long at = REQUEST_HEADER;
-        for (BitmapRequest.Range range : ranges) {
-            bytes.set(LE_LONG, at, range.address());
-            bytes.set(LE_LONG, at + 8, range.length());
-            at += RANGE_BYTES;
-        }
-        buffer.write(0, bytes, Objects.requireNonNull(memory));
+        int room = (int) Math.min(BitmapFormat.MOST_REQUEST, buffer.writableBytes());
+        int length = format.writeRequest(message, room, id, request);
+        buffer.write(0, message.asSlice(0, length), Objects.requireNonNull(memory));
         giveBack(current, length);
         unsent = false;
     }
@@ -262,23 +245,32 @@ final class FreePageBitmap {
         budget.spend((long) StepBudget.RUN * (1 + chain.buffers()));
         if (chain.readableBytes() > 0) {
             beginChunk(current, chain);
-        } else if (chain.writableBytes() < REQUEST_HEADER) {
+        } else if (chain.writableBytes() < format.leastRequest()) {
             // FPB-REQ-1
             current.push(chain, 0);
         } else {
-            held++;
-            if (held == chains.length) {
-                giveBack(current, 0);
-            }
+            hold(current);
         }
         return true;
     }
 
+    /** The buffer that was popped last is kept for a request. */
+    private void hold(Virtqueue current) {
+        held++;
+        if (held == chains.length) {
+            giveBack(current, 0);
+        }
+    }
+
     private void beginChunk(Virtqueue current, DescriptorChain chain) {
-        boolean counts = chunk.begin(chain) && chunk.id() == id && state.isOpen() && !unsent;
-        if (!counts) {
+        boolean open = state.isOpen() && !unsent;
+        if (!format.begin(chain, chunk, open ? id : 0) || !open || chunk.id() != id) {
             ignoredChunks++;
-            use(current, chain);
+            if (takesRequest(chain)) {
+                hold(current);
+            } else {
+                use(current, chain);
+            }
             return;
         }
         state = BitmapState.ANSWERING;
@@ -317,13 +309,24 @@ final class FreePageBitmap {
     private void giveChunkBack(Virtqueue current) {
         holding = false;
         leftPages = 0;
-        use(current, inHand);
+        if (takesRequest(inHand)) {
+            DescriptorChain buffer = inHand;
+            inHand = chains[held];
+            chains[held] = buffer;
+            hold(current);
+        } else {
+            use(current, inHand);
+        }
+    }
+
+    private boolean takesRequest(DescriptorChain chain) {
+        return format.answersAreRequestBuffers() && chain.writableBytes() >= format.leastRequest();
     }
 
     /** Gives a chunk back and tells in it which request is to be answered (FPB-OWN-1). */
     private void use(Virtqueue current, DescriptorChain chain) {
         message.set(LE_INT, 0, state.isOpen() && counted == null ? id : 0);
-        boolean tells = chain.writableBytes() >= WANTED && !misplaced;
+        boolean tells = format.tellsWanted() && chain.writableBytes() >= WANTED && !misplaced;
         current.push(
                 chain, tells ? (int) chain.write(0, message.asSlice(0, WANTED), Objects.requireNonNull(memory)) : 0);
     }
@@ -458,6 +461,7 @@ final class FreePageBitmap {
         if (holding) {
             giveChunkBack(current);
         }
+        // Also what was the chunk's, if a request goes there.
         while (held > 0) {
             giveBack(current, 0);
         }

@@ -36,6 +36,7 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private static final int DEVICE_ID = 5;
     private static final int MAX_QUEUES = 6;
+    private static final long FOUR_GIB = 1L << 32;
     private final BalloonOptions options;
     private final BalloonListener listener;
     private final BalloonedPages pages;
@@ -107,7 +108,8 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.discarder = new Discarder(punch, this::hostFault, budget);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
-        this.bitmap = new FreePageBitmap(feed, this::mayPush, this::callIfWanted, leftAlone, budget);
+        BitmapFormat format = isOfRfc() ? new RfcFormat(this::lowMemory) : new ChunkFormat();
+        this.bitmap = new FreePageBitmap(format, feed, this::mayPush, this::callIfWanted, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
     }
@@ -194,7 +196,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (link == null) {
             throw new IllegalStateException("no front-end is connected, so there is no guest to give hints");
         }
-        if ((features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
+        if (isOfRfc() || (features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
             throw new IllegalStateException("free page hinting is not negotiated: "
                     + (options.freePageHinting() ? "the guest's driver does not know it" : "it is switched off here"));
         }
@@ -224,17 +226,33 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (link == null) {
             throw new IllegalStateException("no front-end is connected, so there is no guest to ask");
         }
-        if ((features & BalloonFeatures.FREE_PAGE_BITMAP) == 0) {
+        if (!givesBitmaps()) {
             throw new IllegalStateException("free page bitmaps are not negotiated: "
-                    + (options.freePageBitmap()
-                            ? "the guest's driver does not know them (exomem's driver for Linux does)"
-                            : "they are switched off here"));
+                    + (options.freePages() == FreePageRequests.OFF
+                            ? "they are switched off here"
+                            : "the guest's driver does not know them (exomem's driver for Linux does)"));
         }
-        if (!runs(QueueRole.BITMAP)) {
+        if (!runs(isOfRfc() ? QueueRole.FREE_PAGES : QueueRole.BITMAP)) {
             throw new IllegalStateException("the guest's driver has not started its bitmap queue: the VMM's device"
                     + " needs " + QueueRole.count(features) + " queues");
         }
         bitmap.ask(request, (features & BalloonFeatures.PAGE_POISON) != 0);
+    }
+
+    /** True if the driver has agreed to answer with bitmaps, in whichever format. */
+    public boolean givesBitmaps() {
+        long feature = isOfRfc() ? BalloonFeatures.GET_FREE_PAGES : BalloonFeatures.FREE_PAGE_BITMAP;
+        return (features & feature) != 0 && options.freePages() != FreePageRequests.OFF;
+    }
+
+    private boolean isOfRfc() {
+        return options.freePages() == FreePageRequests.RFC;
+    }
+
+    /** As the proposal of 2016 wants to know it: the RAM below 4 GiB lies in one piece from address 0 on (FPB-RFC-1). */
+    private long lowMemory() {
+        MemoryRegion first = link == null ? null : link.memory().find(0);
+        return first == null ? 0 : Math.min(FOUR_GIB, first.size());
     }
 
     /** Wants no more of the answer; nothing happens if there is no request. */
@@ -330,7 +348,9 @@ public final class VirtioBalloon implements VhostUserDevice {
             case INFLATE -> driverStarted(queue);
             case STATISTICS -> statistics.started(queue);
             case FREE_PAGES -> {
-                if (run != DriverRun.GOES_ON) {
+                if (isOfRfc()) {
+                    bitmap.started(queue, Objects.requireNonNull(link).memory());
+                } else if (run != DriverRun.GOES_ON) {
                     hinting.driverIsNew();
                 }
             }
@@ -389,6 +409,9 @@ public final class VirtioBalloon implements VhostUserDevice {
                 yield false;
             }
             case FREE_PAGES -> {
+                if (isOfRfc()) {
+                    yield bitmap.process(queue);
+                }
                 processHints(queue);
                 yield false;
             }
@@ -442,7 +465,13 @@ public final class VirtioBalloon implements VhostUserDevice {
             }
             case DEFLATE -> Objects.requireNonNull(inflation).deflateQueueStopped(queue, completing);
             case STATISTICS -> statistics.stopped(completing);
-            case FREE_PAGES -> interruptHinting();
+            case FREE_PAGES -> {
+                if (isOfRfc()) {
+                    bitmap.stopped(completing);
+                } else {
+                    interruptHinting();
+                }
+            }
             case REPORTING -> reporting.stopped(queue, completing);
             case BITMAP -> bitmap.stopped(completing);
             case null -> {}

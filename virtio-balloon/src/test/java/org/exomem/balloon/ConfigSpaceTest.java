@@ -179,8 +179,8 @@ class ConfigSpaceTest {
     @Test
     void featuresFollowTheOptions() throws LinuxException {
         assertThat(guest.balloon.features()).isEqualTo(1L << 58 | 0x3f);
-        try (TestGuest plain =
-                        new TestGuest(new BalloonOptions(false, false, false, false, false, false, false, true));
+        try (TestGuest plain = new TestGuest(
+                        new BalloonOptions(false, false, false, false, false, false, FreePageRequests.OFF, true));
                 TestGuest usual = new TestGuest(BalloonOptions.defaults())) {
             assertThat(plain.balloon.features()).isZero();
             assertThat(usual.balloon.features()).isEqualTo(1L << 58 | 0b11_1011);

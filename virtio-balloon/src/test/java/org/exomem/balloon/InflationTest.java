@@ -340,7 +340,8 @@ class InflationTest {
 
     @Test
     void withoutDiscardingPagesAreCountedAndToldOnly() throws LinuxException {
-        try (TestGuest keeping = new TestGuest(new BalloonOptions(true, true, true, true, true, true, true, false))) {
+        try (TestGuest keeping =
+                new TestGuest(new BalloonOptions(true, true, true, true, true, true, FreePageRequests.BITMAP, false))) {
             keeping.start(TestGuest.ALL_FEATURES, 5);
             MemoryRegion kept = keeping.ram.filled(START, MIB);
             keeping.inflate(range(FIRST, 256));

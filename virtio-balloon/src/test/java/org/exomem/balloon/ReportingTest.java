@@ -147,7 +147,8 @@ class ReportingTest {
 
     @Test
     void withoutDiscardingReportsAreToldOnly() throws LinuxException {
-        try (TestGuest keeping = new TestGuest(new BalloonOptions(false, true, false, true, true, true, true, false))) {
+        try (TestGuest keeping = new TestGuest(
+                new BalloonOptions(false, true, false, true, true, true, FreePageRequests.BITMAP, false))) {
             keeping.start(keeping.balloon.features(), 5);
             MemoryRegion kept = keeping.ram.filled(START, 2 * MIB);
             keeping.queues[REPORTING].add(writable(START, 2 * MIB));

@@ -29,7 +29,8 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     static final int INFLATE = 0;
     static final int DEFLATE = 1;
     static final long ALL_FEATURES = 0x3f;
-    static final BalloonOptions ALL = new BalloonOptions(true, true, true, true, true, true, true, true);
+    static final BalloonOptions ALL =
+            new BalloonOptions(true, true, true, true, true, true, FreePageRequests.BITMAP, true);
 
     /** A call of fallocate, and how many chains of the queues had been given back before it. */
     record Punched(SharedFile file, long offset, long length, int usedBefore) {}

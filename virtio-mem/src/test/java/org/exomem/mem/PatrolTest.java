@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.util.OptionalInt;
+import org.exomem.linux.HugePages;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;

@@ -2,9 +2,11 @@ package org.exomem.backend.config;
 
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 
 /** The options of one balloon. */
 final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
@@ -50,8 +52,8 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                     BalloonOptions.defaults().pageReporting()),
             new DeviceOption(
                     "free-pages",
-                    "bitmap|off",
-                    "offers to be told at once which pages are free, by drivers that know free page bitmaps",
+                    "bitmap|rfc|off",
+                    "offers to be told at once which pages are free, by drivers that know free page bitmaps; or by those that know the proposal of 2016, without free page hinting",
                     "bitmap"));
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 
@@ -63,7 +65,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
     private boolean freePageHinting = BalloonOptions.defaults().freePageHinting();
     private boolean pagePoison = BalloonOptions.defaults().pagePoison();
     private boolean pageReporting = BalloonOptions.defaults().pageReporting();
-    private boolean freePageBitmap = BalloonOptions.defaults().freePageBitmap();
+    private FreePageRequests freePages = BalloonOptions.defaults().freePages();
     private boolean discard = BalloonOptions.defaults().discard();
 
     BalloonDeviceOptions() {
@@ -82,16 +84,17 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             case "free-page-hint" -> freePageHinting = Value.onOff(value);
             case "page-poison" -> pagePoison = Value.onOff(value);
             case "free-page-reporting" -> pageReporting = Value.onOff(value);
-            case "free-pages" -> freePageBitmap = bitmap(value);
+            case "free-pages" -> freePages = freePages(value);
             default -> throw new IllegalStateException(key);
         }
     }
 
-    private static boolean bitmap(String value) throws ConfigException {
+    private static FreePageRequests freePages(String value) throws ConfigException {
         return switch (value) {
-            case "bitmap" -> true;
-            case "off" -> false;
-            default -> throw new ConfigException("\"" + value + "\" is none of bitmap, off");
+            case "bitmap" -> FreePageRequests.BITMAP;
+            case "rfc" -> FreePageRequests.RFC;
+            case "off" -> FreePageRequests.OFF;
+            default -> throw new ConfigException("\"" + value + "\" is none of bitmap, rfc, off");
         };
     }
 
@@ -105,10 +108,10 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                 mustTellHost,
                 statistics,
                 deflateOnOom,
-                freePageHinting,
+                freePageHinting && freePages != FreePageRequests.RFC,
                 pagePoison,
                 pageReporting,
-                freePageBitmap,
+                freePages,
                 discard);
         return new BalloonConfig(
                 vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites(), vmmActive());
@@ -128,7 +131,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
         values.put("free-page-hint", options.freePageHinting());
         values.put("page-poison", options.pagePoison());
         values.put("free-page-reporting", options.pageReporting());
-        values.put("free-pages", options.freePageBitmap() ? "bitmap" : "off");
+        values.put("free-pages", options.freePages().name().toLowerCase(Locale.ROOT));
         return values;
     }
 }

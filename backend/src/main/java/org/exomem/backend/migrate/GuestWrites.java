@@ -29,9 +29,6 @@ import org.slf4j.LoggerFactory;
 public final class GuestWrites implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(GuestWrites.class);
 
-    /** Whoever has one of these open may write memory at any time that was pinned before, without a sign. */
-    private static final List<String> PINNING = List.of("/dev/vfio/", "/dev/vhost-vdpa", "/dev/infiniband/");
-
     private final String vm;
     private final QmpVmm vmm;
     private final MemoryImage image;
@@ -126,10 +123,11 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     private void watch() throws IOException {
-        DirectWrites direct = vmm.directWrites();
-        direct.refusePins();
+        DirectWrites direct;
         try (WatchedVmm process = vmm.watched()) {
-            refusePins(process);
+            // MIG-WATCH-2
+            direct = vmm.directWrites();
+            direct.refusePins();
             WatchedWrites.expectMapped(process.pid(), image);
             Fd fd = process.userfaultfd().fd();
             if (direct.early()) {
@@ -138,19 +136,9 @@ public final class GuestWrites implements AutoCloseable {
                 begin(process, fd, false);
             }
         }
-        sources.add(new DisksAddedLater(vmm, direct, this::sees));
+        sources.add(new DevicesAddedLater(vmm, direct, this::sees));
         watching = true;
         tell();
-    }
-
-    /** MIG-WATCH-2 */
-    private static void refusePins(WatchedVmm process) throws IOException {
-        for (String name : process.openFiles().names().values()) {
-            if (PINNING.stream().anyMatch(name::startsWith)) {
-                throw new IOException(
-                        "the VMM has " + name + " open, by which its memory may be written without a sign");
-            }
-        }
     }
 
     private void begin(WatchedVmm process, Fd fd, boolean direct) throws IOException {

@@ -200,13 +200,22 @@ final class OutgoingVm {
                             new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
                     hints,
                     guest);
-            Report report =
-                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
-            long pausing = System.nanoTime() - report.downtime().toNanos();
-            sendState(connection, view);
-            guest.letGo();
-            connection.handOver();
-            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+            // Before the guest is paused: nothing of it is for the pause.
+            Path folder = StateFolder.makeFor(vmm);
+            try {
+                Report report = new Precopy(
+                                source, connection.destination(), request.precopy(), watcher::progress, cancel)
+                        .run();
+                long pausing = System.nanoTime() - report.downtime().toNanos();
+                Path state = folder.resolve(StateFolder.VMM);
+                vmm.saveState(state, cancel::isCancelled);
+                connection.finish(state, guest.moved(view).toBytes());
+                guest.letGo();
+                connection.handOver();
+                watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+            } finally {
+                StateFolder.remove(folder);
+            }
         }
     }
 
@@ -234,16 +243,5 @@ final class OutgoingVm {
     private Duration patience() {
         Duration limit = request.stream().resumeWithin();
         return guest.isPaused() && limit.compareTo(PAUSED_LIMIT) > 0 ? PAUSED_LIMIT : limit;
-    }
-
-    private void sendState(OutgoingConnection connection, GuestView view) throws IOException {
-        Path folder = StateFolder.makeFor(vmm);
-        try {
-            Path state = folder.resolve(StateFolder.VMM);
-            vmm.saveState(state, cancel::isCancelled);
-            connection.finish(state, guest.moved(view).toBytes());
-        } finally {
-            StateFolder.remove(folder);
-        }
     }
 }

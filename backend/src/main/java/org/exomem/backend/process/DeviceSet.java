@@ -29,7 +29,7 @@ import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
-import org.exomem.backend.vmm.AttachedFaults;
+import org.exomem.backend.vmm.AttachedProcesses;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,7 +60,7 @@ final class DeviceSet {
     private final VmTable table;
     private final Consumer<VmEvent> events;
     private final GuestStop stop;
-    private final AttachedFaults vmmFaults = new AttachedFaults();
+    private final AttachedProcesses vmmProcesses = new AttachedProcesses();
     private final ServeConfig process;
     /** Also looked at while something is being changed. */
     private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
@@ -381,7 +381,7 @@ final class DeviceSet {
     }
 
     private void begin(VmConfig config) throws IOException {
-        ServedVm vm = ServedVm.start(config, state, events, stop, vmmFaults, process.memoryLimit());
+        ServedVm vm = ServedVm.start(config, state, events, stop, vmmProcesses, process.memoryLimit());
         vms.put(config.name(), vm);
         table.add(vm);
         if (closed) {

@@ -55,7 +55,7 @@ final class ActiveMemory implements AutoCloseable {
 
     private final String vm;
     private final EventLoop loop;
-    private final VmmFaults vmm;
+    private final VmmProcesses vmm;
     private final Guest guest;
     private final ScheduledThreadPoolExecutor scanner;
     /** Migrations that need the memory to themselves. */
@@ -96,18 +96,18 @@ final class ActiveMemory implements AutoCloseable {
     private record Range(long address, long size, boolean guarded) {}
 
     /** The guest's memory, whose parts are to be closed. */
-    private record Shared(List<Range> ranges, List<VmmFaults.Part> all, List<VmmFaults.Part> guarded)
+    private record Shared(List<Range> ranges, List<VmmProcesses.Part> all, List<VmmProcesses.Part> guarded)
             implements AutoCloseable {
         @Override
         public void close() {
-            all.forEach(VmmFaults.Part::close);
-            guarded.forEach(VmmFaults.Part::close);
+            all.forEach(VmmProcesses.Part::close);
+            guarded.forEach(VmmProcesses.Part::close);
         }
     }
 
     private record Watching(WatchedMemory memory, List<Range> ranges, Deque<Long> last) {}
 
-    ActiveMemory(String vm, EventLoop loop, VmmFaults vmm, Guest guest) {
+    ActiveMemory(String vm, EventLoop loop, VmmProcesses vmm, Guest guest) {
         this.vm = vm;
         this.loop = loop;
         this.vmm = vmm;
@@ -284,8 +284,8 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    private static VmmFaults.Part part(MemoryRegion region, Range range) throws LinuxException {
-        return VmmFaults.Part.of(region, range.address(), range.address() + range.size());
+    private static VmmProcesses.Part part(MemoryRegion region, Range range) throws LinuxException {
+        return VmmProcesses.Part.of(region, range.address(), range.address() + range.size());
     }
 
     /** What a guard may have of a region (VMM-ACTIVE-5). */

@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  *    +--- the front-end has gone, or it fails -----+
  * </pre>
  *
- * <p>Where it fails because a migration watches the same memory, it is tried again every {@link #AGAIN}.
+ * <p>Where it fails because a migration watches the same memory, it is tried again every {@link VmmProcesses#untilNextTry}.
  */
 final class MemoryGuard {
     private static final Logger LOG = LoggerFactory.getLogger(MemoryGuard.class);
@@ -53,9 +53,6 @@ final class MemoryGuard {
      */
     private static final Duration HELD = Duration.ofMillis(100);
 
-    /** Until it is tried again where another userfaultfd has the memory: a migration that watches it. */
-    private static final Duration AGAIN = Duration.ofSeconds(10);
-
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
 
     private static final Duration BEFORE_TAKING_BACK = Duration.ofMillis(BlockGuard.LEAST_MILLIS);
@@ -66,12 +63,12 @@ final class MemoryGuard {
     private final Consumer<VmEvent> events;
     private final FrontEndWatch faults;
     private final GuestStop stop;
-    private final VmmFaults vmm;
+    private final VmmProcesses vmm;
     private final LogThrottle warnings;
 
     private final OrphanedTouches orphans;
     private @Nullable BlockGuard guard;
-    private VmmFaults.@Nullable LetGo letGo;
+    private VmmProcesses.@Nullable LetGo letGo;
     private EventLoop.@Nullable Watch watch;
     private @Nullable Thread lettingGo;
     private boolean attaching;
@@ -96,7 +93,7 @@ final class MemoryGuard {
             Consumer<VmEvent> events,
             FrontEndWatch faults,
             GuestStop stop,
-            VmmFaults vmm) {
+            VmmProcesses vmm) {
         this.config = config;
         this.device = device;
         this.loop = loop;
@@ -104,7 +101,13 @@ final class MemoryGuard {
         this.faults = faults;
         this.stop = stop;
         this.vmm = vmm;
-        this.orphans = new OrphanedTouches(loop, line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
+        this.orphans = new OrphanedTouches(
+                loop,
+                isWrite -> {
+                    writes += isWrite ? 1 : 0;
+                    reads += isWrite ? 0 : 1;
+                },
+                line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line));
         this.warnings = new LogThrottle(line -> LOG.warn("{} {}: {}", config.vm(), config.id(), line), loop::schedule);
     }
 
@@ -154,13 +157,13 @@ final class MemoryGuard {
 
     private void attach() throws LinuxException {
         Path qmp = config.vmmQmp().orElseThrow();
-        List<VmmFaults.Part> parts = new ArrayList<>();
+        List<VmmProcesses.Part> parts = new ArrayList<>();
         MemoryRegionPlan plan = config.plan();
         for (MemoryRegion region : device.sharedMemory()) {
             long from = Math.max(plan.address(), region.guestAddress());
             long end = Math.min(plan.address() + plan.size(), region.guestAddress() + region.size());
             if (from < end) {
-                parts.add(VmmFaults.Part.of(region, from, end));
+                parts.add(VmmProcesses.Part.of(region, from, end));
             }
         }
         OptionalLong unplugged = device.firstUnplugged();
@@ -168,7 +171,7 @@ final class MemoryGuard {
         reason = Optional.of("the VMM is being attached to");
         Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {
-                VmmFaults.Attached attached = vmm.attach(qmp, parts, unplugged);
+                VmmProcesses.Attached attached = vmm.attach(qmp, parts, unplugged);
                 loop.execute(() -> attached(attached));
             } catch (IOException | RuntimeException e) {
                 loop.execute(() -> {
@@ -176,7 +179,7 @@ final class MemoryGuard {
                     notGuarded(e.getMessage());
                 });
             } finally {
-                parts.forEach(VmmFaults.Part::close);
+                parts.forEach(VmmProcesses.Part::close);
             }
         });
     }
@@ -193,7 +196,7 @@ final class MemoryGuard {
     private void failed(LinuxException why) {
         notGuarded(why.getMessage());
         if (why.errno() == Errno.EBUSY) {
-            loop.schedule(AGAIN, () -> {
+            loop.schedule(vmm.untilNextTry(), () -> {
                 if (device.isDriverRunning()) {
                     driverStarted();
                 }
@@ -201,7 +204,7 @@ final class MemoryGuard {
         }
     }
 
-    private void attached(VmmFaults.Attached to) {
+    private void attached(VmmProcesses.Attached to) {
         attaching = false;
         BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
         if (retired || !device.isConnected()) {
@@ -260,7 +263,7 @@ final class MemoryGuard {
 
     private void end(String why) {
         BlockGuard ended = guard;
-        VmmFaults.LetGo ofEnded = letGo;
+        VmmProcesses.LetGo ofEnded = letGo;
         if (ended != null && ofEnded != null) {
             guard = null;
             letGo = null;
@@ -274,7 +277,7 @@ final class MemoryGuard {
         }
     }
 
-    private void letGo(BlockGuard ended, VmmFaults.LetGo ofEnded) {
+    private void letGo(BlockGuard ended, VmmProcesses.LetGo ofEnded) {
         ended.close();
         lettingGo = Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {

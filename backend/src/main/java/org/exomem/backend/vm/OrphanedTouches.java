@@ -13,13 +13,21 @@ import org.exomem.vhostuser.backend.EventLoop;
  */
 final class OrphanedTouches implements AutoCloseable {
     private final EventLoop loop;
+    private final Touched touched;
     private final Consumer<String> warnings;
     private final List<Orphan> orphans = new ArrayList<>();
 
     private record Orphan(PageFaults faults, EventLoop.Watch watch) {}
 
-    OrphanedTouches(EventLoop loop, Consumer<String> warnings) {
+    /** Is told of each touch that was answered; of whichever device of the VM, as nobody knows where the VMM has which. */
+    @FunctionalInterface
+    interface Touched {
+        void by(boolean isWrite);
+    }
+
+    OrphanedTouches(EventLoop loop, Touched touched, Consumer<String> warnings) {
         this.loop = loop;
+        this.touched = touched;
         this.warnings = warnings;
     }
 
@@ -62,6 +70,7 @@ final class OrphanedTouches implements AutoCloseable {
                 } else {
                     faults.giveZeros(address);
                 }
+                touched.by(faults.isWrite(i));
             }
         } catch (LinuxException e) {
             // The VMM has ended.

@@ -68,7 +68,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private final Optional<StateDirectory> state;
     private final Consumer<VmEvent> events;
     private final GuestStop stop;
-    private final VmmFaults vmm;
+    private final VmmProcesses vmm;
     /** Changed on the loop, and looked at from other threads too. */
     private final List<VmMemory> memory = new CopyOnWriteArrayList<>();
     /** What keeps the state of a device, by its id. Belongs on the loop. */
@@ -96,7 +96,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             Optional<StateDirectory> state,
             Consumer<VmEvent> events,
             GuestStop stop,
-            VmmFaults vmm,
+            VmmProcesses vmm,
             long memoryLimit) {
         this.name = name;
         this.state = state;
@@ -118,7 +118,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
      * @param state where the state of its devices is kept, if it is
      * @param events is told on the VM's loop what happens
      * @param stop is asked where a guest is to be stopped
-     * @param vmmFaults attaches to VMMs where unplugged memory is to be guarded
+     * @param vmmProcesses attached to where unplugged memory is to be guarded, or writes to be estimated
      * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if a socket can't be listened on, or a device's state can't be used
      */
@@ -127,10 +127,10 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             Optional<StateDirectory> state,
             Consumer<VmEvent> events,
             GuestStop stop,
-            VmmFaults vmmFaults,
+            VmmProcesses vmmProcesses,
             long memoryLimit)
             throws IOException {
-        ServedVm vm = new ServedVm(config.name(), state, events, stop, vmmFaults, memoryLimit);
+        ServedVm vm = new ServedVm(config.name(), state, events, stop, vmmProcesses, memoryLimit);
         try {
             // A guest may come to the first device before the last one is there: everything happens on the loop.
             vm.add(config.devices());

@@ -14,6 +14,7 @@ import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.BitmapAnswer;
 import org.exomem.balloon.BitmapRequest;
+import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
@@ -119,8 +120,17 @@ final class VmBalloon implements AutoCloseable {
                 target(),
                 logicalSize(memory, balloon.actual()),
                 Pages.bytes(balloon.pagesInBalloon()),
-                FeatureNames.of(balloon.acknowledgedFeatures()),
+                features(),
                 balloon.statisticsInterval());
+    }
+
+    /** Feature bit 3 has another meaning in the format of 2016. */
+    private List<String> features() {
+        long bits = balloon.acknowledgedFeatures();
+        return FeatureNames.of(
+                config.offered().freePages() == FreePageRequests.RFC && balloon.givesBitmaps()
+                        ? bits & ~BalloonFeatures.GET_FREE_PAGES | BalloonFeatures.FREE_PAGE_BITMAP
+                        : bits);
     }
 
     /** What the guest has of memory, without what is unplugged; 0 while nothing is shared. */

@@ -54,7 +54,7 @@ final class VmMemory implements AutoCloseable {
             EventLoop loop,
             Consumer<VmEvent> events,
             GuestStop stop,
-            VmmFaults vmm,
+            VmmProcesses vmm,
             PageFeed feed,
             long memoryLimit)
             throws IOException {

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.backend.vm.VmmFaults.Part;
+import org.exomem.backend.vm.VmmProcesses.Part;
 import org.exomem.backend.vm.WatchedMemory;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
@@ -39,11 +39,13 @@ final class AttachedWrites implements WatchedMemory {
         this.empty = new PageBits(image.pages());
     }
 
-    /** As {@link org.exomem.backend.vm.VmmFaults#watch}. */
+    /** As {@link org.exomem.backend.vm.VmmProcesses#watch}. */
     static AttachedWrites begin(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
         MemoryImage image = image(parts);
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 WatchedVmm process = vmm.watched()) {
+            // VMM-ACTIVE-6
+            vmm.directWrites().refusePins();
             WatchedWrites.expectMapped(process.pid(), image);
             ForeignUserfaultfd.Fetched fetched = process.userfaultfd();
             WatchedWrites writes = WatchedWrites.beginAlone(

@@ -2,23 +2,25 @@ package org.exomem.backend.vmm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.process.OpenFiles;
 
 /**
- * How the block devices of a VMM have guest memory written past the page tables of the VMM's process (MIG-WATCH-2).
+ * How a VMM has guest memory written past the page tables of its process (MIG-WATCH-2).
  *
  * @param early a block node bypasses the host's page cache: the host writes pages that are pinned when the write begins
- * @param pinning the driver, if there is one, of a block node that may keep guest memory pinned from one write to the next
+ * @param pinning what the VMM has, if anything, by which guest memory may stay pinned from one write to the next; for people
  */
 public record DirectWrites(boolean early, Optional<String> pinning) {
     private static final String BLOCK_NODES = "query-named-block-nodes";
 
     /** QEMU's own NVMe driver, which uses VFIO, and those of libblkio, which map or register all of the guest's memory. */
-    private static final Set<String> PINNING = Set.of(
+    private static final Set<String> PINNING_DRIVERS = Set.of(
             "nvme",
             "io_uring",
             "nvme-io_uring",
@@ -26,15 +28,23 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
             "virtio-blk-vhost-user",
             "virtio-blk-vhost-vdpa");
 
-    static DirectWrites of(QmpSession qmp, Set<String> commands) throws IOException {
+    /** What their paths begin with: VFIO by groups and by iommufd, vDPA, RDMA, and the kernel's SCSI target. */
+    private static final List<String> PINNING_FILES =
+            List.of("/dev/vfio/", "/dev/iommu", "/dev/vhost-vdpa", "/dev/infiniband/", "/dev/vhost-scsi");
+
+    /** @param open what the VMM's process has open */
+    static DirectWrites of(QmpSession qmp, Set<String> commands, OpenFiles open) throws IOException {
         boolean early = false;
-        Optional<String> pinning = Optional.empty();
+        Optional<String> pinning = open.names().values().stream()
+                .filter(name -> PINNING_FILES.stream().anyMatch(name::startsWith))
+                .findFirst()
+                .map(name -> name + " open");
         if (commands.contains(BLOCK_NODES)) {
             for (JsonNode node : qmp.execute(BLOCK_NODES, Json.object().put("flat", true))) {
                 early |= node.path("cache").path("direct").asBoolean();
                 String driver = node.path("drv").asText();
-                if (PINNING.contains(driver)) {
-                    pinning = Optional.of(driver);
+                if (PINNING_DRIVERS.contains(driver)) {
+                    pinning = Optional.of("a block node with the driver " + driver);
                 }
             }
         }
@@ -44,8 +54,8 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
     /** @throws VmmException if its writes can't be found by watching, because memory may be pinned for long */
     public void refusePins() throws VmmException {
         if (pinning.isPresent()) {
-            throw new VmmException("the VMM has a block node with the driver " + pinning.get()
-                    + ", by which its memory may be written without a sign");
+            throw new VmmException(
+                    "the VMM has " + pinning.get() + ", by which its memory may be written without a sign");
         }
     }
 }

@@ -16,6 +16,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.OpenFiles;
 import org.exomem.linux.process.ProcessStatus;
 import org.exomem.pages.Pages;
 
@@ -94,9 +95,13 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** Asks each time: block devices come and go. */
+    /**
+     * Asks each time: devices come and go.
+     *
+     * @throws IOException if the VMM does not tell, or what its process has open can't be seen from here
+     */
     public DirectWrites directWrites() throws IOException {
-        return DirectWrites.of(qmp, commands);
+        return DirectWrites.of(qmp, commands, OpenFiles.of(peer.pid()));
     }
 
     /** As {@link HotPlug#devices}. */

@@ -2,8 +2,10 @@ package org.exomem.backend.vmm;
 
 import java.io.IOException;
 import org.exomem.backend.qmp.QmpSession;
+import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
+import org.exomem.linux.process.ProcessFd;
 import org.exomem.linux.process.SocketHolder;
 
 /** The process that serves a VMM's QMP socket: the VMM itself, if nobody is in between. Belongs to one thread. */
@@ -30,5 +32,29 @@ final class VmmPeer {
             }
         }
         return pid;
+    }
+
+    /**
+     * Opens the process, and makes sure that its number was not another's by then (VMM-16).
+     *
+     * @throws VmmException if it can't be seen from here, or does not serve the socket any more
+     */
+    ProcessFd open() throws IOException {
+        int number = pid();
+        if (number <= 0) {
+            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
+        }
+        ProcessFd process = ProcessFd.open(number);
+        try {
+            if (SocketHolder.mayServe(qmp.socket(), number)) {
+                return process;
+            }
+        } catch (IOException e) {
+            process.close();
+            throw e;
+        }
+        process.close();
+        throw new VmmException(
+                process + " does not have the QMP socket " + qmp + " open, though it was told to listen there");
     }
 }

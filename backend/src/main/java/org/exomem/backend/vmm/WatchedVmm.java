@@ -6,7 +6,6 @@ import java.util.Set;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.process.ForeignUserfaultfd;
-import org.exomem.linux.process.OpenFiles;
 import org.exomem.linux.process.ProcessFd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,11 +35,7 @@ public final class WatchedVmm implements AutoCloseable {
         if (!handsOver) {
             refuseOthersThanQemu(qmp);
         }
-        int pid = peer.pid();
-        if (pid <= 0) {
-            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
-        }
-        return new WatchedVmm(qmp, ProcessFd.open(pid), handsOver);
+        return new WatchedVmm(qmp, peer.open(), handsOver);
     }
 
     private static void refuseOthersThanQemu(QmpSession qmp) throws VmmException {
@@ -62,11 +57,6 @@ public final class WatchedVmm implements AutoCloseable {
     ProcessFd attachable() throws VmmException {
         refuseOthersThanQemu(qmp);
         return process;
-    }
-
-    /** As {@link OpenFiles#of}. */
-    public OpenFiles openFiles() throws IOException {
-        return OpenFiles.of(process.pid());
     }
 
     /**

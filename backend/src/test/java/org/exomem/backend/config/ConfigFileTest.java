@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,7 +46,7 @@ class ConfigFileTest {
                         new BalloonConfig(
                                 "web",
                                 new Attachment.Listen(Path.of("/run/web.sock")),
-                                new BalloonOptions(false, true, true, false, true, true, true, true),
+                                new BalloonOptions(false, true, true, false, true, true, FreePageRequests.BITMAP, true),
                                 0,
                                 OptionalLong.of(3L << 29),
                                 Optional.empty(),

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,7 +38,7 @@ class ServeConfigTest {
                 .isEqualTo(new BalloonConfig(
                         "a",
                         new Attachment.Inherited(7),
-                        new BalloonOptions(true, true, true, false, false, false, false, false),
+                        new BalloonOptions(true, true, true, false, false, false, FreePageRequests.OFF, false),
                         5,
                         OptionalLong.of(2L << 30),
                         Optional.of(Path.of("/run/a.qmp")),

@@ -15,7 +15,7 @@ import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmTable;
-import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.VmmProcesses;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.migration.precopy.PrecopyOptions;
@@ -117,7 +117,7 @@ final class TwoHosts implements AutoCloseable {
                 List.of(ServeConfig.mem(
                         "vm=" + VM + ",id=m0,addr=4G,size=64M,block=2M,socket=" + folder.resolve(name + ".m0"))));
         ServedVm vm = ServedVm.start(
-                config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
+                config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmProcesses.NONE, Long.MAX_VALUE);
         open.add(vm);
         EmbeddedOptions options = EmbeddedOptions.of(folder.resolve(name + ".ram"), memory, qmp);
         EmbeddedOptions changed = changes.apply(options);

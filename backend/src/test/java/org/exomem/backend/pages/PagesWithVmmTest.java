@@ -17,7 +17,7 @@ import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.ServedVm;
-import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.VmmProcesses;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 import org.exomem.embedded.EmbeddedOptions.Hints;
@@ -58,7 +58,7 @@ class PagesWithVmmTest {
                 .withHints(hints)
                 .withBalloon(balloon);
         try (ServedVm vm = ServedVm.start(
-                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
+                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmProcesses.NONE, Long.MAX_VALUE);
                 EmbeddedGuest guest = EmbeddedGuest.start(options);
                 PageReader reader = subscribe(vm);
                 Engine engine = new Engine(options.ram(), folder.resolve("log"), vm, reader)) {

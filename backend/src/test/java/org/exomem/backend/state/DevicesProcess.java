@@ -11,6 +11,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.Deaf;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.mem.VirtioMem;
@@ -118,7 +119,7 @@ final class DevicesProcess implements AutoCloseable {
     /** The devices of one VM. */
     private static final class Devices extends Deaf {
         private static final BalloonOptions OPTIONS =
-                new BalloonOptions(true, false, false, false, false, false, true, true);
+                new BalloonOptions(true, false, false, false, false, false, FreePageRequests.BITMAP, true);
 
         private final int vm;
         private final EventLoop loop;

@@ -45,7 +45,7 @@ class ActiveMemoryTest {
     private Path socket;
 
     /** Writes what it is told to in each interval. */
-    private static final class Vmm implements VmmFaults {
+    private static final class Vmm implements VmmProcesses {
         private final AtomicInteger attempts = new AtomicInteger();
         private final AtomicInteger watches = new AtomicInteger();
         private final AtomicInteger scans = new AtomicInteger();

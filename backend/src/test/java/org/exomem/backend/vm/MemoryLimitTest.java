@@ -33,7 +33,7 @@ class MemoryLimitTest {
         VmConfig config = new VmConfig("web", Optional.of(ServeConfig.balloon("vm=web,socket=" + socket)), List.of());
         List<VmEvent> events = new CopyOnWriteArrayList<>();
         try (ServedVm _ = ServedVm.start(
-                        config, Optional.empty(), events::add, (vmm, failed) -> {}, VmmFaults.NONE, LIMIT);
+                        config, Optional.empty(), events::add, (vmm, failed) -> {}, VmmProcesses.NONE, LIMIT);
                 GuestRam large = GuestRam.ofSize(2 * LIMIT);
                 GuestRam small = GuestRam.ofSize(LIMIT)) {
             assertThatThrownBy(

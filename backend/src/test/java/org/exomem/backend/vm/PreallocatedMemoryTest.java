@@ -45,7 +45,7 @@ class PreallocatedMemoryTest {
                 List.of(ServeConfig.mem("vm=web,id=m0,socket=" + memorySocket
                         + ",addr=4G,size=64M,block=2M,requested=64M,prealloc=" + preallocates)));
         try (ServedVm vm = ServedVm.start(
-                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
+                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmProcesses.NONE, Long.MAX_VALUE);
                 GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, REGION, 64 * MIB);
                 MemDriver memory = MemDriver.start(attach(memorySocket, ram, 0b111));
                 BalloonDriver balloon =

@@ -33,7 +33,7 @@ class SqueezeTest {
         Path socket = folder.resolve("balloon");
         VmConfig config = new VmConfig("web", Optional.of(ServeConfig.balloon("vm=web,socket=" + socket)), List.of());
         try (ServedVm vm = ServedVm.start(
-                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmFaults.NONE, Long.MAX_VALUE);
+                        config, Optional.empty(), event -> {}, (vmm, failed) -> {}, VmmProcesses.NONE, Long.MAX_VALUE);
                 GuestRam ram = GuestRam.ofSize(64 * MIB);
                 BalloonDriver driver = driver(socket, ram)) {
             vm.squeeze(48 * MIB).join();

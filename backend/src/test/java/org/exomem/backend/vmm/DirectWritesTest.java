@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.exomem.backend.qmp.QmpSession;
+import org.exomem.linux.process.OpenFiles;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -18,10 +20,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is read from a VMM's list of block nodes. */
+/** What is read from a VMM's list of block nodes, and from the files that it has open. */
 @Timeout(60)
 @Tag("MIG-WATCH-2")
 class DirectWritesTest {
+    private static final OpenFiles NOTHING = new OpenFiles(Map.of());
     private static final String BLOCK_NODES = "query-named-block-nodes";
 
     @TempDir
@@ -45,7 +48,7 @@ class DirectWritesTest {
 
     private DirectWrites found(String nodes) throws IOException {
         vmm.answer(BLOCK_NODES, nodes);
-        return DirectWrites.of(qmp, Set.of(BLOCK_NODES));
+        return DirectWrites.of(qmp, Set.of(BLOCK_NODES), NOTHING);
     }
 
     private static String node(String driver, boolean direct) {
@@ -55,7 +58,7 @@ class DirectWritesTest {
     @Test
     void vmmWithoutBlockNodesWritesNothingDirectly() throws IOException {
         assertThat(found("[]")).isEqualTo(new DirectWrites(false, Optional.empty()));
-        assertThat(DirectWrites.of(qmp, Set.of())).isEqualTo(new DirectWrites(false, Optional.empty()));
+        assertThat(DirectWrites.of(qmp, Set.of(), NOTHING)).isEqualTo(new DirectWrites(false, Optional.empty()));
     }
 
     @Test
@@ -79,6 +82,29 @@ class DirectWritesTest {
         DirectWrites found =
                 found("[" + node("raw", true) + "," + node(driver, true) + "," + node("file", false) + "]");
         assertThatThrownBy(found::refusePins).hasMessageContaining("a block node with the driver " + driver + ",");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/dev/vfio/vfio",
+                "/dev/vfio/devices/vfio0",
+                "/dev/iommu",
+                "/dev/vhost-vdpa-0",
+                "/dev/infiniband/uverbs0",
+                "/dev/vhost-scsi"
+            })
+    void deviceByWhichMemoryIsPinnedForLongIsRefusedByItsPath(String path) throws IOException {
+        OpenFiles open = new OpenFiles(Map.of(0, "/dev/null", 12, "/dev/vhost-net", 13, path));
+        assertThatThrownBy(DirectWrites.of(qmp, Set.of(), open)::refusePins)
+                .hasMessage("the VMM has " + path + " open, by which its memory may be written without a sign");
+    }
+
+    @Test
+    void otherDevicesAreNotRefused() throws IOException {
+        OpenFiles open = new OpenFiles(
+                Map.of(3, "/dev/kvm", 4, "/dev/vhost-net", 5, "/dev/net/tun", 6, "anon_inode:[io_uring]"));
+        assertThatCode(DirectWrites.of(qmp, Set.of(), open)::refusePins).doesNotThrowAnyException();
     }
 
     /** Also with aio=io_uring, which QEMU uses without registered buffers. */

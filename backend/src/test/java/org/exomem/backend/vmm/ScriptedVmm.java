@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.exomem.backend.qmp.Json;
 
-/** A VMM's QMP socket that answers commands as a test wants. For one client at a time. */
+/** A QEMU's QMP socket that answers commands as a test wants. For one client at a time. */
 final class ScriptedVmm implements AutoCloseable {
     /** Answers as JSON, by command, path and property: {@code qom-get /machine/peripheral/a hotpluggable}. */
     private final Map<String, String> answers = new ConcurrentHashMap<>();
@@ -35,7 +35,7 @@ final class ScriptedVmm implements AutoCloseable {
         while (listening.isOpen()) {
             try (SocketChannel client = listening.accept();
                     BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {
-                send(client, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
+                send(client, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 11}}, \"capabilities\": []}}");
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                     send(client, reply(Json.parse(line)));
                 }

@@ -1,11 +1,12 @@
 package org.exomem.linux.process;
 
+import static java.nio.file.StandardOpenOption.READ;
+
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -76,17 +77,23 @@ final class BorrowedThread implements AutoCloseable {
      *
      * @param limit how long to wait for it, each time
      * @throws BusyException if it is in no system call
-     * @throws IOException if that is not allowed, another traces it, or it does not stop in time; it then runs on
+     * @throws IOException if that is not allowed, another traces it, it has ended, or it does not stop in time; it then runs on
      */
-    static BorrowedThread stop(Tracing tracing, int process, Duration limit) throws IOException {
-        BorrowedThread thread = new BorrowedThread(tracing, process, limit);
-        tracing.seize(process);
-        try {
-            tracing.interrupt(process);
-            thread.await(State.STOPPED);
+    static BorrowedThread stop(Tracing tracing, ProcessFd process, Duration limit) throws IOException {
+        int pid = process.pid();
+        BorrowedThread thread = new BorrowedThread(tracing, pid, limit);
+        expectAlive(process);
+        tracing.seize(pid);
+        // Opened before it stands still: that takes as long as all the rest.
+        try (FileChannel memory = FileChannel.open(Path.of("/proc", Integer.toString(pid), "mem"), READ)) {
+            // Once more, as what is traced keeps its number. Another one that got it runs on, and the end of this
+            // thread lets go of it.
+            expectAlive(process);
             Registers registers = new Registers();
-            tracing.getRegisters(process, registers);
-            thread.instruction = systemCallBefore(process, registers.instruction());
+            tracing.interrupt(pid);
+            thread.await(State.STOPPED);
+            tracing.getRegisters(pid, registers);
+            thread.instruction = systemCallBefore(memory, registers.instruction(), process);
             thread.saved = registers;
             return thread;
         } catch (IOException | RuntimeException e) {
@@ -95,14 +102,17 @@ final class BorrowedThread implements AutoCloseable {
         }
     }
 
-    private static long systemCallBefore(int process, long next) throws IOException {
-        ByteBuffer found = ByteBuffer.allocate(SYSCALL.length);
-        try (FileChannel memory =
-                FileChannel.open(Path.of("/proc", Integer.toString(process), "mem"), StandardOpenOption.READ)) {
-            memory.read(found, next - SYSCALL.length);
+    private static void expectAlive(ProcessFd process) throws IOException {
+        if (!process.isAlive()) {
+            throw new IOException(process + " has ended");
         }
+    }
+
+    private static long systemCallBefore(FileChannel memory, long next, ProcessFd process) throws IOException {
+        ByteBuffer found = ByteBuffer.allocate(SYSCALL.length);
+        memory.read(found, next - SYSCALL.length);
         if (!ByteBuffer.wrap(SYSCALL).equals(found.flip())) {
-            throw new BusyException("the main thread of process " + process + " is in no system call");
+            throw new BusyException("the main thread of " + process + " is in no system call");
         }
         return next - SYSCALL.length;
     }

@@ -120,7 +120,7 @@ public final class ForeignUserfaultfd {
     public static void close(ProcessFd process, int number) throws IOException {
         attached(process, () -> {
             if (NAME.equals(OpenFiles.of(process.pid()).names().get(number))) {
-                try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
+                try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
                     closeThere(thread, number);
                 }
             }
@@ -185,10 +185,9 @@ public final class ForeignUserfaultfd {
     private static Fetched fetchOnce(ProcessFd process, Tracing tracing) throws IOException {
         long start = System.nanoTime();
         Fd fd = null;
-        try (BorrowedThread thread = BorrowedThread.stop(tracing, process.pid(), LIMIT)) {
+        try (BorrowedThread thread = BorrowedThread.stop(tracing, process, LIMIT)) {
             long number = make(thread);
             try {
-                // Fails if the process has ended and its number is another's.
                 fd = process.fetch((int) number);
             } finally {
                 closeThere(thread, number);
@@ -204,7 +203,7 @@ public final class ForeignUserfaultfd {
 
     private static Left leaveOnce(ProcessFd process) throws IOException {
         Fd fd = null;
-        try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process.pid(), LIMIT)) {
+        try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
             long number = thread.call(Userfaultfd.SYSTEM_CALL, Userfaultfd.FLAGS);
             if (number < 0) {
                 throw new LinuxException(

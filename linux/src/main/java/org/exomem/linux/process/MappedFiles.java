@@ -3,13 +3,13 @@ package org.exomem.linux.process;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
@@ -23,7 +23,10 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     /** Of a process whose mappings can't be read. */
     public static final MappedFiles NONE = new MappedFiles(List.of(), List.of());
 
-    private static final int COLUMNS = 6;
+    private static final Pattern ROW = Pattern.compile(
+            "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?: +([^ ].*)?)?",
+            Pattern.DOTALL);
+
     private static final int WRITABLE_COLUMN = 1;
     private static final int SHARED_COLUMN = 3;
 
@@ -43,15 +46,14 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
          * from-to rw-s offset device inode path
          * </pre>
          */
-        private static Area of(String[] row) {
-            String[] range = row[0].split("-", 2);
+        private static Area of(Matcher row) {
             return new Area(
-                    Long.parseUnsignedLong(range[0], 16),
-                    Long.parseUnsignedLong(range[1], 16),
-                    row[1].charAt(WRITABLE_COLUMN) == 'w',
-                    Long.parseUnsignedLong(row[2], 16),
-                    row[3] + " " + row[4],
-                    row.length < COLUMNS ? "" : row[5]);
+                    Long.parseUnsignedLong(row.group(1), 16),
+                    Long.parseUnsignedLong(row.group(2), 16),
+                    row.group(3).charAt(WRITABLE_COLUMN) == 'w',
+                    Long.parseUnsignedLong(row.group(4), 16),
+                    row.group(5),
+                    row.group(6) == null ? "" : row.group(6));
         }
 
         /** Bytes. */
@@ -98,17 +100,32 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     }
 
     private static MappedFiles of(String process) throws IOException {
-        try (Stream<String> lines = Files.lines(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1)) {
-            List<Area> pieces = lines.map(line -> line.split(" +", COLUMNS))
-                    .filter(row -> row[1].charAt(SHARED_COLUMN) == 's')
-                    .map(Area::of)
-                    .toList();
-            List<Area> areas = new ArrayList<>();
-            pieces.forEach(piece -> add(areas, piece));
-            return new MappedFiles(List.copyOf(areas), pieces);
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
+        return parse(Files.readString(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1));
+    }
+
+    /**
+     * Takes the text apart. A path may have any character but the one that ends a line, which the kernel writes otherwise.
+     *
+     * @throws IOException if it is no list of mappings
+     */
+    static MappedFiles parse(String maps) throws IOException {
+        List<Area> pieces = new ArrayList<>();
+        List<Area> areas = new ArrayList<>();
+        for (String line : maps.isEmpty() ? new String[0] : maps.split("\n")) {
+            Matcher row = ROW.matcher(line);
+            if (!row.matches()) {
+                throw new IOException("no line of a list of mappings: " + line);
+            }
+            if (row.group(3).charAt(SHARED_COLUMN) == 's') {
+                Area piece = Area.of(row);
+                if (Long.compareUnsigned(piece.from, piece.to) >= 0) {
+                    throw new IOException("a mapping that ends before it begins: " + line);
+                }
+                pieces.add(piece);
+                add(areas, piece);
+            }
         }
+        return new MappedFiles(List.copyOf(areas), List.copyOf(pieces));
     }
 
     private static void add(List<Area> areas, Area area) {

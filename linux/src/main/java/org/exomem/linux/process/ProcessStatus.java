@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -26,9 +27,9 @@ public record ProcessStatus(String name, char state, int user, int tracer, boole
 
     /** @throws IOException if there is no such process */
     public static ProcessStatus of(int pid) throws IOException {
-        Map<String, String> lines = Files.readString(
-                        Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1)
-                .lines()
+        String text = Files.readString(Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1);
+        // A name may have any character but the one that ends a line.
+        Map<String, String> lines = Arrays.stream(text.split("\n"))
                 .map(line -> line.split(":\\s*", 2))
                 .filter(line -> line.length == 2)
                 .collect(Collectors.toMap(line -> line[0], line -> line[1], (first, second) -> first));

@@ -45,7 +45,7 @@ final class Rehearsal implements Tracing {
 
     static void rehearse() throws IOException {
         try (ProcessFd itself = ProcessFd.open(SELF);
-                BorrowedThread thread = BorrowedThread.stop(new Rehearsal(), SELF, LIMIT)) {
+                BorrowedThread thread = BorrowedThread.stop(new Rehearsal(), itself, LIMIT)) {
             for (int i = 0; i < CALLS; i++) {
                 thread.call(0, 0);
             }

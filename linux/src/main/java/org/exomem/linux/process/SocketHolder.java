@@ -3,7 +3,9 @@ package org.exomem.linux.process;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -59,6 +61,23 @@ public final class SocketHolder {
                             row.length == COLUMNS && row[FLAGS_COLUMN].equals(LISTENS) && row[PATH_COLUMN].equals(path))
                     .map(row -> "socket:[" + row[INODE_COLUMN] + "]")
                     .findFirst();
+        }
+    }
+
+    /**
+     * False if the kernel tells of the socket, and the process does not have it open. True where that can't be seen: a socket of another
+     * network namespace, or a process that may not be looked at.
+     *
+     * @param socket as it was bound
+     */
+    public static boolean mayServe(Path socket, int process) throws IOException {
+        Optional<String> name = nameOf(socket);
+        try {
+            return name.isEmpty() || OpenFiles.of(process).names().containsValue(name.get());
+        } catch (AccessDeniedException e) {
+            return true;
+        } catch (NoSuchFileException e) {
+            return false;
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.EnumSet;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
 import org.exomem.linux.Errno;
@@ -39,8 +40,13 @@ class ForeignUserfaultfdTest {
      */
     private record Sleeper(int pid) implements AutoCloseable {
         static Sleeper start(String program) throws IOException {
+            return start(program, "");
+        }
+
+        /** @param before what the shell does first */
+        static Sleeper start(String program, String before) throws IOException {
             assumeThat(System.getProperty("os.arch")).isEqualTo("amd64");
-            Process shell = new ProcessBuilder("sh", "-c", program + " >/dev/null 2>&1 & echo $!").start();
+            Process shell = new ProcessBuilder("sh", "-c", before + program + " >/dev/null 2>&1 & echo $!").start();
             try (BufferedReader output = shell.inputReader()) {
                 Sleeper sleeper = new Sleeper(Integer.parseInt(output.readLine().strip()));
                 sleeper.awaitSleep();
@@ -253,6 +259,60 @@ class ForeignUserfaultfdTest {
     }
 
     @Test
+    @Tag("VMM-16")
+    void processThatHasTheNumberOfTheOneThatWasMeantIsLeftAlone() throws Exception {
+        try (Sleeper sleeper = Sleeper.start("sleep 1000");
+                ProcessFd process = ProcessFd.open(sleeper.pid())) {
+            sleeper.kill("KILL");
+            try (Sleeper another = NextPid.attempt(
+                    sleeper.pid(), () -> Sleeper.start("sleep 1000", NextPid.command(sleeper.pid())), Sleeper::pid)) {
+                Map<Integer, String> before = another.descriptors();
+                String call = another.call();
+                String ended = "process " + sleeper.pid() + " has ended";
+                assertThatThrownBy(() -> ForeignUserfaultfd.fetch(process)).hasMessage(ended);
+                assertThatThrownBy(() -> ForeignUserfaultfd.leave(process)).hasMessage(ended);
+                assertThat(another.call()).as("it was not even interrupted").isEqualTo(call);
+                assertThat(another.descriptors()).isEqualTo(before);
+            }
+        }
+    }
+
+    @Test
+    @Tag("VMM-16")
+    void processThatGetsTheNumberOfTheOneThatIsBeingAttachedToIsLetGo() throws Exception {
+        NextPid.assumePossible();
+        try (Sleeper sleeper = Sleeper.start("sleep 1000");
+                ProcessFd process = ProcessFd.open(sleeper.pid())) {
+            AtomicReference<Sleeper> another = new AtomicReference<>();
+            FailingTracing tracing = new FailingTracing(MOST_STEPS, false) {
+                @Override
+                public void seize(int thread) throws LinuxException {
+                    sleeper.kill("KILL");
+                    try {
+                        another.set(NextPid.attempt(
+                                thread, () -> Sleeper.start("sleep 1000", NextPid.command(thread)), Sleeper::pid));
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                    super.seize(thread);
+                }
+            };
+            try {
+                assertThatThrownBy(() -> ForeignUserfaultfd.fetch(process, tracing))
+                        .hasMessage(process + " has ended");
+                Sleeper alive = another.get();
+                await().until(() -> ProcessStatus.of(alive.pid()).tracer() == 0);
+                assertThat(alive.descriptors()).doesNotContainValue("anon_inode:[userfaultfd]");
+                alive.awaitSleep();
+            } finally {
+                if (another.get() != null) {
+                    another.get().close();
+                }
+            }
+        }
+    }
+
+    @Test
     void processWithADebuggerIsLeftToIt() throws IOException {
         try (Sleeper sleeper = Sleeper.start("sleep 1000");
                 ProcessFd process = ProcessFd.open(sleeper.pid());
@@ -306,7 +366,7 @@ class ForeignUserfaultfdTest {
     }
 
     /** The kernel's calls, of which one fails and is not made, or all from that one on. */
-    private static final class FailingTracing implements Tracing {
+    private static class FailingTracing implements Tracing {
         private final int failing;
         private final boolean forGood;
         private int calls;

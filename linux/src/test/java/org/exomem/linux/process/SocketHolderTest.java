@@ -41,6 +41,10 @@ class SocketHolderTest {
             String[] pids = output.readLine().split(" ");
             assertThat(pids[0]).isEqualTo(Long.toString(maker.pid()));
             assertThat(SocketHolder.of(socket, (int) maker.pid())).isEqualTo(Integer.parseInt(pids[1]));
+            assertThat(SocketHolder.mayServe(socket, Integer.parseInt(pids[1]))).isTrue();
+            assertThat(SocketHolder.mayServe(socket, (int) maker.pid()))
+                    .as("whoever has the number of one that let go of it")
+                    .isFalse();
         } finally {
             // Ends both.
             maker.getOutputStream().close();
@@ -53,6 +57,7 @@ class SocketHolderTest {
     void socketIsServedByItsMakerOtherwise() throws IOException {
         Path socket = folder.resolve("qmp");
         assertThat(SocketHolder.of(socket, SELF)).as("there is none").isEqualTo(SELF);
+        assertThat(SocketHolder.mayServe(socket, SELF)).as("nobody knows").isTrue();
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(socket));
             assertThat(SocketHolder.of(socket, SELF)).isEqualTo(SELF);

@@ -5,6 +5,12 @@ import org.exomem.pages.PageBits;
 /** Tells which pages were written (MIG-DIRTY-1, MIG-DIRTY-2). Belongs to the engine's thread. */
 public interface DirtySource {
     /**
+     * A sync is about to begin: of all sources, before {@link #sync} of the first. What another thread can find out for it may be begun
+     * here, so that the sources do not wait one after the other while a guest is paused. Not called by everybody.
+     */
+    default void beginSync() {}
+
+    /**
      * Adds every page that may have been written since the last call, or since the source was made: before that all pages are
      * owed. A write that is under way may be told by the next call; when the guest is paused, none is under way. Never waits
      * for the guest.

@@ -18,11 +18,13 @@ import org.exomem.linux.WrittenPages;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.MappedFiles.Area;
 import org.exomem.linux.process.MappedFiles.Mapper;
+import org.exomem.linux.process.ProcessFd;
 import org.exomem.linux.process.ProcessStatus;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The writes of a process that has the guest's memory mapped, its VMM, fetched from its page tables (MIG-WATCH). Belongs to one
@@ -37,7 +39,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     private static final int SELF = (int) ProcessHandle.current().pid();
 
-    private final int process;
+    private final ProcessFd process;
     private final Userfaultfd userfaultfd;
     private final WrittenPages written;
     private final boolean direct;
@@ -60,6 +62,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     private boolean refusalTold;
     private Optional<String> lost = Optional.empty();
+    /** Who has the files mapped, while that is being found out. */
+    private @Nullable Errand<List<Mapper>> mappers;
 
     /**
      * Begins to watch: what is written from now on is told.
@@ -108,26 +112,38 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             Optional<List<FilePart>> alone,
             Consumer<String> note)
             throws IOException {
+        ProcessFd itself;
+        try {
+            itself = ProcessFd.open(process);
+        } catch (IOException e) {
+            userfaultfd.close();
+            throw e;
+        }
         WrittenPages written;
         try {
             written = WrittenPages.of(process);
         } catch (IOException e) {
             userfaultfd.close();
+            itself.close();
             throw e;
         }
-        WatchedWrites watch = new WatchedWrites(process, userfaultfd, written, image, direct, alone.isPresent(), note);
+        WatchedWrites watch = new WatchedWrites(itself, userfaultfd, written, image, direct, alone.isPresent(), note);
         try {
             watch.nameFiles(image);
             watch.leaveOut(alone.orElse(List.of()));
             watch.look(new PageBits(image.pages()));
             if (watch.areas.isEmpty()) {
-                throw new IOException("process " + process + " has none of the guest's memory mapped");
+                throw new IOException(watch.process + " has none of the guest's memory mapped");
             }
             if (!watch.watchesAny) {
                 throw new IOException(watch.refused.orElse("the VMM can't write to what it has mapped"));
             }
             return watch;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
+            IOException explained = watch.explained(e);
+            watch.close();
+            throw explained;
+        } catch (RuntimeException e) {
             watch.close();
             throw e;
         }
@@ -151,7 +167,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     }
 
     private WatchedWrites(
-            int process,
+            ProcessFd process,
             Userfaultfd userfaultfd,
             WrittenPages written,
             MemoryImage image,
@@ -189,13 +205,21 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
+    /** To look through all processes takes longer than all the rest. */
+    @Override
+    public void beginSync() {
+        if (!alone && lost.isEmpty() && mappers == null) {
+            mappers = Errand.begin("watch-" + process.pid(), () -> MappedFiles.ofAllThatMap(files));
+        }
+    }
+
     @Override
     public void sync(PageBits into) {
         if (lost.isEmpty()) {
             try {
                 look(into);
             } catch (IOException e) {
-                String why = String.valueOf(e.getMessage());
+                String why = String.valueOf(explained(e).getMessage());
                 lost = Optional.of(why);
                 note.accept("the VMM's memory can't be watched any more, and is compared from now on: " + why);
             }
@@ -208,13 +232,19 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
+    /** Whatever failed because the process has ended. */
+    private IOException explained(IOException failure) {
+        try {
+            return process.isAlive() ? failure : new IOException(process + " has ended", failure);
+        } catch (LinuxException e) {
+            return failure;
+        }
+    }
+
     private void look(PageBits into) throws IOException {
-        MappedFiles mapped = MappedFiles.of(process);
+        MappedFiles mapped = MappedFiles.of(process.pid());
         List<Area> pieces = ofTheImage(mapped.pieces());
         followMappings(ofTheImage(mapped.areas()), pieces, into);
-        if (!alone) {
-            findOtherWriters();
-        }
         for (Area piece : pieces) {
             try {
                 fetch(piece, into);
@@ -229,6 +259,13 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                     fetch(piece, into);
                 }
             }
+        }
+        if (!alone) {
+            findOtherWriters();
+        }
+        if (!process.isAlive()) {
+            // What was read above may be another's, which has its number now.
+            throw new IOException(process + " has ended");
         }
         if (refused.isPresent() && watchesAny && !refusalTold) {
             refusalTold = true;
@@ -323,8 +360,10 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     /** What exomem's own devices write has a log of its own. */
     private void findOtherWriters() throws IOException {
-        for (Mapper mapper : MappedFiles.ofAllThatMap(files)) {
-            if (mapper.pid() != process && mapper.pid() != SELF) {
+        Errand<List<Mapper>> begun = mappers;
+        mappers = null;
+        for (Mapper mapper : begun == null ? MappedFiles.ofAllThatMap(files) : begun.result()) {
+            if (mapper.pid() != process.pid() && mapper.pid() != SELF) {
                 mapper.areas().stream().filter(Area::writable).forEach(area -> leaveToOthers(mapper.pid(), area));
             }
         }
@@ -373,5 +412,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     public void close() {
         written.close();
         userfaultfd.close();
+        process.close();
     }
 }

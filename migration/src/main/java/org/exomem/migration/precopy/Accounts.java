@@ -73,6 +73,7 @@ final class Accounts {
     void sync() {
         owed.or(later);
         later.clear();
+        source.dirty().forEach(DirtySource::beginSync);
         for (DirtySource dirty : source.dirty()) {
             dirty.sync(scratch);
         }

@@ -14,7 +14,7 @@ import org.exomem.migration.image.MemoryImage;
 final class MappingProcess implements AutoCloseable {
     private final Process process;
     private final BufferedReader output;
-    private final int userfaultfd;
+    private int userfaultfd;
 
     private MappingProcess(Process process) throws IOException {
         this.process = process;
@@ -23,16 +23,20 @@ final class MappingProcess implements AutoCloseable {
     }
 
     static MappingProcess start() throws IOException {
-        return new MappingProcess(new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                        MappingProgram.class.getName())
+        return new MappingProcess(new ProcessBuilder(command())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start());
+    }
+
+    static List<String> command() {
+        return List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                MappingProgram.class.getName());
     }
 
     int pid() {
@@ -71,6 +75,17 @@ final class MappingProcess implements AutoCloseable {
         if (!answer.equals("done")) {
             throw new IOException(answer);
         }
+    }
+
+    /** Has it become the same program anew, which has nothing mapped. */
+    void becomeAnew() throws IOException {
+        say("anew");
+        userfaultfd = Integer.parseInt(line());
+    }
+
+    /** A userfaultfd that it made, which has agreed on the features for {@link #watch}. */
+    Userfaultfd fetch() throws IOException {
+        return fetch(userfaultfd);
     }
 
     /** Gives it a command. */

@@ -27,11 +27,15 @@ import org.exomem.linux.Userfaultfd;
  * direct MAPPING OFFSET LENGTH FILE  reads past the page cache; says "done" at once, and "read" when it has
  * another                   userfaultfd; says its number
  * close                     the userfaultfd
- * exec                      becomes another program
+ * fork MAPPING OFFSET VALUE has a child, which has the same mappings, write one byte, and stay until this program ends
+ * exec                      becomes another program, which has nothing mapped
+ * anew                      becomes this program again, which says a number again
  * </pre>
  */
 final class MappingProgram {
     private static final int O_DIRECT = 0x4000;
+    private static final int SIGNAL_AT_PARENTS_END = 1;
+    private static final long SIGKILL = 9;
 
     private final List<Mapping> mappings = new ArrayList<>();
     private final long userfaultfd;
@@ -68,9 +72,34 @@ final class MappingProgram {
             case "direct" -> readDirectly(mapping(words).segment(), words);
             case "another" -> System.out.println(userfaultfd());
             case "close" -> C.CLOSE.of((int) userfaultfd);
+            case "fork" -> fork(mapping(words).segment(), Long.parseLong(words[2]), Byte.parseByte(words[3]));
+            case "anew" -> becomeThisAgain();
             case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", C.address(0));
             default -> throw new IOException("unknown command " + words[0]);
         }
+    }
+
+    /** The child has this one thread, and none of those that a JVM needs in the long run: it does very little. */
+    private static void fork(MemorySegment into, long offset, byte value) throws IOException {
+        // Loads what the child needs.
+        C.PRCTL.of(SIGNAL_AT_PARENTS_END, 0L);
+        if ((int) C.FORK.of() == 0) {
+            C.PRCTL.of(SIGNAL_AT_PARENTS_END, SIGKILL);
+            into.set(JAVA_BYTE, offset, value);
+            while (true) {
+                C.PAUSE.of();
+            }
+        }
+        while (into.get(JAVA_BYTE, offset) != value) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private static void becomeThisAgain() throws IOException {
+        List<Object> words = new ArrayList<>(MappingProcess.command());
+        words.addFirst(words.getFirst());
+        words.add(C.address(0));
+        C.EXEC.of(words.toArray());
     }
 
     private Mapping mapping(String[] words) {

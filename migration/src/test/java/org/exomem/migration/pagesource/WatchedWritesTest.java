@@ -13,9 +13,11 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
+import org.exomem.linux.HugePages;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.NextPid;
 import org.exomem.linux.process.ProcessStatus;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
@@ -219,6 +221,75 @@ class WatchedWritesTest {
         }
     }
 
+    /** The userfaultfd belongs to the memory that it had before. */
+    @Test
+    @Tag("MIG-WATCH-5")
+    void programThatBecomesAnotherOneAndMapsTheMemoryAgainIsNotTrusted() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            assertThat(sync(writes)).isEmpty();
+            process.becomeAnew();
+            process.obey("map", path("a"), 0, SIZE);
+            process.obey("write", 0, 5 * PAGE, 1);
+            assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+            assertThat(writes.lost()).isPresent();
+            process.obey("write", 0, 6 * PAGE, 1);
+            assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+            assertThat(notes).singleElement().asString().contains("can't be watched any more");
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-5")
+    void processThatEndedOrBecameAnotherProgramBeforeTheWatchBeganIsAClearError() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        Userfaultfd ofAnother = process.fetch();
+        process.becomeAnew();
+        assertThatThrownBy(() -> WatchedWrites.begin(process.pid(), ofAnother, image, false, notes::add))
+                .hasMessage("process " + process.pid() + " has none of the guest's memory mapped");
+        process.obey("map", path("a"), 0, SIZE);
+        Userfaultfd ofNobody = process.fetch();
+        process.close();
+        assertThatThrownBy(() -> WatchedWrites.begin(process.pid(), ofNobody, image, false, notes::add))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("process " + process.pid())
+                .hasMessageContaining("no such process");
+        assertThat(notes).isEmpty();
+    }
+
+    /** A userfaultfd does not watch what a child has. */
+    @Test
+    @Tag("MIG-WATCH-4")
+    void whatAChildOfTheProcessWritesIsNotLost() throws IOException {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            assertThat(sync(writes)).isEmpty();
+            process.obey("fork", 0, 5 * PAGE, 7);
+            assertThat(sync(writes)).isEqualTo(range(0, PAGES));
+            process.obey("write", 0, 6 * PAGE, 1);
+            assertThat(sync(writes)).isEqualTo(range(0, PAGES));
+            assertThat(writes.lost()).isEmpty();
+            assertThat(notes).singleElement().asString().contains("of the guest's memory mapped and may write it");
+        }
+    }
+
+    @Test
+    @Tag("MIG-WATCH-5")
+    void processThatHasTheNumberOfTheWatchedOneIsNotTakenForIt() throws Exception {
+        process.obey("map", path("a"), 0, SIZE);
+        try (WatchedWrites writes = watch()) {
+            int pid = process.pid();
+            process.close();
+            try (MappingProcess another = NextPid.start(pid, MappingProcess::start, MappingProcess::pid)) {
+                assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+                assertThat(writes.lost()).contains("process " + pid + " has ended");
+                another.obey("map", path("a"), 0, SIZE);
+                another.obey("write", 0, 5 * PAGE, 1);
+                assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
+            }
+        }
+    }
+
     @Test
     @Tag("VMM-17")
     void userfaultfdThatIsClosedOverThereGoesOnAndTheWatchEndsWithTheLastOne() throws IOException {
@@ -277,6 +348,41 @@ class WatchedWritesTest {
                 .hasMessageContaining("process " + process.pid() + " (java)")
                 .hasMessageContaining("has none of the guest's memory mapped");
         assertThatThrownBy(this::watch).hasMessageContaining("has none of the guest's memory mapped");
+    }
+
+    @Test
+    @Tag("MIG-WATCH-1")
+    void writesToHugePagesAreToldAsTheWholeHugePage() throws IOException {
+        try (HugePages _ = HugePages.reserve(2);
+                SharedFile file = SharedFile.hugeMemfd("huge", 2 * HugePages.SIZE, HugePages.SIZE);
+                MemoryImage huge = new MemoryImage(
+                        List.of(new ImageFile("huge", new SharedFile(file.fd().duplicate()))))) {
+            long each = HugePages.SIZE / PAGE;
+            process.obey(
+                    "map",
+                    "/proc/" + ProcessHandle.current().pid() + "/fd/"
+                            + file.fd().number(),
+                    0,
+                    2 * HugePages.SIZE);
+            process.obey("write", 0, 0, 1);
+            try (WatchedWrites writes = process.watch(huge, false, notes::add)) {
+                PageBits into = new PageBits(huge.pages());
+                writes.sync(into);
+                assertThat(into.count()).isZero();
+                process.obey("write", 0, HugePages.SIZE + 5 * PAGE, 1);
+                writes.sync(into);
+                assertThat(into.count()).isEqualTo(each);
+                assertThat(into.contains(each)).isTrue();
+                assertThat(into.contains(2 * each - 1)).isTrue();
+                into.clear();
+                process.obey("write", 0, 3 * PAGE, 1);
+                writes.sync(into);
+                assertThat(into.count()).isEqualTo(each);
+                assertThat(into.contains(3)).isTrue();
+                assertThat(writes.lost()).isEmpty();
+                assertThat(notes).isEmpty();
+            }
+        }
     }
 
     @Test

@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
             StreamThroughput.class,
             HugePagesCost.class,
             GuestMigrate.class,
+            GuestWrite.class,
             Micro.class
         })
 public final class Benchmarks {

@@ -7,6 +7,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.linux.LinuxException;
@@ -18,7 +19,8 @@ import org.exomem.vhostuser.backend.FaultKind;
 
 /** The balloon of one VM on a socket, in this process, with all features on offer. */
 public final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {
-    public static final BalloonOptions EVERYTHING = new BalloonOptions(true, true, true, true, true, true, true, true);
+    public static final BalloonOptions EVERYTHING =
+            new BalloonOptions(true, true, true, true, true, true, FreePageRequests.BITMAP, true);
 
     public final Path socket;
     public final EventLoop loop;

@@ -4,19 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.exomem.vmm.MigrationOutcome.awaitEnd;
 import static org.exomem.vmm.MigrationOutcome.status;
+import static org.exomem.vmm.MovingGuests.assertNothingLeftIn;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import org.exomem.conformance.guest.MemoryFolder;
-import org.exomem.linux.process.OpenFiles;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** How much memory a real guest writes is estimated from outside of an unmodified QEMU. */
 @RealGuest
@@ -26,29 +23,8 @@ final class ActiveGuestTest {
     private static final long WRITTEN = 64 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    private MemoryFolder folder;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        folder = MemoryFolder.make(Path.of("/dev/shm"));
-    }
-
-    @AfterEach
-    void removeFolder() throws IOException {
-        folder.close();
-    }
-
-    private QemuCommand guest(String name) {
-        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
-                .ram(RAM)
-                .ramFile(folder.path().resolve(name + ".ram"))
-                .listeningQmp(qmp(name))
-                .driver("virtio_balloon");
-    }
-
-    private Path qmp(String name) {
-        return folder.path().resolve(name + ".qmp");
-    }
+    @RegisterExtension
+    final MovingGuests guests = new MovingGuests(RAM);
 
     @Test
     @Tag("CTL-35")
@@ -57,10 +33,10 @@ final class ActiveGuestTest {
     @Tag("VMM-ACTIVE-3")
     @Tag("VMM-ACTIVE-4")
     void estimateRisesToWhatTheGuestWritesFallsWhenItIsIdleAndMakesWayForAMigration() throws IOException {
-        try (BackEnd here = BackEnd.start("vm,vmm-active=2,vmm-qmp=" + qmp("a"));
-                BackEnd there = BackEnd.start("vm,vmm-active=2,vmm-qmp=" + qmp("b"));
-                Qemu source = Qemu.start(guest("a").vhostUserBalloon(here.socket("vm")));
-                Qemu destination = Qemu.start(guest("b").incoming())) {
+        try (BackEnd here = BackEnd.start("vm,vmm-active=2,vmm-qmp=" + guests.qmp("a"));
+                BackEnd there = BackEnd.start("vm,vmm-active=2,vmm-qmp=" + guests.qmp("b"));
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
             awaitEstimate(here);
             source.guest().run("memeat fill kept 100 1");
             String checksum = source.guest().run("memeat verify kept");
@@ -83,10 +59,7 @@ final class ActiveGuestTest {
             assertThat(active.path("stopped-ns").asLong()).isPositive();
             assertNothingLeftIn(source);
 
-            Map<String, Object> wish =
-                    Map.of("vm", "vm", "uri", "unix:" + folder.path().resolve("stream"));
-            there.control().execute("migrate-incoming", wish);
-            here.control().execute("migrate", wish);
+            guests.begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
@@ -106,15 +79,13 @@ final class ActiveGuestTest {
     @Tag("VMM-ACTIVE-1")
     @Tag("VMM-ACTIVE-4")
     void estimateComesBackAfterAMigrationThatIsCancelledAndLeavesNothingWhenItsProcessIsKilled() throws IOException {
-        try (BackEnd here = BackEnd.start("vm,vmm-active=1,vmm-qmp=" + qmp("a"));
-                BackEnd there = BackEnd.start("vm,vmm-qmp=" + qmp("b"));
-                Qemu source = Qemu.start(guest("a").vhostUserBalloon(here.socket("vm")));
-                Qemu _ = Qemu.start(guest("b").incoming())) {
+        try (BackEnd here = BackEnd.start("vm,vmm-active=1,vmm-qmp=" + guests.qmp("a"));
+                BackEnd there = BackEnd.start("vm,vmm-qmp=" + guests.qmp("b"));
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu _ = Qemu.start(guests.guest("b").incoming())) {
             awaitEstimate(here);
             source.guest().run("memeat fill kept 100 1");
-            String uri = "unix:" + folder.path().resolve("stream");
-            there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", uri));
-            here.control().execute("migrate", Map.of("vm", "vm", "uri", uri, "max-bandwidth", 8 * MIB));
+            guests.begin(here, there, Map.of("max-bandwidth", 8 * MIB));
             await().atMost(LIMIT)
                     .until(() -> status(here).path("ram").path("transferred").asLong() > 4 * MIB);
             assertThat(status(here).path("writes").path("way").asText()).isEqualTo("watch");
@@ -133,11 +104,11 @@ final class ActiveGuestTest {
     @Tag("VMM-ACTIVE-5")
     void guardOfUnpluggedMemoryAndTheEstimateDoNotGetIntoEachOthersWay() throws IOException {
         long region = 256 * MIB;
-        String options = "vmm-qmp=" + qmp("a");
+        String options = "vmm-qmp=" + guests.qmp("a");
         try (BackEnd here = BackEnd.start(
                         List.of("vm,vmm-active=1," + options),
                         List.of("vm/m0,addr=4G,size=256M,block=4M,violation=prevent," + options));
-                Qemu source = Qemu.start(guest("a")
+                Qemu source = Qemu.start(guests.guest("a")
                         .driver("virtio_mem")
                         .vhostUserBalloon(here.socket("vm"))
                         .vhostUserMemory(here.socket("vm/m0"), region))) {
@@ -153,6 +124,42 @@ final class ActiveGuestTest {
             assertThat(source.guest().run("memeat fill kept 100 1 && memeat verify kept"))
                     .contains("ok ");
             awaitEstimate(here);
+        }
+    }
+
+    /** All of the device's memory is watched, plugged and not, and the balloon's pages are given back meanwhile. */
+    @Test
+    @Tag("VMM-ACTIVE-2")
+    void balloonAndMemoryDeviceChangeWhileTheVmmIsWatchedAndTheGuestKeepsItsMemory() throws IOException {
+        long region = 256 * MIB;
+        try (BackEnd here = BackEnd.start(
+                        List.of("vm,vmm-active=1,vmm-qmp=" + guests.qmp("a")),
+                        List.of("vm/m0,addr=4G,size=256M,block=4M"));
+                Qemu source = Qemu.start(guests.guest("a")
+                        .driver("virtio_mem")
+                        .vhostUserBalloon(here.socket("vm"))
+                        .vhostUserMemory(here.socket("vm/m0"), region))) {
+            awaitEstimate(here);
+            assertThat(active(here).path("watched").asLong()).isEqualTo(RAM + region);
+            here.memory("vm", "m0").resize(region);
+            await().atMost(LIMIT).until(() -> here.memory("vm", "m0").plugged() == region);
+            source.guest().run("memeat fill kept 300 1");
+            here.balloon("vm").resize(RAM + region - 128 * MIB);
+            await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM + region - 128 * MIB);
+            assertThat(source.guest().run("memeat verify kept")).startsWith("ok ");
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(bytes(here))
+                            .as("an idle guest, whose ballooned memory counts no more")
+                            .isBetween(0L, WRITTEN / 4));
+            here.balloon("vm").resize(RAM + region);
+            await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM + region);
+            source.guest().run("memeat fill more 100 2");
+            here.memory("vm", "m0").resize(0);
+            await().atMost(LIMIT).until(() -> here.memory("vm", "m0").plugged() < region);
+            assertThat(source.guest().run("memeat verify kept && memeat verify more"))
+                    .startsWith("ok ");
+            awaitEstimate(here);
+            assertNothingLeftIn(source);
         }
     }
 
@@ -179,9 +186,5 @@ final class ActiveGuestTest {
         await().atMost(LIMIT)
                 .untilAsserted(() ->
                         assertThat(active(backEnd).path("reason").asText()).isEqualTo(reason));
-    }
-
-    private static void assertNothingLeftIn(Qemu qemu) throws IOException {
-        assertThat(OpenFiles.of((int) qemu.pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
     }
 }

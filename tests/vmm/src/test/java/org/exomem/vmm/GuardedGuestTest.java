@@ -159,6 +159,10 @@ final class GuardedGuestTest {
 
             backEnd.restart();
             using.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+            JsonNode guard = backEnd.memory("a", "m0").guard();
+            assertThat(guard.path("reads").asLong() + guard.path("writes").asLong())
+                    .as("a page that it first reads it may write then, as it stays")
+                    .isPositive();
             assertThat(qemu.guest().run("echo alive")).contains("alive");
         }
     }

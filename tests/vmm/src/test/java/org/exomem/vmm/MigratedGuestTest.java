@@ -13,14 +13,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.exomem.conformance.guest.MemoryFolder;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -34,39 +31,18 @@ final class MigratedGuestTest {
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    private MemoryFolder folder;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        folder = MemoryFolder.make(Path.of("/dev/shm"));
-    }
-
-    @AfterEach
-    void removeFolder() throws IOException {
-        folder.close();
-    }
-
-    private QemuCommand guest(String name) {
-        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
-                .ram(RAM)
-                .ramFile(folder.path().resolve(name + ".ram"))
-                .listeningQmp(folder.path().resolve(name + ".qmp"))
-                .driver("virtio_balloon");
-    }
-
-    private BackEnd backEnd(String name) throws IOException {
-        return BackEnd.start("vm,vmm-qmp=" + folder.path().resolve(name + ".qmp"));
-    }
+    @RegisterExtension
+    final MovingGuests guests = new MovingGuests(RAM);
 
     @Test
     @Tag("VMM-3")
     @Tag("VMM-5")
     @Tag("VMM-6")
     void guestRunsOnWithItsMemoryAndItsBalloonAtTheOtherQemu() throws IOException {
-        try (BackEnd here = backEnd("a");
-                BackEnd there = backEnd("b");
-                Qemu source = Qemu.start(guest("a").vhostUserBalloon(here.socket("vm")));
-                Qemu destination = Qemu.start(guest("b").incoming())) {
+        try (BackEnd here = guests.backEnd("a");
+                BackEnd there = guests.backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
             await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
             source.guest().run("memeat fill kept 100 1");
             source.guest().run("memeat fill gone 300 2");
@@ -78,7 +54,7 @@ final class MigratedGuestTest {
             fileThatQemuHasNotMappedIsRefused(here, there);
             assertThat(source.guest().run("memeat verify kept")).isEqualTo(checksum);
 
-            begin(here, there, Map.of());
+            guests.begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
@@ -106,18 +82,18 @@ final class MigratedGuestTest {
         long region = 256 * MIB;
         try (BackEnd here = backEndWithMemory("a");
                 BackEnd there = backEndWithMemory("b");
-                Qemu source = Qemu.start(guest("a")
+                Qemu source = Qemu.start(guests.guest("a")
                         .ram(512 * MIB)
                         .driver("virtio_mem")
                         .vhostUserBalloon(here.socket("vm"))
                         .vhostUserMemory(here.socket("vm/m0"), region));
-                Qemu destination =
-                        Qemu.start(guest("b").ram(512 * MIB).memoryPort(region).incoming())) {
+                Qemu destination = Qemu.start(
+                        guests.guest("b").ram(512 * MIB).memoryPort(region).incoming())) {
             await().atMost(LIMIT).until(() -> !here.balloon("vm").features().isEmpty());
             awaitGuard(here);
             source.guest().run("memeat fill kept 64 1");
             String checksum = source.guest().run("memeat verify kept");
-            begin(here, there, Map.of());
+            guests.begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
             assertThat(left.path("writes").path("way").asText())
@@ -131,7 +107,7 @@ final class MigratedGuestTest {
     }
 
     private BackEnd backEndWithMemory(String name) throws IOException {
-        String qmp = "vmm-qmp=" + folder.path().resolve(name + ".qmp");
+        String qmp = "vmm-qmp=" + guests.qmp(name);
         return BackEnd.start(
                 List.of("vm," + qmp), List.of("vm/m0,addr=4G,size=256M,block=4M,violation=prevent," + qmp));
     }
@@ -153,19 +129,15 @@ final class MigratedGuestTest {
     @Tag("VMM-14")
     void memoryDeviceThatCannotBeTakenOutIsRefusedBeforeTheFirstByte(String idAndBus, String why) throws IOException {
         try (BackEnd here = BackEnd.start(
-                        List.of("vm,vmm-qmp=" + folder.path().resolve("a.qmp")),
-                        List.of("vm/m0,addr=4G,size=256M,block=4M"));
+                        List.of("vm,vmm-qmp=" + guests.qmp("a")), List.of("vm/m0,addr=4G,size=256M,block=4M"));
                 Qemu source = Qemu.start(QemuCommand.of(GuestImage.driver())
                         .ram(256 * MIB)
-                        .ramFile(folder.path().resolve("a.ram"))
-                        .listeningQmp(folder.path().resolve("a.qmp"))
+                        .ramFile(guests.file("a.ram"))
+                        .listeningQmp(guests.qmp("a"))
                         .vhostUserBalloon(here.socket("vm"))
                         .vhostUserMemory(here.socket("vm/m0"), 256 * MIB, idAndBus))) {
             // Nobody listens there: it is refused before it connects.
-            here.control()
-                    .execute(
-                            "migrate",
-                            Map.of("vm", "vm", "uri", "unix:" + folder.path().resolve("stream")));
+            here.control().execute("migrate", Map.of("vm", "vm", "uri", "unix:" + guests.file("stream")));
             assertFailed(here, why);
             assertThat(status(here).path("error-desc").asText()).contains("pcie-root-port");
             assertThat(here.balloon("vm").isConnected()).isTrue();
@@ -177,22 +149,14 @@ final class MigratedGuestTest {
     @Test
     @Tag("VMM-15")
     void waitingVmmThatHasItsDevicesAlreadyIsRefused() throws IOException {
-        try (BackEnd there = backEnd("b");
+        try (BackEnd there = guests.backEnd("b");
                 Qemu destination = Qemu.start(
-                        guest("b").vhostUserBalloon(there.socket("vm")).incoming())) {
-            String uri = "unix:" + folder.path().resolve("stream");
+                        guests.guest("b").vhostUserBalloon(there.socket("vm")).incoming())) {
+            String uri = "unix:" + guests.file("stream");
             assertThatThrownBy(() -> there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", uri)))
                     .hasMessageContaining("already has balloon0");
             assertThat(destination.isAlive()).isTrue();
         }
-    }
-
-    private void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
-        Map<String, Object> wish = new HashMap<>(options);
-        wish.put("vm", "vm");
-        wish.put("uri", "unix:" + folder.path().resolve("stream"));
-        there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", wish.get("uri")));
-        here.control().execute("migrate", wish);
     }
 
     private static void assertFailed(BackEnd backEnd, String why) {
@@ -204,7 +168,7 @@ final class MigratedGuestTest {
     /** The capability is again as QEMU's user had set it. */
     private void migrationThatIsCancelledLeavesNothingBehind(BackEnd here, BackEnd there, Qemu source)
             throws IOException {
-        begin(here, there, Map.of("max-bandwidth", 4 * MIB));
+        guests.begin(here, there, Map.of("max-bandwidth", 4 * MIB));
         await().atMost(LIMIT)
                 .until(() -> status(here).path("ram").path("transferred").asLong() > MIB);
         here.control().execute("migrate-cancel", Map.of("vm", "vm"));
@@ -216,9 +180,9 @@ final class MigratedGuestTest {
     /** A QEMU of another machine type refuses the state, after all memory was sent and the balloon taken out. */
     private void migrationThatFailsAtTheEndLeavesNothingBehind(BackEnd here, Qemu source) throws IOException {
         leaveSharedMemoryOut(source, true);
-        try (BackEnd there = backEnd("c");
-                Qemu another = Qemu.start(guest("c").incoming().arguments("-machine", "pc-q35-9.0"))) {
-            begin(here, there, Map.of());
+        try (BackEnd there = guests.backEnd("c");
+                Qemu another = Qemu.start(guests.guest("c").incoming().arguments("-machine", "pc-q35-9.0"))) {
+            guests.begin(here, there, Map.of());
             assertFailed(here, "the destination can't get the guest ready");
             assertFailed(there, "the destination can't get the guest ready");
         }
@@ -250,13 +214,13 @@ final class MigratedGuestTest {
 
     /** A file that replaced the one of that name that the waiting QEMU has mapped. */
     private void fileThatQemuHasNotMappedIsRefused(BackEnd here, BackEnd there) throws IOException {
-        Path ram = folder.path().resolve("b.ram");
-        Path kept = Files.createLink(folder.path().resolve("kept.ram"), ram);
+        Path ram = guests.file("b.ram");
+        Path kept = Files.createLink(guests.file("kept.ram"), ram);
         Files.delete(ram);
         try (RandomAccessFile other = new RandomAccessFile(ram.toFile(), "rw")) {
             other.setLength(RAM);
         }
-        begin(here, there, Map.of());
+        guests.begin(here, there, Map.of());
         assertFailed(here, "has mapped other memory as \"ram\" than " + ram);
         there.control().execute("migrate-cancel", Map.of("vm", "vm"));
         awaitEnd(there);

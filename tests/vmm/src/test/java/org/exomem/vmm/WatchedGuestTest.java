@@ -4,23 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.exomem.vmm.MigrationOutcome.awaitEnd;
 import static org.exomem.vmm.MigrationOutcome.status;
+import static org.exomem.vmm.MovingGuests.assertNothingLeftIn;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.Map;
-import org.exomem.conformance.guest.MemoryFolder;
 import org.exomem.linux.process.OpenFiles;
-import org.exomem.linux.process.ProcessStatus;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -33,45 +31,24 @@ final class WatchedGuestTest {
     /** More with {@code -Dexomem.rounds=1000}. */
     private static final int ATTACHES = Integer.getInteger("exomem.rounds", 100);
 
-    private MemoryFolder folder;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        folder = MemoryFolder.make(Path.of("/dev/shm"));
-    }
-
-    @AfterEach
-    void removeFolder() throws IOException {
-        folder.close();
-    }
-
-    private QemuCommand guest(String name) {
-        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
-                .ram(RAM)
-                .ramFile(folder.path().resolve(name + ".ram"))
-                .listeningQmp(folder.path().resolve(name + ".qmp"))
-                .driver("virtio_balloon");
-    }
-
-    private BackEnd backEnd(String name) throws IOException {
-        return BackEnd.start("vm,vmm-qmp=" + folder.path().resolve(name + ".qmp"));
-    }
+    @RegisterExtension
+    final MovingGuests guests = new MovingGuests(RAM);
 
     @Test
     @Tag("VMM-17")
     @Tag("VMM-18")
     @Tag("MIG-WATCH-1")
     void guestMovesTwiceAfterAnExomemThatWatchedItWasKilled() throws IOException {
-        try (BackEnd here = backEnd("a");
-                BackEnd there = backEnd("b");
-                BackEnd last = backEnd("c");
-                Qemu first = Qemu.start(guest("a"));
-                Qemu second = Qemu.start(guest("b").incoming());
-                Qemu third = Qemu.start(guest("c").incoming())) {
+        try (BackEnd here = guests.backEnd("a");
+                BackEnd there = guests.backEnd("b");
+                BackEnd last = guests.backEnd("c");
+                Qemu first = Qemu.start(guests.guest("a"));
+                Qemu second = Qemu.start(guests.guest("b").incoming());
+                Qemu third = Qemu.start(guests.guest("c").incoming())) {
             first.guest().run("memeat fill kept 60 1");
             String checksum = first.guest().run("memeat verify kept");
 
-            begin(here, there, Map.of("max-bandwidth", 8 * MIB, "writes", "compare"));
+            guests.begin(here, there, Map.of("max-bandwidth", 8 * MIB, "writes", "compare"));
             awaitTransferred(here, 4 * MIB);
             assertThat(way(here)).isEqualTo("compare");
             here.control().execute("migrate-cancel", Map.of("vm", "vm"));
@@ -79,7 +56,7 @@ final class WatchedGuestTest {
             awaitEnd(there);
             assertThat(here.output()).doesNotContain("attached to process");
 
-            begin(here, there, Map.of("max-bandwidth", 8 * MIB));
+            guests.begin(here, there, Map.of("max-bandwidth", 8 * MIB));
             awaitTransferred(here, 4 * MIB);
             assertThat(way(here)).isEqualTo("watch");
             assertNothingLeftIn(first);
@@ -92,11 +69,11 @@ final class WatchedGuestTest {
             awaitEnd(there);
 
             here.restart();
-            begin(here, there, Map.of());
+            guests.begin(here, there, Map.of());
             assertMovedWatched(here, there);
             assertThat(second.guest().run("memeat verify kept")).isEqualTo(checksum);
 
-            begin(there, last, Map.of());
+            guests.begin(there, last, Map.of());
             assertMovedWatched(there, last);
             assertNothingLeftIn(second);
             assertThat(third.guest().run("memeat verify kept")).isEqualTo(checksum);
@@ -110,19 +87,16 @@ final class WatchedGuestTest {
     void whatAnotherProcessWritesArrivesAndItIsNamed() throws IOException {
         long from = 64 * MIB;
         long length = 4 * MIB;
-        try (BackEnd here = backEnd("a");
-                BackEnd there = backEnd("b");
-                Qemu source = Qemu.start(guest("a").kernelArgument("memmap=4M$64M"));
-                Qemu destination = Qemu.start(guest("b").incoming());
+        try (BackEnd here = guests.backEnd("a");
+                BackEnd there = guests.backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").kernelArgument("memmap=4M$64M"));
+                Qemu destination = Qemu.start(guests.guest("b").incoming());
                 ChildProgram writer = ChildProgram.start(
-                        Scribbler.class,
-                        folder.path().resolve("a.ram").toString(),
-                        Long.toString(from),
-                        Long.toString(length))) {
+                        Scribbler.class, guests.file("a.ram").toString(), Long.toString(from), Long.toString(length))) {
             assertThat(writer.line()).isEqualTo("mapped");
             source.guest().run("memeat fill kept 150 1");
             writer.next();
-            begin(here, there, Map.of("max-bandwidth", 50 * MIB));
+            guests.begin(here, there, Map.of("max-bandwidth", 50 * MIB));
             awaitTransferred(here, from + length);
             writer.next();
             JsonNode left = awaitEnd(here);
@@ -135,7 +109,7 @@ final class WatchedGuestTest {
     }
 
     private byte[] bytes(String file, long from, long length) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder.path().resolve(file), StandardOpenOption.READ)) {
+        try (FileChannel channel = FileChannel.open(guests.file(file), StandardOpenOption.READ)) {
             byte[] bytes = new byte[(int) length];
             channel.map(MapMode.READ_ONLY, from, length).get(bytes);
             return bytes;
@@ -150,13 +124,13 @@ final class WatchedGuestTest {
             })
     @Tag("VMM-17")
     void qemuWithFewerRightsIsWatched(String arguments) throws IOException {
-        try (BackEnd here = backEnd("a");
-                BackEnd there = backEnd("b");
-                Qemu source = Qemu.start(guest("a").arguments(arguments.split(" ")));
-                Qemu destination = Qemu.start(guest("b").incoming())) {
+        try (BackEnd here = guests.backEnd("a");
+                BackEnd there = guests.backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").arguments(arguments.split(" ")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
             source.guest().run("memeat fill kept 60 1");
             String checksum = source.guest().run("memeat verify kept");
-            begin(here, there, Map.of());
+            guests.begin(here, there, Map.of());
             assertMovedWatched(here, there);
             assertNothingLeftIn(source);
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
@@ -167,7 +141,7 @@ final class WatchedGuestTest {
     @Test
     @Tag("VMM-17")
     void qemuThatIsAttachedToManyTimesServesItsGuestAllAlong() throws Exception {
-        try (Qemu qemu = Qemu.start(guest("a"))) {
+        try (Qemu qemu = Qemu.start(guests.guest("a"))) {
             Map<Integer, String> before = OpenFiles.of((int) qemu.pid()).names();
             try (ChildProgram attacher =
                     ChildProgram.start(Attacher.class, Long.toString(qemu.pid()), Integer.toString(ATTACHES))) {
@@ -185,11 +159,19 @@ final class WatchedGuestTest {
         }
     }
 
-    private static void assertNothingLeftIn(Qemu qemu) throws IOException {
-        assertThat(OpenFiles.of((int) qemu.pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
-        ProcessStatus status = ProcessStatus.of((int) qemu.pid());
-        assertThat(status.tracer()).isZero();
-        assertThat(status.isStopped()).isFalse();
+    /** What a child of QEMU writes would be seen by nobody, if it ended before the next sync. */
+    @Test
+    @Tag("MIG-WATCH-4")
+    void childrenOfQemuDoNotGetTheGuestsMemory() throws IOException {
+        try (Qemu qemu = Qemu.start(guests.guest("a"))) {
+            String mappings = Files.readString(Path.of("/proc", Long.toString(qemu.pid()), "smaps"));
+            String ram = guests.file("a.ram").toString();
+            assertThat(mappings.split("(?m)^(?=[0-9a-f]+-)"))
+                    .filteredOn(mapping -> mapping.contains(ram))
+                    .isNotEmpty()
+                    .allMatch(mapping ->
+                            mapping.lines().anyMatch(line -> line.startsWith("VmFlags:") && line.contains(" dc")));
+        }
     }
 
     private static void assertMovedWatched(BackEnd here, BackEnd there) {
@@ -199,14 +181,6 @@ final class WatchedGuestTest {
         assertThat(arrived.path("status").asText()).as(arrived + there.output()).isEqualTo("completed");
         assertThat(left.path("writes").path("way").asText()).as(left.toString()).isEqualTo("watch");
         assertThat(left.path("writes").has("reason")).as(left.toString()).isFalse();
-    }
-
-    private void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
-        Map<String, Object> wish = new HashMap<>(options);
-        wish.put("vm", "vm");
-        wish.put("uri", "unix:" + folder.path().resolve("stream"));
-        there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", wish.get("uri")));
-        here.control().execute("migrate", wish);
     }
 
     private static void awaitTransferred(BackEnd here, long bytes) {

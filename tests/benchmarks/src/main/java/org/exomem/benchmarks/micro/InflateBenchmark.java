@@ -7,6 +7,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.frontend.Features;
@@ -67,7 +68,8 @@ public class InflateBenchmark {
         queue = inflate;
         EventLoop events = new EventLoop("benchmark");
         loop = events;
-        BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, true, false);
+        BalloonOptions counting =
+                new BalloonOptions(false, true, false, true, true, true, FreePageRequests.BITMAP, false);
         VirtioBalloon device = new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
         device.connected(new NoLink(shared.memory()));
         device.featuresAcknowledged(Features.VERSION_1);

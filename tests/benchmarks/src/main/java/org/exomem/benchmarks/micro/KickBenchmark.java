@@ -8,6 +8,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
+import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.conformance.frontend.Features;
@@ -96,7 +97,8 @@ public class KickBenchmark {
     private VhostUserDevice server(EventLoop events) {
         return switch (served) {
             case BALLOON -> {
-                BalloonOptions counting = new BalloonOptions(false, true, false, true, true, true, true, false);
+                BalloonOptions counting =
+                        new BalloonOptions(false, true, false, true, true, true, FreePageRequests.BITMAP, false);
                 yield new VirtioBalloon(counting, new Nobody(), new PageFeed(), events);
             }
             case MEMORY -> {

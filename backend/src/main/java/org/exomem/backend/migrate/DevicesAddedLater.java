@@ -5,42 +5,55 @@ import java.util.function.Consumer;
 import org.exomem.backend.vmm.DirectWrites;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.pagesource.DirtySource;
+import org.exomem.migration.pagesource.Errand;
 import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Notices a block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
+ * Notices a device or block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
  * count with: from then on every page may have been written (MIG-WATCH-2). Belongs to one thread.
  */
-final class DisksAddedLater implements DirtySource {
+final class DevicesAddedLater implements DirtySource {
     private final QmpVmm vmm;
     private final DirectWrites before;
     private final Consumer<String> note;
     private boolean found;
+    private @Nullable Errand<DirectWrites> asked;
 
     /**
      * @param before what there was when the watch began
      * @param note is told once, for people
      */
-    DisksAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
+    DevicesAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
         this.vmm = vmm;
         this.before = before;
         this.note = note;
     }
 
+    /** Nobody else talks to the VMM during a sync. */
+    @Override
+    public void beginSync() {
+        if (!found && asked == null) {
+            asked = Errand.begin("devices", vmm::directWrites);
+        }
+    }
+
     @Override
     public void sync(PageBits into) {
+        Errand<DirectWrites> begun = asked;
+        asked = null;
         if (!found) {
             try {
-                DirectWrites now = vmm.directWrites();
+                DirectWrites now = begun == null ? vmm.directWrites() : begun.result();
                 found = now.pinning().isPresent() || now.early() && !before.early();
                 if (found) {
                     note.accept(
-                            "the VMM got a disk meanwhile that writes memory without a sign, so all of memory is compared");
+                            "the VMM got a device meanwhile that writes memory without a sign, so all of memory is compared");
                 }
             } catch (IOException e) {
                 found = true;
-                note.accept(
-                        "the VMM does not tell of its disks any more, so all of memory is compared: " + e.getMessage());
+                note.accept("the VMM does not tell of its devices any more, so all of memory is compared: "
+                        + e.getMessage());
             }
         }
         if (found) {

@@ -1,4 +1,4 @@
-package org.exomem.mem;
+package org.exomem.linux;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -7,8 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Huge pages that the host has reserved for a test; a test that can't get them is skipped. */
-final class HugePages implements AutoCloseable {
-    static final long SIZE = 2 << 20;
+public final class HugePages implements AutoCloseable {
+    /** Bytes of each. */
+    public static final long SIZE = 2 << 20;
 
     private static final Path RESERVED = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
     private static final Path FREE = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
@@ -19,7 +20,7 @@ final class HugePages implements AutoCloseable {
         this.before = before;
     }
 
-    static HugePages reserve(int pages) throws IOException {
+    public static HugePages reserve(int pages) throws IOException {
         assumeTrue(Files.isWritable(RESERVED), "needs huge pages, and root to reserve some");
         HugePages reserved = new HugePages(Files.readString(RESERVED).strip());
         Files.writeString(RESERVED, Long.toString(Long.parseLong(reserved.before) + pages));

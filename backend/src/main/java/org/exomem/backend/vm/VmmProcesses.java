@@ -2,6 +2,7 @@ package org.exomem.backend.vm;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.linux.LinuxException;
@@ -10,10 +11,10 @@ import org.exomem.linux.SharedFile;
 import org.exomem.mem.BlockGuard;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** Gets hold of the page faults of a VMM's process, and of what it writes. Safe for use by several threads. */
-public interface VmmFaults {
+/** Attaches to the processes of VMMs: for page faults, to guard memory, and for what they write. Safe for use by several threads. */
+public interface VmmProcesses {
     /** Attaches to nothing. */
-    VmmFaults NONE = new VmmFaults() {
+    VmmProcesses NONE = new VmmProcesses() {
         @Override
         public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
             throw new IOException("no VMM is attached to here");
@@ -39,6 +40,11 @@ public interface VmmFaults {
      * @throws IOException if that can't be done, saying why; the VMM is as it was
      */
     Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException;
+
+    /** How long to wait before {@link #attach} is tried again where another userfaultfd had the memory: a migration watches it. */
+    default Duration untilNextTry() {
+        return Duration.ofSeconds(10);
+    }
 
     /**
      * Gets hold of what earlier processes left in the VMM, of all of its devices, once only. Waits for the VMM: not for a loop.

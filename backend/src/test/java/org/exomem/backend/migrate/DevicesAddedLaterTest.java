@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 @Tag("MIG-WATCH-2")
-class DisksAddedLaterTest {
+class DevicesAddedLaterTest {
     private static final DirectWrites NONE = new DirectWrites(false, Optional.empty());
     private static final DirectWrites DIRECT = new DirectWrites(true, Optional.empty());
     private static final DirectWrites PINNING = new DirectWrites(true, Optional.of("nvme"));
@@ -24,11 +24,11 @@ class DisksAddedLaterTest {
     private final QmpVmm vmm = mock(QmpVmm.class);
     private final List<String> notes = new ArrayList<>();
 
-    private DisksAddedLater since(DirectWrites before) {
-        return new DisksAddedLater(vmm, before, notes::add);
+    private DevicesAddedLater since(DirectWrites before) {
+        return new DevicesAddedLater(vmm, before, notes::add);
     }
 
-    private static long told(DisksAddedLater disks) {
+    private static long told(DevicesAddedLater disks) {
         PageBits into = new PageBits(PAGES);
         disks.sync(into);
         return into.count();
@@ -36,17 +36,17 @@ class DisksAddedLaterTest {
 
     @Test
     void afterADirectDiskWasAddedEveryPageMayBeWrittenForGood() throws IOException {
-        DisksAddedLater disks = since(NONE);
+        DevicesAddedLater disks = since(NONE);
         when(vmm.directWrites()).thenReturn(NONE, DIRECT, NONE);
         assertThat(told(disks)).isZero();
         assertThat(told(disks)).isEqualTo(PAGES);
         assertThat(told(disks)).isEqualTo(PAGES);
-        assertThat(notes).singleElement().asString().contains("got a disk meanwhile");
+        assertThat(notes).singleElement().asString().contains("got a device meanwhile");
     }
 
     @Test
     void anotherDirectDiskIsNothingNewAndOneThatPinsIs() throws IOException {
-        DisksAddedLater disks = since(DIRECT);
+        DevicesAddedLater disks = since(DIRECT);
         when(vmm.directWrites()).thenReturn(DIRECT, PINNING);
         assertThat(told(disks)).isZero();
         assertThat(told(disks)).isEqualTo(PAGES);
@@ -54,7 +54,7 @@ class DisksAddedLaterTest {
 
     @Test
     void aVmmThatDoesNotTellIsTakenForOneThatHas() throws IOException {
-        DisksAddedLater disks = since(NONE);
+        DevicesAddedLater disks = since(NONE);
         when(vmm.directWrites()).thenThrow(new IOException("gone"));
         assertThat(told(disks)).isEqualTo(PAGES);
         assertThat(notes).singleElement().asString().contains("gone");

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.exomem.backend.vm.VmmFaults;
+import org.exomem.backend.vm.VmmProcesses;
 import org.exomem.backend.vm.WatchedMemory;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
@@ -24,11 +24,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Page faults of a QEMU, through a userfaultfd that it is made to make and that stays open there (MEM-GUARD-7). Safe for use by
- * several threads.
+ * QEMUs that are made to make a userfaultfd: one that stays open there for page faults (MEM-GUARD-7), one that does not for what is
+ * written. Safe for use by several threads.
  */
-public final class AttachedFaults implements VmmFaults {
-    private static final Logger LOG = LoggerFactory.getLogger(AttachedFaults.class);
+public final class AttachedProcesses implements VmmProcesses {
+    private static final Logger LOG = LoggerFactory.getLogger(AttachedProcesses.class);
 
     /** What this process has got hold of: it is not left by an earlier one. */
     private final Set<Place> taken = ConcurrentHashMap.newKeySet();
