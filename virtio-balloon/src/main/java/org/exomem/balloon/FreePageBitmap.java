@@ -249,6 +249,10 @@ final class FreePageBitmap {
             // FPB-REQ-1
             current.push(chain, 0);
         } else {
+            if (format.tellsWanted() && state.isOpen() && !unsent) {
+                // FPB-LIM-7
+                answered(BitmapState.INCOMPLETE);
+            }
             hold(current);
         }
         return true;
@@ -295,7 +299,7 @@ final class FreePageBitmap {
                 budget.spend((long) StepBudget.CALL + inHand.buffers());
             } else {
                 if (chunk.isLast()) {
-                    answered();
+                    answered(chunk.isIncomplete() ? BitmapState.INCOMPLETE : BitmapState.COMPLETE);
                 }
                 giveChunkBack(current);
                 return;
@@ -392,13 +396,13 @@ final class FreePageBitmap {
         }
     }
 
-    private void answered() {
+    private void answered(BitmapState how) {
         tellWord();
         endedAt = System.nanoTime();
         if (!poisoned) {
             feed.offer(PageFeed.Kind.HINTING_ENDED, id, 0, 0);
         }
-        counted = chunk.isIncomplete() ? BitmapState.INCOMPLETE : BitmapState.COMPLETE;
+        counted = how;
     }
 
     private void countBlocks() {

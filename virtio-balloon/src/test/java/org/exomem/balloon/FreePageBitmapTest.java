@@ -253,6 +253,17 @@ class FreePageBitmapTest {
     }
 
     @Test
+    @Tag("FPB-LIM-7")
+    void aDriverThatOffersItsRequestBufferAgainHasEndedItsAnswer() {
+        int id = asked();
+        send(chunk(id, 0, START, 20, 1, (byte) 1));
+        giveRequestBuffer(64);
+
+        assertThat(answer().state()).isEqualTo(BitmapState.INCOMPLETE);
+        assertThat(answer().bytes()).isEqualTo(MIB);
+    }
+
+    @Test
     @Tag("FPB-LIM-4")
     @Tag("FPB-ANS-2")
     void aPageThatIsToldTwiceCountsOnce() {

@@ -8,10 +8,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** One Linux guest on QEMU, its balloon served by {@code exomem serve}. {@link LinuxDriverTest} does it again with our driver. */
 @RealGuest
@@ -23,6 +24,11 @@ class BalloonedGuestTest {
     static final long NOISE = 16 * MIB;
 
     static final Duration LIMIT = Duration.ofMinutes(2);
+
+    /** The kernels that the tests are run with. */
+    static Stream<GuestImage.Linux> kernels() {
+        return Stream.of(GuestImage.Linux.values());
+    }
 
     /** The module that drives the balloon. */
     String driver() {
@@ -48,7 +54,7 @@ class BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("kernels")
     void everyFeatureOfTheDeviceCanBeAgreedOn(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a,must-tell-host=on,deflate-on-oom=on");
                 Qemu qemu = start(backEnd, guest(backEnd, linux).kernelArgument("init_on_free=1"))) {
@@ -66,7 +72,7 @@ class BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("kernels")
     void inflatedPagesLeaveTheGuestAndTheHostAndComeBack(GuestImage.Linux linux) throws IOException {
         long inflated = 512 * MIB;
         // Without reports, so that nothing but the balloon can return memory to the host.
@@ -128,7 +134,7 @@ class BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("kernels")
     void statisticsAreTheGuestsOwn(GuestImage.Linux linux) throws IOException {
         int tags = linux == GuestImage.Linux.BOOKWORM ? 10 : 16;
         try (BackEnd backEnd = BackEnd.start("a");
@@ -153,7 +159,7 @@ class BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("kernels")
     void whatAProgramFreedIsReportedAndReturnedToTheHost(GuestImage.Linux linux) throws IOException {
         long eaten = 1024 * MIB;
         try (BackEnd backEnd = BackEnd.start("a");
@@ -177,7 +183,7 @@ class BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("kernels")
     void aHintSessionCoversTheFreeMemoryAndGivesItBack(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, linux))) {

@@ -10,10 +10,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Our own driver for Linux does all that Linux's does, and tells free pages as bitmaps. A warning of the kernel ends the guest and
@@ -24,7 +26,19 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     /** Requests in the tests that ask again and again. */
     private static final int ROUNDS = Integer.getInteger("exomem.rounds", 100);
 
+    private static final boolean LONG = ROUNDS > 100;
+
     private static final String STATISTICS = "/sys/bus/virtio/devices/virtio0/free_page_bitmap";
+
+    /** What the other driver does too, with the older kernel; with both in a long run. */
+    static Stream<GuestImage.Linux> kernels() {
+        return LONG ? BalloonedGuestTest.kernels() : Stream.of(GuestImage.Linux.BOOKWORM);
+    }
+
+    /** What only this driver does, with the newer kernel; with both in a long run. */
+    static Stream<GuestImage.Linux> newest() {
+        return LONG ? BalloonedGuestTest.kernels() : Stream.of(GuestImage.Linux.FORKY);
+    }
 
     @Override
     String driver() {
@@ -104,7 +118,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     @Tag("BAL-FEAT-3")
     void balloonGivesWayWhenTheGuestIsOutOfMemory(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a,deflate-on-oom=on");
@@ -121,7 +135,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
 
     /** Otherwise the guest would be out of memory, as hints take all that is free. */
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     void hintedMemoryGivesWayWhenTheGuestNeedsIt(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, linux))) {
@@ -136,7 +150,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     void driverThatIsUnloadedInTheMiddleOfAnAnswerGivesAllMemoryBack(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, linux))) {
@@ -167,7 +181,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
 
     /** As many requests as {@code -Dexomem.rounds} says, while a program takes memory and gives it back all the time. */
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     @Tag("FPB-REQ-3")
     void requestsAreAnsweredUnderAllocationStress(GuestImage.Linux linux) throws IOException {
         Random random = new Random(7);
@@ -202,7 +216,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     void requestsAreAnsweredWhileMemoryComesAndGoes(GuestImage.Linux linux) throws IOException {
         long boot = 512 * MIB;
         long region = 1024 * MIB;
@@ -244,7 +258,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("newest")
     @Tag("FPB-RST-2")
     void balloonAndRequestsWorkAfterASuspend(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a,free-page-reporting=off");
