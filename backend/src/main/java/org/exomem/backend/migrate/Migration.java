@@ -42,7 +42,9 @@ final class Migration {
     private Status before = Status.SETUP;
 
     private String peer;
+    /** When the guest ran at the destination, or it ended otherwise; what is cleaned up after that is not counted. 0 before. */
     private long end;
+
     private long memory;
     private BalloonFirst.@Nullable Result balloonFirst;
     private GuestWrites.@Nullable Found writes;
@@ -187,7 +189,7 @@ final class Migration {
         synchronized (this) {
             status = how;
             error = why;
-            end = System.nanoTime();
+            end = end == 0 ? System.nanoTime() : end;
         }
         if (how == Status.COMPLETED) {
             LOG.info("{}: {}", vm.name(), incoming ? "runs here now" : "runs at " + peer + " now");
@@ -204,7 +206,7 @@ final class Migration {
                 incoming,
                 status,
                 peer,
-                Duration.ofNanos((status.isOver() ? end : System.nanoTime()) - begin),
+                Duration.ofNanos((end == 0 ? System.nanoTime() : end) - begin),
                 memory,
                 progress == null ? 0 : progress.sentBytes(),
                 Optional.ofNullable(balloonFirst),
@@ -322,6 +324,7 @@ final class Migration {
             synchronized (Migration.this) {
                 downtime = paused;
                 report = what;
+                end = System.nanoTime();
             }
         }
     }
