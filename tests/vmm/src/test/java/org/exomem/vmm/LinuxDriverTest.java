@@ -58,6 +58,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     @Tag("FPB-ANS-1")
+    @Tag("FPB-BIT-5")
     @Tag("FPB-ANS-3")
     @Tag("FPB-REQ-1")
     void freeMemoryIsToldWhateverItsSizeWithoutTakingAny(GuestImage.Linux linux) throws IOException {
