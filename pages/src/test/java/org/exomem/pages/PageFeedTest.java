@@ -14,6 +14,8 @@ import org.exomem.pages.PageFeed.Kind;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PageFeedTest {
     private static final Set<Kind> ALL = EnumSet.allOf(Kind.class);
@@ -31,6 +33,25 @@ class PageFeedTest {
             listener.pages(kind, 0, address, length);
             return false;
         };
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 0b1010_0110, -1, Long.MIN_VALUE, 1L << 62 | 1, 0x7fff_ffff_ffff_ffffL, 0xffff_0000_0000_00ffL})
+    void singlePagesAmong64NeighboursComeAsTheirRuns(long mask) {
+        PageSubscription subscription = feed.subscribe(EnumSet.allOf(Kind.class), 2);
+        feed.offerHinted(7, 128, mask);
+        BitSet heard = new BitSet();
+        long[] before = {-1};
+        assertThat(subscription.drain((kind, session, address, length) -> {
+                    assertThat(kind).isEqualTo(Kind.HINTED);
+                    assertThat(session).isEqualTo(7);
+                    assertThat(address / 4096 - 128).as("runs are not cut").isGreaterThan(before[0]);
+                    before[0] = (address + length) / 4096 - 128;
+                    heard.set((int) (address / 4096 - 128), (int) (address + length) / 4096 - 128);
+                }))
+                .as("one message")
+                .isEqualTo(1);
+        assertThat(heard).isEqualTo(BitSet.valueOf(new long[] {mask}));
     }
 
     @Test

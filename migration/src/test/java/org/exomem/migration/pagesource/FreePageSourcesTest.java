@@ -61,6 +61,29 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-ROUND-6")
+    void theEndOfASessionIsKnownUntilTheNextSyncOrTheNextSession() throws IOException {
+        FeedSource source = hints(16);
+        source.synced();
+        feed.offer(Kind.HINTING_ENDED, SESSION - 1, 0, 0);
+        collect(source);
+        assertThat(source.hintsHaveEnded()).as("of one that did not count").isFalse();
+        begin(SESSION);
+        hint(SESSION, 3);
+        collect(source);
+        assertThat(source.hintsHaveEnded()).isFalse();
+        feed.offer(Kind.HINTING_ENDED, SESSION, 0, 0);
+        collect(source);
+        assertThat(source.hintsHaveEnded()).isTrue();
+        begin(SESSION + 1);
+        collect(source);
+        assertThat(source.hintsHaveEnded()).isFalse();
+        feed.offer(Kind.HINTING_ENDED, SESSION + 1, 0, 0);
+        source.synced();
+        assertThat(source.hintsHaveEnded()).isFalse();
+    }
+
+    @Test
     @Tag("MIG-HINT-2")
     @Tag("MIG-HINT-3")
     @Tag("MIG-HINT-4")

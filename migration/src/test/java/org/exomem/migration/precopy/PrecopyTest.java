@@ -214,6 +214,8 @@ class PrecopyTest {
         private int begun;
         private int ended;
         private long told;
+        /** All hints of a session come at once, and it ends. */
+        private boolean isOver;
 
         Hinting(long pages, long nanosPerPage) {
             this.pages = pages;
@@ -240,6 +242,11 @@ class PrecopyTest {
         @Override
         public boolean isHint() {
             return true;
+        }
+
+        @Override
+        public boolean hintsHaveEnded() {
+            return isOver && since >= 0;
         }
 
         @Override
@@ -281,6 +288,17 @@ class PrecopyTest {
         Report report = migrateWith(new Hinting(PAGES, 3 * PAGE / 2));
         assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES);
         assertThat(report.sentBytes()).isZero();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void nothingIsWaitedForOnceTheSessionHasEnded() throws IOException {
+        fill(0, PAGES);
+        Hinting answered = new Hinting(PAGES / 2, 0);
+        answered.isOver = true;
+        Report report = migrateWith(answered);
+        assertThat(ticker.passed).isZero();
+        assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES / 2);
     }
 
     @Test
