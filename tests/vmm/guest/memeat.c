@@ -5,6 +5,8 @@
  *   memeat verify NAME          reads all of it back; prints "ok CHECKSUM", or where the first wrong byte is (exit 1)
  *   memeat pin NAME             keeps one page of each MiB, where it is, and gives the rest back; there is nothing
  *                               to be verified any more
+ *   memeat holes NAME           gives every other page back, so that free memory lies in single pages; there is nothing
+ *                               to be verified any more
  *   memeat free NAME            gives the memory back and ends
  *
  * The process in the background serves one request at a time on the socket /run/memeat.NAME. No two pages have
@@ -93,6 +95,14 @@ static void pin(char *bytes, size_t size)
         fail("madvise");
 }
 
+static void holes(char *bytes, size_t size)
+{
+    enum { PAGE = 4096 };
+    for (size_t at = 0; at < size; at += 2 * PAGE)
+        if (madvise(bytes + at, PAGE, MADV_DONTNEED) < 0)
+            fail("madvise");
+}
+
 static void serve(int listener, const char *path, size_t bytes, uint64_t seed, int filled)
 {
     uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -114,6 +124,9 @@ static void serve(int listener, const char *path, size_t bytes, uint64_t seed, i
             else if (request == 'p') {
                 pin((char *) words, bytes);
                 strcpy(answer, "pinned\n");
+            } else if (request == 'h') {
+                holes((char *) words, bytes);
+                strcpy(answer, "has holes\n");
             } else if (munmap(words, bytes) < 0 || unlink(path) < 0)
                 fail("free");
             if (write(client, answer, strlen(answer)) < 0)
@@ -188,8 +201,10 @@ int main(int argc, char **argv)
         return ask(argv[2], 'v');
     if (argc == 3 && strcmp(argv[1], "pin") == 0)
         return ask(argv[2], 'p');
+    if (argc == 3 && strcmp(argv[1], "holes") == 0)
+        return ask(argv[2], 'h');
     if (argc == 3 && strcmp(argv[1], "free") == 0)
         return ask(argv[2], 'f');
-    fprintf(stderr, "usage: memeat fill NAME MIB SEED | verify NAME | pin NAME | free NAME\n");
+    fprintf(stderr, "usage: memeat fill NAME MIB SEED | verify NAME | pin NAME | holes NAME | free NAME\n");
     return 2;
 }

@@ -36,7 +36,8 @@ class PageFeedTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {1, 0b1010_0110, -1, Long.MIN_VALUE, 1L << 62 | 1, 0x7fff_ffff_ffff_ffffL, 0xffff_0000_0000_00ffL})
+    @ValueSource(
+            longs = {1, 0b1010_0110, -1, Long.MIN_VALUE, 1L << 62 | 1, 0x7fff_ffff_ffff_ffffL, 0xffff_0000_0000_00ffL})
     void singlePagesAmong64NeighboursComeAsTheirRuns(long mask) {
         PageSubscription subscription = feed.subscribe(EnumSet.allOf(Kind.class), 2);
         feed.offerHinted(7, 128, mask);

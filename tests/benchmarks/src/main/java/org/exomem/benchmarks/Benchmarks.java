@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
             StreamThroughput.class,
             HugePagesCost.class,
             GuestMigrate.class,
+            GuestFreePages.class,
             GuestWrite.class,
             Micro.class
         })

@@ -1,0 +1,172 @@
+package org.exomem.benchmarks;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.awaitility.Awaitility;
+import org.exomem.vmm.GuestImage;
+import org.exomem.vmm.GuestShell;
+import org.exomem.vmm.Qemu;
+import org.exomem.vmm.QemuCommand;
+import org.exomem.vmm.QmpClient;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * A Linux guest with exomem's driver is asked for free page bitmaps: just booted, and when its free memory lies in single pages. And what
+ * a program in it loses that writes memory while it is asked once a second.
+ */
+@Command(
+        name = "guest-free-pages",
+        mixinStandardHelpOptions = true,
+        description = "A real Linux guest answers requests for bitmaps of its free pages.")
+final class GuestFreePages extends Benchmark {
+    private static final Duration LIMIT = Duration.ofMinutes(3);
+    private static final String VM = "a";
+    private static final String DRIVER = "/sys/bus/virtio/devices/virtio0/free_page_bitmap/";
+    private static final double WANTED_MILLIS = 50;
+    private static final double WANTED_DEVICE_MILLIS = 5;
+    private static final double WANTED_HOLD_MILLIS = 1;
+    private static final double WANTED_COVERAGE = 0.99;
+    private static final double WANTED_THROUGHPUT = 0.99;
+    private static final int TENTHS_A_SECOND = 10;
+    private static final int WRITTEN_MIB = 64;
+
+    @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
+    private long memory = 8192;
+
+    @Option(
+            names = "--fragmented",
+            paramLabel = "MIB",
+            description = "Memory of which every other page is free. Default: ${DEFAULT-VALUE}")
+    private long fragmented = 7000;
+
+    @Option(names = "--requests", description = "Requests in each state. Default: ${DEFAULT-VALUE}")
+    private int requests = 9;
+
+    @Option(names = "--seconds", description = "How long the program is watched. Default: ${DEFAULT-VALUE}")
+    private int seconds = 10;
+
+    @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
+
+    /** An answer; times in ms, {@code coverage} of what the guest calls free. */
+    private record Answer(double time, double device, double hold, double coverage) {}
+
+    @Override
+    List<Figure> measure() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        try (ServeProcess exomem = ServeProcess.start(List.of(VM + ",free-page-reporting=off"));
+                QmpClient control = exomem.control();
+                Qemu qemu = Qemu.start(QemuCommand.of(GuestImage.of(linux))
+                        .ram(memory << 20)
+                        .driver("exomem_balloon")
+                        .vhostUserBalloon(exomem.socket(VM)))) {
+            GuestShell guest = qemu.guest();
+            figures.addAll(ask("just booted", control, qemu, true));
+            guest.run("randwrite start " + WRITTEN_MIB, LIMIT);
+            double alone = rate(guest, () -> {});
+            double asked = rate(guest, () -> request(control));
+            guest.run("randwrite end");
+            figures.add(Figure.of("words written while it is asked once a second, of those without", asked / alone, "")
+                    .atLeast(WANTED_THROUGHPUT));
+            guest.run("memeat fill gone " + fragmented + " 1 && memeat holes gone", LIMIT);
+            figures.addAll(ask("fragmented", control, qemu, false));
+        }
+        return figures;
+    }
+
+    private List<Figure> ask(String state, QmpClient control, Qemu qemu, boolean limited) throws IOException {
+        List<Answer> answers = new ArrayList<>();
+        for (int i = 0; i < requests; i++) {
+            double free = qemu.guest().memory().free();
+            request(control);
+            JsonNode bitmap = awaitAnswer(control);
+            double hold = Double.parseDouble(
+                    qemu.guest().run("cat " + DRIVER + "longest_hold").strip());
+            answers.add(new Answer(
+                    bitmap.path("time-us").asDouble() / 1e3,
+                    bitmap.path("device-time-us").asDouble() / 1e3,
+                    hold / 1e6,
+                    bitmap.path("bytes").asDouble() / free));
+            say("  " + state + ": " + answers.getLast() + " " + bitmap.path("chunks") + " chunks");
+        }
+        Figure time = Figure.of(
+                state + ": request to last chunk, median",
+                median(answers.stream().map(Answer::time).toList()),
+                "ms");
+        Figure first = Figure.of(state + ": the first of a process", answers.getFirst().time, "ms");
+        return List.of(
+                limited ? time.atMost(WANTED_MILLIS) : time,
+                limited ? first.atMost(WANTED_MILLIS) : first,
+                Figure.of(
+                                state + ": of that, exomem, median",
+                                median(answers.stream().map(Answer::device).toList()),
+                                "ms")
+                        .atMost(WANTED_DEVICE_MILLIS),
+                Figure.of(
+                                state + ": longest hold of a zone's lock, of all",
+                                answers.stream().mapToDouble(Answer::hold).max().orElseThrow(),
+                                "ms")
+                        .atMost(WANTED_HOLD_MILLIS),
+                Figure.of(
+                        state + ": the same, median",
+                        median(answers.stream().map(Answer::hold).toList()),
+                        "ms"),
+                Figure.of(
+                                state + ": told, of what the guest calls free, least",
+                                answers.stream()
+                                        .mapToDouble(Answer::coverage)
+                                        .min()
+                                        .orElseThrow(),
+                                "")
+                        .atLeast(WANTED_COVERAGE));
+    }
+
+    private static double median(List<Double> values) {
+        return Median.of(values);
+    }
+
+    private static void request(QmpClient control) throws IOException {
+        control.execute("free-pages", Map.of("vm", VM));
+    }
+
+    private static JsonNode awaitAnswer(QmpClient control) {
+        return Awaitility.await()
+                .atMost(LIMIT)
+                .pollDelay(Duration.ZERO)
+                .pollInterval(Duration.ofMillis(5))
+                .until(
+                        () -> control.execute("query-free-pages", Map.of("vm", VM))
+                                .path("bitmap"),
+                        bitmap -> bitmap.path("state").asText().equals("complete"));
+    }
+
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    /** Words that the program writes in a second, while something is done each second. */
+    private double rate(GuestShell guest, Step eachSecond) throws IOException {
+        int from = now(guest) + 1;
+        for (int i = 0; i < seconds; i++) {
+            eachSecond.run();
+            Awaitility.await().pollDelay(Duration.ofSeconds(1)).atMost(LIMIT).until(() -> true);
+        }
+        int tenths = (seconds - 1) * TENTHS_A_SECOND;
+        Awaitility.await().pollInterval(Duration.ofMillis(500)).atMost(LIMIT).until(() -> now(guest) > from + tenths);
+        double words = 0;
+        for (String count :
+                guest.run("randwrite counts " + from + " " + tenths).strip().split(" ")) {
+            words += Double.parseDouble(count);
+        }
+        return words / tenths * TENTHS_A_SECOND;
+    }
+
+    private static int now(GuestShell guest) throws IOException {
+        return Integer.parseInt(guest.run("randwrite now").strip());
+    }
+}
