@@ -209,7 +209,8 @@ class ServeProcessTest {
                         "deflate-on-oom",
                         "free-page-hint",
                         "page-poison",
-                        "free-page-reporting");
+                        "free-page-reporting",
+                        "free-page-bitmap");
     }
 
     @Test
