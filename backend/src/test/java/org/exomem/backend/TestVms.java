@@ -88,7 +88,12 @@ public final class TestVms implements AutoCloseable {
 
     /** Attaches the balloon of a guest with that memory. */
     public BalloonDriver attach(String vm, GuestRam ram) throws IOException {
-        BalloonDriver driver = BalloonDriver.start(device(folder.resolve(vm), BalloonFeatures.LINUX, ram));
+        return attach(vm, ram, BalloonFeatures.LINUX);
+    }
+
+    /** Attaches the balloon of a guest with that memory, whose driver knows these features. */
+    public BalloonDriver attach(String vm, GuestRam ram, long features) throws IOException {
+        BalloonDriver driver = BalloonDriver.start(device(folder.resolve(vm), features, ram));
         guests.add(0, driver);
         return driver;
     }

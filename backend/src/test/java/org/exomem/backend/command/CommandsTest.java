@@ -10,6 +10,7 @@ import java.io.StringWriter;
 import java.io.Writer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -18,6 +19,7 @@ import org.exomem.backend.TestVms;
 import org.exomem.backend.options.Streams;
 import org.exomem.backend.qmp.Json;
 import org.exomem.conformance.guest.BalloonDriver;
+import org.exomem.conformance.guest.BalloonFeatures;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -232,6 +234,47 @@ class CommandsTest {
         assertThat(Ran.of("hints", "a", "DONE", "--control", control).out())
                 .contains("hint session            done")
                 .contains("hinted in it          32 MiB");
+    }
+
+    @Test
+    @Tag("CTL-36")
+    void freePagesAreAskedForAndShownAsAHistogram() throws Exception {
+        BalloonDriver driver = vms.attach("a", vms.ram(MIB), BalloonFeatures.LINUX | BalloonFeatures.FREE_PAGE_BITMAP);
+        driver.offerRequestBuffer();
+        CompletableFuture<Ran> asking =
+                CompletableFuture.supplyAsync(() -> Ran.of("free-pages", "a", "--control", control));
+        int id = driver.awaitFreePagesRequest();
+        BitSet free = new BitSet();
+        free.set(0, 3);
+        assertThat(driver.sendChunk(id, false, 16 * MIB, 12, free, 8)).isEqualTo(id);
+        driver.sendChunk(id, true, 32 * MIB, 22, free, 3);
+
+        Ran shown = asking.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+        assertThat(shown.err()).isEmpty();
+        assertThat(shown.code()).isZero();
+        assertThat(shown.out())
+                .containsPattern("answer +complete")
+                .containsPattern("told to be free +12.0 MiB")
+                .containsPattern("\n +4 KiB +4 KiB +#\n +8 KiB +8 KiB +#\n")
+                .containsPattern("\n +4 MiB +12 MiB +#+\n");
+        JsonNode last = Json.parse(Ran.of("free-pages", "a", "--last", "--json", "--control", control)
+                .out());
+        assertThat(last.path("id").asInt()).isEqualTo(id);
+        assertThat(last.path("bytes").asLong()).isEqualTo(12 * MIB + 3 * 4096);
+    }
+
+    @Test
+    @Tag("CTL-36")
+    void freePagesOfADriverThatKnowsNoBitmapsAreRefusedWithTheReason() throws Exception {
+        vms.attach("a");
+        Ran ran = Ran.of("free-pages", "a", "--control", control);
+        assertThat(ran.code()).isNotZero();
+        assertThat(ran.err()).contains("the guest's driver does not know them");
+        assertThat(Ran.of("free-pages", "a", "--smallest", "5M", "--control", control)
+                        .err())
+                .contains("a power of two");
+        assertThat(Ran.of("free-pages", "a", "--last", "--control", control).out())
+                .contains("Nothing was asked for yet");
     }
 
     @Test
