@@ -96,8 +96,10 @@ public final class FreePageRules {
             }
             // What it has hinted was free after the last sync, and stays so until the next one (MIG-HINT-3).
             case HINTING_ENDED -> {
-                ended = current != 0;
-                count(0);
+                if (session == current && session != 0) {
+                    ended = true;
+                    count(0);
+                }
             }
             // MIG-STATE-1
             case INFLATED -> pages.free(FreeReason.BALLOON, address, length);

@@ -61,6 +61,19 @@ class FreePageSourcesTest {
     }
 
     @Test
+    @Tag("MIG-HINT-3")
+    void theEndOfAnotherSessionLeavesTheOneThatCounts() throws IOException {
+        FeedSource source = hints(16);
+        source.synced();
+        begin(SESSION);
+        begin(SESSION + 1);
+        feed.offer(Kind.HINTING_ENDED, SESSION, 0, 0);
+        hint(SESSION + 1, 3);
+        assertThat(collect(source)).isEqualTo("3");
+        assertThat(source.hintsHaveEnded()).isFalse();
+    }
+
+    @Test
     @Tag("MIG-ROUND-6")
     void theEndOfASessionIsKnownUntilTheNextSyncOrTheNextSession() throws IOException {
         FeedSource source = hints(16);
