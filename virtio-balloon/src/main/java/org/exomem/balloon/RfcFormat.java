@@ -23,7 +23,6 @@ final class RfcFormat implements BitmapFormat {
     private static final int REQUEST = 8;
     private static final int HEADER = 16;
     private static final long BITMAP_BYTES = 8;
-    private static final long FOUR_GIB = 1L << 32;
     private static final ValueLayout.OfLong LE_LONG =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -58,7 +57,7 @@ final class RfcFormat implements BitmapFormat {
         }
         chunk.begin(openId, true, false, HEADER, 0, 0, bytes * Byte.SIZE);
         long low = lowMemory.getAsLong();
-        chunk.leaveHole(Pages.floor(low), Pages.floor(FOUR_GIB - low));
+        chunk.leaveHole(Pages.floor(low), Pages.floor(PcMemory.FOUR_GIB - low));
         return true;
     }
 

@@ -36,7 +36,6 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private static final int DEVICE_ID = 5;
     private static final int MAX_QUEUES = 6;
-    private static final long FOUR_GIB = 1L << 32;
     private final BalloonOptions options;
     private final BalloonListener listener;
     private final BalloonedPages pages;
@@ -108,7 +107,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         this.discarder = new Discarder(punch, this::hostFault, budget);
         this.hinting = new Hinting(feed, listener::hintingChanged, kept.commandId, leftAlone, budget);
         this.reporting = new Reporting(feed, options.discard() ? discarder : null, promised, leftAlone, budget);
-        BitmapFormat format = isOfRfc() ? new RfcFormat(this::lowMemory) : new ChunkFormat();
+        BitmapFormat format = isOfRfc() ? new RfcFormat(() -> PcMemory.lowBytes(sharedMemory())) : new ChunkFormat();
         this.bitmap = new FreePageBitmap(format, feed, this::mayPush, this::callIfWanted, leftAlone, budget);
         this.statistics = new StatisticsQueue(this::mayPush, this::callIfWanted, listener::statisticsUpdated, budget);
         this.statisticsInterval = new StatisticsInterval(scheduler, statistics::request);
@@ -220,7 +219,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      * Asks the driver which pages are free, under a new id; a request under way ends. The driver gets it when it has a buffer for it.
      * The page feed is told of a hint session of that id.
      *
-     * @throws IllegalStateException if there is no driver that could answer, or a hint session is under way; says why
+     * @throws IllegalStateException if there is no driver that could answer; says why
      */
     public void askForFreePages(BitmapRequest request) {
         if (link == null) {
@@ -232,7 +231,7 @@ public final class VirtioBalloon implements VhostUserDevice {
                             ? "they are switched off here"
                             : "the guest's driver does not know them (exomem's driver for Linux does)"));
         }
-        if (!runs(isOfRfc() ? QueueRole.FREE_PAGES : QueueRole.BITMAP)) {
+        if (!runs(QueueRole.BITMAP)) {
             throw new IllegalStateException("the guest's driver has not started its bitmap queue: the VMM's device"
                     + " needs " + QueueRole.count(features) + " queues");
         }
@@ -249,10 +248,10 @@ public final class VirtioBalloon implements VhostUserDevice {
         return options.freePages() == FreePageRequests.RFC;
     }
 
-    /** As the proposal of 2016 wants to know it: the RAM below 4 GiB lies in one piece from address 0 on (FPB-RFC-1). */
-    private long lowMemory() {
-        MemoryRegion first = link == null ? null : link.memory().find(0);
-        return first == null ? 0 : Math.min(FOUR_GIB, first.size());
+    /** What a queue is for. In the format of 2016 the free page queue carries bitmaps (FPB-RFC-1). */
+    private @Nullable QueueRole roleOf(int index) {
+        QueueRole role = QueueRole.of(index, features);
+        return isOfRfc() && role == QueueRole.FREE_PAGES ? QueueRole.BITMAP : role;
     }
 
     /** Wants no more of the answer; nothing happens if there is no request. */
@@ -340,7 +339,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             driverFields.firstQueueStarts();
         }
         // BAL-FEAT-1: what a queue is for follows from what was negotiated.
-        QueueRole role = QueueRole.of(queue.index(), features);
+        QueueRole role = roleOf(queue.index());
         roles[queue.index()] = role;
         runningQueues |= 1 << queue.index();
         DriverRun run = DriverRun.of(queue);
@@ -348,9 +347,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             case INFLATE -> driverStarted(queue);
             case STATISTICS -> statistics.started(queue);
             case FREE_PAGES -> {
-                if (isOfRfc()) {
-                    bitmap.started(queue, Objects.requireNonNull(link).memory());
-                } else if (run != DriverRun.GOES_ON) {
+                if (run != DriverRun.GOES_ON) {
                     hinting.driverIsNew();
                 }
             }
@@ -409,9 +406,6 @@ public final class VirtioBalloon implements VhostUserDevice {
                 yield false;
             }
             case FREE_PAGES -> {
-                if (isOfRfc()) {
-                    yield bitmap.process(queue);
-                }
                 processHints(queue);
                 yield false;
             }
@@ -465,13 +459,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             }
             case DEFLATE -> Objects.requireNonNull(inflation).deflateQueueStopped(queue, completing);
             case STATISTICS -> statistics.stopped(completing);
-            case FREE_PAGES -> {
-                if (isOfRfc()) {
-                    bitmap.stopped(completing);
-                } else {
-                    interruptHinting();
-                }
-            }
+            case FREE_PAGES -> interruptHinting();
             case REPORTING -> reporting.stopped(queue, completing);
             case BITMAP -> bitmap.stopped(completing);
             case null -> {}

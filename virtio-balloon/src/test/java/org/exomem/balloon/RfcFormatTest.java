@@ -23,6 +23,8 @@ class RfcFormatTest {
     private static final long PAGE = 4096;
     private static final long LOW = 8 << 20;
     private static final long HIGH = 1L << 32;
+    private static final long VGA = 0xa_0000;
+    private static final long VGA_END = 0xc_0000;
     private static final BalloonOptions RFC =
             new BalloonOptions(true, true, true, false, false, true, FreePageRequests.RFC, true);
 
@@ -32,7 +34,9 @@ class RfcFormatTest {
     @BeforeEach
     void start() throws LinuxException {
         guest = new TestGuest(RFC);
-        guest.ram.add(0, LOW, 0, SharedFile.memfd("low", LOW));
+        // As QEMU shares it: without the hole for the VGA.
+        guest.ram.add(0, VGA, 0, SharedFile.memfd("lowest", VGA));
+        guest.ram.add(VGA_END, LOW - VGA_END, VGA_END, SharedFile.memfd("low", LOW));
         guest.ram.add(HIGH, LOW, 0, SharedFile.memfd("high", LOW));
         guest.start(RFC.features(), 5);
         queue = guest.queues[FREE_PAGES];
