@@ -22,7 +22,6 @@ final class FreePagesCommand implements Command {
     /** A driver that is well answers in much less. */
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
-    private static final Duration STATISTICS_LIMIT = Duration.ofSeconds(1);
     private static final Set<String> OPEN = Set.of("requested", "answering");
     private static final int BAR = 40;
 
@@ -84,7 +83,7 @@ final class FreePagesCommand implements Command {
                 throw new CommandFailure(
                         ExitCode.TIMED_OUT,
                         "the guest of VM \"" + vm + "\" has not told all of its free pages within " + LIMIT.toSeconds()
-                                + " s: " + bitmap.path("chunks").asText() + " chunks came. Is it paused?");
+                                + " s: " + bitmap.path("chunks").asText() + " chunks came. A guest that is paused answers when it runs on");
             }
             session.client().event(LOOK_AGAIN);
         }
@@ -93,22 +92,12 @@ final class FreePagesCommand implements Command {
     /** What the guest's statistics say is free, if it gives any. */
     private static OptionalLong freeMemory(ControlOption.Session session, ObjectNode about) throws IOException {
         try {
-            long before = session.execute("query-balloon-stats", about)
-                    .path("last-update")
-                    .asLong();
-            long end = System.nanoTime() + STATISTICS_LIMIT.toNanos();
-            while (System.nanoTime() < end) {
-                session.client().event(LOOK_AGAIN);
-                JsonNode answer = session.execute("query-balloon-stats", about);
-                JsonNode free = answer.path("stats").path("stat-free-memory");
-                if (free.isNumber() && answer.path("last-update").asLong() >= before) {
-                    return OptionalLong.of(free.asLong());
-                }
-            }
+            JsonNode free = StatsCommand.fresh(session, about).path("stats").path("stat-free-memory");
+            return free.isNumber() ? OptionalLong.of(free.asLong()) : OptionalLong.empty();
         } catch (CommandFailure e) {
             // A guest that gives no statistics.
+            return OptionalLong.empty();
         }
-        return OptionalLong.empty();
     }
 
     private static String table(JsonNode answer, OptionalLong free) {

@@ -73,7 +73,7 @@ final class StatsCommand implements Command {
     }
 
     /** The first question makes the guest answer; it does so in a moment, unless it hangs. */
-    private static JsonNode fresh(ControlOption.Session session, ObjectNode about) throws IOException {
+    static JsonNode fresh(ControlOption.Session session, ObjectNode about) throws IOException {
         JsonNode answer = session.execute("query-balloon-stats", about);
         for (int look = 0;
                 look < LOOKS && (look == 0 || answer.path("last-update").asLong() == 0);
