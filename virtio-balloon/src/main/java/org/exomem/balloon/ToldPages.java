@@ -1,0 +1,160 @@
+package org.exomem.balloon;
+
+import java.util.List;
+import org.exomem.pages.BitWords;
+import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
+import org.exomem.vhostuser.backend.StepBudget;
+import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+
+/**
+ * The pages that a driver told to be free in its answer to one request: a set of those that the front-end shares, of 32 KiB for each GiB
+ * (FPB-LIM-1), and their way to the page feed.
+ */
+final class ToldPages {
+    /** The most pages that are told in one go: 4 GiB. */
+    private static final long AT_ONCE = 1L << 20;
+
+    private final PageFeed feed;
+    private final LeftAlone leftAlone;
+    private final StepBudget budget;
+    private final BlockSizes blocks = new BlockSizes();
+    private PageSet pages = new PageSet();
+    private int session;
+    private boolean silent;
+
+    /** Of the run that came last, what is not told yet. */
+    private long nextPage;
+
+    private long leftPages;
+    /** Pages of 64 neighbours of which the feed has not been told. */
+    private long wordFirst;
+
+    private long wordMask;
+
+    ToldPages(PageFeed feed, LeftAlone leftAlone, StepBudget budget) {
+        this.feed = feed;
+        this.leftAlone = leftAlone;
+        this.budget = budget;
+    }
+
+    /**
+     * Nothing is told any more, and a session begins.
+     *
+     * @param quietly the feed hears nothing of it (FPB-BIT-6)
+     */
+    void begin(int id, boolean quietly) {
+        pages = new PageSet();
+        blocks.clear();
+        session = id;
+        silent = quietly;
+        if (!silent) {
+            feed.offer(PageFeed.Kind.HINTING_STARTED, session, 0, 0);
+        }
+    }
+
+    /** The session ends. */
+    void end() {
+        flush();
+        leftPages = 0;
+        if (!silent) {
+            feed.offer(PageFeed.Kind.HINTING_ENDED, session, 0, 0);
+        }
+    }
+
+    /** The bytes of all pages, each counted once. */
+    long bytes() {
+        return Pages.bytes(pages.count());
+    }
+
+    /** Counts blocks in a GiB more; false if all are counted. */
+    boolean countBlocks() {
+        return blocks.countNext(pages);
+    }
+
+    /** As {@link BlockSizes#bytes}. */
+    List<Long> blockBytes() {
+        return blocks.bytes();
+    }
+
+    /** Takes a run of pages, of which {@link #tellSome} tells. */
+    void take(long first, long count) {
+        nextPage = first;
+        leftPages = count;
+    }
+
+    /** What is left of a run is forgotten. */
+    void drop() {
+        leftPages = 0;
+    }
+
+    /** True if there is something left of the run that was taken last. */
+    boolean isTelling() {
+        return leftPages > 0;
+    }
+
+    /** Tells a part of the run that was taken last. */
+    void tellSome(GuestMemory memory) {
+        budget.spend(StepBudget.RUN);
+        MemoryRegion region = memory.findFrom(Pages.bytes(nextPage));
+        if (region == null || nextPage >= PageSet.LIMIT) {
+            leaveAlone(leftPages);
+            return;
+        }
+        long first = Pages.ceil(region.guestAddress());
+        long end = Math.min(PageSet.LIMIT, Pages.floor(region.guestAddress() + region.size()));
+        if (nextPage < first) {
+            leaveAlone(Math.min(leftPages, first - nextPage));
+            return;
+        }
+        long count = Math.min(Math.min(leftPages, AT_ONCE), end - nextPage);
+        if (count <= 0) {
+            leaveAlone(1);
+            return;
+        }
+        pages.addAll(nextPage, count);
+        budget.spend((long) StepBudget.WORD * (count / Long.SIZE));
+        if (!silent) {
+            tell(nextPage, nextPage + count);
+        }
+        nextPage += count;
+        leftPages -= count;
+    }
+
+    /** FPB-LIM-1 */
+    private void leaveAlone(long count) {
+        leftAlone.pages(count);
+        nextPage += count;
+        leftPages -= count;
+    }
+
+    private void tell(long first, long end) {
+        long page = first;
+        while (page < end) {
+            long whole = (end - page) & -BitWords.WORD;
+            if (page % BitWords.WORD == 0 && whole > 0) {
+                flush();
+                feed.offer(PageFeed.Kind.HINTED, session, Pages.bytes(page), Pages.bytes(whole));
+                page += whole;
+            } else {
+                long word = page & -BitWords.WORD;
+                if (word != wordFirst) {
+                    flush();
+                    wordFirst = word;
+                }
+                wordMask |= BitWords.mask(page, end);
+                page = Math.min(end, BitWords.nextWord(page));
+            }
+        }
+    }
+
+    /** Tells the feed of what waits for neighbours. */
+    void flush() {
+        if (wordMask != 0) {
+            feed.offerHinted(session, wordFirst, wordMask);
+            wordMask = 0;
+        }
+    }
+}
