@@ -83,7 +83,8 @@ final class FreePagesCommand implements Command {
                 throw new CommandFailure(
                         ExitCode.TIMED_OUT,
                         "the guest of VM \"" + vm + "\" has not told all of its free pages within " + LIMIT.toSeconds()
-                                + " s: " + bitmap.path("chunks").asText() + " chunks came. A guest that is paused answers when it runs on");
+                                + " s: " + bitmap.path("chunks").asText()
+                                + " chunks came. A guest that is paused answers when it runs on");
             }
             session.client().event(LOOK_AGAIN);
         }

@@ -87,6 +87,15 @@ class BenchmarksTest {
         assertThat(picture).content().contains("exomem, no hints").endsWith("</svg>\n");
     }
 
+    @Test
+    void guestFreePagesMeasuresAnswersAndWhatTheyCost() throws IOException {
+        assumeThat(GuestImage.whyAbsent()).isEmpty();
+        assertThat(figuresOf(
+                        List.of("guest-free-pages", "--memory=512", "--fragmented=128", "--requests=2", "--seconds=2")))
+                .extracting(figure -> figure.path("value").asDouble())
+                .allSatisfy(value -> assertThat(value).isPositive());
+    }
+
     private List<JsonNode> figuresOf(List<String> words) throws IOException {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();

@@ -7,14 +7,11 @@ import static org.exomem.vmm.MigrationOutcome.awaitEnd;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
-import org.exomem.conformance.guest.MemoryFolder;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A Linux guest whose driver tells its free pages as a bitmap moves while a program takes, writes and frees memory all the time. */
 @RealGuest
@@ -31,34 +28,17 @@ final class BitmapMoveTest {
             + " memeat verify s | grep -q '^ok ' || echo $i >> /tmp/lost; memeat free s; echo $i > /tmp/round; done)"
             + " > /dev/null 2>&1 &";
 
-    private MemoryFolder folder;
-
-    @BeforeEach
-    void makeFolder() throws IOException {
-        folder = MemoryFolder.make(Path.of("/dev/shm"));
-    }
-
-    @AfterEach
-    void removeFolder() throws IOException {
-        folder.close();
-    }
-
-    private Path file(String name) {
-        return folder.path().resolve(name);
-    }
+    @RegisterExtension
+    final MovingGuests guests = new MovingGuests(RAM);
 
     private QemuCommand guest(String name) throws IOException {
         // Of a QEMU that ended.
-        Files.deleteIfExists(file(name + ".ram"));
-        return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
-                .ram(RAM)
-                .ramFile(file(name + ".ram"))
-                .listeningQmp(file(name + ".qmp"))
-                .driver("exomem_balloon");
+        Files.deleteIfExists(guests.file(name + ".ram"));
+        return guests.guest(name, "exomem_balloon");
     }
 
     private BackEnd backEnd(String name) throws IOException {
-        return BackEnd.start("vm,free-page-reporting=off,vmm-qmp=" + file(name + ".qmp"));
+        return BackEnd.start("vm,free-page-reporting=off,vmm-qmp=" + guests.qmp(name));
     }
 
     @Test
@@ -103,9 +83,7 @@ final class BitmapMoveTest {
         await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-bitmap"));
         Qemu destination = Qemu.start(waiting);
         try {
-            String uri = "unix:" + file("stream");
-            there.control().execute("migrate-incoming", Map.of("vm", "vm", "uri", uri));
-            here.control().execute("migrate", Map.of("vm", "vm", "uri", uri));
+            guests.begin(here, there, Map.of());
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");

@@ -50,13 +50,18 @@ final class MovingGuests implements BeforeEachCallback, AfterEachCallback {
         return file(name + ".qmp");
     }
 
-    /** One that has a driver for a balloon. */
+    /** One that has Linux's driver for a balloon. */
     QemuCommand guest(String name) {
+        return guest(name, "virtio_balloon");
+    }
+
+    /** One that has this driver for a balloon. */
+    QemuCommand guest(String name, String driver) {
         return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
                 .ram(ram)
                 .ramFile(file(name + ".ram"))
                 .listeningQmp(qmp(name))
-                .driver("virtio_balloon");
+                .driver(driver);
     }
 
     /** One for that guest, whose VM it calls {@code vm}. */
