@@ -39,6 +39,12 @@ final class BitmapChunk implements BitWords {
     private long runFirst;
     private long runBits;
 
+    /** Bits of pages of 4096 bytes, taken 64 at once: those of the word that was found last, and those that belong to the next one. */
+    private long mask;
+
+    private long carried;
+    private long maskFirstPage;
+
     /**
      * A new message.
      *
@@ -62,6 +68,7 @@ final class BitmapChunk implements BitWords {
         partStart = 0;
         partBits = 0;
         next = 0;
+        carried = 0;
     }
 
     /** Pages from the first number on have numbers that are so much higher. */
@@ -80,6 +87,43 @@ final class BitmapChunk implements BitWords {
 
     boolean isIncomplete() {
         return incomplete;
+    }
+
+    /** True if bits are read 64 at once, by {@link #nextMask}; otherwise run by run. */
+    boolean isOfMasks() {
+        return shift == 0 && holePages == 0;
+    }
+
+    /** Finds the next 64 pages, by a multiple of 64, of which some are set; at the end of the part, returns false. */
+    boolean nextMask() {
+        int offset = (int) (firstPage % WORD);
+        while (next < partBits) {
+            long word = word(BitWords.index(next)) & BitWords.mask(next, partBits);
+            maskFirstPage = firstPage + partStart + next - offset;
+            mask = carried | word << offset;
+            carried = offset == 0 ? 0 : word >>> WORD - offset;
+            next += WORD;
+            if (mask != 0) {
+                return true;
+            }
+        }
+        if (carried != 0 && partStart + partBits == bits) {
+            maskFirstPage = firstPage + partStart + next - offset;
+            mask = carried;
+            carried = 0;
+            return true;
+        }
+        return false;
+    }
+
+    /** The number of the first of the 64 pages that were found. */
+    long maskFirstPage() {
+        return maskFirstPage;
+    }
+
+    /** Which of the 64 pages are set. */
+    long mask() {
+        return mask;
     }
 
     /** Finds the next run of bits in the part that is looked at; at its end, returns false. */

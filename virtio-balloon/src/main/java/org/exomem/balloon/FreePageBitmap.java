@@ -243,18 +243,40 @@ final class FreePageBitmap {
             }
             if (told.isTelling()) {
                 told.tellSome(Objects.requireNonNull(memory));
-            } else if (chunk.nextRun()) {
-                budget.spend(StepBudget.RUN);
-                told.take(chunk.runFirstPage(), chunk.runPages());
-            } else if (chunk.nextPart(inHand)) {
-                budget.spend((long) StepBudget.CALL + inHand.buffers());
-            } else if (chunk.isLast()) {
+            } else if (!takeNext() && !nextPart()) {
+                if (!chunk.isLast()) {
+                    break;
+                }
                 answered(chunk.isIncomplete() ? BitmapState.INCOMPLETE : BitmapState.COMPLETE);
-            } else {
-                break;
             }
         }
         giveChunkBack(current);
+    }
+
+    /** Takes what comes next in the part of the bitmap that is looked at; false if nothing is left of it. */
+    private boolean takeNext() {
+        if (!chunk.isOfMasks()) {
+            return takeNextRun();
+        }
+        if (!chunk.nextMask()) {
+            return false;
+        }
+        told.takeMask(chunk.maskFirstPage(), chunk.mask(), Objects.requireNonNull(memory));
+        return true;
+    }
+
+    private boolean takeNextRun() {
+        if (!chunk.nextRun()) {
+            return false;
+        }
+        budget.spend(StepBudget.RUN);
+        told.take(chunk.runFirstPage(), chunk.runPages());
+        return true;
+    }
+
+    private boolean nextPart() {
+        budget.spend((long) StepBudget.CALL + inHand.buffers());
+        return chunk.nextPart(inHand);
     }
 
     private void giveChunkBack(Virtqueue current) {

@@ -85,6 +85,30 @@ final class ToldPages {
         leftPages = count;
     }
 
+    /** Takes some of 64 pages; tells of them at once if all 64 are the guest's. */
+    void takeMask(long first, long mask, GuestMemory memory) {
+        budget.spend(StepBudget.RUN);
+        MemoryRegion region = first < PageSet.LIMIT - BitWords.WORD ? memory.find(Pages.bytes(first)) : null;
+        if (region != null && Pages.bytes(first + BitWords.WORD) - region.guestAddress() <= region.size()) {
+            int chunk = (int) (first / PageSet.CHUNK_PAGES);
+            int word = (int) (first % PageSet.CHUNK_PAGES / BitWords.WORD);
+            pages.setWord(chunk, word, pages.word(chunk, word) | mask);
+            if (!silent) {
+                flush();
+                wordFirst = first;
+                wordMask = mask;
+            }
+            return;
+        }
+        long left = mask;
+        while (left != 0) {
+            // One by one: this is at the edge of memory.
+            take(first + Long.numberOfTrailingZeros(left), 1);
+            tellSome(memory);
+            left &= left - 1;
+        }
+    }
+
     /** What is left of a run is forgotten. */
     void drop() {
         leftPages = 0;

@@ -446,6 +446,36 @@ class FreePageBitmapTest {
         assertThat(queue.used()).hasSize(2);
     }
 
+    /** Bits of single pages are read 64 at once, wherever the chunk begins, and memory ends in between. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 5, 63, 64, 100})
+    @Tag("FPB-LIM-1")
+    void singlePagesAreToldWhereverAChunkBeginsAndEnds(int first) throws LinuxException {
+        // Not whole words of pages, and more than a part of a bitmap.
+        long from = 4 * START + 20 * PAGE;
+        int pages = 40_000;
+        guest.ram.add(from, pages * PAGE, 0, SharedFile.memfd("more", pages * PAGE));
+        int bits = pages + 200;
+        byte[] bitmap = new byte[(bits + 7) / 8];
+        new Random(first).nextBytes(bitmap);
+        BitSet expected = BitSet.valueOf(bitmap).get(0, bits);
+        int id = asked();
+        send(chunk(id, LAST, from + (first - 100) * PAGE, 12, bits, bitmap));
+
+        BitSet heard = new BitSet();
+        for (News news : guest.news()) {
+            if (news.kind() == Kind.HINTED) {
+                int page = (int) ((news.address() - from) / PAGE);
+                heard.set(page, page + (int) (news.length() / PAGE));
+            }
+        }
+        int skipped = 100 - first;
+        BitSet inMemory = expected.get(skipped, Math.min(bits, skipped + pages));
+        assertThat(heard).isEqualTo(inMemory);
+        assertThat(answer().bytes()).isEqualTo(inMemory.cardinality() * PAGE);
+        assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo(expected.cardinality() - inMemory.cardinality());
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
     void listenersHearExactlyThePagesOfTheBitmaps(long seed) {
