@@ -198,21 +198,21 @@ public final class Demo {
     private void migration(DemoMigration migration) throws IOException {
         say("work", migration.work());
         Moved without = migration.there();
-        say("migrate", "to a second exomem, without hints: " + without.text());
+        say("migrate", "to a second exomem, without asking for free pages: " + without.text());
         say("", without.sameText());
         Moved with = migration.back();
-        say("migrate", "and back, with hints: " + with.text());
+        say("migrate", "and back, with a bitmap of its free pages: " + with.text());
         say("", with.sameText());
-        Moved.table("no hints", without, "hints", with).forEach(line -> say("", line));
+        Moved.table("not asked", without, "bitmap", with).forEach(line -> say("", line));
         check(
                 with.sentBytes() * 4 < without.sentBytes(),
-                "the guest's hints saved too little: " + ByteSize.format(with.sentBytes()) + " were sent with them, "
+                "the guest's bitmap saved too little: " + ByteSize.format(with.sentBytes()) + " were sent with it, "
                         + ByteSize.format(without.sentBytes()) + " without");
         say(
                 "",
                 String.format(
                         Locale.ROOT,
-                        "with hints: %.1f times fewer bytes, %.1f times as fast",
+                        "with the bitmap: %.1f times fewer bytes, %.1f times as fast",
                         (double) without.sentBytes() / with.sentBytes(),
                         (double) without.millis() / Math.max(1, with.millis())));
     }

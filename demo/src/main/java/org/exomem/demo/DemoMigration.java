@@ -85,7 +85,7 @@ final class DemoMigration implements AutoCloseable {
                 + ByteSize.format(FREED) + ", and goes on writing the rest";
     }
 
-    /** Moves the guest to the second host, and asks it for no hints. */
+    /** Moves the guest to the second host, and does not ask it for its free pages. */
     Moved there() throws IOException {
         Moved moved = move(here, first, there, second, false);
         // Its memory is as large as what comes next.
@@ -93,17 +93,17 @@ final class DemoMigration implements AutoCloseable {
         return moved;
     }
 
-    /** Moves the guest to the first host again, and asks it for hints. */
+    /** Moves the guest to the first host again, and asks it for a bitmap of its free pages. */
     Moved back() throws IOException {
         return move(there, second, here, third, true);
     }
 
-    private Moved move(QmpClient from, DemoVmm source, QmpClient to, DemoVmm destination, boolean hints)
+    private Moved move(QmpClient from, DemoVmm source, QmpClient to, DemoVmm destination, boolean asked)
             throws IOException {
         Path stream = folder.resolve(destination.qmp().getFileName() + ".stream");
         to.execute("migrate-incoming", uri(stream, destination));
         long end = System.nanoTime() + LIMIT_NANOS;
-        from.execute("migrate", uri(stream, source).put("hints", hints ? "auto" : "none"));
+        from.execute("migrate", uri(stream, source).put("hints", asked ? "bitmap" : "none"));
         JsonNode state = completed(from, end);
         completed(to, end);
         return new Moved(state, destination.verify());

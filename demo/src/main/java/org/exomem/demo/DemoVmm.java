@@ -38,8 +38,8 @@ final class DemoVmm implements AutoCloseable {
             throws IOException {
         Path ram = memory.resolve(name + ".ram");
         Path qmp = folder.resolve(name + ".qmp");
-        List<String> words = new ArrayList<>(
-                List.of("ram=" + ram, "size=" + size, "qmp=" + qmp, "log=" + memory.resolve(name + ".log")));
+        List<String> words = new ArrayList<>(List.of(
+                "ram=" + ram, "size=" + size, "qmp=" + qmp, "hints=bitmap", "log=" + memory.resolve(name + ".log")));
         words.addAll(List.of(more));
         ProcessBuilder vmm = ChildJvm.of(EmbeddedVmm.class, words.toArray(String[]::new))
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)

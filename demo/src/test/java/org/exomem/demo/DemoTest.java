@@ -43,10 +43,12 @@ class DemoTest {
         StringWriter written = new StringWriter();
         Demo.run(new PrintWriter(written), false);
         assertThat(written.toString())
-                .containsPattern("to a second exomem, without hints: 3\\d\\d\\S* MiB in \\d+ ms, paused for \\d+ ms")
-                .containsPattern("and back, with hints: [2-7]\\d\\S* MiB in \\d+ ms, paused for \\d+ ms")
+                .containsPattern(
+                        "to a second exomem, without asking for free pages: 3\\d\\d\\S* MiB in \\d+ ms, paused for \\d+ ms")
+                .containsPattern(
+                        "and back, with a bitmap of its free pages: [2-7]\\d\\S* MiB in \\d+ ms, paused for \\d+ ms")
                 .containsPattern("(?s)(the guest reads its 20 MiB there as it wrote them.*){2}")
-                .containsPattern("hinted as free +0 +[67]\\d{4}\\b")
+                .containsPattern("told to be free +0 +[67]\\d{4}\\b")
                 .containsPattern("All of it worked, and took [0-9.]+ s\\.\\R$");
         assertThat(children()).isEqualTo(before);
     }
