@@ -10,6 +10,8 @@ public enum Fate {
     HOLE(false),
     /** The guest hinted that it is free, and has not written it since. */
     HINTED(true),
+    /** The guest's page descriptors said at the pause that it is free. */
+    SETTLED(true),
     /** It is in the balloon. */
     BALLOON(true),
     /** It belongs to a block of a memory device that is unplugged. */

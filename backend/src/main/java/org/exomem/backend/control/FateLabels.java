@@ -13,6 +13,7 @@ public final class FateLabels {
         WORDS.put("zero", "zeros");
         WORDS.put("hole", "never touched, or given back to the host");
         WORDS.put("hinted", "told to be free");
+        WORDS.put("settled", "free at the pause");
         WORDS.put("balloon", "in the balloon");
         WORDS.put("unplugged", "unplugged");
     }

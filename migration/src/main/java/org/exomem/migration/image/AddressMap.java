@@ -6,6 +6,7 @@ import java.util.OptionalLong;
 import org.exomem.pages.Pages;
 import org.exomem.pages.RunVisitor;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the guest sees the pages of an image: what devices say of guest addresses becomes a set of pages. Addresses and
@@ -47,6 +48,16 @@ public final class AddressMap {
 
     public List<Range> ranges() {
         return ranges;
+    }
+
+    /** The range that a guest address is in, or null if it is not in the image. */
+    public @Nullable Range at(long address) {
+        for (Range range : ranges) {
+            if (Long.compareUnsigned(address - range.guestAddress(), range.length()) < 0) {
+                return range;
+            }
+        }
+        return null;
     }
 
     /** Gives the whole pages of a range of guest addresses that are in the image; parts of pages are left out. */

@@ -23,6 +23,24 @@ public interface FreePageSource {
     }
 
     /**
+     * True if nothing may be left out for good by what it tells now: its pages are owed again at the next sync (MIG-SETTLE-1).
+     */
+    default boolean isGuess() {
+        return false;
+    }
+
+    /**
+     * The guest is paused, and the last sync follows: what is told from then on has to be certain (MIG-SETTLE-2). May be called again
+     * when the guest has run on meanwhile.
+     *
+     * @return false if that can't be told at this pause: guesses go on then
+     * @throws IOException if memory can't be looked at
+     */
+    default boolean settle() throws IOException {
+        return true;
+    }
+
+    /**
      * All sources of dirtiness have been synced. Earlier hints no longer count; states, as that of a balloon, do as before.
      */
     void synced();

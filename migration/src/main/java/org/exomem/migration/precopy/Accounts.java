@@ -24,10 +24,13 @@ final class Accounts {
     private final PageBits owed;
     /** Hinted pages that this round looks at when it is through with the others. */
     private final PageBits later;
+    /** Pages that are left out of this round on a guess; the next sync makes them owed again (MIG-SETTLE-1). */
+    private final PageBits guessed;
 
     private final PageBits scratch;
     private final Map<Fate, PageBits> excused = new EnumMap<>(Fate.class);
     private boolean postpones;
+    private boolean guesses = true;
     /** Pages that were told of by sources that may tell of a write before it is done (MIG-DIRTY-8). */
     private final PageBits early;
 
@@ -46,6 +49,7 @@ final class Accounts {
         this.skipUnchanged = blind && hintedPages == HintedPages.SKIP_UNCHANGED;
         this.owed = new PageBits(pages);
         this.later = new PageBits(pages);
+        this.guessed = new PageBits(pages);
         this.scratch = new PageBits(pages);
         this.early = new PageBits(pages);
         this.tellsEarly = source.dirty().stream().anyMatch(DirtySource::mayTellEarly);
@@ -53,6 +57,25 @@ final class Accounts {
             excused.computeIfAbsent(free.fate(), fate -> new PageBits(pages));
         }
         owed.addAll();
+    }
+
+    /**
+     * The guest is paused: what was left out on a guess has to be certain now.
+     *
+     * @return false if that can't be told at this pause
+     */
+    boolean settle() throws IOException {
+        for (FreePageSource free : source.free()) {
+            if (guesses && !free.settle()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** From now on nothing is left out on a guess (MIG-SETTLE-3). */
+    void guessNoMore() {
+        guesses = false;
     }
 
     /** No sync follows the next one. */
@@ -73,6 +96,8 @@ final class Accounts {
     void sync() {
         owed.or(later);
         later.clear();
+        owed.or(guessed);
+        guessed.clear();
         source.dirty().forEach(DirtySource::beginSync);
         for (DirtySource dirty : source.dirty()) {
             dirty.sync(scratch);
@@ -141,6 +166,13 @@ final class Accounts {
     }
 
     private void excuse(FreePageSource free) {
+        if (free.isGuess()) {
+            if (guesses) {
+                owed.andNot(scratch);
+                guessed.or(scratch);
+            }
+            return;
+        }
         Fate fate = free.fate();
         if (!fate.isNotNeeded()) {
             // MIG-HOLE-1: the destination needs what is here, zeros. A page that was sent before has to become zeros

@@ -32,6 +32,9 @@ public final class Precopy {
     private static final int WORTH = 2;
     /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
     private static final int PATIENCE_PART = 25;
+    /** A lock that is seldom taken is free at one of so many pauses; one that is never free costs no more than that. */
+    private static final int SETTLE_TRIES = 8;
+
     /**
      * What a test does otherwise.
      *
@@ -161,11 +164,7 @@ public final class Precopy {
         Duration estimated = Duration.ofNanos(convergence.estimate());
         boolean inLimit = convergence.isInLimit();
 
-        check();
-        long pausing = ticker.nanoTime();
-        // First: a guest that is half paused has to be let run on too.
-        phase = Progress.Phase.PAUSED;
-        source.control().pause();
+        long pausing = pause(crew, accounts);
         // MIG-ROUND-5, MIG-DIRTY-2: the round begins with a sync.
         accounts.lastRound();
         round(crew, accounts, false);
@@ -203,6 +202,33 @@ public final class Precopy {
         source.control().prepare();
         if (ticker.nanoTime() - before > options.downtimeLimit().toNanos() / PATIENCE_PART) {
             round(crew, accounts, false);
+        }
+    }
+
+    /**
+     * Pauses the guest. Where what was guessed can't be settled, it runs on for a moment before the next try; after some tries
+     * nothing is guessed any more (MIG-SETTLE-3).
+     *
+     * @return when the pause began
+     */
+    private long pause(Crew crew, Accounts accounts) throws IOException {
+        for (int tries = 1; ; tries++) {
+            check();
+            long pausing = ticker.nanoTime();
+            // First: a guest that is half paused has to be let run on too.
+            phase = Progress.Phase.PAUSED;
+            source.control().pause();
+            if (accounts.settle()) {
+                return pausing;
+            }
+            source.control().resume();
+            phase = Progress.Phase.COPYING;
+            if (tries == SETTLE_TRIES) {
+                accounts.guessNoMore();
+                round(crew, accounts, false);
+            } else {
+                ticker.pass(SHORT_NANOS);
+            }
         }
     }
 

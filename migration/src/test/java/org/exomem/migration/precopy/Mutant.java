@@ -1,8 +1,17 @@
 package org.exomem.migration.precopy;
 
+import java.util.EnumSet;
+import java.util.Set;
+
 /** Ways to break a rule on purpose. */
 enum Mutant {
     NONE,
+    /** Descriptors are taken for certain while a lock is held. */
+    LOCK_NOT_LOOKED_AT,
+    /** What descriptors mark while the guest runs is left out for good. */
+    GUESS_TAKEN_FOR_CERTAIN,
+    /** The guest moves its descriptors away and leaves the guard as it was. */
+    GUARD_NOT_CHANGED,
     /** A hint counts whenever its session began. */
     START_NOT_CHECKED,
     /** What waits in the feeds is drained before the sync and not after it. */
@@ -40,5 +49,8 @@ enum Mutant {
     /** A hole excuses a page though nobody knows what the destination has of it. */
     LOST_EXCUSED_BY_A_HOLE,
     /** A page of zeros is not sent though nobody knows what the destination has of it. */
-    LOST_ZEROS_NOT_SENT
+    LOST_ZEROS_NOT_SENT;
+
+    /** Those that can only be noticed where a guest tells its page descriptors. */
+    static final Set<Mutant> OF_DESCRIPTORS = EnumSet.of(LOCK_NOT_LOOKED_AT, GUESS_TAKEN_FOR_CERTAIN, GUARD_NOT_CHANGED);
 }

@@ -20,6 +20,7 @@ import org.exomem.migration.GuestPages;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.pagesource.DescriptorSource;
 import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.FreePageSource;
@@ -162,11 +163,59 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         if (chance.oneIn(2)) {
             sources.add(new HoleSource(this));
         }
+        if (world.allocator != null && (Mutant.OF_DESCRIPTORS.contains(mutant) || chance.below(4) > 0)) {
+            sources.add(descriptors(new DescriptorSource(this, map, world.allocator::descriptors)));
+        }
         if (sources.size() > 1 && chance.oneIn(2)) {
             Collections.shuffle(sources, new Random(chance.next()));
         }
         if (mutant == Mutant.DRAIN_BEFORE_SYNC) {
             sources.replaceAll(DrainedBeforeSync::new);
+        }
+    }
+
+    private FreePageSource descriptors(DescriptorSource source) {
+        return switch (mutant) {
+            case LOCK_NOT_LOOKED_AT -> new TrustedDescriptors(source, false);
+            case GUESS_TAKEN_FOR_CERTAIN -> new TrustedDescriptors(source, true);
+            default -> source;
+        };
+    }
+
+    /** Looks at no guard. */
+    private static final class TrustedDescriptors implements FreePageSource {
+        private final DescriptorSource source;
+        private boolean trusted;
+
+        TrustedDescriptors(DescriptorSource source, boolean always) {
+            this.source = source;
+            this.trusted = always;
+        }
+
+        @Override
+        public Fate fate() {
+            return source.fate();
+        }
+
+        @Override
+        public boolean isGuess() {
+            return !trusted;
+        }
+
+        @Override
+        public boolean settle() {
+            trusted = true;
+            return true;
+        }
+
+        @Override
+        public void synced() {
+            source.synced();
+        }
+
+        @Override
+        public boolean collect(PageBits free, PageBits wanted) throws IOException {
+            return source.collect(free, wanted);
         }
     }
 
@@ -208,6 +257,16 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         @Override
         public boolean isHint() {
             return source.isHint();
+        }
+
+        @Override
+        public boolean isGuess() {
+            return source.isGuess();
+        }
+
+        @Override
+        public boolean settle() throws IOException {
+            return source.settle();
         }
 
         @Override

@@ -55,6 +55,10 @@ class SimulationTest {
     @Tag("MIG-STATE-1")
     @Tag("MIG-HOLE-1")
     @Tag("MIG-HOLE-2")
+    @Tag("MIG-SETTLE-1")
+    @Tag("MIG-SETTLE-3")
+    @Tag("FPB-DESC-5")
+    @Tag("FPB-DESC-6")
     void aMillionSchedulesLoseNoPageThatAnybodyNeeds() throws IOException {
         Long wanted = Long.getLong("exomem.simulation.seed");
         if (wanted != null) {
@@ -119,6 +123,10 @@ class SimulationTest {
     @Tag("MIG-SKIP-2")
     @Tag("MIG-CUT-1")
     @Tag("MIG-CUT-2")
+    @Tag("MIG-SETTLE-2")
+    @Tag("FPB-DESC-2")
+    @Tag("FPB-DESC-3")
+    @Tag("FPB-DESC-4")
     void aRuleThatIsBrokenIsNoticed(Mutant mutant) {
         for (long seed = 0; seed < MUTANT_RUNS; seed++) {
             if (failure(seed, mutant) instanceof AssertionError) {

@@ -31,6 +31,10 @@ final class World {
     /** What the guest does with a page. */
     private enum Use {
         USED,
+        /** On a free list of the guest's. */
+        FREE,
+        /** The allocator's own. */
+        RECORD,
         /** Put aside for hinting; the guest may take it back at any time. */
         HINTED,
         /** A device of the VMM writes it, and the log has been told of that already. */
@@ -124,6 +128,9 @@ final class World {
     private boolean beginWanted;
     private boolean endWanted;
 
+    /** Keeps records of free pages that can be read, if there is one. */
+    final @Nullable Allocator allocator;
+
     @Nullable
     StringBuilder trace;
 
@@ -135,7 +142,9 @@ final class World {
         this.liar = chance.oneIn(3);
         this.clears = chance.oneIn(3);
         this.direct = chance.oneIn(3);
-        this.pages = chance.oneIn(24) ? 60 + chance.below(80) : 2 + chance.below(10);
+        int given = chance.oneIn(24) ? 60 + chance.below(80) : 2 + chance.below(10);
+        boolean tells = Mutant.OF_DESCRIPTORS.contains(mutant) || chance.oneIn(3);
+        this.pages = tells ? Allocator.pagesFor(given) : given;
         this.memory = new long[pages * WORDS_IN_PAGE];
         this.hole = new boolean[pages];
         this.matters = new boolean[pages];
@@ -144,7 +153,7 @@ final class World {
         this.logs = new long[2][(pages + 63) / 64];
         this.activity = 1 + chance.below(4);
         for (int p = 0; p < pages; p++) {
-            uses[p] = Use.USED;
+            uses[p] = p < given ? Use.USED : Use.RECORD;
             hole[p] = chance.oneIn(3);
             matters[p] = true;
             if (!hole[p]) {
@@ -152,12 +161,52 @@ final class World {
             }
         }
         if (chance.oneIn(3)) {
-            for (int p = 0; p < pages; p += 1 + chance.below(4)) {
+            for (int p = 0; p < given; p += 1 + chance.below(4)) {
                 uses[p] = Use.INFLATED;
                 matters[p] = false;
             }
         }
+        allocator = tells ? new Allocator(this, chance, mutant, given) : null;
         feed.add(Replay::new);
+    }
+
+    long get(int page, int word) {
+        return memory[page * WORDS_IN_PAGE + word];
+    }
+
+    /** The guest writes a word. */
+    void set(int page, int word, long value) {
+        hole[page] = false;
+        memory[page * WORDS_IN_PAGE + word] = value;
+        say("record", page);
+        tell(page);
+    }
+
+    boolean isFree(int page) {
+        return uses[page] == Use.FREE;
+    }
+
+    /** The guest is to need these pages no longer. Returns false if some are not simply used. */
+    boolean giveUp(int first, int count) {
+        for (int p = first; p < first + count; p++) {
+            if (uses[p] != Use.USED) {
+                return false;
+            }
+        }
+        for (int p = first; p < first + count; p++) {
+            uses[p] = Use.FREE;
+            matters[p] = false;
+            say("free", p);
+        }
+        return true;
+    }
+
+    /** The guest is given pages that were free. What they hold is of no interest to it. */
+    void take(int first, int count) {
+        for (int p = first; p < first + count; p++) {
+            uses[p] = Use.USED;
+            say("take", p);
+        }
     }
 
     /** A few pages in each slice: much happens in between. */
@@ -202,6 +251,10 @@ final class World {
     private void happen() {
         int what = chance.below(16);
         if (paused && what < 9) {
+            return;
+        }
+        if (allocator != null && what < 9 && chance.oneIn(3)) {
+            allocator.step();
             return;
         }
         boolean uses = what == 0 || what == 1 || what == TAKES_BACK;
@@ -259,6 +312,10 @@ final class World {
         fill(page, value);
         matters[page] = true;
         say("write", page);
+        tell(page);
+    }
+
+    private void tell(int page) {
         if (chance.oneIn(3)) {
             untold[page] = true;
         } else {

@@ -1,0 +1,120 @@
+package org.exomem.migration.pagesource;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.PageDescriptors;
+import org.exomem.pages.Pages;
+import org.exomem.pages.RunVisitor;
+
+/**
+ * Reads page descriptors and guards out of a guest's memory (FPB-DESC-7). Whatever the guest says of them, nothing outside its memory is
+ * read, and it takes no longer than all of its pages' descriptors do. For one thread.
+ */
+final class DescriptorReader {
+    /** The most that is read at once. */
+    private static final int WINDOW_BYTES = 256 << 10;
+
+    private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final GuestPages memory;
+    private final AddressMap map;
+    private final int pageSize;
+    private final MemorySegment window;
+    /** What is in the window: whole pages from this guest address on. */
+    private long windowAddress;
+
+    private long windowLength;
+    /** How many more may be looked at (FPB-DESC-8). */
+    private long left;
+
+    DescriptorReader(GuestPages memory, AddressMap map) {
+        this.memory = memory;
+        this.map = map;
+        this.pageSize = memory.pageSize();
+        this.window = Arena.ofAuto().allocate(Pages.floor(WINDOW_BYTES) * pageSize, Long.BYTES);
+    }
+
+    /** Forgets what was read: the guest's memory is read anew. */
+    void begin() {
+        windowLength = 0;
+        left = memory.pages();
+    }
+
+    /** True if the guard is in the guest's memory and holds. */
+    boolean holds(PageDescriptors.Guard guard) throws IOException {
+        return load(guard.address(), Integer.BYTES) && guard.holds(word(guard.address()));
+    }
+
+    /**
+     * Adds the pages of a range that its descriptors mark as free.
+     *
+     * @param into a set of all pages of the image
+     */
+    void addFree(PageDescriptors told, PageDescriptors.Range range, PageBits into) throws IOException {
+        RunVisitor<RuntimeException> add = into::add;
+        for (long page = 0; page < range.pages() && left > 0; left--) {
+            long pages = freeBlock(told, range, page);
+            if (pages > 0) {
+                map.forEachRun(
+                        range.address() + (page << told.pageShift()), pages << told.pageShift(), add);
+            }
+            page += Math.max(1, pages);
+        }
+    }
+
+    /** The pages of the free block that begins at that page of the range, as far as they are in it; 0 if none does. */
+    private long freeBlock(PageDescriptors told, PageDescriptors.Range range, long page) throws IOException {
+        long descriptor = range.descriptors() + page * told.stride();
+        if (!load(descriptor, Math.max(told.markOffset(), told.orderOffset()) + Integer.BYTES)
+                || (word(descriptor + told.markOffset()) & told.markMask()) != (told.markValue() & told.markMask())) {
+            return 0;
+        }
+        int order = word(descriptor + told.orderOffset());
+        if (order < 0 || order > told.mostOrder()) {
+            return 0;
+        }
+        long number = (range.address() >>> told.pageShift()) + page;
+        return (number & (1L << order) - 1) == 0 ? Math.min(1L << order, range.pages() - page) : 0;
+    }
+
+    private int word(long address) {
+        return window.get(WORD, position(address));
+    }
+
+    /** Where in the window a guest address is. */
+    private long position(long address) {
+        return Pages.floor(address - windowAddress) * pageSize + (address & Pages.SIZE - 1);
+    }
+
+    /**
+     * Has the window hold so many bytes at that guest address.
+     *
+     * @return false if the guest's memory does not have them in one piece
+     */
+    private boolean load(long address, int length) throws IOException {
+        if (address - windowAddress >= 0 && address - windowAddress + length <= windowLength) {
+            return true;
+        }
+        AddressMap.Range range = map.at(address);
+        if (range == null || address - range.guestAddress() + length > range.length()) {
+            return false;
+        }
+        // In a row more and more is read at once. Behind a large free block nothing is known of what is needed next.
+        long gap = address - (windowAddress + windowLength);
+        long ahead = gap >= -length && gap <= length ? Math.min(2 * windowLength, WINDOW_BYTES) : length;
+        long first = address - range.guestAddress() & -Pages.SIZE;
+        long end = Pages.bytes(Pages.ceil(address - range.guestAddress() + length));
+        long bytes = Math.min(Math.max(end - first, ahead), range.length() - first);
+        windowLength = 0;
+        memory.read(range.firstPage() + Pages.floor(first), window.asSlice(0, Pages.floor(bytes) * pageSize));
+        windowAddress = range.guestAddress() + first;
+        windowLength = bytes;
+        return true;
+    }
+}
