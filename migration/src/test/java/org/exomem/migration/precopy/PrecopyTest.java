@@ -72,7 +72,9 @@ class PrecopyTest {
         @Override
         public void resume() throws IOException {
             calls.add("resume");
-            throw new IOException("can't resume either");
+            if (resumeFails) {
+                throw new IOException("can't resume either");
+            }
         }
 
         @Override
@@ -103,6 +105,7 @@ class PrecopyTest {
     private final Control control = new Control();
     private long preparing;
     private boolean pauseFails;
+    private boolean resumeFails = true;
     private SharedFile source;
     private SharedFile target;
     private Mapping memory;
@@ -204,6 +207,95 @@ class PrecopyTest {
         };
         precopy(NOTHING, silent, PrecopyOptions.DEFAULT).run();
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
+    }
+
+    /** Guesses that the second half of memory is free, and is certain of it at some pause. */
+    private static final class Guessing implements FreePageSource {
+        private int pausesToGo;
+        private boolean due;
+
+        Guessing(int pausesToGo) {
+            this.pausesToGo = pausesToGo;
+        }
+
+        @Override
+        public Fate fate() {
+            return Fate.SETTLED;
+        }
+
+        @Override
+        public boolean isGuess() {
+            return pausesToGo > 0;
+        }
+
+        @Override
+        public boolean settle() {
+            pausesToGo--;
+            return pausesToGo == 0;
+        }
+
+        @Override
+        public void synced() {
+            due = true;
+        }
+
+        @Override
+        public boolean collect(PageBits free, PageBits wanted) {
+            boolean any = due;
+            due = false;
+            if (any) {
+                free.add(PAGES / 2, PAGES / 2);
+            }
+            return any;
+        }
+    }
+
+    private Report settledAfter(int pauses) throws IOException {
+        fill(0, PAGES);
+        resumeFails = false;
+        return new Precopy(
+                        new MigrationSource(
+                                image,
+                                List.of(new Unlogged()),
+                                List.of(new Guessing(pauses)),
+                                HintSessions.NONE,
+                                control),
+                        new Destination(List.of(new Sink()), () -> {}),
+                        PrecopyOptions.DEFAULT,
+                        progress -> {},
+                        cancel,
+                        means(1L << 30, 64L << 20))
+                .run();
+    }
+
+    @Test
+    @Tag("MIG-SETTLE-1")
+    @Tag("MIG-SETTLE-2")
+    void whatIsSettledAtThePauseIsNeverSent() throws IOException {
+        Report report = settledAfter(1);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES / 2);
+        assertThat(report.pages(Fate.SETTLED)).isEqualTo(PAGES / 2);
+        assertThat(control.calls).containsExactly("prepare", "pause");
+    }
+
+    @Test
+    @Tag("MIG-SETTLE-3")
+    @Tag("FPB-DESC-6")
+    void aGuestThatHoldsALockRunsOnForAMomentAndIsPausedAgain() throws IOException {
+        Report report = settledAfter(3);
+        assertThat(report.pages(Fate.SETTLED)).isEqualTo(PAGES / 2);
+        assertThat(control.calls).containsExactly("prepare", "pause", "resume", "pause", "resume", "pause");
+        assertThat(ticker.passed).isEqualTo(2_000_000);
+    }
+
+    @Test
+    @Tag("MIG-SETTLE-3")
+    void whatIsNeverSettledIsSentBeforeThePauseThatCounts() throws IOException {
+        Report report = settledAfter(100);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES);
+        assertThat(report.downtime()).isLessThan(Duration.ofMillis(1));
+        assertThat(control.calls).filteredOn("pause"::equals).hasSize(9);
+        assertThat(control.calls).endsWith("resume", "pause");
     }
 
     /** Hints pages in order while a session is open, each of them once after each sync. */
