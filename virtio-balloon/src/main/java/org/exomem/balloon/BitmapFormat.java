@@ -24,9 +24,9 @@ sealed interface BitmapFormat permits ChunkFormat, RfcFormat {
      * Takes the header of a message with something to read.
      *
      * @param openId the id of the request that is open, 0 if none is
-     * @return false if it is malformed
+     * @return what it is; only {@code chunk} is filled
      */
-    boolean begin(DescriptorChain chain, BitmapChunk chunk, int openId);
+    BitmapMessage begin(DescriptorChain chain, BitmapChunk chunk, int openId);
 
     /** True if the device-writable part of an answer is where the next request goes: the buffer is kept until then. */
     boolean answersAreRequestBuffers();

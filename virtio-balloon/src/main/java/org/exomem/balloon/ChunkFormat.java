@@ -13,7 +13,7 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
  * <pre>
  * request                          chunk
  *  0 le32 id                        0 le32 id
- *  4 u8   page_shift                4 le16 type          0
+ *  4 u8   page_shift                4 le16 type          0; 1: {@link DescriptorMessage}
  *  5 u8   reserved[3]               6 le16 flags         1 LAST, 2 INCOMPLETE
  *  8 le32 ranges                    8 le64 address       of the first page
  * 12 le32 reserved                 16 le64 pages         bits
@@ -41,6 +41,8 @@ final class ChunkFormat implements BitmapFormat {
     private static final long PAGE_SHIFT = 24;
     private static final long REQUEST_PAGE_SHIFT = 4;
     private static final long REQUEST_RANGES = 8;
+    private static final short TYPE_CHUNK = 0;
+    private static final short TYPE_DESCRIPTORS = 1;
     private static final int LAST = 1;
     private static final int INCOMPLETE = 2;
 
@@ -73,19 +75,27 @@ final class ChunkFormat implements BitmapFormat {
 
     /** FPB-LIM-3 */
     @Override
-    public boolean begin(DescriptorChain chain, BitmapChunk chunk, int openId) {
-        if (chain.read(0, header) < HEADER || header.get(LE_SHORT, TYPE) != 0) {
-            return false;
+    public BitmapMessage begin(DescriptorChain chain, BitmapChunk chunk, int openId) {
+        if (chain.read(0, header) < HEADER) {
+            return BitmapMessage.MALFORMED;
         }
+        return switch (header.get(LE_SHORT, TYPE)) {
+            case TYPE_CHUNK -> beginChunk(chain.readableBytes(), chunk);
+            case TYPE_DESCRIPTORS -> BitmapMessage.DESCRIPTORS;
+            default -> BitmapMessage.MALFORMED;
+        };
+    }
+
+    private BitmapMessage beginChunk(long readableBytes, BitmapChunk chunk) {
         long address = header.get(LE_LONG, ADDRESS);
         long pages = header.get(LE_LONG, PAGES);
         int shift = Byte.toUnsignedInt(header.get(ValueLayout.JAVA_BYTE, PAGE_SHIFT));
         if (shift < Pages.SHIFT
                 || shift > BitmapRequest.MOST_SHIFT
                 || (address & (1L << shift) - 1) != 0
-                || Long.compareUnsigned(pages, (chain.readableBytes() - HEADER) * Byte.SIZE) > 0
+                || Long.compareUnsigned(pages, (readableBytes - HEADER) * Byte.SIZE) > 0
                 || Long.compareUnsigned(pages, (-1L >>> shift) + 1 - (address >>> shift)) > 0) {
-            return false;
+            return BitmapMessage.MALFORMED;
         }
         int flags = header.get(LE_SHORT, FLAGS);
         chunk.begin(
@@ -96,7 +106,7 @@ final class ChunkFormat implements BitmapFormat {
                 Pages.floor(address),
                 shift - Pages.SHIFT,
                 pages);
-        return true;
+        return BitmapMessage.CHUNK;
     }
 
     @Override

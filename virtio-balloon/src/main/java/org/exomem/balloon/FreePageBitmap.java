@@ -8,6 +8,7 @@ import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSet;
 import org.exomem.vhostuser.backend.StepBudget;
@@ -19,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The bitmap queue (spec/free-page-bitmap.md). The driver has a device-writable buffer there; the device asks by writing a
  * request into it. The driver answers with chunks, and has the buffer there again afterwards. What comes under another id than the last
- * request's is ignored (FPB-LIM-2), so a driver that is late, silent or wrong costs nothing.
+ * request's is ignored (FPB-LIM-2), so a driver that is late, silent or wrong costs nothing. Before all that it may tell page descriptors
+ * there.
  *
  * <p>Nothing is ever discarded or written for a bit (FPB-BIT-3): the guest may have used the page again. Listeners of the page feed
  * are told of a hint session whose id is the request's; ids are below those of free page hinting.
@@ -36,6 +38,7 @@ final class FreePageBitmap {
     private final Consumer<Virtqueue> call;
     private final StepBudget budget;
     private final ToldPages told;
+    private final ToldDescriptors descriptors;
 
     private final MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
     private final MemorySegment wanted = MemorySegment.ofArray(new byte[WANTED]);
@@ -59,7 +62,7 @@ final class FreePageBitmap {
 
     /** Guest memory has changed, and with it the place of a buffer that is here. */
     private boolean misplaced;
-    /** A chunk is in hand, in {@link #inHand}, of which a part is done. */
+    /** A chunk or page descriptors are in hand, in {@link #inHand}, of which a part is done. */
     private boolean holding;
 
     private DescriptorChain inHand = new DescriptorChain();
@@ -85,8 +88,19 @@ final class FreePageBitmap {
         this.call = call;
         this.budget = budget;
         this.told = new ToldPages(feed, leftAlone, budget);
+        this.descriptors = new ToldDescriptors(budget);
         // FPB-REQ-2: the device that this one follows on another host, or in another process, began elsewhere.
         this.id = ThreadLocalRandom.current().nextInt(1, LAST_ID);
+    }
+
+    /** The page descriptors that the driver has told; empty while the queue does not run. */
+    List<PageDescriptors> descriptors() {
+        return descriptors.descriptors();
+    }
+
+    /** The driver that starts the queue next is another one, or not known to be the same. */
+    void driverGone() {
+        descriptors.forget();
     }
 
     /** What has come of the last request. */
@@ -199,7 +213,7 @@ final class FreePageBitmap {
         }
         budget.spend((long) StepBudget.RUN * (1 + chain.buffers()));
         if (chain.readableBytes() > 0) {
-            beginChunk(current, chain);
+            begin(current, chain);
         } else if (chain.writableBytes() < format.leastRequest()) {
             // FPB-REQ-1
             current.push(chain, 0);
@@ -208,6 +222,7 @@ final class FreePageBitmap {
                 // FPB-LIM-7
                 answered(BitmapState.INCOMPLETE);
             }
+            descriptors.close();
             buffers.hold(current);
         }
         return true;
@@ -218,24 +233,56 @@ final class FreePageBitmap {
         return state.isOpen() && !unsent && counted == null;
     }
 
-    private void beginChunk(Virtqueue current, DescriptorChain chain) {
-        if (!format.begin(chain, chunk, isAwaited() ? id : 0) || !isAwaited() || chunk.id() != id) {
-            ignoredChunks++;
-            if (takesRequest(chain)) {
-                buffers.hold(current);
-            } else {
-                use(current, chain);
-            }
+    private void begin(Virtqueue current, DescriptorChain chain) {
+        boolean counts = switch (format.begin(chain, chunk, isAwaited() ? id : 0)) {
+            case CHUNK -> beginChunk();
+            case DESCRIPTORS -> descriptors.begin(chain);
+            case MALFORMED -> false;
+        };
+        if (counts) {
+            inHand = buffers.exchangeNext(inHand);
+            holding = true;
             return;
         }
-        state = BitmapState.ANSWERING;
-        inHand = buffers.exchangeNext(inHand);
-        chunks++;
-        holding = true;
+        ignoredChunks++;
+        if (takesRequest(chain)) {
+            buffers.hold(current);
+        } else {
+            use(current, chain);
+        }
     }
 
-    /** Goes on with the chunk in hand as far as the budget allows. */
+    private boolean beginChunk() {
+        if (!isAwaited() || chunk.id() != id) {
+            return false;
+        }
+        state = BitmapState.ANSWERING;
+        chunks++;
+        return true;
+    }
+
+    /** Goes on with what is in hand as far as the budget allows. */
     private void goOn(Virtqueue current) {
+        if (descriptors.isReading()) {
+            goOnWithDescriptors(current);
+        } else {
+            goOnWithChunk(current);
+        }
+    }
+
+    private void goOnWithDescriptors(Virtqueue current) {
+        while (descriptors.isReading()) {
+            if (budget.isSpent()) {
+                return;
+            }
+            if (!descriptors.readSome(inHand)) {
+                ignoredChunks++;
+            }
+        }
+        giveChunkBack(current);
+    }
+
+    private void goOnWithChunk(Virtqueue current) {
         // Not if its request was replaced or cancelled meanwhile.
         while (isAwaited() && chunk.id() == id) {
             if (budget.isSpent()) {
@@ -282,6 +329,7 @@ final class FreePageBitmap {
     private void giveChunkBack(Virtqueue current) {
         holding = false;
         told.drop();
+        descriptors.drop();
         if (takesRequest(inHand)) {
             inHand = buffers.exchangeNext(inHand);
             buffers.hold(current);
@@ -314,6 +362,7 @@ final class FreePageBitmap {
     void started(Virtqueue started, GuestMemory shared) {
         queue = started;
         memory = shared;
+        descriptors.started(started);
         forget();
     }
 
@@ -324,10 +373,19 @@ final class FreePageBitmap {
     void stopped(boolean completing) {
         cancel();
         Virtqueue current = queue;
-        if (completing && current != null) {
+        if (current == null) {
+            return;
+        }
+        if (completing) {
+            if (descriptors.isReading()) {
+                // BAL-STEP-2: told anew where the queue goes on, since a driver tells them once.
+                current.unpop(inHand);
+                holding = false;
+            }
             giveAllBack(current);
             call.accept(current);
         }
+        descriptors.stopped(current);
         queue = null;
         memory = null;
         forget();

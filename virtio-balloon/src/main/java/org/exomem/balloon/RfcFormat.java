@@ -47,18 +47,18 @@ final class RfcFormat implements BitmapFormat {
 
     /** FPB-RFC-2, FPB-RFC-3: an answer has no id, and says nothing that could be believed but its bitmap. */
     @Override
-    public boolean begin(DescriptorChain chain, BitmapChunk chunk, int openId) {
+    public BitmapMessage begin(DescriptorChain chain, BitmapChunk chunk, int openId) {
         if (chain.read(0, header) < HEADER) {
-            return false;
+            return BitmapMessage.MALFORMED;
         }
         long bytes = header.get(LE_LONG, BITMAP_BYTES);
         if (Long.compareUnsigned(bytes, chain.readableBytes() - HEADER) > 0) {
-            return false;
+            return BitmapMessage.MALFORMED;
         }
         chunk.begin(openId, true, false, HEADER, 0, 0, bytes * Byte.SIZE);
         long low = lowMemory.getAsLong();
         chunk.leaveHole(Pages.floor(low), Pages.floor(PcMemory.FOUR_GIB - low));
-        return true;
+        return BitmapMessage.CHUNK;
     }
 
     @Override

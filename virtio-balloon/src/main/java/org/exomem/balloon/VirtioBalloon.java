@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PromisedMemory;
 import org.exomem.pages.StoredNumber;
@@ -264,6 +265,16 @@ public final class VirtioBalloon implements VhostUserDevice {
         return bitmap.answer();
     }
 
+    /**
+     * The page descriptors that the guest's driver has told since its last reset, each message an element (FPB-DESC-1). Empty if
+     * there are none, if the guest expects free pages to keep what they hold (FPB-DESC-10), and while the bitmap queue does not run:
+     * front-ends stop it in the same way for a guest that is paused and for one that is reset. So ask before
+     * the guest is paused or the device unplugged; what was returned holds until the guest's machine is reset (FPB-DESC-9).
+     */
+    public List<PageDescriptors> pageDescriptors() {
+        return (features & BalloonFeatures.PAGE_POISON) != 0 ? List.of() : bitmap.descriptors();
+    }
+
     /** What is known of free page hinting and reporting. */
     public FreePages freePages() {
         return new FreePages(
@@ -372,6 +383,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         pages.movedHere();
         driverFields.putAside();
         hinting.movedHere();
+        bitmap.driverGone();
         configUntold = true;
     }
 
@@ -494,6 +506,8 @@ public final class VirtioBalloon implements VhostUserDevice {
     @Override
     public void disconnected() {
         reset();
+        // Another guest may come next, at any position of the queue.
+        bitmap.driverGone();
         features = 0;
         inflation = null;
         link = null;

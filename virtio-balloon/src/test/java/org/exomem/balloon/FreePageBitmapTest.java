@@ -303,7 +303,7 @@ class FreePageBitmapTest {
         malformed.add(chunk(id, 0, START, 255, 8, (byte) 1));
         malformed.add(chunk(id, 0, -PAGE, 12, 2, (byte) 3));
         byte[] otherType = chunk(id, 0, START, 12, 8, (byte) 1);
-        otherType[4] = 1;
+        otherType[4] = 2;
         malformed.add(otherType);
         malformed.forEach(this::send);
 

@@ -2,6 +2,7 @@ package org.exomem.backend.vm;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -17,6 +18,7 @@ import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
@@ -132,6 +134,11 @@ final class LimitedVm implements VirtualMachine {
     @Override
     public CompletableFuture<BitmapAnswer> freePageBitmap() {
         return within(vm::freePageBitmap);
+    }
+
+    @Override
+    public CompletableFuture<List<PageDescriptors>> pageDescriptors() {
+        return within(vm::pageDescriptors);
     }
 
     @Override

@@ -42,6 +42,7 @@ import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.FreeReason;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.PromisedMemory;
@@ -526,6 +527,11 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     @Override
     public CompletableFuture<BitmapAnswer> freePageBitmap() {
         return loop.submit(() -> balloon().freePageBitmap());
+    }
+
+    @Override
+    public CompletableFuture<List<PageDescriptors>> pageDescriptors() {
+        return loop.submit(() -> balloon().pageDescriptors());
     }
 
     @Override

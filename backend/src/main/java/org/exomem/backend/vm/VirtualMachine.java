@@ -1,6 +1,7 @@
 package org.exomem.backend.vm;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -11,6 +12,7 @@ import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageSubscription;
 
 /**
@@ -77,6 +79,12 @@ public interface VirtualMachine {
 
     /** What has come of the last request for free pages. */
     CompletableFuture<BitmapAnswer> freePageBitmap();
+
+    /**
+     * The page descriptors that the guest's driver has told, each message an element; empty if there are none. Ask while the guest runs:
+     * there are none while it is paused or its balloon unplugged. What was returned holds until the guest's machine is reset (FPB-DESC-9).
+     */
+    CompletableFuture<List<PageDescriptors>> pageDescriptors();
 
     /** What the guest has hinted and reported as free. */
     CompletableFuture<FreePages> freePages();

@@ -19,6 +19,7 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.Pages;
 import org.exomem.pages.PromisedMemory;
@@ -241,6 +242,10 @@ final class VmBalloon implements AutoCloseable {
 
     void cancelFreePages() {
         balloon.cancelFreePages();
+    }
+
+    List<PageDescriptors> pageDescriptors() {
+        return balloon.pageDescriptors();
     }
 
     BitmapAnswer freePageBitmap() {

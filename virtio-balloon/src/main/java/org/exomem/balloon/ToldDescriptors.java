@@ -1,0 +1,140 @@
+package org.exomem.balloon;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.pages.PageDescriptors;
+import org.exomem.vhostuser.backend.DriverRun;
+import org.exomem.vhostuser.backend.StepBudget;
+import org.exomem.vhostuser.virtqueue.DescriptorChain;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+
+/**
+ * The page descriptors that a driver has told, and the message that tells more of them (FPB-DESC-1). Bounded, whatever it sends
+ * (FPB-DESC-8).
+ *
+ * <p>They belong to one run of the driver, which is over when the device is reset (FPB-DESC-9). Front-ends stop and reset a
+ * device in the same way when its VM is merely paused. So they are told to nobody while the queue does not run. When it starts where it
+ * stopped, its driver has seen no reset, and they hold again.
+ */
+final class ToldDescriptors {
+    /** The most ranges of all messages together, and the most guards: some MiB of ours. */
+    static final int MOST = 1 << 16;
+
+    private final StepBudget budget;
+    private final DescriptorMessage message = new DescriptorMessage();
+    private final List<PageDescriptors> told = new ArrayList<>();
+    private int ranges;
+    private int guards;
+    /** A message is in hand. */
+    private boolean reading;
+    /** The driver has made a request buffer available: it tells no more. */
+    private boolean closed;
+
+    private boolean running;
+    /** Where the queue stopped; of no meaning while nothing is told. */
+    private int usedPosition;
+
+    ToldDescriptors(StepBudget budget) {
+        this.budget = budget;
+    }
+
+    /** What the driver that is there has told, each message an element; empty if none is there. */
+    List<PageDescriptors> descriptors() {
+        return running ? List.copyOf(told) : List.of();
+    }
+
+    /** The bytes of memory of whose pages the descriptors were told, as often as they were; 2^63 - 1 if it is more. */
+    long bytes() {
+        long bytes = 0;
+        for (PageDescriptors descriptors : descriptors()) {
+            for (PageDescriptors.Range range : descriptors.ranges()) {
+                // Ranges may overlap, but none is of 2^64 bytes and more than that.
+                bytes = sumOrMost(bytes, range.pages(), descriptors.pageShift());
+            }
+        }
+        return bytes;
+    }
+
+    private static long sumOrMost(long bytes, long pages, int shift) {
+        return pages > Long.MAX_VALUE - bytes >>> shift ? Long.MAX_VALUE : bytes + (pages << shift);
+    }
+
+    /**
+     * Begins with a message.
+     *
+     * @return false if it does not count: it is malformed, comes too late, or has more than may be kept
+     */
+    boolean begin(DescriptorChain chain) {
+        budget.spend((long) StepBudget.CALL + chain.buffers());
+        reading = !closed && message.begin(chain, MOST - ranges, MOST - guards);
+        return reading;
+    }
+
+    /** True while a message is in hand of which {@link #readSome} is to read more. */
+    boolean isReading() {
+        return reading;
+    }
+
+    /**
+     * Reads a part of the message in hand.
+     *
+     * @return false if it is malformed; then it is not in hand any more
+     */
+    boolean readSome(DescriptorChain chain) {
+        if (message.isWhole()) {
+            keep();
+            drop();
+            return true;
+        }
+        budget.spend((long) StepBudget.CALL + chain.buffers() + (long) StepBudget.RUN * DescriptorMessage.PART_RANGES);
+        if (!message.readOn(chain)) {
+            drop();
+            return false;
+        }
+        return true;
+    }
+
+    private void keep() {
+        PageDescriptors descriptors = message.descriptors();
+        // Without a range it says nothing, and of such there may be any number.
+        if (!descriptors.ranges().isEmpty()) {
+            told.add(descriptors);
+            ranges += descriptors.ranges().size();
+            guards += descriptors.guards().size();
+        }
+    }
+
+    /** Forgets the message in hand. */
+    void drop() {
+        reading = false;
+        message.drop();
+    }
+
+    /** The driver has made a request buffer available. */
+    void close() {
+        closed = true;
+    }
+
+    /** The queue starts, with nothing in hand. */
+    void started(Virtqueue queue) {
+        if (DriverRun.of(queue) != DriverRun.GOES_ON || queue.usedPosition() != usedPosition) {
+            forget();
+        }
+        running = true;
+    }
+
+    /** The queue stops; all was given back that is. */
+    void stopped(Virtqueue queue) {
+        drop();
+        running = false;
+        usedPosition = queue.usedPosition();
+    }
+
+    /** The next driver is another one, wherever its queue starts. */
+    void forget() {
+        told.clear();
+        ranges = 0;
+        guards = 0;
+        closed = false;
+    }
+}
