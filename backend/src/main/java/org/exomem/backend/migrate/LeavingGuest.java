@@ -60,6 +60,7 @@ final class LeavingGuest implements GuestControl {
     private final boolean autoConverge;
     private final CancelToken cancel;
     private final Consumer<Status> status;
+    private final DescriptorsAtPause descriptors;
     /** By the names that exomem has for them. */
     private final Map<String, PluggedDevice> devices;
 
@@ -75,6 +76,7 @@ final class LeavingGuest implements GuestControl {
         this.autoConverge = autoConverge;
         this.cancel = cancel;
         this.status = status;
+        this.descriptors = new DescriptorsAtPause(vm, vmm);
         this.devices = devices();
     }
 
@@ -215,6 +217,11 @@ final class LeavingGuest implements GuestControl {
         };
     }
 
+    /** What the driver has told of its page descriptors (FPB-DESC-1). */
+    DescriptorsAtPause descriptors() {
+        return descriptors;
+    }
+
     /** Asks, and does not wait: a guest that does not hint, or can't, costs savings only. */
     private void hint(HintAction action) {
         asked = action;
@@ -230,6 +237,9 @@ final class LeavingGuest implements GuestControl {
     @Override
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
+        if (!devices.isEmpty()) {
+            descriptors.keep();
+        }
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }

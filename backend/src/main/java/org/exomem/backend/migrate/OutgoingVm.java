@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
+import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GuestRamFile;
@@ -16,6 +17,8 @@ import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.pagesource.DescriptorSource;
+import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.HoleSource;
@@ -190,6 +193,7 @@ final class OutgoingVm {
         // Open until the guest is handed over: what it takes to end the watch is not for the pause.
         try (GuestWrites writes = GuestWrites.begin(
                 vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes)) {
+            boolean settles = settles(writes);
             MigrationSource source = new MigrationSource(
                     image,
                     writes.sources(),
@@ -197,8 +201,11 @@ final class OutgoingVm {
                             new HoleSource(image),
                             new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
                             new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
-                            new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
-                    hints,
+                            settles
+                                    ? new DescriptorSource(image, view.addresses(), guest.descriptors())
+                                    : new FeedSource(
+                                            FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
+                    settles ? HintSessions.NONE : hints,
                     guest);
             // Before the guest is paused: nothing of it is for the pause.
             Path folder = StateFolder.makeFor(vmm);
@@ -232,6 +239,14 @@ final class OutgoingVm {
                 yield worthHints() ? guest.hints() : HintSessions.NONE;
             }
         };
+    }
+
+    /** True if the guest's page descriptors say at the pause what hints, without a log of writes, can't (MIG-SETTLE). */
+    private boolean settles(GuestWrites writes) {
+        boolean wanted = request.hints() == HintsChoice.AUTO || request.hints() == HintsChoice.BITMAP;
+        return wanted
+                && writes.sources().stream().anyMatch(DirtySource::isBlind)
+                && !guest.descriptors().get().isEmpty();
     }
 
     private boolean worthHints() throws IOException {

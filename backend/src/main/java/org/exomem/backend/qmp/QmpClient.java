@@ -29,6 +29,7 @@ public final class QmpClient implements AutoCloseable {
     private final Queue<JsonNode> events = new ArrayDeque<>();
     private JsonNode greeting = Json.object();
     private long commands;
+    private long resets;
 
     private QmpClient(SocketChannel channel, Selector selector) {
         this.channel = channel;
@@ -117,7 +118,7 @@ public final class QmpClient implements AutoCloseable {
         while (true) {
             // One limit for all that comes: a stream of events must not put off the end of the waiting.
             JsonNode message = message(end, limit);
-            if (message.has("event")) {
+            if (isEvent(message)) {
                 events.add(message);
             } else if (message.path("id").asLong(id) == id) {
                 return result(message);
@@ -165,9 +166,22 @@ public final class QmpClient implements AutoCloseable {
                 return null;
             }
             // An answer that comes now is to a command that was given up.
-            event = message.has("event") ? message : null;
+            event = isEvent(message) ? message : null;
         }
         return event;
+    }
+
+    private boolean isEvent(JsonNode message) {
+        String name = message.path("event").asText();
+        if (name.equals("RESET")) {
+            resets++;
+        }
+        return !name.isEmpty();
+    }
+
+    /** How often the VMM has told that its machine was reset, as far as messages were read: up to the last answer. */
+    long resets() {
+        return resets;
     }
 
     private JsonNode message(long end, Duration limit) throws IOException {

@@ -78,6 +78,11 @@ public final class QmpSession implements AutoCloseable {
         }
     }
 
+    /** How often the VMM has told over this connection that its machine was reset, up to its last answer. */
+    public long resets() {
+        return client.resets();
+    }
+
     /** True if the VMM says that it is QEMU. */
     public boolean isQemu() {
         return client.isQemu();

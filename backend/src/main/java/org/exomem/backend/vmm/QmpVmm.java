@@ -213,6 +213,11 @@ public final class QmpVmm implements AutoCloseable {
                 || status.path("status").asText().equals("suspended");
     }
 
+    /** How often the machine was reset since this is connected, up to the last answer of the VMM. */
+    public long resets() {
+        return qmp.resets();
+    }
+
     /**
      * Makes sure that the VMM waits for a guest (VMM-2), as the memory of any other must not be overwritten, and that the guest
      * can arrive there (VMM-15).

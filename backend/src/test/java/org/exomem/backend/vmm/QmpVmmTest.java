@@ -64,6 +64,19 @@ class QmpVmmTest {
         }
     }
 
+    @Test
+    @Tag("MIG-SETTLE-4")
+    void resetsAreCountedThatWereToldBeforeAnAnswer() throws IOException {
+        scripted.answer("query-status", "{'running': true, 'status': 'running'}");
+        try (QmpVmm vmm = connect()) {
+            vmm.isRunning();
+            assertThat(vmm.resets()).isZero();
+            scripted.event("RESET").event("STOP").event("RESET");
+            vmm.isRunning();
+            assertThat(vmm.resets()).isEqualTo(2);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"running", "paused", "prelaunch", "postmigrate"})
     @Tag("VMM-2")

@@ -11,13 +11,18 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.exomem.backend.qmp.Json;
 
 /** A QEMU's QMP socket that answers commands as a test wants. For one client at a time. */
 final class ScriptedVmm implements AutoCloseable {
     /** Answers as JSON, by command, path and property: {@code qom-get /machine/peripheral/a hotpluggable}. */
     private final Map<String, String> answers = new ConcurrentHashMap<>();
+
+    /** Sent before the next answer. */
+    private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
     private final ServerSocketChannel listening;
 
@@ -31,12 +36,20 @@ final class ScriptedVmm implements AutoCloseable {
         return this;
     }
 
+    ScriptedVmm event(String name) {
+        events.add("{\"event\": \"" + name + "\"}");
+        return this;
+    }
+
     private void serve() {
         while (listening.isOpen()) {
             try (SocketChannel client = listening.accept();
                     BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {
                 send(client, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 11}}, \"capabilities\": []}}");
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    for (String event = events.poll(); event != null; event = events.poll()) {
+                        send(client, event);
+                    }
                     send(client, reply(Json.parse(line)));
                 }
             } catch (IOException e) {

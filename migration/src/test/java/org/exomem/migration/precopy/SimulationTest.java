@@ -55,6 +55,8 @@ class SimulationTest {
     @Tag("MIG-STATE-1")
     @Tag("MIG-HOLE-1")
     @Tag("MIG-HOLE-2")
+    @Tag("FPB-BIT-1")
+    @Tag("FPB-BIT-4")
     @Tag("MIG-SETTLE-1")
     @Tag("MIG-SETTLE-3")
     @Tag("FPB-DESC-5")

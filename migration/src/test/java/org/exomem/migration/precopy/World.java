@@ -123,6 +123,13 @@ final class World {
 
     private int driversId;
     private int answeredId;
+    /** Hints are asked for as free page bitmaps. */
+    private final boolean bitmaps;
+    /** The request that the driver answers, or STOP; and the page that it looks at next. */
+    private int answering;
+
+    private int looksAt;
+    private final Ring free = new Ring();
     private boolean requested;
     private boolean running;
     private boolean beginWanted;
@@ -166,6 +173,7 @@ final class World {
                 matters[p] = false;
             }
         }
+        bitmaps = tells && chance.oneIn(2);
         allocator = tells ? new Allocator(this, chance, mutant, given) : null;
         feed.add(Replay::new);
     }
@@ -271,8 +279,15 @@ final class World {
                     write(page);
                 }
             }
-            case 2 -> driverReadsConfig();
-            case 3, 4 -> hint(page);
+            case 2, 3, 4 -> {
+                if (bitmaps) {
+                    answerWithBitmap();
+                } else if (what == 2) {
+                    driverReadsConfig();
+                } else {
+                    hint(page);
+                }
+            }
             case TAKES_BACK -> takeBack(page);
             case 6 -> putIntoBalloon(page);
             case 7 -> takeOutOfBalloon(page);
@@ -344,6 +359,42 @@ final class World {
         driversId = shown;
         hints.put(~shown);
         say("driver reads id", shown);
+    }
+
+    /** The driver looks at a page's record under the lock. Much later the chunk with its bit goes into the queue (FPB-BIT-1, FPB-BIT-2). */
+    private void answerWithBitmap() {
+        int shown = requested || running ? commandId : STOP;
+        if (answering == STOP || answering != shown && chance.oneIn(4)) {
+            answering = shown;
+            looksAt = 0;
+            free.clear();
+            if (shown != STOP) {
+                hints.put(~shown);
+                say("driver begins to answer", shown);
+            }
+            return;
+        }
+        if (looksAt < pages) {
+            boolean lies = liar && (uses[looksAt] == Use.USED || uses[looksAt] == Use.HINTED) && chance.oneIn(2);
+            if (lies) {
+                matters[looksAt] = false;
+            }
+            if (lies || isFree(looksAt)) {
+                free.put(looksAt);
+                say("bit", looksAt);
+            }
+            looksAt++;
+        }
+        if (looksAt == pages || chance.oneIn(4)) {
+            while (!free.isEmpty()) {
+                hints.put(free.take());
+            }
+        }
+        if (looksAt == pages) {
+            hints.put(~STOP);
+            answering = STOP;
+            say("driver has answered", shown);
+        }
     }
 
     private void hint(int page) {

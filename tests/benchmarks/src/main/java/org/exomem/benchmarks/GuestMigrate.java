@@ -62,6 +62,8 @@ final class GuestMigrate extends Benchmark {
         EXOMEM_HINTS_NOT_CLEARED("exomem, hints, init_on_alloc=0"),
         EXOMEM_REPORTING("exomem, reporting"),
         EXOMEM_BITMAP("exomem, bitmap"),
+        /** No log of writes: page descriptors tell at the pause what is free. */
+        EXOMEM_DESCRIPTORS("exomem, page descriptors, comparing"),
         EXOMEM_COMPARE("exomem, no hints, comparing"),
         EXOMEM_SKIP("exomem, hints, comparing, skip unchanged");
 
@@ -81,15 +83,19 @@ final class GuestMigrate extends Benchmark {
 
         /** As exomem's control socket names it. */
         String hintsWord() {
-            if (this == EXOMEM_BITMAP) {
+            if (hasOurDriver()) {
                 return "bitmap";
             }
             return hints() ? "hint" : "none";
         }
 
+        private boolean hasOurDriver() {
+            return this == EXOMEM_BITMAP || this == EXOMEM_DESCRIPTORS;
+        }
+
         /** The guest's driver of the balloon. */
         String driver() {
-            return this == EXOMEM_BITMAP ? "exomem_balloon" : "virtio_balloon";
+            return hasOurDriver() ? "exomem_balloon" : "virtio_balloon";
         }
 
         /** QEMU's own memory, as its users have it who need no vhost-user device. */
@@ -99,7 +105,7 @@ final class GuestMigrate extends Benchmark {
 
         /** How exomem learns which pages the guest writes. */
         String writes() {
-            return this == EXOMEM_COMPARE || this == EXOMEM_SKIP ? "compare" : "watch";
+            return EnumSet.of(EXOMEM_COMPARE, EXOMEM_SKIP, EXOMEM_DESCRIPTORS).contains(this) ? "compare" : "watch";
         }
     }
 
@@ -231,6 +237,7 @@ final class GuestMigrate extends Benchmark {
                 Way.EXOMEM_HINTS_NOT_CLEARED,
                 Way.EXOMEM_REPORTING,
                 Way.EXOMEM_BITMAP,
+                Way.EXOMEM_DESCRIPTORS,
                 Way.EXOMEM_SKIP)) {
             Run run = runs.get(way);
             if (run == null) {

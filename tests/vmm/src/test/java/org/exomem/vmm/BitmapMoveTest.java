@@ -45,6 +45,23 @@ final class BitmapMoveTest {
     @Tag("FPB-BIT-1")
     @Tag("FPB-BIT-4")
     void guestMovesThereAndBackWithoutItsFreePagesAndEveryByteArrives() throws IOException {
+        moveThereAndBack("watch", "hinted");
+    }
+
+    @Test
+    @Tag("FPB-DESC-1")
+    @Tag("FPB-DESC-2")
+    @Tag("MIG-SETTLE-2")
+    @Tag("MIG-SETTLE-4")
+    void withoutALogOfWritesItsPageDescriptorsTellAtThePauseWhatIsFree() throws IOException {
+        moveThereAndBack("compare", "settled");
+    }
+
+    /**
+     * @param writes how exomem learns what the guest writes
+     * @param fate of free pages
+     */
+    private void moveThereAndBack(String writes, String fate) throws IOException {
         try (BackEnd backEndA = backEnd("a");
                 BackEnd backEndB = backEnd("b")) {
             Qemu here = Qemu.start(guest("a").vhostUserBalloon(backEndA.socket("vm")));
@@ -57,10 +74,11 @@ final class BitmapMoveTest {
                     boolean there = move % 2 == 0;
                     Qemu left = here;
                     here = move(
-                            left,
                             there ? backEndA : backEndB,
                             guest(there ? "b" : "a").incoming(),
-                            there ? backEndB : backEndA);
+                            there ? backEndB : backEndA,
+                            writes,
+                            fate);
                     left.close();
                     assertThat(here.guest().run("memeat verify kept"))
                             .as("move %d", move)
@@ -79,11 +97,11 @@ final class BitmapMoveTest {
         }
     }
 
-    private Qemu move(Qemu source, BackEnd here, QemuCommand waiting, BackEnd there) throws IOException {
+    private Qemu move(BackEnd here, QemuCommand waiting, BackEnd there, String writes, String fate) throws IOException {
         await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-bitmap"));
         Qemu destination = Qemu.start(waiting);
         try {
-            guests.begin(here, there, Map.of());
+            guests.begin(here, there, Map.of("writes", writes));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
@@ -92,13 +110,13 @@ final class BitmapMoveTest {
                     .isEqualTo("completed");
             assertThat(left.path("writes").path("way").asText())
                     .as(left.toString())
-                    .isEqualTo("watch");
+                    .isEqualTo(writes);
             // Of what stayed behind once, there is nothing at the destination.
             JsonNode pages = left.path("pages");
-            assertThat(pages.path("hinted").asLong() + pages.path("hole").asLong())
+            assertThat(pages.path(fate).asLong() + pages.path("hole").asLong())
                     .as(left.toString())
                     .isGreaterThan(FREED / 4096);
-            assertThat(pages.path("hinted").asLong()).as(left.toString()).isPositive();
+            assertThat(pages.path(fate).asLong()).as(left.toString()).isPositive();
             return destination;
         } catch (IOException | RuntimeException | Error e) {
             destination.close();

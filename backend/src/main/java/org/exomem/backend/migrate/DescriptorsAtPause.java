@@ -1,0 +1,52 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.function.Supplier;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.pages.PageDescriptors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, so it is kept from then on, and counts for as
+ * long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-9). Belongs to the migration's thread.
+ */
+final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
+    private static final Logger LOG = LoggerFactory.getLogger(DescriptorsAtPause.class);
+
+    private final VirtualMachine vm;
+    private final QmpVmm vmm;
+    private @Nullable List<PageDescriptors> kept;
+    private long resets;
+
+    DescriptorsAtPause(VirtualMachine vm, QmpVmm vmm) {
+        this.vm = vm;
+        this.vmm = vmm;
+    }
+
+    /** Returns what counts now; nothing if the driver has told nothing, or can't be asked. */
+    @Override
+    public List<PageDescriptors> get() {
+        if (kept != null) {
+            return vmm.resets() == resets ? kept : List.of();
+        }
+        try {
+            return vm.pageDescriptors().join();
+        } catch (CompletionException e) {
+            LOG.info("{}: no page descriptors: {}", vm.name(), LeavingGuest.reason(e));
+            return List.of();
+        }
+    }
+
+    /** The devices are about to be taken out. */
+    void keep() throws IOException {
+        // Whatever reset came before is told by now, and the device knows of it.
+        vmm.isRunning();
+        resets = vmm.resets();
+        kept = get();
+    }
+}
