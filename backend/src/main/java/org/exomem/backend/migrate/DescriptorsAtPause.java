@@ -12,7 +12,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, so it is kept from then on, and counts for as
+ * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it, so it is kept from then on, and counts for as
  * long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-9). Belongs to the migration's thread.
  */
 final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {

@@ -237,9 +237,7 @@ final class LeavingGuest implements GuestControl {
     @Override
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
-        if (!devices.isEmpty()) {
-            descriptors.keep();
-        }
+        descriptors.keep();
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }
