@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.exomem.linux.LinuxException;
@@ -17,24 +18,28 @@ class HostileDriverTest {
     private static final long START = 1L << 32;
     private static final int BYTES = 4 << 20;
     private static final int BITMAP = 5;
+    private static final long FEATURES = TestGuest.ALL_FEATURES | BalloonFeatures.FREE_PAGE_BITMAP;
 
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
     void whateverIsInTheQueuesOnlyFaultsOfTheDriverComeOut(long seed) throws LinuxException {
         Random random = new Random(seed);
+        int told = 0;
         for (int guests = 0; guests < 40; guests++) {
             try (TestGuest guest = new TestGuest()) {
-                guest.start(TestGuest.ALL_FEATURES | BalloonFeatures.FREE_PAGE_BITMAP, 6);
+                guest.start(FEATURES & ~(random.nextBoolean() ? BalloonFeatures.PAGE_POISON : 0), 6);
                 guest.ram.filled(START, BYTES);
+                for (int i = random.nextInt(4); i > 0; i--) {
+                    guest.queues[BITMAP].add(bitmapMessage(random, guest));
+                    guest.process(BITMAP);
+                }
                 guest.balloon.startHinting();
                 guest.balloon.askForFreePages(BitmapRequest.ALL);
                 for (int i = 0; i < 30; i++) {
                     int index = random.nextInt(6);
                     guest.queues[index].add(
-                            index == BITMAP && random.nextBoolean()
-                                    ? List.of(guest.queues[index].readable(chunk(
-                                            random,
-                                            guest.balloon.freePageBitmap().id())))
+                            index == BITMAP && random.nextInt(4) > 0
+                                    ? bitmapMessage(random, guest)
                                     : chain(random, guest.queues[index]));
                     try {
                         guest.process(index);
@@ -48,14 +53,32 @@ class HostileDriverTest {
                     assertThat(guest.balloon.freePageBitmap().bytes())
                             .as("seed " + seed)
                             .isBetween(0L, guest.ram.memory().size());
+                    told = Math.max(told, guest.balloon.pageDescriptors().size());
+                    guest.balloon.pageDescriptors().forEach(DescriptorText::requireWellFormed);
                 }
             }
         }
+        assertThat(told).as("seed %d: page descriptors", seed).isPositive();
+    }
+
+    /** A chunk or page descriptors, perhaps in two pieces. */
+    private static List<TestQueue.Piece> bitmapMessage(Random random, TestGuest guest) {
+        TestQueue queue = guest.queues[BITMAP];
+        byte[] bytes = random.nextBoolean()
+                ? chunk(random, guest.balloon.freePageBitmap().id())
+                : DescriptorText.random(random);
+        int cut = random.nextInt(bytes.length);
+        return cut == 0
+                ? List.of(queue.readable(bytes))
+                : List.of(
+                        queue.readable(Arrays.copyOf(bytes, cut)),
+                        queue.readable(Arrays.copyOfRange(bytes, cut, bytes.length)));
     }
 
     /** A chunk with anything in it, some of it sensible. */
     private static byte[] chunk(Random random, int id) {
-        ByteBuffer bytes = ByteBuffer.allocate(random.nextInt(8) == 0 ? random.nextInt(40) : 32 + random.nextInt(300))
+        ByteBuffer bytes = ByteBuffer.allocate(
+                        random.nextInt(8) == 0 ? 1 + random.nextInt(40) : 32 + random.nextInt(300))
                 .order(ByteOrder.LITTLE_ENDIAN);
         random.nextBytes(bytes.array());
         if (bytes.capacity() >= 32) {
