@@ -115,7 +115,8 @@ final class FreePageBitmap {
                 ignoredChunks,
                 any ? until - askedAt : 0,
                 deviceNanos,
-                state.isOpen() || !any ? List.of() : told.blockBytes());
+                state.isOpen() || !any ? List.of() : told.blockBytes(),
+                descriptors.bytes());
     }
 
     /**

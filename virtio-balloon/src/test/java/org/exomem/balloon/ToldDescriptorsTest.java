@@ -315,6 +315,23 @@ class ToldDescriptorsTest {
     }
 
     @Test
+    void howMuchMemoryIsDescribedIsTheSumOfTheRangesIfThatIsANumber() {
+        assertThat(guest.balloon.freePageBitmap().describedBytes()).isZero();
+        send(DescriptorText.sensible().bytes());
+        DescriptorText other = DescriptorText.sensible();
+        other.pageShift = 16;
+        other.ranges = List.of(new Range(0, 1, 0, 1), new Range(0, 2, 0, 1));
+        send(other.bytes());
+        assertThat(guest.balloon.freePageBitmap().describedBytes()).isEqualTo((1L << 30) + 3 * (1 << 16));
+
+        other.ranges = List.of(new Range(0, 1L << 48, 0, 1));
+        send(other.bytes());
+        assertThat(guest.balloon.freePageBitmap().describedBytes()).isEqualTo(Long.MAX_VALUE);
+        guest.stop(BITMAP, true);
+        assertThat(guest.balloon.freePageBitmap().describedBytes()).isZero();
+    }
+
+    @Test
     @Tag("FPB-DESC-8")
     void ofMessagesWithoutARangeNothingIsKept() {
         DescriptorText message = DescriptorText.sensible();

@@ -36,7 +36,8 @@ final class FreePagesCommand implements Command {
         usage.does(
                 "Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and how"
                         + " fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver for Linux"
-                        + " does. The guest goes on meanwhile, and keeps its pages.");
+                        + " does. The guest goes on meanwhile, and keeps its pages. Shows too of how much memory the driver has told the"
+                        + " page descriptors, in which exomem sees at a pause what is free.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--smallest",
@@ -117,6 +118,8 @@ final class FreePagesCommand implements Command {
         table.add("request to last chunk", millis(answer, "time-us"));
         table.add("of that, exomem", millis(answer, "device-time-us"));
         table.add("chunks", answer.path("chunks").asText());
+        long described = answer.path("descriptors").asLong();
+        table.add("page descriptors", described == 0 ? "none told" : "of " + ByteSize.format(described));
         return table + System.lineSeparator() + histogram(answer.path("blocks"), bytes);
     }
 

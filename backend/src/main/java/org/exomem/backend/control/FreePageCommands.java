@@ -73,6 +73,7 @@ final class FreePageCommands {
                                 with("ignored-chunks", COUNT),
                                 with("time-us", COUNT),
                                 with("device-time-us", COUNT),
+                                with("descriptors", COUNT),
                                 with("blocks", list(object(with("size", COUNT), with("bytes", COUNT)))))));
     }
 
@@ -121,7 +122,8 @@ final class FreePageCommands {
                 .put("chunks", answer.chunks())
                 .put("ignored-chunks", answer.ignoredChunks())
                 .put("time-us", TimeUnit.NANOSECONDS.toMicros(answer.nanos()))
-                .put("device-time-us", TimeUnit.NANOSECONDS.toMicros(answer.deviceNanos()));
+                .put("device-time-us", TimeUnit.NANOSECONDS.toMicros(answer.deviceNanos()))
+                .put("descriptors", answer.describedBytes());
         ArrayNode blocks = bitmap.putArray("blocks");
         for (int order = 0; order < answer.blockBytes().size(); order++) {
             blocks.addObject()

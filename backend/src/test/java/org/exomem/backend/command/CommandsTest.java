@@ -240,6 +240,7 @@ class CommandsTest {
     @Tag("CTL-36")
     void freePagesAreAskedForAndShownAsAHistogram() throws Exception {
         BalloonDriver driver = vms.attach("a", vms.ram(MIB), BalloonFeatures.LINUX | BalloonFeatures.FREE_PAGE_BITMAP);
+        driver.tellDescriptors(0, 32 * MIB / 4096, 16 * MIB, 64);
         driver.offerRequestBuffer();
         CompletableFuture<Ran> asking =
                 CompletableFuture.supplyAsync(() -> Ran.of("free-pages", "a", "--control", control));
@@ -255,12 +256,29 @@ class CommandsTest {
         assertThat(shown.out())
                 .containsPattern("answer +complete")
                 .containsPattern("told to be free +12.0 MiB")
+                .containsPattern("page descriptors +of 32 MiB")
                 .containsPattern("\n +4 KiB +4 KiB +#\n +8 KiB +8 KiB +#\n")
                 .containsPattern("\n +4 MiB +12 MiB +#+\n");
         JsonNode last = Json.parse(Ran.of("free-pages", "a", "--last", "--json", "--control", control)
                 .out());
         assertThat(last.path("id").asInt()).isEqualTo(id);
         assertThat(last.path("bytes").asLong()).isEqualTo(12 * MIB + 3 * 4096);
+        assertThat(last.path("descriptors").asLong()).isEqualTo(32 * MIB);
+    }
+
+    @Test
+    @Tag("CTL-36")
+    void aGuestThatTellsNoPageDescriptorsIsShownAsSuch() throws Exception {
+        BalloonDriver driver = vms.attach("a", vms.ram(MIB), BalloonFeatures.LINUX | BalloonFeatures.FREE_PAGE_BITMAP);
+        driver.offerRequestBuffer();
+        CompletableFuture<Ran> asking =
+                CompletableFuture.supplyAsync(() -> Ran.of("free-pages", "a", "--control", control));
+        driver.awaitFreePagesRequest();
+        driver.offerRequestBuffer();
+
+        assertThat(asking.get(LIMIT.toSeconds(), TimeUnit.SECONDS).out())
+                .containsPattern("answer +incomplete")
+                .containsPattern("page descriptors +none told");
     }
 
     @Test

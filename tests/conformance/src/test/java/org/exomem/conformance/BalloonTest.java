@@ -22,6 +22,7 @@ import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
+import org.exomem.pages.PageDescriptors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -86,6 +87,7 @@ class BalloonTest {
     @Tag("BAL-FEAT-1")
     @Tag("BAL-Q-2")
     @Tag("FPB-FEAT-1")
+    @Tag("FPB-DESC-1")
     void everyQueueOfEverySubsetIsServedUnderItsDenseNumber(long features) throws Exception {
         try (BalloonDriver driver = attach(features)) {
             long before = ram.hostBytes();
@@ -117,6 +119,11 @@ class BalloonTest {
                 assertThat(full - ram.hostBytes()).isEqualTo(2 * BLOCK);
             }
             if ((features & BalloonFeatures.FREE_PAGE_BITMAP) != 0) {
+                assertThat(driver.tellDescriptors(0, MEMORY / GuestRam.PAGE, FREE, 8))
+                        .isZero();
+                driver.tellDescriptors(FREE, 1, FREE + 64, 8);
+                assertThat(backEnd.onLoop(backEnd.balloon::pageDescriptors))
+                        .containsExactly(descriptors(0, MEMORY / GuestRam.PAGE, FREE), descriptors(FREE, 1, FREE + 64));
                 driver.offerRequestBuffer();
                 backEnd.runOnLoop(() -> backEnd.balloon.askForFreePages(BitmapRequest.ALL));
                 int id = driver.awaitFreePagesRequest();
@@ -131,6 +138,53 @@ class BalloonTest {
             }
         }
         assertThat(backEnd.faults).isEmpty();
+    }
+
+    static LongStream ringFormats() {
+        return LongStream.of(0, Features.RING_PACKED, Features.EVENT_IDX, Features.RING_PACKED | Features.IN_ORDER);
+    }
+
+    /** A front-end resets the device at the end of each start, as it does when the guest is reset. */
+    @ParameterizedTest(name = "features 0x{0}")
+    @MethodSource("ringFormats")
+    @Tag("FPB-DESC-9")
+    void pageDescriptorsHoldAgainAfterAPauseAndNotAfterAReset(long rings) throws Exception {
+        long features = rings | BalloonFeatures.FREE_PAGE_BITMAP;
+        try (BalloonDriver driver = attach(features)) {
+            AttachedDevice device = driver.device();
+            driver.tellDescriptors(0, 1, FREE, 8);
+            driver.offerRequestBuffer();
+            List<Integer> bases = device.stop();
+            device.frontEnd().setStatus(0);
+            assertThat(backEnd.onLoop(backEnd.balloon::pageDescriptors)).isEmpty();
+
+            device.frontEnd().setFeatures(device.features());
+            for (int i = 0; i < bases.size(); i++) {
+                device.start(device.rings().get(i), bases.get(i), false);
+            }
+            assertThat(backEnd.onLoop(backEnd.balloon::pageDescriptors)).containsExactly(descriptors(0, 1, FREE));
+            device.stop();
+            device.frontEnd().setStatus(0);
+            device.frontEnd().setFeatures(device.features());
+            RingDriver anew = device.addRing(device.rings().getLast().index(), 128);
+            device.start(anew, anew.base(), false);
+            assertThat(backEnd.onLoop(backEnd.balloon::pageDescriptors)).isEmpty();
+        }
+        assertThat(backEnd.faults).isEmpty();
+    }
+
+    /** What the driver tells with a guard at address 8. */
+    private static PageDescriptors descriptors(long address, long pages, long descriptors) {
+        return new PageDescriptors(
+                12,
+                10,
+                64,
+                48,
+                40,
+                0xff00_0000,
+                0xf000_0000,
+                List.of(new PageDescriptors.Guard(8, -1, 0)),
+                List.of(new PageDescriptors.Range(address, pages, descriptors, 1)));
     }
 
     private void awaitThat(Callable<Boolean> condition) {

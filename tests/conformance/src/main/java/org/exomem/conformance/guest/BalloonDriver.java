@@ -39,6 +39,10 @@ public final class BalloonDriver implements AutoCloseable {
     private static final int WANTED_SIZE = 4;
     private static final int REQUEST_HEADER = 24;
     private static final int CHUNK_HEADER = 32;
+    private static final int DESCRIPTORS_TYPE = 1;
+    private static final int DESCRIPTORS_HEADER = 32;
+    private static final int GUARD_SIZE = 16;
+    private static final int RANGE_SIZE = 32;
 
     private final AttachedDevice device;
     private final GuestRam ram;
@@ -366,6 +370,45 @@ public final class BalloonDriver implements AutoCloseable {
                 .transfer(
                         List.of(
                                 Buffer.readable(chunk, CHUNK_HEADER + (count + Byte.SIZE - 1) / Byte.SIZE),
+                                Buffer.writable(wanted, WANTED_SIZE)),
+                        limit);
+        return ram.getInt(wanted);
+    }
+
+    /**
+     * Tells page descriptors as Linux has them on x86-64: one range and one guard; and waits until the device has read them. To be done
+     * before the first request buffer is made available (FPB-DESC-1).
+     *
+     * @param address guest-physical, of the first page of 4096 bytes
+     * @param pages of the range
+     * @param descriptors guest-physical address of the first page's descriptor of 64 bytes
+     * @param guard guest-physical address of a word that is 0 while it holds
+     * @return the id of the request that the device wants to have answered; 0 for none
+     */
+    public int tellDescriptors(long address, long pages, long descriptors, long guard) throws IOException {
+        ram.putInt(chunk, 0);
+        ram.putInt(chunk + 4, DESCRIPTORS_TYPE);
+        // page_shift 12, most_order 10, stride 64.
+        ram.putInt(chunk + 8, 12 | 10 << 8 | 64 << 16);
+        // mark_offset 48, order_offset 40.
+        ram.putInt(chunk + 12, 48 | 40 << 16);
+        ram.putInt(chunk + 16, 0xff00_0000);
+        ram.putInt(chunk + 20, 0xf000_0000);
+        ram.putInt(chunk + 24, 1);
+        ram.putInt(chunk + 28, 1);
+        ram.putLong(chunk + DESCRIPTORS_HEADER, guard);
+        ram.putInt(chunk + DESCRIPTORS_HEADER + 8, -1);
+        ram.putInt(chunk + DESCRIPTORS_HEADER + 12, 0);
+        long range = chunk + DESCRIPTORS_HEADER + GUARD_SIZE;
+        ram.putLong(range, address);
+        ram.putLong(range + 8, pages);
+        ram.putLong(range + 16, descriptors);
+        ram.putLong(range + 24, 1);
+        required(bitmaps)
+                .transfer(
+                        List.of(
+                                Buffer.readable(chunk, DESCRIPTORS_HEADER),
+                                Buffer.readable(chunk + DESCRIPTORS_HEADER, GUARD_SIZE + RANGE_SIZE),
                                 Buffer.writable(wanted, WANTED_SIZE)),
                         limit);
         return ram.getInt(wanted);
