@@ -129,27 +129,45 @@ final class OutgoingVm {
     }
 
     private void move() throws IOException {
-        try (GuestView view = view();
-                MigrationSender sender = connect(view)) {
-            watcher.status(Status.ACTIVE);
-            try {
-                migrate(sender, view);
-            } catch (Throwable e) {
-                // Errors too: whatever failed, the guest must not be left as it is. One that was handed over is the
-                // destination's, unless that said that it can't start it (STR-END-4).
-                if (!guest.isHandedOver() || e instanceof PeerFault) {
-                    // First the guest: a destination that has gone may take seconds to be told, and a device to leave.
-                    guest.goOn(e);
-                    sender.abort(MigrationFailure.text(e));
-                    guest.putBack(e);
-                }
-                throw e;
+        // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
+        try (Connecting connecting = Connecting.begin(this::connect);
+                GuestView view = view()) {
+            expectMapped(view);
+            HintSessions hints = hints(connecting);
+            // A guest's memory is not watched for a destination that is known to refuse it.
+            connecting.failIfRefused();
+            // Open until the guest is handed over: what it takes to end the watch is not for the pause.
+            try (GuestWrites writes = writes(view)) {
+                MigrationSender sender = connecting.sender();
+                watcher.status(Status.ACTIVE);
+                migrate(sender, view, writes, hints);
             }
         }
     }
 
-    private MigrationSender connect(GuestView view) throws IOException {
-        expectMapped(view);
+    private GuestWrites writes(GuestView view) throws IOException {
+        return GuestWrites.begin(
+                vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes);
+    }
+
+    private void migrate(MigrationSender sender, GuestView view, GuestWrites writes, HintSessions hints)
+            throws IOException {
+        try {
+            moveMemoryAndState(sender, view, writes, hints);
+        } catch (Throwable e) {
+            // Errors too: whatever failed, the guest must not be left as it is. One that was handed over is the
+            // destination's, unless that said that it can't start it (STR-END-4).
+            if (!guest.isHandedOver() || e instanceof PeerFault) {
+                // First the guest: a destination that has gone may take seconds to be told, and a device to leave.
+                guest.goOn(e);
+                sender.abort(MigrationFailure.text(e));
+                guest.putBack(e);
+            }
+            throw e;
+        }
+    }
+
+    private MigrationSender connect() throws IOException {
         return MigrationSender.connect(
                 request.address(),
                 request.security(),
@@ -187,56 +205,50 @@ final class OutgoingVm {
         return new MemoryDescription(image.pageSize(), files);
     }
 
-    private void migrate(MigrationSender sender, GuestView view) throws IOException {
+    private void moveMemoryAndState(MigrationSender sender, GuestView view, GuestWrites writes, HintSessions hints)
+            throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
-        HintSessions hints = hints();
-        // Open until the guest is handed over: what it takes to end the watch is not for the pause.
-        try (GuestWrites writes = GuestWrites.begin(
-                vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes)) {
-            boolean settles = settles(writes);
-            MigrationSource source = new MigrationSource(
-                    image,
-                    writes.sources(),
-                    List.of(
-                            new HoleSource(image),
-                            new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
-                            new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
-                            settles
-                                    ? new DescriptorSource(image, view.addresses(), guest.descriptors())
-                                    : new FeedSource(
-                                            FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
-                    settles ? HintSessions.NONE : hints,
-                    guest);
-            // Before the guest is paused: nothing of it is for the pause.
-            Path folder = StateFolder.makeFor(vmm);
-            try {
-                Report report = new Precopy(
-                                source, connection.destination(), request.precopy(), watcher::progress, cancel)
-                        .run();
-                long pausing = System.nanoTime() - report.downtime().toNanos();
-                Path state = folder.resolve(StateFolder.VMM);
-                vmm.saveState(state, cancel::isCancelled);
-                connection.finish(state, guest.moved(view).toBytes());
-                guest.letGo();
-                connection.handOver();
-                watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
-            } finally {
-                StateFolder.remove(folder);
-            }
+        boolean settles = settles(writes);
+        MigrationSource source = new MigrationSource(
+                image,
+                writes.sources(),
+                List.of(
+                        new HoleSource(image),
+                        new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
+                        new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
+                        settles
+                                ? new DescriptorSource(image, view.addresses(), guest.descriptors())
+                                : new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
+                settles ? HintSessions.NONE : hints,
+                guest);
+        // Before the guest is paused: nothing of it is for the pause.
+        Path folder = StateFolder.makeFor(vmm);
+        try {
+            Report report = new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel)
+                    .run();
+            long pausing = System.nanoTime() - report.downtime().toNanos();
+            Path state = folder.resolve(StateFolder.VMM);
+            vmm.saveState(state, cancel::isCancelled);
+            connection.finish(state, guest.moved(view).toBytes());
+            guest.letGo();
+            connection.handOver();
+            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+        } finally {
+            StateFolder.remove(folder);
         }
     }
 
     /** How the guest is asked which pages it does not need. */
-    private HintSessions hints() throws IOException {
+    private HintSessions hints(Connecting connecting) throws IOException {
         return switch (request.hints()) {
             case NONE -> HintSessions.NONE;
             case BITMAP -> guest.bitmaps();
-            case HINT -> worthHints() ? guest.hints() : HintSessions.NONE;
+            case HINT -> worthHints(connecting) ? guest.hints() : HintSessions.NONE;
             case AUTO -> {
                 if (guest.givesBitmaps()) {
                     yield guest.bitmaps();
                 }
-                yield worthHints() ? guest.hints() : HintSessions.NONE;
+                yield worthHints(connecting) ? guest.hints() : HintSessions.NONE;
             }
         };
     }
@@ -249,7 +261,9 @@ final class OutgoingVm {
                 && !guest.descriptors().get().isEmpty();
     }
 
-    private boolean worthHints() throws IOException {
+    private boolean worthHints(Connecting connecting) throws IOException {
+        // First: a guest is to clear its memory only for a destination that wants it.
+        connecting.sender();
         return HintBenefit.isExpected(vm, image)
                 && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
     }

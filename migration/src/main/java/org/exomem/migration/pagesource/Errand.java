@@ -24,6 +24,11 @@ public final class Errand<T> {
         return errand;
     }
 
+    /** True if {@link #result} waits no more. */
+    public boolean isDone() {
+        return task.isDone();
+    }
+
     /**
      * Waits until it is found.
      *

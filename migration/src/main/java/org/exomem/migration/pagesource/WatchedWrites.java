@@ -39,9 +39,17 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     private static final int SELF = (int) ProcessHandle.current().pid();
 
+    /** The largest size of a huge page, none of which may be parted. */
+    private static final long HUGE = 1L << 30;
+    /** A larger piece is looked at by two threads: that is most of the time that a large guest's watch needs to begin. */
+    private static final long ALONE_BYTES = 2 * HUGE;
+
     private final ProcessFd process;
     private final Userfaultfd userfaultfd;
     private final WrittenPages written;
+    /** For another thread. */
+    private final WrittenPages writtenToo;
+
     private final boolean direct;
     /** What other processes write is left out. */
     private final boolean alone;
@@ -119,10 +127,12 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             userfaultfd.close();
             throw e;
         }
-        WrittenPages written;
+        List<WrittenPages> written = new ArrayList<>();
         try {
-            written = WrittenPages.of(process);
+            written.add(WrittenPages.of(process));
+            written.add(WrittenPages.of(process));
         } catch (IOException e) {
+            written.forEach(WrittenPages::close);
             userfaultfd.close();
             itself.close();
             throw e;
@@ -131,6 +141,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         try {
             watch.nameFiles(image);
             watch.leaveOut(alone.orElse(List.of()));
+            watch.beginSync();
             watch.look(new PageBits(image.pages()));
             if (watch.areas.isEmpty()) {
                 throw new IOException(watch.process + " has none of the guest's memory mapped");
@@ -169,14 +180,15 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private WatchedWrites(
             ProcessFd process,
             Userfaultfd userfaultfd,
-            WrittenPages written,
+            List<WrittenPages> written,
             MemoryImage image,
             boolean direct,
             boolean alone,
             Consumer<String> note) {
         this.process = process;
         this.userfaultfd = userfaultfd;
-        this.written = written;
+        this.written = written.get(0);
+        this.writtenToo = written.get(1);
         this.direct = direct;
         this.alone = alone;
         this.note = note;
@@ -273,13 +285,31 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    private void fetch(Area area, PageBits into) throws LinuxException {
+    private void fetch(Area area, PageBits into) throws IOException {
+        if (area.length() <= ALONE_BYTES) {
+            fetch(written, area, area.from(), area.to(), into);
+            return;
+        }
+        long middle = area.from() + (area.length() / 2 & -HUGE);
+        PageBits upper = new PageBits(into.pages());
+        Errand<PageBits> rest = Errand.begin("watch-" + process.pid(), () -> {
+            fetch(writtenToo, area, middle, area.to(), upper);
+            return upper;
+        });
+        try {
+            fetch(written, area, area.from(), middle, into);
+        } finally {
+            into.or(rest.result());
+        }
+    }
+
+    private void fetch(WrittenPages from, Area area, long start, long end, PageBits into) throws LinuxException {
         long first = firstPage(area);
         // What is told in huge pages is whole pages too.
-        written.fetch(
-                area.from(),
-                area.to(),
-                (from, to) -> add(into, first + Pages.floor(from - area.from()), Pages.floor(to - from)));
+        from.fetch(
+                start,
+                end,
+                (begin, to) -> add(into, first + Pages.floor(begin - area.from()), Pages.floor(to - begin)));
     }
 
     private static void add(PageBits into, long first, long count) {
@@ -411,6 +441,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     @Override
     public void close() {
         written.close();
+        writtenToo.close();
         userfaultfd.close();
         process.close();
     }
