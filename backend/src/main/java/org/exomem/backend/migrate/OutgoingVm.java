@@ -224,8 +224,8 @@ final class OutgoingVm {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
         try {
-            Report report = new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel)
-                    .run();
+            Report report =
+                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
             long pausing = System.nanoTime() - report.downtime().toNanos();
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, cancel::isCancelled);

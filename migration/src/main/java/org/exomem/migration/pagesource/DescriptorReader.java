@@ -61,8 +61,7 @@ final class DescriptorReader {
         for (long page = 0; page < range.pages() && left > 0; left--) {
             long pages = freeBlock(told, range, page);
             if (pages > 0) {
-                map.forEachRun(
-                        range.address() + (page << told.pageShift()), pages << told.pageShift(), add);
+                map.forEachRun(range.address() + (page << told.pageShift()), pages << told.pageShift(), add);
             }
             page += Math.max(1, pages);
         }

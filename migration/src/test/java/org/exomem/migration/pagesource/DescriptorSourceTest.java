@@ -40,8 +40,8 @@ class DescriptorSourceTest {
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final AddressMap map = new AddressMap(
-            List.of(new AddressMap.Range(LOW, 64 * PAGE, 0), new AddressMap.Range(HIGH, 64 * PAGE, 64)));
+    private final AddressMap map =
+            new AddressMap(List.of(new AddressMap.Range(LOW, 64 * PAGE, 0), new AddressMap.Range(HIGH, 64 * PAGE, 64)));
 
     private MemoryImage image;
     private Mapping memory;

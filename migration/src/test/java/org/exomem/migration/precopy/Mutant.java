@@ -52,5 +52,6 @@ enum Mutant {
     LOST_ZEROS_NOT_SENT;
 
     /** Those that can only be noticed where a guest tells its page descriptors. */
-    static final Set<Mutant> OF_DESCRIPTORS = EnumSet.of(LOCK_NOT_LOOKED_AT, GUESS_TAKEN_FOR_CERTAIN, GUARD_NOT_CHANGED);
+    static final Set<Mutant> OF_DESCRIPTORS =
+            EnumSet.of(LOCK_NOT_LOOKED_AT, GUESS_TAKEN_FOR_CERTAIN, GUARD_NOT_CHANGED);
 }
