@@ -1,5 +1,8 @@
 package org.exomem.migration.pagesource;
 
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -28,12 +31,12 @@ final class BusyBlocks implements AutoCloseable {
      * @param intervalNanos between two looks, at least
      */
     record Limits(long perSecond, int pages, long intervalNanos) {
-        /** At some 10 us for a fault, a twentieth of the time of one processor; a sixteenth of a block; 50 ms. */
-        static final Limits REAL = new Limits(5000, BLOCK_PAGES / 16, 50_000_000);
+        /** At some 10 us for a fault, a tenth of the time of one processor; a part of a block that is soon reached at that rate; 20 ms. */
+        static final Limits REAL = new Limits(10_000, BLOCK_PAGES / 32, 20_000_000);
     }
 
-    /** Looking takes this part of the time at most: it keeps others from mapping memory in the process. */
-    private static final int COST_PART = 25;
+    /** Looking takes this part of one processor's time at most. */
+    private static final int COST_PART = 10;
 
     private static final double SECOND = 1e9;
 
@@ -75,13 +78,15 @@ final class BusyBlocks implements AutoCloseable {
     }
 
     private void run() {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
         long last = System.nanoTime();
         long pause = limits.intervalNanos();
         while (!isClosedWithin(pause)) {
             long start = System.nanoTime();
+            long cost = threads.getCurrentThreadCpuTime();
             look(start - last);
             last = start;
-            pause = Math.max(limits.intervalNanos(), COST_PART * (System.nanoTime() - start));
+            pause = Math.max(limits.intervalNanos(), COST_PART * (threads.getCurrentThreadCpuTime() - cost));
         }
     }
 
@@ -109,6 +114,17 @@ final class BusyBlocks implements AutoCloseable {
                 first += blocks(piece);
             }
             boolean tooMany = !afresh && (found - writtenPages) * SECOND > (double) limits.perSecond() * nanos;
+            System.err.println(
+                    "BB found " + found + " before " + writtenPages + " ms " + nanos / 1000000 + " many " + tooMany);
+            try {
+                java.nio.file.Files.writeString(
+                        Path.of("/tmp/bb.txt"),
+                        "found " + found + " before " + writtenPages + " ms " + nanos / 1000000 + " many " + tooMany
+                                + "\n",
+                        java.nio.file.StandardOpenOption.CREATE,
+                        java.nio.file.StandardOpenOption.APPEND);
+            } catch (Exception e) {
+            }
             afresh = found < writtenPages || tooMany;
             writtenPages = found;
             if (tooMany) {
@@ -116,6 +132,14 @@ final class BusyBlocks implements AutoCloseable {
             }
         } catch (LinuxException e) {
             // Mapped anew meanwhile, or gone: whoever watches finds that out at the next sync.
+            try {
+                java.nio.file.Files.writeString(
+                        Path.of("/tmp/bb.txt"),
+                        e + "\n",
+                        java.nio.file.StandardOpenOption.CREATE,
+                        java.nio.file.StandardOpenOption.APPEND);
+            } catch (Exception f) {
+            }
             afresh = true;
         }
     }

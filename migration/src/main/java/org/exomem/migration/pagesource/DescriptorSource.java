@@ -1,13 +1,16 @@
 package org.exomem.migration.pagesource;
 
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageDescriptors;
+import org.exomem.pages.PageDescriptors.Guard;
 
 /**
  * Pages that the guest's own descriptors mark as free. While the guest runs that is a guess; at a pause at which all guards hold it is
@@ -16,6 +19,11 @@ import org.exomem.pages.PageDescriptors;
 public final class DescriptorSource implements FreePageSource {
     private final Supplier<List<PageDescriptors>> told;
     private final DescriptorReader reader;
+    /** Guards that did not hold at the last pause. */
+    private final Set<Guard> failed = new HashSet<>();
+    /** Guards whose ranges are given up. */
+    private final Set<Guard> givenUp = new HashSet<>();
+
     private boolean settled;
     private boolean due;
 
@@ -43,25 +51,42 @@ public final class DescriptorSource implements FreePageSource {
     @Override
     public boolean settle() throws IOException {
         List<PageDescriptors> now = told.get();
-        settled = !now.isEmpty();
         reader.begin();
+        failed.clear();
         for (PageDescriptors descriptors : now) {
-            settled &= allHold(descriptors);
+            findFailed(descriptors);
         }
+        settled = !now.isEmpty() && failed.isEmpty();
         return settled;
     }
 
-    private boolean allHold(PageDescriptors descriptors) throws IOException {
+    private void findFailed(PageDescriptors descriptors) throws IOException {
         int needed = 0;
         for (PageDescriptors.Range range : descriptors.ranges()) {
-            needed |= range.guards();
+            needed |= counts(descriptors, range) ? range.guards() : 0;
         }
         for (int i = 0; i < descriptors.guards().size(); i++) {
-            if ((needed & 1 << i) != 0 && !reader.holds(descriptors.guards().get(i))) {
+            Guard guard = descriptors.guards().get(i);
+            if ((needed & 1 << i) != 0 && !reader.holds(guard)) {
+                failed.add(guard);
+            }
+        }
+    }
+
+    /** False if the range is given up. */
+    private boolean counts(PageDescriptors descriptors, PageDescriptors.Range range) {
+        for (int i = 0; !givenUp.isEmpty() && i < descriptors.guards().size(); i++) {
+            if ((range.guards() & 1 << i) != 0
+                    && givenUp.contains(descriptors.guards().get(i))) {
                 return false;
             }
         }
         return true;
+    }
+
+    @Override
+    public void guessLess() {
+        givenUp.addAll(failed);
     }
 
     @Override
@@ -79,7 +104,9 @@ public final class DescriptorSource implements FreePageSource {
         reader.begin();
         for (PageDescriptors descriptors : told.get()) {
             for (PageDescriptors.Range range : descriptors.ranges()) {
-                reader.addFree(descriptors, range, free);
+                if (counts(descriptors, range)) {
+                    reader.addFree(descriptors, range, free);
+                }
             }
         }
         return true;

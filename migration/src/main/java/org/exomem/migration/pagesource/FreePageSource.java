@@ -40,6 +40,9 @@ public interface FreePageSource {
         return true;
     }
 
+    /** Guesses no more where {@link #settle} could not tell the last time. */
+    default void guessLess() {}
+
     /**
      * All sources of dirtiness have been synced. Earlier hints no longer count; states, as that of a balloon, do as before.
      */

@@ -73,6 +73,11 @@ final class Accounts {
         return true;
     }
 
+    /** From now on nothing is left out on a guess where that was not settled at the last pause (MIG-SETTLE-3). */
+    void guessLess() {
+        source.free().forEach(FreePageSource::guessLess);
+    }
+
     /** From now on nothing is left out on a guess (MIG-SETTLE-3). */
     void guessNoMore() {
         guesses = false;

@@ -207,7 +207,7 @@ public final class Precopy {
 
     /**
      * Pauses the guest. Where what was guessed can't be settled, it runs on for a moment before the next try; after some tries
-     * nothing is guessed any more (MIG-SETTLE-3).
+     * less is guessed, and after as many again nothing (MIG-SETTLE-3).
      *
      * @return when the pause began
      */
@@ -223,11 +223,15 @@ public final class Precopy {
             }
             source.control().resume();
             phase = Progress.Phase.COPYING;
-            if (tries == SETTLE_TRIES) {
-                accounts.guessNoMore();
-                round(crew, accounts, false);
-            } else {
+            if (tries % SETTLE_TRIES > 0) {
                 ticker.pass(SHORT_NANOS);
+            } else {
+                if (tries == SETTLE_TRIES) {
+                    accounts.guessLess();
+                } else {
+                    accounts.guessNoMore();
+                }
+                round(crew, accounts, false);
             }
         }
     }

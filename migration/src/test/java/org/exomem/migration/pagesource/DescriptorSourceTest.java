@@ -172,6 +172,22 @@ class DescriptorSourceTest {
     }
 
     @Test
+    @Tag("MIG-SETTLE-3")
+    void rangesWhoseGuardNeverHoldsAreGivenUpAndTheOthersCount() throws IOException {
+        Guard broken = new Guard(LOW + PAGE + 4, -1, 5);
+        told.add(descriptors(List.of(GUARD, broken), range(LOW, 32, LOW), new PageDescriptors.Range(HIGH, 32, LOW, 3)));
+        free(3, 0);
+        DescriptorSource source = source(image);
+        assertThat(source.settle()).isFalse();
+        source.guessLess();
+        assertThat(source.settle()).isTrue();
+        PageBits free = new PageBits(PAGES);
+        source.synced();
+        source.collect(free, free);
+        assertThat(free).hasToString("3");
+    }
+
+    @Test
     @Tag("MIG-SETTLE-1")
     @Tag("FPB-DESC-5")
     void whatIsReadWhileTheGuestRunsIsAGuess() throws IOException {

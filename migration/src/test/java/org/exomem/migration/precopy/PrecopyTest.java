@@ -294,7 +294,7 @@ class PrecopyTest {
         Report report = settledAfter(100);
         assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES);
         assertThat(report.downtime()).isLessThan(Duration.ofMillis(1));
-        assertThat(control.calls).filteredOn("pause"::equals).hasSize(9);
+        assertThat(control.calls).filteredOn("pause"::equals).hasSize(17);
         assertThat(control.calls).endsWith("resume", "pause");
     }
 

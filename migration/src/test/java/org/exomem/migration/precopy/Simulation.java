@@ -270,6 +270,11 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
 
         @Override
+        public void guessLess() {
+            source.guessLess();
+        }
+
+        @Override
         public void synced() {}
 
         @Override
