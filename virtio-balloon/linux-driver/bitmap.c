@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Free page bitmaps: the device asks which pages are free, and the driver
- * answers from the allocator's records. See spec/free-page-bitmap.md.
+ * answers from the allocator's records. Before, it tells where these are. See
+ * spec/free-page-bitmap.md.
  *
  * All is done by one work item, a stretch of memory at a time: it never waits.
  * When no chunk is left, or a new request comes, the queue's callback has it
@@ -13,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
+#include "descriptors.h"
 #include "exomem_balloon.h"
 #include "scan.h"
 
@@ -72,6 +74,9 @@ struct answer {
  * @request: what the device makes requests with; it has it while nothing is
  *	answered
  * @free: chunks that the device does not have
+ * @room: how many chunks the queue has room for
+ * @telling: page descriptors are told; there is no request buffer until the
+ *	device has used all messages
  * @answering: a request is in hand, with @id, and @ranges if @count is not 0
  * @range: which of the ranges is looked at
  * @pfn: where to go on in it
@@ -87,6 +92,9 @@ struct exb_bitmap {
 	struct chunk *chunks[CHUNKS];
 	struct chunk *free[CHUNKS];
 	unsigned int nr_free;
+	unsigned int room;
+	bool telling;
+	struct exb_descriptors descriptors;
 	bool answering;
 	u32 id;
 	u32 count;
@@ -250,12 +258,25 @@ static unsigned int fill(struct chunk *chunk, const struct exb_scan *scan)
 	return (to - base) >> shift;
 }
 
-static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
-		 unsigned int bits, unsigned int flags)
+/* Makes the first bytes of a chunk available. */
+static void add_chunk(struct exb_bitmap *bitmap, struct chunk *chunk,
+		      unsigned int bytes)
 {
 	struct scatterlist readable, writable;
 	struct scatterlist *sgs[] = { &readable, &writable };
 
+	sg_init_one(&readable, chunk, bytes);
+	sg_init_one(&writable, &chunk->wanted, sizeof(chunk->wanted));
+	/* Fails only when the device has gone. */
+	if (virtqueue_add_sgs(bitmap->vq, sgs, 1, 1, chunk, GFP_KERNEL))
+		bitmap->free[bitmap->nr_free++] = chunk;
+	else
+		virtqueue_kick(bitmap->vq);
+}
+
+static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
+		 unsigned int bits, unsigned int flags)
+{
 	if (!bits) {
 		chunk->address = 0;
 		chunk->page_shift = PAGE_SHIFT;
@@ -264,13 +285,7 @@ static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
 	chunk->type = 0;
 	chunk->flags = cpu_to_le16(flags);
 	chunk->pages = cpu_to_le64(bits);
-	sg_init_one(&readable, chunk, CHUNK_HEADER + DIV_ROUND_UP(bits, 8));
-	sg_init_one(&writable, &chunk->wanted, sizeof(chunk->wanted));
-	/* Fails only when the device has gone. */
-	if (virtqueue_add_sgs(bitmap->vq, sgs, 1, 1, chunk, GFP_KERNEL))
-		bitmap->free[bitmap->nr_free++] = chunk;
-	else
-		virtqueue_kick(bitmap->vq);
+	add_chunk(bitmap, chunk, CHUNK_HEADER + DIV_ROUND_UP(bits, 8));
 	bitmap->now.chunks++;
 }
 
@@ -311,11 +326,37 @@ static void answer_some(struct exb_bitmap *bitmap)
 		end_answer(bitmap, true);
 }
 
+/* FPB-DESC-1 */
+static void tell_some(struct exb_bitmap *bitmap)
+{
+	struct chunk *chunk;
+	unsigned int bytes;
+
+	while (bitmap->nr_free) {
+		chunk = bitmap->free[bitmap->nr_free - 1];
+		bytes = exb_descriptors_next(&bitmap->descriptors, chunk);
+		if (!bytes)
+			break;
+		bitmap->nr_free--;
+		add_chunk(bitmap, chunk, bytes);
+	}
+	if (bitmap->nr_free < bitmap->room)
+		return;
+	bitmap->telling = false;
+	if (!bitmap->descriptors.pages)
+		dev_info(&bitmap->exb->vdev->dev,
+			 "no page descriptors: none that stay where they are\n");
+	add_request(bitmap);
+	virtqueue_kick(bitmap->vq);
+}
+
 static void work(struct work_struct *work)
 {
 	struct exb_bitmap *bitmap = container_of(work, struct exb_bitmap, work);
 
 	receive(bitmap);
+	if (bitmap->telling)
+		tell_some(bitmap);
 	if (!bitmap->answering || !bitmap->nr_free)
 		return;
 	answer_some(bitmap);
@@ -336,23 +377,34 @@ void exb_bitmap_notified(struct virtqueue *vq)
 void exb_bitmap_start(struct exb *exb, struct virtqueue *vq)
 {
 	struct exb_bitmap *bitmap = exb->bitmap;
-	unsigned int room;
+	const char *refusal;
 
 	bitmap->vq = vq;
 	if (!vq)
 		return;
 	/* Two descriptors for each. */
-	room = min_t(unsigned int, CHUNKS, vq->num_free / 2);
-	add_request(bitmap);
+	bitmap->room = min_t(unsigned int, CHUNKS, vq->num_free / 2);
 	memcpy(bitmap->free, bitmap->chunks, sizeof(bitmap->free));
-	bitmap->nr_free = room;
+	bitmap->nr_free = bitmap->room;
+	refusal = exb_descriptors_begin(&bitmap->descriptors);
+	if (refusal)
+		dev_info(&exb->vdev->dev, "no page descriptors: %s\n", refusal);
+	bitmap->telling = !refusal;
+	if (refusal)
+		add_request(bitmap);
 }
 
-/* Tells the device of the request buffer. */
+/* The device is ready: tells it of the request buffer, or what comes before. */
 void exb_bitmap_kick(struct exb *exb)
 {
-	if (exb->bitmap && exb->bitmap->vq)
-		virtqueue_kick(exb->bitmap->vq);
+	struct exb_bitmap *bitmap = exb->bitmap;
+
+	if (!bitmap || !bitmap->vq)
+		return;
+	if (bitmap->telling)
+		exb_queue_work(exb, &bitmap->work);
+	else
+		virtqueue_kick(bitmap->vq);
 }
 
 /*
@@ -395,6 +447,7 @@ int exb_bitmap_create(struct exb *exb)
 	BUILD_BUG_ON(sizeof(struct request) < 4088);
 	BUILD_BUG_ON(REQUEST_HEADER != 24);
 	BUILD_BUG_ON(CHUNK_HEADER != 32);
+	BUILD_BUG_ON(offsetof(struct chunk, wanted) < EXB_DESCRIPTORS_BYTES);
 
 	if (!virtio_has_feature(exb->vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP))
 		return 0;
@@ -458,7 +511,18 @@ ATTRIBUTE(pages, last.pages);
 ATTRIBUTE(nanoseconds, last.nanoseconds);
 ATTRIBUTE(longest_hold, last.longest_hold);
 
+static ssize_t descriptors_show(struct device *dev,
+				struct device_attribute *attribute, char *text)
+{
+	struct exb *exb = dev_to_virtio(dev)->priv;
+
+	return sysfs_emit(text, "%llu\n",
+			  READ_ONCE(exb->bitmap->descriptors.pages));
+}
+static DEVICE_ATTR_RO(descriptors);
+
 static struct attribute *attributes[] = {
+	&dev_attr_descriptors.attr,
 	&dev_attr_answered.attr,
 	&dev_attr_id.attr,
 	&dev_attr_complete.attr,

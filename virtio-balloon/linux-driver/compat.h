@@ -42,6 +42,17 @@
 #define PAGE_REPORTING_ORDER_UNSPECIFIED 0
 #endif
 
+/* How PageBuddy() knows the head of a free block from its page_type. */
+#ifdef PAGE_TYPE_BASE
+/* Bits that are clear. */
+#define EXB_MARK_MASK ((u32)(PAGE_TYPE_BASE | PG_buddy))
+#define EXB_MARK_VALUE ((u32)PAGE_TYPE_BASE)
+#else
+/* A number in the highest byte. */
+#define EXB_MARK_MASK 0xff000000U
+#define EXB_MARK_VALUE ((u32)PGTY_buddy << 24)
+#endif
+
 static inline int exb_find_vqs(struct virtio_device *vdev, unsigned int count,
 			       struct virtqueue *vqs[],
 			       vq_callback_t *callbacks[],

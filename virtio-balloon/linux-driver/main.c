@@ -12,6 +12,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
+#include "descriptors.h"
 #include "exomem_balloon.h"
 
 #define QUEUES 6
@@ -302,7 +303,26 @@ static struct virtio_driver exomem_balloon_driver = {
 	.restore = restore,
 #endif
 };
-module_virtio_driver(exomem_balloon_driver);
+
+static int __init exomem_balloon_init(void)
+{
+	int error = exb_descriptors_init();
+
+	if (error)
+		return error;
+	error = register_virtio_driver(&exomem_balloon_driver);
+	if (error)
+		exb_descriptors_exit();
+	return error;
+}
+module_init(exomem_balloon_init);
+
+static void __exit exomem_balloon_exit(void)
+{
+	unregister_virtio_driver(&exomem_balloon_driver);
+	exb_descriptors_exit();
+}
+module_exit(exomem_balloon_exit);
 
 MODULE_DESCRIPTION("Virtio balloon that tells free pages as bitmaps");
 MODULE_LICENSE("GPL");

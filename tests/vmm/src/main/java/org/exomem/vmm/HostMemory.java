@@ -1,10 +1,13 @@
 package org.exomem.vmm;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -37,6 +40,32 @@ public final class HostMemory {
 
     static HostMemory of(Path file) {
         return new HostMemory(file);
+    }
+
+    /** Reads a part of the file. What has never been written is read as zeros, and stays unallocated. */
+    byte[] read(long offset, int bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(bytes);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) > 0) {
+                // Until all is there.
+            }
+        }
+        return buffer.array();
+    }
+
+    /** Writes over a part of the file, behind the back of whoever uses it. */
+    void write(long offset, byte[] bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            while (buffer.hasRemaining()) {
+                channel.write(buffer, offset + buffer.position());
+            }
+        }
+    }
+
+    /** Returns the bytes of the whole file. */
+    long size() throws IOException {
+        return Files.size(file);
     }
 
     /** Returns the bytes that are allocated: st_blocks, which Java itself does not tell. */

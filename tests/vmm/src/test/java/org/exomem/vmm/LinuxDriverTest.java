@@ -235,6 +235,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
             MemoryControl memory = backEnd.memory("a", "m0");
             awaitPlugged(backEnd, memory, region);
             assertToldWhatIsFree(balloon, qemu);
+            // Descriptors of memory that comes and goes are not told to be read at a pause.
+            assertThat(statistic(qemu, "descriptors") << 12).isBetween(boot * 9 / 10, boot);
             for (int i = 0; i < Math.clamp(ROUNDS / 100, 1, 10); i++) {
                 // Pages of the balloon that are in the way are moved.
                 balloon.resize(boot + region - 256 * MIB);
