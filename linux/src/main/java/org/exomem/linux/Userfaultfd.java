@@ -28,10 +28,8 @@ public final class Userfaultfd implements AutoCloseable {
     private static final long API = 0xc018aa3fL;
     private static final long REGISTER = 0xc020aa00L;
     private static final long UNREGISTER = 0x8010aa01L;
-    private static final long WRITE_PROTECT = 0xc018aa06L;
     private static final int API_SIZE = 24;
     private static final int REGISTER_SIZE = 32;
-    private static final int WRITE_PROTECT_SIZE = 24;
 
     private final Fd fd;
 
@@ -159,18 +157,6 @@ public final class Userfaultfd implements AutoCloseable {
                             "another userfaultfd watches it (a guard of unplugged memory, or the VMM's own post-copy or background snapshot)")
                     : e;
         }
-    }
-
-    /**
-     * Lets a range be written without a fault again. With {@link Feature#WRITE_PROTECT_ASYNC} what is there of it counts as written.
-     *
-     * @throws LinuxException ENOENT if it is not watched; EINVAL if it is no whole pages of what is mapped there
-     */
-    public void unprotect(long address, long length) throws LinuxException {
-        MemorySegment argument = NativeBuffer.ofSize(WRITE_PROTECT_SIZE);
-        argument.set(JAVA_LONG, 0, address);
-        argument.set(JAVA_LONG, 8, length);
-        ioctl(fd, WRITE_PROTECT, argument, "UFFDIO_WRITEPROTECT of " + range(address, length));
     }
 
     /** Watches a range no more, and lets everybody go on who waits there. */

@@ -49,8 +49,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private final WrittenPages written;
     /** For another thread. */
     private final WrittenPages writtenToo;
-
-    private @Nullable BusyBlocks busy;
     private final boolean direct;
     /** What other processes write is left out. */
     private final boolean alone;
@@ -87,25 +85,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     public static WatchedWrites begin(
             int process, Userfaultfd userfaultfd, MemoryImage image, boolean direct, Consumer<String> note)
             throws IOException {
-        return begin(process, userfaultfd, image, direct, BusyBlocks.Limits.REAL, note);
-    }
-
-    static WatchedWrites begin(
-            int process,
-            Userfaultfd userfaultfd,
-            MemoryImage image,
-            boolean direct,
-            BusyBlocks.Limits limits,
-            Consumer<String> note)
-            throws IOException {
-        WatchedWrites watch = begin(process, userfaultfd, image, direct, Optional.empty(), note);
-        try {
-            watch.letWriteFreely(limits);
-            return watch;
-        } catch (IOException e) {
-            watch.close();
-            throw e;
-        }
+        return begin(process, userfaultfd, image, direct, Optional.empty(), note);
     }
 
     /**
@@ -215,11 +195,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         this.unwatched = new PageBits(image.pages());
     }
 
-    private void letWriteFreely(BusyBlocks.Limits limits) throws IOException {
-        busy = BusyBlocks.begin(process.pid(), userfaultfd, limits);
-        busy.watch(ofTheImage(MappedFiles.of(process.pid()).pieces()));
-    }
-
     private record NamedPart(String file, long offset, long length) {}
 
     private void leaveOut(List<FilePart> parts) throws IOException {
@@ -295,9 +270,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                     fetch(piece, into);
                 }
             }
-        }
-        if (busy != null) {
-            busy.watch(pieces);
         }
         if (!alone) {
             findOtherWriters();
@@ -467,9 +439,6 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     @Override
     public void close() {
-        if (busy != null) {
-            busy.close();
-        }
         written.close();
         writtenToo.close();
         userfaultfd.close();

@@ -48,11 +48,6 @@ final class MappingProcess implements AutoCloseable {
         return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, note);
     }
 
-    /** The same, with other limits for what makes a block busy. */
-    WatchedWrites watch(MemoryImage image, BusyBlocks.Limits limits, Consumer<String> note) throws IOException {
-        return WatchedWrites.begin(pid(), fetch(userfaultfd), image, false, limits, note);
-    }
-
     /** The same, whatever others write. */
     WatchedWrites watchAlone(MemoryImage image, List<WatchedWrites.FilePart> leftOut, Consumer<String> note)
             throws IOException {
