@@ -46,7 +46,6 @@ public final class WrittenPages implements AutoCloseable {
     private WrittenPages(Fd pagemap) {
         this.pagemap = pagemap;
         argument.set(JAVA_LONG, 0, ARGUMENT_SIZE);
-        argument.set(JAVA_LONG, FLAGS, WP_MATCHING | CHECK_WPASYNC);
         argument.set(JAVA_LONG, VECTOR, regions.address());
         argument.set(JAVA_LONG, VECTOR_LENGTH, REGIONS);
         argument.set(JAVA_LONG, CATEGORY_MASK, PAGE_IS_WRITTEN);
@@ -74,6 +73,16 @@ public final class WrittenPages implements AutoCloseable {
      *     the address space is gone
      */
     public void fetch(long from, long to, Ranges into) throws LinuxException {
+        scan(WP_MATCHING | CHECK_WPASYNC, from, to, into);
+    }
+
+    /** Gives the same pages as {@link #fetch}, and leaves them unprotected: the next call gives them again. */
+    public void look(long from, long to, Ranges into) throws LinuxException {
+        scan(CHECK_WPASYNC, from, to, into);
+    }
+
+    private void scan(long flags, long from, long to, Ranges into) throws LinuxException {
+        argument.set(JAVA_LONG, FLAGS, flags);
         argument.set(JAVA_LONG, END, to);
         for (long at = from; at < to; ) {
             argument.set(JAVA_LONG, START, at);

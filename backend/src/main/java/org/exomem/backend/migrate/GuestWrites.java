@@ -85,7 +85,7 @@ public final class GuestWrites implements AutoCloseable {
         try {
             switch (wanted) {
                 case AUTO -> writes.beginBest();
-                case WATCH -> writes.watch();
+                case WATCH -> writes.watch(WatchedWrites.ANY_RATE);
                 case COMPARE -> writes.compare(Optional.empty());
             }
             writes.sources.add(view.ownWrites());
@@ -103,7 +103,7 @@ public final class GuestWrites implements AutoCloseable {
             return;
         }
         try {
-            watch();
+            watch(WatchedWrites.BEARABLE_RATE);
         } catch (IOException e) {
             if (e instanceof VmmException failure && failure.isEnd()) {
                 throw e;
@@ -122,7 +122,7 @@ public final class GuestWrites implements AutoCloseable {
         found.accept(new Found(Way.LOG, Optional.empty()));
     }
 
-    private void watch() throws IOException {
+    private void watch(long mostPerSecond) throws IOException {
         DirectWrites direct;
         try (WatchedVmm process = vmm.watched()) {
             // MIG-WATCH-2
@@ -133,7 +133,7 @@ public final class GuestWrites implements AutoCloseable {
             if (direct.early()) {
                 beginWhileStopped(process, fd);
             } else {
-                begin(process, fd, false);
+                begin(process, fd, false, mostPerSecond);
             }
         }
         sources.add(new DevicesAddedLater(vmm, direct, this::sees));
@@ -141,9 +141,9 @@ public final class GuestWrites implements AutoCloseable {
         tell();
     }
 
-    private void begin(WatchedVmm process, Fd fd, boolean direct) throws IOException {
+    private void begin(WatchedVmm process, Fd fd, boolean direct, long mostPerSecond) throws IOException {
         WatchedWrites watch = WatchedWrites.begin(
-                process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, this::sees);
+                process.pid(), Userfaultfd.of(fd, WatchedWrites.FEATURES), image, direct, mostPerSecond, this::sees);
         open.add(watch);
         sources.add(watch);
     }
@@ -154,7 +154,8 @@ public final class GuestWrites implements AutoCloseable {
             boolean running = vmm.isRunning();
             try {
                 vmm.pause();
-                begin(process, fd.duplicate(), true);
+                // Stopped, it writes nothing.
+                begin(process, fd.duplicate(), true, WatchedWrites.ANY_RATE);
             } finally {
                 vmm.goOn(running);
             }

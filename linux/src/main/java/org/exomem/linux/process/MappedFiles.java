@@ -61,6 +61,11 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             return to - from;
         }
 
+        /** So many bytes of it from an address in it on. */
+        public Area part(long address, long count) {
+            return new Area(address, address + count, writable, offset + address - from, file, path);
+        }
+
         /** What is left of it without a part of the file: nothing, one area or two. */
         public List<Area> without(long fileOffset, long count) {
             long first = Math.max(offset, fileOffset);

@@ -37,6 +37,12 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             Userfaultfd.Feature.WRITE_PROTECT_UNPOPULATED,
             Userfaultfd.Feature.WRITE_PROTECT_ASYNC);
 
+    /** However much the process writes, it is watched. */
+    public static final long ANY_RATE = Long.MAX_VALUE;
+
+    /** At the rate at which a page fault takes 10 us, all of the time of one processor. */
+    public static final long BEARABLE_RATE = 100_000;
+
     private static final int SELF = (int) ProcessHandle.current().pid();
 
     /** The largest size of a huge page, none of which may be parted. */
@@ -49,6 +55,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private final WrittenPages written;
     /** For another thread. */
     private final WrittenPages writtenToo;
+
     private final boolean direct;
     /** What other processes write is left out. */
     private final boolean alone;
@@ -79,13 +86,19 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
      * @param userfaultfd made in that process, with {@link #FEATURES}; owned from now on, also if this fails
      * @param direct the process has devices that write memory which was pinned before, so that their writes are told early
      *     (MIG-DIRTY-8); nothing of that may be under way now
+     * @param mostPerSecond pages that the process may write newly without being stopped too much, or {@link #ANY_RATE}
      * @param note is told once of each thing that makes it see less, for people
      * @throws IOException if the process can't be watched, saying why
      */
     public static WatchedWrites begin(
-            int process, Userfaultfd userfaultfd, MemoryImage image, boolean direct, Consumer<String> note)
+            int process,
+            Userfaultfd userfaultfd,
+            MemoryImage image,
+            boolean direct,
+            long mostPerSecond,
+            Consumer<String> note)
             throws IOException {
-        return begin(process, userfaultfd, image, direct, Optional.empty(), note);
+        return begin(process, userfaultfd, image, direct, Optional.empty(), mostPerSecond, note);
     }
 
     /**
@@ -108,7 +121,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     public static WatchedWrites beginAlone(
             int process, Userfaultfd userfaultfd, MemoryImage image, List<FilePart> leftOut, Consumer<String> note)
             throws IOException {
-        return begin(process, userfaultfd, image, false, Optional.of(leftOut), note);
+        return begin(process, userfaultfd, image, false, Optional.of(leftOut), ANY_RATE, note);
     }
 
     private static WatchedWrites begin(
@@ -117,6 +130,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             MemoryImage image,
             boolean direct,
             Optional<List<FilePart>> alone,
+            long mostPerSecond,
             Consumer<String> note)
             throws IOException {
         ProcessFd itself;
@@ -141,6 +155,9 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             watch.nameFiles(image);
             watch.leaveOut(alone.orElse(List.of()));
             watch.beginSync();
+            if (image.files().stream().allMatch(file -> file.file().pageSize() <= WriteRate.BLOCK)) {
+                watch.expectFewWrites(mostPerSecond);
+            }
             watch.look(new PageBits(image.pages()));
             if (watch.areas.isEmpty()) {
                 throw new IOException(watch.process + " has none of the guest's memory mapped");
@@ -249,6 +266,33 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             return process.isAlive() ? failure : new IOException(process + " has ended", failure);
         } catch (LinuxException e) {
             return failure;
+        }
+    }
+
+    /** MIG-WATCH-8 */
+    private void expectFewWrites(long mostPerSecond) throws IOException {
+        if (mostPerSecond == ANY_RATE) {
+            return;
+        }
+        List<Area> pieces = ofTheImage(MappedFiles.of(process.pid()).pieces()).stream()
+                .filter(Area::writable)
+                .toList();
+        if (writesMore(pieces, mostPerSecond)) {
+            throw new IOException(
+                    "the guest writes so much of its memory that watching it would stop it again and again:"
+                            + " more than " + mostPerSecond + " other pages each second");
+        }
+    }
+
+    private boolean writesMore(List<Area> pieces, long mostPerSecond) throws IOException {
+        try {
+            return WriteRate.exceeds(userfaultfd, written, pieces, mostPerSecond);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.EBUSY) {
+                // Another userfaultfd has a part of it (MIG-WATCH-7): what can be watched is watched.
+                return false;
+            }
+            throw e;
         }
     }
 

@@ -45,7 +45,12 @@ final class MappingProcess implements AutoCloseable {
 
     /** Watches it with the userfaultfd that it made. */
     WatchedWrites watch(MemoryImage image, boolean direct, Consumer<String> note) throws IOException {
-        return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, note);
+        return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, WatchedWrites.ANY_RATE, note);
+    }
+
+    /** The same, if it writes no more pages newly. */
+    WatchedWrites watch(MemoryImage image, long mostPerSecond, Consumer<String> note) throws IOException {
+        return WatchedWrites.begin(pid(), fetch(userfaultfd), image, false, mostPerSecond, note);
     }
 
     /** The same, whatever others write. */

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import org.exomem.linux.C;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -24,6 +25,7 @@ import org.exomem.linux.Userfaultfd;
  * unmap MAPPING
  * again MAPPING FILE OFFSET LENGTH   unmaps, and maps, most likely at the same address
  * write MAPPING OFFSET VALUE         one byte
+ * busy MAPPING PAGES        writes the first pages again and again, in no order, until this program ends
  * direct MAPPING OFFSET LENGTH FILE  reads past the page cache; says "done" at once, and "read" when it has
  * another                   userfaultfd; says its number
  * close                     the userfaultfd
@@ -33,6 +35,7 @@ import org.exomem.linux.Userfaultfd;
  * </pre>
  */
 final class MappingProgram {
+    private static final long PAGE = 4096;
     private static final int O_DIRECT = 0x4000;
     private static final int SIGNAL_AT_PARENTS_END = 1;
     private static final long SIGKILL = 9;
@@ -69,6 +72,7 @@ final class MappingProgram {
                 mappings.set(Integer.parseInt(words[1]), map(words, 2));
             }
             case "write" -> mapping(words).segment().set(JAVA_BYTE, Long.parseLong(words[2]), Byte.parseByte(words[3]));
+            case "busy" -> writeAgainAndAgain(mapping(words).segment(), Integer.parseInt(words[2]));
             case "direct" -> readDirectly(mapping(words).segment(), words);
             case "another" -> System.out.println(userfaultfd());
             case "close" -> C.CLOSE.of((int) userfaultfd);
@@ -77,6 +81,19 @@ final class MappingProgram {
             case "exec" -> C.EXEC.of("/bin/sleep", "sleep", "1000", C.address(0));
             default -> throw new IOException("unknown command " + words[0]);
         }
+    }
+
+    /** All of them were written once when this returns. */
+    private static void writeAgainAndAgain(MemorySegment into, int pages) {
+        for (long page = 0; page < pages; page++) {
+            into.set(JAVA_BYTE, page * PAGE, (byte) 1);
+        }
+        Thread.ofPlatform().daemon().start(() -> {
+            Random random = new Random(1);
+            while (true) {
+                into.set(JAVA_BYTE, random.nextInt(pages) * PAGE, (byte) 2);
+            }
+        });
     }
 
     /** The child has this one thread, and none of those that a JVM needs in the long run: it does very little. */

@@ -245,12 +245,14 @@ class WatchedWritesTest {
         process.obey("map", path("a"), 0, SIZE);
         Userfaultfd ofAnother = process.fetch();
         process.becomeAnew();
-        assertThatThrownBy(() -> WatchedWrites.begin(process.pid(), ofAnother, image, false, notes::add))
+        assertThatThrownBy(() ->
+                        WatchedWrites.begin(process.pid(), ofAnother, image, false, WatchedWrites.ANY_RATE, notes::add))
                 .hasMessage("process " + process.pid() + " has none of the guest's memory mapped");
         process.obey("map", path("a"), 0, SIZE);
         Userfaultfd ofNobody = process.fetch();
         process.close();
-        assertThatThrownBy(() -> WatchedWrites.begin(process.pid(), ofNobody, image, false, notes::add))
+        assertThatThrownBy(() ->
+                        WatchedWrites.begin(process.pid(), ofNobody, image, false, WatchedWrites.ANY_RATE, notes::add))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("process " + process.pid())
                 .hasMessageContaining("no such process");

@@ -37,14 +37,18 @@ final class GuestWrite extends Benchmark {
 
     /** Who migrates. */
     enum Way {
-        QEMU("QEMU, private memory"),
-        EXOMEM("exomem"),
-        EXOMEM_COMPARE("exomem, comparing");
+        QEMU("QEMU, private memory", ""),
+        EXOMEM("exomem", "auto"),
+        EXOMEM_WATCH("exomem, watching", "watch"),
+        EXOMEM_COMPARE("exomem, comparing", "compare");
 
         private final String title;
+        /** How exomem learns what is written. */
+        private final String writes;
 
-        Way(String title) {
+        Way(String title, String writes) {
             this.title = title;
+            this.writes = writes;
         }
     }
 
@@ -157,16 +161,7 @@ final class GuestWrite extends Benchmark {
             String uri = "unix:" + folder.resolve("stream");
             receiver.execute("migrate-incoming", Map.of("vm", "a", "uri", uri));
             Map<String, Object> wish = Map.of(
-                    "vm",
-                    "a",
-                    "uri",
-                    uri,
-                    "max-bandwidth",
-                    bandwidth * MIB,
-                    "downtime-limit",
-                    1,
-                    "writes",
-                    way == Way.EXOMEM_COMPARE ? "compare" : "watch");
+                    "vm", "a", "uri", uri, "max-bandwidth", bandwidth * MIB, "downtime-limit", 1, "writes", way.writes);
             return run(folder, source, sender, wish, vm, "migrate-cancel");
         }
     }

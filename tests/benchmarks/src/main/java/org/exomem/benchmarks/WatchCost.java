@@ -86,7 +86,7 @@ final class WatchCost extends Benchmark {
                 };
                 return alone
                         ? WatchedWrites.beginAlone(pid, userfaultfd, image, List.of(), note)
-                        : WatchedWrites.begin(pid, userfaultfd, image, false, note);
+                        : WatchedWrites.begin(pid, userfaultfd, image, false, WatchedWrites.ANY_RATE, note);
             }
         }
 

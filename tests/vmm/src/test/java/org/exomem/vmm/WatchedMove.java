@@ -75,6 +75,7 @@ final class WatchedMove {
                     Userfaultfd.of(ForeignUserfaultfd.fetch(process).fd(), WatchedWrites.FEATURES),
                     image,
                     early,
+                    WatchedWrites.ANY_RATE,
                     System.err::println);
         } finally {
             vmm.goOn(true);

@@ -1,0 +1,107 @@
+package org.exomem.migration.pagesource;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.WrittenPages;
+import org.exomem.linux.process.MappedFiles.Area;
+import org.exomem.pages.Pages;
+
+/**
+ * How many pages a process writes newly, by a sample of its memory: whether it can be watched without being stopped (MIG-WATCH-8). Each
+ * page that is protected costs its next writer a page fault, and that can't be taken back: when a range is no longer registered, the kernel
+ * leaves all of its pages read-only once. So only the sample is registered, for the time of the look.
+ */
+final class WriteRate {
+    /** Also the largest huge page of which a part is looked at. */
+    static final long BLOCK = 2L << 20;
+
+    /** A 64th of memory is looked at, and no more than so many blocks. */
+    private static final int BLOCKS = 64;
+
+    private static final int PART = 64;
+    /** Fewer may be chance. */
+    private static final int LEAST_HITS = 16;
+    /** Enough to see that a guest is at rest. */
+    private static final long SHORT_NANOS = 10_000_000;
+    /** A guest that writes the same pages again and again writes few newly after that. */
+    private static final long LONG_NANOS = 100_000_000;
+
+    private final WrittenPages written;
+    private final List<Area> sample;
+    /** What it stands for, and what it is, in bytes. */
+    private final double parts;
+
+    private WriteRate(WrittenPages written, List<Area> pieces) {
+        this.written = written;
+        long all = pieces.stream().mapToLong(Area::length).sum();
+        this.sample = sample(pieces, all);
+        this.parts = (double) all
+                / Math.max(1, sample.stream().mapToLong(Area::length).sum());
+    }
+
+    /** Blocks at equal distances. */
+    private static List<Area> sample(List<Area> pieces, long all) {
+        List<Area> blocks = new ArrayList<>();
+        long distance = Math.max(PART * BLOCK, all / BLOCKS & -BLOCK);
+        for (Area piece : pieces) {
+            // Whole huge pages, which would be parted otherwise.
+            for (long at = piece.from() + BLOCK - 1 & -BLOCK; at <= piece.to() - BLOCK; at += distance) {
+                blocks.add(piece.part(at, BLOCK));
+            }
+        }
+        return blocks;
+    }
+
+    /**
+     * Looks at a process for 10 ms, and for 100 ms more if it writes much.
+     *
+     * @param userfaultfd made in the process; nothing of the pieces is registered with it, before and after
+     * @param written of the process
+     * @param pieces of the process that can be registered
+     * @param perSecond pages
+     * @return true if it writes more pages than that newly, all the time
+     */
+    static boolean exceeds(Userfaultfd userfaultfd, WrittenPages written, List<Area> pieces, long perSecond)
+            throws IOException {
+        WriteRate rate = new WriteRate(written, pieces);
+        for (Area block : rate.sample) {
+            userfaultfd.register(block.from(), block.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+        }
+        rate.fetch();
+        boolean exceeds = rate.isAbove(perSecond, SHORT_NANOS) && rate.isAbove(perSecond, LONG_NANOS);
+        for (Area block : rate.sample) {
+            userfaultfd.unregister(block.from(), block.length());
+        }
+        return exceeds;
+    }
+
+    /** Of what is written from now on: pages of the sample that were written before count no more. */
+    private boolean isAbove(long perSecond, long nanos) throws IOException {
+        long before = look();
+        long start = System.nanoTime();
+        for (long left = nanos; left > 0; left = start + nanos - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        long hits = look() - before;
+        return hits >= LEAST_HITS && hits * parts > perSecond * seconds;
+    }
+
+    private void fetch() throws IOException {
+        for (Area block : sample) {
+            written.fetch(block.from(), block.to(), (from, to) -> {});
+        }
+    }
+
+    private long look() throws IOException {
+        long[] pages = {0};
+        for (Area block : sample) {
+            written.look(block.from(), block.to(), (from, to) -> pages[0] += Pages.floor(to - from));
+        }
+        return pages[0];
+    }
+}

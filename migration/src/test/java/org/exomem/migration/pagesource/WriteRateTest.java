@@ -1,0 +1,91 @@
+package org.exomem.migration.pagesource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.exomem.linux.SharedFile;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.pages.PageBits;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A process has 512 MiB mapped and writes its pages in no order. */
+@Tag("MIG-WATCH-8")
+class WriteRateTest {
+    private static final long PAGE = 4096;
+    private static final long SIZE = 512L << 20;
+    private static final int PAGES = (int) (SIZE / PAGE);
+    private static final long FEW = WatchedWrites.BEARABLE_RATE;
+
+    private Path folder;
+    private MemoryImage image;
+    private MappingProcess process;
+
+    @BeforeEach
+    void startProcess() throws IOException {
+        assumeThat(System.getProperty("os.arch")).isEqualTo("amd64");
+        folder = Files.createTempDirectory(Path.of("/dev/shm"), "exomem-rate");
+        Path file = folder.resolve("ram");
+        image = new MemoryImage(List.of(new ImageFile("ram", SharedFile.create(file, SIZE))));
+        process = MappingProcess.start();
+        process.obey("map", file, 0, SIZE);
+    }
+
+    @AfterEach
+    void endProcess() throws IOException {
+        if (process != null) {
+            process.close();
+        }
+        if (image != null) {
+            image.close();
+        }
+        if (folder != null) {
+            Files.deleteIfExists(folder.resolve("ram"));
+            Files.delete(folder);
+        }
+    }
+
+    @Test
+    void aProcessThatWritesAllOfItsMemoryAgainAndAgainIsNotWatched() throws IOException {
+        process.obey("busy", 0, PAGES);
+        assertThatThrownBy(() -> process.watch(image, FEW, why -> {}))
+                .hasMessageContaining("writes so much of its memory");
+    }
+
+    @Test
+    void itIsWatchedAllTheSameIfThatIsWanted() throws IOException {
+        process.obey("busy", 0, PAGES);
+        try (WatchedWrites writes = process.watch(image, WatchedWrites.ANY_RATE, why -> {})) {
+            assertThat(writes.lost()).isEmpty();
+        }
+    }
+
+    @Test
+    void aProcessThatRestsIsWatched() throws IOException {
+        process.obey("write", 0, 7 * PAGE, 1);
+        try (WatchedWrites writes = process.watch(image, FEW, why -> {})) {
+            process.obey("write", 0, 9 * PAGE, 1);
+            PageBits into = new PageBits(PAGES);
+            writes.sync(into);
+            assertThat(into).hasToString("9");
+        }
+    }
+
+    @Test
+    void aProcessThatWritesTheSameFewPagesAgainAndAgainIsWatched() throws IOException {
+        process.obey("busy", 0, 600);
+        try (WatchedWrites writes = process.watch(image, FEW, why -> {})) {
+            PageBits into = new PageBits(PAGES);
+            writes.sync(into);
+            assertThat(into.count()).isLessThanOrEqualTo(600);
+        }
+    }
+}
