@@ -26,7 +26,7 @@ final class RequirementText {
             groups.computeIfAbsent(requirement.group(), group -> new ArrayList<>())
                     .add(requirement);
         }
-        Table table = new Table("GROUP", ">ENTRIES", ">OBSERVABLE", "SECTION");
+        Table table = new Table("GROUP", ">ENTRIES", ">OBSERVABLE", "FIRST SECTION");
         groups.forEach((group, entries) -> table.add(
                 group,
                 String.valueOf(entries.size()),
