@@ -19,6 +19,7 @@ import com.tngtech.archunit.library.Architectures;
 class ArrowsTest {
     private static final String LINUX = "org.exomem.linux..";
     private static final String PAGES = "org.exomem.pages..";
+    private static final String REFERENCE = "org.exomem.reference..";
     private static final String VHOST_USER = "org.exomem.vhostuser..";
     private static final String BALLOON = "org.exomem.balloon..";
     private static final String MEM = "org.exomem.mem..";
@@ -36,6 +37,8 @@ class ArrowsTest {
             .definedBy(LINUX)
             .layer("pages")
             .definedBy(PAGES)
+            .layer("reference")
+            .definedBy(REFERENCE)
             .layer("vhost-user")
             .definedBy(VHOST_USER)
             .layer("balloon")
@@ -59,6 +62,8 @@ class ArrowsTest {
                     "pages", "vhost-user", "balloon", "mem", "migration", "conformance", "embedded", "backend", "demo")
             .whereLayer("pages")
             .mayOnlyBeAccessedByLayers("vhost-user", "balloon", "mem", "migration", "backend")
+            .whereLayer("reference")
+            .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("vhost-user")
             .mayOnlyBeAccessedByLayers("balloon", "mem", "migration", "backend")
             .whereLayer("balloon")

@@ -9,8 +9,9 @@ import org.exomem.backend.options.CommandLine;
 import org.exomem.backend.options.Completion;
 
 /**
- * A script for bash and zsh that completes commands and options, of which it has a table, paths, and the names of VMs and
- * devices, for which it asks the process that serves: at most once in some seconds, because that starts a JVM.
+ * A script for bash and zsh that completes commands and options, of which it has a table, paths, the names of VMs and
+ * devices, for which it asks the process that serves: at most once in some seconds, because that starts a JVM; and the ids of
+ * requirements, for which it asks the program once.
  */
 final class CompletionScript {
     private static final String BEFORE_TABLE = """
@@ -48,6 +49,7 @@ final class CompletionScript {
           case $1 in
             VM) printf '%s\\n' "$_exomem_lines" | cut -d' ' -f1 ;;
             DEVICE) printf '%s\\n' "$_exomem_lines" | awk -v vm="$vm" '$1 == vm { print $2 }' ;;
+            REQUIREMENT) printf '%s\\n' "$_exomem_ids" ;;
             FILE) compgen -f -- "$current" ;;
             NOTHING) ;;
             *) printf '%s\\n' "${1//|/ }" | tr ' ' '\\n' ;;
@@ -97,6 +99,11 @@ final class CompletionScript {
           case $kind in
             VM) _exomem_ask "" "$control" ;;
             DEVICE) _exomem_ask --memory "$control" ;;
+            REQUIREMENT)
+              # They stay the same as long as the program does.
+              if [ -z "${_exomem_ids-}" ]; then
+                _exomem_ids=$(EXOMEM_NO_BUILD=1 "${COMP_WORDS[0]}" spec --all 2>/dev/null | awk 'NR > 1 { print $1 }')
+              fi ;;
           esac
           if [ -n "$kind" ]; then
             IFS=$'\\n'
@@ -162,6 +169,7 @@ final class CompletionScript {
             case Completion.File _ -> "FILE";
             case Completion.Vm _ -> "VM";
             case Completion.Device _ -> "DEVICE";
+            case Completion.Requirement _ -> "REQUIREMENT";
             case Completion.Words words -> words(words.words().stream());
         };
     }

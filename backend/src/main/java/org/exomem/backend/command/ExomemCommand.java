@@ -44,6 +44,7 @@ public final class ExomemCommand {
         commands.put("attach", AttachCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
+        commands.put("spec", SpecCommand::new);
         commands.put("completion", () -> new CompletionCommand(this::commandLines));
     }
 

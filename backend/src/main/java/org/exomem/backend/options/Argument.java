@@ -41,7 +41,20 @@ public sealed interface Argument {
      * A value that is told from others by its place.
      *
      * @param label its name in the help
+     * @param repeatable whether more may follow, up to the end of the line; only the last parameter may be so
      */
-    record Parameter(String label, String description, Setter setter, Completion completion, boolean required)
-            implements Argument {}
+    record Parameter(
+            String label,
+            String description,
+            Setter setter,
+            Completion completion,
+            boolean required,
+            boolean repeatable)
+            implements Argument {
+        /** The parameter as the line of usage shows it. */
+        String shown() {
+            String name = required ? label : "[" + label + "]";
+            return repeatable ? name + "..." : name;
+        }
+    }
 }

@@ -8,6 +8,7 @@ public sealed interface Completion {
     Completion FILE = new File();
     Completion VM = new Vm();
     Completion DEVICE = new Device();
+    Completion REQUIREMENT = new Requirement();
 
     /** Anything may be typed. */
     record Nothing() implements Completion {}
@@ -20,6 +21,9 @@ public sealed interface Completion {
 
     /** The ids of the memory devices of the VM that was typed before. */
     record Device() implements Completion {}
+
+    /** The ids of the catalogue of requirements. */
+    record Requirement() implements Completion {}
 
     /** One of these. */
     record Words(List<String> words) implements Completion {}

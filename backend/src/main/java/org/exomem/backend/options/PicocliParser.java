@@ -35,7 +35,7 @@ final class PicocliParser {
                 option.setter().set(value);
             }
         }
-        for (PositionalParamSpec matched : result.matchedPositionals()) {
+        for (PositionalParamSpec matched : new LinkedHashSet<>(result.matchedPositionals())) {
             for (String value : matched.stringValues()) {
                 Optional<UsageException> unknown = UsageMessages.unknownOption(value, usage, arguments);
                 if (unknown.isPresent()) {

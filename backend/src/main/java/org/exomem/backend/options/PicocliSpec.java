@@ -75,9 +75,14 @@ final class PicocliSpec {
         usage.options().forEach(option -> spec.addOption(option(option)));
         for (int i = 0; i < usage.parameters().size(); i++) {
             Argument.Parameter parameter = usage.parameters().get(i);
-            spec.addPositional(PositionalParamSpec.builder()
-                    .index(String.valueOf(i))
-                    .type(String.class)
+            PositionalParamSpec.Builder positional = parameter.repeatable()
+                    ? PositionalParamSpec.builder()
+                            .index(i + "..*")
+                            .arity("0..*")
+                            .type(List.class)
+                            .auxiliaryTypes(String.class)
+                    : PositionalParamSpec.builder().index(String.valueOf(i)).type(String.class);
+            spec.addPositional(positional
                     .paramLabel(parameter.label())
                     .description(escaped(parameter.description()))
                     .required(parameter.required())
@@ -119,7 +124,7 @@ final class PicocliSpec {
         }
         words.add("[OPTIONS]");
         for (Argument.Parameter parameter : usage.parameters()) {
-            words.add(parameter.required() ? parameter.label() : "[" + parameter.label() + "]");
+            words.add(parameter.shown());
         }
         return String.join(" ", words);
     }

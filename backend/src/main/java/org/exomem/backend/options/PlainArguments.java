@@ -73,7 +73,11 @@ final class PlainArguments {
         if (parameters == usage.parameters().size()) {
             return false;
         }
-        assignments.add(new Assignment(usage.parameters().get(parameters++).setter(), value));
+        Argument.Parameter parameter = usage.parameters().get(parameters);
+        assignments.add(new Assignment(parameter.setter(), value));
+        if (!parameter.repeatable()) {
+            parameters++;
+        }
         return true;
     }
 

@@ -41,13 +41,19 @@ public final class Usage {
 
     /** A value that must be there. */
     public Usage parameter(String label, String text, Completion completion, Argument.Setter setter) {
-        parameters.add(new Argument.Parameter(label, text, setter, completion, true));
+        parameters.add(new Argument.Parameter(label, text, setter, completion, true, false));
         return this;
     }
 
     /** A value that may be there, behind those that must. */
     public Usage optionalParameter(String label, String text, Completion completion, Argument.Setter setter) {
-        parameters.add(new Argument.Parameter(label, text, setter, completion, false));
+        parameters.add(new Argument.Parameter(label, text, setter, completion, false, false));
+        return this;
+    }
+
+    /** Any number of values, behind all others. */
+    public Usage words(String label, String text, Completion completion, Argument.Setter setter) {
+        parameters.add(new Argument.Parameter(label, text, setter, completion, false, true));
         return this;
     }
 

@@ -28,6 +28,7 @@ class CompletionTest {
             case "$*" in
               "vms --control /other") printf 'VM STATE\\nother x\\n' ;;
               "vms") printf 'VM STATE\\ndb x\\nweb x\\n' ;;
+              "spec --all") printf 'ID STRENGTH\\na.b.1 MUST\\na.c.1 MAY\\n' ;;
               "vms --memory") printf 'VM DEVICE\\ndb m9\\nweb m0\\nweb m1\\n' ;;
             esac
             """.formatted(folder));
@@ -71,6 +72,9 @@ class CompletionTest {
         balloon --control = /other |other
         hints web |start stop done
         hints web s|start stop
+        spec |a.b.1 a.c.1
+        spec a.c|a.c.1
+        spec --a|--all
         completion |bash zsh
         balloon web |''
         vms |''

@@ -1,0 +1,83 @@
+package org.exomem.backend.command;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.exomem.backend.options.Command;
+import org.exomem.backend.options.Completion;
+import org.exomem.backend.options.Streams;
+import org.exomem.backend.options.Usage;
+import org.exomem.backend.options.UsageException;
+import org.exomem.backend.text.Similar;
+import org.exomem.reference.Catalogue;
+import org.exomem.reference.Requirement;
+
+/** {@code exomem spec}. */
+final class SpecCommand implements Command {
+    /** As many similar ids are named at most. */
+    private static final int FEW = 5;
+
+    private final List<String> words = new ArrayList<>();
+    private boolean all;
+    private boolean json;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Shows what VIRTIO and vhost-user demand of devices, drivers and back-ends.",
+                "The catalogue has an entry for each statement with MUST, SHOULD or MAY, in words of its own. Without"
+                        + " arguments the groups of entries are listed. One entry is shown in full, several are listed.");
+        usage.words(
+                "ID|SEARCH",
+                "An id, the beginning of ids, a rule of the chapters in spec/, the number of a section, or words, all of"
+                        + " which an entry must have.",
+                Completion.REQUIREMENT,
+                words::add);
+        usage.flag("--all", "Lists all entries.", () -> all = true);
+        usage.flag("--json", "Prints JSON: a list of the entries, with all that is known of each.", () -> json = true);
+        usage.section(
+                "Examples",
+                "  exomem spec                        the groups",
+                "  exomem spec balloon.hint.12        one entry in full",
+                "  exomem spec ring.split.used        a group",
+                "  exomem spec BAL-HINT-4             what stands for a rule of spec/",
+                "  exomem spec 5.15.6                 a section of VIRTIO",
+                "  exomem spec device must reset      all entries with these words",
+                "  exomem spec --all --json           everything, for a program");
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        if (all && !words.isEmpty()) {
+            throw new UsageException("--all and \"" + String.join(" ", words) + "\" exclude each other");
+        }
+        Catalogue catalogue = Catalogue.load();
+        Output output = new Output(streams, json);
+        if (words.isEmpty()) {
+            List<Requirement> requirements = catalogue.requirements();
+            return output.show(
+                    RequirementText.json(catalogue, requirements),
+                    () -> all ? RequirementText.table(requirements) : RequirementText.groups(requirements));
+        }
+        String wanted = String.join(" ", words);
+        List<Requirement> found = catalogue.search(wanted);
+        if (found.isEmpty()) {
+            throw new CommandFailure(ExitCode.FAILED, nothing(wanted, catalogue));
+        }
+        return output.show(
+                RequirementText.json(catalogue, found),
+                () -> found.size() == 1
+                        ? RequirementText.full(catalogue, found.getFirst())
+                        : RequirementText.table(found));
+    }
+
+    private static String nothing(String wanted, Catalogue catalogue) {
+        List<String> names = catalogue.requirements().stream()
+                .flatMap(requirement -> Stream.of(requirement.id(), requirement.group()))
+                .distinct()
+                .toList();
+        List<String> near = Similar.to(wanted, names).stream().limit(FEW).toList();
+        return "no requirement is found for \"" + wanted + "\"; "
+                + (near.isEmpty() ? "\"exomem spec\" lists what there is" : "similar are " + String.join(", ", near));
+    }
+}

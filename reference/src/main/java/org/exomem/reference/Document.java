@@ -1,0 +1,15 @@
+package org.exomem.reference;
+
+import java.util.List;
+
+/**
+ * The catalogue of one source document.
+ *
+ * @param file the name of the file that it was read from
+ */
+public record Document(String file, Source source, List<SectionCount> counts, List<Requirement> requirements) {
+    public Document {
+        counts = List.copyOf(counts);
+        requirements = List.copyOf(requirements);
+    }
+}

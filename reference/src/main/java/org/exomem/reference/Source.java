@@ -1,0 +1,25 @@
+package org.exomem.reference;
+
+import java.util.List;
+
+/**
+ * A document that has requirements, and what was read of it.
+ *
+ * @param date of the text that was read, as YYYY-MM-DD
+ * @param text exactly what was read: repository, tag or commit, files
+ * @param sections what the catalogue covers
+ * @param method how its statements were counted
+ */
+public record Source(
+        String title,
+        String version,
+        String publisher,
+        String url,
+        String date,
+        String text,
+        List<String> sections,
+        String method) {
+    public Source {
+        sections = List.copyOf(sections);
+    }
+}
