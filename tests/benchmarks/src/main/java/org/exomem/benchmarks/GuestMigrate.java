@@ -63,7 +63,7 @@ final class GuestMigrate extends Benchmark {
         EXOMEM_REPORTING("exomem, reporting"),
         EXOMEM_BITMAP("exomem, bitmap"),
         /** No log of writes: page descriptors tell at the pause what is free. */
-        EXOMEM_DESCRIPTORS("exomem, page descriptors, comparing"),
+        EXOMEM_DESCRIPTORS("exomem, page descriptors"),
         EXOMEM_COMPARE("exomem, no hints, comparing"),
         EXOMEM_SKIP("exomem, hints, comparing, skip unchanged");
 
