@@ -203,15 +203,14 @@ static bool add_block(struct draft *draft, unsigned long pfn)
 	struct told_range *range;
 	pmd_t *leaf, entry;
 
-	if (!early_section(__pfn_to_section(pfn)))
+	if (!early_section(__pfn_to_section(pfn)) ||
+	    !is_early(draft->zone, pfn))
 		return true;
 	leaf = find_leaf(pfn);
 	if (!leaf)
 		return true;
 	entry = READ_ONCE(*leaf);
 	if (!pmd_present(entry) || !pmd_leaf(entry))
-		return true;
-	if (!is_early(draft->zone, pfn))
 		return true;
 	descriptor = PFN_PHYS(pmd_pfn(entry)) +
 		     ((unsigned long)page & ~PMD_MASK);

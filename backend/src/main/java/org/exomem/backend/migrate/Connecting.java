@@ -34,6 +34,15 @@ final class Connecting implements AutoCloseable {
         return connection.result();
     }
 
+    /** Tells the destination, if there is a connection, why there will be no migration. */
+    void abort(String reason) {
+        try {
+            connection.result().abort(reason);
+        } catch (IOException e) {
+            // There is nobody to tell.
+        }
+    }
+
     /** Closes the connection, also one that is still to come. */
     @Override
     public void close() {

@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it, so it is kept from then on, and counts for as
- * long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-9). Belongs to the migration's thread.
+ * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it. So what it told is kept
+ * from then on, and counts for as long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-9). Belongs to the migration's thread.
  */
 final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
     private static final Logger LOG = LoggerFactory.getLogger(DescriptorsAtPause.class);
@@ -31,6 +31,10 @@ final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
     /** Returns what counts now; nothing if the driver has told nothing, or can't be asked. */
     @Override
     public List<PageDescriptors> get() {
+        // Others need not tell that the machine was reset.
+        if (!vmm.isQemu()) {
+            return List.of();
+        }
         if (kept != null) {
             return vmm.resets() == resets ? kept : List.of();
         }
@@ -39,6 +43,18 @@ final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
         } catch (CompletionException e) {
             LOG.info("{}: no page descriptors: {}", vm.name(), LeavingGuest.reason(e));
             return List.of();
+        }
+    }
+
+    /**
+     * Makes sure, before the guest is handed over, that what counted at the pause still does.
+     *
+     * @throws IOException if the machine was reset since: its memory has changed
+     */
+    void expectNoReset() throws IOException {
+        if (kept != null && !kept.isEmpty() && vmm.resets() != resets) {
+            throw new IOException("the machine of VM \"" + vm.name()
+                    + "\" was reset while its guest was about to move: migrate it again");
         }
     }
 

@@ -257,6 +257,7 @@ final class LeavingGuest implements GuestControl {
     public void resume() throws IOException {
         vmm.goOn(ran());
         state = new State.Runs();
+        status.accept(Status.ACTIVE);
     }
 
     @Override

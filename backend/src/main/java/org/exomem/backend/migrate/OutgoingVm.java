@@ -130,18 +130,30 @@ final class OutgoingVm {
 
     private void move() throws IOException {
         // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
-        try (Connecting connecting = Connecting.begin(this::connect);
-                GuestView view = view()) {
-            expectMapped(view);
+        try (GuestView view = view();
+                Connecting connecting = Connecting.begin(this::connect)) {
+            Prepared prepared = prepare(connecting, view);
+            // Open until the guest is handed over: what it takes to end the watch is not for the pause.
+            try (GuestWrites writes = prepared.writes()) {
+                MigrationSender sender = connecting.sender();
+                watcher.status(Status.ACTIVE);
+                migrate(sender, view, writes, prepared.hints());
+            }
+        }
+    }
+
+    /** How the guest is asked which pages it does not need, and how it is found out what it writes. */
+    private record Prepared(HintSessions hints, GuestWrites writes) {}
+
+    private Prepared prepare(Connecting connecting, GuestView view) throws IOException {
+        try {
             HintSessions hints = hints(connecting);
             // A guest's memory is not watched for a destination that is known to refuse it.
             connecting.failIfRefused();
-            // Open until the guest is handed over: what it takes to end the watch is not for the pause.
-            try (GuestWrites writes = writes(view)) {
-                MigrationSender sender = connecting.sender();
-                watcher.status(Status.ACTIVE);
-                migrate(sender, view, writes, hints);
-            }
+            return new Prepared(hints, writes(view));
+        } catch (IOException | RuntimeException e) {
+            connecting.abort(MigrationFailure.text(e));
+            throw e;
         }
     }
 
@@ -179,7 +191,14 @@ final class OutgoingVm {
 
     private GuestView view() throws IOException {
         try {
-            return vm.show(image).join();
+            GuestView view = vm.show(image).join();
+            try {
+                expectMapped(view);
+                return view;
+            } catch (IOException | RuntimeException e) {
+                view.close();
+                throw e;
+            }
         } catch (CompletionException e) {
             throw new IOException(
                     "VM \"" + vm.name() + "\" can't be shown to its migration: " + LeavingGuest.reason(e), e);
@@ -230,6 +249,9 @@ final class OutgoingVm {
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, cancel::isCancelled);
             connection.finish(state, guest.moved(view).toBytes());
+            if (settles) {
+                guest.descriptors().expectNoReset();
+            }
             guest.letGo();
             connection.handOver();
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);

@@ -118,8 +118,8 @@ public final class QmpClient implements AutoCloseable {
         while (true) {
             // One limit for all that comes: a stream of events must not put off the end of the waiting.
             JsonNode message = message(end, limit);
-            if (isEvent(message)) {
-                events.add(message);
+            if (message.has("event")) {
+                events.add(counted(message));
             } else if (message.path("id").asLong(id) == id) {
                 return result(message);
             }
@@ -166,17 +166,16 @@ public final class QmpClient implements AutoCloseable {
                 return null;
             }
             // An answer that comes now is to a command that was given up.
-            event = isEvent(message) ? message : null;
+            event = message.has("event") ? counted(message) : null;
         }
         return event;
     }
 
-    private boolean isEvent(JsonNode message) {
-        String name = message.path("event").asText();
-        if (name.equals("RESET")) {
+    private JsonNode counted(JsonNode event) {
+        if (event.path("event").asText().equals("RESET")) {
             resets++;
         }
-        return !name.isEmpty();
+        return event;
     }
 
     /** How often the VMM has told that its machine was reset, as far as messages were read: up to the last answer. */

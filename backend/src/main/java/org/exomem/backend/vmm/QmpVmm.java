@@ -213,6 +213,11 @@ public final class QmpVmm implements AutoCloseable {
                 || status.path("status").asText().equals("suspended");
     }
 
+    /** True if the VMM says that it is QEMU. */
+    public boolean isQemu() {
+        return qmp.isQemu();
+    }
+
     /** How often the machine was reset since this is connected, up to the last answer of the VMM. */
     public long resets() {
         return qmp.resets();

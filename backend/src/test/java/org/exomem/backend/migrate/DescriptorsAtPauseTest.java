@@ -1,6 +1,7 @@
 package org.exomem.backend.migrate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.mockito.Mockito.mock;
 import static org.mockito.Mockito.when;
 
@@ -27,6 +28,7 @@ class DescriptorsAtPauseTest {
     @BeforeEach
     void nameTheVm() {
         when(vm.name()).thenReturn("vm");
+        when(vmm.isQemu()).thenReturn(true);
         deviceSays(TOLD);
     }
 
@@ -54,6 +56,22 @@ class DescriptorsAtPauseTest {
         descriptors.keep();
         assertThat(descriptors.get()).isEqualTo(TOLD);
         when(vmm.resets()).thenReturn(2L);
+        assertThat(descriptors.get()).isEmpty();
+    }
+
+    @Test
+    void aResetAfterThePauseIsAFailure() throws IOException {
+        descriptors.keep();
+        descriptors.expectNoReset();
+        when(vmm.resets()).thenReturn(1L);
+        assertThatThrownBy(descriptors::expectNoReset).hasMessageContaining("was reset");
+    }
+
+    @Test
+    void aVmmThatNeedNotTellOfResetsIsNotTrusted() throws IOException {
+        when(vmm.isQemu()).thenReturn(false);
+        assertThat(descriptors.get()).isEmpty();
+        descriptors.keep();
         assertThat(descriptors.get()).isEmpty();
     }
 

@@ -19,6 +19,10 @@ import org.exomem.pages.RunVisitor;
 final class DescriptorReader {
     /** The most that is read at once. */
     private static final int WINDOW_BYTES = 256 << 10;
+    /** The part of memory that is read at most. Linux's descriptors are a 64th of it. */
+    private static final int READ_PART = 32;
+    /** Of a guest with little memory: each guard may be in a page of its own. */
+    private static final long LEAST_READ = 64L << 20;
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -30,8 +34,10 @@ final class DescriptorReader {
     private long windowAddress;
 
     private long windowLength;
-    /** How many more may be looked at (FPB-DESC-8). */
+    /** How many more pages may be looked at (FPB-DESC-8). */
     private long left;
+    /** How much more may be read. */
+    private long bytesLeft;
 
     DescriptorReader(GuestPages memory, AddressMap map) {
         this.memory = memory;
@@ -44,6 +50,7 @@ final class DescriptorReader {
     void begin() {
         windowLength = 0;
         left = memory.pages();
+        bytesLeft = Math.max(LEAST_READ, Pages.bytes(memory.pages()) / READ_PART);
     }
 
     /** True if the guard is in the guest's memory and holds. */
@@ -58,12 +65,13 @@ final class DescriptorReader {
      */
     void addFree(PageDescriptors told, PageDescriptors.Range range, PageBits into) throws IOException {
         RunVisitor<RuntimeException> add = into::add;
-        for (long page = 0; page < range.pages() && left > 0; left--) {
+        for (long page = 0; page < range.pages() && left > 0; ) {
             long pages = freeBlock(told, range, page);
             if (pages > 0) {
                 map.forEachRun(range.address() + (page << told.pageShift()), pages << told.pageShift(), add);
             }
             page += Math.max(1, pages);
+            left -= Math.max(1, pages);
         }
     }
 
@@ -97,11 +105,12 @@ final class DescriptorReader {
      * @return false if the guest's memory does not have them in one piece
      */
     private boolean load(long address, int length) throws IOException {
-        if (address - windowAddress >= 0 && address - windowAddress + length <= windowLength) {
+        long inWindow = address - windowAddress;
+        if (inWindow >= 0 && inWindow <= windowLength - length) {
             return true;
         }
         AddressMap.Range range = map.at(address);
-        if (range == null || address - range.guestAddress() + length > range.length()) {
+        if (range == null || address - range.guestAddress() > range.length() - length || bytesLeft <= 0) {
             return false;
         }
         // In a row more and more is read at once. Behind a large free block nothing is known of what is needed next.
@@ -111,6 +120,7 @@ final class DescriptorReader {
         long end = Pages.bytes(Pages.ceil(address - range.guestAddress() + length));
         long bytes = Math.min(Math.max(end - first, ahead), range.length() - first);
         windowLength = 0;
+        bytesLeft -= bytes;
         memory.read(range.firstPage() + Pages.floor(first), window.asSlice(0, Pages.floor(bytes) * pageSize));
         windowAddress = range.guestAddress() + first;
         windowLength = bytes;

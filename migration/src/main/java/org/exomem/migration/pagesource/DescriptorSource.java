@@ -47,9 +47,9 @@ public final class DescriptorSource implements FreePageSource {
         return !settled;
     }
 
-    /** FPB-DESC-6: false also if nothing is told any more. */
+    /** FPB-DESC-6 */
     @Override
-    public boolean settle() throws IOException {
+    public Settling settle() throws IOException {
         List<PageDescriptors> now = told.get();
         reader.begin();
         failed.clear();
@@ -57,7 +57,10 @@ public final class DescriptorSource implements FreePageSource {
             findFailed(descriptors);
         }
         settled = !now.isEmpty() && failed.isEmpty();
-        return settled;
+        if (now.isEmpty()) {
+            return Settling.NEVER;
+        }
+        return settled ? Settling.CERTAIN : Settling.NOT_NOW;
     }
 
     private void findFailed(PageDescriptors descriptors) throws IOException {

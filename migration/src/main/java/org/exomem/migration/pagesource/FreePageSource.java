@@ -33,11 +33,11 @@ public interface FreePageSource {
      * The guest is paused, and the last sync follows: what is told from then on has to be certain (MIG-SETTLE-2). May be called again
      * when the guest has run on meanwhile.
      *
-     * @return false if that can't be told at this pause: guesses go on then
+     * @return anything but {@link Settling#CERTAIN}: guesses go on
      * @throws IOException if memory can't be looked at
      */
-    default boolean settle() throws IOException {
-        return true;
+    default Settling settle() throws IOException {
+        return Settling.CERTAIN;
     }
 
     /** Guesses no more where {@link #settle} could not tell the last time. */

@@ -155,7 +155,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             watch.nameFiles(image);
             watch.leaveOut(alone.orElse(List.of()));
             watch.beginSync();
-            if (image.files().stream().allMatch(file -> file.file().pageSize() <= WriteRate.BLOCK)) {
+            // A huge page costs one fault, however many pages it stands for.
+            if (image.files().stream().allMatch(file -> file.file().pageSize() == Pages.SIZE)) {
                 watch.expectFewWrites(mostPerSecond);
             }
             watch.look(new PageBits(image.pages()));

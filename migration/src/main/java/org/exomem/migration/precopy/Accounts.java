@@ -7,6 +7,7 @@ import java.util.Objects;
 import org.exomem.migration.Fate;
 import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.migration.pagesource.FreePageSource;
+import org.exomem.migration.pagesource.Settling;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 
@@ -62,15 +63,15 @@ final class Accounts {
     /**
      * The guest is paused: what was left out on a guess has to be certain now.
      *
-     * @return false if that can't be told at this pause
+     * @return the worst that a source says
      */
-    boolean settle() throws IOException {
+    Settling settle() throws IOException {
+        Settling worst = Settling.CERTAIN;
         for (FreePageSource free : source.free()) {
-            if (guesses && !free.settle()) {
-                return false;
-            }
+            Settling settling = guesses ? free.settle() : Settling.CERTAIN;
+            worst = settling.compareTo(worst) > 0 ? settling : worst;
         }
-        return true;
+        return worst;
     }
 
     /** From now on nothing is left out on a guess where that was not settled at the last pause (MIG-SETTLE-3). */

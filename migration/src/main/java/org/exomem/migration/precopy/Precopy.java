@@ -16,6 +16,7 @@ import org.exomem.migration.Fingerprint;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.pagesource.HintSessions;
+import org.exomem.migration.pagesource.Settling;
 
 /**
  * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it
@@ -161,10 +162,9 @@ public final class Precopy {
             askForHints = !clearsWhatItHints && owedBytes(accounts) >= means.worthHints;
         } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
         prepare(crew, accounts);
+        long pausing = pause(crew, accounts);
         Duration estimated = Duration.ofNanos(convergence.estimate());
         boolean inLimit = convergence.isInLimit();
-
-        long pausing = pause(crew, accounts);
         // MIG-ROUND-5, MIG-DIRTY-2: the round begins with a sync.
         accounts.lastRound();
         round(crew, accounts, false);
@@ -218,22 +218,32 @@ public final class Precopy {
             // First: a guest that is half paused has to be let run on too.
             phase = Progress.Phase.PAUSED;
             source.control().pause();
-            if (accounts.settle()) {
+            Settling settling = accounts.settle();
+            if (settling == Settling.CERTAIN) {
                 return pausing;
             }
             source.control().resume();
             phase = Progress.Phase.COPYING;
-            if (tries % SETTLE_TRIES > 0) {
-                ticker.pass(SHORT_NANOS);
+            if (settling == Settling.NEVER || tries == 2 * SETTLE_TRIES) {
+                accounts.guessNoMore();
+                sendWhatWasGuessed(crew, accounts);
+            } else if (tries == SETTLE_TRIES) {
+                accounts.guessLess();
+                sendWhatWasGuessed(crew, accounts);
             } else {
-                if (tries == SETTLE_TRIES) {
-                    accounts.guessLess();
-                } else {
-                    accounts.guessNoMore();
-                }
-                round(crew, accounts, false);
+                ticker.pass(SHORT_NANOS);
             }
         }
+    }
+
+    /** What is owed now is not for the pause. */
+    private void sendWhatWasGuessed(Crew crew, Accounts accounts) throws IOException {
+        do {
+            round(crew, accounts, false);
+            accounts.sync();
+            accounts.excuse();
+            convergence.estimate(owedBytes(accounts));
+        } while (!convergence.isOver() && !convergence.isStuck());
     }
 
     private void round(Crew crew, Accounts accounts, boolean askForHints) throws IOException {

@@ -92,7 +92,7 @@ class DescriptorSourceTest {
     }
 
     private boolean settles() throws IOException {
-        return source(image).settle();
+        return source(image).settle() == Settling.CERTAIN;
     }
 
     @Test
@@ -166,9 +166,25 @@ class DescriptorSourceTest {
     @Tag("FPB-DESC-6")
     @Tag("FPB-DESC-7")
     void nothingIsSettledByAGuardOutsideMemoryOrWithoutDescriptors() throws IOException {
-        assertThat(settles()).as("nothing was told").isFalse();
+        assertThat(source(image).settle()).as("nothing was told").isEqualTo(Settling.NEVER);
         told.add(descriptors(List.of(new Guard(LOW + 64 * PAGE - 2, 0, 0)), range(LOW, 64, LOW)));
         assertThat(settles()).as("a guard that ends behind memory").isFalse();
+        told.set(0, descriptors(List.of(new Guard(Long.MAX_VALUE - 2, 0, 0)), range(LOW, 64, LOW)));
+        assertThat(settles()).as("a guard beyond all memory").isFalse();
+    }
+
+    @Test
+    @Timeout(60)
+    @Tag("FPB-DESC-8")
+    void rangesThatAllSayThatAllOfMemoryIsFreeCostNoMoreThanMemory() throws IOException {
+        List<PageDescriptors.Range> many = new ArrayList<>();
+        for (int i = 0; i < 65536; i++) {
+            many.add(range(0, 1L << 40, LOW));
+        }
+        free(0, 30);
+        told.add(
+                new PageDescriptors(12, 30, STRIDE, MARK_OFFSET, ORDER_OFFSET, 0xF0000000, MARK, List.of(GUARD), many));
+        assertThat(collect()).isEqualTo("0-127");
     }
 
     @Test
@@ -178,9 +194,9 @@ class DescriptorSourceTest {
         told.add(descriptors(List.of(GUARD, broken), range(LOW, 32, LOW), new PageDescriptors.Range(HIGH, 32, LOW, 3)));
         free(3, 0);
         DescriptorSource source = source(image);
-        assertThat(source.settle()).isFalse();
+        assertThat(source.settle()).isEqualTo(Settling.NOT_NOW);
         source.guessLess();
-        assertThat(source.settle()).isTrue();
+        assertThat(source.settle()).isEqualTo(Settling.CERTAIN);
         PageBits free = new PageBits(PAGES);
         source.synced();
         source.collect(free, free);

@@ -22,6 +22,7 @@ import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.HoleSource;
+import org.exomem.migration.pagesource.Settling;
 import org.exomem.migration.pagesource.Unlogged;
 import org.exomem.pages.PageBits;
 import org.junit.jupiter.api.AfterEach;
@@ -225,13 +226,13 @@ class PrecopyTest {
 
         @Override
         public boolean isGuess() {
-            return pausesToGo > 0;
+            return pausesToGo != 0;
         }
 
         @Override
-        public boolean settle() {
+        public Settling settle() {
             pausesToGo--;
-            return pausesToGo == 0;
+            return pausesToGo < 0 ? Settling.NEVER : pausesToGo == 0 ? Settling.CERTAIN : Settling.NOT_NOW;
         }
 
         @Override
@@ -296,6 +297,14 @@ class PrecopyTest {
         assertThat(report.downtime()).isLessThan(Duration.ofMillis(1));
         assertThat(control.calls).filteredOn("pause"::equals).hasSize(17);
         assertThat(control.calls).endsWith("resume", "pause");
+    }
+
+    @Test
+    @Tag("MIG-SETTLE-3")
+    void whatCannotBeSettledAnyMoreIsSentAtOnce() throws IOException {
+        Report report = settledAfter(-1);
+        assertThat(report.pages(Fate.SENT)).isEqualTo(PAGES);
+        assertThat(control.calls).containsExactly("prepare", "pause", "resume", "pause");
     }
 
     /** Hints pages in order while a session is open, each of them once after each sync. */

@@ -26,6 +26,7 @@ import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.HoleSource;
+import org.exomem.migration.pagesource.Settling;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed.Kind;
@@ -203,9 +204,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
 
         @Override
-        public boolean settle() {
+        public Settling settle() {
             trusted = true;
-            return true;
+            return Settling.CERTAIN;
         }
 
         @Override
@@ -265,7 +266,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
 
         @Override
-        public boolean settle() throws IOException {
+        public Settling settle() throws IOException {
             return source.settle();
         }
 

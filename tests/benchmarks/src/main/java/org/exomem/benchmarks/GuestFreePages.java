@@ -97,9 +97,8 @@ final class GuestFreePages extends Benchmark {
         List<Figure> figures = new ArrayList<>();
         try (ServeProcess exomem = ServeProcess.start(List.of(VM + ",free-page-reporting=on"));
                 QmpClient control = exomem.control();
-                Qemu qemu = Qemu.start(QemuCommand.of(GuestImage.of(linux))
-                        .ram(memory << 20)
-                        .vhostUserBalloon(exomem.socket(VM)))) {
+                Qemu qemu = Qemu.start(
+                        QemuCommand.of(GuestImage.of(linux)).ram(memory << 20).vhostUserBalloon(exomem.socket(VM)))) {
             GuestShell guest = qemu.guest();
             guest.run("memeat fill gone " + fragmented + " 1", LIMIT);
             double before = told(control, "reported");
@@ -128,11 +127,15 @@ final class GuestFreePages extends Benchmark {
     }
 
     private static double told(QmpClient control, String member) throws IOException {
-        return control.execute("query-free-pages", Map.of("vm", VM)).path(member).asDouble();
+        return control.execute("query-free-pages", Map.of("vm", VM))
+                .path(member)
+                .asDouble();
     }
 
     private static String state(QmpClient control) throws IOException {
-        return control.execute("query-free-pages", Map.of("vm", VM)).path("state").asText();
+        return control.execute("query-free-pages", Map.of("vm", VM))
+                .path("state")
+                .asText();
     }
 
     private List<Figure> ask(String state, QmpClient control, Qemu qemu, boolean limited) throws IOException {
