@@ -10,6 +10,7 @@ import java.util.BitSet;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * What our driver tells of its page descriptors is true at any pause: free pages can be overwritten, and nothing in the guest is lost.
@@ -117,7 +118,7 @@ final class PageDescriptorsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-3")
     void descriptorsSayNothingWhenTheDriverHasGoneAndItTellsThemAgain(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
@@ -136,7 +137,7 @@ final class PageDescriptorsTest {
 
     /** A device that is unplugged for a move: its driver stays, and with it what it told. */
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-9")
     void descriptorsGoOnWhenTheDeviceIsUnplugged(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
@@ -150,7 +151,7 @@ final class PageDescriptorsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-3")
     void descriptorsOfMemoryThatGoesOfflineSayNothingAnyMore(GuestImage.Linux linux) throws IOException {
         // A block of memory in which nothing is that can't be moved: the kernel lies below it.
@@ -175,7 +176,7 @@ final class PageDescriptorsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-3")
     void descriptorsOfASuspendedGuestSayNothing(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
@@ -195,7 +196,7 @@ final class PageDescriptorsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(GuestImage.Linux.class)
+    @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-3")
     void descriptorsSayNothingWhenTheKernelHasEnded(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a")) {
