@@ -24,6 +24,7 @@ final class EmbeddedDevices implements AutoCloseable {
     private final Hints hints;
     private final Map<String, Path> sockets = new LinkedHashMap<>();
     private final Map<String, Device> devices = new LinkedHashMap<>();
+    private boolean closed;
 
     /**
      * A device.
@@ -97,6 +98,9 @@ final class EmbeddedDevices implements AutoCloseable {
         if (socket == null) {
             throw new IllegalStateException("Property can't find value '" + chardev + "'");
         }
+        if (closed) {
+            throw new IllegalStateException("this VMM is ending");
+        }
         if (!devices.isEmpty()) {
             throw new IllegalStateException("this VMM has one device at a time, and '" + any() + "' is plugged in");
         }
@@ -144,8 +148,12 @@ final class EmbeddedDevices implements AutoCloseable {
         }
     }
 
+    /** A device that is plugged in at the same time is closed too, or refused. */
     @Override
     public void close() {
+        synchronized (this) {
+            closed = true;
+        }
         all().forEach(device -> device.balloon.close());
     }
 }
