@@ -280,7 +280,7 @@ final class FreePageBitmap {
                 ignoredChunks++;
             }
         }
-        giveChunkBack(current);
+        giveInHandBack(current);
     }
 
     private void goOnWithChunk(Virtqueue current) {
@@ -298,7 +298,7 @@ final class FreePageBitmap {
                 answered(chunk.isIncomplete() ? BitmapState.INCOMPLETE : BitmapState.COMPLETE);
             }
         }
-        giveChunkBack(current);
+        giveInHandBack(current);
     }
 
     /** Takes what comes next in the part of the bitmap that is looked at; false if nothing is left of it. */
@@ -327,7 +327,7 @@ final class FreePageBitmap {
         return chunk.nextPart(inHand);
     }
 
-    private void giveChunkBack(Virtqueue current) {
+    private void giveInHandBack(Virtqueue current) {
         holding = false;
         told.drop();
         descriptors.drop();
@@ -343,7 +343,7 @@ final class FreePageBitmap {
         return format.answersAreRequestBuffers() && chain.writableBytes() >= format.leastRequest();
     }
 
-    /** Gives a chunk back and tells in it which request is to be answered (FPB-OWN-1). */
+    /** Gives a message back and tells in it which request is to be answered (FPB-OWN-1). */
     private void use(Virtqueue current, DescriptorChain chain) {
         boolean tells = format.tellsWanted() && chain.writableBytes() >= WANTED && !misplaced;
         wanted.set(LE_INT, 0, state.isOpen() && counted == null ? id : 0);
@@ -416,7 +416,7 @@ final class FreePageBitmap {
 
     private void giveAllBack(Virtqueue current) {
         if (holding) {
-            giveChunkBack(current);
+            giveInHandBack(current);
         }
         // Also what was the chunk's, if a request goes there.
         buffers.giveAllBack(current);

@@ -34,8 +34,10 @@ final class WriteRate {
 
     private final WrittenPages written;
     private final List<Area> sample;
-    /** What it stands for, and what it is, in bytes. */
+    /** How many times the sample is in all that it stands for. */
     private final double parts;
+    /** Pages of the sample that were written, at the last look. */
+    private long found;
 
     private WriteRate(WrittenPages written, List<Area> pieces) {
         this.written = written;
@@ -73,7 +75,7 @@ final class WriteRate {
         for (Area block : rate.sample) {
             userfaultfd.register(block.from(), block.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
         }
-        rate.fetch();
+        rate.protect();
         boolean exceeds = rate.isAbove(perSecond, SHORT_NANOS);
         for (int i = 0; exceeds && i < LONG_LOOKS; i++) {
             exceeds = rate.isAbove(perSecond, LONG_NANOS);
@@ -84,19 +86,20 @@ final class WriteRate {
         return exceeds;
     }
 
-    /** Of what is written from now on: pages of the sample that were written before count no more. */
+    /** Of what is written from the last look on: pages of the sample that were written before count no more. */
     private boolean isAbove(long perSecond, long nanos) throws IOException {
-        long before = look();
+        long before = found;
         long start = System.nanoTime();
         for (long left = nanos; left > 0; left = start + nanos - System.nanoTime()) {
             LockSupport.parkNanos(left);
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        long hits = look() - before;
+        found = look();
+        long hits = found - before;
         return hits >= LEAST_HITS && hits * parts > perSecond * seconds;
     }
 
-    private void fetch() throws IOException {
+    private void protect() throws IOException {
         for (Area block : sample) {
             written.fetch(block.from(), block.to(), (from, to) -> {});
         }

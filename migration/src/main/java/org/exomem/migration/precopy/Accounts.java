@@ -67,9 +67,11 @@ final class Accounts {
      */
     Settling settle() throws IOException {
         Settling worst = Settling.CERTAIN;
-        for (FreePageSource free : source.free()) {
-            Settling settling = guesses ? free.settle() : Settling.CERTAIN;
-            worst = settling.compareTo(worst) > 0 ? settling : worst;
+        if (guesses) {
+            for (FreePageSource free : source.free()) {
+                Settling settling = free.settle();
+                worst = settling.compareTo(worst) > 0 ? settling : worst;
+            }
         }
         return worst;
     }

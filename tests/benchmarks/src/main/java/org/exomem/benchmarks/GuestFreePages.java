@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 
 /**
  * A Linux guest with exomem's driver is asked for free page bitmaps: just booted, and when its free memory lies in single pages. And what
- * a program in it loses that writes memory while it is asked once a second.
+ * a program in it loses that writes memory while it is asked once a second. Beside it, what Linux's own driver tells by reports and hints.
  */
 @Command(
         name = "guest-free-pages",
@@ -46,6 +46,13 @@ final class GuestFreePages extends Benchmark {
 
     @Option(names = "--requests", description = "Requests in each state. Default: ${DEFAULT-VALUE}")
     private int requests = 9;
+
+    @Option(
+            names = "--reported-after",
+            split = ",",
+            paramLabel = "SECONDS",
+            description = "When it is looked at what was reported of freed memory. Default: ${DEFAULT-VALUE}")
+    private List<Integer> reportedAfter = List.of(2, 10, 30);
 
     @Option(names = "--seconds", description = "How long the program is watched. Default: ${DEFAULT-VALUE}")
     private int seconds = 10;
@@ -81,7 +88,52 @@ final class GuestFreePages extends Benchmark {
             guest.run("memeat fill gone " + fragmented + " 1 && memeat holes gone", LIMIT);
             figures.addAll(ask("fragmented", control, qemu, false));
         }
+        figures.addAll(besides());
         return figures;
+    }
+
+    /** What Linux's own driver tells by reports and hints of memory that a program has just freed. */
+    private List<Figure> besides() throws IOException {
+        List<Figure> figures = new ArrayList<>();
+        try (ServeProcess exomem = ServeProcess.start(List.of(VM + ",free-page-reporting=on"));
+                QmpClient control = exomem.control();
+                Qemu qemu = Qemu.start(QemuCommand.of(GuestImage.of(linux))
+                        .ram(memory << 20)
+                        .driver("virtio_balloon")
+                        .vhostUserBalloon(exomem.socket(VM)))) {
+            GuestShell guest = qemu.guest();
+            guest.run("memeat fill gone " + fragmented + " 1", LIMIT);
+            double before = told(control, "reported");
+            guest.run("memeat free gone", LIMIT);
+            long start = System.nanoTime();
+            for (int after : reportedAfter) {
+                Duration left = Duration.ofSeconds(after).minusNanos(System.nanoTime() - start);
+                Awaitility.await().pollDelay(left).atMost(LIMIT).until(() -> true);
+                figures.add(Figure.of(
+                        "freed: reported after " + after + " s, of it",
+                        (told(control, "reported") - before) / (fragmented << 20),
+                        ""));
+            }
+            double free = guest.memory().free();
+            control.execute("free-page-hint", Map.of("vm", VM, "action", "start"));
+            long asked = System.nanoTime();
+            Awaitility.await()
+                    .atMost(LIMIT)
+                    .pollInterval(Duration.ofMillis(20))
+                    .until(() -> state(control).equals("stopped"));
+            figures.add(Figure.of("hinted, of what the guest calls free", told(control, "hinted") / free, ""));
+            figures.add(Figure.of("hinted: time", (System.nanoTime() - asked) / 1e6, "ms"));
+            control.execute("free-page-hint", Map.of("vm", VM, "action", "done"));
+        }
+        return figures;
+    }
+
+    private static double told(QmpClient control, String member) throws IOException {
+        return control.execute("query-free-pages", Map.of("vm", VM)).path(member).asDouble();
+    }
+
+    private static String state(QmpClient control) throws IOException {
+        return control.execute("query-free-pages", Map.of("vm", VM)).path("state").asText();
     }
 
     private List<Figure> ask(String state, QmpClient control, Qemu qemu, boolean limited) throws IOException {
