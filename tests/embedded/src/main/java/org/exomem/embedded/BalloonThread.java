@@ -131,7 +131,7 @@ final class BalloonThread implements AutoCloseable {
         FrontEnd connected = frontEnd;
         if (connected != null) {
             frontEnd = null;
-            GuestBalloon started = start(connected);
+            GuestBalloon started = GuestBalloon.start(connected, ram, program, answer);
             balloon = started;
             program.allocator().setRescue(() -> rescue(started));
             begun.complete(true);
@@ -143,16 +143,6 @@ final class BalloonThread implements AutoCloseable {
         boolean more = current.step();
         seen = current.seen();
         return more;
-    }
-
-    /** A back-end that ends meanwhile leaves no connection behind. */
-    private GuestBalloon start(FrontEnd connected) throws IOException {
-        try {
-            return GuestBalloon.start(connected, ram, program, answer);
-        } catch (IOException | RuntimeException e) {
-            connected.close();
-            throw e;
-        }
     }
 
     /** The balloon, unless its driver has not begun, or it is broken. */

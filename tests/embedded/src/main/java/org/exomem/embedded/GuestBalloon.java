@@ -89,7 +89,7 @@ final class GuestBalloon implements AutoCloseable {
                 balloon.driver.offerRequestBuffer();
             }
             return balloon;
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             device.close();
             throw e;
         }

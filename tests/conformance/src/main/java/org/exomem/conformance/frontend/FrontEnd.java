@@ -186,7 +186,7 @@ public final class FrontEnd implements AutoCloseable {
         try (Fd theirs = pair.get(1)) {
             command(Request.SET_BACKEND_REQ_FD, Payload.none(), List.of(theirs));
             return new BackEndChannel(pair.get(0), limit);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             pair.get(0).close();
             throw e;
         }

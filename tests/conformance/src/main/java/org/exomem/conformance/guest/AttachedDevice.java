@@ -35,13 +35,14 @@ public final class AttachedDevice implements AutoCloseable {
     }
 
     /**
-     * Negotiates, and shares the memory. On failure the front-end is closed.
+     * Negotiates, and shares the memory. On failure all is closed that was opened, and the front-end.
      *
      * @param features the virtio features that are acknowledged if the back-end offers them
      * @param protocolFeatures likewise
      */
     public static AttachedDevice attach(FrontEnd frontEnd, GuestRam ram, long features, long protocolFeatures)
             throws IOException {
+        BackEndChannel channel = null;
         try {
             long offered = frontEnd.getFeatures();
             if ((offered & Features.PROTOCOL_FEATURES) != 0) {
@@ -49,15 +50,18 @@ public final class AttachedDevice implements AutoCloseable {
             }
             frontEnd.setOwner();
             boolean channelWanted = (frontEnd.protocolFeatures() & Protocol.BACKEND_REQ) != 0;
-            BackEndChannel channel = channelWanted ? frontEnd.openBackEndChannel() : null;
+            channel = channelWanted ? frontEnd.openBackEndChannel() : null;
             long acknowledged = offered & features;
             frontEnd.setFeatures(acknowledged);
             AttachedDevice device = new AttachedDevice(frontEnd, ram, acknowledged, channel);
             device.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
             device.shareMemory();
             return device;
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             frontEnd.close();
+            if (channel != null) {
+                channel.close();
+            }
             throw e;
         }
     }
