@@ -18,6 +18,8 @@ class HostileDriverTest {
     private static final long START = 1L << 32;
     private static final int BYTES = 4 << 20;
     private static final int BITMAP = 5;
+    /** Guests for each seed; {@code -Dexomem.fuzz=50000} for a long run. */
+    private static final int GUESTS = Integer.getInteger("exomem.fuzz", 320) / 8;
     private static final long FEATURES = TestGuest.ALL_FEATURES | BalloonFeatures.FREE_PAGE_BITMAP;
 
     @ParameterizedTest
@@ -25,7 +27,7 @@ class HostileDriverTest {
     void whateverIsInTheQueuesOnlyFaultsOfTheDriverComeOut(long seed) throws LinuxException {
         Random random = new Random(seed);
         int told = 0;
-        for (int guests = 0; guests < 40; guests++) {
+        for (int guests = 0; guests < GUESTS; guests++) {
             try (TestGuest guest = new TestGuest()) {
                 guest.start(FEATURES & ~(random.nextBoolean() ? BalloonFeatures.PAGE_POISON : 0), 6);
                 guest.ram.filled(START, BYTES);

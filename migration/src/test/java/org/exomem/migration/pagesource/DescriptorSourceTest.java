@@ -36,6 +36,7 @@ class DescriptorSourceTest {
     private static final int ORDER_OFFSET = 40;
     private static final int MARK = 0xF0000000;
     private static final int MOST_ORDER = 10;
+    private static final int TRIES = Integer.getInteger("exomem.fuzz", 20_000);
     private static final Guard GUARD = new Guard(LOW + PAGE, 0xFF, 0);
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -244,7 +245,7 @@ class DescriptorSourceTest {
         }
         DescriptorSource source = source(image);
         assertThatCode(() -> {
-                    for (int i = 0; i < 20_000; i++) {
+                    for (int i = 0; i < TRIES; i++) {
                         told = List.of(random(random));
                         source.settle();
                         source.synced();
