@@ -20,6 +20,7 @@ class HostileDriverTest {
     private static final int BITMAP = 5;
     /** Guests for each seed; {@code -Dexomem.fuzz=50000} for a long run. */
     private static final int GUESTS = Integer.getInteger("exomem.fuzz", 320) / 8;
+
     private static final long FEATURES = TestGuest.ALL_FEATURES | BalloonFeatures.FREE_PAGE_BITMAP;
 
     @ParameterizedTest

@@ -129,11 +129,15 @@ final class GuestFreePages extends Benchmark {
     }
 
     private static double told(QmpClient control, String member) throws IOException {
-        return control.execute("query-free-pages", Map.of("vm", VM)).path(member).asDouble();
+        return control.execute("query-free-pages", Map.of("vm", VM))
+                .path(member)
+                .asDouble();
     }
 
     private static String state(QmpClient control) throws IOException {
-        return control.execute("query-free-pages", Map.of("vm", VM)).path("state").asText();
+        return control.execute("query-free-pages", Map.of("vm", VM))
+                .path("state")
+                .asText();
     }
 
     private List<Figure> ask(String state, QmpClient control, Qemu qemu, boolean limited) throws IOException {

@@ -90,8 +90,13 @@ class BenchmarksTest {
     @Test
     void guestFreePagesMeasuresAnswersAndWhatTheyCost() throws IOException {
         assumeThat(GuestImage.whyAbsent()).isEmpty();
-        assertThat(figuresOf(
-                        List.of("guest-free-pages", "--memory=512", "--fragmented=128", "--requests=2", "--seconds=2", "--reported-after=8")))
+        assertThat(figuresOf(List.of(
+                        "guest-free-pages",
+                        "--memory=512",
+                        "--fragmented=128",
+                        "--requests=2",
+                        "--seconds=2",
+                        "--reported-after=8")))
                 .extracting(figure -> figure.path("value").asDouble())
                 .allSatisfy(value -> assertThat(value).isPositive());
     }
