@@ -27,6 +27,8 @@ class ArrowsTest {
     private static final String CONFORMANCE = "org.exomem.conformance..";
     private static final String EMBEDDED = "org.exomem.embedded..";
     private static final String BACKEND = "org.exomem.backend..";
+    private static final String CLI = "org.exomem.cli..";
+    private static final String CONFORM = "org.exomem.conform..";
     private static final String DEMO = "org.exomem.demo..";
     private static final String APP = "org.exomem.app..";
 
@@ -39,6 +41,8 @@ class ArrowsTest {
             .definedBy(PAGES)
             .layer("reference")
             .definedBy(REFERENCE)
+            .layer("cli")
+            .definedBy(CLI)
             .layer("vhost-user")
             .definedBy(VHOST_USER)
             .layer("balloon")
@@ -49,6 +53,8 @@ class ArrowsTest {
             .definedBy(MIGRATION)
             .layer("conformance")
             .definedBy(CONFORMANCE)
+            .layer("conform")
+            .definedBy(CONFORM)
             .layer("embedded")
             .definedBy(EMBEDDED)
             .layer("backend")
@@ -59,11 +65,22 @@ class ArrowsTest {
             .definedBy(APP)
             .whereLayer("linux")
             .mayOnlyBeAccessedByLayers(
-                    "pages", "vhost-user", "balloon", "mem", "migration", "conformance", "embedded", "backend", "demo")
+                    "pages",
+                    "vhost-user",
+                    "balloon",
+                    "mem",
+                    "migration",
+                    "conformance",
+                    "conform",
+                    "embedded",
+                    "backend",
+                    "demo")
             .whereLayer("pages")
             .mayOnlyBeAccessedByLayers("vhost-user", "balloon", "mem", "migration", "backend")
             .whereLayer("reference")
-            .mayOnlyBeAccessedByLayers("backend")
+            .mayOnlyBeAccessedByLayers("conform", "backend")
+            .whereLayer("cli")
+            .mayOnlyBeAccessedByLayers("conform", "backend", "demo", "app")
             .whereLayer("vhost-user")
             .mayOnlyBeAccessedByLayers("balloon", "mem", "migration", "backend")
             .whereLayer("balloon")
@@ -73,7 +90,9 @@ class ArrowsTest {
             .whereLayer("migration")
             .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("conformance")
-            .mayOnlyBeAccessedByLayers("embedded", "demo")
+            .mayOnlyBeAccessedByLayers("conform", "embedded", "demo")
+            .whereLayer("conform")
+            .mayOnlyBeAccessedByLayers("app")
             .whereLayer("embedded")
             .mayOnlyBeAccessedByLayers("demo")
             .whereLayer("backend")

@@ -3,7 +3,7 @@ package org.exomem.demo;
 import java.util.ArrayList;
 import java.util.List;
 import org.exomem.backend.command.ExomemCommand;
-import org.exomem.backend.options.Streams;
+import org.exomem.cli.options.Streams;
 
 /** Runs everyday commands in this process, to train a cache with. */
 final class CommandSeries {

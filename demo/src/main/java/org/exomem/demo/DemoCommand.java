@@ -2,12 +2,12 @@ package org.exomem.demo;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import org.exomem.backend.command.CommandFailure;
-import org.exomem.backend.command.ExitCode;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem demo}. */

@@ -3,10 +3,11 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.DeviceArguments;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 
 /** {@code exomem add}. */
 final class AddCommand implements Command {

@@ -7,11 +7,13 @@ import java.time.Duration;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem balloon}. */

@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.time.Duration;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
 import org.exomem.pages.Pages;
 
 /** Waits until a guest has the size that it should have; shows how far it is where somebody looks. */

@@ -3,10 +3,11 @@ package org.exomem.backend.command;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.CommandLine;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandLine;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem completion}. */

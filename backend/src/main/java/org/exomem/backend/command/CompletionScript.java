@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.exomem.backend.options.Argument;
-import org.exomem.backend.options.CommandLine;
-import org.exomem.backend.options.Completion;
+import org.exomem.cli.options.Argument;
+import org.exomem.cli.options.CommandLine;
+import org.exomem.cli.options.Completion;
 
 /**
  * A script for bash and zsh that completes commands and options, of which it has a table, paths, the names of VMs and

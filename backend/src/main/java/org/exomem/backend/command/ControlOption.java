@@ -7,11 +7,13 @@ import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.exomem.backend.control.SocketPath;
-import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.qmp.UntrustedServerException;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
 /** {@code --control}: which serving process a command speaks to. */

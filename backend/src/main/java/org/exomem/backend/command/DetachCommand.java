@@ -1,7 +1,7 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import org.exomem.backend.options.Usage;
+import org.exomem.cli.options.Usage;
 
 /** {@code exomem detach}. */
 final class DetachCommand extends ReplugCommand {

@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 import org.exomem.backend.config.DeviceOption;
 import org.exomem.backend.config.ServeConfig;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Section;
-import org.exomem.backend.options.Usage;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.Section;
+import org.exomem.cli.options.Usage;
 
 /** {@code --balloon} and {@code --mem}. */
 final class DeviceOptions {

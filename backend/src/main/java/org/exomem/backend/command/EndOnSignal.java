@@ -1,5 +1,7 @@
 package org.exomem.backend.command;
 
+import org.exomem.cli.options.ExitCode;
+
 /**
  * Ends the process cleanly, and with exit code 0, when SIGTERM or SIGINT arrives. The JVM runs shutdown hooks then and
  * would end with 128 + signal; a supervisor that sent SIGTERM itself would take that for a failure.

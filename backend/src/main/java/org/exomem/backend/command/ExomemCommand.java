@@ -11,11 +11,13 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.control.Version;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.CommandLine;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.UsageException;
-import org.exomem.backend.text.VisibleText;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.CommandLine;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.UsageException;
+import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
 /** The program: its commands by name, and how their failures are told. */

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
 import org.jspecify.annotations.Nullable;
 
 /** Waits until a resize job is over; shows how far it is where somebody looks. */

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
 import org.jspecify.annotations.Nullable;
 
 /** Memory devices as a table. */

@@ -6,12 +6,13 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.jspecify.annotations.Nullable;
 

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
 
 /** Watches a migration until it is over; shows how far it is where somebody looks, and what became of it at the end. */
 final class MigrationWatch {

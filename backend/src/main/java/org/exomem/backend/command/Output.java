@@ -3,9 +3,10 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.PrintWriter;
 import java.util.function.Supplier;
-import org.exomem.backend.options.Streams;
 import org.exomem.backend.qmp.Json;
-import org.exomem.backend.text.VisibleText;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.text.VisibleText;
 
 /**
  * Shows the result of a command.

@@ -1,7 +1,7 @@
 package org.exomem.backend.command;
 
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 
 /** {@code --json}. */
 final class OutputOption {

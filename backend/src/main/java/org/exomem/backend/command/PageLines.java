@@ -10,7 +10,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
-import org.exomem.backend.text.VisibleText;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.text.VisibleText;
 
 /** Prints what a VM's devices learn of its pages, a line for each run of them: for people, or as JSON. */
 final class PageLines {

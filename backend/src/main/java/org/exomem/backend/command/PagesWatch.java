@@ -3,6 +3,8 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
 
 /** Prints what a VM's devices learn of its pages, until a signal comes or the VM's VMM has gone. */
 final class PagesWatch {

@@ -5,11 +5,13 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.migration.stream.wire.tls.Pki;
 
 /** {@code exomem pki init}. */

@@ -3,7 +3,8 @@ package org.exomem.backend.command;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.exomem.backend.options.Section;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Section;
 
 /** The help of the program as a whole. */
 final class ProgramHelp {

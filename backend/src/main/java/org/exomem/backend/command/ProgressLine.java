@@ -4,7 +4,7 @@ import java.time.Duration;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
-import org.exomem.backend.text.VisibleText;
+import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
 /** A bar on a terminal, nothing elsewhere. */

@@ -1,9 +1,10 @@
 package org.exomem.backend.command;
 
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 
 /** {@code exomem quit}: exit code 1 while VMMs are attached, unless forced. */
 final class QuitCommand implements Command {

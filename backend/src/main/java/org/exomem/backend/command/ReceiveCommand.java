@@ -2,12 +2,13 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem receive}. */

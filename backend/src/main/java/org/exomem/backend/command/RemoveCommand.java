@@ -2,11 +2,12 @@ package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem remove}. */

@@ -7,13 +7,15 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Completion;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.jspecify.annotations.Nullable;
 
 /** What {@code exomem detach} and {@code exomem attach} have in common: a control command for one VM, or for all of them. */

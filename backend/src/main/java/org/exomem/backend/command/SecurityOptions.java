@@ -3,8 +3,8 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import org.exomem.backend.options.Usage;
-import org.exomem.backend.options.UsageException;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.jspecify.annotations.Nullable;
 

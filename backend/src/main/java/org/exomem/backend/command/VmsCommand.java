@@ -5,9 +5,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.options.Command;
-import org.exomem.backend.options.Streams;
-import org.exomem.backend.options.Usage;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
 
 /** {@code exomem vms}. */
 final class VmsCommand implements Command {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.exomem.backend.text.VisibleText;
+import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 

@@ -2,7 +2,7 @@ package org.exomem.backend.vm;
 
 import java.util.Collection;
 import java.util.List;
-import org.exomem.backend.text.Similar;
+import org.exomem.cli.text.Similar;
 
 /** Says which names there are, to somebody who used one that is not there: all if they are few, else similar ones. */
 public final class NearNames {

@@ -8,6 +8,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.TestVms;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.ExitCode;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.junit.jupiter.api.AfterEach;

@@ -2,7 +2,7 @@ package org.exomem.backend.command;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import org.exomem.backend.options.Streams;
+import org.exomem.cli.options.Streams;
 
 /**
  * A command line that was run in this JVM.

@@ -9,8 +9,8 @@ import org.exomem.linux.Fd;
 public final class BackEndChannel implements AutoCloseable {
     private final Connection connection;
 
-    BackEndChannel(Fd fd, Duration limit) {
-        this.connection = new Connection(fd, limit);
+    BackEndChannel(Fd fd, Duration limit, Traffic traffic) {
+        this.connection = new Connection(fd, limit, traffic);
     }
 
     /** Waits for a request of the back-end; replies with success if it asks for a reply. */

@@ -34,6 +34,7 @@ public final class Connection implements AutoCloseable {
 
     private final MessageSocket socket;
     private final Duration limit;
+    private final Traffic traffic;
 
     /**
      * Takes ownership of a connected socket.
@@ -41,8 +42,14 @@ public final class Connection implements AutoCloseable {
      * @param limit the longest that one message, or room to send one, is waited for
      */
     public Connection(Fd fd, Duration limit) {
+        this(fd, limit, Traffic.UNWATCHED);
+    }
+
+    /** Like {@link #Connection(Fd, Duration)}, with somebody who is told of each message. */
+    public Connection(Fd fd, Duration limit, Traffic traffic) {
         this.socket = new MessageSocket(fd);
         this.limit = limit;
+        this.traffic = traffic;
     }
 
     /** The bytes of a message with its header. */
@@ -66,6 +73,7 @@ public final class Connection implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment copy = arena.allocate(bytes.length);
             copy.copyFrom(MemorySegment.ofArray(bytes));
+            traffic.sent(bytes, fds.size());
             socket.send(copy, fds, (int) limit.toMillis());
         }
     }
@@ -87,7 +95,9 @@ public final class Connection implements AutoCloseable {
                 throw new IOException("the back-end sent request " + request + " of " + size + " bytes");
             }
             byte[] payload = read(size, fds).array();
-            return new Reply(request, flags, payload, fds);
+            Reply message = new Reply(request, flags, payload, fds);
+            traffic.received(message);
+            return message;
         } catch (IOException e) {
             fds.forEach(Fd::close);
             throw e;
@@ -106,6 +116,7 @@ public final class Connection implements AutoCloseable {
                 }
                 int received = socket.receive(buffer.asSlice(have, size - have), fds);
                 if (received == 0) {
+                    traffic.closed();
                     throw new EOFException("the back-end closed the connection");
                 }
                 have += Math.max(0, received);

@@ -28,12 +28,24 @@ public final class FrontEnd implements AutoCloseable {
 
     private final Connection connection;
     private final Duration limit;
+    private final Traffic channelTraffic;
     private long protocolFeatures;
 
     /** Takes ownership of a connected socket. */
     public FrontEnd(Fd fd, Duration limit) {
-        this.connection = new Connection(fd, limit);
+        this(fd, limit, Traffic.UNWATCHED, Traffic.UNWATCHED);
+    }
+
+    /**
+     * Like {@link #FrontEnd(Fd, Duration)}, watched.
+     *
+     * @param traffic is told of the front-end's messages and their replies
+     * @param channelTraffic is told of the back-end's own requests and their replies
+     */
+    public FrontEnd(Fd fd, Duration limit, Traffic traffic, Traffic channelTraffic) {
+        this.connection = new Connection(fd, limit, traffic);
         this.limit = limit;
+        this.channelTraffic = channelTraffic;
     }
 
     /** Connects to a back-end that listens. */
@@ -185,7 +197,7 @@ public final class FrontEnd implements AutoCloseable {
         List<Fd> pair = UnixSockets.pair();
         try (Fd theirs = pair.get(1)) {
             command(Request.SET_BACKEND_REQ_FD, Payload.none(), List.of(theirs));
-            return new BackEndChannel(pair.get(0), limit);
+            return new BackEndChannel(pair.get(0), limit, channelTraffic);
         } catch (IOException | RuntimeException e) {
             pair.get(0).close();
             throw e;

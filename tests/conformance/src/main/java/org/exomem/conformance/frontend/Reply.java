@@ -26,7 +26,7 @@ public record Reply(int request, int flags, byte[] payload, List<Fd> fds) {
     /** The payload as one 64-bit number. */
     public long asLong() {
         if (payload.length != Long.BYTES) {
-            throw new IllegalStateException(
+            throw new WrongAnswerException(
                     "request " + request + " was answered with " + payload.length + " bytes, not with 8");
         }
         return buffer().getLong();

@@ -25,6 +25,7 @@ public final class AttachedDevice implements AutoCloseable {
     private final GuestRam ram;
     private final List<RingDriver> rings = new ArrayList<>();
     private final long features;
+    private RingTraffic ringTraffic = RingTraffic.UNWATCHED;
     private final @Nullable BackEndChannel channel;
 
     private AttachedDevice(FrontEnd frontEnd, GuestRam ram, long features, @Nullable BackEndChannel channel) {
@@ -89,6 +90,11 @@ public final class AttachedDevice implements AutoCloseable {
         return (frontEnd.protocolFeatures() & protocolFeature) != 0;
     }
 
+    /** Somebody is told of what happens on the rings that are added from now on. */
+    public void watch(RingTraffic traffic) {
+        ringTraffic = traffic;
+    }
+
     /**
      * Adds a ring; {@link #start} makes it run.
      *
@@ -96,6 +102,7 @@ public final class AttachedDevice implements AutoCloseable {
      */
     public RingDriver addRing(int index, int size) throws IOException {
         RingDriver ring = RingDriver.of(ram, index, size, features);
+        ring.watch(ringTraffic);
         rings.add(ring);
         return ring;
     }

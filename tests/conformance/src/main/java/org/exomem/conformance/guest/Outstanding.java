@@ -2,6 +2,7 @@ package org.exomem.conformance.guest;
 
 import java.util.ArrayDeque;
 import java.util.Arrays;
+import org.exomem.conformance.frontend.WrongAnswerException;
 
 /**
  * What the device has of one ring: how many descriptors each chain takes, how much of it the device may write, and, where
@@ -46,7 +47,7 @@ final class Outstanding {
     /** The device wrote a used entry. */
     void used(int id, long written) {
         if (id < 0 || id >= slots.length || slots[id] == 0) {
-            throw new IllegalStateException("the device used id " + id + ", which it did not have");
+            throw new WrongAnswerException("the device used id " + id + ", which it did not have");
         }
         batchEnd = id;
         batchWritten = written;
@@ -61,7 +62,7 @@ final class Outstanding {
         }
         Integer id = order.poll();
         if (id == null) {
-            throw new IllegalStateException("the device used id " + batchEnd + " out of order");
+            throw new WrongAnswerException("the device used id " + batchEnd + " out of order");
         }
         if (id != batchEnd) {
             // A chain that the device skipped counts as used completely.

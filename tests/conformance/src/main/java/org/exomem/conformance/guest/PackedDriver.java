@@ -125,6 +125,7 @@ public final class PackedDriver extends RingDriver {
             advanceAvailable();
         }
         publish(head, headFlags, id, chain.size(), writable);
+        traffic().added(index(), id, chain);
         return id;
     }
 
@@ -142,6 +143,7 @@ public final class PackedDriver extends RingDriver {
                 .mapToLong(Buffer::length)
                 .sum();
         publish(head, flags, id, 1, writable);
+        traffic().added(index(), id, chain);
         return id;
     }
 
@@ -220,6 +222,7 @@ public final class PackedDriver extends RingDriver {
             nextUsed -= size();
             usedWrap = !usedWrap;
         }
+        traffic().used(index(), result);
         if (!callsSuppressed && eventIndex) {
             driverEvent.set(LE_SHORT, 0, usedPosition());
         }

@@ -25,6 +25,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     private final EventFd kick = new EventFd();
     private final EventFd call = new EventFd();
     private final IndirectTables tables;
+    private RingTraffic traffic = RingTraffic.UNWATCHED;
 
     RingDriver(GuestRam ram, int index, int size, long features) throws LinuxException {
         this.ram = ram;
@@ -45,6 +46,15 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         return (features & Features.RING_PACKED) != 0
                 ? new PackedDriver(ram, index, size, features)
                 : new SplitDriver(ram, index, size, features);
+    }
+
+    /** From now on, somebody is told of what happens on this ring. */
+    public final void watch(RingTraffic watcher) {
+        traffic = watcher;
+    }
+
+    final RingTraffic traffic() {
+        return traffic;
     }
 
     public final int index() {
@@ -136,6 +146,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         boolean wanted = kickWanted();
         if (wanted) {
             kick.signal();
+            traffic.kicked(index);
         }
         return wanted;
     }

@@ -116,6 +116,7 @@ public final class SplitDriver extends RingDriver {
             descriptor = next[descriptor];
         }
         publish(head, descriptor, chain.size(), writable);
+        traffic().added(index(), head, chain);
         return head;
     }
 
@@ -130,6 +131,7 @@ public final class SplitDriver extends RingDriver {
                 .mapToLong(Buffer::length)
                 .sum();
         publish(head, next[head], 1, writable);
+        traffic().added(index(), head, chain);
         return head;
     }
 
@@ -190,6 +192,7 @@ public final class SplitDriver extends RingDriver {
         }
         Used result = outstanding.next();
         reclaim(result.id());
+        traffic().used(index(), result);
         usedIndex++;
         if (eventIndex && !callsSuppressed) {
             SHORT.setRelease(available, usedEvent, (short) usedIndex);

@@ -26,13 +26,14 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 
 /** A memory device on a socket, in this process, what was told to its operator, and memory for its guest. */
-final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
+public final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     static final long MIB = 1 << 20;
     static final long ADDRESS = 4L << 30;
     static final long SIZE = 512 * MIB;
     static final long BLOCK = 2 * MIB;
 
-    final VirtioMem device;
+    public final Path socket;
+    public final VirtioMem device;
     final GuestRam ram;
     final List<String> refusals = new CopyOnWriteArrayList<>();
     final PageFeed feed = new PageFeed();
@@ -42,9 +43,8 @@ final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     final List<String> faults = new CopyOnWriteArrayList<>();
     private final EventLoop loop = new EventLoop("mem");
     private final Endpoint endpoint;
-    private final Path socket;
 
-    MemBackEnd(Path folder, long requested, boolean preallocate) throws Exception {
+    public MemBackEnd(Path folder, long requested, boolean preallocate) throws Exception {
         this(folder, requested, preallocate, OptionalInt.of(1));
     }
 

@@ -1,5 +1,0 @@
-/** Command lines: what a command takes is declared once; picocli parses and explains it, and completion is made from it. */
-@NullMarked
-package org.exomem.backend.options;
-
-import org.jspecify.annotations.NullMarked;

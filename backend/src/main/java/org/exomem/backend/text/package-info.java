@@ -1,5 +1,0 @@
-/** Text for people: what strangers wrote made harmless, and names that are nearly right. */
-@NullMarked
-package org.exomem.backend.text;
-
-import org.jspecify.annotations.NullMarked;

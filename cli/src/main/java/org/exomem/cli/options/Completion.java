@@ -1,0 +1,30 @@
+package org.exomem.cli.options;
+
+import java.util.List;
+
+/** What a shell offers for a value. */
+public sealed interface Completion {
+    Completion NOTHING = new Nothing();
+    Completion FILE = new File();
+    Completion VM = new Vm();
+    Completion DEVICE = new Device();
+    Completion REQUIREMENT = new Requirement();
+
+    /** Anything may be typed. */
+    record Nothing() implements Completion {}
+
+    /** Paths. */
+    record File() implements Completion {}
+
+    /** The names of the VMs that are served. */
+    record Vm() implements Completion {}
+
+    /** The ids of the memory devices of the VM that was typed before. */
+    record Device() implements Completion {}
+
+    /** The ids of the catalogue of requirements. */
+    record Requirement() implements Completion {}
+
+    /** One of these. */
+    record Words(List<String> words) implements Completion {}
+}

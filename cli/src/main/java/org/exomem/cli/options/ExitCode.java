@@ -1,0 +1,29 @@
+package org.exomem.cli.options;
+
+import java.util.List;
+
+/** What the program tells the shell. */
+public final class ExitCode {
+    public static final int OK = 0;
+    /** It was tried and refused, or failed. */
+    public static final int FAILED = 1;
+    /** A usage error: the command line was not understood; nothing was tried. */
+    public static final int USAGE = 2;
+    /** Something that is needed is not there: nobody listens on the control socket, no Java 25, … */
+    public static final int UNAVAILABLE = 3;
+    /** It was not done in the time given. */
+    public static final int TIMED_OUT = 4;
+
+    /** For the help of each command. */
+    public static final Section HELP = new Section(
+            "Exit codes",
+            List.of(
+                    "  0    done",
+                    "  1    tried and refused, or failed; the message says why",
+                    "  2    usage error; nothing was tried",
+                    "  3    nobody listens on the control socket, or something needed is missing",
+                    "  4    not done in the time given; it goes on",
+                    "  130  interrupted by Ctrl-C; what the command had asked for goes on"));
+
+    private ExitCode() {}
+}

@@ -1,0 +1,48 @@
+package org.exomem.cli.options;
+
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/** Reads any command line by picocli, and explains its mistakes. */
+final class PicocliParser {
+    private PicocliParser() {}
+
+    /**
+     * Hands the arguments to the setters of the usage.
+     *
+     * @throws UsageException with what was wrong first
+     */
+    static void parse(Usage usage, List<String> arguments) throws UsageException {
+        picocli.CommandLine parser = PicocliSpec.parser(usage);
+        ParseResult result;
+        try {
+            result = parser.parseArgs(arguments.toArray(String[]::new));
+        } catch (ParameterException e) {
+            throw UsageMessages.explain(e, usage, arguments);
+        }
+        // An option that was given twice is listed twice, each time with all its values.
+        for (OptionSpec matched : new LinkedHashSet<>(result.matchedOptions())) {
+            Argument.Option option = usage.option(matched.longestName()).orElseThrow();
+            for (String value : matched.stringValues()) {
+                if (option.label() != null && value.isEmpty()) {
+                    throw new UsageException(option.name() + " needs " + option.label() + " after it, which is empty");
+                }
+                option.setter().set(value);
+            }
+        }
+        for (PositionalParamSpec matched : new LinkedHashSet<>(result.matchedPositionals())) {
+            for (String value : matched.stringValues()) {
+                Optional<UsageException> unknown = UsageMessages.unknownOption(value, usage, arguments);
+                if (unknown.isPresent()) {
+                    throw unknown.get();
+                }
+                usage.parameters().get(matched.index().min()).setter().set(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package org.exomem.cli.options;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * What a command takes, and its help: a command fills it in {@link Command#describe}. Options are shown in the order in
+ * which they are declared.
+ */
+public final class Usage {
+    private static final int DAY = 86_400;
+
+    private final String name;
+    private final List<String> description = new ArrayList<>();
+    private final List<Argument.Parameter> parameters = new ArrayList<>();
+    private final List<Argument.Option> options = new ArrayList<>();
+    private final List<Section> sections = new ArrayList<>();
+
+    private Usage(String name) {
+        this.name = name;
+    }
+
+    /** The usage that a command declares. */
+    static Usage of(String name, Command command) {
+        Usage usage = new Usage(name);
+        command.describe(usage);
+        return usage;
+    }
+
+    /** What the command does: paragraphs, the first of which also is its line in the list of commands. */
+    public Usage does(String... paragraphs) {
+        description.addAll(List.of(paragraphs));
+        return this;
+    }
+
+    /** A value that must be there. */
+    public Usage parameter(String label, String text, Completion completion, Argument.Setter setter) {
+        parameters.add(new Argument.Parameter(label, text, setter, completion, true, false));
+        return this;
+    }
+
+    /** A value that may be there, behind those that must. */
+    public Usage optionalParameter(String label, String text, Completion completion, Argument.Setter setter) {
+        parameters.add(new Argument.Parameter(label, text, setter, completion, false, false));
+        return this;
+    }
+
+    /** Any number of values, behind all others. */
+    public Usage words(String label, String text, Completion completion, Argument.Setter setter) {
+        parameters.add(new Argument.Parameter(label, text, setter, completion, false, true));
+        return this;
+    }
+
+    /** An option that stands alone. */
+    public Usage flag(String option, String text, Runnable given) {
+        options.add(
+                new Argument.Option(option, null, text, value -> given.run(), Completion.NOTHING, false, false, false));
+        return this;
+    }
+
+    /** An option that stands alone, which the help does not show. */
+    public Usage hiddenFlag(String option, Runnable given) {
+        options.add(
+                new Argument.Option(option, null, "", value -> given.run(), Completion.NOTHING, false, false, true));
+        return this;
+    }
+
+    /** An option with a value, which the help does not show. */
+    public Usage hiddenOption(String option, Argument.Setter setter) {
+        options.add(new Argument.Option(option, "VALUE", "", setter, Completion.NOTHING, false, false, true));
+        return this;
+    }
+
+    /** An option with a value, at most once. */
+    public Usage option(String option, String label, String text, Completion completion, Argument.Setter setter) {
+        options.add(new Argument.Option(option, label, text, setter, completion, false, false, false));
+        return this;
+    }
+
+    /** An option with a value, exactly once. */
+    public Usage requiredOption(
+            String option, String label, String text, Completion completion, Argument.Setter setter) {
+        options.add(new Argument.Option(option, label, text, setter, completion, true, false, false));
+        return this;
+    }
+
+    /** An option with a value, as often as one likes. */
+    public Usage repeatableOption(
+            String option, String label, String text, Completion completion, Argument.Setter setter) {
+        options.add(new Argument.Option(option, label, text, setter, completion, false, true, false));
+        return this;
+    }
+
+    /** An option with a whole number. */
+    public Usage number(String option, String label, String text, int least, int most, Consumer<Integer> setter) {
+        return option(
+                option,
+                label,
+                text,
+                Completion.NOTHING,
+                value -> setter.accept(number(option, value, least, most, "")));
+    }
+
+    /** An option with seconds, from 0 to a day. */
+    public Usage seconds(String option, String text, Consumer<Integer> setter) {
+        return option(
+                option,
+                "SECONDS",
+                text,
+                Completion.NOTHING,
+                value -> setter.accept(number(option, value, 0, DAY, " seconds, a day")));
+    }
+
+    /** An option with a path. */
+    public Usage path(String option, String label, String text, Consumer<Path> setter) {
+        return option(option, label, text, Completion.FILE, value -> setter.accept(path(option, value)));
+    }
+
+    /** A value that may be there, one of an enum's; their text is what is typed, in small or capital letters. */
+    public <E extends Enum<E>> Usage optionalChoice(String text, Class<E> type, Consumer<E> setter) {
+        Choice<E> choice = new Choice<>(type);
+        return optionalParameter(choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+    }
+
+    /** The same for a value that must be there. */
+    public <E extends Enum<E>> Usage choice(String text, Class<E> type, Consumer<E> setter) {
+        Choice<E> choice = new Choice<>(type);
+        return parameter(choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+    }
+
+    /** An option with one value of an enum's. */
+    public <E extends Enum<E>> Usage choice(String option, String text, Class<E> type, Consumer<E> setter) {
+        Choice<E> choice = new Choice<>(type);
+        return option(option, choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+    }
+
+    /** Lines below the options. */
+    public Usage section(Section section) {
+        sections.add(section);
+        return this;
+    }
+
+    /** Lines below the options, such as examples. */
+    public Usage section(String heading, String... lines) {
+        sections.add(new Section(heading, List.of(lines)));
+        return this;
+    }
+
+    private static Path path(String option, String text) throws UsageException {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new UsageException(option + ": \"" + text + "\" can't be a path: " + e.getReason());
+        }
+    }
+
+    private static int number(String option, String text, int least, int most, String unit) throws UsageException {
+        int number;
+        try {
+            number = Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            throw new UsageException(option + ": \"" + text + "\" is not a whole number, or too large");
+        }
+        if (number < least || number > most) {
+            throw new UsageException(option + " " + number + ": must be from " + least + " to " + most + unit);
+        }
+        return number;
+    }
+
+    private record Choice<E extends Enum<E>>(Class<E> type) {
+        List<String> words() {
+            return Arrays.stream(type.getEnumConstants()).map(Object::toString).toList();
+        }
+
+        String label() {
+            return String.join("|", words());
+        }
+
+        Completion completion() {
+            return new Completion.Words(words());
+        }
+
+        E of(String value) throws UsageException {
+            for (E each : type.getEnumConstants()) {
+                if (each.toString().equals(value.toLowerCase(Locale.ROOT))) {
+                    return each;
+                }
+            }
+            throw new UsageException(label() + ": \"" + value + "\" is none of " + String.join(", ", words()));
+        }
+    }
+
+    String name() {
+        return name;
+    }
+
+    List<String> description() {
+        return description;
+    }
+
+    List<Argument.Parameter> parameters() {
+        return parameters;
+    }
+
+    List<Argument.Option> options() {
+        return options;
+    }
+
+    Optional<Argument.Option> option(String wanted) {
+        return options.stream().filter(option -> option.name().equals(wanted)).findFirst();
+    }
+
+    List<Section> sections() {
+        return sections;
+    }
+}

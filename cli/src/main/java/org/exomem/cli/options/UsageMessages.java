@@ -1,0 +1,95 @@
+package org.exomem.cli.options;
+
+import java.util.List;
+import java.util.Optional;
+import org.exomem.cli.text.Similar;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.OverwrittenOptionException;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** What is wrong with a command line, in words for whoever typed it. */
+final class UsageMessages {
+    private UsageMessages() {}
+
+    /** Says what the parser found. */
+    static UsageException explain(ParameterException e, Usage usage, List<String> arguments) {
+        for (String argument : arguments) {
+            // Said first: it is often the cause of what was found later.
+            Optional<UsageException> unknown = unknownOption(argument, usage, arguments);
+            if (unknown.isPresent()) {
+                return unknown.get();
+            }
+        }
+        return new UsageException(
+                switch (e) {
+                    case MissingParameterException missing -> missing(missing.getMissing(), arguments);
+                    case OverwrittenOptionException twice -> name(twice.getOverwritten()) + " is given more than once";
+                    case UnmatchedArgumentException unmatched ->
+                        tooMany(unmatched.getUnmatched().getFirst(), arguments);
+                    default -> flagWithValue(usage, arguments).orElse(String.valueOf(e.getMessage()));
+                });
+    }
+
+    private static String missing(List<ArgSpec> missing, List<String> arguments) {
+        for (ArgSpec each : missing) {
+            if (each.isPositional()) {
+                return each.paramLabel() + " is missing";
+            }
+        }
+        OptionSpec option = (OptionSpec) missing.getFirst();
+        String name = option.longestName();
+        boolean given = arguments.stream().anyMatch(word -> word.equals(name) || word.startsWith(name + "="));
+        return given
+                ? name + " needs " + option.paramLabel() + " after it"
+                : name + " " + option.paramLabel() + " is missing";
+    }
+
+    private static Optional<String> flagWithValue(Usage usage, List<String> arguments) {
+        return arguments.stream()
+                .filter(word -> word.contains("="))
+                .map(word -> usage.option(word.substring(0, word.indexOf('='))))
+                .flatMap(Optional::stream)
+                .filter(option -> option.label() == null)
+                .map(option -> option.name() + " stands alone, without a value")
+                .findFirst();
+    }
+
+    private static String tooMany(String word, List<String> arguments) {
+        boolean behindDashes = arguments.contains("--") && arguments.indexOf("--") < arguments.indexOf(word);
+        return "\"" + word + "\" is one word too many"
+                + (behindDashes && looksLikeOption(word) ? "; options stand before \"--\"" : "");
+    }
+
+    /** The message for a word that looks like an option of the command and is none; empty for any other word. */
+    static Optional<UsageException> unknownOption(String word, Usage usage, List<String> arguments) {
+        int end = arguments.indexOf("--");
+        List<String> before = end < 0 ? arguments : arguments.subList(0, end);
+        String name = word.split("=", 2)[0];
+        if (!looksLikeOption(word)
+                || word.equals("--")
+                || !before.contains(word)
+                || usage.option(name).isPresent()) {
+            return Optional.empty();
+        }
+        List<String> near = Similar.to(
+                name,
+                usage.options().stream()
+                        .filter(option -> !option.hidden())
+                        .map(Argument.Option::name)
+                        .toList());
+        return Optional.of(new UsageException("there is no option \"" + name + "\""
+                + (near.isEmpty() ? "" : "; is it " + String.join(" or ", near) + " that is meant?")));
+    }
+
+    /** A minus before a digit begins a value: no option has that, and a size may be negative. */
+    private static boolean looksLikeOption(String word) {
+        return word.length() > 1 && word.startsWith("-") && !Character.isDigit(word.charAt(1));
+    }
+
+    private static String name(ArgSpec of) {
+        return of instanceof OptionSpec option ? option.longestName() : of.paramLabel();
+    }
+}

@@ -1,0 +1,159 @@
+package org.exomem.conform.backend;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.exomem.conform.trial.BackEnd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A back-end that is started with a command, listens, and is started again whenever it has ended. What it writes goes to a file, of which the
+ * end is shown if it crashes.
+ */
+public final class CommandBackEnd implements BackEnd {
+    /** Stands in the command for the path on which the back-end has to listen. */
+    public static final String SOCKET = "{socket}";
+
+    private static final Duration SHORT = Duration.ofMillis(5);
+    private static final Duration TO_END = Duration.ofSeconds(5);
+    private static final int LAST_WORDS = 2000;
+    private static final int SIGNALLED = 128;
+
+    private final String command;
+    private final Duration limit;
+    private final Path folder;
+    private final Path socket;
+    private final Path output;
+    private @Nullable Process process;
+
+    /**
+     * @param command for the shell, with {@link #SOCKET} in it
+     * @param limit how long it may take until it listens
+     */
+    public CommandBackEnd(String command, Duration limit) throws IOException {
+        this.command = command;
+        this.limit = limit;
+        this.folder = Files.createTempDirectory("exomem-conform");
+        this.socket = folder.resolve("socket");
+        this.output = folder.resolve("output");
+    }
+
+    @Override
+    public String description() {
+        return command;
+    }
+
+    @Override
+    public Fd connect() throws IOException {
+        if (process == null || !process.isAlive()) {
+            start();
+        }
+        long end = System.nanoTime() + limit.toNanos();
+        while (true) {
+            try {
+                return UnixSockets.connect(socket);
+            } catch (IOException e) {
+                if (!running().isAlive()) {
+                    throw new IOException("the back-end ended before it listened (" + ending() + ")", e);
+                }
+                if (System.nanoTime() > end) {
+                    throw new IOException("the back-end did not listen on " + socket + " within " + limit.toSeconds()
+                            + " s: " + e.getMessage());
+                }
+                pause();
+            }
+        }
+    }
+
+    private void start() throws IOException {
+        Files.deleteIfExists(socket);
+        process = new ProcessBuilder("sh", "-c", command.replace(SOCKET, socket.toString()))
+                .redirectErrorStream(true)
+                .redirectOutput(output.toFile())
+                .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                .start();
+    }
+
+    private Process running() {
+        if (process == null) {
+            throw new IllegalStateException("not started");
+        }
+        return process;
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(SHORT);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The back-end itself, where the shell has stayed between. */
+    @Override
+    public OptionalLong pid() {
+        if (process == null || !process.isAlive()) {
+            return OptionalLong.empty();
+        }
+        List<ProcessHandle> below = process.descendants().toList();
+        return OptionalLong.of(below.isEmpty() ? process.pid() : below.getLast().pid());
+    }
+
+    @Override
+    public Optional<Ending> ended() {
+        if (process == null || process.isAlive()) {
+            return Optional.empty();
+        }
+        Ending ending = ending();
+        process = null;
+        return Optional.of(ending);
+    }
+
+    private Ending ending() {
+        int status = running().exitValue();
+        return status > SIGNALLED ? new Ending(status - SIGNALLED, 0, lastWords()) : new Ending(0, status, lastWords());
+    }
+
+    private String lastWords() {
+        try {
+            byte[] all = Files.readAllBytes(output);
+            int from = Math.max(0, all.length - LAST_WORDS);
+            return new String(all, from, all.length - from, StandardCharsets.UTF_8).strip();
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Ends the process, and whatever it has started, and removes what it left. */
+    @Override
+    public void close() {
+        if (process != null) {
+            List<ProcessHandle> all = Stream.concat(process.descendants(), Stream.of(process.toHandle()))
+                    .toList();
+            all.forEach(ProcessHandle::destroy);
+            try {
+                process.waitFor(TO_END.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            all.forEach(ProcessHandle::destroyForcibly);
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        } catch (IOException e) {
+            // It stays behind, and harms nobody.
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** A check: what is tried, and which requirements it is about. */
+@NullMarked
+package org.exomem.conform.check;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** The conventions for a back-end's program; they need a command that starts it. */
+@NullMarked
+package org.exomem.conform.checks.program;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,35 @@
+package org.exomem.conform.run;
+
+import java.time.Instant;
+import java.util.List;
+
+/**
+ * What came out of a run.
+ *
+ * @param subject what was tested
+ * @param sample the request that the checks of rings sent; empty if none was found
+ * @param offered the virtio features that the back-end offers, as a mask
+ * @param offeredProtocol its protocol features
+ */
+public record RunReport(
+        String subject,
+        Instant begin,
+        long nanos,
+        long offered,
+        long offeredProtocol,
+        String sample,
+        List<CheckResult> results) {
+    public RunReport {
+        results = List.copyOf(results);
+    }
+
+    /** How many checks came out so. */
+    public long count(Verdict verdict) {
+        return results.stream().filter(result -> result.verdict() == verdict).count();
+    }
+
+    /** True if nobody has to look at anything. */
+    public boolean isGood() {
+        return results.stream().allMatch(result -> result.verdict().isGood());
+    }
+}

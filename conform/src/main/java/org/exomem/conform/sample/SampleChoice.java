@@ -1,0 +1,64 @@
+package org.exomem.conform.sample;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.conform.trial.BackEnd;
+import org.exomem.conform.trial.DeviceType;
+import org.exomem.conform.trial.Limits;
+import org.exomem.conform.trial.Sample;
+import org.exomem.conform.trial.Skipped;
+import org.exomem.conform.trial.Trial;
+import org.exomem.conform.trial.Unmet;
+import org.exomem.conform.trial.Wish;
+import org.exomem.conform.wire.Transcript;
+import org.exomem.conformance.frontend.FrontEnd;
+
+/** Finds the request that a device serves. For a known type it is that type's; otherwise each is tried once, in a session of its own. */
+public final class SampleChoice {
+    /** By which a device has served a harmless request for certain. */
+    private static final Limits LIMITS = new Limits(Duration.ofSeconds(1), Limits.USUAL.quiet());
+
+    private SampleChoice() {}
+
+    /**
+     * The request for a device; empty if none of the known ones is served.
+     *
+     * @throws IOException if the device is not of the type that it is said to be
+     */
+    public static Optional<Sample> find(BackEnd backEnd, DeviceType type) throws IOException {
+        return switch (type) {
+            case BALLOON -> Optional.of(new BalloonSample());
+            case MEM -> Optional.of(MemSample.read(connect(backEnd)));
+            case ANY -> firstServed(backEnd);
+        };
+    }
+
+    /** A balloon takes nearly anything for page numbers, and comes last. */
+    private static Optional<Sample> firstServed(BackEnd backEnd) {
+        List<Sample> candidates = new ArrayList<>();
+        try {
+            candidates.add(MemSample.read(connect(backEnd)));
+        } catch (IOException e) {
+            // It is no memory device.
+        }
+        candidates.add(new BalloonSample());
+        return candidates.stream().filter(sample -> isServed(backEnd, sample)).findFirst();
+    }
+
+    private static FrontEnd connect(BackEnd backEnd) throws IOException {
+        return new FrontEnd(backEnd.connect(), LIMITS.answer());
+    }
+
+    private static boolean isServed(BackEnd backEnd, Sample sample) {
+        try (Trial trial = new Trial(backEnd, LIMITS, DeviceType.ANY, sample, new Transcript())) {
+            trial.running(Wish.USUAL).serve();
+            return true;
+        } catch (IOException | Unmet | Skipped | IllegalStateException e) {
+            // It is no device of that type.
+            return false;
+        }
+    }
+}

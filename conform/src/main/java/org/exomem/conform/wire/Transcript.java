@@ -1,0 +1,130 @@
+package org.exomem.conform.wire;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.conformance.frontend.Reply;
+import org.exomem.conformance.frontend.Traffic;
+import org.exomem.conformance.guest.Buffer;
+import org.exomem.conformance.guest.RingTraffic;
+import org.exomem.conformance.guest.Used;
+
+/**
+ * What happened during one check, in order. For one thread at a time. A check that does very much keeps its first and its
+ * last lines.
+ */
+public final class Transcript implements RingTraffic {
+    private static final int FIRST = 200;
+    private static final int LAST = 200;
+
+    /**
+     * One line.
+     *
+     * @param nanos since the check began
+     * @param text what happened, decoded
+     * @param bytes the message's bytes with its header; empty if it was no message
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    public record Line(long nanos, String text, byte[] bytes) {}
+
+    private final long begin = System.nanoTime();
+    private final List<Line> first = new ArrayList<>();
+    private final List<Line> last = new ArrayList<>();
+    private int leftOut;
+
+    /** The front-end's connection. */
+    public Traffic frontEnd() {
+        return new Watched("", MessageText::request, MessageText::reply);
+    }
+
+    /** The back-end's own channel, where requests come and replies are sent. */
+    public Traffic backEndChannel() {
+        return new Watched("channel: ", MessageText::channelReply, MessageText::channelRequest);
+    }
+
+    /** Notes something in words. */
+    public void say(String text) {
+        add(text, new byte[0]);
+    }
+
+    @Override
+    public void added(int ring, int id, List<Buffer> chain) {
+        StringBuilder text = new StringBuilder("ring ")
+                .append(ring)
+                .append(": made available as ")
+                .append(id);
+        for (Buffer buffer : chain) {
+            text.append(buffer.writable() ? " write " : " read ")
+                    .append(buffer.length())
+                    .append(" at 0x")
+                    .append(Long.toHexString(buffer.address()));
+        }
+        say(text.toString());
+    }
+
+    @Override
+    public void kicked(int ring) {
+        say("ring " + ring + ": kicked");
+    }
+
+    @Override
+    public void used(int ring, Used used) {
+        say("ring " + ring + ": used " + used.id() + ", " + used.written() + " bytes written");
+    }
+
+    private void add(String text, byte[] bytes) {
+        Line line = new Line(System.nanoTime() - begin, text, bytes);
+        if (first.size() < FIRST) {
+            first.add(line);
+            return;
+        }
+        last.add(line);
+        if (last.size() > LAST) {
+            last.removeFirst();
+            leftOut++;
+        }
+    }
+
+    /** All lines that were kept. */
+    public List<Line> lines() {
+        List<Line> all = new ArrayList<>(first);
+        if (leftOut > 0) {
+            all.add(new Line(last.getFirst().nanos(), "(" + leftOut + " lines are left out)", new byte[0]));
+        }
+        all.addAll(last);
+        return List.copyOf(all);
+    }
+
+    /** Decodes a message of one direction. */
+    @FunctionalInterface
+    private interface Decoder {
+        String decode(byte[] message, int fds);
+    }
+
+    private final class Watched implements Traffic {
+        private final String where;
+        private final Decoder outgoing;
+        private final Decoder incoming;
+
+        Watched(String where, Decoder outgoing, Decoder incoming) {
+            this.where = where;
+            this.outgoing = outgoing;
+            this.incoming = incoming;
+        }
+
+        @Override
+        public void sent(byte[] bytes, int fds) {
+            add("-> " + where + outgoing.decode(bytes, fds), bytes);
+        }
+
+        @Override
+        public void received(Reply message) {
+            byte[] bytes = MessageText.bytes(message);
+            add("<- " + where + incoming.decode(bytes, message.fds().size()), bytes);
+        }
+
+        @Override
+        public void closed() {
+            add("<- " + where + "the back-end closed the connection", new byte[0]);
+        }
+    }
+}
