@@ -1,6 +1,7 @@
 package org.exomem.app;
 
 import org.exomem.backend.command.ExomemCommand;
+import org.exomem.conform.command.ConformCommand;
 import org.exomem.demo.DemoCommand;
 
 /** What the launcher starts: all commands of the back-end, and the demo. */
@@ -8,6 +9,9 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] arguments) {
-        ExomemCommand.exit(new ExomemCommand().with("demo", DemoCommand::new).run(arguments));
+        ExomemCommand.exit(new ExomemCommand()
+                .with("demo", DemoCommand::new)
+                .with("conform", ConformCommand::new)
+                .run(arguments));
     }
 }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.text.Table;
 import org.jspecify.annotations.Nullable;
 
 /** Memory devices as a table. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.FateLabels;
+import org.exomem.cli.text.Table;
 
 /** What became of a migration, for people. */
 final class MigrationTable {

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.exomem.backend.qmp.Json;
+import org.exomem.cli.text.Table;
 import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
 import org.exomem.reference.Source;

@@ -14,6 +14,7 @@ import org.exomem.cli.options.Command;
 import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.text.Table;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem stats}. */

@@ -8,6 +8,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.text.Table;
 
 /** {@code exomem vms}. */
 final class VmsCommand implements Command {

@@ -59,13 +59,20 @@ public final class Runner {
     }
 
     /**
-     * Runs all that are for the device's type.
+     * What was found out of a back-end before the checks.
      *
-     * @throws IOException if there is no connection to be had at the start: nothing was tried then
+     * @param offered its virtio features, as a mask
+     * @param offeredProtocol its protocol features
+     * @param sample a request that it serves
      */
-    public RunReport run(List<Check> checks) throws IOException {
-        Instant begin = Instant.now();
-        long beginNanos = System.nanoTime();
+    public record Found(long offered, long offeredProtocol, Optional<Sample> sample) {}
+
+    /**
+     * Looks what the back-end is.
+     *
+     * @throws IOException if there is no session to be had with it
+     */
+    public Found look() throws IOException {
         long offered;
         long offeredProtocol = 0;
         try (FrontEnd frontEnd = new FrontEnd(backEnd.connect(), limits.answer())) {
@@ -74,14 +81,30 @@ public final class Runner {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
         }
-        Optional<Sample> sample = SampleChoice.find(backEnd, type);
-        List<Check> chosen = checks.stream()
+        return new Found(offered, offeredProtocol, SampleChoice.find(backEnd, type));
+    }
+
+    /** Those of the checks that are for the device's type. */
+    public List<Check> fitting(List<Check> checks) {
+        return checks.stream()
                 .filter(check -> check.device() == DeviceType.ANY || check.device() == type)
                 .toList();
+    }
+
+    /**
+     * Runs all that are for the device's type.
+     *
+     * @throws IOException if there is no session to be had at the start: nothing was tried then
+     */
+    public RunReport run(List<Check> checks) throws IOException {
+        Instant begin = Instant.now();
+        long beginNanos = System.nanoTime();
+        Found found = look();
+        List<Check> chosen = fitting(checks);
         List<CheckResult> results = new ArrayList<>();
         for (Check check : chosen) {
             progress.begins(check, results.size() + 1, chosen.size());
-            CheckResult result = run(check, sample);
+            CheckResult result = run(check, found);
             results.add(result);
             progress.ended(result);
         }
@@ -89,53 +112,54 @@ public final class Runner {
                 backEnd.description(),
                 begin,
                 System.nanoTime() - beginNanos,
-                offered,
-                offeredProtocol,
-                sample.map(Sample::name).orElse(""),
+                found.offered(),
+                found.offeredProtocol(),
+                found.sample().map(Sample::name).orElse(""),
                 results);
     }
 
-    private CheckResult run(Check check, Optional<Sample> sample) {
+    /** Runs one check. */
+    public CheckResult run(Check check, Found found) {
         Transcript transcript = new Transcript();
         long begin = System.nanoTime();
-        Found found;
-        try (Trial trial = new Trial(backEnd, limits, type, sample.orElse(null), transcript)) {
-            found = run(check, trial);
+        Result result;
+        try (Trial trial = new Trial(backEnd, limits, type, found.sample().orElse(null), transcript)) {
+            result = run(check, trial);
         }
         Optional<BackEnd.Ending> ending = backEnd.ended();
         if (ending.isPresent()) {
             transcript.say("the back-end " + ending.get());
             if (ending.get().isCrash()) {
-                found = new Found(
+                result = new Result(
                         Verdict.FAIL,
                         "the back-end crashed (" + ending.get() + "): "
                                 + ending.get().lastWords());
             }
         }
-        return new CheckResult(check, found.verdict, found.message, transcript.lines(), System.nanoTime() - begin);
+        return new CheckResult(check, result.verdict, result.message, transcript.lines(), System.nanoTime() - begin);
     }
 
-    private record Found(Verdict verdict, String message) {}
+    private record Result(Verdict verdict, String message) {}
 
-    private static Found run(Check check, Trial trial) {
+    private static Result run(Check check, Trial trial) {
         try {
             check.body().run(trial);
             List<String> refusals = trial.refusals();
             return refusals.isEmpty()
-                    ? new Found(Verdict.PASS, "")
-                    : new Found(Verdict.REFUSED, "closed the connection because of " + String.join("; ", refusals));
+                    ? new Result(Verdict.PASS, "")
+                    : new Result(Verdict.REFUSED, "closed the connection because of " + String.join("; ", refusals));
         } catch (Skipped e) {
-            return new Found(Verdict.SKIP, text(e));
+            return new Result(Verdict.SKIP, text(e));
         } catch (Unmet | WrongAnswerException | RequestRefusedException e) {
-            return new Found(Verdict.FAIL, text(e));
+            return new Result(Verdict.FAIL, text(e));
         } catch (SocketTimeoutException e) {
-            return new Found(Verdict.HANG, text(e));
+            return new Result(Verdict.HANG, text(e));
         } catch (IOException e) {
-            return new Found(
+            return new Result(
                     Verdict.FAIL, Closing.is(e) ? "the back-end closed the connection (" + text(e) + ")" : text(e));
         } catch (Exception e) {
             trial.transcript().say(e.toString());
-            return new Found(Verdict.ERROR, "a fault of the check itself: " + e);
+            return new Result(Verdict.ERROR, "a fault of the check itself: " + e);
         }
     }
 

@@ -1,5 +1,7 @@
 package org.exomem.conform.trial;
 
+import java.util.Locale;
+
 /** What the back-end under test is, as far as its user says. */
 public enum DeviceType {
     /** The balloon of VIRTIO, 5.5. */
@@ -7,5 +9,10 @@ public enum DeviceType {
     /** The memory device of VIRTIO, 5.15. */
     MEM,
     /** Any other, or unknown: what does not depend on the device is tried. */
-    ANY
+    ANY;
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
 }

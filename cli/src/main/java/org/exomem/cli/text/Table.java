@@ -1,21 +1,22 @@
-package org.exomem.backend.command;
+package org.exomem.cli.text;
 
 import java.util.ArrayList;
 import java.util.List;
 
 /** Rows of text in columns as wide as their widest cell. Columns of numbers stand right. */
-final class Table {
+public final class Table {
     private static final String GAP = "  ";
 
     private final List<String> heads;
     private final List<List<String>> rows = new ArrayList<>();
 
     /** A head that starts with {@code >} stands right. */
-    Table(String... heads) {
+    public Table(String... heads) {
         this.heads = List.of(heads);
     }
 
-    void add(String... cells) {
+    /** Adds a row: one cell for each head. */
+    public void add(String... cells) {
         rows.add(List.of(cells));
     }
 

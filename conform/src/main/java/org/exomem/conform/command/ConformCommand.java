@@ -1,0 +1,208 @@
+package org.exomem.conform.command;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
+import org.exomem.cli.text.Table;
+import org.exomem.conform.backend.CommandBackEnd;
+import org.exomem.conform.backend.ConnectingBackEnd;
+import org.exomem.conform.backend.ListeningBackEnd;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.report.TerminalReport;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.Expectations;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Runner;
+import org.exomem.conform.suite.Selection;
+import org.exomem.conform.trial.BackEnd;
+import org.exomem.conform.trial.DeviceType;
+import org.exomem.conform.trial.Limits;
+import org.exomem.reference.Catalogue;
+import org.jspecify.annotations.Nullable;
+
+/** {@code exomem conform}. */
+public final class ConformCommand implements Command {
+    private static final Duration TO_LISTEN = Duration.ofSeconds(30);
+    private static final int LONGEST_LIMIT = 600;
+
+    private @Nullable Path socket;
+    private boolean listen;
+    private @Nullable String command;
+    private DeviceType device = DeviceType.ANY;
+    private final List<String> only = new ArrayList<>();
+    private final List<ReportTarget> reports = new ArrayList<>();
+    private @Nullable Path expect;
+    private Limits limits = Limits.USUAL;
+    private boolean list;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Tests whether a vhost-user back-end keeps to VIRTIO and vhost-user.",
+                "Plays the front-end and the driver, with guest memory of its own; no VMM and no virtualization is needed."
+                        + " Each check has a session of its own and names the requirement that it is about;"
+                        + " \"exomem spec ID\" shows that. A check that needs what the back-end does not offer is skipped.");
+        usage.path("--socket", "PATH", "The socket on which the back-end listens.", value -> socket = value);
+        usage.flag(
+                "--listen",
+                "Listens on --socket; the back-end connects, again after each session.",
+                () -> listen = true);
+        usage.option(
+                "--command",
+                "COMMAND",
+                "Starts the back-end, with a path in place of {socket}, and starts it again whenever it has ended. A crash is"
+                        + " a failure of the check that it came with.",
+                Completion.NOTHING,
+                value -> command = value);
+        usage.choice(
+                "--device",
+                "What the back-end is; with \"any\", the default, what does not depend on the device is tested.",
+                DeviceType.class,
+                value -> device = value);
+        usage.repeatableOption(
+                "--only",
+                "ID",
+                "Only checks about that requirement or group of requirements.",
+                Completion.REQUIREMENT,
+                only::add);
+        usage.repeatableOption(
+                "--report",
+                "FORMAT[=FILE]",
+                "A report as " + ReportTarget.FORMS + ", in a file or in place of the usual output.",
+                new Completion.Words(List.of("junit", "json", "html", "tap")),
+                value -> reports.add(ReportTarget.parse(value)));
+        usage.path(
+                "--expect",
+                "FILE",
+                "Known failures, one in a line: the id of a requirement, or \"ID: name of a check\". They don't count.",
+                value -> expect = value);
+        usage.number(
+                "--limit",
+                "SECONDS",
+                "How long an answer is waited for until it is a hang; 5 by default.",
+                1,
+                LONGEST_LIMIT,
+                value -> limits = new Limits(Duration.ofSeconds(value), limits.quiet()));
+        usage.flag("--list", "Lists the checks, and tries nothing.", () -> list = true);
+        usage.section(
+                "Verdicts",
+                "  PASS     the requirement is kept",
+                "  REFUSED  the back-end closed the connection, which is acceptable there",
+                "  SKIP     the back-end does not offer what the check needs",
+                "  FAIL     the requirement is not kept",
+                "  HANG     what had to come did not come in time",
+                "  ERROR    the check could not be made");
+        usage.section(
+                "Examples",
+                "  exomem conform --socket /run/vm1.sock --device balloon",
+                "  exomem conform --command 'my-back-end --socket-path={socket}'",
+                "  exomem conform --socket s --report html=report.html",
+                "  exomem conform --socket s --only vhost.memory --only ring.split.used.2",
+                "  exomem conform --socket s --expect known --report junit=results.xml",
+                "Exit code 1: a check failed that is not among the known failures.");
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        List<Check> checks = checks();
+        if (list) {
+            return list(checks, streams);
+        }
+        if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
+            throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
+        }
+        Expectations expected = expectations();
+        try (BackEnd backEnd = backEnd()) {
+            Thread end = new Thread(backEnd::close);
+            Runtime.getRuntime().addShutdownHook(end);
+            RunReport report;
+            try (Display display = new Display()) {
+                report = new Runner(backEnd, device, limits, display).run(checks);
+            } finally {
+                Runtime.getRuntime().removeShutdownHook(end);
+            }
+            return show(report, expected, streams);
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.UNAVAILABLE, "no session with the back-end: " + e.getMessage());
+        }
+    }
+
+    private List<Check> checks() throws UsageException {
+        for (String id : only) {
+            if (Selection.of(List.of(id)).isEmpty()) {
+                throw new UsageException("--only " + id + ": no check is about that; --list shows all");
+            }
+        }
+        return Selection.of(only);
+    }
+
+    private static int list(List<Check> checks, Streams streams) {
+        Table table = new Table("REQUIREMENT", "DEVICE", "CHECK");
+        checks.forEach(check -> table.add(check.requirement(), check.device().toString(), check.name()));
+        streams.out().print(table);
+        return ExitCode.OK;
+    }
+
+    private Expectations expectations() {
+        try {
+            return expect == null ? Expectations.NONE : Expectations.read(expect);
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, "the known failures can't be read: " + e.getMessage());
+        }
+    }
+
+    private BackEnd backEnd() throws UsageException, IOException {
+        if (socket == null == (command == null)) {
+            throw new UsageException("either --socket or --command must be there");
+        }
+        if (command != null) {
+            if (listen) {
+                throw new UsageException("--listen goes with --socket");
+            }
+            if (!command.contains(CommandBackEnd.SOCKET)) {
+                throw new UsageException("--command must have " + CommandBackEnd.SOCKET + " where the path belongs");
+            }
+            return new CommandBackEnd(command, TO_LISTEN);
+        }
+        return listen ? new ConnectingBackEnd(socket, TO_LISTEN) : new ListeningBackEnd(socket);
+    }
+
+    private int show(RunReport report, Expectations expected, Streams streams) {
+        Catalogue catalogue = Catalogue.load();
+        List<CheckResult> news = report.results().stream()
+                .filter(result -> !result.verdict().isGood() && !expected.cover(result))
+                .toList();
+        PrintWriter out = streams.out();
+        try {
+            boolean usual = true;
+            for (ReportTarget target : reports) {
+                if (target.file().isPresent()) {
+                    target.save(report, catalogue);
+                } else {
+                    target.format().write(report, catalogue, out);
+                    usual = false;
+                }
+            }
+            if (usual) {
+                news.forEach(result -> out.println(TerminalReport.failure(result, catalogue)));
+                out.print(TerminalReport.summary(report));
+            }
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, "a report can't be written: " + e.getMessage());
+        }
+        for (String entry : only.isEmpty() ? expected.unneeded(report) : List.<String>of()) {
+            streams.note("a known failure did not come: " + entry);
+        }
+        return news.isEmpty() ? ExitCode.OK : ExitCode.FAILED;
+    }
+}

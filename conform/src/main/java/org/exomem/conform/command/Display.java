@@ -1,0 +1,44 @@
+package org.exomem.conform.command;
+
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.Runner;
+import org.jspecify.annotations.Nullable;
+
+/** How far a run is: a bar on a terminal, nothing elsewhere. */
+final class Display implements Runner.Progress, AutoCloseable {
+    private @Nullable ProgressBar bar;
+    private int bad;
+
+    @Override
+    public void begins(Check check, int number, int of) {
+        if (bar == null && System.console() != null && System.console().isTerminal()) {
+            bar = new ProgressBarBuilder()
+                    .setTaskName("checks")
+                    .setInitialMax(of)
+                    .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
+                    .build();
+        }
+        if (bar != null) {
+            bar.setExtraMessage((bad == 0 ? "" : bad + " bad ") + check.requirement());
+        }
+    }
+
+    @Override
+    public void ended(CheckResult result) {
+        bad += result.verdict().isGood() ? 0 : 1;
+        if (bar != null) {
+            bar.step();
+        }
+    }
+
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** The checks as tests of JUnit Jupiter, for projects that have a back-end of their own. */
+@NullMarked
+package org.exomem.conform.junit;
+
+import org.jspecify.annotations.NullMarked;

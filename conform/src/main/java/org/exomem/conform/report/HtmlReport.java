@@ -1,0 +1,182 @@
+package org.exomem.conform.report;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Verdict;
+import org.exomem.conform.trial.FeatureNames;
+import org.exomem.conform.wire.Transcript;
+import org.exomem.reference.Catalogue;
+import org.exomem.reference.Requirement;
+
+/** A page for a browser: counts, a search, and each check with its requirement and what happened. One file that needs no other. */
+final class HtmlReport {
+    private static final DateTimeFormatter MINUTE =
+            DateTimeFormatter.ofPattern("d MMMM yyyy, HH:mm 'UTC'", Locale.ROOT);
+
+    private final Catalogue catalogue;
+    private final StringBuilder page = new StringBuilder();
+
+    private HtmlReport(Catalogue catalogue) {
+        this.catalogue = catalogue;
+    }
+
+    static void write(RunReport report, Catalogue catalogue, Writer to) throws IOException {
+        HtmlReport html = new HtmlReport(catalogue);
+        html.page(report);
+        to.write(html.page.toString());
+    }
+
+    private void page(RunReport report) throws IOException {
+        page.append("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n")
+                .append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>")
+                .append(escaped("exomem conform: " + report.subject()))
+                .append("</title>\n<style>\n")
+                .append(resource("report.css"))
+                .append("</style>\n");
+        head(report);
+        tiles(report);
+        page.append("<input type=\"search\" aria-label=\"Search\" placeholder=\"Search: ids, words, messages\">\n")
+                .append("<p class=\"soft\" id=\"left\" role=\"status\"></p>\n");
+        List<CheckResult> bad = report.results().stream()
+                .filter(result -> !result.verdict().isGood())
+                .toList();
+        if (!bad.isEmpty()) {
+            page.append("<h2>To be looked at</h2>\n");
+            bad.forEach(result -> check(result, bad.size() <= 3));
+        }
+        page.append("<h2>").append(bad.isEmpty() ? "All checks" : "All others").append("</h2>\n");
+        report.results().stream()
+                .filter(result -> result.verdict().isGood())
+                .sorted(Comparator.comparing(CheckResult::verdict))
+                .forEach(result -> check(result, false));
+        page.append("<script>\n").append(resource("report.js")).append("</script>\n</html>\n");
+    }
+
+    private void head(RunReport report) {
+        page.append("<h1>").append(escaped(report.subject())).append("</h1>\n<p class=\"soft\">");
+        page.append("Conformance to VIRTIO and vhost-user, tried by exomem conform on ")
+                .append(MINUTE.format(report.begin().atOffset(ZoneOffset.UTC)))
+                .append(" in ")
+                .append(String.format(Locale.ROOT, "%.1f", report.nanos() / 1e9))
+                .append(" s.</p>\n<dl class=\"facts\">\n");
+        fact("Verdict", report.isGood() ? "nothing to be looked at" : "some checks are to be looked at");
+        fact("Features", FeatureNames.features(report.offered()));
+        fact("Protocol features", FeatureNames.protocol(report.offeredProtocol()));
+        fact(
+                "Request of the ring checks",
+                report.sample().isEmpty() ? "none that the device serves was found" : report.sample());
+        page.append("</dl>\n");
+    }
+
+    private void fact(String name, String value) {
+        page.append("<dt>")
+                .append(name)
+                .append("</dt><dd>")
+                .append(escaped(value))
+                .append("</dd>\n");
+    }
+
+    private void tiles(RunReport report) {
+        page.append("<div class=\"tiles\" role=\"group\" aria-label=\"Show one verdict only\">\n");
+        for (Verdict verdict : Verdict.values()) {
+            if (report.count(verdict) > 0) {
+                page.append("<button data-verdict=\"")
+                        .append(verdict)
+                        .append("\" aria-pressed=\"false\"><b class=\"")
+                        .append(verdict)
+                        .append("\">")
+                        .append(report.count(verdict))
+                        .append("</b>")
+                        .append(verdict)
+                        .append("</button>\n");
+            }
+        }
+        page.append("</div>\n");
+    }
+
+    private void check(CheckResult result, boolean open) {
+        page.append("<details data-verdict=\"")
+                .append(result.verdict())
+                .append(open ? "\" open>" : "\">")
+                .append("<summary><span class=\"verdict ")
+                .append(result.verdict())
+                .append("\">")
+                .append(result.verdict())
+                .append("</span><span class=\"id\">")
+                .append(escaped(result.check().requirement()))
+                .append("</span><span class=\"name\">")
+                .append(escaped(result.check().name()))
+                .append("</span></summary>\n<div class=\"inside\">\n");
+        if (!result.message().isEmpty()) {
+            page.append("<p class=\"message\">")
+                    .append(escaped(result.message()))
+                    .append("</p>\n");
+        }
+        result.check().requirements().forEach(this::requirement);
+        page.append("<p class=\"soft\">To repeat: <code>exomem conform … --only ")
+                .append(escaped(result.check().requirement()))
+                .append("</code></p>\n");
+        if (!result.transcript().isEmpty()) {
+            page.append("<pre>");
+            result.transcript().forEach(this::line);
+            page.append("</pre>\n");
+        }
+        page.append("</div></details>\n");
+    }
+
+    private void requirement(String id) {
+        catalogue
+                .byId(id)
+                .ifPresent(requirement -> page.append("<blockquote><p><b>")
+                        .append(requirement.strength())
+                        .append("</b> (")
+                        .append(requirement.binds())
+                        .append(") ")
+                        .append(escaped(requirement.statement()))
+                        .append("</p><p class=\"soft\"><code>")
+                        .append(escaped(id))
+                        .append("</code>, ")
+                        .append(source(requirement))
+                        .append("</p></blockquote>\n"));
+    }
+
+    private String source(Requirement requirement) {
+        var source = catalogue.documentOf(requirement).source();
+        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.title() + " " + source.version())
+                + "</a>, " + escaped(requirement.section());
+    }
+
+    private void line(Transcript.Line line) {
+        page.append(String.format(Locale.ROOT, "%8.1f ms  ", line.nanos() / 1e6))
+                .append(escaped(line.text()));
+        if (line.bytes().length > 0) {
+            page.append("  <span class=\"bytes\">")
+                    .append(Told.hex(line.bytes()))
+                    .append("</span>");
+        }
+        page.append('\n');
+    }
+
+    private static String resource(String name) throws IOException {
+        try (InputStream in = Objects.requireNonNull(HtmlReport.class.getResourceAsStream(name))) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private static String escaped(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
+    }
+}

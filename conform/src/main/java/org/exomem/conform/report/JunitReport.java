@@ -1,0 +1,122 @@
+package org.exomem.conform.report;
+
+import java.io.IOException;
+import java.io.Writer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import javax.xml.stream.XMLOutputFactory;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.XMLStreamWriter;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Verdict;
+import org.exomem.reference.Catalogue;
+import org.jspecify.annotations.Nullable;
+
+/** JUnit's XML, as services that integrate changes read it: a suite for each group of requirements, a test case for each check. */
+final class JunitReport {
+    private final XMLStreamWriter xml;
+    private final Catalogue catalogue;
+
+    private JunitReport(XMLStreamWriter xml, Catalogue catalogue) {
+        this.xml = xml;
+        this.catalogue = catalogue;
+    }
+
+    static void write(RunReport report, Catalogue catalogue, Writer to) throws IOException {
+        try {
+            XMLStreamWriter xml = XMLOutputFactory.newFactory().createXMLStreamWriter(to);
+            new JunitReport(xml, catalogue).write(report);
+            xml.flush();
+            to.write('\n');
+        } catch (XMLStreamException e) {
+            throw new IOException("the report can't be written: " + e.getMessage(), e);
+        }
+    }
+
+    private void write(RunReport report) throws XMLStreamException {
+        Map<String, List<CheckResult>> groups = new LinkedHashMap<>();
+        for (CheckResult result : report.results()) {
+            groups.computeIfAbsent(group(result.check().requirement()), group -> new ArrayList<>())
+                    .add(result);
+        }
+        xml.writeStartDocument("UTF-8", "1.0");
+        xml.writeCharacters("\n");
+        xml.writeStartElement("testsuites");
+        xml.writeAttribute("name", "exomem conform: " + report.subject());
+        counts(report.results());
+        for (Map.Entry<String, List<CheckResult>> group : groups.entrySet()) {
+            xml.writeCharacters("\n");
+            xml.writeStartElement("testsuite");
+            xml.writeAttribute("name", group.getKey());
+            xml.writeAttribute("timestamp", report.begin().toString());
+            counts(group.getValue());
+            for (CheckResult result : group.getValue()) {
+                testCase(result, group.getKey());
+            }
+            xml.writeEndElement();
+        }
+        xml.writeEndElement();
+        xml.writeEndDocument();
+    }
+
+    private static String group(String requirement) {
+        int dot = requirement.lastIndexOf('.');
+        return dot < 0 ? requirement : requirement.substring(0, dot);
+    }
+
+    private void counts(List<CheckResult> results) throws XMLStreamException {
+        xml.writeAttribute("tests", String.valueOf(results.size()));
+        xml.writeAttribute("failures", count(results, Verdict.FAIL, Verdict.HANG));
+        xml.writeAttribute("errors", count(results, Verdict.ERROR));
+        xml.writeAttribute("skipped", count(results, Verdict.SKIP));
+        xml.writeAttribute(
+                "time",
+                Told.seconds(results.stream().mapToLong(CheckResult::nanos).sum()));
+    }
+
+    private static String count(List<CheckResult> results, Verdict... verdicts) {
+        List<Verdict> counted = List.of(verdicts);
+        return String.valueOf(results.stream()
+                .filter(result -> counted.contains(result.verdict()))
+                .count());
+    }
+
+    private void testCase(CheckResult result, String group) throws XMLStreamException {
+        xml.writeCharacters("\n  ");
+        xml.writeStartElement("testcase");
+        xml.writeAttribute("classname", group);
+        xml.writeAttribute("name", xmlText(result.check().toString()));
+        xml.writeAttribute("time", Told.seconds(result.nanos()));
+        switch (result.verdict()) {
+            case PASS -> {}
+            case REFUSED -> element("system-out", null, result.message());
+            case SKIP -> element("skipped", result.message(), "");
+            case FAIL, HANG -> element("failure", result.verdict() + ": " + result.message(), details(result));
+            case ERROR -> element("error", result.message(), details(result));
+        }
+        xml.writeEndElement();
+    }
+
+    private void element(String name, @Nullable String message, String content) throws XMLStreamException {
+        xml.writeStartElement(name);
+        if (message != null) {
+            xml.writeAttribute("message", xmlText(message));
+        }
+        xml.writeCharacters(xmlText(content));
+        xml.writeEndElement();
+    }
+
+    private String details(CheckResult result) {
+        return Told.requirement(catalogue, result.check().requirement()) + "\n"
+                + result.transcript().stream().map(Told::line).collect(Collectors.joining("\n"));
+    }
+
+    /** Without the characters that XML 1.0 can't hold, which a back-end may have written. */
+    private static String xmlText(String text) {
+        return text.replaceAll("[^\\x09\\x0a\\x0d\\x20-\\ud7ff\\ue000-\\ufffd]", "\ufffd");
+    }
+}

@@ -1,0 +1,87 @@
+package org.exomem.conform.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.exomem.cli.text.Table;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Verdict;
+import org.exomem.reference.Catalogue;
+
+/** A report for a terminal: a table of counts, and what is to be looked at. */
+public final class TerminalReport {
+    /** Of a transcript, as many lines from its end. */
+    private static final int LINES = 24;
+
+    private static final int GOOD_TO_HAVE = 3;
+
+    private TerminalReport() {}
+
+    /** What there is to say of one check at once: a line, with the transcript where it is to be looked at. */
+    public static String failure(CheckResult result, Catalogue catalogue) {
+        StringBuilder text = new StringBuilder();
+        text.append(result.verdict()).append("  ").append(result.check()).append('\n');
+        text.append("    ").append(result.message()).append('\n');
+        for (String id : result.check().requirements()) {
+            text.append("    ")
+                    .append(id)
+                    .append(": ")
+                    .append(Told.requirement(catalogue, id))
+                    .append('\n');
+        }
+        List<String> lines = result.transcript().stream().map(Told::line).toList();
+        if (lines.size() > LINES + GOOD_TO_HAVE) {
+            text.append("      (").append(lines.size() - LINES).append(" lines before are in the other reports)\n");
+            lines = lines.subList(lines.size() - LINES, lines.size());
+        }
+        lines.forEach(line -> text.append("      ").append(line).append('\n'));
+        return text.toString();
+    }
+
+    /** Counts for each group of requirements, and in all. */
+    public static String summary(RunReport report) {
+        Table table = new Table(heads());
+        List<String> groups =
+                report.results().stream().map(TerminalReport::group).distinct().toList();
+        for (String group : groups) {
+            row(
+                    table,
+                    group,
+                    report.results().stream()
+                            .filter(result -> group(result).equals(group))
+                            .toList());
+        }
+        row(table, "all", report.results());
+        return table + String.format(Locale.ROOT, "%nin %.1f s%n", report.nanos() / 1e9);
+    }
+
+    private static String[] heads() {
+        List<String> heads = new ArrayList<>();
+        heads.add("REQUIREMENTS");
+        heads.add(">CHECKS");
+        for (Verdict verdict : Verdict.values()) {
+            heads.add(">" + verdict);
+        }
+        return heads.toArray(String[]::new);
+    }
+
+    private static void row(Table table, String name, List<CheckResult> results) {
+        List<String> cells = new ArrayList<>();
+        cells.add(name);
+        cells.add(String.valueOf(results.size()));
+        for (Verdict verdict : Verdict.values()) {
+            long count = results.stream()
+                    .filter(result -> result.verdict() == verdict)
+                    .count();
+            cells.add(count == 0 ? "" : String.valueOf(count));
+        }
+        table.add(cells.toArray(String[]::new));
+    }
+
+    /** The first two words of the requirement's id. */
+    private static String group(CheckResult result) {
+        String[] words = result.check().requirement().split("\\.", -1);
+        return words.length > 2 ? words[0] + "." + words[1] : words[0];
+    }
+}
