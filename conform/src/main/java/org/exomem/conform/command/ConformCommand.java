@@ -18,6 +18,7 @@ import org.exomem.conform.backend.CommandBackEnd;
 import org.exomem.conform.backend.ConnectingBackEnd;
 import org.exomem.conform.backend.ListeningBackEnd;
 import org.exomem.conform.check.Check;
+import org.exomem.conform.explore.Explorer;
 import org.exomem.conform.report.TerminalReport;
 import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.Expectations;
@@ -44,6 +45,11 @@ public final class ConformCommand implements Command {
     private @Nullable Path expect;
     private Limits limits = Limits.USUAL;
     private boolean list;
+    private int explore;
+    private long seed = 1;
+    private @Nullable Path replay;
+    private @Nullable Path script;
+    private @Nullable String name;
 
     @Override
     public void describe(Usage usage) {
@@ -93,6 +99,28 @@ public final class ConformCommand implements Command {
                 1,
                 LONGEST_LIMIT,
                 value -> limits = new Limits(Duration.ofSeconds(value), limits.quiet()));
+        usage.option(
+                "--name",
+                "NAME",
+                "What the reports call the back-end; its command or socket by default.",
+                Completion.NOTHING,
+                value -> name = value);
+        usage.number(
+                "--explore",
+                "N",
+                "Tries N random scripts of messages and ring contents, valid and not, in place of the checks. What the"
+                        + " back-end does not survive is made as short as it can be.",
+                1,
+                Integer.MAX_VALUE,
+                value -> explore = value);
+        usage.option(
+                "--seed",
+                "S",
+                "The seed of the first script, 1 by default; the next has the next number.",
+                Completion.NOTHING,
+                this::setSeed);
+        usage.path("--script", "FILE", "Where a script goes that --explore has found.", value -> script = value);
+        usage.path("--replay", "FILE", "Repeats such a script.", value -> replay = value);
         usage.flag("--list", "Lists the checks, and tries nothing.", () -> list = true);
         usage.section(
                 "Verdicts",
@@ -109,6 +137,8 @@ public final class ConformCommand implements Command {
                 "  exomem conform --socket s --report html=report.html",
                 "  exomem conform --socket s --only vhost.memory --only ring.split.used.2",
                 "  exomem conform --socket s --expect known --report junit=results.xml",
+                "  exomem conform --socket s --explore 10000 --script found",
+                "  exomem conform --socket s --replay found",
                 "Exit code 1: a check failed that is not among the known failures.");
     }
 
@@ -121,19 +151,36 @@ public final class ConformCommand implements Command {
         if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
             throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
         }
+        if (explore > 0 && replay != null) {
+            throw new UsageException("--explore and --replay exclude each other");
+        }
         Expectations expected = expectations();
         try (BackEnd backEnd = backEnd()) {
             Thread end = new Thread(backEnd::close);
             Runtime.getRuntime().addShutdownHook(end);
-            RunReport report;
-            try (Display display = new Display()) {
-                report = new Runner(backEnd, device, limits, display).run(checks);
+            try {
+                if (explore > 0 || replay != null) {
+                    Exploration exploration = new Exploration(new Explorer(backEnd, device, limits), streams);
+                    return replay != null ? exploration.replay(replay) : exploration.explore(seed, explore, script);
+                }
+                RunReport report;
+                try (Display display = new Display("checks")) {
+                    report = new Runner(backEnd, device, limits, display).run(checks);
+                }
+                return show(report.named(name == null ? report.subject() : name), expected, streams);
             } finally {
                 Runtime.getRuntime().removeShutdownHook(end);
             }
-            return show(report, expected, streams);
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.UNAVAILABLE, "no session with the back-end: " + e.getMessage());
+        }
+    }
+
+    private void setSeed(String value) throws UsageException {
+        try {
+            seed = Long.parseLong(value);
+        } catch (NumberFormatException e) {
+            throw new UsageException("--seed " + value + ": not a whole number");
         }
     }
 

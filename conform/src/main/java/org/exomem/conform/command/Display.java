@@ -10,18 +10,36 @@ import org.jspecify.annotations.Nullable;
 
 /** How far a run is: a bar on a terminal, nothing elsewhere. */
 final class Display implements Runner.Progress, AutoCloseable {
+    private final String task;
     private @Nullable ProgressBar bar;
     private int bad;
 
-    @Override
-    public void begins(Check check, int number, int of) {
+    /** @param task what is counted: "checks" */
+    Display(String task) {
+        this.task = task;
+    }
+
+    /** It begins. */
+    void begin(long of) {
         if (bar == null && System.console() != null && System.console().isTerminal()) {
             bar = new ProgressBarBuilder()
-                    .setTaskName("checks")
+                    .setTaskName(task)
                     .setInitialMax(of)
                     .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
                     .build();
         }
+    }
+
+    /** One more is done. */
+    void step() {
+        if (bar != null) {
+            bar.step();
+        }
+    }
+
+    @Override
+    public void begins(Check check, int number, int of) {
+        begin(of);
         if (bar != null) {
             bar.setExtraMessage((bad == 0 ? "" : bad + " bad ") + check.requirement());
         }
@@ -30,9 +48,7 @@ final class Display implements Runner.Progress, AutoCloseable {
     @Override
     public void ended(CheckResult result) {
         bad += result.verdict().isGood() ? 0 : 1;
-        if (bar != null) {
-            bar.step();
-        }
+        step();
     }
 
     @Override

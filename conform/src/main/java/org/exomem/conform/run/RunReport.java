@@ -23,6 +23,11 @@ public record RunReport(
         results = List.copyOf(results);
     }
 
+    /** The same, of a subject that is called otherwise. */
+    public RunReport named(String name) {
+        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, results);
+    }
+
     /** How many checks came out so. */
     public long count(Verdict verdict) {
         return results.stream().filter(result -> result.verdict() == verdict).count();

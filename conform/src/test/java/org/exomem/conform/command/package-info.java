@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.command;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.explore;
+
+import org.jspecify.annotations.NullMarked;

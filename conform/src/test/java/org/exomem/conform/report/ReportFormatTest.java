@@ -1,0 +1,101 @@
+package org.exomem.conform.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.StringReader;
+import java.io.StringWriter;
+import java.time.Instant;
+import java.util.List;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Verdict;
+import org.exomem.conform.wire.Transcript;
+import org.exomem.reference.Catalogue;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.xml.sax.InputSource;
+
+/** Reports hold what came out, whatever the back-end has written into them. */
+class ReportFormatTest {
+    private static final String NASTY = "</script> \"quoted\" & # \u0007 \ud800 ä\n\\ end";
+    private static final RunReport REPORT = new RunReport(
+            "a back-end",
+            Instant.parse("2026-11-28T20:00:00Z"),
+            1_500_000_000L,
+            1L << 32,
+            1,
+            "",
+            List.of(
+                    result("reserved.14", Verdict.PASS, ""),
+                    result("vhost.memory.7", Verdict.FAIL, NASTY),
+                    result("vhost.memory.8", Verdict.HANG, "no answer within 5000 ms"),
+                    result("vhost.memory.9", Verdict.SKIP, "not offered"),
+                    result("vhost.ring.1", Verdict.REFUSED, "closed"),
+                    result("vhost.ring.2", Verdict.ERROR, "a fault")));
+
+    private static CheckResult result(String requirement, Verdict verdict, String message) {
+        return new CheckResult(
+                Check.of(requirement, "Something is so", trial -> {}),
+                verdict,
+                message,
+                List.of(new Transcript.Line(
+                        1_000_000, "-> GET_FEATURES", new byte[] {1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0})),
+                2_000_000);
+    }
+
+    private static String written(ReportFormat format) throws Exception {
+        StringWriter to = new StringWriter();
+        format.write(REPORT, Catalogue.load(), to);
+        return to.toString();
+    }
+
+    @ParameterizedTest
+    @EnumSource(ReportFormat.class)
+    void eachFormatNamesEachCheckAndQuotesTheRequirementOfAFailure(ReportFormat format) throws Exception {
+        String text = written(format);
+        REPORT.results()
+                .forEach(result -> assertThat(text).contains(result.check().requirement()));
+        assertThat(text).contains("GET_FEATURES").contains("0100000001000000".substring(0, 8));
+    }
+
+    @Test
+    void junitCountsFailuresErrorsAndSkips() throws Exception {
+        Document document = DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(new InputSource(new StringReader(written(ReportFormat.JUNIT))));
+        Element suites = document.getDocumentElement();
+        assertThat(suites.getAttribute("tests")).isEqualTo("6");
+        assertThat(suites.getAttribute("failures")).isEqualTo("2");
+        assertThat(suites.getAttribute("errors")).isEqualTo("1");
+        assertThat(suites.getAttribute("skipped")).isEqualTo("1");
+        assertThat(document.getElementsByTagName("testcase").getLength()).isEqualTo(6);
+    }
+
+    @Test
+    void jsonHasTheVerdictAndTheMessageOfEachCheck() throws Exception {
+        JsonNode report = new ObjectMapper().readTree(written(ReportFormat.JSON));
+        assertThat(report.at("/counts/FAIL").asInt()).isEqualTo(1);
+        assertThat(report.at("/results/1/verdict").asText()).isEqualTo("FAIL");
+        assertThat(report.at("/results/2/message").asText()).isEqualTo("no answer within 5000 ms");
+        assertThat(report.at("/date").asText()).isEqualTo("2026-11-28");
+    }
+
+    @Test
+    void tapHasOneLineForEachCheck() throws Exception {
+        assertThat(written(ReportFormat.TAP).lines().filter(line -> line.matches("(not )?ok \\d+ - .*")))
+                .hasSize(6)
+                .contains("ok 4 - vhost.memory.9: Something is so # SKIP not offered");
+    }
+
+    @Test
+    void whatABackEndWroteDoesNotEndThePagesScript() throws Exception {
+        assertThat(written(ReportFormat.HTML).split("</script>", -1)).hasSize(2);
+    }
+}

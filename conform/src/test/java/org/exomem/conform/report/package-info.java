@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.report;
+
+import org.jspecify.annotations.NullMarked;
