@@ -86,14 +86,14 @@ public final class InflightRegion {
 
     /** Empties the region, all but its version, which {@link #markInitialised} sets when the rest is written. */
     static void clear(MemorySegment region, int size) {
-        LittleEndian.SHORT.setRelease(region, VERSION_OFFSET, (short) 0);
+        LittleEndian.setShortRelease(region, VERSION_OFFSET, (short) 0);
         region.fill((byte) 0);
         LittleEndian.SHORT.set(region, DESC_NUM_OFFSET, (short) size);
     }
 
     static void markInitialised(MemorySegment region) {
         // Release: a back-end killed before this leaves version 0, and the next one begins anew.
-        LittleEndian.SHORT.setRelease(region, VERSION_OFFSET, (short) VERSION);
+        LittleEndian.setShortRelease(region, VERSION_OFFSET, (short) VERSION);
     }
 
     /** An entry's {@code inflight} byte, which is 0 or 1. */

@@ -1,5 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -21,5 +22,23 @@ final class LittleEndian {
     /** For indirect tables, which a driver may put at any address. Plain access only. */
     static final ValueLayout.OfLong LONG_ANYWHERE = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ORDER);
 
+    private static final VarHandle BYTE = ValueLayout.JAVA_BYTE.varHandle().withInvokeExactBehavior();
+
     private LittleEndian() {}
+
+    /**
+     * Stores two bytes at once, not before anything that was written earlier. A fence and a plain store, never a release store of one or two
+     * bytes: while code is interpreted, the JVM makes that with an exchange, an instruction that it can't decode when the memory behind it
+     * is gone (the other side has cut its file short), so that the process would end and not the access.
+     */
+    static void setShortRelease(MemorySegment area, long offset, short value) {
+        VarHandle.releaseFence();
+        SHORT.set(area, offset, value);
+    }
+
+    /** Likewise for one byte. */
+    static void setByteRelease(MemorySegment area, long offset, byte value) {
+        VarHandle.releaseFence();
+        BYTE.set(area, offset, value);
+    }
 }

@@ -1,9 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.VarHandle;
 
 /**
  * In-flight tracking of a packed queue (vhost-user, "Inflight I/O tracking", struct QueueRegionPacked). As the driver's
@@ -50,8 +47,6 @@ final class PackedInflight {
 
     static final long ADDR = 24;
 
-    private static final VarHandle BYTE = JAVA_BYTE.varHandle().withInvokeExactBehavior();
-
     private final MemorySegment region;
     /** The links as we wrote them: the region's own aren't read after the start. */
     private final char[] next;
@@ -90,7 +85,7 @@ final class PackedInflight {
         if (num == 0) {
             setShort(first + NUM, 0);
             LittleEndian.LONG.setRelease(region, first + COUNTER, counter);
-            BYTE.setRelease(region, first + INFLIGHT, (byte) 1);
+            LittleEndian.setByteRelease(region, first + INFLIGHT, (byte) 1);
         }
         if (isLast) {
             last = freeHead;
@@ -124,13 +119,13 @@ final class PackedInflight {
         oldFreeHead = freeHead;
         setShort(OLD_FREE_HEAD, freeHead);
         setShort(FREE_HEAD, freeHead);
-        BYTE.setRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
+        LittleEndian.setByteRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
     }
 
     /** The chain broke a rule: it was not popped. */
     void abandon() {
         if (num > 0) {
-            BYTE.setRelease(region, entry(oldFreeHead) + INFLIGHT, (byte) 0);
+            LittleEndian.setByteRelease(region, entry(oldFreeHead) + INFLIGHT, (byte) 0);
             num = 0;
             freeHead = oldFreeHead;
             setShort(FREE_HEAD, freeHead);
@@ -148,7 +143,7 @@ final class PackedInflight {
 
     /** To be called after the used descriptor was written. */
     void afterUsed(DescriptorChain chain, int slot, boolean wrap) {
-        BYTE.setRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
+        LittleEndian.setByteRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
         oldFreeHead = freeHead;
         setShort(OLD_FREE_HEAD, freeHead);
         LittleEndian.LONG.setRelease(region, USED, usedWord(slot, wrap, slot, wrap));
@@ -163,6 +158,6 @@ final class PackedInflight {
     }
 
     private void setShort(long offset, int value) {
-        LittleEndian.SHORT.setRelease(region, offset, (short) value);
+        LittleEndian.setShortRelease(region, offset, (short) value);
     }
 }

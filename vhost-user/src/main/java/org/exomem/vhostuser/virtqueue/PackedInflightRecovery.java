@@ -68,8 +68,8 @@ final class PackedInflightRecovery {
     }
 
     private void settle() {
-        LittleEndian.SHORT.setRelease(region, PackedInflight.OLD_FREE_HEAD, (short) freeHead);
-        LittleEndian.SHORT.setRelease(region, PackedInflight.FREE_HEAD, (short) freeHead);
+        LittleEndian.setShortRelease(region, PackedInflight.OLD_FREE_HEAD, (short) freeHead);
+        LittleEndian.setShortRelease(region, PackedInflight.FREE_HEAD, (short) freeHead);
         LittleEndian.LONG.setRelease(
                 region,
                 PackedInflight.USED,

@@ -98,7 +98,7 @@ final class PackedRing {
         int flags = (wrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
         // VQ-PCK-4. Release: id, len and the buffers' contents are written before the flags that hand them to the
         // driver.
-        LittleEndian.SHORT.setRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
+        LittleEndian.setShortRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
         // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
         long address = descriptorArea.guestAddress() + offset;
         memory.markRing(deviceLogAddress < 0 ? -1 : address, address, RingLayout.DESCRIPTOR_BYTES);
@@ -117,13 +117,13 @@ final class PackedRing {
 
     void setDeviceEvents(int flags) {
         // Release: the position that setDeviceEvents(position) wrote counts from here on. Otherwise advice only.
-        LittleEndian.SHORT.setRelease(deviceEvents, EVENT_FLAGS, (short) flags);
+        LittleEndian.setShortRelease(deviceEvents, EVENT_FLAGS, (short) flags);
         log(EVENT_FLAGS);
     }
 
     /** The driver is to kick when it makes the descriptor at this position available. */
     void setDeviceEventsAt(int position) {
-        LittleEndian.SHORT.setOpaque(deviceEvents, EVENT_DESC, (short) position);
+        LittleEndian.SHORT.set(deviceEvents, EVENT_DESC, (short) position);
         log(EVENT_DESC);
         setDeviceEvents(EVENTS_AT_DESCRIPTOR);
     }

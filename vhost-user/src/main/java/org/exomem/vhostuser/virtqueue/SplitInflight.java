@@ -1,9 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -30,7 +27,6 @@ final class SplitInflight {
     private static final long INFLIGHT = 0;
     private static final long NEXT = 6;
     private static final long COUNTER = 8;
-    private static final VarHandle BYTE = JAVA_BYTE.varHandle();
 
     private final MemorySegment region;
     private final boolean recovered;
@@ -76,7 +72,7 @@ final class SplitInflight {
             head = unsigned(entry(head) + NEXT);
         }
         checkEntry(lastBatchHead, entries);
-        LittleEndian.SHORT.setRelease(region, USED_IDX, (short) usedIndex);
+        LittleEndian.setShortRelease(region, USED_IDX, (short) usedIndex);
 
         record Pending(int head, long counter) {}
         List<Pending> pending = new ArrayList<>();
@@ -143,19 +139,19 @@ final class SplitInflight {
 
     /** To be called before the used index is published. */
     void beforeUsed(int head) {
-        LittleEndian.SHORT.setRelease(region, entry(head) + NEXT, (short) lastBatchHead);
+        LittleEndian.setShortRelease(region, entry(head) + NEXT, (short) lastBatchHead);
         lastBatchHead = head;
-        LittleEndian.SHORT.setRelease(region, LAST_BATCH_HEAD, (short) head);
+        LittleEndian.setShortRelease(region, LAST_BATCH_HEAD, (short) head);
     }
 
     /** To be called after the used index was published. */
     void afterUsed(int head, int usedIndex) {
         setInflight(head, false);
-        LittleEndian.SHORT.setRelease(region, USED_IDX, (short) usedIndex);
+        LittleEndian.setShortRelease(region, USED_IDX, (short) usedIndex);
     }
 
     private void setInflight(int head, boolean inflight) {
-        BYTE.setRelease(region, entry(head) + INFLIGHT, (byte) (inflight ? 1 : 0));
+        LittleEndian.setByteRelease(region, entry(head) + INFLIGHT, (byte) (inflight ? 1 : 0));
     }
 
     private static long entry(int head) {

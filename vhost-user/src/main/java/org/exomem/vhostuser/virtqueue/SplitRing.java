@@ -96,7 +96,7 @@ final class SplitRing {
     void publishUsed(int index) {
         // VQ-SPL-5. Release: the entry (its len above all) and the buffers' contents are written before idx says so
         // ("The Virtqueue Used Ring", device requirements).
-        LittleEndian.SHORT.setRelease(used, IDX, (short) index);
+        LittleEndian.setShortRelease(used, IDX, (short) index);
         log(IDX, Short.BYTES);
     }
 
@@ -112,13 +112,13 @@ final class SplitRing {
 
     /** Without EVENT_IDX. Advice only, so no order is needed; {@link #fence} follows where it is. */
     void setKicksSuppressed(boolean suppressed) {
-        LittleEndian.SHORT.setOpaque(used, FLAGS, suppressed ? NO_NOTIFICATION : (short) 0);
+        LittleEndian.SHORT.set(used, FLAGS, suppressed ? NO_NOTIFICATION : (short) 0);
         log(FLAGS, Short.BYTES);
     }
 
     /** With EVENT_IDX: the driver is to kick when it makes the entry at {@code index} available. */
     void setAvailEvent(int index) {
-        LittleEndian.SHORT.setOpaque(used, availEvent, (short) index);
+        LittleEndian.SHORT.set(used, availEvent, (short) index);
         log(availEvent, Short.BYTES);
     }
 
