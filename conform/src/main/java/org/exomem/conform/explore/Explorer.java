@@ -1,6 +1,7 @@
 package org.exomem.conform.explore;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.LongConsumer;
 import org.exomem.conform.run.Runner;
@@ -19,11 +20,15 @@ public final class Explorer {
     /**
      * The back-end stays the caller's.
      *
-     * @throws IOException if there is no session to be had with it
+     * @throws IOException if it serves no session as it is
      */
     public Explorer(BackEnd backEnd, DeviceType type, Limits limits) throws IOException {
         this.found = new Runner(backEnd, type, limits, Runner.Progress.UNWATCHED).look();
         this.run = new ScriptRun(backEnd, limits, found.sample().orElse(null));
+        Optional<Finding> before = run.run(new Script(List.of()));
+        if (before.isPresent()) {
+            throw new IOException("before any script: " + before.get().message());
+        }
     }
 
     /**

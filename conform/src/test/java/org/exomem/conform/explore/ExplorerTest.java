@@ -1,7 +1,9 @@
 package org.exomem.conform.explore;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -28,7 +30,7 @@ class ExplorerTest {
                 message -> message.request() == Request.SET_VRING_NUM
                         && message.payload().length == 8
                         && message.buffer().getInt(PAYLOAD_NUMBER) > 0x8000)) {
-            Explorer explorer = new Explorer(backEnd, DeviceType.BALLOON, SHORT);
+            Explorer explorer = new Explorer(backEnd, DeviceType.ANY, SHORT);
             Explorer.Discovery discovery = explorer.explore(1, 2000, seed -> {}).orElseThrow();
             assertThat(discovery.finding().kind()).isIn(Finding.HANG, Finding.NO_SESSION);
             assertThat(discovery.script().steps()).hasSize(1);
@@ -36,6 +38,15 @@ class ExplorerTest {
             assertThat(explorer.replay(discovery.script()))
                     .map(Finding::kind)
                     .contains(discovery.finding().kind());
+        }
+    }
+
+    @Test
+    void aBackEndThatServesNothingFromTheStartIsNotExplored() throws Exception {
+        try (FragileBackEnd backEnd = new FragileBackEnd(folder.resolve("s"), message -> false)) {
+            assertThatThrownBy(() -> new Explorer(backEnd, DeviceType.BALLOON, SHORT))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("before any script");
         }
     }
 

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.Phaser;
 import java.util.function.Predicate;
 import org.exomem.conform.trial.BackEnd;
 import org.exomem.conformance.frontend.Connection;
@@ -22,17 +23,15 @@ final class FragileBackEnd implements BackEnd {
     private final Fd listening;
     private final Path socket;
     private final Predicate<Reply> unbearable;
+    /** The sessions that are served now. */
+    private final Phaser sessions = new Phaser(1);
+
     private volatile boolean broken;
 
     FragileBackEnd(Path socket, Predicate<Reply> unbearable) throws IOException {
         this.socket = socket;
         this.unbearable = unbearable;
         this.listening = UnixSockets.listen(socket, 16);
-    }
-
-    /** As after a new start. */
-    void mend() {
-        broken = false;
     }
 
     @Override
@@ -47,6 +46,7 @@ final class FragileBackEnd implements BackEnd {
         if (accepted == null) {
             throw new IOException("nobody connected");
         }
+        sessions.register();
         Thread.ofVirtual().start(() -> serve(accepted));
         return connected;
     }
@@ -63,6 +63,8 @@ final class FragileBackEnd implements BackEnd {
             }
         } catch (IOException e) {
             // The front-end has gone, or sent what is no message.
+        } finally {
+            sessions.arriveAndDeregister();
         }
     }
 
@@ -77,8 +79,9 @@ final class FragileBackEnd implements BackEnd {
 
     @Override
     public Optional<Ending> ended() {
-        // Whoever looks has seen enough; the next session begins with a whole one.
-        mend();
+        // Whoever looks has closed the connection and seen enough; the next session begins with a whole one.
+        sessions.arriveAndAwaitAdvance();
+        broken = false;
         return Optional.empty();
     }
 

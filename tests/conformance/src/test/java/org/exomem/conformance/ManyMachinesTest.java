@@ -11,7 +11,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
@@ -140,6 +143,33 @@ class ManyMachinesTest {
                     awaitUninterrupted(bothHappened);
                 });
                 busy.await();
+                try (FrontEnd returning = backEnd.connect()) {
+                    leaving.close();
+                    bothHappened.countDown();
+                    assertThat(returning.getFeatures()).isNotZero();
+                }
+            }
+            assertThat(backEnd.faults).isEmpty();
+        }
+    }
+
+    @Test
+    void frontEndThatReconnectsIsServedWhenAllIsReadThatItHadSentBefore() throws Exception {
+        try (EchoBackEnd backEnd = new EchoBackEnd(folder.resolve("vm"))) {
+            for (int i = 0; i < 20; i++) {
+                FrontEnd leaving = backEnd.connect();
+                leaving.getFeatures();
+                CountDownLatch busy = new CountDownLatch(1);
+                CountDownLatch bothHappened = new CountDownLatch(1);
+                backEnd.loop.execute(() -> {
+                    busy.countDown();
+                    awaitUninterrupted(bothHappened);
+                });
+                busy.await();
+                // More than the back-end reads at once.
+                for (int message = 0; message < 150; message++) {
+                    leaving.send(Request.SET_OWNER, Connection.VERSION, Payload.none(), List.of());
+                }
                 try (FrontEnd returning = backEnd.connect()) {
                     leaving.close();
                     bothHappened.countDown();

@@ -79,6 +79,15 @@ final class Connection {
         return messageSeen;
     }
 
+    /** True if the front-end has closed its end, whatever of its messages is still to be read. */
+    boolean frontEndHasGone() {
+        try {
+            return Poll.peerHasClosed(socket.fd());
+        } catch (LinuxException e) {
+            return false;
+        }
+    }
+
     /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
     void readable() {
         try {

@@ -34,6 +34,9 @@ public final class Endpoint implements AutoCloseable {
     private EventLoop.@Nullable Timer reconnect;
     private @Nullable Path connectTo;
     private volatile @Nullable Connection connection;
+    /** A front-end that came before all was read that the one before it had sent; while it waits, no other is accepted. */
+    private @Nullable Fd successor;
+
     private @Nullable DirtyLog ownLog;
     private boolean closed;
 
@@ -148,7 +151,7 @@ public final class Endpoint implements AutoCloseable {
         stopWatching();
         reconnect = loop.schedule(CONNECT_RETRY, () -> {
             reconnect = null;
-            if (listening != null) {
+            if (listening != null && successor == null) {
                 watch = loop.watch(listening, this::accept);
             }
         });
@@ -167,6 +170,11 @@ public final class Endpoint implements AutoCloseable {
             connection.readable();
         }
         Connection current = connection;
+        if (current != null && current.frontEndHasGone()) {
+            successor = fd;
+            stopWatching();
+            return;
+        }
         if (current != null && current.hasSentMessage()) {
             fd.close();
             listener.fault(
@@ -190,6 +198,13 @@ public final class Endpoint implements AutoCloseable {
             connection = null;
         }
         if (closed) {
+            return;
+        }
+        Fd next = successor;
+        if (next != null && listening != null) {
+            successor = null;
+            attach(next);
+            watch = loop.watch(listening, this::accept);
             return;
         }
         if (connectTo != null) {
@@ -233,6 +248,10 @@ public final class Endpoint implements AutoCloseable {
                 current.close("exomem closed the endpoint");
             }
             stopWatching();
+            if (successor != null) {
+                successor.close();
+                successor = null;
+            }
             if (made != null) {
                 made.close();
             } else if (listening != null) {
