@@ -152,7 +152,7 @@ final class HtmlReport {
 
     private String source(Requirement requirement) {
         var source = catalogue.documentOf(requirement).source();
-        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.title() + " " + source.version())
+        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.name())
                 + "</a>, " + escaped(requirement.section());
     }
 
