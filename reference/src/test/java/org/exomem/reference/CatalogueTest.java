@@ -53,21 +53,17 @@ class CatalogueTest {
         return rules;
     }
 
-    private static boolean isChapter(Document document) {
-        return document.file().endsWith(".md");
-    }
-
     /** The requirements of the documents of others. */
     private List<Requirement> ofOthers() {
         return catalogue.documents().stream()
-                .filter(document -> !isChapter(document))
+                .filter(document -> !document.isChapter())
                 .flatMap(document -> document.requirements().stream())
                 .toList();
     }
 
     private List<Requirement> ofChapters() {
         return catalogue.documents().stream()
-                .filter(CatalogueTest::isChapter)
+                .filter(Document::isChapter)
                 .flatMap(document -> document.requirements().stream())
                 .toList();
     }
@@ -149,7 +145,7 @@ class CatalogueTest {
     void whatIsCountedStandsInTheReadme() throws IOException {
         List<String> rows = new ArrayList<>();
         for (Document document : catalogue.documents()) {
-            String link = (isChapter(document) ? "../" : "") + document.file();
+            String link = (document.isChapter() ? "../" : "") + document.file();
             rows.add(counts("[" + document.file() + "](" + link + ")", document.requirements()));
         }
         rows.add(counts("documents of others", ofOthers()));
