@@ -5,7 +5,7 @@
  * spec/free-page-bitmap.md, "Settled at a pause".
  *
  * What was told outlives the device in one case: one that is unplugged just
- * before its guest moves (FPB-DESC-9). So the guards are words of the kernel
+ * before its guest moves (FPB-DESC-12). So the guards are words of the kernel
  * and of this module, and the module watches what would make them wrong.
  *
  * Only memory that was there at boot is told, of which the descriptors are

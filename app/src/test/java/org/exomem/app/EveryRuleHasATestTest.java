@@ -17,6 +17,7 @@ import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.exomem.reference.Chapter;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -28,16 +29,14 @@ class EveryRuleHasATestTest {
     private static final Pattern TAG = Pattern.compile("@Tag\\(\"([^\"]*)\"\\)");
     private static final Path TEST_SOURCES = Path.of("src", "test", "java");
 
-    private static final List<SpecChapter> CHAPTERS = new ArrayList<>();
+    private static final List<Chapter> CHAPTERS = new ArrayList<>();
     /** The files that name an id, by the id. */
     private static final Map<String, Set<String>> TAGS = new TreeMap<>();
 
     @BeforeAll
     static void read() throws IOException {
         Path root = root();
-        for (Path chapter : files(root.resolve("spec"), ".md")) {
-            CHAPTERS.add(SpecChapter.parse(root.relativize(chapter).toString(), Files.readAllLines(chapter)));
-        }
+        CHAPTERS.addAll(Chapter.load());
         for (Path module : modules(root)) {
             for (Path source : files(module.resolve(TEST_SOURCES), ".java")) {
                 Matcher tag = TAG.matcher(Files.readString(source));
@@ -71,19 +70,23 @@ class EveryRuleHasATestTest {
         }
     }
 
+    private static List<String> ids(Chapter chapter) {
+        return chapter.rules().stream().map(Chapter.Rule::id).toList();
+    }
+
     private static Set<String> rules() {
         Set<String> rules = new HashSet<>();
-        CHAPTERS.forEach(chapter -> rules.addAll(chapter.rules()));
+        CHAPTERS.forEach(chapter -> rules.addAll(ids(chapter)));
         return rules;
     }
 
     /** What a check finds wrong, a line for each chapter that has something. */
-    private static String byChapter(Function<SpecChapter, List<String>> check) {
+    private static String byChapter(Function<Chapter, List<String>> check) {
         StringBuilder lines = new StringBuilder();
-        for (SpecChapter chapter : CHAPTERS) {
+        for (Chapter chapter : CHAPTERS) {
             List<String> found = check.apply(chapter);
             if (!found.isEmpty()) {
-                lines.append("%n%s, %d: %s".formatted(chapter.name(), found.size(), String.join(" ", found)));
+                lines.append("%n%s, %d: %s".formatted(chapter.file(), found.size(), String.join(" ", found)));
             }
         }
         return lines.toString();
@@ -91,7 +94,7 @@ class EveryRuleHasATestTest {
 
     @Test
     void everyRuleIsNamedByATestOrIsNotObservable() {
-        assertThat(byChapter(chapter -> chapter.rules().stream()
+        assertThat(byChapter(chapter -> ids(chapter).stream()
                         .filter(id -> !TAGS.containsKey(id)
                                 && !chapter.notObservable().containsKey(id))
                         .toList()))
@@ -111,7 +114,7 @@ class EveryRuleHasATestTest {
     @Test
     void everyTagThatLooksLikeAnIdIsARule() {
         Map<String, Set<String>> unknown = new TreeMap<>(TAGS);
-        unknown.keySet().removeIf(tag -> !SpecChapter.ID.matcher(tag).matches());
+        unknown.keySet().removeIf(tag -> !Chapter.ID.matcher(tag).matches());
         unknown.keySet().removeAll(rules());
         assertThat(unknown)
                 .as("tags that are in no chapter, and the tests that have them")
@@ -122,7 +125,7 @@ class EveryRuleHasATestTest {
     void everyRuleThatIsNotObservableIsARuleOfItsChapterAndHasAReason() {
         assertThat(byChapter(chapter -> chapter.notObservable().entrySet().stream()
                         .filter(entry ->
-                                entry.getValue().isEmpty() || !chapter.rules().contains(entry.getKey()))
+                                entry.getValue().isEmpty() || !ids(chapter).contains(entry.getKey()))
                         .map(Map.Entry::getKey)
                         .toList()))
                 .as("rows of tables \"Not observable\" without a reason, or for no rule of the chapter")
@@ -133,7 +136,7 @@ class EveryRuleHasATestTest {
     void idsAreUnique() {
         Set<String> seen = new HashSet<>();
         assertThat(byChapter(chapter ->
-                        chapter.rules().stream().filter(id -> !seen.add(id)).toList()))
+                        ids(chapter).stream().filter(id -> !seen.add(id)).toList()))
                 .as("ids that stand for two rules")
                 .isEmpty();
     }

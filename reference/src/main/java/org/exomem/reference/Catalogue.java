@@ -14,9 +14,9 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** All requirements, in the order of their documents. Immutable. */
+/** All requirements, in the order of their documents: first those of others, then exomem's own chapters. Immutable. */
 public final class Catalogue {
-    /** The files, in the order in which they are shown. */
+    /** The files of the documents of others, in the order in which they are shown. */
     private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml");
 
     private final List<Document> documents;
@@ -53,6 +53,10 @@ public final class Catalogue {
                 throw new UncheckedIOException(e);
             }
         }
+        List<Document> others = List.copyOf(documents);
+        for (Chapter chapter : Chapter.load()) {
+            documents.add(ChapterDocument.of(chapter, others));
+        }
         return new Catalogue(documents);
     }
 
@@ -88,15 +92,26 @@ public final class Catalogue {
 
     /** The requirement with that id, in small or capital letters. */
     public Optional<Requirement> byId(String id) {
-        String wanted = id.toLowerCase(Locale.ROOT);
-        return requirements(requirement -> requirement.id().equals(wanted)).stream()
+        return requirements(requirement -> requirement.id().equalsIgnoreCase(id)).stream()
                 .findFirst();
     }
 
-    /** Those whose id begins with these words, such as {@code ring.split}. */
+    /**
+     * Those whose id begins with these words, such as {@code ring.split} or {@code FPB-DESC}, and behind them those that name
+     * a rule whose id does so.
+     */
     public List<Requirement> inGroup(String group) {
-        String start = group.toLowerCase(Locale.ROOT) + ".";
-        return requirements(requirement -> requirement.id().startsWith(start));
+        String words = group.toLowerCase(Locale.ROOT) + ".";
+        String letters = group.toUpperCase(Locale.ROOT) + "-";
+        Predicate<Requirement> within = requirement ->
+                requirement.id().startsWith(words) || requirement.id().startsWith(letters);
+        Predicate<Requirement> naming =
+                requirement -> Stream.concat(requirement.aliases().stream(), requirement.see().stream())
+                        .anyMatch(rule -> rule.startsWith(letters));
+        return Stream.concat(
+                        requirements(within).stream(),
+                        requirements(within.negate().and(naming)).stream())
+                .toList();
     }
 
     /** Those that name a rule of a chapter of {@code spec/}, such as BAL-HINT-4: as an alias first, then to see. */

@@ -12,4 +12,9 @@ public record Document(String file, Source source, List<SectionCount> counts, Li
         counts = List.copyOf(counts);
         requirements = List.copyOf(requirements);
     }
+
+    /** Whether it is a chapter of exomem, and not the document of somebody else. */
+    public boolean isChapter() {
+        return file.endsWith(".md");
+    }
 }

@@ -87,24 +87,23 @@ final class DocumentReader {
     private Requirement requirement(Fields anywhere) {
         String id = anywhere.text("id");
         Fields fields = anywhere.at(file + ": " + id);
-        boolean observable = fields.flag("observable");
-        try {
-            Requirement requirement = new Requirement(
-                    id,
-                    fields.optionalTexts("aliases"),
-                    fields.optionalTexts("see"),
-                    fields.choice("strength", Strength.class),
-                    fields.choice("binds", Party.class),
-                    fields.text("section"),
-                    fields.text("statement"),
-                    fields.optionalText("note"),
-                    reason(fields, !observable),
-                    fields.choice("devices", Devices.class));
-            fields.end();
-            return requirement;
-        } catch (IllegalArgumentException e) {
-            throw new CatalogueException(file + ": " + e.getMessage(), e);
+        if (!Requirement.ID.matcher(id).matches()) {
+            throw new CatalogueException(file + ": \"" + id + "\" is no id such as balloon.hint.7");
         }
+        boolean observable = fields.flag("observable");
+        Requirement requirement = new Requirement(
+                id,
+                fields.optionalTexts("aliases"),
+                fields.optionalTexts("see"),
+                fields.choice("strength", Strength.class),
+                fields.choice("binds", Party.class),
+                fields.text("section"),
+                fields.text("statement"),
+                fields.optionalText("note"),
+                reason(fields, !observable),
+                fields.choice("devices", Devices.class));
+        fields.end();
+        return requirement;
     }
 
     private static Optional<String> reason(Fields fields, boolean wanted) {

@@ -8,11 +8,13 @@ import java.util.regex.Pattern;
 /**
  * One normative statement.
  *
- * @param id unique in the whole catalogue, such as {@code balloon.hint.7}
- * @param aliases ids of rules in the chapters of {@code spec/} that say the same
- * @param see ids of rules in these chapters that say it together with other things, or a part of it
+ * @param id unique in the whole catalogue: such as {@code balloon.hint.7}, or that of a rule of a chapter of {@code spec/},
+ *     such as {@code FPB-DESC-3}
+ * @param aliases ids of rules in the chapters that say the same
+ * @param see ids of rules in the chapters that say it together with other things, or a part of it; for a rule of a chapter
+ *     the entries that name it
  * @param section number, if the source has numbers, and title
- * @param statement what is the case while the requirement is kept, also if it is a MUST NOT
+ * @param statement what is the case while the requirement is kept, also if it is a MUST NOT; of a rule of a chapter its text
  * @param note what a reader should know about the source, such as a mistake in it
  * @param unobservable why the other side can't tell whether it is kept; empty if it can
  */
@@ -27,14 +29,14 @@ public record Requirement(
         Optional<String> note,
         Optional<String> unobservable,
         Devices devices) {
-    /** The form of an id: words with dots between them, and a number. */
+    /** The form of an id in a file of the catalogue: words with dots between them, and a number. */
     static final Pattern ID = Pattern.compile("(?<group>[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)\\.[1-9][0-9]*");
 
     private static final Pattern SECTION_NUMBER = Pattern.compile("[0-9]+(\\.[0-9]+)*(?= )");
 
     /** @throws IllegalArgumentException if the id has another form */
     public Requirement {
-        if (!ID.matcher(id).matches()) {
+        if (!ID.matcher(id).matches() && !Chapter.ID.matcher(id).matches()) {
             throw new IllegalArgumentException("\"" + id + "\" is no id such as balloon.hint.7");
         }
         aliases = List.copyOf(aliases);
@@ -43,7 +45,7 @@ public record Requirement(
 
     /** The id without its number: what entries about the same thing have in common. */
     public String group() {
-        return id.substring(0, id.lastIndexOf('.'));
+        return id.substring(0, Math.max(id.lastIndexOf('.'), id.lastIndexOf('-')));
     }
 
     /** Whether the other side can tell that it is kept. */

@@ -3,7 +3,8 @@ package org.exomem.reference;
 import java.util.List;
 
 /**
- * A document that has requirements, and what was read of it.
+ * A document that has requirements, and what was read of it. Version and date are empty for a chapter of exomem's own, which is
+ * that of the program.
  *
  * @param date of the text that was read, as YYYY-MM-DD
  * @param text exactly what was read: repository, tag or commit, files
@@ -21,5 +22,10 @@ public record Source(
         String method) {
     public Source {
         sections = List.copyOf(sections);
+    }
+
+    /** The title, and the version if it has one. */
+    public String name() {
+        return version.isEmpty() ? title : title + " " + version;
     }
 }

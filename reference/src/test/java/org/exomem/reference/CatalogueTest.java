@@ -19,9 +19,8 @@ import org.junit.jupiter.api.Test;
 
 /** The catalogue itself: that it is complete in itself, and fits the chapters of {@code spec/}. */
 class CatalogueTest {
-    /** A chapter defines a rule in the first cell of a row, or in bold at the beginning of a line, an item or a cell. */
-    private static final Pattern RULE =
-            Pattern.compile("(?:\\| *|^(?:- )?(?=\\*\\*))(?:\\*\\*)?([A-Z]{2,4}(?:-[A-Z]+)?-\\d+)(?:\\*\\*| *\\|)");
+    /** What may define a rule in a chapter: an id at the beginning of a row, or in bold. */
+    private static final Pattern DEFINED = Pattern.compile("(?:^\\| *|\\*\\*)(" + Chapter.ID + ")\\b");
 
     private static final int MOST_SENTENCES = 2;
 
@@ -41,18 +40,49 @@ class CatalogueTest {
         }
     }
 
-    private static Set<String> rules() throws IOException {
+    private static List<String> chapters() throws IOException {
+        return files(spec(), ".md").stream()
+                .map(file -> file.getFileName().toString())
+                .filter(file -> !file.equals("README.md"))
+                .toList();
+    }
+
+    private static Set<String> rules() {
         Set<String> rules = new HashSet<>();
-        for (Path chapter : files(spec(), ".md")) {
-            Matcher rule = RULE.matcher("");
-            for (String line : Files.readAllLines(chapter)) {
-                rule.reset(line);
-                while (rule.find()) {
-                    rules.add(rule.group(1));
-                }
-            }
-        }
+        Chapter.load().forEach(chapter -> chapter.rules().forEach(rule -> rules.add(rule.id())));
         return rules;
+    }
+
+    /** The requirements of the documents of others. */
+    private List<Requirement> ofOthers() {
+        return catalogue.documents().stream()
+                .filter(document -> !document.isChapter())
+                .flatMap(document -> document.requirements().stream())
+                .toList();
+    }
+
+    private List<Requirement> ofChapters() {
+        return catalogue.documents().stream()
+                .filter(Document::isChapter)
+                .flatMap(document -> document.requirements().stream())
+                .toList();
+    }
+
+    /** A row of the table of counts in {@code spec/catalogue/README.md}. */
+    private static String counts(String name, List<Requirement> requirements) {
+        StringBuilder row = new StringBuilder("| ")
+                .append(name)
+                .append(" | ")
+                .append(requirements.size())
+                .append(" | ")
+                .append(requirements.stream().filter(Requirement::observable).count());
+        for (Strength strength : Strength.values()) {
+            row.append(" | ")
+                    .append(requirements.stream()
+                            .filter(each -> each.strength() == strength)
+                            .count());
+        }
+        return row.append(" |").toString();
     }
 
     private static List<String> sections(Document document) {
@@ -63,9 +93,65 @@ class CatalogueTest {
     void everyFileOfTheCatalogueIsLoaded() throws IOException {
         assertThat(catalogue.documents())
                 .extracting(Document::file)
-                .containsExactlyInAnyOrderElementsOf(files(spec().resolve("catalogue"), ".yaml").stream()
-                        .map(file -> file.getFileName().toString())
+                .containsExactlyInAnyOrderElementsOf(Stream.concat(
+                                files(spec().resolve("catalogue"), ".yaml").stream()
+                                        .map(file -> file.getFileName().toString()),
+                                chapters().stream())
                         .toList());
+    }
+
+    @Test
+    void everyIdThatAChapterDefinesIsReadAsARule() throws IOException {
+        for (Chapter chapter : Chapter.load()) {
+            Set<String> defined = new HashSet<>();
+            for (String line : Files.readAllLines(spec().resolve(chapter.file()))) {
+                Matcher id = DEFINED.matcher(line);
+                while (id.find()) {
+                    defined.add(id.group(1));
+                }
+            }
+            assertThat(chapter.rules())
+                    .as(chapter.file())
+                    .extracting(Chapter.Rule::id)
+                    .containsExactlyInAnyOrderElementsOf(defined);
+        }
+    }
+
+    @Test
+    void everyRuleOfAChapterHasAnEntryOrIsNamedByTheEntryThatItRepeats() {
+        for (String rule : rules()) {
+            assertThat(catalogue.byId(rule).isPresent()
+                            || !catalogue.byRule(rule).isEmpty())
+                    .as(rule)
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void everyRuleOfAChapterThatIsAboutExomemAloneHasAnEntry() {
+        List<String> aboutOthers = List.of("vhost-user.md", "virtqueues.md", "balloon.md", "mem.md");
+        for (Chapter chapter : Chapter.load()) {
+            if (!aboutOthers.contains(chapter.file())) {
+                assertThat(chapter.rules())
+                        .as(chapter.file())
+                        .allSatisfy(rule -> assertThat(catalogue.byId(rule.id()))
+                                .as(rule.id())
+                                .isPresent());
+            }
+        }
+    }
+
+    @Test
+    void whatIsCountedStandsInTheReadme() throws IOException {
+        List<String> rows = new ArrayList<>();
+        for (Document document : catalogue.documents()) {
+            String link = (document.isChapter() ? "../" : "") + document.file();
+            rows.add(counts("[" + document.file() + "](" + link + ")", document.requirements()));
+        }
+        rows.add(counts("documents of others", ofOthers()));
+        rows.add(counts("chapters", ofChapters()));
+        rows.add(counts("all", catalogue.requirements()));
+        assertThat(Files.readString(spec().resolve("catalogue/README.md"))).contains(String.join("\n", rows));
     }
 
     @Test
@@ -103,15 +189,42 @@ class CatalogueTest {
     }
 
     @Test
-    void everyAliasIsARuleOfAChapter() throws IOException {
+    void everyAliasIsARuleOfAChapter() {
         Set<String> rules = rules();
         assertThat(rules).hasSizeGreaterThan(300);
-        for (Requirement requirement : catalogue.requirements()) {
+        for (Requirement requirement : ofOthers()) {
             assertThat(rules)
                     .as(requirement.id())
                     .containsAll(requirement.aliases())
                     .containsAll(requirement.see());
         }
+    }
+
+    @Test
+    void whatAnEntryOfAChapterNamesNamesIt() {
+        for (Requirement requirement : ofChapters()) {
+            assertThat(requirement.see())
+                    .as(requirement.id())
+                    .allSatisfy(id ->
+                            assertThat(catalogue.byId(id).orElseThrow().see()).contains(requirement.id()));
+        }
+    }
+
+    /** Otherwise the same would stand in the catalogue twice. */
+    @Test
+    void noAliasHasAnEntryOfItsOwn() {
+        for (Requirement requirement : ofOthers()) {
+            assertThat(requirement.aliases())
+                    .as(requirement.id())
+                    .noneMatch(rule -> catalogue.byId(rule).isPresent());
+        }
+    }
+
+    @Test
+    void documentsOfOthersBindDevicesDriversAndTheTwoEndsOfTheirConnection() {
+        assertThat(ofOthers())
+                .extracting(Requirement::binds)
+                .containsOnly(Party.DEVICE, Party.DRIVER, Party.BACK_END, Party.FRONT_END);
     }
 
     @Test
@@ -130,8 +243,8 @@ class CatalogueTest {
     }
 
     @Test
-    void everyStatementIsOneOrTwoSentences() {
-        for (Requirement requirement : catalogue.requirements()) {
+    void everyStatementOfTheCataloguesOwnFilesIsOneOrTwoSentences() {
+        for (Requirement requirement : ofOthers()) {
             assertThat(requirement.statement()).as(requirement.id()).endsWith(".");
             assertThat(requirement.statement().split("\\. "))
                     .as(requirement.id())

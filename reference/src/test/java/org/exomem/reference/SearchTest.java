@@ -17,6 +17,8 @@ class SearchTest {
     void anIdFindsItsEntryInSmallOrCapitalLetters() {
         assertThat(found("balloon.hint.1")).containsExactly("balloon.hint.1");
         assertThat(found(" Balloon.Hint.1 ")).containsExactly("balloon.hint.1");
+        assertThat(found("FPB-DESC-3")).containsExactly("FPB-DESC-3");
+        assertThat(found("fpb-desc-3")).containsExactly("FPB-DESC-3");
     }
 
     @Test
@@ -25,6 +27,22 @@ class SearchTest {
                 .containsExactly("balloon.poison.1", "balloon.poison.2", "balloon.poison.3", "balloon.poison.4");
         assertThat(found("ring.split")).contains("ring.split.used.1", "ring.split.kick.12");
         assertThat(found("ring.split")).allMatch(id -> id.startsWith("ring.split."));
+        assertThat(found("STR-DIG")).containsExactly("STR-DIG-1", "STR-DIG-2", "STR-DIG-3", "STR-DIG-4");
+        assertThat(found("str")).hasSizeGreaterThan(50).allMatch(id -> id.startsWith("STR-"));
+    }
+
+    @Test
+    void theLettersOfAChapterFindItsEntriesBeforeTheEntriesOfOtherDocumentsThatNameItsRules() {
+        assertThat(found("BAL-HINT"))
+                .startsWith("BAL-HINT-1", "BAL-HINT-7", "BAL-HINT-10", "BAL-HINT-8")
+                .contains("balloon.hint.12");
+    }
+
+    @Test
+    void aRuleThatSaysMoreThanAnotherDocumentIsFoundBeforeWhatItNames() {
+        assertThat(found("BAL-HINT-7")).containsExactly("BAL-HINT-7");
+        assertThat(catalogue.byId("BAL-HINT-7").orElseThrow().see())
+                .containsExactly("balloon.hint.7", "balloon.hint.14");
     }
 
     @Test
@@ -45,6 +63,7 @@ class SearchTest {
     void wordsFindWhatHasThemAll() {
         assertThat(found("poison_val DRIVER_OK")).containsExactly("balloon.poison.2", "balloon.poison.3");
         assertThat(found("must not poison_val device")).contains("balloon.report.8");
+        assertThat(found("destination round_done")).contains("STR-RND-3");
         assertThat(found("no such words anywhere")).isEmpty();
     }
 

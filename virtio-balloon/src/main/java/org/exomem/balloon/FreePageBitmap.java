@@ -89,7 +89,7 @@ final class FreePageBitmap {
         this.budget = budget;
         this.told = new ToldPages(feed, leftAlone, budget);
         this.descriptors = new ToldDescriptors(budget);
-        // FPB-REQ-2: the device that this one follows on another host, or in another process, began elsewhere.
+        // FPB-REQ-8: the device that this one follows on another host, or in another process, began elsewhere.
         this.id = ThreadLocalRandom.current().nextInt(1, LAST_ID);
     }
 
@@ -127,6 +127,7 @@ final class FreePageBitmap {
      */
     void ask(BitmapRequest what, boolean guestPoisons) {
         cancel();
+        // FPB-REQ-2
         id = id == LAST_ID ? 1 : id + 1;
         request = what;
         chunks = 0;
@@ -216,7 +217,7 @@ final class FreePageBitmap {
         if (chain.readableBytes() > 0) {
             begin(current, chain);
         } else if (chain.writableBytes() < format.leastRequest()) {
-            // FPB-REQ-1
+            // FPB-REQ-7
             current.push(chain, 0);
         } else {
             if (format.tellsWanted() && isAwaited()) {

@@ -269,7 +269,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      * The page descriptors that the guest's driver has told since its last reset, each message an element (FPB-DESC-1). Empty if
      * there are none, if the guest expects free pages to keep what they hold (FPB-DESC-10), and while the bitmap queue does not run:
      * front-ends stop it in the same way for a guest that is paused and for one that is reset. So ask before
-     * the guest is paused or the device unplugged; what was returned holds until the guest's machine is reset (FPB-DESC-9).
+     * the guest is paused or the device unplugged; what was returned holds until the guest's machine is reset (FPB-DESC-12).
      */
     public List<PageDescriptors> pageDescriptors() {
         return (features & BalloonFeatures.PAGE_POISON) != 0 ? List.of() : bitmap.descriptors();

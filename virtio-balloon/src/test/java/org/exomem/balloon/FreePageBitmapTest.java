@@ -162,8 +162,18 @@ class FreePageBitmapTest {
         assertThat(read(address, 24).getInt(0)).isEqualTo(answer().id());
     }
 
+    /** Which would be the same by chance once in 2^31 runs. */
     @Test
-    @Tag("FPB-REQ-1")
+    @Tag("FPB-REQ-8")
+    void twoDevicesBeginWithDifferentIds() throws LinuxException {
+        int id = asked();
+        guest.close();
+        start();
+        assertThat(asked()).isNotEqualTo(id);
+    }
+
+    @Test
+    @Tag("FPB-REQ-7")
     void aBufferThatIsTooSmallForARequestComesBackEmpty() {
         giveRequestBuffer(23);
         assertThat(queue.usedLengths()).containsExactly(0);
@@ -191,7 +201,7 @@ class FreePageBitmapTest {
     }
 
     @Test
-    @Tag("FPB-ANS-3")
+    @Tag("FPB-ANS-5")
     void whatTheDriverTellsBeyondWhatItWasAskedForIsTakenAsItIs() {
         giveRequestBuffer(64);
         guest.balloon.askForFreePages(new BitmapRequest(21, List.of(new BitmapRequest.Range(START, 2 * MIB))));

@@ -21,23 +21,25 @@ final class RequirementText {
     private RequirementText() {}
 
     /** How many entries each group has, a line each. */
-    static String groups(List<Requirement> requirements) {
+    static String groups(Catalogue catalogue, List<Requirement> requirements) {
         Map<String, List<Requirement>> groups = new LinkedHashMap<>();
         for (Requirement requirement : requirements) {
             groups.computeIfAbsent(requirement.group(), group -> new ArrayList<>())
                     .add(requirement);
         }
-        Table table = new Table("GROUP", ">ENTRIES", ">OBSERVABLE", "FIRST SECTION");
+        Table table = new Table("GROUP", ">ENTRIES", ">OBSERVABLE", "FILE", "FIRST SECTION");
         groups.forEach((group, entries) -> table.add(
                 group,
                 String.valueOf(entries.size()),
                 String.valueOf(entries.stream().filter(Requirement::observable).count()),
+                catalogue.documentOf(entries.getFirst()).file(),
                 entries.getFirst().section().replaceFirst("(Device|Driver) Requirements: ", "")));
         table.add(
                 "all",
                 String.valueOf(requirements.size()),
                 String.valueOf(
                         requirements.stream().filter(Requirement::observable).count()),
+                "",
                 "");
         return table.toString();
     }
@@ -71,7 +73,7 @@ final class RequirementText {
                 requirement.unobservable().map(reason -> "no: " + reason).orElse("yes"));
         requirement.note().ifPresent(note -> row(text, "note", note));
         row(text, "section", requirement.section());
-        row(text, "source", source.title() + " " + source.version() + ", " + source.publisher());
+        row(text, "source", source.name() + ", " + source.publisher());
         row(text, "", source.url());
         row(text, "same as", String.join(", ", requirement.aliases()));
         row(text, "see", String.join(", ", requirement.see()));
@@ -116,7 +118,7 @@ final class RequirementText {
             requirement.note().ifPresent(note -> node.put("note", note));
             node.set("aliases", texts(requirement.aliases()));
             node.set("see", texts(requirement.see()));
-            node.put("source", source.title() + " " + source.version());
+            node.put("source", source.name());
             node.put("url", source.url());
             list.add(node);
         }

@@ -26,9 +26,10 @@ final class SpecCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows what VIRTIO and vhost-user demand of devices, drivers and back-ends.",
-                "The catalogue has an entry for each statement with MUST, SHOULD or MAY, in words of its own. Without"
-                        + " arguments the groups of entries are listed. One entry is shown in full, several are listed.");
+                "Shows what VIRTIO, vhost-user and exomem's own protocols demand, and of whom.",
+                "The catalogue has an entry for each statement of VIRTIO and vhost-user with MUST, SHOULD or MAY, in words of its"
+                        + " own, and one for each rule of exomem's chapters in spec/. Without arguments the groups of entries"
+                        + " are listed. One entry is shown in full, several are listed.");
         usage.words(
                 "ID|SEARCH",
                 "An id, the beginning of ids, a rule of the chapters in spec/, the number of a section, or words, all of"
@@ -42,7 +43,8 @@ final class SpecCommand implements Command {
                 "  exomem spec                        the groups",
                 "  exomem spec balloon.hint.12        one entry in full",
                 "  exomem spec ring.split.used        a group",
-                "  exomem spec BAL-HINT-4             what stands for a rule of spec/",
+                "  exomem spec FPB-DESC-3             a rule of spec/, or what stands for it",
+                "  exomem spec STR                    a chapter of spec/",
                 "  exomem spec 5.15.6                 a section of VIRTIO",
                 "  exomem spec device must reset      all entries with these words",
                 "  exomem spec --all --json           everything, for a program");
@@ -59,7 +61,7 @@ final class SpecCommand implements Command {
             List<Requirement> requirements = catalogue.requirements();
             return output.show(
                     RequirementText.json(catalogue, requirements),
-                    () -> all ? RequirementText.table(requirements) : RequirementText.groups(requirements));
+                    () -> all ? RequirementText.table(requirements) : RequirementText.groups(catalogue, requirements));
         }
         String wanted = String.join(" ", words);
         List<Requirement> found = catalogue.search(wanted);

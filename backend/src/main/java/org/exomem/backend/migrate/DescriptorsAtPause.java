@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it. So what it told is kept
- * from then on, and counts for as long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-9). Belongs to the migration's thread.
+ * from then on, and counts for as long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-12). Belongs to the migration's thread.
  */
 final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
     private static final Logger LOG = LoggerFactory.getLogger(DescriptorsAtPause.class);

@@ -82,7 +82,7 @@ public interface VirtualMachine {
 
     /**
      * The page descriptors that the guest's driver has told, each message an element; empty if there are none. Ask while the guest runs:
-     * there are none while it is paused or its balloon unplugged. What was returned holds until the guest's machine is reset (FPB-DESC-9).
+     * there are none while it is paused or its balloon unplugged. What was returned holds until the guest's machine is reset (FPB-DESC-12).
      */
     CompletableFuture<List<PageDescriptors>> pageDescriptors();
 

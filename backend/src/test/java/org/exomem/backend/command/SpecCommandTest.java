@@ -34,6 +34,26 @@ class SpecCommandTest {
     }
 
     @Test
+    void aRuleOfAChapterIsShownInFull() {
+        assertThat(Ran.of("spec", "fpb-own-2").out()).isEqualTo("""
+            FPB-OWN-2
+            The driver SHOULD answer from buffers that it has from the start.
+
+            strength    SHOULD
+            binds       driver
+            devices     balloon
+            observable  no: What the driver's code does not do: its buffers are made when it
+                        starts.
+            section     Buffers, bounds and faults
+            source      Free page bitmaps: an extension of the balloon, exomem
+                        spec/free-page-bitmap.md
+            """);
+        assertThat(Ran.of("spec", "VHU-HDR-3").out())
+                .contains("\nnote        Origin: Header; practice.\n")
+                .endsWith("\nsee         vhost.header.1, vhost.header.3\n");
+    }
+
+    @Test
     void anEntryThatCantBeObservedSaysWhy() {
         assertThat(Ran.of("spec", "ring.split.barrier.1").out())
                 .contains("observable  no: A missing barrier shows only in a race, and then rarely.\n");
@@ -71,6 +91,7 @@ class SpecCommandTest {
         assertThat(ran.out())
                 .startsWith("GROUP ")
                 .contains("balloon.hint ")
+                .containsPattern("\nSTR-DIG +4 +4 +migration-stream.md +Rounds\n")
                 .containsPattern("\nall +" + Catalogue.load().requirements().size() + " ");
     }
 
@@ -101,6 +122,7 @@ class SpecCommandTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             baloon.hint.12     | no requirement is found for "baloon.hint.12"; similar are balloon.hint.12, balloon.hint.1
+            FPB-DECS-3         | no requirement is found for "FPB-DECS-3"; similar are FPB-DESC-3
             ballon.hint        | no requirement is found for "ballon.hint"; similar are balloon.hint
             a completely other thing | no requirement is found for "a completely other thing"; "exomem spec" lists what there is
             """)

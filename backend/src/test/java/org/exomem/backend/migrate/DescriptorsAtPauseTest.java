@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 @Tag("MIG-SETTLE-4")
-@Tag("FPB-DESC-9")
+@Tag("FPB-DESC-12")
 class DescriptorsAtPauseTest {
     private static final List<PageDescriptors> TOLD =
             List.of(new PageDescriptors(12, 10, 64, 48, 40, 1, 1, List.of(), List.of()));

@@ -79,7 +79,7 @@ class LostAnswerTest {
     }
 
     @Test
-    @Tag("STR-END-6")
+    @Tag("STR-END-7")
     @Tag("STR-RES-5")
     void sourceComesBackToAskAndIsTold() throws Exception {
         begin(Duration.ofSeconds(30), Duration.ofSeconds(30));

@@ -152,8 +152,8 @@ final class HtmlReport {
 
     private String source(Requirement requirement) {
         var source = catalogue.documentOf(requirement).source();
-        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.title() + " " + source.version())
-                + "</a>, " + escaped(requirement.section());
+        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.name()) + "</a>, "
+                + escaped(requirement.section());
     }
 
     private void line(Transcript.Line line) {

@@ -34,7 +34,7 @@ final class DescriptorReader {
     private long windowAddress;
 
     private long windowLength;
-    /** How many more pages may be looked at (FPB-DESC-8). */
+    /** How many more pages may be looked at (FPB-DESC-11). */
     private long left;
     /** How much more may be read. */
     private long bytesLeft;

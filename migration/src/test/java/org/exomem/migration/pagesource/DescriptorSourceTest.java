@@ -176,7 +176,7 @@ class DescriptorSourceTest {
 
     @Test
     @Timeout(60)
-    @Tag("FPB-DESC-8")
+    @Tag("FPB-DESC-11")
     void rangesThatAllSayThatAllOfMemoryIsFreeCostNoMoreThanMemory() throws IOException {
         List<PageDescriptors.Range> many = new ArrayList<>();
         for (int i = 0; i < 65536; i++) {
@@ -219,7 +219,7 @@ class DescriptorSourceTest {
     }
 
     @Test
-    @Tag("FPB-DESC-8")
+    @Tag("FPB-DESC-11")
     void rangesThatOverlapAreNotLookedAtMoreOftenThanTheGuestHasPages() throws IOException {
         CountingPages counting = new CountingPages(image);
         List<PageDescriptors.Range> many = new ArrayList<>();
@@ -236,7 +236,7 @@ class DescriptorSourceTest {
     @Test
     @Timeout(60)
     @Tag("FPB-DESC-7")
-    @Tag("FPB-DESC-8")
+    @Tag("FPB-DESC-11")
     void whateverIsToldNothingOutsideTheImageIsReadOrMarked() {
         long seed = Long.getLong("exomem.seed", System.nanoTime());
         Random random = new Random(seed);

@@ -224,6 +224,7 @@ class CancelTest {
     @Test
     @Tag("STR-ERR-4")
     @Tag("STR-RND-3")
+    @Tag("STR-RND-4")
     void destinationThatLivesAndDoesNotAnswerIsGivenUp() throws Exception {
         connectFor(Duration.ofMillis(200));
         assertGivenUp(

@@ -190,6 +190,7 @@ class RoundTripTest {
 
     @Test
     @Tag("STR-END-6")
+    @Tag("STR-END-7")
     void aDestinationThatClosesAtOnceHasToldTheSourceThatTheGuestRuns() throws Exception {
         StreamOptions options = StreamOptions.defaults();
         TestSource small = new TestSource(4, 1);

@@ -311,7 +311,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
-    @Tag("VHU-CFG-5")
+    @Tag("VHU-CFG-7")
     void aQueueThatItsDriverBrokeIsNotToldAsAConfigChangeOnceTheDeviceIsReset() throws Exception {
         guest.device.start();
         breakQueue();
@@ -322,7 +322,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     @Test
-    @Tag("VHU-CFG-5")
+    @Tag("VHU-CFG-7")
     void aQueueThatItsDriverBrokeIsNotToldAsAConfigChangeWhileTheDeviceIsBeingStopped() throws Exception {
         guest.device.start();
         breakQueue();

@@ -138,7 +138,7 @@ final class PageDescriptorsTest {
     /** A device that is unplugged for a move: its driver stays, and with it what it told. */
     @ParameterizedTest
     @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
-    @Tag("FPB-DESC-9")
+    @Tag("FPB-DESC-12")
     void descriptorsGoOnWhenTheDeviceIsUnplugged(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(backEnd, guest(backEnd, linux))) {

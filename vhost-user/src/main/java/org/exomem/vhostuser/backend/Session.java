@@ -32,7 +32,7 @@ final class Session implements DeviceLink {
     private static final int STATUS_NEEDS_RESET = 0x40;
     /**
      * How long after a driver's fault the front-end is told that the device needs a reset. A driver that is unloaded or
-     * reboots resets its device at once, and then the message must not be sent (VHU-CFG-5).
+     * reboots resets its device at once, and then the message must not be sent (VHU-CFG-7).
      */
     private static final Duration NEEDS_RESET_DELAY = Duration.ofSeconds(1);
 

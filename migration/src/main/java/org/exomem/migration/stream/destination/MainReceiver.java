@@ -150,7 +150,7 @@ final class MainReceiver {
         if (starts) {
             start();
         }
-        // Nothing is sent after this: a source hangs up when it has read it (STR-END-6).
+        // Nothing is sent after this: a source hangs up when it has read it (STR-END-7).
         watch.close();
         try {
             link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));

@@ -312,7 +312,7 @@ final class ReceivingSession {
         }
     }
 
-    /** The source has heard that its guest runs here, and will not come back to ask (STR-END-6). */
+    /** The source has heard that its guest runs here, and will not come back to ask (STR-END-7). */
     void confirm() throws IOException {
         step(new Event.Heard());
     }
