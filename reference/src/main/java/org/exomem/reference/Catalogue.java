@@ -17,7 +17,7 @@ import java.util.stream.Stream;
 /** All requirements, in the order of their documents. Immutable. */
 public final class Catalogue {
     /** The files, in the order in which they are shown. */
-    private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml");
+    private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml", "robust.yaml");
 
     private final List<Document> documents;
     /** Each requirement's document, by its id. */
