@@ -12,6 +12,7 @@ import java.util.Optional;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.checks.mem.MemSession.Config;
 import org.exomem.conform.checks.mem.MemSession.State;
+import org.exomem.conform.checks.state.Transfer;
 import org.exomem.conform.trial.Closing;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Skipped;
@@ -46,7 +47,9 @@ final class BlockChecks {
             mem(
                     "mem.block.19",
                     "with PERSISTENT_SUSPEND, blocks are what they were when the guest wakes up",
-                    BlockChecks::wakeUp));
+                    BlockChecks::wakeUp),
+            mem("vhost.state.10", "blocks are plugged where a state was loaded in which they are", BlockChecks::moved)
+                    .and("vhost.state.11"));
 
     static final Map<String, String> UNTRIED = Map.of(
             "mem.block.13",
@@ -243,5 +246,30 @@ final class BlockChecks {
         reset(session);
         restart(session);
         expectAsBefore(mem, config, "when the guest wakes up");
+    }
+
+    private static void moved(Trial trial) throws Exception {
+        Wish wish = MemSession.WISH.withProtocol(Protocol.DEVICE_STATE);
+        GuestRam ram = trial.closeLater(GuestRam.ofLayout(trial.memoryWith(0, 16L << 20)));
+        Session source = trial.session(wish, ram).start();
+        MemSession mem = MemSession.of(trial, source);
+        mem.unplugAll();
+        mem.requireRoom(3);
+        Config config = mem.config();
+        plugAndMark(mem, config);
+        source.device().stop();
+        byte[] state = Transfer.save(trial, source.frontEnd());
+        source.device().start();
+        mem.unplugAll();
+        source.device().close();
+        Session destination = trial.session(wish, ram);
+        Transfer.load(trial, destination.frontEnd(), state);
+        // The content comes with the guest's memory, which is migrated by others.
+        mem.mark(config, 0, 0x41);
+        mem.mark(config, 2, 0x42);
+        destination.start();
+        MemSession moved = MemSession.of(trial, destination);
+        trial.closeLater(moved::unplugAll);
+        expectAsBefore(moved, config, "where the state was loaded");
     }
 }
