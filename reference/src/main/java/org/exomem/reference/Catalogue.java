@@ -16,8 +16,8 @@ import java.util.stream.Stream;
 
 /** All requirements, in the order of their documents: first those of others, then exomem's own chapters. Immutable. */
 public final class Catalogue {
-    /** The files of the documents of others, in the order in which they are shown. */
-    private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml");
+    /** The files in YAML, in the order in which they are shown. */
+    private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml", "robust.yaml");
 
     private final List<Document> documents;
     /** Each requirement's document, by its id. */

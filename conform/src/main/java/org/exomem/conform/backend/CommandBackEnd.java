@@ -35,6 +35,8 @@ public final class CommandBackEnd implements BackEnd {
     private final Path socket;
     private final Path output;
     private @Nullable Process process;
+    /** How the process ended that was there before, if somebody should know. */
+    private @Nullable Ending crash;
 
     /**
      * @param command for the shell, with {@link #SOCKET} in it
@@ -55,7 +57,12 @@ public final class CommandBackEnd implements BackEnd {
 
     @Override
     public Fd connect() throws IOException {
-        if (process == null || !process.isAlive()) {
+        if (process != null && !process.isAlive()) {
+            Ending ending = ending();
+            crash = ending.isCrash() ? ending : crash;
+            process = null;
+        }
+        if (process == null) {
             start();
         }
         long end = System.nanoTime() + limit.toNanos();
@@ -111,12 +118,31 @@ public final class CommandBackEnd implements BackEnd {
 
     @Override
     public Optional<Ending> ended() {
+        if (crash != null) {
+            Optional<Ending> told = Optional.of(crash);
+            crash = null;
+            return told;
+        }
         if (process == null || process.isAlive()) {
             return Optional.empty();
         }
         Ending ending = ending();
         process = null;
         return Optional.of(ending);
+    }
+
+    @Override
+    public boolean kill() {
+        if (process == null || !process.isAlive()) {
+            return false;
+        }
+        Process killed = process;
+        List<ProcessHandle> all = Stream.concat(killed.descendants(), Stream.of(killed.toHandle()))
+                .toList();
+        all.forEach(ProcessHandle::destroyForcibly);
+        all.forEach(handle -> handle.onExit().join());
+        process = null;
+        return true;
     }
 
     private Ending ending() {

@@ -55,9 +55,10 @@ public final class ConformCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Tests whether a vhost-user back-end keeps to VIRTIO and vhost-user.",
-                "Plays the front-end and the driver, with guest memory of its own; no VMM and no virtualization is needed."
-                        + " Each check has a session of its own and names the requirement that it is about;"
-                        + " \"exomem spec ID\" shows that. A check that needs what the back-end does not offer is skipped.");
+                "Plays the front-end and the driver, with guest memory of its own; no VMM and no virtualization is"
+                        + " needed. Each check has a session of its own and names the requirement that it is about;"
+                        + " \"exomem spec ID\" shows that. A check that needs what the back-end does not offer is"
+                        + " skipped.");
         usage.path("--socket", "PATH", "The socket on which the back-end listens.", value -> socket = value);
         usage.flag(
                 "--listen",
@@ -66,8 +67,8 @@ public final class ConformCommand implements Command {
         usage.option(
                 "--command",
                 "COMMAND",
-                "Starts the back-end, with a path in place of {socket}, and starts it again whenever it has ended. A crash is"
-                        + " a failure of the check that it came with.",
+                "Starts the back-end, with a path in place of {socket}, and starts it again whenever it has ended. A"
+                        + " crash is a failure of the check that it came with.",
                 Completion.NOTHING,
                 value -> command = value);
         usage.choice(

@@ -9,6 +9,7 @@ import org.exomem.conform.checks.balloon.BalloonChecks;
 import org.exomem.conform.checks.config.ConfigChecks;
 import org.exomem.conform.checks.features.FeatureChecks;
 import org.exomem.conform.checks.hostile.HostileChecks;
+import org.exomem.conform.checks.hostile.LeakChecks;
 import org.exomem.conform.checks.inflight.InflightChecks;
 import org.exomem.conform.checks.log.LogChecks;
 import org.exomem.conform.checks.mem.MemChecks;
@@ -34,7 +35,8 @@ public final class Suite {
                     BalloonChecks.ALL,
                     MemChecks.ALL,
                     HostileChecks.ALL,
-                    ProgramChecks.ALL)
+                    ProgramChecks.ALL,
+                    LeakChecks.ALL)
             .flatMap(List::stream)
             .toList();
 
@@ -51,7 +53,8 @@ public final class Suite {
             BalloonChecks.UNTRIED,
             MemChecks.UNTRIED,
             HostileChecks.UNTRIED,
-            ProgramChecks.UNTRIED));
+            ProgramChecks.UNTRIED,
+            LeakChecks.UNTRIED));
 
     private Suite() {}
 

@@ -26,6 +26,15 @@ public interface BackEnd extends AutoCloseable {
      */
     Optional<Ending> ended();
 
+    /**
+     * Kills the process as SIGKILL does, if it is ours; the next {@link #connect} starts it again. Returns when it has gone.
+     *
+     * @return false if it is not ours to kill, or does not run
+     */
+    default boolean kill() {
+        return false;
+    }
+
     @Override
     void close();
 

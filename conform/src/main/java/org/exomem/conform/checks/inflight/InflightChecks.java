@@ -2,14 +2,20 @@ package org.exomem.conform.checks.inflight;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** The record of requests that are in flight. */
+/** Requests in flight, and what becomes of them when the back-end ends (INFLIGHT_SHMFD). */
 public final class InflightChecks {
-    public static final List<Check> ALL = List.of();
+    public static final List<Check> ALL = Stream.of(SplitAreaChecks.ALL, PackedAreaChecks.ALL)
+            .flatMap(List::stream)
+            .toList();
+
+    private static final String BATCHES =
+            "Used entries may be published one by one or in batches: nothing that a back-end does can break that.";
 
     /** Observable requirements without a check, and why. */
-    public static final Map<String, String> UNTRIED = Map.of();
+    public static final Map<String, String> UNTRIED = Map.of("vhost.inflight.8", BATCHES, "vhost.inflight.17", BATCHES);
 
     private InflightChecks() {}
 }
