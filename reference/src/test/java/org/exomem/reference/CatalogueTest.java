@@ -148,7 +148,7 @@ class CatalogueTest {
             String link = (document.isChapter() ? "../" : "") + document.file();
             rows.add(counts("[" + document.file() + "](" + link + ")", document.requirements()));
         }
-        rows.add(counts("documents of others", ofOthers()));
+        rows.add(counts("documents in YAML", ofOthers()));
         rows.add(counts("chapters", ofChapters()));
         rows.add(counts("all", catalogue.requirements()));
         assertThat(Files.readString(spec().resolve("catalogue/README.md"))).contains(String.join("\n", rows));

@@ -12,6 +12,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.exomem.conform.trial.BackEnd;
+import org.exomem.conform.trial.Skipped;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A back-end that is started with a command, listens, and is started again whenever it has ended. What it writes goes to a file, of which the
  * end is shown if it crashes.
+ *
+ * <p>Many programs serve one connection and then end. That is found out by the first that does: from then on, the end of a
+ * process is waited for when its connection was closed, so that a crash is told of the check that caused it.
  */
 public final class CommandBackEnd implements BackEnd {
     /** Stands in the command for the path on which the back-end has to listen. */
@@ -26,6 +30,9 @@ public final class CommandBackEnd implements BackEnd {
 
     private static final Duration SHORT = Duration.ofMillis(5);
     private static final Duration TO_END = Duration.ofSeconds(5);
+    /** A crash may come a moment after the end of the connection that caused it. */
+    private static final Duration TO_CRASH = Duration.ofMillis(10);
+
     private static final int LAST_WORDS = 2000;
     private static final int SIGNALLED = 128;
 
@@ -37,6 +44,10 @@ public final class CommandBackEnd implements BackEnd {
     private @Nullable Process process;
     /** How the process ended that was there before, if somebody should know. */
     private @Nullable Ending crash;
+    /** Whether the process that runs has taken a connection. */
+    private boolean connected;
+    /** Whether a process ends with its connection. */
+    private boolean endsWithConnection;
 
     /**
      * @param command for the shell, with {@link #SOCKET} in it
@@ -55,8 +66,12 @@ public final class CommandBackEnd implements BackEnd {
         return command;
     }
 
+    /** @throws Skipped if the process serves one connection and still has that */
     @Override
     public Fd connect() throws IOException {
+        if (endsWithConnection) {
+            awaitEnd(TO_END);
+        }
         if (process != null && !process.isAlive()) {
             Ending ending = ending();
             crash = ending.isCrash() ? ending : crash;
@@ -66,14 +81,22 @@ public final class CommandBackEnd implements BackEnd {
             start();
         }
         long end = System.nanoTime() + limit.toNanos();
+        long refusedUntil = System.nanoTime() + TO_END.toNanos();
         while (true) {
             try {
-                return UnixSockets.connect(socket);
+                Fd connection = UnixSockets.connect(socket);
+                connected = true;
+                return connection;
             } catch (IOException e) {
                 if (!running().isAlive()) {
-                    throw new IOException("the back-end ended before it listened (" + ending() + ")", e);
-                }
-                if (System.nanoTime() > end) {
+                    if (!connected) {
+                        throw new IOException("the back-end ended before it listened (" + ending() + ")", e);
+                    }
+                    endsWithConnection = true;
+                    start();
+                } else if (connected && System.nanoTime() > refusedUntil) {
+                    throw new Skipped("the back-end's process takes one connection only");
+                } else if (System.nanoTime() > end) {
                     throw new IOException("the back-end did not listen on " + socket + " within " + limit.toSeconds()
                             + " s: " + e.getMessage());
                 }
@@ -84,11 +107,23 @@ public final class CommandBackEnd implements BackEnd {
 
     private void start() throws IOException {
         Files.deleteIfExists(socket);
+        connected = false;
         process = new ProcessBuilder("sh", "-c", command.replace(SOCKET, socket.toString()))
                 .redirectErrorStream(true)
                 .redirectOutput(output.toFile())
                 .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                 .start();
+    }
+
+    /** Returns when the process has ended after its connection was closed, or later. */
+    private void awaitEnd(Duration longest) {
+        try {
+            if (process != null && connected) {
+                process.waitFor(longest.toMillis(), TimeUnit.MILLISECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private Process running() {
@@ -123,6 +158,7 @@ public final class CommandBackEnd implements BackEnd {
             crash = null;
             return told;
         }
+        awaitEnd(endsWithConnection ? TO_END : TO_CRASH);
         if (process == null || process.isAlive()) {
             return Optional.empty();
         }

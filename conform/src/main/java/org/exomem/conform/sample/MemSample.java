@@ -18,7 +18,9 @@ public final class MemSample implements Sample {
     private static final int REQUEST_SIZE = 24;
     private static final int RESPONSE_SIZE = 10;
     private static final int STATE = 3;
+    private static final int CONFIG_SIZE = 56;
     private static final int ADDRESS_IN_CONFIG = 16;
+    private static final int REGION_SIZE_IN_CONFIG = 24;
 
     private final long address;
     private final long regionSize;
@@ -38,9 +40,19 @@ public final class MemSample implements Sample {
         try (connected) {
             connected.getFeatures();
             connected.setProtocolFeatures(connected.getProtocolFeatures() & Protocol.CONFIG);
-            ByteBuffer fields = ByteBuffer.wrap(connected.getConfig(ADDRESS_IN_CONFIG, 2 * Long.BYTES))
-                    .order(ByteOrder.LITTLE_ENDIAN);
-            return new MemSample(fields.getLong(), fields.getLong());
+            ByteBuffer fields =
+                    ByteBuffer.wrap(connected.getConfig(0, CONFIG_SIZE)).order(ByteOrder.LITTLE_ENDIAN);
+            long block = fields.getLong();
+            long address = fields.getLong(ADDRESS_IN_CONFIG);
+            long regionSize = fields.getLong(REGION_SIZE_IN_CONFIG);
+            if (Long.bitCount(block) != 1
+                    || block < GuestRam.PAGE
+                    || regionSize <= 0
+                    || ((address | regionSize) & (block - 1)) != 0) {
+                throw new IOException("the config space is not one of virtio-mem: blocks of " + block
+                        + " bytes, a region of " + regionSize + " bytes at 0x" + Long.toHexString(address));
+            }
+            return new MemSample(address, regionSize);
         }
     }
 

@@ -36,7 +36,10 @@ public final class SampleChoice {
         };
     }
 
-    /** A balloon takes nearly anything for page numbers, and comes last. */
+    /**
+     * The order is such that no device seems to serve another type's request. A balloon takes nearly anything for page numbers,
+     * and a frame to send has no answer: these come last.
+     */
     private static Optional<Sample> firstServed(BackEnd backEnd) {
         List<Sample> candidates = new ArrayList<>();
         try {
@@ -44,7 +47,8 @@ public final class SampleChoice {
         } catch (IOException e) {
             // It is no memory device.
         }
-        candidates.add(new BalloonSample());
+        candidates.addAll(
+                List.of(new BlkSample(), new FsSample(), new GpuSample(), new BalloonSample(), new NetSample()));
         return candidates.stream().filter(sample -> isServed(backEnd, sample)).findFirst();
     }
 

@@ -1,0 +1,65 @@
+package org.exomem.others;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.exomem.conform.backend.CommandBackEnd;
+import org.exomem.conform.run.Expectations;
+import org.exomem.conform.run.RunReport;
+import org.exomem.conform.run.Runner;
+import org.exomem.conform.suite.Suite;
+import org.exomem.conform.trial.DeviceType;
+import org.exomem.conform.trial.Limits;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * What the runner finds in back-ends of others is what was looked into and written down in {@code tests/others/expect}: no
+ * more, or a check is wrong or a new version is worse; and no less, or a check does not see what it saw.
+ *
+ * <p>With {@code -Dexomem.record=true} the results go to {@code spec/results}.
+ */
+class OtherBackEndsTest {
+    private static final Duration TO_LISTEN = Duration.ofSeconds(30);
+
+    @BeforeAll
+    static void theBackEndsAreThere() {
+        if (!"true".equals(System.getenv("CI"))) {
+            assumeThat(OtherBackEnd.whyAbsent()).isEmpty();
+        }
+        assertThat(OtherBackEnd.whyAbsent()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    @Timeout(value = 3, unit = TimeUnit.MINUTES)
+    void failsWhereItIsKnownToFailAndNowhereElse(OtherBackEnd other) throws Exception {
+        RunReport report = run(other);
+        if (Boolean.getBoolean("exomem.record")) {
+            RecordedResults.write(other, report);
+        }
+        Expectations expected = other.expectations();
+        List<String> news = report.results().stream()
+                .filter(result -> !result.verdict().isGood() && !expected.cover(result))
+                .map(result -> result.check() + "\n    " + result.verdict() + ": " + result.message())
+                .toList();
+        assertThat(news).as("unknown failures of %s %s", other, other.version()).isEmpty();
+        assertThat(expected.unneeded(report))
+                .as("known failures that did not come, of %s %s", other, other.version())
+                .isEmpty();
+        assertThat(report.sample()).as("the request that it serves").startsWith(other.device());
+    }
+
+    private static RunReport run(OtherBackEnd other) throws IOException {
+        String command = "cd '" + OtherBackEnd.root() + "' && exec " + other.command();
+        try (CommandBackEnd backEnd = new CommandBackEnd(command, TO_LISTEN)) {
+            return new Runner(backEnd, DeviceType.ANY, Limits.USUAL, Runner.Progress.UNWATCHED).run(Suite.all());
+        }
+    }
+}
