@@ -17,6 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Exomem's own devices keep every requirement that can be observed. */
 class OurDevicesTest {
+    /** What the memory device wants to be plugged, in bytes. */
+    private static final long REQUESTED = 64 << 20;
+
     @TempDir
     Path folder;
 
@@ -29,7 +32,7 @@ class OurDevicesTest {
 
     @Test
     void theMemoryDevicePasses() throws Exception {
-        try (MemBackEnd backEnd = new MemBackEnd(folder, 0, false)) {
+        try (MemBackEnd backEnd = new MemBackEnd(folder, REQUESTED, false)) {
             assertPasses(backEnd.socket, DeviceType.MEM);
         }
     }
