@@ -2,22 +2,20 @@ package org.exomem.conform.checks.features;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
-import org.exomem.conform.trial.Trial;
-import org.exomem.conformance.frontend.Features;
 
-/** What is offered. */
+/** What is offered, what is accepted, and that nothing else is used. */
 public final class FeatureChecks {
-    public static final List<Check> ALL =
-            List.of(Check.of("reserved.14", "VERSION_1 is offered", FeatureChecks::versionOneIsOffered));
+    public static final List<Check> ALL = Stream.of(OfferChecks.ALL, SubsetChecks.ALL, UseChecks.ALL)
+            .flatMap(List::stream)
+            .toList();
 
     /** Observable requirements without a check, and why. */
-    public static final Map<String, String> UNTRIED = Map.of();
+    public static final Map<String, String> UNTRIED = Map.of(
+            "feature.9",
+            "No feature of a balloon or memory device depends on another one, nor does one that all types have in common and"
+                    + " that vhost-user can carry. Of other types the runner does not know which feature depends on which.");
 
     private FeatureChecks() {}
-
-    private static void versionOneIsOffered(Trial trial) throws Exception {
-        long offered = trial.connect().getFeatures();
-        trial.expect((offered & Features.VERSION_1) != 0, "VERSION_1 (bit 32) is not offered");
-    }
 }

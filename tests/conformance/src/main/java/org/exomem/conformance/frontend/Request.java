@@ -54,6 +54,11 @@ public final class Request {
         public static final int HOST_NOTIFIER = 3;
         public static final int VRING_CALL = 4;
         public static final int VRING_ERR = 5;
+        public static final int SHARED_OBJECT_ADD = 6;
+        public static final int SHARED_OBJECT_REMOVE = 7;
+        public static final int SHARED_OBJECT_LOOKUP = 8;
+        public static final int SHMEM_MAP = 9;
+        public static final int SHMEM_UNMAP = 10;
         /** No request: a CONFIG_CHANGE that was taken back when its first byte had been sent (VHU-CFG-6). */
         public static final int WITHDRAWN = 0x102;
 
