@@ -234,7 +234,7 @@ final class ChapterPage {
         private void end() {
             String label = section.title().isEmpty() ? title : section.title();
             String href = section.anchor().isEmpty() ? name() : name() + "#" + section.anchor();
-            index.add(href, label, title, prose.toString());
+            index.add(href, label, section.title().isEmpty() ? "chapter" : title, prose.toString(), "");
             prose.setLength(0);
         }
 
@@ -243,7 +243,7 @@ final class ChapterPage {
             String id = definitions.get(node);
             if (id != null) {
                 String rule = plain(node).replaceFirst(Pattern.quote(id), "");
-                index.add(name() + "#" + id, id, title, rule);
+                index.add(name() + "#" + id, id, title, rule, "");
             }
             visitChildren(node);
         }
@@ -252,7 +252,8 @@ final class ChapterPage {
         public void visit(StrongEmphasis bold) {
             String id = definitions.get(bold);
             if (id != null) {
-                index.add(name() + "#" + id, id, title, plain(bold.getParent()).replaceFirst(Pattern.quote(id), ""));
+                String rule = plain(bold.getParent()).replaceFirst(Pattern.quote(id), "");
+                index.add(name() + "#" + id, id, title, rule, "");
             }
         }
     }

@@ -46,8 +46,8 @@ record DocumentPage(Document document) {
                 page + "#" + requirement.id(),
                 requirement.id(),
                 requirement.strength() + " · " + requirement.binds(),
-                requirement.statement() + " " + requirement.note().orElse("") + " " + names.strip() + " "
-                        + requirement.section());
+                requirement.statement(),
+                requirement.note().orElse("") + " " + names + " " + requirement.section());
     }
 
     private Map<String, List<Requirement>> groups() {

@@ -23,7 +23,7 @@ record Frame(List<Page> pages) {
         html.append("<link rel=\"stylesheet\" href=\"").append(STYLE).append("\" />\n");
         html.append("<script src=\"").append(SCRIPT).append("\"></script>\n</head>\n<body>\n");
         html.append("""
-                <a class="skip" href="#content">Skip to the content</a>
+                <a class="jump" href="#content">Skip to the content</a>
                 <header class="top">
                 <button type="button" id="menu" aria-expanded="false" aria-controls="navigation" aria-label="Contents">☰</button>
                 <a class="home" href="index.html"><b>exomem</b> reference</a>

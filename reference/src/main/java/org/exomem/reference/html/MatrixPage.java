@@ -63,7 +63,7 @@ final class MatrixPage {
             for (Verdict verdict : verdicts) {
                 html.append("<td class=\"number\">").append(counts.getOrDefault(verdict, 0L)).append("</td>");
             }
-            html.append("<td>").append(Html.escape(Stream.of(run.version(), run.date())
+            html.append("<td class=\"run\">").append(Html.escape(Stream.of(run.version(), run.date())
                     .filter(text -> !text.isEmpty())
                     .collect(Collectors.joining(", "))));
             if (!run.command().isEmpty()) {
@@ -88,7 +88,7 @@ final class MatrixPage {
         if (!results.runs().isEmpty()) {
             choice(html, "Verdict", "verdict", Stream.concat(
                     Stream.of(Verdict.values()).map(Verdict::word), Stream.of("no check")));
-            choice(html, "of", "subject", results.runs().stream().map(Run::subject).distinct());
+            choice(html, "Subject", "subject", results.runs().stream().map(Run::subject).distinct());
         }
         html.append("<button type=\"reset\">Clear</button>\n<output id=\"shown\" aria-live=\"polite\"></output>\n</form>\n");
         return html.toString();

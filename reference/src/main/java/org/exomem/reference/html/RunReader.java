@@ -10,6 +10,7 @@ import java.net.URL;
 import java.nio.file.FileSystem;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,17 +53,20 @@ public final class RunReader {
     /**
      * Reads a report.
      *
-     * @throws IOException if the file can't be read
-     * @throws ReportException if it is no report; the message names the file
+     * @throws ReportException if the file can't be read or is no report; the message names the file
      */
-    public static Run read(Path file) throws IOException {
+    public static Run read(Path file) {
         String name = String.valueOf(file.getFileName());
         try {
             return run(JSON.readTree(Files.readString(file)));
         } catch (JsonProcessingException e) {
             throw new ReportException(name + ": not JSON: " + e.getOriginalMessage(), e);
+        } catch (NoSuchFileException e) {
+            throw new ReportException(file + ": there is no such file", e);
+        } catch (IOException e) {
+            throw new ReportException(file + ": can't be read: " + e.getMessage(), e);
         } catch (IllegalArgumentException e) {
-            throw new ReportException(name + ": " + e.getMessage(), e);
+            throw new ReportException(name + ": no report of exomem conform: " + e.getMessage(), e);
         }
     }
 

@@ -16,9 +16,14 @@ final class SearchIndex {
      * @param label what it is called: an id, or a heading
      * @param kind what else is shown beside it, such as strength and party
      * @param text what is searched, and shown in part
+     * @param more what is searched, too
      */
-    void add(String href, String label, String kind, String text) {
-        entries.add(List.of(href, label, kind, text.strip().replaceAll("\\s+", " ")));
+    void add(String href, String label, String kind, String text, String more) {
+        entries.add(List.of(href, label, kind, spaced(text), spaced(more)));
+    }
+
+    private static String spaced(String text) {
+        return text.strip().replaceAll("\\s+", " ");
     }
 
     /** The script, which sets one variable. */

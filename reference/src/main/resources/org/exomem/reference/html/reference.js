@@ -129,7 +129,7 @@
             script.onload = () => {
                 entries = window.exomemReference.map(each => ({
                     href: each[0], label: each[1], kind: each[2], text: each[3],
-                    id: each[1].toLowerCase(), all: (each[1] + "\n" + each[2] + "\n" + each[3]).toLowerCase(),
+                    id: each[1].toLowerCase(), all: each.slice(1).join("\n").toLowerCase(),
                 }));
                 then();
             };
