@@ -1,6 +1,7 @@
 package org.exomem.reference.html;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -43,6 +44,9 @@ final class ChapterPage {
     private final Node document;
     /** The node that defines a rule: a row, or the bold id. */
     private final Map<Node, String> definitions = new IdentityHashMap<>();
+
+    /** The rows that say whom their rule binds. */
+    private final Set<Node> sayingParty = Collections.newSetFromMap(new IdentityHashMap<>());
 
     private final Map<Node, String> anchors = new IdentityHashMap<>();
     private final List<String> rules = new ArrayList<>();
@@ -181,6 +185,10 @@ final class ChapterPage {
         public void visit(CustomNode node) {
             if (node instanceof TableRow && !(node.getParent() instanceof TableHead)) {
                 define(node, plain(node.getFirstChild()));
+                Node head = node.getParent().getParent().getFirstChild().getFirstChild();
+                if (children(head).stream().anyMatch(cell -> plain(cell).equals("binds"))) {
+                    sayingParty.add(node);
+                }
             }
             visitChildren(node);
         }
@@ -300,10 +308,11 @@ final class ChapterPage {
                 return;
             }
             List<Node> cells = children(node);
+            Node text = longest(cells.subList(1, cells.size()));
             cells.subList(1, cells.size()).forEach(cell -> cell.accept(this));
             children(cells.getFirst()).forEach(Node::unlink);
             cells.getFirst().appendChild(html(self(id)));
-            longest(cells.subList(1, cells.size())).appendChild(html(facts.ofRule(id)));
+            text.appendChild(html(facts.ofRule(id, sayingParty.contains(node))));
         }
 
         /** The cell with the rule's text, whatever its column is called. */
@@ -323,7 +332,7 @@ final class ChapterPage {
             Node parent = bold.getParent();
             bold.insertBefore(html("<strong class=\"rule\" id=\"" + id + "\">" + self(id) + "</strong>"));
             bold.unlink();
-            parent.appendChild(html(facts.ofRule(id)));
+            parent.appendChild(html(facts.ofRule(id, false)));
         }
 
         @Override

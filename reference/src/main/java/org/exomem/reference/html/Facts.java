@@ -26,10 +26,17 @@ final class Facts {
 
     /** Strength, party and what else is known in a word or two. */
     static String labels(Requirement requirement) {
+        return labels(requirement, false);
+    }
+
+    private static String labels(Requirement requirement, boolean withoutParty) {
         StringBuilder html = new StringBuilder();
         html.append("<span class=\"strength ").append(kind(requirement.strength())).append("\">");
-        html.append(requirement.strength()).append("</span> ");
-        html.append("<span class=\"binds\">").append(Html.escape(requirement.binds().toString())).append("</span>");
+        html.append(requirement.strength()).append("</span>");
+        if (!withoutParty) {
+            html.append(" <span class=\"binds\">");
+            html.append(Html.escape(requirement.binds().toString())).append("</span>");
+        }
         if (!requirement.observable()) {
             html.append(" <span class=\"unobservable\">not observable</span>");
         }
@@ -60,15 +67,19 @@ final class Facts {
         return html.append(checks(requirement)).append("</article>\n").toString();
     }
 
-    /** What is shown below a rule of a chapter; what its row has already is left out. */
-    String ofRule(String rule) {
+    /**
+     * What is shown below a rule of a chapter.
+     *
+     * @param saysParty whether its row says whom it binds
+     */
+    String ofRule(String rule, boolean saysParty) {
         Optional<Requirement> own = catalogue.byId(rule);
         Set<String> shown = own.stream().flatMap(each -> each.see().stream()).collect(Collectors.toSet());
         List<Requirement> naming = catalogue.byRule(rule).stream()
                 .filter(each -> !each.id().equals(rule) && !shown.contains(each.id()))
                 .toList();
         StringBuilder html = new StringBuilder();
-        own.ifPresent(each -> html.append(labels(each)));
+        own.ifPresent(each -> html.append(labels(each, saysParty)));
         own.ifPresent(each -> fact(html, "see", each.see()));
         fact(html, "same as", ids(naming.stream().filter(each -> each.aliases().contains(rule))));
         fact(html, "see", ids(naming.stream().filter(each -> !each.aliases().contains(rule))));

@@ -53,7 +53,7 @@ final class MatrixPage {
         List<Verdict> verdicts =
                 List.of(Verdict.PASS, Verdict.REFUSED, Verdict.SKIP, Verdict.FAIL, Verdict.HANG, Verdict.ERROR);
         verdicts.forEach(verdict -> html.append("<th class=\"number\">").append(verdict.label()).append("</th>"));
-        html.append("<th>run</th></tr></thead><tbody>\n");
+        html.append("<th>version</th><th>date</th></tr></thead><tbody>\n");
         for (Run run : results.runs()) {
             Map<Verdict, Long> counts = catalogue.requirements().stream()
                     .flatMap(each -> results.verdict(each.id(), run).stream())
@@ -63,15 +63,17 @@ final class MatrixPage {
             for (Verdict verdict : verdicts) {
                 html.append("<td class=\"number\">").append(counts.getOrDefault(verdict, 0L)).append("</td>");
             }
-            html.append("<td class=\"run\">").append(Html.escape(Stream.of(run.version(), run.date())
-                    .filter(text -> !text.isEmpty())
-                    .collect(Collectors.joining(", "))));
-            if (!run.command().isEmpty()) {
-                html.append("<br /><code>").append(Html.escape(run.command())).append("</code>");
-            }
-            html.append("</td></tr>\n");
+            html.append("<td>").append(Html.escape(run.version())).append("</td><td class=\"date\">");
+            html.append(Html.escape(run.date())).append("</td></tr>\n");
         }
-        return html.append("</tbody></table></div>\n").toString();
+        html.append("</tbody></table></div>\n<details class=\"about\"><summary>How to repeat these runs</summary><dl>\n");
+        for (Run run : results.runs()) {
+            if (!run.command().isEmpty()) {
+                html.append("<dt>").append(Html.escape(run.subject())).append("</dt><dd><code>");
+                html.append(Html.escape(run.command())).append("</code></dd>\n");
+            }
+        }
+        return html.append("</dl></details>\n").toString();
     }
 
     private String filters(List<Requirement> observable) {
@@ -102,11 +104,11 @@ final class MatrixPage {
 
     private String table(List<Requirement> observable) {
         StringBuilder html = new StringBuilder("<div class=\"scroll tall\" tabindex=\"0\"><table class=\"matrix\" id=\"matrix\">"
-                + "<thead><tr><th>requirement</th><th class=\"statement\">statement and checks</th>");
+                + "<thead><tr><th>requirement</th>");
         for (Run run : results.runs()) {
             html.append("<th class=\"subject\">").append(Html.escape(run.subject())).append("</th>");
         }
-        html.append("</tr></thead>\n<tbody>\n");
+        html.append("<th class=\"statement\">statement and checks</th></tr></thead>\n<tbody>\n");
         observable.forEach(requirement -> row(html, requirement));
         return html.append("</tbody></table></div>\n").toString();
     }
@@ -117,15 +119,7 @@ final class MatrixPage {
         html.append("\" data-binds=\"").append(Html.escape(requirement.binds().toString()));
         html.append("\" data-strength=\"").append(requirement.strength()).append("\">");
         html.append("<th scope=\"row\">").append(addresses.link(requirement.id())).append("<br />");
-        html.append(Facts.labels(requirement)).append("</th><td class=\"statement\">");
-        html.append(addresses.prose(requirement.statement()));
-        Set<String> checks = results.checks(requirement.id());
-        if (!checks.isEmpty()) {
-            html.append("<ul>");
-            checks.forEach(check -> html.append("<li>").append(Html.escape(check)).append("</li>"));
-            html.append("</ul>");
-        }
-        html.append("</td>");
+        html.append(Facts.labels(requirement)).append("</th>");
         for (Run run : results.runs()) {
             Optional<Verdict> verdict = results.verdict(requirement.id(), run);
             String messages = results.of(requirement.id(), run).stream()
@@ -140,6 +134,13 @@ final class MatrixPage {
             }
             html.append('>').append(verdict.map(Verdict::label).orElse("")).append("</td>");
         }
-        html.append("</tr>\n");
+        html.append("<td class=\"statement\">").append(addresses.prose(requirement.statement()));
+        Set<String> checks = results.checks(requirement.id());
+        if (!checks.isEmpty()) {
+            html.append("<ul>");
+            checks.forEach(check -> html.append("<li>").append(addresses.prose(check)).append("</li>"));
+            html.append("</ul>");
+        }
+        html.append("</td></tr>\n");
     }
 }
