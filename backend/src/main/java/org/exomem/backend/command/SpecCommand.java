@@ -1,5 +1,8 @@
 package org.exomem.backend.command;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -13,6 +16,11 @@ import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.Similar;
 import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
+import org.exomem.reference.html.HtmlReference;
+import org.exomem.reference.html.ReportException;
+import org.exomem.reference.html.Run;
+import org.exomem.reference.html.RunReader;
+import org.jspecify.annotations.Nullable;
 
 /** {@code exomem spec}. */
 final class SpecCommand implements Command {
@@ -22,6 +30,8 @@ final class SpecCommand implements Command {
     private final List<String> words = new ArrayList<>();
     private boolean all;
     private boolean json;
+    private @Nullable Path html;
+    private final List<Path> reports = new ArrayList<>();
 
     @Override
     public void describe(Usage usage) {
@@ -38,6 +48,18 @@ final class SpecCommand implements Command {
                 words::add);
         usage.flag("--all", "Lists all entries.", () -> all = true);
         usage.flag("--json", "Prints JSON: a list of the entries, with all that is known of each.", () -> json = true);
+        usage.path(
+                "--html",
+                "DIR",
+                "Writes entries and chapters as HTML pages into this folder, which a browser shows from there: begin with"
+                        + " index.html.",
+                value -> html = value);
+        usage.repeatableOption(
+                "--results",
+                "FILE",
+                "With --html: a report of \"exomem conform\" in JSON, whose results the pages show too.",
+                Completion.FILE,
+                value -> reports.add(Path.of(value)));
         usage.section(
                 "Examples",
                 "  exomem spec                        the groups",
@@ -47,13 +69,20 @@ final class SpecCommand implements Command {
                 "  exomem spec STR                    a chapter of spec/",
                 "  exomem spec 5.15.6                 a section of VIRTIO",
                 "  exomem spec device must reset      all entries with these words",
-                "  exomem spec --all --json           everything, for a program");
+                "  exomem spec --all --json           everything, for a program",
+                "  exomem spec --html reference       everything, for a browser");
     }
 
     @Override
     public int run(Streams streams) throws UsageException {
         if (all && !words.isEmpty()) {
             throw new UsageException("--all and \"" + String.join(" ", words) + "\" exclude each other");
+        }
+        if (html != null) {
+            return writePages(streams, html);
+        }
+        if (!reports.isEmpty()) {
+            throw new UsageException("--results is for --html");
         }
         Catalogue catalogue = Catalogue.load();
         Output output = new Output(streams, json);
@@ -73,6 +102,26 @@ final class SpecCommand implements Command {
                 () -> found.size() == 1
                         ? RequirementText.full(catalogue, found.getFirst())
                         : RequirementText.table(found));
+    }
+
+    private int writePages(Streams streams, Path folder) throws UsageException {
+        if (all || json || !words.isEmpty()) {
+            throw new UsageException("--html writes everything: nothing else but --results goes with it");
+        }
+        try {
+            List<Run> runs = new ArrayList<>(RunReader.load());
+            for (Path report : reports) {
+                runs.add(RunReader.read(report));
+            }
+            HtmlReference.of(Catalogue.load(), runs).write(folder);
+        } catch (IOException e) {
+            String why = e instanceof AccessDeniedException ? "permission denied: " : "";
+            throw new CommandFailure(ExitCode.FAILED, "the pages can't be written: " + why + e.getMessage());
+        } catch (ReportException e) {
+            throw new CommandFailure(ExitCode.FAILED, String.valueOf(e.getMessage()));
+        }
+        streams.note(folder.resolve("index.html").toString());
+        return ExitCode.OK;
     }
 
     private static String nothing(String wanted, Catalogue catalogue) {

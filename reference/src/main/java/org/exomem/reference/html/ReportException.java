@@ -1,0 +1,10 @@
+package org.exomem.reference.html;
+
+/** A file is no report of the conformance runner. The message names the file. */
+public final class ReportException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    ReportException(String message, Exception cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.reference.html;
+
+import org.jspecify.annotations.NullMarked;
