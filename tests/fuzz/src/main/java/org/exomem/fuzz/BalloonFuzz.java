@@ -89,14 +89,7 @@ public final class BalloonFuzz implements DeviceLink {
         this.input = input;
         int how = input.u8();
         BalloonOptions options = new BalloonOptions(
-                (how & 1) == 0,
-                true,
-                true,
-                true,
-                (how & 2) == 0,
-                true,
-                FreePageRequests.BITMAP,
-                (how & 4) == 0);
+                (how & 1) == 0, true, true, true, (how & 2) == 0, true, FreePageRequests.BITMAP, (how & 4) == 0);
         device = new VirtioBalloon(options, KeptBalloon.ofHeap(), new Listeners(), new PageFeed(), LOOP);
         // Those that leave the numbers of queues as they are.
         features = device.features() & ~((how & 8) != 0 ? 1L << (how >>> 4) % 3 * 2 : 0);
@@ -485,7 +478,8 @@ public final class BalloonFuzz implements DeviceLink {
     private void requireGivenBack(int index) {
         drivers[index].takeUsed();
         if (index == INFLATE || index == DEFLATE || index == FREE_PAGES || index == REPORTING) {
-            BrokenRule.unlessEqual(drivers[index].outstanding(), 0, "the chains that queue " + index + " did not give back");
+            BrokenRule.unlessEqual(
+                    drivers[index].outstanding(), 0, "the chains that queue " + index + " did not give back");
         }
         MEMORY.acceptAnything(BUFFERS, BUFFERS_BYTES);
     }
@@ -598,7 +592,8 @@ public final class BalloonFuzz implements DeviceLink {
             MemorySegment saved = device.state().save();
             other.state().load(saved);
             // Its pages count there as soon as its driver goes on.
-            BrokenRule.unless(other.state().save().mismatch(saved) < 0, "a balloon's state is another one when it moved");
+            BrokenRule.unless(
+                    other.state().save().mismatch(saved) < 0, "a balloon's state is another one when it moved");
         } catch (DeviceStateException e) {
             throw new BrokenRule("a balloon's state can't be moved", e);
         }
@@ -636,7 +631,8 @@ public final class BalloonFuzz implements DeviceLink {
                 answer.bytes() >= 0 && answer.bytes() <= MEMORY.guest().size() + 4096L * PAGES,
                 "more is free than there is");
         if (answer.state() == BitmapState.COMPLETE) {
-            long blocks = answer.blockBytes().stream().mapToLong(Long::longValue).sum();
+            long blocks =
+                    answer.blockBytes().stream().mapToLong(Long::longValue).sum();
             BrokenRule.unlessEqual(blocks, answer.bytes(), "the bytes of all blocks");
         }
         for (PageDescriptors told : device.pageDescriptors()) {

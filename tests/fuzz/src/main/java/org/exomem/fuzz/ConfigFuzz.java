@@ -82,7 +82,9 @@ public final class ConfigFuzz {
             BrokenRule.unless(!device.vm().isEmpty() && !device.id().isEmpty(), "a device has no name");
         }
         BrokenRule.unlessEqual(
-                config.balloons().size() + config.mems().size(), config.devices().size(), "the number of devices");
+                config.balloons().size() + config.mems().size(),
+                config.devices().size(),
+                "the number of devices");
     }
 
     private static void balloon(String option) throws ConfigException {

@@ -88,8 +88,7 @@ final class FuzzedMemory {
     /** A part of a ring, in one region. */
     RingArea area(long address, long bytes) {
         int i = index(address);
-        return new RingArea(
-                address, regions.get(i).segment().asSlice(address - places.get(i).address, bytes));
+        return new RingArea(address, regions.get(i).segment().asSlice(address - places.get(i).address, bytes));
     }
 
     /** The driver writes a byte; outside of memory, nothing happens. */

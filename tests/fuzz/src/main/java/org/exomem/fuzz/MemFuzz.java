@@ -232,8 +232,8 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private void send(List<Piece> pieces, Request request) {
         int head = driver.add(pieces);
         if (head >= 0) {
-            requests.add(new Request(
-                    head, request.type, request.address, request.blocks, request.response, request.faulty));
+            requests.add(
+                    new Request(head, request.type, request.address, request.blocks, request.response, request.faulty));
         }
     }
 
@@ -399,7 +399,9 @@ public final class MemFuzz implements DeviceLink, MemListener {
         BrokenRule.unlessEqual(device.usableSize(), usable, "usable_region_size");
         int clear = plugged.nextClearBit(0);
         BrokenRule.unlessEqual(
-                device.firstUnplugged().orElse(-1), clear >= BLOCKS ? -1 : ADDRESS + clear * BLOCK, "the first unplugged");
+                device.firstUnplugged().orElse(-1),
+                clear >= BLOCKS ? -1 : ADDRESS + clear * BLOCK,
+                "the first unplugged");
         MemorySegment config = MemorySegment.ofArray(new byte[device.configSize()]);
         device.readConfig(config);
         BrokenRule.unlessEqual(config.get(U64, 0), BLOCK, "block_size");

@@ -31,9 +31,8 @@ public final class MessagesFuzz {
     private static final int FIRST_FD = 0x3fff_0000;
 
     /** As the back-end has it: the payload is aligned to 8 bytes. */
-    private static final MemorySegment BUFFER = Arena.global()
-            .allocate(4 + Header.SIZE + Header.MAX_PAYLOAD, 8)
-            .asSlice(4);
+    private static final MemorySegment BUFFER =
+            Arena.global().allocate(4 + Header.SIZE + Header.MAX_PAYLOAD, 8).asSlice(4);
 
     private static final ByteBuffer BYTES = BUFFER.asByteBuffer().order(ByteOrder.nativeOrder());
 
@@ -94,50 +93,47 @@ public final class MessagesFuzz {
     }
 
     private static void requireSame(FrontEndRequest request, ByteBuffer payload, List<Fd> fds) {
-        boolean same =
-                switch (request) {
-                    case SetFeatures(long features) -> features == payload.getLong(0);
-                    case SetProtocolFeatures(long features) -> features == payload.getLong(0);
-                    case SetMemTable(var regions, var files) -> areSame(regions, payload) && files.equals(fds);
-                    case AddMemReg(var region, var file) -> isSame(region, payload, 8) && file == fds.getFirst();
-                    case RemMemReg(var region) -> isSame(region, payload, 8) && fds.stream().noneMatch(Fd::isOpen);
-                    case SetLogBase(var log, var file) ->
-                        log.size() == payload.getLong(0) && log.offset() == payload.getLong(8) && file == fds.getFirst();
-                    case SetVringNum(int index, int size) ->
-                        index == payload.getInt(0) && size == payload.getInt(4);
-                    case SetVringBase(int index, int base) ->
-                        index == payload.getInt(0) && base == payload.getInt(4);
-                    case GetVringBase(int index) -> index == payload.getInt(0);
-                    case SetVringEnable(int index, boolean enable) ->
-                        index == payload.getInt(0) && enable == (payload.getInt(4) == 1);
-                    case SetVringKick(int index, var fd) -> isNotifier(index, fd, payload, fds);
-                    case SetVringCall(int index, var fd) -> isNotifier(index, fd, payload, fds);
-                    case SetVringErr(int index, var fd) -> isNotifier(index, fd, payload, fds);
-                    case SetVringAddr(var ring) ->
-                        ring.index() == payload.getInt(0)
-                                && ring.logsUsedRing() == (payload.getInt(4) == 1)
-                                && ring.descriptor() == payload.getLong(8)
-                                && ring.used() == payload.getLong(16)
-                                && ring.available() == payload.getLong(24)
-                                && ring.log() == payload.getLong(32);
-                    case GetConfig(var access) ->
-                        access.offset() == payload.getInt(0) && access.size() == payload.getInt(4);
-                    case SetConfig(var access) ->
-                        access.offset() == payload.getInt(0)
-                                && access.size() == payload.getInt(4)
-                                && access.data().asByteBuffer().equals(payload.slice(12, access.size()));
-                    case SetStatus(int status) -> status == payload.getLong(0);
-                    case GetInflightFd(var wanted) -> wanted.numQueues() == (payload.getShort(16) & 0xffff);
-                    case SetInflightFd(var given, var file) ->
-                        given.mmapSize() == payload.getLong(0)
-                                && given.mmapOffset() == payload.getLong(8)
-                                && given.queueSize() == (payload.getShort(18) & 0xffff)
-                                && file == fds.getFirst();
-                    case SetDeviceStateFd(var transfer, var channel) ->
-                        (transfer.direction() == TransferDescription.Direction.LOAD) == (payload.getInt(0) == 1)
-                                && channel == fds.getFirst();
-                    default -> true;
-                };
+        boolean same = switch (request) {
+            case SetFeatures(long features) -> features == payload.getLong(0);
+            case SetProtocolFeatures(long features) -> features == payload.getLong(0);
+            case SetMemTable(var regions, var files) -> areSame(regions, payload) && files.equals(fds);
+            case AddMemReg(var region, var file) -> isSame(region, payload, 8) && file == fds.getFirst();
+            case RemMemReg(var region) ->
+                isSame(region, payload, 8) && fds.stream().noneMatch(Fd::isOpen);
+            case SetLogBase(var log, var file) ->
+                log.size() == payload.getLong(0) && log.offset() == payload.getLong(8) && file == fds.getFirst();
+            case SetVringNum(int index, int size) -> index == payload.getInt(0) && size == payload.getInt(4);
+            case SetVringBase(int index, int base) -> index == payload.getInt(0) && base == payload.getInt(4);
+            case GetVringBase(int index) -> index == payload.getInt(0);
+            case SetVringEnable(int index, boolean enable) ->
+                index == payload.getInt(0) && enable == (payload.getInt(4) == 1);
+            case SetVringKick(int index, var fd) -> isNotifier(index, fd, payload, fds);
+            case SetVringCall(int index, var fd) -> isNotifier(index, fd, payload, fds);
+            case SetVringErr(int index, var fd) -> isNotifier(index, fd, payload, fds);
+            case SetVringAddr(var ring) ->
+                ring.index() == payload.getInt(0)
+                        && ring.logsUsedRing() == (payload.getInt(4) == 1)
+                        && ring.descriptor() == payload.getLong(8)
+                        && ring.used() == payload.getLong(16)
+                        && ring.available() == payload.getLong(24)
+                        && ring.log() == payload.getLong(32);
+            case GetConfig(var access) -> access.offset() == payload.getInt(0) && access.size() == payload.getInt(4);
+            case SetConfig(var access) ->
+                access.offset() == payload.getInt(0)
+                        && access.size() == payload.getInt(4)
+                        && access.data().asByteBuffer().equals(payload.slice(12, access.size()));
+            case SetStatus(int status) -> status == payload.getLong(0);
+            case GetInflightFd(var wanted) -> wanted.numQueues() == (payload.getShort(16) & 0xffff);
+            case SetInflightFd(var given, var file) ->
+                given.mmapSize() == payload.getLong(0)
+                        && given.mmapOffset() == payload.getLong(8)
+                        && given.queueSize() == (payload.getShort(18) & 0xffff)
+                        && file == fds.getFirst();
+            case SetDeviceStateFd(var transfer, var channel) ->
+                (transfer.direction() == TransferDescription.Direction.LOAD) == (payload.getInt(0) == 1)
+                        && channel == fds.getFirst();
+            default -> true;
+        };
         if (!same) {
             throw new BrokenRule("a request was misread as " + request);
         }

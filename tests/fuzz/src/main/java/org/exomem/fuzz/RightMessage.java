@@ -55,10 +55,7 @@ final class RightMessage {
     static boolean isRight(int number, ByteBuffer payload, int fds) {
         Form form = FORMS.get(number);
         int size = payload.capacity();
-        if (form == null
-                || fds < form.leastFds
-                || fds > form.mostFds
-                || (form.size != VARIABLE && size != form.size)) {
+        if (form == null || fds < form.leastFds || fds > form.mostFds || (form.size != VARIABLE && size != form.size)) {
             return false;
         }
         return switch (number) {
@@ -77,9 +74,7 @@ final class RightMessage {
 
     private static boolean isMemoryTable(ByteBuffer payload, int fds) {
         int size = payload.capacity();
-        return size >= 8
-                && payload.getInt(0) == fds
-                && (size == 8 + 32 * fds || size == 8 + 32 * 8);
+        return size >= 8 && payload.getInt(0) == fds && (size == 8 + 32 * fds || size == 8 + 32 * 8);
     }
 
     private static boolean isLog(long size, long offset) {
@@ -97,9 +92,6 @@ final class RightMessage {
         }
         long offset = Integer.toUnsignedLong(payload.getInt(0));
         long size = Integer.toUnsignedLong(payload.getInt(4));
-        return size >= 1
-                && offset + size <= 256
-                && payload.capacity() == 12 + size
-                && (payload.getInt(8) & ~1) == 0;
+        return size >= 1 && offset + size <= 256 && payload.capacity() == 12 + size && (payload.getInt(8) & ~1) == 0;
     }
 }

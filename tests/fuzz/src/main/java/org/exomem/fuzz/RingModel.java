@@ -29,8 +29,8 @@ abstract class RingModel {
     /** The ring and buffers; then, without a gap, more memory; then a gap, and more. */
     private static final FuzzedMemory.Place FIRST = new FuzzedMemory.Place(0x10000, 0x1000);
 
-    private static final FuzzedMemory MEMORY = new FuzzedMemory(
-            FIRST, new FuzzedMemory.Place(0x11000, 0x1000), new FuzzedMemory.Place(0x13000, 0x1000));
+    private static final FuzzedMemory MEMORY =
+            new FuzzedMemory(FIRST, new FuzzedMemory.Place(0x11000, 0x1000), new FuzzedMemory.Place(0x13000, 0x1000));
     static final long DESCRIPTORS = 0x10000;
     static final long DRIVER = 0x10200;
     static final long DEVICE = 0x10240;
@@ -41,10 +41,26 @@ abstract class RingModel {
 
     /** Where an address of a driver mostly lies: in each region, at each border, in the ring. */
     private static final long[] ADDRESSES = {
-        0x10400, 0x10f80, 0x11000, 0x11ff0, 0x12000, 0x12ff0, 0x13000, 0x13ff0, 0x14000, DESCRIPTORS, DRIVER, DEVICE, 0, -16, TABLES
+        0x10400,
+        0x10f80,
+        0x11000,
+        0x11ff0,
+        0x12000,
+        0x12ff0,
+        0x13000,
+        0x13ff0,
+        0x14000,
+        DESCRIPTORS,
+        DRIVER,
+        DEVICE,
+        0,
+        -16,
+        TABLES
     };
 
-    private static final long[] LENGTHS = {16, 1, 0, 4, 64, 128, 4096, 0x1001, 0x2000, 0x3000, 0xffff_ffffL, 0x8000_0000L};
+    private static final long[] LENGTHS = {
+        16, 1, 0, 4, 64, 128, 4096, 0x1001, 0x2000, 0x3000, 0xffff_ffffL, 0x8000_0000L
+    };
 
     private static final MemorySegment INFLIGHT =
             Arena.global().allocate(InflightRegion.bytes(MOST, RingFeatures.RING_PACKED) + 1024, 64);
@@ -462,7 +478,8 @@ abstract class RingModel {
         BrokenRule.unless(!running.toString().isBlank(), "a queue has no text");
         BrokenRule.unless(running.hasAvailable() == isMore(), "hasAvailable errs");
         BrokenRule.unlessEqual(running.usedPosition(), expectedUsedPosition(), "the used position");
-        BrokenRule.unlessEqual(running.movedSince(running.base() & 0xffff), 0, "how far the queue moved from where it is");
+        BrokenRule.unlessEqual(
+                running.movedSince(running.base() & 0xffff), 0, "how far the queue moved from where it is");
         running.isAtStart();
         running.showsUse();
         memory.requireAsExpected("looking at a queue");

@@ -370,7 +370,8 @@ public final class SessionFuzz implements EndpointListener {
 
     /** Reads all replies, up to the last one or to the connection's end. */
     private void hear(MessageSocket socket) throws LinuxException {
-        long wanted = sent.stream().filter(number -> number == GET_PROTOCOL_FEATURES).count();
+        long wanted =
+                sent.stream().filter(number -> number == GET_PROTOCOL_FEATURES).count();
         int replies = 0;
         while (whole && wanted > 0) {
             if (!read(socket, 0, 12)) {

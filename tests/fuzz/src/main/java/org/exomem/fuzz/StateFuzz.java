@@ -35,8 +35,7 @@ import org.exomem.vhostuser.backend.EventLoop;
 public final class StateFuzz {
     private static final int HEADER = 4096;
     private static final int CHECKSUM_AT = 12;
-    private static final MemoryRegionPlan PLAN =
-            new MemoryRegionPlan(1L << 32, 512L << 20, 1 << 20, OptionalInt.of(1));
+    private static final MemoryRegionPlan PLAN = new MemoryRegionPlan(1L << 32, 512L << 20, 1 << 20, OptionalInt.of(1));
     private static final Path FOLDER = folder();
     private static final StateDirectory DIRECTORY = new StateDirectory(FOLDER);
     private static final EventLoop LOOP = new EventLoop("fuzz");
@@ -107,8 +106,8 @@ public final class StateFuzz {
 
     private static byte[] balloon() throws IOException {
         try (BalloonStateFile file = DIRECTORY.balloon("vm", what -> {})) {
-            VirtioBalloon device = new VirtioBalloon(
-                    BalloonOptions.defaults(), file.kept(), new Listeners(), new PageFeed(), LOOP);
+            VirtioBalloon device =
+                    new VirtioBalloon(BalloonOptions.defaults(), file.kept(), new Listeners(), new PageFeed(), LOOP);
             if (file.isNew()) {
                 device.setNumPages(1000);
                 file.keepSize(123 << 20);

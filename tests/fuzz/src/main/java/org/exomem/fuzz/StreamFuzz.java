@@ -186,7 +186,10 @@ public final class StreamFuzz {
             isRight &= bits == 0;
         }
         if (right) {
-            right = isRight && (data ? takeData(header, type, flags, first, count, payload) : takeMain(header, type, flags, first, count, payload));
+            right = isRight
+                    && (data
+                            ? takeData(header, type, flags, first, count, payload)
+                            : takeMain(header, type, flags, first, count, payload));
         }
         sequence++;
         connection.writeBytes(header);
@@ -492,8 +495,7 @@ public final class StreamFuzz {
         public void pages(long first, MemorySegment content) {
             BrokenRule.unless(content.byteSize() % PAGE == 0, "half a page came");
             requireInside(first, content.byteSize() / PAGE);
-            MemorySegment.copy(
-                    content, ValueLayout.JAVA_BYTE, 0, bytes, (int) first * PAGE, (int) content.byteSize());
+            MemorySegment.copy(content, ValueLayout.JAVA_BYTE, 0, bytes, (int) first * PAGE, (int) content.byteSize());
         }
 
         @Override

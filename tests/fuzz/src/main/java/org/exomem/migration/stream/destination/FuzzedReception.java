@@ -31,7 +31,11 @@ public final class FuzzedReception {
 
     /** @param main where the main connection's answers go */
     public FuzzedReception(
-            MemoryDescription memory, Set<StreamFeature> features, Wire main, Destination destination, PageTarget target) {
+            MemoryDescription memory,
+            Set<StreamFeature> features,
+            Wire main,
+            Destination destination,
+            PageTarget target) {
         link = new ReceivingLink(
                 main, new ChunkWriter(main, 0, new BandwidthLimit(BandwidthLimit.NONE), null, false), features, 1);
         session = new ReceivingSession(new UUID(1, 2), "fuzz", memory, destination, target, OPTIONS, TIMER, link);
