@@ -1,0 +1,68 @@
+package org.exomem.fuzz;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** What Jazzer, and libFuzzer in it, print: how far they are, and what they found. */
+final class FuzzerOutput {
+    private static final Pattern PROGRESS = Pattern.compile("#(\\d+)\\s+\\S+.*?cov: (\\d+) .*");
+    private static final Pattern COUNT = Pattern.compile("stat::number_of_executed_units:\\s*(\\d+)");
+    private static final Pattern THROWN = Pattern.compile("== Java Exception: (.*)");
+    private static final Pattern FAILED = Pattern.compile("==\\d+== ?ERROR: libFuzzer: (.*)");
+    private static final Pattern WRITTEN = Pattern.compile(".*Test unit written to (.*)");
+
+    private long inputs;
+    private long coverage;
+    private @Nullable String finding;
+    private @Nullable Path file;
+
+    /** Takes the next line. */
+    void line(String line) {
+        Matcher matcher = PROGRESS.matcher(line);
+        if (matcher.matches()) {
+            inputs = Math.max(inputs, Long.parseLong(matcher.group(1)));
+            coverage = Long.parseLong(matcher.group(2));
+            return;
+        }
+        matcher = COUNT.matcher(line);
+        if (matcher.matches()) {
+            inputs = Math.max(inputs, Long.parseLong(matcher.group(1)));
+            return;
+        }
+        matcher = THROWN.matcher(line);
+        if (!matcher.matches()) {
+            matcher = FAILED.matcher(line);
+        }
+        if (matcher.matches()) {
+            finding = finding == null ? matcher.group(1) : finding;
+            return;
+        }
+        matcher = WRITTEN.matcher(line);
+        if (matcher.matches()) {
+            file = Path.of(matcher.group(1).strip());
+        }
+    }
+
+    /** The inputs that were tried so far. */
+    long inputs() {
+        return inputs;
+    }
+
+    /** The edges of the control flow that were reached. */
+    long coverage() {
+        return coverage;
+    }
+
+    /** What was found, if anything was. */
+    Optional<String> finding() {
+        return Optional.ofNullable(finding);
+    }
+
+    /** The file with the input that shows it. */
+    Optional<Path> file() {
+        return Optional.ofNullable(file);
+    }
+}

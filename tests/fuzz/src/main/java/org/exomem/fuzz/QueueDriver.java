@@ -1,0 +1,113 @@
+package org.exomem.fuzz;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.vhostuser.virtqueue.RingFeatures;
+import org.exomem.vhostuser.virtqueue.RingLayout;
+import org.exomem.vhostuser.virtqueue.Virtqueue;
+import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
+
+/** A split ring with a driver that keeps to the rules of rings, for harnesses of devices. */
+final class QueueDriver {
+    static final int SIZE = 32;
+    /** What a ring takes of guest memory. */
+    static final long BYTES = 0x400;
+
+    private static final long DRIVER = 16L * SIZE;
+    private static final long DEVICE = DRIVER + 0x80;
+
+    /** A part of a chain. */
+    record Piece(long address, int length, boolean writable) {}
+
+    /** What the device gave back. */
+    record Used(int head, int written) {}
+
+    private final FuzzedMemory memory;
+    private final int index;
+    private final long at;
+    private int descriptor;
+    private int available;
+    private int used;
+    private int descriptorsLeft = SIZE;
+    private final int[] lengths = new int[SIZE];
+
+    QueueDriver(FuzzedMemory memory, int index, long at) {
+        this.memory = memory;
+        this.index = index;
+        this.at = at;
+    }
+
+    /** The driver makes the ring anew, as after a reboot. */
+    void startAnew() {
+        for (long i = 0; i < BYTES; i++) {
+            memory.write8(at + i, 0);
+        }
+        descriptor = 0;
+        available = 0;
+        used = 0;
+        descriptorsLeft = SIZE;
+    }
+
+    /** The device's side, from a position on. */
+    Virtqueue device(int base) {
+        return Virtqueue.create(new VirtqueueSetup(
+                index,
+                SIZE,
+                RingFeatures.VERSION_1,
+                memory.guest(),
+                memory.area(at, RingLayout.descriptorBytes(SIZE)),
+                memory.area(at + DRIVER, RingLayout.driverBytes(SIZE, 0)),
+                memory.area(at + DEVICE, RingLayout.deviceBytes(SIZE, 0)),
+                base,
+                -1,
+                null));
+    }
+
+    /** Makes a chain available and returns its head, or -1 if there is no room. */
+    int add(List<Piece> pieces) {
+        if (pieces.isEmpty() || pieces.size() > descriptorsLeft) {
+            return -1;
+        }
+        descriptorsLeft -= pieces.size();
+        int head = descriptor;
+        lengths[head] = pieces.size();
+        for (int i = 0; i < pieces.size(); i++) {
+            Piece piece = pieces.get(i);
+            long entry = at + 16L * descriptor;
+            descriptor = (descriptor + 1) % SIZE;
+            memory.write64(entry, piece.address);
+            memory.write32(entry + 8, piece.length);
+            memory.write16(
+                    entry + 12,
+                    (piece.writable ? ExpectedChain.WRITE : 0) | (i + 1 < pieces.size() ? ExpectedChain.NEXT : 0));
+            memory.write16(entry + 14, descriptor);
+        }
+        memory.write16(at + DRIVER + 4 + 2L * (available % SIZE), head);
+        available = available + 1 & 0xffff;
+        memory.write16(at + DRIVER + 2, available);
+        return head;
+    }
+
+    /** What the device gave back since this was last asked; the ring is its own to write. */
+    List<Used> takeUsed() {
+        memory.acceptAnything(at + DEVICE, RingLayout.deviceBytes(SIZE, 0));
+        int index = memory.expected16(at + DEVICE + 2);
+        BrokenRule.unless((index - used & 0xffff) <= (available - used & 0xffff), "more was used than was available");
+        List<Used> all = new ArrayList<>();
+        while (used != index) {
+            long entry = at + DEVICE + 4 + 8L * (used % SIZE);
+            int head = (int) (memory.expected64(entry) & 0xffff_ffffL);
+            BrokenRule.unless(head >= 0 && head < SIZE && lengths[head] > 0, "what was used was not available");
+            descriptorsLeft += lengths[head];
+            lengths[head] = 0;
+            all.add(new Used(head, (int) (memory.expected64(entry) >>> 32)));
+            used = used + 1 & 0xffff;
+        }
+        return all;
+    }
+
+    /** How many chains the device has, or could take. */
+    int outstanding() {
+        return available - used & 0xffff;
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.fuzz;
+
+import org.jspecify.annotations.NullMarked;
