@@ -221,6 +221,23 @@ class CatalogueTest {
     }
 
     @Test
+    void aRuleThatIsAnAliasHasNoOtherStrengthThanItsEntry() {
+        Map<String, String> rules = new HashMap<>();
+        Chapter.load().forEach(chapter -> chapter.rules().forEach(rule -> rules.put(rule.id(), rule.statement())));
+        for (Requirement requirement : ofOthers()) {
+            for (String alias : requirement.aliases()) {
+                List<Strength> words = Strength.wordsOf(Objects.requireNonNull(rules.get(alias), alias));
+                assertThat(words.isEmpty()
+                                || words.stream()
+                                        .anyMatch(word -> word.positive()
+                                                == requirement.strength().positive()))
+                        .as("%s is %s, and %s has %s", requirement.id(), requirement.strength(), alias, words)
+                        .isTrue();
+            }
+        }
+    }
+
+    @Test
     void documentsOfOthersBindDevicesDriversAndTheTwoEndsOfTheirConnection() {
         assertThat(ofOthers())
                 .extracting(Requirement::binds)
