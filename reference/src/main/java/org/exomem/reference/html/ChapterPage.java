@@ -48,6 +48,9 @@ final class ChapterPage {
     /** The rows that say whom their rule binds. */
     private final Set<Node> sayingParty = Collections.newSetFromMap(new IdentityHashMap<>());
 
+    /** The cells that have the text of a rule. */
+    private final Set<Node> texts = Collections.newSetFromMap(new IdentityHashMap<>());
+
     private final Map<Node, String> anchors = new IdentityHashMap<>();
     private final List<String> rules = new ArrayList<>();
     private final List<Page.Section> sections = new ArrayList<>();
@@ -98,6 +101,9 @@ final class ChapterPage {
                     }
                     if (node instanceof TableBlock && isOfRules((TableBlock) node)) {
                         attributes.put("class", "rules");
+                    }
+                    if (texts.contains(node)) {
+                        attributes.put("class", "text");
                     }
                 })
                 .build();
@@ -312,6 +318,7 @@ final class ChapterPage {
             cells.subList(1, cells.size()).forEach(cell -> cell.accept(this));
             children(cells.getFirst()).forEach(Node::unlink);
             cells.getFirst().appendChild(html(self(id)));
+            texts.add(text);
             text.appendChild(html(facts.ofRule(id, sayingParty.contains(node))));
         }
 

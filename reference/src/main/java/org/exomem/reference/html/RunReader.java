@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -102,14 +101,9 @@ public final class RunReader {
     /** The requirement that a failure is told of, and then the others that the check is about, if the report names any. */
     private static List<String> requirements(JsonNode result) {
         List<String> ids = new ArrayList<>();
-        Optional.ofNullable(result.get("requirement")).ifPresent(id -> ids.add(id.asText()));
-        for (JsonNode id : result.path("requirements")) {
-            if (!ids.contains(id.asText())) {
-                ids.add(id.asText());
-            }
-        }
-        if (ids.isEmpty()) {
-            throw new IllegalArgumentException("a result names no requirement");
+        ids.add(wanted(result, "requirement").asText());
+        for (JsonNode id : result.path("also")) {
+            ids.add(id.asText());
         }
         return ids;
     }

@@ -21,6 +21,11 @@ public enum Verdict {
         this.sign = sign;
     }
 
+    /** Whether somebody has to look at it. */
+    boolean isWrong() {
+        return this == ERROR || this == HANG || this == FAIL;
+    }
+
     /** The word in small letters. */
     String word() {
         return name().toLowerCase(Locale.ROOT);

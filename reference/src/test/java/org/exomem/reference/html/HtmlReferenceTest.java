@@ -52,7 +52,7 @@ class HtmlReferenceTest {
             "2026-11-27",
             "",
             List.of(new Run.Result(
-                    List.of("balloon.hint.12"), "an id is shown once", Verdict.FAIL, "0x80000000 came twice & early")));
+                    List.of("balloon.hint.12", "balloon.hint.13"), "an id is shown once", Verdict.FAIL, "0x80000000 came twice & early")));
 
     private static Map<String, String> files = Map.of();
     private static final Map<String, Element> PAGES = new HashMap<>();
@@ -251,6 +251,11 @@ class HtmlReferenceTest {
                 .contains("✗ fail somebody's \"balloon\": 0x80000000 came twice & early");
         assertThat(at("requirements-virtio.html", "balloon.hint.13").getTextContent()).contains("1 check: ✓ pass 1");
         assertThat(at("requirements-virtio.html", "balloon.hint.11").getTextContent()).doesNotContain("check:");
+    }
+
+    @Test
+    void aFailureIsToldOfTheFirstRequirementOfItsCheckAlone() {
+        assertThat(at("requirements-virtio.html", "balloon.hint.13").getTextContent()).doesNotContain("fail");
     }
 
     @Test

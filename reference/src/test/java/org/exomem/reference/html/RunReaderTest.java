@@ -25,7 +25,7 @@ class RunReaderTest {
                 {"subject": "virtiofsd", "version": "1.13", "date": "2026-11-28", "command": "exomem conform --socket x",
                  "offered": 5, "results": [
                   {"requirement": "vhost.reply.8", "check": "a name", "verdict": "PASS", "transcript": []},
-                  {"requirement": "a.1", "requirements": ["a.1", "a.2"], "check": "b", "verdict": "REFUSED", "message": "m"}]}
+                  {"requirement": "a.1", "also": ["a.2"], "check": "b", "verdict": "REFUSED", "message": "m"}]}
                 """));
         assertThat(run)
                 .isEqualTo(new Run(
