@@ -157,7 +157,12 @@ class SpecCommandTest {
         Ran ran = Ran.of("spec", "--html", file.toString());
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err()).contains("the pages can't be written: ", file.toString());
-        Ran other = Ran.of("spec", "--html", folder.toString(), "--results", folder.resolve("none").toString());
+        Ran other = Ran.of(
+                "spec",
+                "--html",
+                folder.toString(),
+                "--results",
+                folder.resolve("none").toString());
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
         assertThat(other.err()).contains("none: there is no such file");
     }

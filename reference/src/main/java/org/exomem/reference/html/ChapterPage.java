@@ -325,7 +325,8 @@ final class ChapterPage {
         /** The cell with the rule's text, whatever its column is called. */
         private static Node longest(List<Node> cells) {
             return cells.stream()
-                    .max((one, other) -> Integer.compare(plain(one).length(), plain(other).length()))
+                    .max((one, other) ->
+                            Integer.compare(plain(one).length(), plain(other).length()))
                     .orElseThrow();
         }
 
@@ -367,12 +368,11 @@ final class ChapterPage {
 
         @Override
         public void visit(FencedCodeBlock block) {
-            String html =
-                    switch (block.getInfo()) {
-                        case "layout" -> LayoutDiagram.html(block.getLiteral(), addresses);
-                        case "states" -> StateDiagram.html(block.getLiteral(), addresses);
-                        default -> "<pre tabindex=\"0\"><code>" + addresses.linked(block.getLiteral()) + "</code></pre>";
-                    };
+            String html = switch (block.getInfo()) {
+                case "layout" -> LayoutDiagram.html(block.getLiteral(), addresses);
+                case "states" -> StateDiagram.html(block.getLiteral(), addresses);
+                default -> "<pre tabindex=\"0\"><code>" + addresses.linked(block.getLiteral()) + "</code></pre>";
+            };
             replace(block, htmlBlock(html));
         }
 

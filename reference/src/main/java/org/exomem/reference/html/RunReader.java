@@ -72,7 +72,9 @@ public final class RunReader {
     private static List<Run> readAll(Path folder) throws IOException {
         List<Path> files;
         try (Stream<Path> all = Files.list(folder)) {
-            files = all.filter(file -> file.toString().endsWith(".json")).sorted().toList();
+            files = all.filter(file -> file.toString().endsWith(".json"))
+                    .sorted()
+                    .toList();
         }
         List<Run> runs = new ArrayList<>();
         for (Path file : files) {

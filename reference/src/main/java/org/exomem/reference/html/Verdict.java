@@ -33,6 +33,7 @@ public enum Verdict {
 
     /** Sign and word, as a label that does not rest on its colour. */
     String label() {
-        return "<span class=\"verdict " + word() + "\"><span aria-hidden=\"true\">" + sign + "</span> " + word() + "</span>";
+        return "<span class=\"verdict " + word() + "\"><span aria-hidden=\"true\">" + sign + "</span> " + word()
+                + "</span>";
     }
 }

@@ -44,11 +44,13 @@ class RunReaderTest {
         assertThatThrownBy(() -> RunReader.read(none))
                 .isInstanceOf(ReportException.class)
                 .hasMessage("report.json: no report of exomem conform: results is missing");
-        Path unknown = file("{\"subject\": \"x\", \"results\": [{\"requirement\":\"a.1\",\"check\":\"c\",\"verdict\":\"OK\"}]}");
+        Path unknown = file(
+                "{\"subject\": \"x\", \"results\": [{\"requirement\":\"a.1\",\"check\":\"c\",\"verdict\":\"OK\"}]}");
         assertThatThrownBy(() -> RunReader.read(unknown)).hasMessageEndingWith("\"OK\" is no verdict");
         Path text = file("no");
         assertThatThrownBy(() -> RunReader.read(text)).hasMessageStartingWith("report.json: not JSON: ");
-        assertThatThrownBy(() -> RunReader.read(folder.resolve("none"))).hasMessageEndingWith("none: there is no such file");
+        assertThatThrownBy(() -> RunReader.read(folder.resolve("none")))
+                .hasMessageEndingWith("none: there is no such file");
     }
 
     @Test
