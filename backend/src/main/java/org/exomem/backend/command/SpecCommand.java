@@ -120,7 +120,8 @@ final class SpecCommand implements Command {
         } catch (ReportException e) {
             throw new CommandFailure(ExitCode.FAILED, String.valueOf(e.getMessage()));
         }
-        streams.note(folder.resolve("index.html").toString());
+        streams.out().println(folder.resolve("index.html"));
+        streams.out().flush();
         return ExitCode.OK;
     }
 

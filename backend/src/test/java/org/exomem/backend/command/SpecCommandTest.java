@@ -3,10 +3,14 @@ package org.exomem.backend.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.exomem.backend.qmp.Json;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.reference.Catalogue;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -131,5 +135,42 @@ class SpecCommandTest {
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.out()).isEmpty();
         assertThat(ran.err()).startsWith("exomem: " + message);
+    }
+
+    @Test
+    void theReferenceIsWrittenAsPages(@TempDir Path folder) throws IOException {
+        Path report = Files.writeString(folder.resolve("report.json"), """
+                {"subject": "mine", "results": [
+                  {"requirement": "balloon.hint.12", "check": "an id is shown once", "verdict": "PASS"}]}
+                """);
+        Path pages = folder.resolve("pages");
+        Ran ran = Ran.of("spec", "--html", pages.toString(), "--results", report.toString());
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out()).isEqualTo(pages.resolve("index.html") + System.lineSeparator());
+        assertThat(pages.resolve("index.html")).content().contains("The exomem reference");
+        assertThat(pages.resolve("matrix.html")).content().contains(">mine</th>");
+    }
+
+    @Test
+    void pagesThatCantBeWrittenAreAFailureWithTheReason(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "");
+        Ran ran = Ran.of("spec", "--html", file.toString());
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err()).contains("the pages can't be written: ", file.toString());
+        Ran other = Ran.of(
+                "spec",
+                "--html",
+                folder.toString(),
+                "--results",
+                folder.resolve("none").toString());
+        assertThat(other.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(other.err()).contains("none: there is no such file");
+    }
+
+    @Test
+    void pagesAreOfEverything() {
+        assertThat(Ran.of("spec", "--html", "x", "balloon.hint.12").err())
+                .contains("--html writes everything: nothing else but --results goes with it");
+        assertThat(Ran.of("spec", "--results", "x").err()).contains("--results is for --html");
     }
 }

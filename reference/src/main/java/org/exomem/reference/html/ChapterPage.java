@@ -48,6 +48,9 @@ final class ChapterPage {
     /** The rows that say whom their rule binds. */
     private final Set<Node> sayingParty = Collections.newSetFromMap(new IdentityHashMap<>());
 
+    /** The cells that have the text of a rule. */
+    private final Set<Node> texts = Collections.newSetFromMap(new IdentityHashMap<>());
+
     private final Map<Node, String> anchors = new IdentityHashMap<>();
     private final List<String> rules = new ArrayList<>();
     private final List<Page.Section> sections = new ArrayList<>();
@@ -98,6 +101,9 @@ final class ChapterPage {
                     }
                     if (node instanceof TableBlock && isOfRules((TableBlock) node)) {
                         attributes.put("class", "rules");
+                    }
+                    if (texts.contains(node)) {
+                        attributes.put("class", "text");
                     }
                 })
                 .build();
@@ -312,13 +318,15 @@ final class ChapterPage {
             cells.subList(1, cells.size()).forEach(cell -> cell.accept(this));
             children(cells.getFirst()).forEach(Node::unlink);
             cells.getFirst().appendChild(html(self(id)));
+            texts.add(text);
             text.appendChild(html(facts.ofRule(id, sayingParty.contains(node))));
         }
 
         /** The cell with the rule's text, whatever its column is called. */
         private static Node longest(List<Node> cells) {
             return cells.stream()
-                    .max((one, other) -> Integer.compare(plain(one).length(), plain(other).length()))
+                    .max((one, other) ->
+                            Integer.compare(plain(one).length(), plain(other).length()))
                     .orElseThrow();
         }
 
@@ -360,12 +368,11 @@ final class ChapterPage {
 
         @Override
         public void visit(FencedCodeBlock block) {
-            String html =
-                    switch (block.getInfo()) {
-                        case "layout" -> LayoutDiagram.html(block.getLiteral(), addresses);
-                        case "states" -> StateDiagram.html(block.getLiteral(), addresses);
-                        default -> "<pre tabindex=\"0\"><code>" + addresses.linked(block.getLiteral()) + "</code></pre>";
-                    };
+            String html = switch (block.getInfo()) {
+                case "layout" -> LayoutDiagram.html(block.getLiteral(), addresses);
+                case "states" -> StateDiagram.html(block.getLiteral(), addresses);
+                default -> "<pre tabindex=\"0\"><code>" + addresses.linked(block.getLiteral()) + "</code></pre>";
+            };
             replace(block, htmlBlock(html));
         }
 

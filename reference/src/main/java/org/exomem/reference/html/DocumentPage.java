@@ -27,7 +27,10 @@ record DocumentPage(Document document) {
         html.append(about());
         groups().forEach((group, requirements) -> {
             sections.add(new Page.Section("group-" + group, group, 2));
-            html.append("<section id=\"group-").append(group).append("\">\n<h2>").append(group);
+            html.append("<section id=\"group-")
+                    .append(group)
+                    .append("\">\n<h2>")
+                    .append(group);
             html.append("<a class=\"anchor\" href=\"#group-").append(group);
             html.append("\" aria-label=\"Link to this group\">#</a></h2>\n");
             for (Requirement requirement : requirements) {
@@ -53,7 +56,8 @@ record DocumentPage(Document document) {
     private Map<String, List<Requirement>> groups() {
         Map<String, List<Requirement>> groups = new LinkedHashMap<>();
         for (Requirement requirement : document.requirements()) {
-            groups.computeIfAbsent(requirement.group(), group -> new ArrayList<>()).add(requirement);
+            groups.computeIfAbsent(requirement.group(), group -> new ArrayList<>())
+                    .add(requirement);
         }
         return groups;
     }
@@ -71,15 +75,20 @@ record DocumentPage(Document document) {
 
     private String about() {
         Source source = document.source();
-        StringBuilder html = new StringBuilder("<details class=\"about\"><summary>The source, and how its statements were"
-                + " counted</summary>\n<dl>");
+        StringBuilder html =
+                new StringBuilder("<details class=\"about\"><summary>The source, and how its statements were"
+                        + " counted</summary>\n<dl>");
         fact(html, "Published by", Html.escape(source.publisher()));
-        fact(html, "At", source.url().startsWith("http") ? Html.link(source.url(), source.url()) : Html.escape(source.url()));
+        fact(
+                html,
+                "At",
+                source.url().startsWith("http") ? Html.link(source.url(), source.url()) : Html.escape(source.url()));
         fact(html, "Date", Html.escape(source.date()));
         fact(html, "What was read", Html.escape(source.text()));
         fact(html, "Method", Html.escape(source.method()));
-        html.append("</dl>\n<div class=\"scroll\"><table><thead><tr><th>section</th><th class=\"number\">found</th><th class=\"number\">catalogued</th>"
-                + "<th class=\"number\">left out</th><th class=\"number\">added</th><th>reason</th></tr></thead><tbody>\n");
+        html.append(
+                "</dl>\n<div class=\"scroll\"><table><thead><tr><th>section</th><th class=\"number\">found</th><th class=\"number\">catalogued</th>"
+                        + "<th class=\"number\">left out</th><th class=\"number\">added</th><th>reason</th></tr></thead><tbody>\n");
         for (SectionCount count : document.counts()) {
             html.append("<tr><td>").append(Html.escape(count.section())).append("</td>");
             for (int number : List.of(count.found(), count.catalogued(), count.leftOut(), count.added())) {

@@ -31,7 +31,9 @@ final class Facts {
 
     private static String labels(Requirement requirement, boolean withoutParty) {
         StringBuilder html = new StringBuilder();
-        html.append("<span class=\"strength ").append(kind(requirement.strength())).append("\">");
+        html.append("<span class=\"strength ")
+                .append(kind(requirement.strength()))
+                .append("\">");
         html.append(requirement.strength()).append("</span>");
         if (!withoutParty) {
             html.append(" <span class=\"binds\">");
@@ -52,15 +54,26 @@ final class Facts {
         String id = Html.escape(requirement.id());
         StringBuilder html = new StringBuilder();
         html.append("<article class=\"entry\" id=\"").append(id).append("\">\n<header><a class=\"self\" href=\"#");
-        html.append(id).append("\">").append(id).append("</a> ").append(labels(requirement)).append("</header>\n");
+        html.append(id)
+                .append("\">")
+                .append(id)
+                .append("</a> ")
+                .append(labels(requirement))
+                .append("</header>\n");
         html.append("<p>").append(addresses.prose(requirement.statement())).append("</p>\n");
-        requirement.note().ifPresent(note -> html.append("<p class=\"note\">")
-                .append(addresses.prose(note))
-                .append("</p>\n"));
-        requirement.unobservable().ifPresent(reason -> html.append("<p class=\"note\">Not observable: ")
-                .append(addresses.prose(reason))
-                .append("</p>\n"));
-        html.append("<p class=\"facts\"><span class=\"section\">").append(Html.escape(requirement.section())).append("</span>");
+        requirement
+                .note()
+                .ifPresent(note -> html.append("<p class=\"note\">")
+                        .append(addresses.prose(note))
+                        .append("</p>\n"));
+        requirement
+                .unobservable()
+                .ifPresent(reason -> html.append("<p class=\"note\">Not observable: ")
+                        .append(addresses.prose(reason))
+                        .append("</p>\n"));
+        html.append("<p class=\"facts\"><span class=\"section\">")
+                .append(Html.escape(requirement.section()))
+                .append("</span>");
         fact(html, "same as", requirement.aliases());
         fact(html, "see", requirement.see());
         html.append("</p>\n");
@@ -106,13 +119,21 @@ final class Facts {
             return "";
         }
         StringBuilder html = new StringBuilder("<details class=\"checks\"><summary>");
-        html.append(Html.count(checks.size(), "check")).append(": ").append(summary(requirement)).append("</summary>\n");
+        html.append(Html.count(checks.size(), "check"))
+                .append(": ")
+                .append(summary(requirement))
+                .append("</summary>\n");
         for (String check : checks) {
-            html.append("<div class=\"check\"><p>").append(addresses.prose(check)).append("</p><ul>");
+            html.append("<div class=\"check\"><p>")
+                    .append(addresses.prose(check))
+                    .append("</p><ul>");
             for (Run run : results.runs()) {
                 for (Run.Result result : results.of(requirement.id(), run)) {
                     if (result.check().equals(check)) {
-                        html.append("<li>").append(result.verdict().label()).append(' ').append(Html.escape(run.subject()));
+                        html.append("<li>")
+                                .append(result.verdict().label())
+                                .append(' ')
+                                .append(Html.escape(run.subject()));
                         if (!result.message().isEmpty()) {
                             html.append(": ").append(addresses.linked(result.message()));
                         }

@@ -40,7 +40,9 @@ record Frame(List<Page> pages) {
         for (Page.Kind kind : Page.Kind.values()) {
             navigation(html, kind, page);
         }
-        html.append("</nav>\n<main id=\"content\" tabindex=\"-1\">\n").append(page.body()).append("</main>\n</div>\n");
+        html.append("</nav>\n<main id=\"content\" tabindex=\"-1\">\n")
+                .append(page.body())
+                .append("</main>\n</div>\n");
         return html.append("</body>\n</html>\n").toString();
     }
 
@@ -56,12 +58,16 @@ record Frame(List<Page> pages) {
         for (Page page : those) {
             boolean here = page.name().equals(current.name());
             html.append("<li><a href=\"").append(page.name()).append('"');
-            html.append(here ? " aria-current=\"page\"" : "").append('>').append(Html.escape(page.title())).append("</a>");
+            html.append(here ? " aria-current=\"page\"" : "")
+                    .append('>')
+                    .append(Html.escape(page.title()))
+                    .append("</a>");
             if (here && !page.sections().isEmpty()) {
                 html.append("\n<ul class=\"sections\">\n");
                 for (Page.Section section : page.sections()) {
                     html.append("<li class=\"level").append(section.level()).append("\">");
-                    html.append(Html.link("#" + section.anchor(), section.title())).append("</li>\n");
+                    html.append(Html.link("#" + section.anchor(), section.title()))
+                            .append("</li>\n");
                 }
                 html.append("</ul>\n");
             }

@@ -93,10 +93,9 @@ public final class HtmlReference {
         pages.add(new OverviewPage(catalogue, results).render(documents, chapters));
         pages.add(new MatrixPage(catalogue, addresses, results).render());
         documents.forEach(document -> pages.add(document.render(facts, index)));
-        Map<String, String> titles =
-                chapters.stream().collect(Collectors.toMap(ChapterPage::file, ChapterPage::title));
-        chapters.forEach(chapter ->
-                pages.add(chapter.render(addresses, facts, titles, index, appendix(chapter, facts, index))));
+        Map<String, String> titles = chapters.stream().collect(Collectors.toMap(ChapterPage::file, ChapterPage::title));
+        chapters.forEach(
+                chapter -> pages.add(chapter.render(addresses, facts, titles, index, appendix(chapter, facts, index))));
 
         Map<String, String> files = new LinkedHashMap<>();
         Frame frame = new Frame(pages);

@@ -105,7 +105,8 @@ record Layout(String title, List<Field> fields) {
             if (rest.startsWith("[", end)) {
                 end = rest.indexOf(']', end) + 1;
             }
-            return new Field(offset, "", rest.substring(0, end), rest.substring(end).strip());
+            return new Field(
+                    offset, "", rest.substring(0, end), rest.substring(end).strip());
         }
         Matcher typeSecond = TYPE_SECOND.matcher(rest);
         if (typeSecond.matches()) {
@@ -114,10 +115,7 @@ record Layout(String title, List<Field> fields) {
         }
         String[] parts = COLUMNS.split(rest, 3);
         return new Field(
-                offset,
-                parts.length > 2 ? parts[1] : "",
-                parts[0],
-                parts.length > 1 ? parts[parts.length - 1] : "");
+                offset, parts.length > 2 ? parts[1] : "", parts[0], parts.length > 1 ? parts[parts.length - 1] : "");
     }
 
     /** The bytes of a field with an offset: as its type says, or up to the next field; empty for one with an open end. */

@@ -28,7 +28,8 @@ final class LayoutDiagram {
         }
         bytes(layout);
         boolean meant = layout.fields().stream().anyMatch(field -> !field.text().isEmpty());
-        html.append("<div class=\"scroll\"><table class=\"fields\"><thead><tr><th class=\"number\">at</th><th>type</th>");
+        html.append(
+                "<div class=\"scroll\"><table class=\"fields\"><thead><tr><th class=\"number\">at</th><th>type</th>");
         html.append("<th>field</th>").append(meant ? "<th>meaning</th>" : "").append("</tr></thead><tbody>\n");
         for (Layout.Field field : layout.fields()) {
             OptionalInt offset = field.offset();
@@ -36,7 +37,8 @@ final class LayoutDiagram {
             html.append("</td><td>").append(Html.escape(field.type()));
             html.append("</td><td><code>").append(Html.escape(field.name()));
             html.append("</code></td>");
-            html.append(meant ? "<td>" + addresses.prose(field.text()) + "</td>" : "").append("</tr>\n");
+            html.append(meant ? "<td>" + addresses.prose(field.text()) + "</td>" : "")
+                    .append("</tr>\n");
         }
         html.append("</tbody></table></div></figure>\n");
     }
@@ -112,7 +114,14 @@ final class LayoutDiagram {
     }
 
     private void cell(int width, String name, String kind) {
-        html.append("<span class=\"").append(kind).append("\" style=\"grid-column: span ").append(width);
-        html.append("\" title=\"").append(Html.escape(name)).append("\">").append(Html.escape(name)).append("</span>");
+        html.append("<span class=\"")
+                .append(kind)
+                .append("\" style=\"grid-column: span ")
+                .append(width);
+        html.append("\" title=\"")
+                .append(Html.escape(name))
+                .append("\">")
+                .append(Html.escape(name))
+                .append("</span>");
     }
 }

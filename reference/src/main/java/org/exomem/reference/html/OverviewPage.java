@@ -12,46 +12,69 @@ record OverviewPage(Catalogue catalogue, Results results) {
     Page render(List<DocumentPage> documents, List<ChapterPage> chapters) {
         List<Requirement> all = catalogue.requirements();
         StringBuilder html = new StringBuilder("<h1>The exomem reference</h1>\n");
-        html.append("<p class=\"lead\">What VIRTIO and vhost-user demand of a device, a driver, a back-end and a front-end, one"
-                + " statement each; and what exomem does, chapter by chapter. Each statement has an id, which tests, code and"
-                + " the reports of <code>exomem conform</code> name.</p>\n");
+        html.append(
+                "<p class=\"lead\">What VIRTIO and vhost-user demand of a device, a driver, a back-end and a front-end, one"
+                        + " statement each; and what exomem does, chapter by chapter. Each statement has an id, which tests, code and"
+                        + " the reports of <code>exomem conform</code> name.</p>\n");
         html.append("<ul class=\"figures\">");
         figure(html, all.size(), "requirements");
         figure(html, all.stream().filter(Requirement::observable).count(), "observable from outside");
         if (!results.runs().isEmpty()) {
-            figure(html, all.stream().filter(each -> !results.checks(each.id()).isEmpty()).count(), "with a check");
+            figure(
+                    html,
+                    all.stream()
+                            .filter(each -> !results.checks(each.id()).isEmpty())
+                            .count(),
+                    "with a check");
             figure(html, results.runs().size(), "devices and back-ends tried");
         }
-        figure(html, chapters.stream().mapToInt(chapter -> chapter.rules().size()).sum(), "rules in the chapters");
-        html.append("</ul>\n<h2 id=\"requirements\">Requirements</h2>\n<p>Entries that bind one side, in our own words, with the"
-                + " section of the source. MUST, SHOULD and MAY mean what RFC 2119 says. The <a href=\"matrix.html\">conformance"
-                + " matrix</a> has those that can be observed, with the checks and what they found.</p>\n");
-        html.append("<div class=\"scroll\"><table><thead><tr><th>document</th><th class=\"number\">requirements</th><th class=\"number\">observable</th>"
-                + "<th>read</th></tr></thead><tbody>\n");
+        figure(
+                html,
+                chapters.stream().mapToInt(chapter -> chapter.rules().size()).sum(),
+                "rules in the chapters");
+        html.append(
+                "</ul>\n<h2 id=\"requirements\">Requirements</h2>\n<p>Entries that bind one side, in our own words, with the"
+                        + " section of the source. MUST, SHOULD and MAY mean what RFC 2119 says. The <a href=\"matrix.html\">conformance"
+                        + " matrix</a> has those that can be observed, with the checks and what they found.</p>\n");
+        html.append(
+                "<div class=\"scroll\"><table><thead><tr><th>document</th><th class=\"number\">requirements</th><th class=\"number\">observable</th>"
+                        + "<th>read</th></tr></thead><tbody>\n");
         for (DocumentPage page : documents) {
             Document document = page.document();
-            html.append("<tr><td>").append(Html.link(page.name(), document.source().title()));
+            html.append("<tr><td>")
+                    .append(Html.link(page.name(), document.source().title()));
             html.append(' ').append(Html.escape(document.source().version()));
-            html.append("</td><td class=\"number\">").append(document.requirements().size());
+            html.append("</td><td class=\"number\">")
+                    .append(document.requirements().size());
             html.append("</td><td class=\"number\">");
-            html.append(document.requirements().stream().filter(Requirement::observable).count());
-            html.append("</td><td>").append(Html.escape(document.source().date())).append("</td></tr>\n");
+            html.append(document.requirements().stream()
+                    .filter(Requirement::observable)
+                    .count());
+            html.append("</td><td>")
+                    .append(Html.escape(document.source().date()))
+                    .append("</td></tr>\n");
         }
-        html.append("</tbody></table></div>\n<h2 id=\"chapters\">Chapters of exomem</h2>\n<p>Layouts, states and rules, short"
-                + " enough to read in one sitting. A rule that says what an entry above says leads to it, and the entry to the"
-                + " rule.</p>\n<div class=\"scroll\"><table><thead><tr><th>chapter</th><th class=\"number\">rules</th><th>ids</th></tr></thead>"
-                + "<tbody>\n");
+        html.append(
+                "</tbody></table></div>\n<h2 id=\"chapters\">Chapters of exomem</h2>\n<p>Layouts, states and rules, short"
+                        + " enough to read in one sitting. A rule that says what an entry above says leads to it, and the entry to the"
+                        + " rule.</p>\n<div class=\"scroll\"><table><thead><tr><th>chapter</th><th class=\"number\">rules</th><th>ids</th></tr></thead>"
+                        + "<tbody>\n");
         for (ChapterPage chapter : chapters) {
             html.append("<tr><td>").append(Html.link(chapter.name(), chapter.title()));
-            html.append("</td><td class=\"number\">").append(chapter.rules().size()).append("</td><td>");
+            html.append("</td><td class=\"number\">")
+                    .append(chapter.rules().size())
+                    .append("</td><td>");
             if (!chapter.rules().isEmpty()) {
-                html.append("<code>").append(chapter.rules().getFirst().replaceFirst("-.*", "")).append("-…</code>");
+                html.append("<code>")
+                        .append(chapter.rules().getFirst().replaceFirst("-.*", ""))
+                        .append("-…</code>");
             }
             html.append("</td></tr>\n");
         }
-        html.append("</tbody></table></div>\n<h2 id=\"keys\">Keys</h2>\n<p><kbd>/</kbd> goes to the search, <kbd>↑</kbd> and"
-                + " <kbd>↓</kbd> choose, <kbd>Enter</kbd> goes there, <kbd>Esc</kbd> leaves. An id, the beginning of one, the"
-                + " number of a section, or words: all of them must occur.</p>\n");
+        html.append(
+                "</tbody></table></div>\n<h2 id=\"keys\">Keys</h2>\n<p><kbd>/</kbd> goes to the search, <kbd>↑</kbd> and"
+                        + " <kbd>↓</kbd> choose, <kbd>Enter</kbd> goes there, <kbd>Esc</kbd> leaves. An id, the beginning of one, the"
+                        + " number of a section, or words: all of them must occur.</p>\n");
         return new Page(NAME, "exomem reference", Page.Kind.OVERVIEW, html.toString(), List.of());
     }
 

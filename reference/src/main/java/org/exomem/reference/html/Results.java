@@ -21,14 +21,20 @@ final class Results {
                 .toList();
         for (Run run : runs) {
             for (Run.Result result : run.results()) {
-                for (String requirement : result.requirements()) {
-                    byRequirement
-                            .computeIfAbsent(requirement, id -> new HashMap<>())
-                            .computeIfAbsent(run, each -> new ArrayList<>())
-                            .add(result);
+                add(run, result, result.requirements().getFirst());
+                // What went wrong says nothing of the other requirements that the check would have seen kept.
+                if (!result.verdict().isWrong()) {
+                    result.requirements().stream().skip(1).forEach(other -> add(run, result, other));
                 }
             }
         }
+    }
+
+    private void add(Run run, Run.Result result, String requirement) {
+        byRequirement
+                .computeIfAbsent(requirement, id -> new HashMap<>())
+                .computeIfAbsent(run, each -> new ArrayList<>())
+                .add(result);
     }
 
     List<Run> runs() {

@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -73,7 +72,9 @@ public final class RunReader {
     private static List<Run> readAll(Path folder) throws IOException {
         List<Path> files;
         try (Stream<Path> all = Files.list(folder)) {
-            files = all.filter(file -> file.toString().endsWith(".json")).sorted().toList();
+            files = all.filter(file -> file.toString().endsWith(".json"))
+                    .sorted()
+                    .toList();
         }
         List<Run> runs = new ArrayList<>();
         for (Path file : files) {
@@ -102,14 +103,9 @@ public final class RunReader {
     /** The requirement that a failure is told of, and then the others that the check is about, if the report names any. */
     private static List<String> requirements(JsonNode result) {
         List<String> ids = new ArrayList<>();
-        Optional.ofNullable(result.get("requirement")).ifPresent(id -> ids.add(id.asText()));
-        for (JsonNode id : result.path("requirements")) {
-            if (!ids.contains(id.asText())) {
-                ids.add(id.asText());
-            }
-        }
-        if (ids.isEmpty()) {
-            throw new IllegalArgumentException("a result names no requirement");
+        ids.add(wanted(result, "requirement").asText());
+        for (JsonNode id : result.path("also")) {
+            ids.add(id.asText());
         }
         return ids;
     }

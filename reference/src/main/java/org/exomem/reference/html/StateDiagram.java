@@ -62,8 +62,13 @@ final class StateDiagram {
     private String list(Addresses addresses) {
         StringBuilder html = new StringBuilder("<details><summary>The same as a list</summary><ul>\n");
         for (Transition each : transitions) {
-            html.append("<li>").append(Html.escape(each.from.equals(ANY) ? "any state" : each.from)).append(" → ");
-            html.append(Html.escape(each.to)).append(": ").append(addresses.linked(each.what)).append("</li>\n");
+            html.append("<li>")
+                    .append(Html.escape(each.from.equals(ANY) ? "any state" : each.from))
+                    .append(" → ");
+            html.append(Html.escape(each.to))
+                    .append(": ")
+                    .append(addresses.linked(each.what))
+                    .append("</li>\n");
         }
         return html.append("</ul></details>").toString();
     }

@@ -21,6 +21,11 @@ public enum Verdict {
         this.sign = sign;
     }
 
+    /** Whether somebody has to look at it. */
+    boolean isWrong() {
+        return this == ERROR || this == HANG || this == FAIL;
+    }
+
     /** The word in small letters. */
     String word() {
         return name().toLowerCase(Locale.ROOT);
@@ -28,6 +33,7 @@ public enum Verdict {
 
     /** Sign and word, as a label that does not rest on its colour. */
     String label() {
-        return "<span class=\"verdict " + word() + "\"><span aria-hidden=\"true\">" + sign + "</span> " + word() + "</span>";
+        return "<span class=\"verdict " + word() + "\"><span aria-hidden=\"true\">" + sign + "</span> " + word()
+                + "</span>";
     }
 }

@@ -44,7 +44,8 @@ class HtmlReferenceTest {
             "2026-11-28",
             "exomem conform --device balloon",
             List.of(
-                    new Run.Result(List.of("balloon.hint.12", "balloon.hint.13"), "an id is shown once", Verdict.PASS, ""),
+                    new Run.Result(
+                            List.of("balloon.hint.12", "balloon.hint.13"), "an id is shown once", Verdict.PASS, ""),
                     new Run.Result(List.of("balloon.hint.12"), "STOP comes <first>", Verdict.PASS, "")));
     private static final Run OTHERS = new Run(
             "somebody's \"balloon\"",
@@ -52,7 +53,10 @@ class HtmlReferenceTest {
             "2026-11-27",
             "",
             List.of(new Run.Result(
-                    List.of("balloon.hint.12"), "an id is shown once", Verdict.FAIL, "0x80000000 came twice & early")));
+                    List.of("balloon.hint.12", "balloon.hint.13"),
+                    "an id is shown once",
+                    Verdict.FAIL,
+                    "0x80000000 came twice & early")));
 
     private static Map<String, String> files = Map.of();
     private static final Map<String, Element> PAGES = new HashMap<>();
@@ -124,8 +128,8 @@ class HtmlReferenceTest {
 
     @Test
     void everyIdIsOnAPageOnce() {
-        PAGES.forEach((name, page) ->
-                assertThat(attributes(page, "*", "id")).as(name).doesNotHaveDuplicates());
+        PAGES.forEach(
+                (name, page) -> assertThat(attributes(page, "*", "id")).as(name).doesNotHaveDuplicates());
     }
 
     @Test
@@ -133,8 +137,9 @@ class HtmlReferenceTest {
         Map<String, Long> places = PAGES.values().stream()
                 .flatMap(page -> attributes(page, "*", "id").stream())
                 .collect(Collectors.groupingBy(id -> id, Collectors.counting()));
-        assertThat(CATALOGUE.requirements()).isNotEmpty().allSatisfy(requirement -> assertThat(places)
-                .containsEntry(requirement.id(), 1L));
+        assertThat(CATALOGUE.requirements())
+                .isNotEmpty()
+                .allSatisfy(requirement -> assertThat(places).containsEntry(requirement.id(), 1L));
     }
 
     @Test
@@ -167,11 +172,12 @@ class HtmlReferenceTest {
     @Test
     void everyRuleThatARequirementNamesLeadsBackToIt() {
         Map<String, Element> rules = new HashMap<>();
-        PAGES.values().forEach(page -> elements(page, "*").forEach(element -> {
-            if (element.hasAttribute("id")) {
-                rules.put(element.getAttribute("id"), element);
-            }
-        }));
+        PAGES.values()
+                .forEach(page -> elements(page, "*").forEach(element -> {
+                    if (element.hasAttribute("id")) {
+                        rules.put(element.getAttribute("id"), element);
+                    }
+                }));
         for (Requirement requirement : CATALOGUE.requirements()) {
             for (String rule : requirement.aliases()) {
                 Element place = Objects.requireNonNull(rules.get(rule), rule);
@@ -191,8 +197,7 @@ class HtmlReferenceTest {
     @Test
     void theSearchKnowsEveryRequirementAndEverySection() throws IOException {
         String script = Objects.requireNonNull(files.get("search-index.js"));
-        JsonNode index = new ObjectMapper()
-                .readTree(script.substring(script.indexOf('['), script.lastIndexOf(';')));
+        JsonNode index = new ObjectMapper().readTree(script.substring(script.indexOf('['), script.lastIndexOf(';')));
         Set<String> labels = new HashSet<>();
         Set<String> places = new HashSet<>();
         PAGES.forEach((name, page) -> {
@@ -203,7 +208,9 @@ class HtmlReferenceTest {
             labels.add(entry.get(1).asText());
             assertThat(places).contains(entry.get(0).asText());
         }
-        assertThat(labels).containsAll(CATALOGUE.requirements().stream().map(Requirement::id).toList());
+        assertThat(labels)
+                .containsAll(
+                        CATALOGUE.requirements().stream().map(Requirement::id).toList());
         assertThat(labels).contains("BAL-HINT-4", "Free page hinting", "The balloon");
     }
 
@@ -237,8 +244,7 @@ class HtmlReferenceTest {
     @Test
     void theMatrixCountsTheRequirementsOfEachSubject() {
         Element subjects = elements(page("matrix.html"), "table").getFirst();
-        assertThat(elements(subjects, "tr").get(1).getTextContent())
-                .isEqualTo("exomem balloon2000000.1.02026-11-28");
+        assertThat(elements(subjects, "tr").get(1).getTextContent()).isEqualTo("exomem balloon2000000.1.02026-11-28");
         assertThat(page("matrix.html").getTextContent()).contains("exomem conform --device balloon");
         assertThat(elements(subjects, "tr").get(2).getTextContent()).startsWith("somebody's \"balloon\"000100");
     }
@@ -249,8 +255,16 @@ class HtmlReferenceTest {
         assertThat(entry)
                 .contains("2 checks: ✗ fail 1 ✓ pass 1")
                 .contains("✗ fail somebody's \"balloon\": 0x80000000 came twice & early");
-        assertThat(at("requirements-virtio.html", "balloon.hint.13").getTextContent()).contains("1 check: ✓ pass 1");
-        assertThat(at("requirements-virtio.html", "balloon.hint.11").getTextContent()).doesNotContain("check:");
+        assertThat(at("requirements-virtio.html", "balloon.hint.13").getTextContent())
+                .contains("1 check: ✓ pass 1");
+        assertThat(at("requirements-virtio.html", "balloon.hint.11").getTextContent())
+                .doesNotContain("check:");
+    }
+
+    @Test
+    void aFailureIsToldOfTheFirstRequirementOfItsCheckAlone() {
+        assertThat(at("requirements-virtio.html", "balloon.hint.13").getTextContent())
+                .doesNotContain("fail");
     }
 
     @Test
@@ -298,15 +312,20 @@ class HtmlReferenceTest {
                                 | --- | --- |
                                 | XY-1 | It MUST be so. |
                                 """)),
-                        List.of(new Run("exomem", "", "", "", List.of(new Run.Result(
-                                List.of("XY-1"), "it is so", Verdict.HANG, "nothing came")))))
+                        List.of(new Run(
+                                "exomem",
+                                "",
+                                "",
+                                "",
+                                List.of(new Run.Result(List.of("XY-1"), "it is so", Verdict.HANG, "nothing came")))))
                 .files();
         assertThat(made.keySet())
                 .containsExactlyInAnyOrder(
                         "index.html", "matrix.html", "x.html", "search-index.js", "reference.css", "reference.js");
         Element page = parse(Objects.requireNonNull(made.get("x.html")));
         assertThat(attributes(page, "*", "id")).containsOnlyOnce("XY-1", "XY-2", "one");
-        assertThat(page.getTextContent()).contains("It MUST be so.", "… hang exomem: nothing came", "It is there, too.");
+        assertThat(page.getTextContent())
+                .contains("It MUST be so.", "… hang exomem: nothing came", "It is there, too.");
     }
 
     private static Requirement requirement(String id, String statement) {

@@ -25,7 +25,7 @@ class RunReaderTest {
                 {"subject": "virtiofsd", "version": "1.13", "date": "2026-11-28", "command": "exomem conform --socket x",
                  "offered": 5, "results": [
                   {"requirement": "vhost.reply.8", "check": "a name", "verdict": "PASS", "transcript": []},
-                  {"requirement": "a.1", "requirements": ["a.1", "a.2"], "check": "b", "verdict": "REFUSED", "message": "m"}]}
+                  {"requirement": "a.1", "also": ["a.2"], "check": "b", "verdict": "REFUSED", "message": "m"}]}
                 """));
         assertThat(run)
                 .isEqualTo(new Run(
@@ -44,11 +44,13 @@ class RunReaderTest {
         assertThatThrownBy(() -> RunReader.read(none))
                 .isInstanceOf(ReportException.class)
                 .hasMessage("report.json: no report of exomem conform: results is missing");
-        Path unknown = file("{\"subject\": \"x\", \"results\": [{\"requirement\":\"a.1\",\"check\":\"c\",\"verdict\":\"OK\"}]}");
+        Path unknown = file(
+                "{\"subject\": \"x\", \"results\": [{\"requirement\":\"a.1\",\"check\":\"c\",\"verdict\":\"OK\"}]}");
         assertThatThrownBy(() -> RunReader.read(unknown)).hasMessageEndingWith("\"OK\" is no verdict");
         Path text = file("no");
         assertThatThrownBy(() -> RunReader.read(text)).hasMessageStartingWith("report.json: not JSON: ");
-        assertThatThrownBy(() -> RunReader.read(folder.resolve("none"))).hasMessageEndingWith("none: there is no such file");
+        assertThatThrownBy(() -> RunReader.read(folder.resolve("none")))
+                .hasMessageEndingWith("none: there is no such file");
     }
 
     @Test

@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Test;
 class StateDiagramTest {
     @Test
     void eachStateIsABoxAndEachTransitionAnArrowWithItsText() {
-        String html = StateDiagram.html("a, b -> c: it begins\nc -> c: again\n* -> a, b: reset <now>\n", new Addresses());
+        String html =
+                StateDiagram.html("a, b -> c: it begins\nc -> c: again\n* -> a, b: reset <now>\n", new Addresses());
         assertThat(html.split("<rect ", -1)).hasSize(3);
         assertThat(html.split("class=\"head\"", -1)).hasSize(4);
         assertThat(html).contains(">a, b</text>", ">it begins</text>", ">any: reset &lt;now&gt;</text>");
