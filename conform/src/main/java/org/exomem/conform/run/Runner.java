@@ -127,6 +127,9 @@ public final class Runner {
             result = run(check, trial);
         }
         Optional<BackEnd.Ending> ending = backEnd.ended();
+        if (result.verdict == Verdict.HANG && ending.isEmpty() && backEnd.kill()) {
+            transcript.say("the back-end was killed, so that a hang in it does not count against the checks to come");
+        }
         if (ending.isPresent()) {
             transcript.say("the back-end " + ending.get());
             if (ending.get().isCrash()) {
