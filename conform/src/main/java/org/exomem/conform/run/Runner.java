@@ -81,7 +81,10 @@ public final class Runner {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
         }
-        return new Found(offered, offeredProtocol, SampleChoice.find(backEnd, type));
+        Optional<Sample> sample = SampleChoice.find(backEnd, type);
+        // Whether it survives another device's requests is a matter of checks of its own.
+        backEnd.ended();
+        return new Found(offered, offeredProtocol, sample);
     }
 
     /** Those of the checks that are for the device's type. */
