@@ -42,12 +42,12 @@ public final class CommandBackEnd implements BackEnd {
     private final Path socket;
     private final Path output;
     private @Nullable Process process;
-    /** How the process ended that was there before, if somebody should know. */
-    private @Nullable Ending crash;
     /** Whether the process that runs has taken a connection. */
     private boolean connected;
     /** Whether a process ends with its connection. */
     private boolean endsWithConnection;
+    /** A crash that nobody was told of. */
+    private @Nullable Ending crash;
 
     /**
      * @param command for the shell, with {@link #SOCKET} in it
@@ -70,14 +70,9 @@ public final class CommandBackEnd implements BackEnd {
     @Override
     public Fd connect() throws IOException {
         if (endsWithConnection) {
-            awaitEnd(TO_END);
+            endsWithConnection = awaitEnd(TO_END);
         }
-        if (process != null && !process.isAlive()) {
-            Ending ending = ending();
-            crash = ending.isCrash() ? ending : crash;
-            process = null;
-        }
-        if (process == null) {
+        if (process == null || !process.isAlive()) {
             start();
         }
         long end = System.nanoTime() + limit.toNanos();
@@ -92,7 +87,6 @@ public final class CommandBackEnd implements BackEnd {
                     if (!connected) {
                         throw new IOException("the back-end ended before it listened (" + ending() + ")", e);
                     }
-                    endsWithConnection = true;
                     start();
                 } else if (connected && System.nanoTime() > refusedUntil) {
                     throw new Skipped("the back-end's process takes one connection only");
@@ -106,6 +100,9 @@ public final class CommandBackEnd implements BackEnd {
     }
 
     private void start() throws IOException {
+        if (process != null) {
+            learn(ending());
+        }
         Files.deleteIfExists(socket);
         connected = false;
         process = new ProcessBuilder("sh", "-c", command.replace(SOCKET, socket.toString()))
@@ -115,14 +112,13 @@ public final class CommandBackEnd implements BackEnd {
                 .start();
     }
 
-    /** Returns when the process has ended after its connection was closed, or later. */
-    private void awaitEnd(Duration longest) {
+    /** Waits for the end of a process whose connection was closed; false if it did not come. */
+    private boolean awaitEnd(Duration longest) {
         try {
-            if (process != null && connected) {
-                process.waitFor(longest.toMillis(), TimeUnit.MILLISECONDS);
-            }
+            return process == null || !connected || process.waitFor(longest.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return false;
         }
     }
 
@@ -153,18 +149,30 @@ public final class CommandBackEnd implements BackEnd {
 
     @Override
     public Optional<Ending> ended() {
-        if (crash != null) {
-            Optional<Ending> told = Optional.of(crash);
-            crash = null;
-            return told;
+        if (endsWithConnection) {
+            endsWithConnection = awaitEnd(TO_END);
+        } else {
+            awaitEnd(TO_CRASH);
         }
-        awaitEnd(endsWithConnection ? TO_END : TO_CRASH);
-        if (process == null || process.isAlive()) {
-            return Optional.empty();
+        if (process != null && !process.isAlive()) {
+            Ending ending = ending();
+            learn(ending);
+            process = null;
+            if (crash == null) {
+                return Optional.of(ending);
+            }
         }
-        Ending ending = ending();
-        process = null;
-        return Optional.of(ending);
+        Optional<Ending> told = Optional.ofNullable(crash);
+        crash = null;
+        return told;
+    }
+
+    private void learn(Ending ending) {
+        if (ending.isCrash()) {
+            crash = ending;
+        } else if (connected && ending.status() == 0) {
+            endsWithConnection = true;
+        }
     }
 
     @Override
@@ -172,8 +180,7 @@ public final class CommandBackEnd implements BackEnd {
         if (process == null || !process.isAlive()) {
             return false;
         }
-        Process killed = process;
-        List<ProcessHandle> all = Stream.concat(killed.descendants(), Stream.of(killed.toHandle()))
+        List<ProcessHandle> all = Stream.concat(process.descendants(), Stream.of(process.toHandle()))
                 .toList();
         all.forEach(ProcessHandle::destroyForcibly);
         all.forEach(handle -> handle.onExit().join());

@@ -81,7 +81,10 @@ public final class Runner {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
         }
-        return new Found(offered, offeredProtocol, SampleChoice.find(backEnd, type));
+        Optional<Sample> sample = SampleChoice.find(backEnd, type);
+        // Whether it survives another device's requests is a matter of checks of its own.
+        backEnd.ended();
+        return new Found(offered, offeredProtocol, sample);
     }
 
     /** Those of the checks that are for the device's type. */
@@ -127,6 +130,9 @@ public final class Runner {
             result = run(check, trial);
         }
         Optional<BackEnd.Ending> ending = backEnd.ended();
+        if (result.verdict == Verdict.HANG && ending.isEmpty() && backEnd.kill()) {
+            transcript.say("the back-end was killed, so that a hang in it does not count against the checks to come");
+        }
         if (ending.isPresent()) {
             transcript.say("the back-end " + ending.get());
             if (ending.get().isCrash()) {
