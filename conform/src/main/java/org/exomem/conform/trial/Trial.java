@@ -185,6 +185,11 @@ public final class Trial implements AutoCloseable {
         return holds(condition, limits.answer().toNanos());
     }
 
+    /** True as soon as the condition holds; false if it does not within the quiet time. For what may happen or not. */
+    public boolean soon(BooleanSupplier condition) {
+        return holds(condition, limits.quiet().toNanos());
+    }
+
     /** Fails the check if the condition comes true within the quiet time. */
     public void expectNever(BooleanSupplier condition, String otherwise) {
         expect(!holds(condition, limits.quiet().toNanos()), otherwise);

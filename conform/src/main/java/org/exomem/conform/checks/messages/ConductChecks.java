@@ -14,6 +14,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.RingDriver;
+import org.exomem.conformance.guest.Used;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
@@ -152,16 +153,19 @@ final class ConductChecks {
         session.serve();
         session.frontEnd().resetOwner();
         session.settle();
-        session.ring().add(session.request().prepare());
-        session.ring().kick();
-        if (Poll.readable(session.ring().callFd().fd(), trial.limits().quiet())) {
-            session.verify(session.ring().await(trial.limits().answer()));
+        RingDriver ring = session.ring();
+        int id = ring.add(session.request().prepare());
+        ring.kick();
+        if (trial.soon(() -> ring.poll() != null)) {
             trial.transcript().say("RESET_OWNER was ignored");
+            session.serve();
             return;
         }
         trial.requireFeatures(session.device().features(), Features.PROTOCOL_FEATURES);
-        session.frontEnd().setVringEnable(session.ring().index(), true);
-        session.verify(session.ring().await(trial.limits().answer()));
+        session.frontEnd().setVringEnable(ring.index(), true);
+        Used used = ring.await(trial.limits().answer());
+        trial.expect(used.id() == id, "chain " + used.id() + " was used, and " + id + " was made available");
+        session.verify(used);
         trial.transcript().say("RESET_OWNER disabled the ring");
     }
 

@@ -1,0 +1,138 @@
+package org.exomem.conform.checks.config;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.trial.Session;
+import org.exomem.conform.trial.Skipped;
+import org.exomem.conform.trial.Trial;
+import org.exomem.conform.trial.Wish;
+import org.exomem.conformance.frontend.BackEndChannel;
+import org.exomem.conformance.frontend.Connection;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Reply;
+import org.exomem.conformance.frontend.Request;
+import org.exomem.linux.Fd;
+import org.exomem.linux.UnixSockets;
+
+/** The back-end's own channel. */
+final class ChannelChecks {
+    private static final int REQUESTS = 3;
+    private static final int MOST_DESCRIPTORS = 8;
+
+    static final List<Check> ALL = List.of(
+            Check.of(
+                    "vhost.channel.7",
+                    "With REPLY_ACK, SET_BACKEND_REQ_FD is answered with 0",
+                    ChannelChecks::setChannelIsAnswered),
+            Check.of(
+                    "vhost.channel.4",
+                    "Without BACKEND_SEND_FD, no request of the back-end has descriptors",
+                    trial -> eachOwnRequest(trial, ChannelChecks::expectNoDescriptors)),
+            Check.of(
+                    "vhost.channel.5",
+                    "No request of the back-end has more than 8 descriptors",
+                    trial -> eachOwnRequest(trial, ChannelChecks::expectFewDescriptors)),
+            Check.of(
+                    "vhost.channel.9",
+                    "Without ACCESS_PLATFORM, the back-end sends no IOTLB message",
+                    trial -> eachOwnRequest(trial, ChannelChecks::expectNoIotlbMessage)),
+            Check.of(
+                    "vhost.channel.request.2",
+                    "BACKEND_CONFIG_CHANGE_MSG has no payload",
+                    ChannelChecks::configChangeHasNoPayload));
+
+    private ChannelChecks() {}
+
+    private static void setChannelIsAnswered(Trial trial) throws IOException {
+        Session session = trial.session(Wish.USUAL.withProtocol(Protocol.REPLY_ACK | Protocol.BACKEND_REQ));
+        List<Fd> pair = UnixSockets.pair();
+        try (Fd _ = pair.get(0);
+                Fd theirs = pair.get(1)) {
+            session.frontEnd()
+                    .send(
+                            Request.SET_BACKEND_REQ_FD,
+                            Connection.VERSION | Connection.NEED_REPLY,
+                            Payload.none(),
+                            List.of(theirs));
+            Reply reply = session.connection().receive();
+            trial.expect(
+                    reply.request() == Request.SET_BACKEND_REQ_FD && reply.asLong() == 0,
+                    "SET_BACKEND_REQ_FD was answered with request " + reply.request() + ", number " + reply.asLong());
+        }
+    }
+
+    /** What is said of a request of the back-end. */
+    @FunctionalInterface
+    private interface Expectation {
+        void of(Trial trial, Reply request);
+    }
+
+    /** Serves some requests, and looks at what the back-end sends meanwhile. */
+    private static void eachOwnRequest(Trial trial, Expectation expectation) throws IOException {
+        Session session = trial.running(
+                Wish.USUAL.without(Features.ACCESS_PLATFORM).withProtocol(Protocol.BACKEND_REQ));
+        for (int i = 0; i < REQUESTS; i++) {
+            session.serve();
+        }
+        for (Reply request : all(trial, session.device().channel())) {
+            expectation.of(trial, request);
+        }
+    }
+
+    private static List<Reply> all(Trial trial, BackEndChannel channel) throws IOException {
+        List<Reply> all = new ArrayList<>();
+        while (channel.awaitReadable(trial.limits().quiet())) {
+            Reply request = channel.receive();
+            request.fds().forEach(trial::closeLater);
+            all.add(request);
+        }
+        return all;
+    }
+
+    private static void expectNoDescriptors(Trial trial, Reply request) {
+        trial.expect(
+                request.fds().isEmpty(),
+                "request " + request.request() + " of the back-end came with "
+                        + request.fds().size() + " descriptors");
+    }
+
+    private static void expectFewDescriptors(Trial trial, Reply request) {
+        trial.expect(
+                request.fds().size() <= MOST_DESCRIPTORS,
+                "request " + request.request() + " of the back-end came with "
+                        + request.fds().size() + " descriptors");
+    }
+
+    private static void expectNoIotlbMessage(Trial trial, Reply request) {
+        trial.expect(
+                request.request() != Request.BackEnd.IOTLB_MSG,
+                "the back-end sent BACKEND_IOTLB_MSG, though ACCESS_PLATFORM was not negotiated");
+    }
+
+    private static void configChangeHasNoPayload(Trial trial) throws IOException {
+        Session session = BadChain.session(trial);
+        if (!session.hasProtocol(Protocol.BACKEND_REQ | Protocol.CONFIG)) {
+            throw new Skipped("the back-end does not offer BACKEND_REQ and CONFIG");
+        }
+        BadChain.send(session);
+        if (BadChain.effect(trial, session) != BadChain.Effect.NEEDS_RESET
+                || !session.device().channel().awaitReadable(trial.limits().answer())) {
+            throw new Skipped("nothing made the device send a configuration change notification");
+        }
+        Reply request = session.device().channel().receive();
+        trial.expect(
+                request.request() == Request.BackEnd.CONFIG_CHANGE,
+                "request " + request.request() + " came, not BACKEND_CONFIG_CHANGE_MSG");
+        trial.expect(
+                request.payload().length == 0 && request.fds().isEmpty(),
+                "BACKEND_CONFIG_CHANGE_MSG came with " + request.payload().length + " bytes and "
+                        + request.fds().size() + " descriptors");
+        trial.expect(
+                (request.flags() & (3 | Connection.REPLY)) == Connection.VERSION,
+                "BACKEND_CONFIG_CHANGE_MSG has the flags 0x" + Integer.toHexString(request.flags()));
+    }
+}
