@@ -19,6 +19,8 @@ public final class SharedFile implements AutoCloseable {
     private static final int MFD_HUGE_SHIFT = 26;
     private static final int FALLOC_FL_KEEP_SIZE = 1;
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
+    private static final int F_ADD_SEALS = 1033;
+    private static final int F_SEAL_WRITE = 8;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
     private static final int ENXIO = 6;
@@ -174,6 +176,23 @@ public final class SharedFile implements AutoCloseable {
             throw new LinuxException(
                     "fallocate(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
         }
+    }
+
+    /**
+     * Seals a memfd against writes for ever, which nobody can do while it is mapped writable anywhere: so this tells whether
+     * somebody else still has it mapped.
+     *
+     * @return false if it is mapped writable, by this process or another one
+     */
+    public boolean sealAgainstWrites() throws LinuxException {
+        if (LibC.fcntl(fd.number(), F_ADD_SEALS, F_SEAL_WRITE) >= 0) {
+            return true;
+        }
+        int errno = LibC.errno();
+        if (errno == Errno.EBUSY) {
+            return false;
+        }
+        throw new LinuxException("fcntl(F_ADD_SEALS)", fd.toString(), errno);
     }
 
     /** The offset of the first byte of data at or after {@code from}, or -1 if there is none. */

@@ -49,6 +49,17 @@ class SharedFileTest {
     }
 
     @Test
+    void aFileIsSealedAgainstWritesOnlyWhenNobodyHasItMapped() throws Exception {
+        try (SharedFile file = SharedFile.memfd("test", MIB)) {
+            try (Mapping mapping = Mapping.of(file, 0, MIB)) {
+                mapping.segment().set(JAVA_BYTE, 0, (byte) 1);
+                assertThat(file.sealAgainstWrites()).isFalse();
+            }
+            assertThat(file.sealAgainstWrites()).isTrue();
+        }
+    }
+
+    @Test
     void anAccessBehindTheEndOfATruncatedFileIsAnErrorAndNotTheEnd() throws Exception {
         try (SharedFile file = SharedFile.memfd("test", MIB);
                 Mapping mapping = Mapping.of(file, 0, MIB)) {

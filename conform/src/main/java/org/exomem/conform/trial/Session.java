@@ -51,6 +51,10 @@ public final class Session {
         return frontEnd().connection();
     }
 
+    public Limits limits() {
+        return limits;
+    }
+
     public AttachedDevice device() {
         return device;
     }
@@ -95,6 +99,18 @@ public final class Session {
         ring();
         device.start();
         return this;
+    }
+
+    /** Stops all rings. Returns their positions, in the order of {@link AttachedDevice#rings}. */
+    public List<Integer> stop() throws IOException {
+        return device.stop();
+    }
+
+    /** Starts and enables all rings at positions that {@link #stop} told. */
+    public void goOn(List<Integer> bases) throws IOException {
+        for (int i = 0; i < bases.size(); i++) {
+            device.start(device.rings().get(i), bases.get(i), false);
+        }
     }
 
     /** Has one sample request served, and looks at its answer. */

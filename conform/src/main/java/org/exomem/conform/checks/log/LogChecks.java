@@ -3,13 +3,16 @@ package org.exomem.conform.checks.log;
 import java.util.List;
 import java.util.Map;
 import org.exomem.conform.check.Check;
+import org.exomem.conform.check.RingKind;
 
-/** The log of written pages. */
+/** The dirty log. */
 public final class LogChecks {
-    public static final List<Check> ALL = List.of();
+    public static final List<Check> ALL = RingKind.join(MarkChecks.ALL, LogAreaChecks.ALL);
 
     /** Observable requirements without a check, and why. */
-    public static final Map<String, String> UNTRIED = Map.of();
+    public static final Map<String, String> UNTRIED = Map.of(
+            "vhost.log.1",
+            "Offering LOG_ALL is free; a back-end that does not offer it has no log that could be looked at.");
 
     private LogChecks() {}
 }

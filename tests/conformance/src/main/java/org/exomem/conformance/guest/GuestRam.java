@@ -133,6 +133,11 @@ public final class GuestRam implements AutoCloseable {
         return address;
     }
 
+    /** Goes on with {@link #allocate} at an address, such as one in another region. */
+    public void allocateFrom(long address) {
+        nextFree = address;
+    }
+
     /** Takes back all that {@link #allocate} has handed out from an address on. */
     public void releaseFrom(long address) {
         nextFree = Math.min(nextFree, address);
@@ -181,6 +186,15 @@ public final class GuestRam implements AutoCloseable {
 
     public byte getByte(long guestAddress) {
         return bytes(guestAddress, 1).get(JAVA_BYTE, 0);
+    }
+
+    public void putByte(long guestAddress, int value) {
+        bytes(guestAddress, 1).set(JAVA_BYTE, 0, (byte) value);
+    }
+
+    /** As an unsigned number. */
+    public int getShort(long guestAddress) {
+        return Short.toUnsignedInt(bytes(guestAddress, 2).get(LE_SHORT, 0));
     }
 
     public int getInt(long guestAddress) {

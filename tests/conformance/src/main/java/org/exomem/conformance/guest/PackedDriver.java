@@ -95,6 +95,17 @@ public final class PackedDriver extends RingDriver {
     }
 
     @Override
+    public void beginAt(int base) {
+        nextAvailable = base & 0x7fff;
+        availableWrap = (base & 0x8000) != 0;
+        nextUsed = nextAvailable;
+        usedWrap = availableWrap;
+        if (eventIndex) {
+            driverEvent.set(LE_SHORT, 0, usedPosition());
+        }
+    }
+
+    @Override
     public int outstanding() {
         return outstanding.count();
     }

@@ -115,6 +115,13 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
      */
     public abstract int usedBase();
 
+    /**
+     * Begins at a position, as the driver of a device does that was moved here; before anything was added.
+     *
+     * @param base a position as {@link #base} tells it
+     */
+    public abstract void beginAt(int base);
+
     /** The number of chains that the device has not given back. */
     public abstract int outstanding();
 

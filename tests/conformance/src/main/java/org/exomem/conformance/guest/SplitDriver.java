@@ -105,6 +105,18 @@ public final class SplitDriver extends RingDriver {
     }
 
     @Override
+    public void beginAt(int base) {
+        availableIndex = base & 0xffff;
+        kickedIndex = availableIndex;
+        usedIndex = availableIndex;
+        available.set(LE_SHORT, 2, (short) base);
+        used.set(LE_SHORT, 2, (short) base);
+        if (eventIndex) {
+            available.set(LE_SHORT, usedEvent, (short) base);
+        }
+    }
+
+    @Override
     public int outstanding() {
         return outstanding.count();
     }
