@@ -66,19 +66,6 @@ public final class SplitDriver extends RingDriver {
         this.freeCount = size;
     }
 
-    /**
-     * Has the ring begin at another index than 0. Only before it is started, and before anything was added.
-     *
-     * @param index 0 to 65535
-     */
-    public void beginAt(int index) {
-        availableIndex = index;
-        kickedIndex = index;
-        usedIndex = index;
-        available.set(LE_SHORT, 2, (short) index);
-        used.set(LE_SHORT, 2, (short) index);
-    }
-
     @Override
     public long descriptors() {
         return descriptorsAt;
