@@ -28,11 +28,11 @@ final class SpecCommand implements Command {
         usage.does(
                 "Shows what VIRTIO and vhost-user demand of devices, drivers and back-ends.",
                 "The catalogue has an entry for each statement with MUST, SHOULD or MAY, in words of its own. Without"
-                        + " arguments the groups of entries are listed. One entry is shown in full, several are listed.");
+                    + " arguments the groups of entries are listed. One entry is shown in full, several are listed.");
         usage.words(
                 "ID|SEARCH",
-                "An id, the beginning of ids, a rule of the chapters in spec/, the number of a section, or words, all of"
-                        + " which an entry must have.",
+                "An id, the beginning of ids, a rule of the chapters in spec/, the number of a section, or words, all"
+                        + " of which an entry must have.",
                 Completion.REQUIREMENT,
                 words::add);
         usage.flag("--all", "Lists all entries.", () -> all = true);

@@ -93,17 +93,18 @@ class SpecCommandTest {
             "statement":"The driver has a memory barrier between its writes of descriptors and ring entries and its write of the new index.",\
             "observable":false,"devices":"any","reason":"A missing barrier shows only in a race, and then rarely.",\
             "aliases":[],"see":["VQ-SPL-5"],\
-            "source":"Virtual I/O Device (VIRTIO) 1.4","url":"https://docs.oasis-open.org/virtio/virtio/v1.4/cs01/virtio-v1.4-cs01.html"}""");
+            "source":"Virtual I/O Device (VIRTIO) 1.4","url":"https://docs.oasis-open.org/virtio/virtio/v1.4/cs01/virtio-v1.4-cs01.html"}\
+            """);
         assertThat(Json.parse(Ran.of("spec", "--json").out()))
                 .hasSize(Catalogue.load().requirements().size());
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            baloon.hint.12     | no requirement is found for "baloon.hint.12"; similar are balloon.hint.12, balloon.hint.1
-            ballon.hint        | no requirement is found for "ballon.hint"; similar are balloon.hint
-            a completely other thing | no requirement is found for "a completely other thing"; "exomem spec" lists what there is
-            """)
+        baloon.hint.12     | no requirement is found for "baloon.hint.12"; similar are balloon.hint.12, balloon.hint.1
+        ballon.hint        | no requirement is found for "ballon.hint"; similar are balloon.hint
+        a completely other thing | no requirement is found for "a completely other thing"; "exomem spec" lists what there is
+        """)
     void whatIsNotFoundIsAnsweredWithWhatIsSimilar(String words, String message) {
         Ran ran = Ran.of("spec", words);
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);

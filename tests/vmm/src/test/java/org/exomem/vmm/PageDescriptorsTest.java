@@ -155,9 +155,8 @@ final class PageDescriptorsTest {
     @Tag("FPB-DESC-3")
     void descriptorsOfMemoryThatGoesOfflineSayNothingAnyMore(GuestImage.Linux linux) throws IOException {
         // A block of memory in which nothing is that can't be moved: the kernel lies below it.
-        String offline = "for m in /sys/devices/system/memory/memory*; do"
-                + " grep -q Movable $m/valid_zones && echo offline > $m/state && basename $m && exit; done 2> /dev/null;"
-                + " dmesg | tail; exit 1";
+        String offline = "for m in /sys/devices/system/memory/memory*; do grep -q Movable $m/valid_zones && echo"
+                + " offline > $m/state && basename $m && exit; done 2> /dev/null; dmesg | tail; exit 1";
         try (BackEnd backEnd = BackEnd.start("a");
                 Qemu qemu = start(
                         backEnd,
@@ -185,8 +184,8 @@ final class PageDescriptorsTest {
             long pages = told(qemu);
             awaitPages(told, pages);
             qemu.guest()
-                    .run(
-                            "echo deep > /sys/power/mem_sleep; (sleep 0.1; echo mem > /sys/power/state) > /dev/null 2>&1 &");
+                    .run("echo deep > /sys/power/mem_sleep; (sleep 0.1; echo mem > /sys/power/state) > /dev/null"
+                            + " 2>&1 &");
             qemu.qmp().awaitEvent("SUSPEND", LIMIT);
             assertThat(told.pages()).isZero();
             qemu.qmp().execute("system_wakeup");
