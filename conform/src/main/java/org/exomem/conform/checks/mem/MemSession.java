@@ -1,6 +1,7 @@
 package org.exomem.conform.checks.mem;
 
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -289,12 +290,12 @@ final class MemSession {
 
     void expectMarked(Config config, long block, int value, String when) {
         for (long at : new long[] {config.block(block), config.block(block + 1) - MARK}) {
+            byte[] bytes = ram.bytes(at, MARK).toArray(ValueLayout.JAVA_BYTE);
             for (int i = 0; i < MARK; i++) {
-                byte found = ram.getByte(at + i);
-                trial.expect(
-                        found == (byte) value,
-                        "the byte at 0x" + Long.toHexString(at + i) + " of a plugged block is " + found + ", not "
-                                + (byte) value + ", " + when);
+                if (bytes[i] != (byte) value) {
+                    throw new Unmet("the byte at 0x" + Long.toHexString(at + i) + " of a plugged block is " + bytes[i]
+                            + ", not " + (byte) value + ", " + when);
+                }
             }
         }
     }

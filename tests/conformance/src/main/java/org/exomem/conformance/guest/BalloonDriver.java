@@ -46,7 +46,7 @@ public final class BalloonDriver implements AutoCloseable {
 
     private final AttachedDevice device;
     private final GuestRam ram;
-    private final Duration limit = FrontEnd.LIMIT;
+    private final Duration limit;
     private final RingDriver inflate;
     private final RingDriver deflate;
     private final @Nullable RingDriver statistics;
@@ -61,8 +61,9 @@ public final class BalloonDriver implements AutoCloseable {
     private final long chunk;
     private int actual;
 
-    private BalloonDriver(AttachedDevice device) throws IOException {
+    private BalloonDriver(AttachedDevice device, Duration limit) throws IOException {
         this.device = device;
+        this.limit = limit;
         this.ram = device.ram();
         // Queues are numbered densely, by what was negotiated (BAL-Q-2).
         int queue = 0;
@@ -82,7 +83,16 @@ public final class BalloonDriver implements AutoCloseable {
 
     /** Sets the driver up on a device that is attached, with its rings running. */
     public static BalloonDriver start(AttachedDevice device) throws IOException {
-        BalloonDriver driver = new BalloonDriver(device);
+        return start(device, FrontEnd.LIMIT);
+    }
+
+    /**
+     * Like {@link #start(AttachedDevice)}.
+     *
+     * @param limit the longest that a buffer is waited for
+     */
+    public static BalloonDriver start(AttachedDevice device, Duration limit) throws IOException {
+        BalloonDriver driver = new BalloonDriver(device, limit);
         device.start();
         return driver;
     }
