@@ -14,6 +14,8 @@ import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.linux.Fd;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
 
 /** Front-ends that come and go. */
 final class SessionChecks {
@@ -118,8 +120,11 @@ final class SessionChecks {
                     frontEnd.connection().sendBytes(request, List.of());
                 }
             });
-        } catch (SocketTimeoutException e) {
-            trial.transcript().say("the back-end reads no more: " + e.getMessage());
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EAGAIN) {
+                throw e;
+            }
+            trial.transcript().say("the back-end reads no more while its answers are not read");
         }
         Attack.expectServed(trial, "one whose front-end read no answers");
     }
