@@ -29,7 +29,7 @@ final class Conversation implements Line, AutoCloseable {
         this.front = new Wire(frontEnd);
         this.back = new Wire(backEnd);
         this.tampering = tampering;
-        this.relays = tampering.relaysRings() ? new Relays(tampering) : null;
+        this.relays = tampering.relaysRings() ? new Relays(this, tampering) : null;
     }
 
     /** Passes on all that has arrived; returns false at the end of the connection. */
@@ -138,7 +138,7 @@ final class Conversation implements Line, AutoCloseable {
     @Override
     public void toBackEnd(Message message) throws LinuxException {
         Message own = interposeChannel(message);
-        List<Message> all = relays == null ? List.of(own) : relays.request(own, this);
+        List<Message> all = relays == null ? List.of(own) : relays.request(own);
         for (Message each : all) {
             back.send(each);
         }
@@ -233,8 +233,14 @@ final class Conversation implements Line, AutoCloseable {
     }
 
     @Override
+    public void end() {
+        ended = true;
+    }
+
+    @Override
     public void close() {
         ended = true;
+        tampering.ended();
         front.close();
         back.close();
         closeChannel();

@@ -17,8 +17,8 @@ interface Line {
     /** Sends something over the channel that the front-end gave to the back-end. */
     void overChannel(Message message);
 
-    /** Closes the connection, to both sides. */
-    void close();
+    /** Closes the connection, to both sides, as soon as all is done that is being done. */
+    void end();
 
     /** Virtio feature bits that were acknowledged. */
     long features();

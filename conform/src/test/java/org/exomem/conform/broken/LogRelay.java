@@ -3,6 +3,7 @@ package org.exomem.conform.broken;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.concurrent.locks.LockSupport;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
@@ -11,6 +12,9 @@ import org.exomem.linux.SharedFile;
 /** A dirty log of the saboteur's own in the back-end's hands, whose bits go on to the front-end's. */
 final class LogRelay implements AutoCloseable {
     private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG;
+    /** Between reading and writing a word where that is not atomic. */
+    private static final long BETWEEN_NANOS = 1_000_000;
+
     private static final VarHandle LONG = WORD.varHandle();
 
     private final SharedFile file;
@@ -51,7 +55,13 @@ final class LogRelay implements AutoCloseable {
         for (long at = 0; at + Long.BYTES <= from.byteSize(); at += Long.BYTES) {
             if (from.get(WORD, at) != 0) {
                 long bits = tampering.logged((long) LONG.getAndSet(from, at, 0L), (at - offset) / Long.BYTES);
-                LONG.getAndBitwiseOr(to, at, bits);
+                if (tampering.logsAtomically()) {
+                    LONG.getAndBitwiseOr(to, at, bits);
+                } else {
+                    long before = to.get(WORD, at);
+                    LockSupport.parkNanos(BETWEEN_NANOS);
+                    to.set(WORD, at, before | bits);
+                }
             }
         }
         for (long at = from.byteSize() & -Long.BYTES; at < from.byteSize(); at++) {

@@ -35,8 +35,8 @@ final class PackedRelay extends RingRelay {
     private int publishedBefore;
     private int publishedSlots;
 
-    PackedRelay(int index, MemorySegment shadow, Tampering tampering, GuestView memory) {
-        super(index, shadow, tampering, memory);
+    PackedRelay(int index, MemorySegment shadow, Line line, Tampering tampering) {
+        super(index, shadow, line, tampering);
     }
 
     /** The position of SET_VRING_BASE. */
@@ -84,6 +84,11 @@ final class PackedRelay extends RingRelay {
 
     private static boolean isUsed(int flags, boolean wrap) {
         return ((flags & AVAILABLE) != 0) == wrap && ((flags & USED) != 0) == wrap;
+    }
+
+    @Override
+    void hide() {
+        shadowDescriptors().fill((byte) 0);
     }
 
     @Override
@@ -182,7 +187,7 @@ final class PackedRelay extends RingRelay {
         for (int i = 0; i < elements.size(); i++) {
             Element element = elements.get(i);
             int flags = (wrap ? AVAILABLE | USED : 0) | (element.written() < 0 ? 0 : WRITE);
-            if (tampering.publishesBeforeContent()) {
+            if (tampering.publishesBeforeContent(this)) {
                 SHORT.setRelease(ring, 16L * at + 14, (short) flags);
                 LockSupport.parkNanos(VISIBLE_NANOS);
             }

@@ -29,6 +29,7 @@ final class Relays implements AutoCloseable {
     private static final int RING_MASK = 0xff;
     private static final int LARGEST_RING = 1 << 15;
 
+    private final Line line;
     private final Tampering tampering;
     private final GuestView memory = new GuestView();
     private final SharedFile file;
@@ -53,7 +54,8 @@ final class Relays implements AutoCloseable {
         RingRelay ring;
     }
 
-    Relays(Tampering tampering) throws LinuxException {
+    Relays(Line line, Tampering tampering) throws LinuxException {
+        this.line = line;
         this.tampering = tampering;
         this.file = SharedFile.memfd("shadows", MOST_RINGS * RingRelay.SHADOW_SIZE);
         this.shadows = Mapping.of(file, 0, MOST_RINGS * RingRelay.SHADOW_SIZE);
@@ -74,7 +76,7 @@ final class Relays implements AutoCloseable {
     }
 
     /** A request on its way to the back-end, as the back-end gets it, with what has to go along. */
-    List<Message> request(Message message, Line line) throws LinuxException {
+    List<Message> request(Message message) throws LinuxException {
         return switch (message.request()) {
             case Request.SET_FEATURES -> {
                 features = message.longAt(0);
@@ -106,7 +108,7 @@ final class Relays implements AutoCloseable {
                 yield List.of(message);
             }
             case Request.SET_VRING_ADDR -> List.of(setAddresses(message));
-            case Request.SET_VRING_KICK -> kick(message, line);
+            case Request.SET_VRING_KICK -> kick(message);
             case Request.SET_VRING_CALL -> List.of(call(message));
             case Request.SET_LOG_BASE -> List.of(setLog(message));
             case Request.RESET_DEVICE -> {
@@ -186,8 +188,8 @@ final class Relays implements AutoCloseable {
             MemorySegment shadow =
                     shadows.segment().asSlice(index * RingRelay.SHADOW_SIZE, RingRelay.SHADOW_SIZE);
             RingRelay fresh = packed
-                    ? new PackedRelay(index, shadow, tampering, memory)
-                    : new SplitRelay(index, shadow, tampering, memory);
+                    ? new PackedRelay(index, shadow, line, tampering)
+                    : new SplitRelay(index, shadow, line, tampering);
             if (ring != null) {
                 fresh.takeOver(ring);
             }
@@ -294,7 +296,7 @@ final class Relays implements AutoCloseable {
         }
     }
 
-    private List<Message> kick(Message message, Line line) throws LinuxException {
+    private List<Message> kick(Message message) throws LinuxException {
         int index = (int) message.longAt(0) & RING_MASK;
         if (!hasRing(index)) {
             return List.of(message);
@@ -308,7 +310,7 @@ final class Relays implements AutoCloseable {
                 packed.setBase(setup.base);
             }
             if (ring.isResolved()) {
-                tampering.starting(ring, line);
+                tampering.starting(ring);
                 ring.start();
             } else {
                 // The back-end finds out for itself.

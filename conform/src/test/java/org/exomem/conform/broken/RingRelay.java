@@ -31,6 +31,7 @@ abstract class RingRelay implements AutoCloseable {
 
     private final int index;
     private final MemorySegment shadow;
+    private final Line line;
     final Tampering tampering;
     final GuestView memory;
     final Map<Integer, Chain> chains = new HashMap<>();
@@ -41,6 +42,7 @@ abstract class RingRelay implements AutoCloseable {
     private long features;
     private int size;
     private boolean running;
+    private boolean held;
 
     // The driver's ring, as long as all of it is in guest memory
     @Nullable
@@ -53,11 +55,12 @@ abstract class RingRelay implements AutoCloseable {
     MemorySegment deviceArea;
 
     /** @param shadow of this ring, {@link #SHADOW_SIZE} bytes */
-    RingRelay(int index, MemorySegment shadow, Tampering tampering, GuestView memory) {
+    RingRelay(int index, MemorySegment shadow, Line line, Tampering tampering) {
         this.index = index;
         this.shadow = shadow;
         this.tampering = tampering;
-        this.memory = memory;
+        this.line = line;
+        this.memory = line.memory();
     }
 
     /** Goes on with the descriptors of another relay of the same ring, which is not used any more. */
@@ -74,6 +77,10 @@ abstract class RingRelay implements AutoCloseable {
 
     int size() {
         return size;
+    }
+
+    Line line() {
+        return line;
     }
 
     GuestView memory() {
@@ -144,8 +151,20 @@ abstract class RingRelay implements AutoCloseable {
         running = true;
         begin();
         // The back-end looks for what is available when it starts, without a kick.
-        passAvailable();
+        if (held) {
+            hide();
+        } else {
+            passAvailable();
+        }
     }
+
+    /** What is available is not shown before the driver kicks. To be called before the start. */
+    void holdUntilKicked() {
+        held = true;
+    }
+
+    /** Takes out of the shadow what is available. */
+    abstract void hide();
 
     /** Takes up the positions. */
     abstract void begin();
@@ -177,8 +196,13 @@ abstract class RingRelay implements AutoCloseable {
                 VarHandle.fullFence();
                 call(tampering.calls(this, !shown.isEmpty() && callWanted()));
             }
-            boolean passed = running && passAvailable();
-            if ((drain(frontKick) || passed) && backKick != null) {
+            boolean kicked = drain(frontKick);
+            held &= !kicked;
+            boolean passed = running && !held && passAvailable();
+            if (kicked && !passed) {
+                tampering.idleKick(this);
+            }
+            if ((kicked || passed) && backKick != null) {
                 backKick.signal();
             }
             drain(backCall);

@@ -21,8 +21,8 @@ final class SplitRelay extends RingRelay {
     private int published;
     private int publishedBefore;
 
-    SplitRelay(int index, MemorySegment shadow, Tampering tampering, GuestView memory) {
-        super(index, shadow, tampering, memory);
+    SplitRelay(int index, MemorySegment shadow, Line line, Tampering tampering) {
+        super(index, shadow, line, tampering);
     }
 
     @Override
@@ -52,6 +52,11 @@ final class SplitRelay extends RingRelay {
     }
 
     @Override
+    void hide() {
+        shadowDriverArea().set(LE_SHORT, 2, (short) published);
+    }
+
+    @Override
     boolean passAvailable() {
         MemorySegment driver = driverArea;
         MemorySegment device = deviceArea;
@@ -62,7 +67,7 @@ final class SplitRelay extends RingRelay {
         boolean any = false;
         while (true) {
             int index = Short.toUnsignedInt((short) SHORT.getAcquire(driver, 2L));
-            device.set(LE_SHORT, 0, (short) tampering.usedFlags());
+            device.set(LE_SHORT, 0, (short) tampering.usedFlags(this));
             if (has(Features.EVENT_IDX)) {
                 SHORT.setRelease(device, 4 + 8L * size(), (short) tampering.availEvent(index));
             }
@@ -114,7 +119,7 @@ final class SplitRelay extends RingRelay {
         }
         publishedBefore = published;
         int index = (published + elements.size()) & 0xffff;
-        if (tampering.publishesBeforeContent()) {
+        if (tampering.publishesBeforeContent(this)) {
             SHORT.setRelease(device, 2L, (short) index);
             LockSupport.parkNanos(VISIBLE_NANOS);
         }

@@ -38,6 +38,9 @@ interface Tampering {
     /** Is called again and again, about every millisecond. */
     default void tick(Line line) {}
 
+    /** The connection has ended. */
+    default void ended() {}
+
     // Rings and the log
 
     /** True if the saboteur has to stand between the rings of driver and back-end, and between their logs. */
@@ -46,7 +49,10 @@ interface Tampering {
     }
 
     /** A ring starts: the back-end is told after this. */
-    default void starting(RingRelay ring, Line line) {}
+    default void starting(RingRelay ring) {}
+
+    /** A kick has come, and nothing new is available. */
+    default void idleKick(RingRelay ring) {}
 
     /** The driver has made a chain available, which the back-end sees after this. */
     default void available(RingRelay ring, Chain chain) {}
@@ -62,18 +68,23 @@ interface Tampering {
     }
 
     /** True if the index of a split ring, or the flags of a packed one, are written before the rest of a used element. */
-    default boolean publishesBeforeContent() {
+    default boolean publishesBeforeContent(RingRelay ring) {
         return false;
     }
 
     /** The flags of a split used ring. */
-    default int usedFlags() {
+    default int usedFlags(RingRelay ring) {
         return 0;
     }
 
     /** What the driver is told of when to kick next: avail_event of a split ring with EVENT_IDX. */
     default int availEvent(int seen) {
         return seen;
+    }
+
+    /** True if the log is changed as one should: by atomic operations. */
+    default boolean logsAtomically() {
+        return true;
     }
 
     /** Bits of a word of the log that the back-end has set; returns what is set instead. */

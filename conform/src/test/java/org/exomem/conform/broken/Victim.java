@@ -7,6 +7,9 @@ import org.exomem.conformance.mem.MemBackEnd;
 
 /** A right back-end, that a saboteur breaks. */
 record Victim(Path socket, AutoCloseable backEnd) implements AutoCloseable {
+    /** Bytes that the memory device wants to be plugged. */
+    private static final long REQUESTED = 64 << 20;
+
     /** One of our own devices, as new. */
     static Victim of(DeviceType type, Path folder) throws Exception {
         return switch (type) {
@@ -15,7 +18,7 @@ record Victim(Path socket, AutoCloseable backEnd) implements AutoCloseable {
                 yield new Victim(balloon.socket, balloon);
             }
             case MEM -> {
-                MemBackEnd mem = new MemBackEnd(folder, 0, false);
+                MemBackEnd mem = new MemBackEnd(folder, REQUESTED, false);
                 yield new Victim(mem.socket, mem);
             }
         };

@@ -1,0 +1,109 @@
+package org.exomem.conform.broken;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.exomem.conform.backend.ListeningBackEnd;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.Runner;
+import org.exomem.conform.run.Verdict;
+import org.exomem.conform.suite.Suite;
+import org.exomem.conform.trial.DeviceType;
+import org.exomem.conform.trial.Limits;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Each back-end that is broken in one way fails a check of the requirement that it breaks. */
+class MutationTest {
+    private static final Limits LIMITS = new Limits(Duration.ofMillis(400), Duration.ofMillis(50));
+    /** What is waited for takes no processor, so that several can wait at once. */
+    private static final int AT_ONCE = 6;
+
+    @TempDir
+    static Path folder;
+
+    private static final Map<Mutation, Future<List<CheckResult>>> RESULTS = new LinkedHashMap<>();
+    private static ExecutorService workers = Executors.newFixedThreadPool(AT_ONCE);
+
+    static Stream<Mutation> mutations() {
+        return Mutations.ALL.stream();
+    }
+
+    @BeforeAll
+    static void begin() {
+        workers = Executors.newFixedThreadPool(AT_ONCE);
+        for (Mutation mutation : Mutations.ALL) {
+            RESULTS.put(mutation, workers.submit(() -> play(mutation)));
+        }
+    }
+
+    @AfterAll
+    static void end() throws Exception {
+        workers.shutdownNow();
+        workers.awaitTermination(1, TimeUnit.MINUTES);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mutations")
+    void isCaughtByItsRequirement(Mutation mutation) throws Exception {
+        List<CheckResult> results = RESULTS.get(mutation).get(1, TimeUnit.MINUTES);
+        assertThat(results)
+                .withFailMessage(() -> "no check names " + mutation.requirement())
+                .isNotEmpty();
+        assertThat(results)
+                .withFailMessage(() -> "no check of " + mutation.requirement() + " notices it:\n" + text(results))
+                .anyMatch(result -> result.verdict() == Verdict.FAIL || result.verdict() == Verdict.HANG);
+    }
+
+    private static String text(List<CheckResult> results) {
+        StringBuilder all = new StringBuilder();
+        results.forEach(result -> all.append(TransparentSaboteurTest.text(result)));
+        return all.toString();
+    }
+
+    /** Runs the checks of the requirement against a back-end that is broken in this way alone. */
+    static List<CheckResult> play(Mutation mutation) throws Exception {
+        List<Check> checks = checks(mutation.requirement(), mutation.device());
+        if (checks.isEmpty()) {
+            return List.of();
+        }
+        Path own = Files.createTempDirectory(folder, "m");
+        try (Victim victim = Victim.of(mutation.device(), own);
+                Saboteur saboteur = new Saboteur(own.resolve("s"), victim.socket(), mutation.tampering())) {
+            // What the runner asks before the first check is answered rightly: it tries nothing otherwise.
+            Runner.Progress arming = new Runner.Progress() {
+                @Override
+                public void begins(Check check, int number, int of) {
+                    saboteur.arm();
+                }
+
+                @Override
+                public void ended(CheckResult result) {}
+            };
+            return new Runner(new ListeningBackEnd(saboteur.socket()), mutation.device(), LIMITS, arming)
+                    .run(checks)
+                    .results();
+        }
+    }
+
+    private static List<Check> checks(String requirement, DeviceType type) {
+        return Suite.all().stream()
+                .filter(check -> check.requirements().contains(requirement))
+                .filter(check -> check.device() == DeviceType.ANY || check.device() == type)
+                .toList();
+    }
+}
