@@ -27,7 +27,9 @@ final class Broken implements Tampering {
     private @Nullable LongBinaryOperator logged;
     private @Nullable IntUnaryOperator availEvent;
     private @Nullable Consumer<Line> tick;
-    private Runnable end = () -> {};
+    private @Nullable Consumer<Line> piece;
+    private @Nullable Consumer<Line> second;
+    private @Nullable End end;
     private Predicate<RingRelay> rings = ring -> true;
     private @Nullable Consumer<RingRelay> start;
     private @Nullable Consumer<Line> idleKick;
@@ -165,9 +167,29 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** Something is done when the connection ends. */
-    Broken onEnd(Runnable act) {
+    /** What is done when the connection has ended. */
+    @FunctionalInterface
+    interface End {
+        void ended(Line line, boolean byBackEnd);
+    }
+
+    Broken onEnd(End act) {
         end = act;
+        return this;
+    }
+
+    /** Gives free what was kept when the connection ends. */
+    Broken keeping(Fds fds) {
+        return onEnd((line, byBackEnd) -> fds.close());
+    }
+
+    Broken onPiece(Consumer<Line> act) {
+        piece = act;
+        return this;
+    }
+
+    Broken onSecondConnection(Consumer<Line> act) {
+        second = act;
         return this;
     }
 
@@ -307,8 +329,24 @@ final class Broken implements Tampering {
     }
 
     @Override
-    public void ended() {
-        end.run();
+    public void ended(Line line, boolean byBackEnd) {
+        if (end != null) {
+            end.ended(line, byBackEnd);
+        }
+    }
+
+    @Override
+    public void piece(Line line) {
+        if (piece != null) {
+            piece.accept(line);
+        }
+    }
+
+    @Override
+    public void secondConnection(Line line) {
+        if (second != null) {
+            second.accept(line);
+        }
     }
 
     @Override

@@ -23,12 +23,19 @@ final class Conversation implements Line, AutoCloseable {
     private long features;
     private long protocolFeatures;
     private boolean ended;
+    private boolean endedByBackEnd;
+    private final Runnable death;
 
-    /** Takes both sockets over. */
-    Conversation(Fd frontEnd, Fd backEnd, Tampering tampering) throws LinuxException {
+    /**
+     * Takes both sockets over.
+     *
+     * @param death is run when the back-end dies
+     */
+    Conversation(Fd frontEnd, Fd backEnd, Tampering tampering, Runnable death) throws LinuxException {
         this.front = new Wire(frontEnd);
         this.back = new Wire(backEnd);
         this.tampering = tampering;
+        this.death = death;
         this.relays = tampering.relaysRings() ? new Relays(this, tampering) : null;
     }
 
@@ -60,7 +67,10 @@ final class Conversation implements Line, AutoCloseable {
         while (!ended && (part = front.next()) != null) {
             switch (part) {
                 case Wire.Whole(Message message) -> request(message);
-                case Wire.Piece(byte[] bytes, List<Fd> fds) -> back.send(bytes, fds);
+                case Wire.Piece(byte[] bytes, List<Fd> fds) -> {
+                    tampering.piece(this);
+                    back.send(bytes, fds);
+                }
                 case Wire.End() -> ended = true;
             }
         }
@@ -85,7 +95,10 @@ final class Conversation implements Line, AutoCloseable {
             switch (part) {
                 case Wire.Whole(Message message) -> reply(message);
                 case Wire.Piece(byte[] bytes, List<Fd> fds) -> front.send(bytes, fds);
-                case Wire.End() -> ended = true;
+                case Wire.End() -> {
+                    endedByBackEnd = true;
+                    ended = true;
+                }
             }
         }
     }
@@ -233,6 +246,16 @@ final class Conversation implements Line, AutoCloseable {
     }
 
     @Override
+    public void die() {
+        death.run();
+    }
+
+    /** Somebody else has connected. */
+    void secondConnection() {
+        tampering.secondConnection(this);
+    }
+
+    @Override
     public void end() {
         ended = true;
     }
@@ -240,7 +263,7 @@ final class Conversation implements Line, AutoCloseable {
     @Override
     public void close() {
         ended = true;
-        tampering.ended();
+        tampering.ended(this, endedByBackEnd);
         front.close();
         back.close();
         closeChannel();

@@ -20,6 +20,9 @@ interface Line {
     /** Closes the connection, to both sides, as soon as all is done that is being done. */
     void end();
 
+    /** The back-end serves nobody any more, from the next connection on. */
+    void die();
+
     /** Virtio feature bits that were acknowledged. */
     long features();
 

@@ -73,7 +73,7 @@ final class MemMutations {
             })),
             mem(
                     "mem.config.12",
-                    "usable_region_size grows with PLUG and nobody is told",
+                    "usable_region_size grows and nobody is told",
                     MemMutations::growsInSilence),
             mem(
                     "mem.config.13",
@@ -139,9 +139,9 @@ final class MemMutations {
                     add(fields, PLUGGED_SIZE, BLOCK);
                 }
             })),
-            mem("mem.unplug-all.7", "usable_region_size is 0 after UNPLUG ALL", config(fields -> {
+            mem("mem.unplug-all.7", "usable_region_size is below requested_size after UNPLUG ALL", config(fields -> {
                 if (fields.getLong(PLUGGED_SIZE) == 0) {
-                    fields.putLong(USABLE, 0);
+                    fields.putLong(USABLE, fields.getLong(REQUESTED) - BLOCK);
                 }
             })),
             mem("mem.state.3", "STATE with something in its first padding is an error", padded(STATE, HEADER_PADDING)),
@@ -256,16 +256,18 @@ final class MemMutations {
         long[] most = new long[1];
         return config(new Broken(), fields -> {
             add(fields, USABLE, most[0]);
-            most[0] = Math.max(most[0], BLOCK);
+            most[0] += BLOCK;
         });
     }
 
     private static Tampering neverLess() {
-        long[] most = new long[1];
-        return config(new Broken(), fields -> {
-            most[0] = Math.max(most[0], fields.getLong(PLUGGED_SIZE));
-            fields.putLong(PLUGGED_SIZE, most[0]);
+        long[] plugged = new long[1];
+        Broken broken = answer((request, response) -> {
+            if (request.type() == PLUG && response.get(LE_SHORT, 0) == ACK) {
+                plugged[0] += request.blocks() * BLOCK;
+            }
         });
+        return config(broken, fields -> fields.putLong(PLUGGED_SIZE, plugged[0]));
     }
 
     private static Tampering resetUnplugs() {

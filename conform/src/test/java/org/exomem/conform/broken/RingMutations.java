@@ -72,7 +72,7 @@ final class RingMutations {
             of("vhost.call.3", "a descriptor is signalled though the front-end polls", () -> {
                 Fds kept = new Fds();
                 return new Broken()
-                        .onEnd(kept::close)
+                        .keeping(kept)
                         .onRequest(Request.SET_VRING_CALL, (message, line) -> {
                             message.fds().forEach(kept::keepEvent);
                             return List.of(message);

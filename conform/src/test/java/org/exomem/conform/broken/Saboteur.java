@@ -33,6 +33,7 @@ final class Saboteur implements AutoCloseable {
     private final List<Throwable> failures = new CopyOnWriteArrayList<>();
     private volatile boolean closed;
     private volatile boolean armed;
+    private boolean dead;
 
     /**
      * Begins to listen.
@@ -83,9 +84,14 @@ final class Saboteur implements AutoCloseable {
     }
 
     private void begin(Fd front) throws IOException {
+        if (dead) {
+            front.close();
+            return;
+        }
+        conversations.forEach(Conversation::secondConnection);
         Tampering own = armed ? tampering.get() : Tampering.NONE;
         try {
-            conversations.add(new Conversation(front, UnixSockets.connect(backEnd), own));
+            conversations.add(new Conversation(front, UnixSockets.connect(backEnd), own, () -> dead = true));
         } catch (IOException e) {
             front.close();
             failures.add(e);
@@ -98,6 +104,9 @@ final class Saboteur implements AutoCloseable {
             boolean goesOn;
             try {
                 goesOn = conversation.step();
+            } catch (InternalError e) {
+                // A file of guest memory was cut short: the back-end can't use it either.
+                goesOn = false;
             } catch (RuntimeException | Error e) {
                 failures.add(e);
                 goesOn = false;

@@ -163,7 +163,7 @@ final class StateMutations {
     private static Broken keepsOpen() {
         Fds kept = new Fds();
         return new Broken()
-                .onEnd(kept::close)
+                .keeping(kept)
                 .taking(Request.SET_DEVICE_STATE_FD, message -> {
                     message.fds().forEach(kept::keep);
                     return message;
@@ -185,7 +185,7 @@ final class StateMutations {
         Fds kept = new Fds();
         boolean[] loading = new boolean[1];
         return new Broken()
-                .onEnd(kept::close)
+                .keeping(kept)
                 .onRequest(Request.SET_DEVICE_STATE_FD, (message, line) -> {
                     loading[0] = message.intAt(0) == LOAD;
                     if (!loading[0]) {

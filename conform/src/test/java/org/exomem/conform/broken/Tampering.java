@@ -38,8 +38,18 @@ interface Tampering {
     /** Is called again and again, about every millisecond. */
     default void tick(Line line) {}
 
-    /** The connection has ended. */
-    default void ended() {}
+    /** Bytes of a message that did not come whole are on their way to the back-end. */
+    default void piece(Line line) {}
+
+    /** Somebody else has connected while this connection lasts. */
+    default void secondConnection(Line line) {}
+
+    /**
+     * The connection has ended.
+     *
+     * @param byBackEnd true if the back-end closed it
+     */
+    default void ended(Line line, boolean byBackEnd) {}
 
     // Rings and the log
 

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 final class Wire implements AutoCloseable {
     private static final int LARGEST = 1 << 16;
     private static final long PATIENCE_NANOS = 2_000_000;
-    private static final int SEND_MILLIS = 5000;
+    private static final int SEND_MILLIS = 1000;
 
     private final MessageSocket socket;
     private final MemorySegment chunk = Arena.ofAuto().allocate(LARGEST);

@@ -24,7 +24,7 @@ final class WireMutations {
     private static final long UNDEFINED_FEATURE = 1L << 45;
     private static final long SR_IOV = 1L << 37;
     /** Requests whose replies have content of their own. */
-    private static final Set<Integer> ASKING = Set.of(
+    static final Set<Integer> ASKING = Set.of(
             Request.GET_FEATURES,
             Request.GET_PROTOCOL_FEATURES,
             Request.GET_VRING_BASE,
