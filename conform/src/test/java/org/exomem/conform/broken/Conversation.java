@@ -66,7 +66,12 @@ final class Conversation implements Line, AutoCloseable {
         Wire.Part part;
         while (!ended && (part = front.next()) != null) {
             switch (part) {
-                case Wire.Whole(Message message) -> request(message);
+                case Wire.Whole(Message message, boolean inPieces) -> {
+                    if (inPieces) {
+                        tampering.piece(this);
+                    }
+                    request(message);
+                }
                 case Wire.Piece(byte[] bytes, List<Fd> fds) -> {
                     tampering.piece(this);
                     back.send(bytes, fds);
@@ -93,7 +98,7 @@ final class Conversation implements Line, AutoCloseable {
         Wire.Part part;
         while (!ended && (part = back.next()) != null) {
             switch (part) {
-                case Wire.Whole(Message message) -> reply(message);
+                case Wire.Whole(Message message, boolean unused) -> reply(message);
                 case Wire.Piece(byte[] bytes, List<Fd> fds) -> front.send(bytes, fds);
                 case Wire.End() -> {
                     endedByBackEnd = true;
@@ -117,7 +122,7 @@ final class Conversation implements Line, AutoCloseable {
         Wire.Part part;
         while (channelBack != null && channelFront != null && (part = channelBack.next()) != null) {
             switch (part) {
-                case Wire.Whole(Message message) -> {
+                case Wire.Whole(Message message, boolean unused) -> {
                     for (Message changed : tampering.channelRequest(message, this)) {
                         channelFront.send(changed);
                     }
@@ -133,7 +138,7 @@ final class Conversation implements Line, AutoCloseable {
             Wire.Part part;
             while (channelBack != null && channelFront != null && (part = channelFront.next()) != null) {
                 switch (part) {
-                    case Wire.Whole(Message message) -> channelBack.send(message);
+                    case Wire.Whole(Message message, boolean unused) -> channelBack.send(message);
                     case Wire.Piece(byte[] bytes, List<Fd> fds) -> channelBack.send(bytes, fds);
                     case Wire.End() -> closeChannel();
                 }

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The memory device (VIRTIO 5.15), wrong in one way each. */
 final class MemMutations {
+    private static final long UNPLUGGED_INACCESSIBLE = 2;
+    private static final long PERSISTENT_SUSPEND = 4;
     private static final int PLUG = 0;
     private static final int UNPLUG = 1;
     private static final int UNPLUG_ALL = 2;
@@ -84,6 +86,9 @@ final class MemMutations {
                         }
                     })),
             // Blocks
+            mem("mem.init.3", "a driver without UNPLUGGED_INACCESSIBLE is accepted and not served", () -> new Broken()
+                    .usedAs((ring, elements) ->
+                            (ring.line().features() & UNPLUGGED_INACCESSIBLE) == 0 ? List.of() : elements)),
             mem("mem.init.4", "a reset unplugs all blocks", MemMutations::resetUnplugs),
             mem("mem.init.5", "a reset clears plugged blocks", () -> new Broken()
                     .relaying()
@@ -105,7 +110,7 @@ final class MemMutations {
                         }
                     })),
             mem("mem.block.16", "an unplugged block can't be read any more", MemMutations::cutShort),
-            mem("mem.block.19", "blocks are unplugged when the guest wakes up", MemMutations::resetUnplugs),
+            mem("mem.block.19", "blocks are unplugged when the guest wakes up", () -> suspending(resetUnplugs())),
             // Requests
             mem("mem.plug.2", "PLUG with something in its first padding is an error", padded(PLUG, HEADER_PADDING)),
             mem("mem.plug.3", "PLUG with something in its last padding is an error", padded(PLUG, DATA_PADDING)),
@@ -270,7 +275,14 @@ final class MemMutations {
         return config(broken, fields -> fields.putLong(PLUGGED_SIZE, plugged[0]));
     }
 
-    private static Tampering resetUnplugs() {
+    /** Offers PERSISTENT_SUSPEND, which asks nothing of a device that keeps its blocks anyway. */
+    private static Broken suspending(Broken broken) {
+        return broken.withBits(Request.GET_FEATURES, PERSISTENT_SUSPEND)
+                .taking(Request.SET_FEATURES, message -> message.withLong(
+                        0, message.longAt(0) & ~PERSISTENT_SUSPEND));
+    }
+
+    private static Broken resetUnplugs() {
         boolean[] wasReset = new boolean[1];
         Broken broken = answer((request, response) -> {
             if (wasReset[0] && request.type() == STATE) {

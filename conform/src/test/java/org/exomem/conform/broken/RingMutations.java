@@ -47,7 +47,7 @@ final class RingMutations {
                     () -> split(new Broken().usedAs((ring, elements) -> elements.stream()
                             .filter(element -> !endsIndirect(ring, element.id()))
                             .toList()))),
-            of("reserved.18", "two buffers come back in the opposite order", RingMutations::pairsReversed),
+            of("reserved.18", "a buffer comes back again in place of the next one", RingMutations::idsTwice),
             // Notifications
             of(
                     "ring.split.interrupt.6",
@@ -79,6 +79,13 @@ final class RingMutations {
                         })
                         .beforeUsed((ring, chain) -> kept.signal());
             }),
+            of("vhost.event.1", "one request is served for each kick", RingMutations::countsKicks),
+            of("vhost.event.3", "a call is a write of 4 bytes", () -> new Broken().callingIf((ring, wanted) -> {
+                if (wanted) {
+                    ring.callWith(4);
+                }
+                return false;
+            })),
             of("vhost.kick.2", "kicks are lost", () -> new Broken()
                     .taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
             of("vhost.err.2", "the error descriptor is not signalled", () -> new Broken()
@@ -136,8 +143,7 @@ final class RingMutations {
             base("vhost.vring.6", "GET_VRING_BASE tells one too many", false, position -> position + 1),
             base("vhost.vring.7", "GET_VRING_BASE of a packed ring tells one position only", true, position ->
                     position & 0xffff),
-            base("vhost.payload.5", "GET_VRING_BASE tells the position modulo the size of the ring", false, position ->
-                    position & 63),
+            of("vhost.payload.5", "GET_VRING_BASE tells the position modulo the size of the ring", RingMutations::moduloSize),
             base("vhost.payload.6", "GET_VRING_BASE has something in the upper bits", false, position ->
                     position | 1 << 16),
             base("vhost.payload.8", "GET_VRING_BASE of a packed ring lacks the wrap counters", true, position ->
@@ -212,17 +218,39 @@ final class RingMutations {
         return (flags(ring, at) & INDIRECT) != 0;
     }
 
-    /** Waits for a second element after each first one, and gives them back the wrong way round. */
-    private static Broken pairsReversed() {
+    /** Each second element has the id of the one before, which has come back already. */
+    private static Broken idsTwice() {
+        int[] count = new int[1];
+        int[] last = new int[1];
+        return new Broken().eachUsed(element -> {
+            Element shown = count[0]++ % 2 == 0 ? element : element.withId(last[0]);
+            last[0] = element.id();
+            return shown;
+        });
+    }
+
+    private static Broken moduloSize() {
+        int[] size = {1};
+        return new Broken()
+                .taking(Request.SET_VRING_NUM, message -> {
+                    size[0] = message.intAt(4);
+                    return message;
+                })
+                .answering(Request.GET_VRING_BASE, message -> message.withInt(4, message.intAt(4) % size[0]));
+    }
+
+    /** Serves one request for each kick. */
+    private static Broken countsKicks() {
         List<Element> waiting = new ArrayList<>();
+        int[] served = new int[1];
         return new Broken().usedAs((ring, elements) -> {
             waiting.addAll(elements);
-            if (!ring.has(Features.IN_ORDER) || waiting.size() > 1) {
-                List<Element> all = List.copyOf(waiting.reversed());
-                waiting.clear();
-                return all;
+            List<Element> shown = new ArrayList<>();
+            while (!waiting.isEmpty() && served[0] < ring.kicks()) {
+                shown.add(waiting.removeFirst());
+                served[0]++;
             }
-            return List.of();
+            return shown;
         });
     }
 

@@ -1,5 +1,6 @@
 package org.exomem.conform.broken;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.HashMap;
@@ -9,6 +10,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.PipeEnd;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +45,7 @@ abstract class RingRelay implements AutoCloseable {
     private int size;
     private boolean running;
     private boolean held;
+    private int kicks;
 
     // The driver's ring, as long as all of it is in guest memory
     @Nullable
@@ -198,6 +201,7 @@ abstract class RingRelay implements AutoCloseable {
             }
             boolean kicked = drain(frontKick);
             held &= !kicked;
+            kicks += kicked ? 1 : 0;
             boolean passed = running && !held && passAvailable();
             if (kicked && !passed) {
                 tampering.idleKick(this);
@@ -211,6 +215,26 @@ abstract class RingRelay implements AutoCloseable {
                 backKick.signal();
             }
             call(drain(backCall));
+        }
+    }
+
+    /** How often the driver has kicked; kicks that came at once count as one. */
+    int kicks() {
+        return kicks;
+    }
+
+    /** Calls the driver by a write of fewer than 8 bytes, of which an eventfd takes none. */
+    void callWith(int bytes) {
+        if (frontCall == null) {
+            return;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            PipeEnd pipe = PipeEnd.adopt(frontCall.fd());
+            if (pipe != null) {
+                pipe.write(arena.allocate(bytes));
+            }
+        } catch (LinuxException e) {
+            // Nobody is called then.
         }
     }
 

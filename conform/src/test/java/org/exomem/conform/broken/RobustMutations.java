@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
@@ -13,6 +14,7 @@ import org.exomem.linux.SharedFile;
 /** Back-ends that do not survive one thing each: they serve nobody after it. */
 final class RobustMutations {
     private static final int SESSIONS = 3;
+    private static final long ORDER_PLATFORM = 1L << 36;
 
     static final List<Mutation> ALL = List.of(
             of("robust.message.1", "the back-end dies of a malformed header", RobustMutations::diesWhenItRefuses),
@@ -20,7 +22,7 @@ final class RobustMutations {
             of("robust.message.3", "the back-end dies of wrong descriptors", RobustMutations::diesWhenItRefuses),
             of("robust.message.4", "the back-end dies of an unknown request", RobustMutations::diesWhenItRefuses),
             of("robust.message.5", "the back-end dies when a message breaks off", RobustMutations::diesOfHalfMessages),
-            of("robust.message.6", "a message in pieces closes the connection", () -> new Broken().onPiece(Line::end)),
+            of("robust.message.6", "a message that comes in pieces closes the connection", () -> new Broken().onPiece(Line::end)),
             of("robust.message.7", "the back-end dies of numbers that can't be right", RobustMutations::diesWhenItRefuses),
             of("robust.memory.1", "the back-end dies of wrong regions", RobustMutations::diesWhenItRefuses),
             of("robust.memory.2", "the back-end dies of wrong ring addresses", RobustMutations::diesWhenItRefuses),
@@ -38,6 +40,11 @@ final class RobustMutations {
                     RobustMutations::diesOfLeftChains),
             of("robust.session.3", "a second connection ends the first", () -> new Broken()
                     .onSecondConnection(Line::end)),
+            of("vhost.error.2", "the back-end dies of an error", RobustMutations::diesWhenItRefuses),
+            of("reserved.15", "a driver without VERSION_1 is the last one", () -> diesWithout(Features.VERSION_1)),
+            of("reserved.17", "a driver without ACCESS_PLATFORM is the last one", () -> diesWithout(
+                    Features.ACCESS_PLATFORM)),
+            of("reserved.19", "a driver without ORDER_PLATFORM is the last one", () -> diesWithout(ORDER_PLATFORM)),
             of("robust.session.4", "the back-end dies when its answers are not read", RobustMutations::diesUnread));
 
     private RobustMutations() {}
@@ -58,6 +65,19 @@ final class RobustMutations {
                     if (refused[0] || byBackEnd) {
                         line.die();
                     }
+                });
+    }
+
+    /** Offers a feature, and dies of a driver that does not accept it. */
+    private static Broken diesWithout(long feature) {
+        return new Broken()
+                .withBits(Request.GET_FEATURES, feature)
+                .onRequest(Request.SET_FEATURES, (message, line) -> {
+                    if ((message.longAt(0) & feature) == 0) {
+                        line.die();
+                    }
+                    boolean own = feature == Features.VERSION_1;
+                    return List.of(own ? message : message.withLong(0, message.longAt(0) & ~feature));
                 });
     }
 

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 final class Wire implements AutoCloseable {
     private static final int LARGEST = 1 << 16;
     private static final long PATIENCE_NANOS = 2_000_000;
+    /** Header and payload. */
+    private static final int AT_MOST_WHOLE = 2;
+
     private static final int SEND_MILLIS = 1000;
 
     private final MessageSocket socket;
@@ -29,6 +32,7 @@ final class Wire implements AutoCloseable {
     private int have;
     private int passedOn;
     private List<Fd> fds = new ArrayList<>();
+    private int receives;
     private boolean raw;
     private boolean ended;
     private long lastBytes;
@@ -36,8 +40,12 @@ final class Wire implements AutoCloseable {
     /** What has arrived. */
     sealed interface Part {}
 
-    /** A whole message. */
-    record Whole(Message message) implements Part {}
+    /**
+     * A whole message.
+     *
+     * @param inPieces true if it did not arrive at once
+     */
+    record Whole(Message message, boolean inPieces) implements Part {}
 
     /** Bytes of a message that is not whole, or of one with an impossible size. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
@@ -73,6 +81,7 @@ final class Wire implements AutoCloseable {
                 return isWaiting() || !fds.isEmpty() ? piece() : new End();
             }
             lastBytes = System.nanoTime();
+            receives++;
             byte[] bytes = chunk.asSlice(0, received).toArray(ValueLayout.JAVA_BYTE);
             if (raw) {
                 return new Piece(bytes, takeFds());
@@ -117,8 +126,9 @@ final class Wire implements AutoCloseable {
                         header(4),
                         size,
                         Arrays.copyOfRange(buffer, Connection.HEADER_SIZE, have),
-                        takeFds()));
+                        takeFds()), receives > AT_MOST_WHOLE);
         have = 0;
+        receives = 0;
         passedOn = 0;
         return part;
     }

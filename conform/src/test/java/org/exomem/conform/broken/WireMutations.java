@@ -2,6 +2,7 @@ package org.exomem.conform.broken;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -22,6 +23,7 @@ final class WireMutations {
     private static final int FEATURES_OK = 8;
     private static final int NEEDS_RESET = 64;
     private static final long UNDEFINED_FEATURE = 1L << 45;
+    private static final long CROSS_ENDIAN = 1L << 6;
     private static final long SR_IOV = 1L << 37;
     /** Requests whose replies have content of their own. */
     static final Set<Integer> ASKING = Set.of(
@@ -90,17 +92,7 @@ final class WireMutations {
             of("vhost.reply.9", "an error is answered with 0", () -> new Broken()
                     .onEveryReply((message, line) -> List.of(
                             ASKING.contains(message.request()) ? message : message.withLong(0, 0)))),
-            of("vhost.reply.11", "a request with an answer of its own is answered twice with need-reply", () -> {
-                boolean[] again = new boolean[1];
-                return new Broken()
-                        .onEveryRequest((message, line) -> {
-                            again[0] = message.needsReply() && ASKING.contains(message.request());
-                            return List.of(message);
-                        })
-                        .onEveryReply((message, line) -> again[0]
-                                ? List.of(message, Message.reply(message.request(), Payload.number(0)))
-                                : List.of(message));
-            }),
+            of("vhost.reply.11", "a request with an answer of its own is answered twice with need-reply", WireMutations::answersTwice),
             // Answers
             number("vhost.answer.1", "GET_FEATURES is answered with 4 bytes", Request.GET_FEATURES),
             number("vhost.answer.15", "GET_PROTOCOL_FEATURES is answered with 4 bytes", Request.GET_PROTOCOL_FEATURES),
@@ -162,12 +154,18 @@ final class WireMutations {
                             message -> (message.longAt(0) & Features.INDIRECT_DESC) == 0)),
             of("feature.11", "FEATURES_OK stays though the features are none to work with", () -> new Broken()
                     .taking(Request.SET_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) | Features.VERSION_1))
+                            0, message.longAt(0) & ~(1L << 49)))
                     .withBits(Request.GET_STATUS, FEATURES_OK)),
             of("feature.13", "features are refused after a reset", WireMutations::refusedAfterReset),
-            of("vhost.feature.2", "the log is used without LOG_SHMFD", () -> new Broken()
-                    .onRequest(Request.SET_PROTOCOL_FEATURES, (message, line) -> List.of(
-                            message.withLong(0, message.longAt(0) | Protocol.REPLY_ACK)))),
+            of("vhost.feature.2", "need-reply is answered before REPLY_ACK was negotiated", () -> new Broken()
+                    .onEveryRequest((message, line) -> {
+                        if (message.needsReply()
+                                && line.protocolFeatures() == 0
+                                && !ASKING.contains(message.request())) {
+                            line.toFrontEnd(Message.reply(message.request(), Payload.number(0)));
+                        }
+                        return List.of(message);
+                    })),
             of("vhost.feature.4", "GET_PROTOCOL_FEATURES is refused though bit 30 is offered", () -> new Broken()
                     .closingOn(Request.GET_PROTOCOL_FEATURES)),
             of("vhost.feature.5", "EVENT_IDX is used though it was not acknowledged", () -> new Broken()
@@ -181,7 +179,9 @@ final class WireMutations {
                     .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
                             0, message.longAt(0) | Protocol.REPLY_ACK))),
             of("vhost.queue.1", "MQ is offered without bit 30", () -> new Broken()
-                    .withoutBits(Request.GET_FEATURES, Features.PROTOCOL_FEATURES)),
+                    .withoutBits(Request.GET_FEATURES, Features.PROTOCOL_FEATURES)
+                    .answeringItself(Request.GET_QUEUE_NUM, message -> Message.reply(
+                            message.request(), Payload.number(1)))),
             of("vhost.queue.5", "MQ is not offered", () -> new Broken()
                     .withoutBits(Request.GET_PROTOCOL_FEATURES, Protocol.MQ)),
             of("vhost.inband.5", "in-band notifications without a channel are accepted", () -> new Broken()
@@ -190,14 +190,9 @@ final class WireMutations {
                             0, message.longAt(0) & ~Protocol.INBAND_NOTIFICATIONS))),
             of("vhost.owner.4", "RESET_OWNER closes the connection", () -> new Broken()
                     .closingOn(Request.RESET_OWNER)),
-            of("vhost.error.3", "a request that is refused closes the connection", () -> new Broken()
-                    .onEveryReply((message, line) -> {
-                        if (!ASKING.contains(message.request()) && message.longAt(0) != 0) {
-                            line.end();
-                            return List.of();
-                        }
-                        return List.of(message);
-                    })),
+            of("vhost.error.3", "GET_QUEUE_NUM closes the connection", () -> new Broken()
+                    .closingOn(Request.GET_QUEUE_NUM)),
+            of("vhost.endian.2", "rings of the other byte order are refused", WireMutations::oneByteOrder),
             // Status and reset
             of("reset.1", "the status stays after a reset", WireMutations::statusStays),
             of("reset.2", "status 0 does not reset", () -> new Broken()
@@ -307,6 +302,36 @@ final class WireMutations {
                 .withFlags(Integer.reverseBytes(message.flags()))
                 .withPayload(payload)
                 .withSize(Integer.reverseBytes(message.size()));
+    }
+
+    private static Broken answersTwice() {
+        List<Boolean> twice = new ArrayList<>();
+        return new Broken()
+                .onEveryRequest((message, line) -> {
+                    if (ASKING.contains(message.request())) {
+                        twice.add(message.needsReply());
+                    }
+                    return List.of(message);
+                })
+                .onEveryReply((message, line) -> ASKING.contains(message.request()) && twice.removeFirst()
+                        ? List.of(message, Message.reply(message.request(), Payload.number(0)))
+                        : List.of(message));
+    }
+
+    /** Offers CROSS_ENDIAN, which the real back-end does not know. */
+    private static Broken oneByteOrder() {
+        return new Broken()
+                .withBits(Request.GET_PROTOCOL_FEATURES, CROSS_ENDIAN)
+                .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
+                        0, message.longAt(0) & ~CROSS_ENDIAN))
+                .onRequest(Request.SET_VRING_ENDIAN, (message, line) -> {
+                    if (message.intAt(4) == 0) {
+                        line.acknowledge(message);
+                    } else {
+                        line.end();
+                    }
+                    return List.of();
+                });
     }
 
     private static Broken beforeFeatures(int request) {
