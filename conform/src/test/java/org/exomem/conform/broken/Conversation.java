@@ -96,7 +96,7 @@ final class Conversation implements Line, AutoCloseable {
 
     private void fromBack() throws LinuxException {
         Wire.Part part;
-        while (!ended && (part = back.next()) != null) {
+        while (!ended && (part = nextFromBack()) != null) {
             switch (part) {
                 case Wire.Whole(Message message, boolean unused) -> reply(message);
                 case Wire.Piece(byte[] bytes, List<Fd> fds) -> front.send(bytes, fds);
@@ -105,6 +105,24 @@ final class Conversation implements Line, AutoCloseable {
                     ended = true;
                 }
             }
+        }
+    }
+
+    private Wire.@Nullable Part nextFromBack() throws LinuxException {
+        try {
+            return back.next();
+        } catch (LinuxException e) {
+            endedByBackEnd = true;
+            throw e;
+        }
+    }
+
+    private void sendBack(Message message) throws LinuxException {
+        try {
+            back.send(message);
+        } catch (LinuxException e) {
+            endedByBackEnd = true;
+            throw e;
         }
     }
 
@@ -158,7 +176,7 @@ final class Conversation implements Line, AutoCloseable {
         Message own = interposeChannel(message);
         List<Message> all = relays == null ? List.of(own) : relays.request(own);
         for (Message each : all) {
-            back.send(each);
+            sendBack(each);
         }
     }
 

@@ -32,6 +32,15 @@ final class Fds {
         }
     }
 
+    boolean isEmpty() {
+        return kept.isEmpty();
+    }
+
+    /** A duplicate of the first that was kept. */
+    Fd first() throws LinuxException {
+        return kept.getFirst().duplicate();
+    }
+
     /** Signals all eventfds. */
     void signal() {
         events.forEach(EventFd::signal);

@@ -69,6 +69,11 @@ record Message(int request, int flags, int size, byte[] payload, List<Fd> fds) {
     }
 
     /** A field of the payload; 0 if the payload is too short for it. */
+    int shortAt(int offset) {
+        return payload.length >= offset + Short.BYTES ? Short.toUnsignedInt(buffer().getShort(offset)) : 0;
+    }
+
+    /** A field of the payload; 0 if the payload is too short for it. */
     long longAt(int offset) {
         return hasLong(offset) ? buffer().getLong(offset) : 0;
     }

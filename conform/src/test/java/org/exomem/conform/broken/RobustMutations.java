@@ -22,7 +22,6 @@ final class RobustMutations {
             of("robust.message.3", "the back-end dies of wrong descriptors", RobustMutations::diesWhenItRefuses),
             of("robust.message.4", "the back-end dies of an unknown request", RobustMutations::diesWhenItRefuses),
             of("robust.message.5", "the back-end dies when a message breaks off", RobustMutations::diesOfHalfMessages),
-            of("robust.message.6", "a message that comes in pieces closes the connection", () -> new Broken().onPiece(Line::end)),
             of("robust.message.7", "the back-end dies of numbers that can't be right", RobustMutations::diesWhenItRefuses),
             of("robust.memory.1", "the back-end dies of wrong regions", RobustMutations::diesWhenItRefuses),
             of("robust.memory.2", "the back-end dies of wrong ring addresses", RobustMutations::diesWhenItRefuses),

@@ -5,10 +5,10 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Payload;
-import org.exomem.conformance.frontend.Reply;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
@@ -65,12 +65,11 @@ final class StateMutations {
             of("vhost.inflight.1", "the in-flight area is empty", () -> new Broken()
                     .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, 0))),
             of("vhost.inflight.2", "the in-flight area has room for half of the queues", () -> new Broken()
-                    .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, message.longAt(0) / 2))),
-            of("vhost.inflight.3", "the number of entries stands in the wrong place", () -> area(false, area -> {
-                area.set(ValueLayout.JAVA_SHORT, 8, (short) 7);
-                area.set(ValueLayout.JAVA_SHORT, 10, (short) 1);
-            })),
-            of("vhost.inflight.4", "an entry has its mark in its last byte", () -> area(false, area -> {})),
+                    .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, message.longAt(0) / 2)))
+                    .on(DeviceType.BALLOON),
+            of("vhost.inflight.3", "the version in the area is 7", () -> area(false, area -> area.set(
+                    ValueLayout.JAVA_SHORT, 8, (short) 7))),
+            of("vhost.inflight.4", "entries are not filled in", () -> area(false, area -> {})),
             of("vhost.inflight.6", "taken chains are not marked", () -> area(false, area -> {})),
             of("vhost.inflight.7", "the last batch is not noted", () -> area(false, area -> area.set(
                     ValueLayout.JAVA_SHORT, 12, (short) 0x55))),
@@ -109,8 +108,9 @@ final class StateMutations {
             of("vhost.state.5", "the channel stays open when all is written", StateMutations::keepsOpen),
             of("vhost.state.7", "the state is not read", () -> new Broken()
                     .onRequest(Request.SET_DEVICE_STATE_FD, StateMutations::neverLoads)),
-            of("vhost.state.10", "a state is accepted and not used", StateMutations::acceptsAndForgets),
-            of("vhost.state.11", "a state is accepted and not used", StateMutations::acceptsAndForgets),
+            of("vhost.state.10", "rings begin at 0 after a state was loaded", () -> afterLoad(
+                    Request.SET_VRING_BASE, message -> message.withInt(4, 0))),
+            of("vhost.state.11", "the config space is another one after a state was loaded", StateMutations::otherConfig),
             of("vhost.state.15", "CHECK_DEVICE_STATE is not answered", () -> new Broken()
                     .silentOn(Request.CHECK_DEVICE_STATE)),
             of("vhost.state.23", "SET_DEVICE_STATE_FD is answered with an error", () -> new Broken()
@@ -129,22 +129,36 @@ final class StateMutations {
         return Mutation.of(requirement, name, tampering).on(type);
     }
 
-    /** The front-end gets a copy of the area, which the back-end does not change any more. */
+    /** The front-end gets a copy of the area, which the back-end does not change any more; its own one stays as it should be. */
     private static Broken area(boolean packed, Consumer<MemorySegment> change) {
-        return new Broken().onReply(Request.GET_INFLIGHT_FD, (message, line) -> {
-            boolean isPacked = (line.features() & Features.RING_PACKED) != 0;
-            if (message.fds().isEmpty() || isPacked != packed) {
-                return List.of(message);
-            }
-            try (SharedFile file = new SharedFile(message.fds().getFirst());
-                    SharedFile copy = SharedFile.memfd("inflight", file.size());
-                    Mapping from = Mapping.of(file, 0, file.size());
-                    Mapping to = Mapping.of(copy, 0, file.size())) {
-                to.segment().copyFrom(from.segment());
-                change.accept(to.segment().asSlice(message.longAt(8)));
-                return List.of(message.withFds(List.of(copy.fd().duplicate())));
-            }
-        });
+        Fds kept = new Fds();
+        return new Broken()
+                .keeping(kept)
+                .onReply(Request.GET_INFLIGHT_FD, (message, line) -> {
+                    boolean isPacked = (line.features() & Features.RING_PACKED) != 0;
+                    if (message.fds().isEmpty() || isPacked != packed) {
+                        return List.of(message);
+                    }
+                    kept.keep(message.fds().getFirst());
+                    try (SharedFile file = new SharedFile(message.fds().getFirst());
+                            SharedFile copy = SharedFile.memfd("inflight", file.size());
+                            Mapping from = Mapping.of(file, 0, file.size());
+                            Mapping to = Mapping.of(copy, 0, file.size())) {
+                        to.segment().copyFrom(from.segment());
+                        MemorySegment area = to.segment().asSlice(message.longAt(8));
+                        area.set(ValueLayout.JAVA_SHORT, 8, (short) 1);
+                        area.set(ValueLayout.JAVA_SHORT, 10, (short) message.shortAt(18));
+                        change.accept(area);
+                        return List.of(message.withFds(List.of(copy.fd().duplicate())));
+                    }
+                })
+                .onRequest(Request.SET_INFLIGHT_FD, (message, line) -> {
+                    if (kept.isEmpty()) {
+                        return List.of(message);
+                    }
+                    message.close();
+                    return List.of(message.withFds(List.of(kept.first())));
+                });
     }
 
     /** The back-end gets zeros for the area that the front-end has kept. */
@@ -180,34 +194,27 @@ final class StateMutations {
         return List.of(message.withFds(List.of(pipe.readEnd())));
     }
 
-    /** Reads a state to its end and says that all is well. */
-    private static Broken acceptsAndForgets() {
-        Fds kept = new Fds();
-        boolean[] loading = new boolean[1];
+    /** Takes a request otherwise once a state was loaded. */
+    private static Broken afterLoad(int request, UnaryOperator<Message> change) {
+        boolean[] loaded = new boolean[1];
         return new Broken()
-                .keeping(kept)
-                .onRequest(Request.SET_DEVICE_STATE_FD, (message, line) -> {
-                    loading[0] = message.intAt(0) == LOAD;
-                    if (!loading[0]) {
-                        return List.of(message);
-                    }
-                    message.fds().forEach(kept::keep);
-                    line.toFrontEnd(new Message(
-                            message.request(),
-                            Reply.REPLY_FLAGS,
-                            Long.BYTES,
-                            Payload.number(NO_CHANNEL),
-                            List.of()));
-                    message.close();
-                    return List.of();
+                .taking(Request.SET_DEVICE_STATE_FD, message -> {
+                    loaded[0] |= message.intAt(0) == LOAD;
+                    return message;
                 })
-                .onRequest(Request.CHECK_DEVICE_STATE, (message, line) -> {
-                    if (!loading[0]) {
-                        return List.of(message);
-                    }
-                    line.toFrontEnd(Message.reply(message.request(), Payload.number(0)));
-                    return List.of();
-                });
+                .taking(request, message -> loaded[0] ? change.apply(message) : message);
+    }
+
+    private static Broken otherConfig() {
+        boolean[] loaded = new boolean[1];
+        return new Broken()
+                .taking(Request.SET_DEVICE_STATE_FD, message -> {
+                    loaded[0] |= message.intAt(0) == LOAD;
+                    return message;
+                })
+                .answering(Request.GET_CONFIG, message -> loaded[0]
+                        ? message.withInt(Payload.CONFIG_HEADER_SIZE, message.intAt(Payload.CONFIG_HEADER_SIZE) + 1)
+                        : message);
     }
 
     private static Message errorWithDescriptor(Message message) {

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.stream.Stream;
 import org.exomem.conform.backend.ListeningBackEnd;
 import org.exomem.conform.run.CheckResult;
@@ -34,8 +33,10 @@ class TransparentSaboteurTest {
     Path folder;
 
     static Stream<Arguments> devices() {
-        return Stream.of(DeviceType.BALLOON, DeviceType.MEM)
-                .flatMap(type -> Stream.of(false, true).map(relayed -> Arguments.of(type, relayed)));
+        return Stream.of(
+                Arguments.of(DeviceType.BALLOON, false),
+                Arguments.of(DeviceType.BALLOON, true),
+                Arguments.of(DeviceType.MEM, true));
     }
 
     @ParameterizedTest(name = "{0}, between the rings: {1}")
@@ -108,7 +109,4 @@ class TransparentSaboteurTest {
         return text.append('\n').toString();
     }
 
-    static List<DeviceType> types() {
-        return List.of(DeviceType.BALLOON, DeviceType.MEM);
-    }
 }
