@@ -34,6 +34,7 @@ final class Broken implements Tampering {
     private @Nullable Consumer<RingRelay> start;
     private @Nullable Consumer<Line> idleKick;
     private boolean logsPlainly;
+    private boolean waits;
     private int usedFlags;
     private boolean contentLate;
     private boolean relays;
@@ -282,6 +283,13 @@ final class Broken implements Tampering {
         return this;
     }
 
+    /** Looks for what is available only when it is kicked. */
+    Broken waitingForKicks() {
+        waits = true;
+        relays = true;
+        return this;
+    }
+
     /** Stands between the rings, for what else is wrong. */
     Broken relaying() {
         relays = true;
@@ -373,6 +381,11 @@ final class Broken implements Tampering {
         if (idleKick != null) {
             idleKick.accept(ring.line());
         }
+    }
+
+    @Override
+    public boolean waitsForKicks() {
+        return waits;
     }
 
     @Override

@@ -53,11 +53,17 @@ final class Fds {
         events.clear();
     }
 
+    /** The same message; where it has no descriptor and says so by bit 8, it gets an eventfd that nobody signals. */
+    static Message withEventInstead(Message message) {
+        return message.fds().isEmpty() ? deaf(message.withLong(0, message.longAt(0) & 0xff)) : message;
+    }
+
     /** The same message with an eventfd that nobody signals. */
     static Message withDeafEvent(Message message) {
-        if (message.fds().isEmpty()) {
-            return message;
-        }
+        return message.fds().isEmpty() ? message : deaf(message);
+    }
+
+    private static Message deaf(Message message) {
         try (EventFd deaf = new EventFd()) {
             Fd fd = deaf.fd().duplicate();
             message.close();

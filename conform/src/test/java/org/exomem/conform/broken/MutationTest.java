@@ -1,5 +1,7 @@
 package org.exomem.conform.broken;
 
+import static java.util.stream.Collectors.toCollection;
+import static java.util.stream.Collectors.toSet;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
@@ -9,6 +11,8 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -24,6 +28,7 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -66,6 +71,17 @@ class MutationTest {
         assertThat(results)
                 .withFailMessage(() -> "no check of " + mutation.requirement() + " notices it:\n" + text(results))
                 .anyMatch(result -> result.verdict() == Verdict.FAIL || result.verdict() == Verdict.HANG);
+    }
+
+    @Test
+    void eachRequirementWithACheckHasAMutationOrAReason() {
+        Set<String> broken = Mutations.ALL.stream().map(Mutation::requirement).collect(toSet());
+        Set<String> tried = Suite.all().stream()
+                .flatMap(check -> check.requirements().stream())
+                .collect(toCollection(TreeSet::new));
+        assertThat(tried.stream().filter(id -> !broken.contains(id) && !Unbroken.ALL.containsKey(id)))
+                .isEmpty();
+        assertThat(Unbroken.ALL.keySet()).doesNotContainAnyElementsOf(broken);
     }
 
     private static String text(List<CheckResult> results) {

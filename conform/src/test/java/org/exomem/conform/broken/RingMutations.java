@@ -66,6 +66,12 @@ final class RingMutations {
             of("ring.split.kick.8", "the flags of the used ring are 2", () -> split(new Broken().withUsedFlags(2))),
             of("ring.split.kick.10", "with EVENT_IDX, the flags of the used ring are 1", () -> split(new Broken()
                     .withUsedFlags(1))),
+            of("ring.split.kick.9", "the device asks for no kicks and waits for them", () -> split(new Broken()
+                    .withUsedFlags(1)
+                    .waitingForKicks())),
+            of("ring.split.kick.11", "the device waits for a kick that it did not ask for", () -> split(new Broken()
+                    .withAvailEvent(seen -> seen + 100 & 0xffff)
+                    .waitingForKicks())),
             of("ring.split.kick.12", "a kick without a reason ends the connection", RingMutations::endsAtIdleKick),
             of("vhost.call.2", "the call descriptor is never signalled", () -> new Broken()
                     .callingIf((ring, wanted) -> false)),
@@ -88,6 +94,8 @@ final class RingMutations {
             })),
             of("vhost.kick.2", "kicks are lost", () -> new Broken()
                     .taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
+            of("vhost.kick.3", "a ring without a kick descriptor is not polled", () -> new Broken()
+                    .taking(Request.SET_VRING_KICK, Fds::withEventInstead)),
             of("vhost.err.2", "the error descriptor is not signalled", () -> new Broken()
                     .ignoring(Request.SET_VRING_ERR)),
             // Packed rings
@@ -283,7 +291,7 @@ final class RingMutations {
     }
 
     /** Tells a position as if the ring stopped, and lets it go on. */
-    private static Broken neverStops() {
+    static Broken neverStops() {
         return new Broken().relaying().onRequest(Request.GET_VRING_BASE, (message, line) -> {
             for (RingRelay ring : line.rings()) {
                 if (ring.index() == message.intAt(0) && ring instanceof SplitRelay split) {

@@ -202,7 +202,8 @@ abstract class RingRelay implements AutoCloseable {
             boolean kicked = drain(frontKick);
             held &= !kicked;
             kicks += kicked ? 1 : 0;
-            boolean passed = running && !held && passAvailable();
+            boolean looks = kicked || !tampering.waitsForKicks();
+            boolean passed = running && !held && looks && passAvailable();
             if (kicked && !passed) {
                 tampering.idleKick(this);
             }

@@ -53,6 +53,7 @@ final class StateMutations {
                         }
                         return List.of(message);
                     })),
+            of("vhost.log.13", "SET_LOG_FD closes the connection", () -> new Broken().closingOn(Request.SET_LOG_FD)),
             of("vhost.log.16", "guest memory is written after the rings were stopped", RingMutations::writesAfterStop),
             of("vhost.log.17", "the offset of the log is ignored", () -> new Broken()
                     .taking(Request.SET_LOG_BASE, message -> message.withLong(8, 0))),
@@ -113,6 +114,8 @@ final class StateMutations {
             of("vhost.state.11", "the config space is another one after a state was loaded", StateMutations::otherConfig),
             of("vhost.state.15", "CHECK_DEVICE_STATE is not answered", () -> new Broken()
                     .silentOn(Request.CHECK_DEVICE_STATE)),
+            of("vhost.state.19", "the back-end's own channel does not end", StateMutations::ownChannelWithoutEnd),
+            of("vhost.state.20", "the back-end's own channel does not end", StateMutations::ownChannelWithoutEnd),
             of("vhost.state.23", "SET_DEVICE_STATE_FD is answered with an error", () -> new Broken()
                     .answering(Request.SET_DEVICE_STATE_FD, message -> message.withLong(0, NO_CHANNEL | 1))),
             of("vhost.state.24", "bit 8 is clear though no descriptor comes", () -> new Broken()
@@ -182,6 +185,20 @@ final class StateMutations {
                     message.fds().forEach(kept::keep);
                     return message;
                 });
+    }
+
+    private static Broken ownChannelWithoutEnd() {
+        Fds kept = new Fds();
+        return new Broken().keeping(kept).answering(Request.SET_DEVICE_STATE_FD, message -> {
+            try {
+                PipeEnd.Pipe pipe = PipeEnd.pipe();
+                kept.keep(pipe.writeEnd());
+                pipe.writeEnd().close();
+                return message.withLong(0, 0).withFds(List.of(pipe.readEnd()));
+            } catch (LinuxException e) {
+                throw new IllegalStateException(e);
+            }
+        });
     }
 
     private static List<Message> neverLoads(Message message, Line line) throws LinuxException {

@@ -64,6 +64,11 @@ interface Tampering {
     /** A kick has come, and nothing new is available. */
     default void idleKick(RingRelay ring) {}
 
+    /** True if the back-end looks for what is available only when it is kicked. */
+    default boolean waitsForKicks() {
+        return false;
+    }
+
     /** The driver has made a chain available, which the back-end sees after this. */
     default void available(RingRelay ring, Chain chain) {}
 

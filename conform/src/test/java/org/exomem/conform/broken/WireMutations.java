@@ -15,7 +15,9 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Reply;
 import org.exomem.conformance.frontend.Request;
+import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
 
 /** Messages, negotiation, config space, memory and reset, wrong in one way each. */
 final class WireMutations {
@@ -131,6 +133,12 @@ final class WireMutations {
             of("vhost.config.8", "changes of the config space are not told", () -> new Broken()
                     .onChannel((message, line) ->
                             message.request() == Request.BackEnd.CONFIG_CHANGE ? List.of() : List.of(message))),
+            of("vhost.channel.4", "a request of the back-end has a descriptor without BACKEND_SEND_FD", () -> saying(
+                    message -> withDescriptors(message, 1))),
+            of("vhost.channel.5", "a request of the back-end has 9 descriptors", () -> saying(
+                    message -> withDescriptors(message, 9))),
+            of("vhost.channel.9", "an IOTLB message is sent without ACCESS_PLATFORM", () -> saying(
+                    message -> message.withRequest(Request.BackEnd.IOTLB_MSG).withPayload(new byte[32]))),
             of("vhost.channel.request.2", "CONFIG_CHANGE has a payload", () -> new Broken()
                     .onChannel((message, line) ->
                             List.of(message.withPayload(Payload.number(0))))),
@@ -184,10 +192,6 @@ final class WireMutations {
                             message.request(), Payload.number(1)))),
             of("vhost.queue.5", "MQ is not offered", () -> new Broken()
                     .withoutBits(Request.GET_PROTOCOL_FEATURES, Protocol.MQ)),
-            of("vhost.inband.5", "in-band notifications without a channel are accepted", () -> new Broken()
-                    .withBits(Request.GET_PROTOCOL_FEATURES, Protocol.INBAND_NOTIFICATIONS)
-                    .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) & ~Protocol.INBAND_NOTIFICATIONS))),
             of("vhost.owner.4", "RESET_OWNER closes the connection", () -> new Broken()
                     .closingOn(Request.RESET_OWNER)),
             of("vhost.error.3", "GET_QUEUE_NUM closes the connection", () -> new Broken()
@@ -198,6 +202,7 @@ final class WireMutations {
             of("reset.2", "status 0 does not reset", () -> new Broken()
                     .ignoring(Request.SET_STATUS, message -> message.longAt(0) == 0)),
             of("vhost.status.2", "SET_STATUS changes nothing", () -> new Broken().ignoring(Request.SET_STATUS)),
+            of("status.5", "the driver is called before its ring is started", WireMutations::callsEarly),
             of("status.6", "DEVICE_NEEDS_RESET is not set", () -> new Broken()
                     .withoutBits(Request.GET_STATUS, NEEDS_RESET)),
             of("status.7", "DEVICE_NEEDS_RESET is set and nobody is told", () -> new Broken()
@@ -302,6 +307,45 @@ final class WireMutations {
                 .withFlags(Integer.reverseBytes(message.flags()))
                 .withPayload(payload)
                 .withSize(Integer.reverseBytes(message.size()));
+    }
+
+    /** Sends CONFIG_CHANGE, or what becomes of it, when the driver is ready. */
+    private static Broken saying(UnaryOperator<Message> change) {
+        return new Broken().onReply(Request.SET_STATUS, (message, line) -> {
+            line.overChannel(change.apply(Message.request(Request.BackEnd.CONFIG_CHANGE, Payload.none())));
+            return List.of(message);
+        });
+    }
+
+    private static Message withDescriptors(Message message, int count) {
+        List<Fd> fds = new ArrayList<>();
+        try (SharedFile file = SharedFile.memfd("anything", 4096)) {
+            for (int i = 0; i < count; i++) {
+                fds.add(file.fd().duplicate());
+            }
+        } catch (LinuxException e) {
+            throw new IllegalStateException(e);
+        }
+        return message.withFds(fds);
+    }
+
+    /** Calls a while after the ring was enabled. */
+    private static Broken callsEarly() {
+        Fds calls = new Fds();
+        long[] at = new long[1];
+        return new Broken()
+                .keeping(calls)
+                .onRequest(Request.SET_VRING_CALL, (message, line) -> {
+                    message.fds().forEach(calls::keepEvent);
+                    at[0] = System.nanoTime() + 20_000_000;
+                    return List.of(message);
+                })
+                .onTick(line -> {
+                    if (at[0] != 0 && System.nanoTime() > at[0]) {
+                        at[0] = 0;
+                        calls.signal();
+                    }
+                });
     }
 
     private static Broken answersTwice() {
