@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.exomem.conform.backend.ListeningBackEnd;
 import org.exomem.conform.check.Check;
@@ -35,42 +37,75 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Each back-end that is broken in one way fails a check of the requirement that it breaks. */
 class MutationTest {
-    private static final Limits LIMITS = new Limits(Duration.ofMillis(400), Duration.ofMillis(50));
+    private static final Limits LIMITS = new Limits(Duration.ofMillis(800), Duration.ofMillis(50));
     /** What is waited for takes no processor, so that several can wait at once. */
     private static final int AT_ONCE = 6;
 
     @TempDir
     static Path folder;
 
-    private static final Map<Mutation, Future<List<CheckResult>>> RESULTS = new LinkedHashMap<>();
-    private static ExecutorService workers = Executors.newFixedThreadPool(AT_ONCE);
+    private static final Map<Mutation, Future<List<CheckResult>>> BROKEN = new LinkedHashMap<>();
+    private static final Map<Kept, Future<List<CheckResult>>> RIGHT = new LinkedHashMap<>();
+    private static final List<ExecutorService> WORKERS = new ArrayList<>();
+
+    /** A requirement, on a device that keeps it. */
+    private record Kept(String requirement, DeviceType device) {
+        @Override
+        public String toString() {
+            return requirement + " on " + device;
+        }
+    }
 
     static Stream<Mutation> mutations() {
         return Mutations.ALL.stream();
     }
 
+    static Stream<Kept> requirements() {
+        return Mutations.ALL.stream()
+                .map(mutation -> new Kept(mutation.requirement(), mutation.device()))
+                .distinct();
+    }
+
     @BeforeAll
     static void begin() {
-        workers = Executors.newFixedThreadPool(AT_ONCE);
-        for (Mutation mutation : Mutations.ALL) {
-            RESULTS.put(mutation, workers.submit(() -> play(mutation)));
-        }
+        ExecutorService workers = Executors.newFixedThreadPool(AT_ONCE);
+        WORKERS.add(workers);
+        mutations().forEach(mutation -> BROKEN.put(
+                mutation,
+                workers.submit(() -> play(mutation.requirement(), mutation.device(), mutation.tampering()))));
+        requirements()
+                .forEach(kept -> RIGHT.put(
+                        kept, workers.submit(() -> play(kept.requirement(), kept.device(), () -> Tampering.RELAYED))));
     }
 
     @AfterAll
     static void end() throws Exception {
-        workers.shutdownNow();
-        workers.awaitTermination(1, TimeUnit.MINUTES);
+        for (ExecutorService workers : WORKERS) {
+            workers.shutdownNow();
+            workers.awaitTermination(1, TimeUnit.MINUTES);
+        }
     }
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("mutations")
     void isCaughtByItsRequirement(Mutation mutation) throws Exception {
-        List<CheckResult> results = RESULTS.get(mutation).get(1, TimeUnit.MINUTES);
+        List<CheckResult> results = BROKEN.get(mutation).get(2, TimeUnit.MINUTES);
         assumeThat(results).as("checks that name " + mutation.requirement()).isNotEmpty();
         assertThat(results)
                 .withFailMessage(() -> "no check of " + mutation.requirement() + " notices it:\n" + text(results))
-                .anyMatch(result -> result.verdict() == Verdict.FAIL || result.verdict() == Verdict.HANG);
+                .anyMatch(MutationTest::isBad);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("requirements")
+    void passesWhereNothingIsBroken(Kept kept) throws Exception {
+        List<CheckResult> results = RIGHT.get(kept).get(2, TimeUnit.MINUTES);
+        assertThat(results.stream().filter(result -> !result.verdict().isGood()).map(TransparentSaboteurTest::text))
+                .isEmpty();
+    }
+
+    private static boolean isBad(CheckResult result) {
+        return result.verdict() == Verdict.FAIL || result.verdict() == Verdict.HANG;
     }
 
     @Test
@@ -90,15 +125,16 @@ class MutationTest {
         return all.toString();
     }
 
-    /** Runs the checks of the requirement against a back-end that is broken in this way alone. */
-    static List<CheckResult> play(Mutation mutation) throws Exception {
-        List<Check> checks = checks(mutation.requirement(), mutation.device());
+    /** Runs the checks of a requirement against a back-end that a saboteur stands before. */
+    private static List<CheckResult> play(String requirement, DeviceType device, Supplier<Tampering> tampering)
+            throws Exception {
+        List<Check> checks = checks(requirement, device);
         if (checks.isEmpty()) {
             return List.of();
         }
         Path own = Files.createTempDirectory(folder, "m");
-        try (Victim victim = Victim.of(mutation.device(), own);
-                Saboteur saboteur = new Saboteur(own.resolve("s"), victim.socket(), mutation.tampering())) {
+        try (Victim victim = Victim.of(device, own);
+                Saboteur saboteur = new Saboteur(own.resolve("s"), victim.socket(), tampering)) {
             // What the runner asks before the first check is answered rightly: it tries nothing otherwise.
             Runner.Progress arming = new Runner.Progress() {
                 @Override
@@ -109,7 +145,7 @@ class MutationTest {
                 @Override
                 public void ended(CheckResult result) {}
             };
-            return new Runner(new ListeningBackEnd(saboteur.socket()), mutation.device(), LIMITS, arming)
+            return new Runner(new ListeningBackEnd(saboteur.socket()), device, LIMITS, arming)
                     .run(checks)
                     .results();
         }

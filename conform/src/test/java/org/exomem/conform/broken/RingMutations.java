@@ -21,6 +21,8 @@ final class RingMutations {
     private static final int INDIRECT = 4;
     private static final int NO_CALL = 1;
     private static final int WRAP = 1 << 15;
+    private static final int REPETITIONS = 10;
+    private static final long INTERVAL_NANOS = 10_000_000;
 
     static final List<Mutation> ALL = List.of(
             // Used elements
@@ -325,18 +327,21 @@ final class RingMutations {
         });
     }
 
-    /** Does something once, a while after a ring was stopped. */
+    /** Does something again and again for a while after a ring was stopped. */
     private static Broken afterStop(Consumer<Line> act) {
-        long[] at = new long[1];
+        long[] next = new long[1];
+        int[] left = new int[1];
         return new Broken()
                 .relaying()
                 .onReply(Request.GET_VRING_BASE, (message, line) -> {
-                    at[0] = System.nanoTime() + 5_000_000;
+                    left[0] = REPETITIONS;
+                    next[0] = System.nanoTime() + INTERVAL_NANOS;
                     return List.of(message);
                 })
                 .onTick(line -> {
-                    if (at[0] != 0 && System.nanoTime() > at[0]) {
-                        at[0] = 0;
+                    if (left[0] > 0 && System.nanoTime() > next[0]) {
+                        left[0]--;
+                        next[0] = System.nanoTime() + INTERVAL_NANOS;
                         act.accept(line);
                     }
                 });

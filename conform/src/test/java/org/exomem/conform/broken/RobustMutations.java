@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
+import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
@@ -14,13 +16,20 @@ import org.exomem.linux.SharedFile;
 /** Back-ends that do not survive one thing each: they serve nobody after it. */
 final class RobustMutations {
     private static final int SESSIONS = 3;
+    /** Version and reply bit. */
+    private static final int HEADER_FLAGS = 7;
+
+    private static final int LAST_REQUEST = 44;
     private static final long ORDER_PLATFORM = 1L << 36;
 
     static final List<Mutation> ALL = List.of(
-            of("robust.message.1", "the back-end dies of a malformed header", RobustMutations::diesWhenItRefuses),
+            of("robust.message.1", "the back-end dies of a malformed header", () -> diesOf(message ->
+                            (message.flags() & HEADER_FLAGS) != Connection.VERSION)
+                    .onPiece(Line::die)),
             of("robust.message.2", "the back-end dies of a payload of a wrong size", RobustMutations::diesWhenItRefuses),
             of("robust.message.3", "the back-end dies of wrong descriptors", RobustMutations::diesWhenItRefuses),
-            of("robust.message.4", "the back-end dies of an unknown request", RobustMutations::diesWhenItRefuses),
+            of("robust.message.4", "the back-end dies of an unknown request", () -> diesOf(
+                    message -> message.request() == 0 || message.request() > LAST_REQUEST)),
             of("robust.message.5", "the back-end dies when a message breaks off", RobustMutations::diesOfHalfMessages),
             of("robust.message.7", "the back-end dies of numbers that can't be right", RobustMutations::diesWhenItRefuses),
             of("robust.memory.1", "the back-end dies of wrong regions", RobustMutations::diesWhenItRefuses),
@@ -50,6 +59,15 @@ final class RobustMutations {
 
     private static Mutation of(String requirement, String name, Supplier<Tampering> tampering) {
         return Mutation.of(requirement, name, tampering);
+    }
+
+    private static Broken diesOf(Predicate<Message> which) {
+        return new Broken().onEveryRequest((message, line) -> {
+            if (which.test(message)) {
+                line.die();
+            }
+            return List.of(message);
+        });
     }
 
     private static Broken diesWhenItRefuses() {

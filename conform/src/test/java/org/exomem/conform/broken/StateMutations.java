@@ -164,17 +164,20 @@ final class StateMutations {
                 });
     }
 
-    /** The back-end gets zeros for the area that the front-end has kept. */
+    /** The back-end gets zeros for an area that the front-end has kept from an earlier connection. */
     private static Broken forgets() {
-        return new Broken().onRequest(Request.SET_INFLIGHT_FD, (message, line) -> {
-            if (message.fds().isEmpty()) {
-                return List.of(message);
-            }
-            try (SharedFile file = new SharedFile(message.fds().getFirst());
-                    SharedFile empty = SharedFile.memfd("inflight", file.size())) {
-                return List.of(message.withFds(List.of(empty.fd().duplicate())));
-            }
-        });
+        boolean[] isOwn = new boolean[1];
+        return new Broken()
+                .before(Request.GET_INFLIGHT_FD, line -> isOwn[0] = true)
+                .onRequest(Request.SET_INFLIGHT_FD, (message, line) -> {
+                    if (isOwn[0] || message.fds().isEmpty()) {
+                        return List.of(message);
+                    }
+                    try (SharedFile file = new SharedFile(message.fds().getFirst());
+                            SharedFile empty = SharedFile.memfd("inflight", file.size())) {
+                        return List.of(message.withFds(List.of(empty.fd().duplicate())));
+                    }
+                });
     }
 
     private static Broken keepsOpen() {

@@ -4,7 +4,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -417,22 +419,21 @@ final class WireMutations {
         });
     }
 
-    /** What is written into the first byte of the config space is read from there. */
+    /** What is written into the config space is read from there, whatever the field. */
     private static Broken writableConfig() {
-        int[] written = {-1};
+        Map<Integer, Byte> written = new HashMap<>();
         return new Broken()
                 .onRequest(Request.SET_CONFIG, (message, line) -> {
-                    if (message.intAt(0) == 0 && message.payload().length > CONFIG_DATA) {
-                        written[0] = message.payload()[CONFIG_DATA];
+                    for (int i = CONFIG_DATA; i < message.payload().length; i++) {
+                        written.put(message.intAt(0) + i - CONFIG_DATA, message.payload()[i]);
                     }
                     return List.of(message);
                 })
                 .answering(Request.GET_CONFIG, message -> {
-                    if (written[0] < 0 || message.intAt(0) != 0 || message.payload().length <= CONFIG_DATA) {
-                        return message;
-                    }
                     byte[] payload = message.payload().clone();
-                    payload[CONFIG_DATA] = (byte) written[0];
+                    for (int i = CONFIG_DATA; i < payload.length; i++) {
+                        payload[i] = written.getOrDefault(message.intAt(0) + i - CONFIG_DATA, payload[i]);
+                    }
                     return message.withPayload(payload);
                 });
     }
