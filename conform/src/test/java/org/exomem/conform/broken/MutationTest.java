@@ -1,0 +1,160 @@
+package org.exomem.conform.broken;
+
+import static java.util.stream.Collectors.toCollection;
+import static java.util.stream.Collectors.toSet;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.exomem.conform.backend.ListeningBackEnd;
+import org.exomem.conform.check.Check;
+import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.Runner;
+import org.exomem.conform.run.Verdict;
+import org.exomem.conform.suite.Suite;
+import org.exomem.conform.trial.DeviceType;
+import org.exomem.conform.trial.Limits;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Each back-end that is broken in one way fails a check of the requirement that it breaks. */
+class MutationTest {
+    private static final Limits LIMITS = new Limits(Duration.ofMillis(800), Duration.ofMillis(50));
+    /** What is waited for takes no processor, so that several can wait at once. */
+    private static final int AT_ONCE = 6;
+
+    @TempDir
+    static Path folder;
+
+    private static final Map<Mutation, Future<List<CheckResult>>> BROKEN = new LinkedHashMap<>();
+    private static final Map<Kept, Future<List<CheckResult>>> RIGHT = new LinkedHashMap<>();
+    private static final List<ExecutorService> WORKERS = new ArrayList<>();
+
+    /** A requirement, on a device that keeps it. */
+    private record Kept(String requirement, DeviceType device) {
+        @Override
+        public String toString() {
+            return requirement + " on " + device;
+        }
+    }
+
+    static Stream<Mutation> mutations() {
+        return Mutations.ALL.stream();
+    }
+
+    static Stream<Kept> requirements() {
+        return Mutations.ALL.stream()
+                .map(mutation -> new Kept(mutation.requirement(), mutation.device()))
+                .distinct();
+    }
+
+    @BeforeAll
+    static void begin() {
+        ExecutorService workers = Executors.newFixedThreadPool(AT_ONCE);
+        WORKERS.add(workers);
+        mutations().forEach(mutation -> BROKEN.put(
+                mutation,
+                workers.submit(() -> play(mutation.requirement(), mutation.device(), mutation.tampering()))));
+        requirements()
+                .forEach(kept -> RIGHT.put(
+                        kept, workers.submit(() -> play(kept.requirement(), kept.device(), () -> Tampering.RELAYED))));
+    }
+
+    @AfterAll
+    static void end() throws Exception {
+        for (ExecutorService workers : WORKERS) {
+            workers.shutdownNow();
+            workers.awaitTermination(1, TimeUnit.MINUTES);
+        }
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("mutations")
+    void isCaughtByItsRequirement(Mutation mutation) throws Exception {
+        List<CheckResult> results = BROKEN.get(mutation).get(2, TimeUnit.MINUTES);
+        assumeThat(results).as("checks that name " + mutation.requirement()).isNotEmpty();
+        assertThat(results)
+                .withFailMessage(() -> "no check of " + mutation.requirement() + " notices it:\n" + text(results))
+                .anyMatch(MutationTest::isBad);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("requirements")
+    void passesWhereNothingIsBroken(Kept kept) throws Exception {
+        List<CheckResult> results = RIGHT.get(kept).get(2, TimeUnit.MINUTES);
+        assertThat(results.stream().filter(result -> !result.verdict().isGood()).map(TransparentSaboteurTest::text))
+                .isEmpty();
+    }
+
+    private static boolean isBad(CheckResult result) {
+        return result.verdict() == Verdict.FAIL || result.verdict() == Verdict.HANG;
+    }
+
+    @Test
+    void eachRequirementWithACheckHasAMutationOrAReason() {
+        Set<String> broken = Mutations.ALL.stream().map(Mutation::requirement).collect(toSet());
+        Set<String> tried = Suite.all().stream()
+                .flatMap(check -> check.requirements().stream())
+                .collect(toCollection(TreeSet::new));
+        assertThat(tried.stream().filter(id -> !broken.contains(id) && !Unbroken.ALL.containsKey(id)))
+                .isEmpty();
+        assertThat(Unbroken.ALL.keySet()).doesNotContainAnyElementsOf(broken);
+    }
+
+    private static String text(List<CheckResult> results) {
+        StringBuilder all = new StringBuilder();
+        results.forEach(result -> all.append(TransparentSaboteurTest.text(result)));
+        return all.toString();
+    }
+
+    /** Runs the checks of a requirement against a back-end that a saboteur stands before. */
+    private static List<CheckResult> play(String requirement, DeviceType device, Supplier<Tampering> tampering)
+            throws Exception {
+        List<Check> checks = checks(requirement, device);
+        if (checks.isEmpty()) {
+            return List.of();
+        }
+        Path own = Files.createTempDirectory(folder, "m");
+        try (Victim victim = Victim.of(device, own);
+                Saboteur saboteur = new Saboteur(own.resolve("s"), victim.socket(), tampering)) {
+            // What the runner asks before the first check is answered rightly: it tries nothing otherwise.
+            Runner.Progress arming = new Runner.Progress() {
+                @Override
+                public void begins(Check check, int number, int of) {
+                    saboteur.arm();
+                }
+
+                @Override
+                public void ended(CheckResult result) {}
+            };
+            return new Runner(new ListeningBackEnd(saboteur.socket()), device, LIMITS, arming)
+                    .run(checks)
+                    .results();
+        }
+    }
+
+    private static List<Check> checks(String requirement, DeviceType type) {
+        return Suite.all().stream()
+                .filter(check -> check.requirements().contains(requirement))
+                .filter(check -> check.device() == DeviceType.ANY || check.device() == type)
+                .toList();
+    }
+}
