@@ -38,9 +38,9 @@ final class FreePagesCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and"
-                    + " how fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver"
-                    + " for Linux does. The guest goes on meanwhile, and keeps its pages. Shows too of how much memory"
-                    + " the driver has told the page descriptors, in which exomem sees at a pause what is free.");
+                        + " how fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver"
+                        + " for Linux does. The guest goes on meanwhile, and keeps its pages. Shows too of how much memory"
+                        + " the driver has told the page descriptors, in which exomem sees at a pause what is free.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--smallest",

@@ -30,17 +30,28 @@ final class BalloonMutations {
     private static final long A_WHILE = 10_000_000;
 
     static final List<Mutation> ALL = List.of(
-            of("balloon.feature.4", "a driver without MUST_TELL_HOST is accepted and not served", () -> new Broken()
-                    .usedAs((ring, elements) ->
-                            (ring.line().features() & MUST_TELL_HOST) == 0 ? List.of() : elements)),
-            of("balloon.pages.13", "pages are cleared after their inflate request was used", () -> clearedLater(
-                    INFLATE)),
-            of("balloon.pages.14", "pages are cleared after their deflate request was used", () -> clearedLater(
-                    DEFLATE)),
-            of("balloon.stats.9", "a tag that is not known is an error of the queue", () -> statistics(
-                    tags -> tags.stream().anyMatch(tag -> tag >= KNOWN_TAGS))),
-            of("balloon.stats.10", "statistics that are not in order are an error of the queue", () -> statistics(
-                    tags -> {
+            of(
+                    "balloon.feature.4",
+                    "a driver without MUST_TELL_HOST is accepted and not served",
+                    () -> new Broken()
+                            .usedAs((ring, elements) ->
+                                    (ring.line().features() & MUST_TELL_HOST) == 0 ? List.of() : elements)),
+            of(
+                    "balloon.pages.13",
+                    "pages are cleared after their inflate request was used",
+                    () -> clearedLater(INFLATE)),
+            of(
+                    "balloon.pages.14",
+                    "pages are cleared after their deflate request was used",
+                    () -> clearedLater(DEFLATE)),
+            of(
+                    "balloon.stats.9",
+                    "a tag that is not known is an error of the queue",
+                    () -> statistics(tags -> tags.stream().anyMatch(tag -> tag >= KNOWN_TAGS))),
+            of(
+                    "balloon.stats.10",
+                    "statistics that are not in order are an error of the queue",
+                    () -> statistics(tags -> {
                         for (int i = 1; i < tags.size(); i++) {
                             if (tags.get(i) < tags.get(i - 1)) {
                                 return true;
@@ -53,8 +64,10 @@ final class BalloonMutations {
                 return showing(new Broken(), unused -> reads[0]++ / 2 % 2 == 0 ? SHOWN : SHOWN + 1);
             }),
             of("balloon.hint.13", "a hint of another session is accepted", () -> clearingHints(new Broken())),
-            of("balloon.hint.14", "a page that the guest has written is cleared", () -> showing(
-                    clearingHints(new Broken()), unused -> SHOWN)),
+            of(
+                    "balloon.hint.14",
+                    "a page that the guest has written is cleared",
+                    () -> showing(clearingHints(new Broken()), unused -> SHOWN)),
             of("balloon.hint.15", "hinted pages are cleared when the id is DONE", BalloonMutations::clearsWhenDone),
             of("balloon.report.7", "reported pages are cleared after the report was used", () -> {
                 Later later = new Later();
@@ -64,8 +77,10 @@ final class BalloonMutations {
                     }
                 });
             }),
-            of("balloon.report.8", "reported pages have other content than poison_val", () -> new Broken()
-                    .beforeUsed((ring, chain) -> {
+            of(
+                    "balloon.report.8",
+                    "reported pages have other content than poison_val",
+                    () -> new Broken().beforeUsed((ring, chain) -> {
                         if (ring.index() == THIRD) {
                             fill(ring.memory(), chain, 0x5b);
                         }
@@ -103,8 +118,7 @@ final class BalloonMutations {
             if (ring.index() != queue) {
                 return;
             }
-            ByteBuffer pages =
-                    ByteBuffer.wrap(chain.readable(ring.memory())).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer pages = ByteBuffer.wrap(chain.readable(ring.memory())).order(ByteOrder.LITTLE_ENDIAN);
             while (pages.remaining() >= Integer.BYTES) {
                 long page = Integer.toUnsignedLong(pages.getInt());
                 MemorySegment bytes = ring.memory().guest(page * PAGE, PAGE);

@@ -318,8 +318,7 @@ final class Broken implements Tampering {
         return apply(channel, null, message, line);
     }
 
-    private static List<Message> apply(
-            @Nullable Change own, @Nullable Change every, Message message, Line line) {
+    private static List<Message> apply(@Nullable Change own, @Nullable Change every, Message message, Line line) {
         try {
             List<Message> changed = own == null ? List.of(message) : own.apply(message, line);
             if (every == null) {

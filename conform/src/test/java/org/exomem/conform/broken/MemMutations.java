@@ -1,6 +1,5 @@
 package org.exomem.conform.broken;
 
-import static org.exomem.conform.broken.GuestView.LE_LONG;
 import static org.exomem.conform.broken.GuestView.LE_SHORT;
 
 import java.lang.foreign.MemorySegment;
@@ -73,10 +72,7 @@ final class MemMutations {
                     add(fields, USABLE, -BLOCK);
                 }
             })),
-            mem(
-                    "mem.config.12",
-                    "usable_region_size grows and nobody is told",
-                    MemMutations::growsInSilence),
+            mem("mem.config.12", "usable_region_size grows and nobody is told", MemMutations::growsInSilence),
             mem(
                     "mem.config.13",
                     "a change of plugged_size is told",
@@ -86,13 +82,17 @@ final class MemMutations {
                         }
                     })),
             // Blocks
-            mem("mem.init.3", "a driver without UNPLUGGED_INACCESSIBLE is accepted and not served", () -> new Broken()
-                    .usedAs((ring, elements) ->
-                            (ring.line().features() & UNPLUGGED_INACCESSIBLE) == 0 ? List.of() : elements)),
+            mem(
+                    "mem.init.3",
+                    "a driver without UNPLUGGED_INACCESSIBLE is accepted and not served",
+                    () -> new Broken()
+                            .usedAs((ring, elements) ->
+                                    (ring.line().features() & UNPLUGGED_INACCESSIBLE) == 0 ? List.of() : elements)),
             mem("mem.init.4", "a reset unplugs all blocks", MemMutations::resetUnplugs),
-            mem("mem.init.5", "a reset clears plugged blocks", () -> new Broken()
-                    .relaying()
-                    .before(Request.SET_STATUS, MemMutations::clearFirstBlock)),
+            mem(
+                    "mem.init.5",
+                    "a reset clears plugged blocks",
+                    () -> new Broken().relaying().before(Request.SET_STATUS, MemMutations::clearFirstBlock)),
             mem(
                     "mem.block.14",
                     "a request for other blocks clears the first one",
@@ -211,9 +211,7 @@ final class MemMutations {
 
     private static Supplier<Tampering> acknowledged(int type, boolean wrongRange) {
         return () -> answer((request, response) -> {
-            if (request.type() == type
-                    && response.get(LE_SHORT, 0) == ERROR
-                    && (wrongRange || request.isRange())) {
+            if (request.type() == type && response.get(LE_SHORT, 0) == ERROR && (wrongRange || request.isRange())) {
                 response.set(LE_SHORT, 0, (short) ACK);
             }
         });
@@ -278,8 +276,7 @@ final class MemMutations {
     /** Offers PERSISTENT_SUSPEND, which asks nothing of a device that keeps its blocks anyway. */
     private static Broken suspending(Broken broken) {
         return broken.withBits(Request.GET_FEATURES, PERSISTENT_SUSPEND)
-                .taking(Request.SET_FEATURES, message -> message.withLong(
-                        0, message.longAt(0) & ~PERSISTENT_SUSPEND));
+                .taking(Request.SET_FEATURES, message -> message.withLong(0, message.longAt(0) & ~PERSISTENT_SUSPEND));
     }
 
     private static Broken resetUnplugs() {

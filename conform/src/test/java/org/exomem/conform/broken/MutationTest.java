@@ -70,9 +70,10 @@ class MutationTest {
     static void begin() {
         ExecutorService workers = Executors.newFixedThreadPool(AT_ONCE);
         WORKERS.add(workers);
-        mutations().forEach(mutation -> BROKEN.put(
-                mutation,
-                workers.submit(() -> play(mutation.requirement(), mutation.device(), mutation.tampering()))));
+        mutations()
+                .forEach(mutation -> BROKEN.put(
+                        mutation,
+                        workers.submit(() -> play(mutation.requirement(), mutation.device(), mutation.tampering()))));
         requirements()
                 .forEach(kept -> RIGHT.put(
                         kept, workers.submit(() -> play(kept.requirement(), kept.device(), () -> Tampering.RELAYED))));

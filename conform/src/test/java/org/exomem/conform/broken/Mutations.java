@@ -6,7 +6,14 @@ import java.util.stream.Stream;
 /** All mutations. */
 final class Mutations {
     static final List<Mutation> ALL = Stream.of(
-                    WireMutations.ALL, RingMutations.ALL, StateMutations.ALL, MemMutations.ALL, RobustMutations.ALL, BalloonMutations.ALL, SuspendMutations.ALL, OfferedMutations.ALL)
+                    WireMutations.ALL,
+                    RingMutations.ALL,
+                    StateMutations.ALL,
+                    MemMutations.ALL,
+                    RobustMutations.ALL,
+                    BalloonMutations.ALL,
+                    SuspendMutations.ALL,
+                    OfferedMutations.ALL)
             .flatMap(List::stream)
             .toList();
 

@@ -12,12 +12,18 @@ final class OfferedMutations {
     static final List<Mutation> ALL = List.of(
             // In-band notifications
             of("vhost.ring.7", "VRING_KICK does not start a ring", () -> inband().ignoring(Request.VRING_KICK)),
-            of("vhost.kick.7", "VRING_KICK does not make the device process the ring", () -> inband()
-                    .ignoring(Request.VRING_KICK)),
-            of("vhost.kick.5", "the kick descriptor is not heard with in-band notifications", () -> inband()
-                    .taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
-            of("vhost.err.4", "the error descriptor is not signalled with in-band notifications", () -> inband()
-                    .ignoring(Request.SET_VRING_ERR)),
+            of(
+                    "vhost.kick.7",
+                    "VRING_KICK does not make the device process the ring",
+                    () -> inband().ignoring(Request.VRING_KICK)),
+            of(
+                    "vhost.kick.5",
+                    "the kick descriptor is not heard with in-band notifications",
+                    () -> inband().taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
+            of(
+                    "vhost.err.4",
+                    "the error descriptor is not signalled with in-band notifications",
+                    () -> inband().ignoring(Request.SET_VRING_ERR)),
             of("vhost.inband.5", "in-band notifications without a channel are accepted", OfferedMutations::inband),
             // Reset of a queue
             of("queue.reset.1", "a queue goes on after its reset", () -> resetting(RingMutations.neverStops())),
@@ -39,8 +45,9 @@ final class OfferedMutations {
     private static Broken inband() {
         return new Broken()
                 .withBits(Request.GET_PROTOCOL_FEATURES, Protocol.INBAND_NOTIFICATIONS)
-                .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
-                        0, message.longAt(0) & ~Protocol.INBAND_NOTIFICATIONS));
+                .taking(
+                        Request.SET_PROTOCOL_FEATURES,
+                        message -> message.withLong(0, message.longAt(0) & ~Protocol.INBAND_NOTIFICATIONS));
     }
 
     /** What our devices do at GET_VRING_BASE is a reset of the queue. */

@@ -50,6 +50,7 @@ final class Relays implements AutoCloseable {
         int base;
         long[] addresses = new long[3];
         boolean isRelayed;
+
         @Nullable
         RingRelay ring;
     }
@@ -185,8 +186,7 @@ final class Relays implements AutoCloseable {
         boolean packed = (features & Features.RING_PACKED) != 0;
         RingRelay ring = setup.ring;
         if (ring == null || ring instanceof PackedRelay != packed && !ring.isRunning()) {
-            MemorySegment shadow =
-                    shadows.segment().asSlice(index * RingRelay.SHADOW_SIZE, RingRelay.SHADOW_SIZE);
+            MemorySegment shadow = shadows.segment().asSlice(index * RingRelay.SHADOW_SIZE, RingRelay.SHADOW_SIZE);
             RingRelay fresh = packed
                     ? new PackedRelay(index, shadow, line, tampering)
                     : new SplitRelay(index, shadow, line, tampering);
@@ -216,8 +216,7 @@ final class Relays implements AutoCloseable {
             return protocolSet ? List.of(message, showShadows()) : List.of(message);
         }
         byte[] payload = Arrays.copyOf(message.payload(), message.payload().length + Payload.REGION_SIZE);
-        System.arraycopy(
-                Payload.regions(List.of(region())), 8, payload, message.payload().length, Payload.REGION_SIZE);
+        System.arraycopy(Payload.regions(List.of(region())), 8, payload, message.payload().length, Payload.REGION_SIZE);
         List<Fd> fds = new ArrayList<>(message.fds());
         fds.add(file.fd().duplicate());
         shown = true;
@@ -242,9 +241,7 @@ final class Relays implements AutoCloseable {
 
     private Message showShadows() throws LinuxException {
         return Message.request(
-                Request.ADD_MEM_REG,
-                Payload.region(region()),
-                List.of(file.fd().duplicate()));
+                Request.ADD_MEM_REG, Payload.region(region()), List.of(file.fd().duplicate()));
     }
 
     private static Region region() {

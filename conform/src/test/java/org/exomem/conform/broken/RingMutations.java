@@ -26,57 +26,88 @@ final class RingMutations {
 
     static final List<Mutation> ALL = List.of(
             // Used elements
-            of("ring.split.used.1", "the used index moves on before the length is written", () -> split(new Broken()
-                    .publishingBeforeContent())),
-            of("ring.split.used.2", "the used length is one more than what was written", () -> split(new Broken()
-                    .eachUsed(element -> element.withWritten(element.written() + 1)))),
-            of("ring.split.framing.1", "a chain of more than two buffers is not used", () -> split(new Broken()
-                    .neverUsing(chain -> chain.buffers().size() > 2))),
-            of("ring.split.desc.1", "the device writes into a buffer that it may only read", () -> split(
-                    writingReadable())),
-            of("ring.split.desc.4", "the device writes into the descriptor table", () -> split(new Broken()
-                    .beforeUsed((ring, chain) -> {
+            of(
+                    "ring.split.used.1",
+                    "the used index moves on before the length is written",
+                    () -> split(new Broken().publishingBeforeContent())),
+            of(
+                    "ring.split.used.2",
+                    "the used length is one more than what was written",
+                    () -> split(new Broken().eachUsed(element -> element.withWritten(element.written() + 1)))),
+            of(
+                    "ring.split.framing.1",
+                    "a chain of more than two buffers is not used",
+                    () -> split(new Broken().neverUsing(chain -> chain.buffers().size() > 2))),
+            of(
+                    "ring.split.desc.1",
+                    "the device writes into a buffer that it may only read",
+                    () -> split(writingReadable())),
+            of(
+                    "ring.split.desc.4",
+                    "the device writes into the descriptor table",
+                    () -> split(new Broken().beforeUsed((ring, chain) -> {
                         MemorySegment table = ring.descriptors;
                         if (table != null) {
                             table.set(LE_SHORT, 16L * chain.id() + 14, (short) 1);
                         }
                     }))),
-            of("ring.split.indirect.6", "a chain whose indirect descriptor has WRITE set is not used", () -> split(
-                    neverUsingHeads(INDIRECT_AND_WRITE, INDIRECT_AND_WRITE))),
+            of(
+                    "ring.split.indirect.6",
+                    "a chain whose indirect descriptor has WRITE set is not used",
+                    () -> split(neverUsingHeads(INDIRECT_AND_WRITE, INDIRECT_AND_WRITE))),
             of(
                     "ring.split.indirect.7",
                     "a chain with a direct descriptor before the indirect one is not used",
-                    () -> split(new Broken().usedAs((ring, elements) -> elements.stream()
-                            .filter(element -> !endsIndirect(ring, element.id()))
-                            .toList()))),
+                    () -> split(new Broken()
+                            .usedAs((ring, elements) -> elements.stream()
+                                    .filter(element -> !endsIndirect(ring, element.id()))
+                                    .toList()))),
             of("reserved.18", "a buffer comes back again in place of the next one", RingMutations::idsTwice),
             // Notifications
             of(
                     "ring.split.interrupt.6",
                     "without EVENT_IDX, the driver is called only at used_event",
                     () -> split(new Broken().callingIf((ring, wanted) -> wanted && ring.has(Features.EVENT_IDX)))),
-            of("ring.split.interrupt.7", "the driver is called though it wants no calls", () -> split(new Broken()
-                    .callingIf((ring, wanted) -> wanted || !ring.has(Features.EVENT_IDX)))),
-            of("ring.split.interrupt.8", "without EVENT_IDX, the driver is never called", () -> split(new Broken()
-                    .callingIf((ring, wanted) -> wanted && ring.has(Features.EVENT_IDX)))),
-            of("ring.split.interrupt.9", "with EVENT_IDX, the flags keep the device from calling", () -> split(
-                    new Broken().callingIf((ring, wanted) -> wanted && !flagsSayNo(ring)))),
-            of("ring.split.interrupt.10", "with EVENT_IDX, the driver is never called", () -> split(new Broken()
-                    .callingIf((ring, wanted) -> wanted && !ring.has(Features.EVENT_IDX)))),
-            of("ring.split.interrupt.11", "with EVENT_IDX, the driver is called for each used entry", () -> split(
-                    new Broken().callingIf((ring, wanted) -> wanted || ring.has(Features.EVENT_IDX)))),
+            of(
+                    "ring.split.interrupt.7",
+                    "the driver is called though it wants no calls",
+                    () -> split(new Broken().callingIf((ring, wanted) -> wanted || !ring.has(Features.EVENT_IDX)))),
+            of(
+                    "ring.split.interrupt.8",
+                    "without EVENT_IDX, the driver is never called",
+                    () -> split(new Broken().callingIf((ring, wanted) -> wanted && ring.has(Features.EVENT_IDX)))),
+            of(
+                    "ring.split.interrupt.9",
+                    "with EVENT_IDX, the flags keep the device from calling",
+                    () -> split(new Broken().callingIf((ring, wanted) -> wanted && !flagsSayNo(ring)))),
+            of(
+                    "ring.split.interrupt.10",
+                    "with EVENT_IDX, the driver is never called",
+                    () -> split(new Broken().callingIf((ring, wanted) -> wanted && !ring.has(Features.EVENT_IDX)))),
+            of(
+                    "ring.split.interrupt.11",
+                    "with EVENT_IDX, the driver is called for each used entry",
+                    () -> split(new Broken().callingIf((ring, wanted) -> wanted || ring.has(Features.EVENT_IDX)))),
             of("ring.split.kick.8", "the flags of the used ring are 2", () -> split(new Broken().withUsedFlags(2))),
-            of("ring.split.kick.10", "with EVENT_IDX, the flags of the used ring are 1", () -> split(new Broken()
-                    .withUsedFlags(1))),
-            of("ring.split.kick.9", "the device asks for no kicks and waits for them", () -> split(new Broken()
-                    .withUsedFlags(1)
-                    .waitingForKicks())),
-            of("ring.split.kick.11", "the device waits for a kick that it did not ask for", () -> split(new Broken()
-                    .withAvailEvent(seen -> seen + 100 & 0xffff)
-                    .waitingForKicks())),
+            of(
+                    "ring.split.kick.10",
+                    "with EVENT_IDX, the flags of the used ring are 1",
+                    () -> split(new Broken().withUsedFlags(1))),
+            of(
+                    "ring.split.kick.9",
+                    "the device asks for no kicks and waits for them",
+                    () -> split(new Broken().withUsedFlags(1).waitingForKicks())),
+            of(
+                    "ring.split.kick.11",
+                    "the device waits for a kick that it did not ask for",
+                    () -> split(new Broken()
+                            .withAvailEvent(seen -> seen + 100 & 0xffff)
+                            .waitingForKicks())),
             of("ring.split.kick.12", "a kick without a reason ends the connection", RingMutations::endsAtIdleKick),
-            of("vhost.call.2", "the call descriptor is never signalled", () -> new Broken()
-                    .callingIf((ring, wanted) -> false)),
+            of(
+                    "vhost.call.2",
+                    "the call descriptor is never signalled",
+                    () -> new Broken().callingIf((ring, wanted) -> false)),
             of("vhost.call.3", "a descriptor is signalled though the front-end polls", () -> {
                 Fds kept = new Fds();
                 return new Broken()
@@ -88,31 +119,46 @@ final class RingMutations {
                         .beforeUsed((ring, chain) -> kept.signal());
             }),
             of("vhost.event.1", "one request is served for each kick", RingMutations::countsKicks),
-            of("vhost.event.3", "a call is a write of 4 bytes", () -> new Broken().callingIf((ring, wanted) -> {
-                if (wanted) {
-                    ring.callWith(4);
-                }
-                return false;
-            })),
-            of("vhost.kick.2", "kicks are lost", () -> new Broken()
-                    .taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
-            of("vhost.kick.3", "a ring without a kick descriptor is not polled", () -> new Broken()
-                    .taking(Request.SET_VRING_KICK, Fds::withEventInstead)),
-            of("vhost.err.2", "the error descriptor is not signalled", () -> new Broken()
-                    .ignoring(Request.SET_VRING_ERR)),
+            of(
+                    "vhost.event.3",
+                    "a call is a write of 4 bytes",
+                    () -> new Broken().callingIf((ring, wanted) -> {
+                        if (wanted) {
+                            ring.callWith(4);
+                        }
+                        return false;
+                    })),
+            of("vhost.kick.2", "kicks are lost", () -> new Broken().taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
+            of(
+                    "vhost.kick.3",
+                    "a ring without a kick descriptor is not polled",
+                    () -> new Broken().taking(Request.SET_VRING_KICK, Fds::withEventInstead)),
+            of(
+                    "vhost.err.2",
+                    "the error descriptor is not signalled",
+                    () -> new Broken().ignoring(Request.SET_VRING_ERR)),
             // Packed rings
-            of("ring.packed.desc.1", "the device writes into a buffer that it may only read", () -> packed(
-                    writingReadable())),
-            of("ring.packed.desc.3", "a descriptor is used before it was made available", () -> packed(new Broken()
-                    .usedAs((ring, elements) -> {
+            of(
+                    "ring.packed.desc.1",
+                    "the device writes into a buffer that it may only read",
+                    () -> packed(writingReadable())),
+            of(
+                    "ring.packed.desc.3",
+                    "a descriptor is used before it was made available",
+                    () -> packed(new Broken().usedAs((ring, elements) -> {
                         List<Element> more = new ArrayList<>(elements);
                         more.add(elements.getLast());
                         return more;
                     }))),
-            of("ring.packed.desc.4", "a descriptor is changed after its USED bit", () -> packed(new Broken()
-                    .publishingBeforeContent())),
-            of("ring.packed.list.7", "a list of more than two descriptors is not used", () -> packed(new Broken()
-                    .neverUsing(chain -> chain.buffers().size() > 2))),
+            of(
+                    "ring.packed.desc.4",
+                    "a descriptor is changed after its USED bit",
+                    () -> packed(new Broken().publishingBeforeContent())),
+            of(
+                    "ring.packed.list.7",
+                    "a list of more than two descriptors is not used",
+                    () -> packed(
+                            new Broken().neverUsing(chain -> chain.buffers().size() > 2))),
             // Life of a ring
             of("vhost.ring.1", "a ring is enabled when it starts", RingMutations::enabledAtStart),
             of("vhost.ring.2", "a ring that was stopped goes on", RingMutations::neverStops),
@@ -122,17 +168,24 @@ final class RingMutations {
                         .before(Request.SET_VRING_KICK, line -> started[0] = true)
                         .ignoring(Request.SET_VRING_ENABLE, message -> !started[0]);
             }),
-            of("vhost.ring.4", "a ring that was disabled goes on", () -> new Broken()
-                    .ignoring(Request.SET_VRING_ENABLE, message -> message.intAt(4) == 0)),
+            of(
+                    "vhost.ring.4",
+                    "a ring that was disabled goes on",
+                    () -> new Broken().ignoring(Request.SET_VRING_ENABLE, message -> message.intAt(4) == 0)),
             of("vhost.ring.5", "an enabled ring is not served", () -> new Broken().neverUsing(chain -> true)),
             of("vhost.ring.6", "a ring starts at its first kick only", RingMutations::startsAtKick),
             of("vhost.ring.8", "GET_VRING_BASE does not stop the ring", RingMutations::neverStops),
             of("vhost.ring.9", "a ring that starts again begins at 0", RingMutations::beginsAtZeroAgain),
             of("vhost.ring.11", "what is available at the start waits for a kick", RingMutations::startsAtKick),
             of("vhost.ring.12", "SET_VRING_ENABLE is lost", () -> new Broken().ignoring(Request.SET_VRING_ENABLE)),
-            of("vhost.ring.13", "without bit 30, rings stay disabled", () -> new Broken()
-                    .onRequest(Request.SET_FEATURES, (message, line) -> List.of(
-                            message.withLong(0, message.longAt(0) | Features.PROTOCOL_FEATURES)))),
+            of(
+                    "vhost.ring.13",
+                    "without bit 30, rings stay disabled",
+                    () -> new Broken()
+                            .onRequest(
+                                    Request.SET_FEATURES,
+                                    (message, line) -> List.of(
+                                            message.withLong(0, message.longAt(0) | Features.PROTOCOL_FEATURES)))),
             of("vhost.ring.14", "SET_VRING_CALL of a ring that runs is lost", () -> {
                 boolean[] started = new boolean[1];
                 return new Broken()
@@ -140,24 +193,54 @@ final class RingMutations {
                         .ignoring(Request.SET_VRING_CALL, message -> started[0]);
             }),
             // Positions
-            of("vhost.vring.1", "the ring has half the size that was told", () -> new Broken()
-                    .taking(Request.SET_VRING_NUM, message -> message.withInt(4, message.intAt(4) / 2))),
-            of("vhost.vring.2", "the used ring is 64 bytes behind where it was told to be", () -> new Broken()
-                    .taking(Request.SET_VRING_ADDR, message -> message.withLong(16, message.longAt(16) + 64))),
-            of("vhost.vring.3", "SET_VRING_BASE is taken as one more", () -> new Broken()
-                    .taking(Request.SET_VRING_BASE, message -> message.withInt(4, (message.intAt(4) + 1) & 0xffff))),
+            of(
+                    "vhost.vring.1",
+                    "the ring has half the size that was told",
+                    () -> new Broken()
+                            .taking(Request.SET_VRING_NUM, message -> message.withInt(4, message.intAt(4) / 2))),
+            of(
+                    "vhost.vring.2",
+                    "the used ring is 64 bytes behind where it was told to be",
+                    () -> new Broken()
+                            .taking(Request.SET_VRING_ADDR, message -> message.withLong(16, message.longAt(16) + 64))),
+            of(
+                    "vhost.vring.3",
+                    "SET_VRING_BASE is taken as one more",
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_VRING_BASE,
+                                    message -> message.withInt(4, (message.intAt(4) + 1) & 0xffff))),
             of("vhost.vring.4", "the used index begins at 0 when a ring starts", RingMutations::usedFromZero),
-            of("vhost.vring.5", "SET_VRING_BASE of a packed ring loses the wrap counters", () -> new Broken()
-                    .onRequest(Request.SET_VRING_BASE, (message, line) -> List.of(
-                            isPacked(line) ? message.withInt(4, message.intAt(4) ^ (WRAP | WRAP << 16)) : message))),
+            of(
+                    "vhost.vring.5",
+                    "SET_VRING_BASE of a packed ring loses the wrap counters",
+                    () -> new Broken()
+                            .onRequest(
+                                    Request.SET_VRING_BASE,
+                                    (message, line) -> List.of(
+                                            isPacked(line)
+                                                    ? message.withInt(4, message.intAt(4) ^ (WRAP | WRAP << 16))
+                                                    : message))),
             base("vhost.vring.6", "GET_VRING_BASE tells one too many", false, position -> position + 1),
-            base("vhost.vring.7", "GET_VRING_BASE of a packed ring tells one position only", true, position ->
-                    position & 0xffff),
-            of("vhost.payload.5", "GET_VRING_BASE tells the position modulo the size of the ring", RingMutations::moduloSize),
-            base("vhost.payload.6", "GET_VRING_BASE has something in the upper bits", false, position ->
-                    position | 1 << 16),
-            base("vhost.payload.8", "GET_VRING_BASE of a packed ring lacks the wrap counters", true, position ->
-                    position & ~(WRAP | WRAP << 16)),
+            base(
+                    "vhost.vring.7",
+                    "GET_VRING_BASE of a packed ring tells one position only",
+                    true,
+                    position -> position & 0xffff),
+            of(
+                    "vhost.payload.5",
+                    "GET_VRING_BASE tells the position modulo the size of the ring",
+                    RingMutations::moduloSize),
+            base(
+                    "vhost.payload.6",
+                    "GET_VRING_BASE has something in the upper bits",
+                    false,
+                    position -> position | 1 << 16),
+            base(
+                    "vhost.payload.8",
+                    "GET_VRING_BASE of a packed ring lacks the wrap counters",
+                    true,
+                    position -> position & ~(WRAP | WRAP << 16)),
             of("vhost.vring.9", "GET_VRING_BASE is answered before what is in flight is used", () -> {
                 boolean[] stopped = new boolean[1];
                 return new Broken()
@@ -165,11 +248,19 @@ final class RingMutations {
                         .usedAs((ring, elements) -> stopped[0] ? List.of() : elements);
             }),
             // While all rings are stopped
-            of("vhost.suspend.1", "guest memory is written after all rings were stopped", RingMutations::writesAfterStop),
-            of("vhost.suspend.2", "the driver is called after all rings were stopped", () -> afterStop(
-                    line -> line.rings().forEach(ring -> ring.call(true)))),
-            of("vhost.suspend.3", "CONFIG_CHANGE is sent after all rings were stopped", () -> afterStop(
-                    line -> line.overChannel(Message.request(Request.BackEnd.CONFIG_CHANGE, Payload.none())))),
+            of(
+                    "vhost.suspend.1",
+                    "guest memory is written after all rings were stopped",
+                    RingMutations::writesAfterStop),
+            of(
+                    "vhost.suspend.2",
+                    "the driver is called after all rings were stopped",
+                    () -> afterStop(line -> line.rings().forEach(ring -> ring.call(true)))),
+            of(
+                    "vhost.suspend.3",
+                    "CONFIG_CHANGE is sent after all rings were stopped",
+                    () -> afterStop(
+                            line -> line.overChannel(Message.request(Request.BackEnd.CONFIG_CHANGE, Payload.none())))),
             of("vhost.suspend.4", "nothing is answered after all rings were stopped", RingMutations::deafAfterStop));
 
     private RingMutations() {}
@@ -197,16 +288,16 @@ final class RingMutations {
             MemorySegment bytes = chain.first(false, ring.memory());
             if (bytes != null && bytes.byteSize() > 0) {
                 long last = bytes.byteSize() - 1;
-                bytes.set(
-                        ValueLayout.JAVA_BYTE, last, (byte) (bytes.get(ValueLayout.JAVA_BYTE, last) ^ 0x55));
+                bytes.set(ValueLayout.JAVA_BYTE, last, (byte) (bytes.get(ValueLayout.JAVA_BYTE, last) ^ 0x55));
             }
         });
     }
 
     private static Broken neverUsingHeads(int mask, int flags) {
-        return new Broken().usedAs((ring, elements) -> elements.stream()
-                .filter(element -> (flags(ring, element.id()) & mask) != flags)
-                .toList());
+        return new Broken()
+                .usedAs((ring, elements) -> elements.stream()
+                        .filter(element -> (flags(ring, element.id()) & mask) != flags)
+                        .toList());
     }
 
     private static int flags(RingRelay ring, int descriptor) {
@@ -269,13 +360,17 @@ final class RingMutations {
         return ring.has(Features.EVENT_IDX) && driver != null && (driver.get(LE_SHORT, 0) & NO_CALL) != 0;
     }
 
-    private static Mutation base(
-            String requirement, String name, boolean packed, IntUnaryOperator change) {
-        return of(requirement, name, () -> new Broken()
-                .onReply(Request.GET_VRING_BASE, (message, line) -> List.of(
-                        isPacked(line) == packed
-                                ? message.withInt(4, change.applyAsInt(message.intAt(4)))
-                                : message)));
+    private static Mutation base(String requirement, String name, boolean packed, IntUnaryOperator change) {
+        return of(
+                requirement,
+                name,
+                () -> new Broken()
+                        .onReply(
+                                Request.GET_VRING_BASE,
+                                (message, line) -> List.of(
+                                        isPacked(line) == packed
+                                                ? message.withInt(4, change.applyAsInt(message.intAt(4)))
+                                                : message)));
     }
 
     private static Broken endsAtIdleKick() {
@@ -283,13 +378,13 @@ final class RingMutations {
     }
 
     private static Broken enabledAtStart() {
-        return new Broken().onRequest(
-                Request.SET_VRING_KICK,
-                (message, line) -> List.of(
-                        message,
-                        Message.request(
-                                Request.SET_VRING_ENABLE,
-                                Payload.ring((int) message.longAt(0) & 0xff, 1))));
+        return new Broken()
+                .onRequest(
+                        Request.SET_VRING_KICK,
+                        (message, line) -> List.of(
+                                message,
+                                Message.request(
+                                        Request.SET_VRING_ENABLE, Payload.ring((int) message.longAt(0) & 0xff, 1))));
     }
 
     /** Tells a position as if the ring stopped, and lets it go on. */
@@ -297,8 +392,8 @@ final class RingMutations {
         return new Broken().relaying().onRequest(Request.GET_VRING_BASE, (message, line) -> {
             for (RingRelay ring : line.rings()) {
                 if (ring.index() == message.intAt(0) && ring instanceof SplitRelay split) {
-                    line.toFrontEnd(Message.reply(
-                            Request.GET_VRING_BASE, Payload.ring(ring.index(), split.published())));
+                    line.toFrontEnd(
+                            Message.reply(Request.GET_VRING_BASE, Payload.ring(ring.index(), split.published())));
                     return List.of();
                 }
             }

@@ -23,18 +23,31 @@ final class RobustMutations {
     private static final long ORDER_PLATFORM = 1L << 36;
 
     static final List<Mutation> ALL = List.of(
-            of("robust.message.1", "the back-end dies of a malformed header", () -> diesOf(message ->
-                            (message.flags() & HEADER_FLAGS) != Connection.VERSION)
-                    .onPiece(Line::die)),
-            of("robust.message.2", "the back-end dies of a payload of a wrong size", RobustMutations::diesWhenItRefuses),
+            of(
+                    "robust.message.1",
+                    "the back-end dies of a malformed header",
+                    () -> diesOf(message -> (message.flags() & HEADER_FLAGS) != Connection.VERSION)
+                            .onPiece(Line::die)),
+            of(
+                    "robust.message.2",
+                    "the back-end dies of a payload of a wrong size",
+                    RobustMutations::diesWhenItRefuses),
             of("robust.message.3", "the back-end dies of wrong descriptors", RobustMutations::diesWhenItRefuses),
-            of("robust.message.4", "the back-end dies of an unknown request", () -> diesOf(
-                    message -> message.request() == 0 || message.request() > LAST_REQUEST)),
+            of(
+                    "robust.message.4",
+                    "the back-end dies of an unknown request",
+                    () -> diesOf(message -> message.request() == 0 || message.request() > LAST_REQUEST)),
             of("robust.message.5", "the back-end dies when a message breaks off", RobustMutations::diesOfHalfMessages),
-            of("robust.message.7", "the back-end dies of numbers that can't be right", RobustMutations::diesWhenItRefuses),
+            of(
+                    "robust.message.7",
+                    "the back-end dies of numbers that can't be right",
+                    RobustMutations::diesWhenItRefuses),
             of("robust.memory.1", "the back-end dies of wrong regions", RobustMutations::diesWhenItRefuses),
             of("robust.memory.2", "the back-end dies of wrong ring addresses", RobustMutations::diesWhenItRefuses),
-            of("robust.memory.3", "the back-end dies when a memory file is cut short", RobustMutations::diesWhenCutShort),
+            of(
+                    "robust.memory.3",
+                    "the back-end dies when a memory file is cut short",
+                    RobustMutations::diesWhenCutShort),
             of("robust.ring.1", "the back-end dies of a wrong available index", RobustMutations::diesOfLeftChains),
             of("robust.ring.2", "the back-end dies of a chain without an end", RobustMutations::diesOfLeftChains),
             of("robust.ring.3", "the back-end dies of a buffer outside of memory", RobustMutations::diesOfLeftChains),
@@ -46,12 +59,16 @@ final class RobustMutations {
                     "robust.session.2",
                     "the back-end dies when a front-end leaves with a request under way",
                     RobustMutations::diesOfLeftChains),
-            of("robust.session.3", "a second connection ends the first", () -> new Broken()
-                    .onSecondConnection(Line::end)),
+            of(
+                    "robust.session.3",
+                    "a second connection ends the first",
+                    () -> new Broken().onSecondConnection(Line::end)),
             of("vhost.error.2", "the back-end dies of an error", RobustMutations::diesWhenItRefuses),
             of("reserved.15", "a driver without VERSION_1 is the last one", () -> diesWithout(Features.VERSION_1)),
-            of("reserved.17", "a driver without ACCESS_PLATFORM is the last one", () -> diesWithout(
-                    Features.ACCESS_PLATFORM)),
+            of(
+                    "reserved.17",
+                    "a driver without ACCESS_PLATFORM is the last one",
+                    () -> diesWithout(Features.ACCESS_PLATFORM)),
             of("reserved.19", "a driver without ORDER_PLATFORM is the last one", () -> diesWithout(ORDER_PLATFORM)),
             of("robust.session.4", "the back-end dies when its answers are not read", RobustMutations::diesUnread));
 
@@ -87,15 +104,13 @@ final class RobustMutations {
 
     /** Offers a feature, and dies of a driver that does not accept it. */
     private static Broken diesWithout(long feature) {
-        return new Broken()
-                .withBits(Request.GET_FEATURES, feature)
-                .onRequest(Request.SET_FEATURES, (message, line) -> {
-                    if ((message.longAt(0) & feature) == 0) {
-                        line.die();
-                    }
-                    boolean own = feature == Features.VERSION_1;
-                    return List.of(own ? message : message.withLong(0, message.longAt(0) & ~feature));
-                });
+        return new Broken().withBits(Request.GET_FEATURES, feature).onRequest(Request.SET_FEATURES, (message, line) -> {
+            if ((message.longAt(0) & feature) == 0) {
+                line.die();
+            }
+            boolean own = feature == Features.VERSION_1;
+            return List.of(own ? message : message.withLong(0, message.longAt(0) & ~feature));
+        });
     }
 
     private static Broken diesOfHalfMessages() {

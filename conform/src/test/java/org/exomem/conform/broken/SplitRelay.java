@@ -101,8 +101,7 @@ final class SplitRelay extends RingRelay {
         int index = Short.toUnsignedInt((short) SHORT.getAcquire(shadow, 2L));
         while (taken != index) {
             long entry = 4 + 8L * (taken % size());
-            elements.add(new Element(
-                    shadow.get(LE_INT, entry), Integer.toUnsignedLong(shadow.get(LE_INT, entry + 4))));
+            elements.add(new Element(shadow.get(LE_INT, entry), Integer.toUnsignedLong(shadow.get(LE_INT, entry + 4))));
             taken = (taken + 1) & 0xffff;
         }
         if (has(Features.EVENT_IDX)) {

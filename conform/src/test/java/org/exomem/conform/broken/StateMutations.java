@@ -34,19 +34,27 @@ final class StateMutations {
                     return message.withLong(0, message.longAt(0) | ever[0]);
                 });
             }),
-            of("vhost.log.4", "buffers that the device writes are not marked", () -> new Broken()
-                    .logging((bits, word) -> 0)),
-            of("vhost.log.5", "the used ring is not marked", () -> new Broken()
-                    .taking(Request.SET_VRING_ADDR, message -> message.withInt(4, 0))),
-            of("vhost.log.6", "the bit of the next page is set", () -> new Broken()
-                    .logging((bits, word) -> bits << 1)),
-            of("vhost.log.9", "the log is changed without atomic operations", () -> new Broken()
-                    .loggingPlainly()),
-            of("vhost.log.10", "the used ring is marked one page behind its log address", () -> new Broken()
-                    .taking(Request.SET_VRING_ADDR, message -> message.withLong(32, message.longAt(32) + 4096))),
-            of("vhost.log.12", "a log address outside of all regions closes the connection", () -> new Broken()
-                    .relaying()
-                    .onRequest(Request.SET_VRING_ADDR, (message, line) -> {
+            of(
+                    "vhost.log.4",
+                    "buffers that the device writes are not marked",
+                    () -> new Broken().logging((bits, word) -> 0)),
+            of(
+                    "vhost.log.5",
+                    "the used ring is not marked",
+                    () -> new Broken().taking(Request.SET_VRING_ADDR, message -> message.withInt(4, 0))),
+            of("vhost.log.6", "the bit of the next page is set", () -> new Broken().logging((bits, word) -> bits << 1)),
+            of("vhost.log.9", "the log is changed without atomic operations", () -> new Broken().loggingPlainly()),
+            of(
+                    "vhost.log.10",
+                    "the used ring is marked one page behind its log address",
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_VRING_ADDR,
+                                    message -> message.withLong(32, message.longAt(32) + 4096))),
+            of(
+                    "vhost.log.12",
+                    "a log address outside of all regions closes the connection",
+                    () -> new Broken().relaying().onRequest(Request.SET_VRING_ADDR, (message, line) -> {
                         if (message.intAt(4) != 0 && line.memory().guest(message.longAt(32), 1) == null) {
                             line.end();
                             return List.of();
@@ -55,44 +63,74 @@ final class StateMutations {
                     })),
             of("vhost.log.13", "SET_LOG_FD closes the connection", () -> new Broken().closingOn(Request.SET_LOG_FD)),
             of("vhost.log.16", "guest memory is written after the rings were stopped", RingMutations::writesAfterStop),
-            of("vhost.log.17", "the offset of the log is ignored", () -> new Broken()
-                    .taking(Request.SET_LOG_BASE, message -> message.withLong(8, 0))),
+            of(
+                    "vhost.log.17",
+                    "the offset of the log is ignored",
+                    () -> new Broken().taking(Request.SET_LOG_BASE, message -> message.withLong(8, 0))),
             // In flight
-            of("vhost.answer.31", "GET_INFLIGHT_FD is answered without a descriptor", () -> new Broken()
-                    .answering(Request.GET_INFLIGHT_FD, Message::withoutFds)),
-            of("vhost.payload.22", "the in-flight payload has its size and offset swapped", () -> new Broken()
-                    .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, message.longAt(8))
-                            .withLong(8, message.longAt(0)))),
-            of("vhost.inflight.1", "the in-flight area is empty", () -> new Broken()
-                    .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, 0))),
-            of("vhost.inflight.2", "the in-flight area has room for half of the queues", () -> new Broken()
-                    .answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, message.longAt(0) / 2)))
+            of(
+                    "vhost.answer.31",
+                    "GET_INFLIGHT_FD is answered without a descriptor",
+                    () -> new Broken().answering(Request.GET_INFLIGHT_FD, Message::withoutFds)),
+            of(
+                    "vhost.payload.22",
+                    "the in-flight payload has its size and offset swapped",
+                    () -> new Broken()
+                            .answering(
+                                    Request.GET_INFLIGHT_FD,
+                                    message -> message.withLong(0, message.longAt(8))
+                                            .withLong(8, message.longAt(0)))),
+            of(
+                    "vhost.inflight.1",
+                    "the in-flight area is empty",
+                    () -> new Broken().answering(Request.GET_INFLIGHT_FD, message -> message.withLong(0, 0))),
+            of(
+                            "vhost.inflight.2",
+                            "the in-flight area has room for half of the queues",
+                            () -> new Broken()
+                                    .answering(
+                                            Request.GET_INFLIGHT_FD,
+                                            message -> message.withLong(0, message.longAt(0) / 2)))
                     .on(DeviceType.BALLOON),
-            of("vhost.inflight.3", "the version in the area is 7", () -> area(false, area -> area.set(
-                    ValueLayout.JAVA_SHORT, 8, (short) 7))),
+            of(
+                    "vhost.inflight.3",
+                    "the version in the area is 7",
+                    () -> area(false, area -> area.set(ValueLayout.JAVA_SHORT, 8, (short) 7))),
             of("vhost.inflight.4", "entries are not filled in", () -> area(false, area -> {})),
             of("vhost.inflight.6", "taken chains are not marked", () -> area(false, area -> {})),
-            of("vhost.inflight.7", "the last batch is not noted", () -> area(false, area -> area.set(
-                    ValueLayout.JAVA_SHORT, 12, (short) 0x55))),
-            of("vhost.inflight.9", "marks of used chains stay", () -> area(false, area -> {
-                for (long at = SPLIT_HEADER; at + SPLIT_ENTRY <= area.byteSize(); at += SPLIT_ENTRY) {
-                    area.set(ValueLayout.JAVA_BYTE, at, (byte) 1);
-                }
-            })),
+            of(
+                    "vhost.inflight.7",
+                    "the last batch is not noted",
+                    () -> area(false, area -> area.set(ValueLayout.JAVA_SHORT, 12, (short) 0x55))),
+            of(
+                    "vhost.inflight.9",
+                    "marks of used chains stay",
+                    () -> area(false, area -> {
+                        for (long at = SPLIT_HEADER; at + SPLIT_ENTRY <= area.byteSize(); at += SPLIT_ENTRY) {
+                            area.set(ValueLayout.JAVA_BYTE, at, (byte) 1);
+                        }
+                    })),
             of("vhost.inflight.10", "what the area says of the last batch is not looked at", StateMutations::forgets),
             of("vhost.inflight.11", "chains that are in flight are not submitted again", StateMutations::forgets),
-            of("vhost.inflight.12", "the free head of a packed area is wrong", () -> area(true, area -> area.set(
-                    ValueLayout.JAVA_SHORT, 12, (short) 0x55))),
+            of(
+                    "vhost.inflight.12",
+                    "the free head of a packed area is wrong",
+                    () -> area(true, area -> area.set(ValueLayout.JAVA_SHORT, 12, (short) 0x55))),
             of("vhost.inflight.13", "entries of a packed area are not filled in", () -> area(true, area -> {})),
             of("vhost.inflight.15", "taken lists are not marked", () -> area(true, area -> {})),
-            of("vhost.inflight.16", "used entries are not put back into the free list", () -> area(
-                    true, area -> area.set(ValueLayout.JAVA_SHORT, 12, (short) 3))),
+            of(
+                    "vhost.inflight.16",
+                    "used entries are not put back into the free list",
+                    () -> area(true, area -> area.set(ValueLayout.JAVA_SHORT, 12, (short) 3))),
             of("vhost.inflight.18", "the used index of a packed area does not move", () -> area(true, area -> {})),
-            of("vhost.inflight.19", "marks of used lists stay", () -> area(true, area -> {
-                for (long at = PACKED_HEADER; at + PACKED_ENTRY <= area.byteSize(); at += PACKED_ENTRY) {
-                    area.set(ValueLayout.JAVA_BYTE, at, (byte) 1);
-                }
-            })),
+            of(
+                    "vhost.inflight.19",
+                    "marks of used lists stay",
+                    () -> area(true, area -> {
+                        for (long at = PACKED_HEADER; at + PACKED_ENTRY <= area.byteSize(); at += PACKED_ENTRY) {
+                            area.set(ValueLayout.JAVA_BYTE, at, (byte) 1);
+                        }
+                    })),
             of("vhost.inflight.20", "the old used index is not looked at", StateMutations::forgets),
             of("vhost.inflight.21", "an update that took place is not completed", StateMutations::forgets),
             of("vhost.inflight.22", "an update that did not take place is not taken back", StateMutations::forgets),
@@ -107,23 +145,41 @@ final class StateMutations {
                         .closingOn(Request.SET_VRING_KICK, message -> saved[0]);
             }),
             of("vhost.state.5", "the channel stays open when all is written", StateMutations::keepsOpen),
-            of("vhost.state.7", "the state is not read", () -> new Broken()
-                    .onRequest(Request.SET_DEVICE_STATE_FD, StateMutations::neverLoads)),
-            of("vhost.state.10", "rings begin at 0 after a state was loaded", () -> afterLoad(
-                    Request.SET_VRING_BASE, message -> message.withInt(4, 0))),
-            of("vhost.state.11", "the config space is another one after a state was loaded", StateMutations::otherConfig),
-            of("vhost.state.15", "CHECK_DEVICE_STATE is not answered", () -> new Broken()
-                    .silentOn(Request.CHECK_DEVICE_STATE)),
+            of(
+                    "vhost.state.7",
+                    "the state is not read",
+                    () -> new Broken().onRequest(Request.SET_DEVICE_STATE_FD, StateMutations::neverLoads)),
+            of(
+                    "vhost.state.10",
+                    "rings begin at 0 after a state was loaded",
+                    () -> afterLoad(Request.SET_VRING_BASE, message -> message.withInt(4, 0))),
+            of(
+                    "vhost.state.11",
+                    "the config space is another one after a state was loaded",
+                    StateMutations::otherConfig),
+            of(
+                    "vhost.state.15",
+                    "CHECK_DEVICE_STATE is not answered",
+                    () -> new Broken().silentOn(Request.CHECK_DEVICE_STATE)),
             of("vhost.state.19", "the back-end's own channel does not end", StateMutations::ownChannelWithoutEnd),
             of("vhost.state.20", "the back-end's own channel does not end", StateMutations::ownChannelWithoutEnd),
-            of("vhost.state.23", "SET_DEVICE_STATE_FD is answered with an error", () -> new Broken()
-                    .answering(Request.SET_DEVICE_STATE_FD, message -> message.withLong(0, NO_CHANNEL | 1))),
-            of("vhost.state.24", "bit 8 is clear though no descriptor comes", () -> new Broken()
-                    .answering(Request.SET_DEVICE_STATE_FD, message -> message.withLong(0, 0))),
-            of("vhost.state.26", "an error comes with a descriptor", () -> new Broken()
-                    .answering(Request.SET_DEVICE_STATE_FD, StateMutations::errorWithDescriptor)),
-            of("vhost.state.28", "CHECK_DEVICE_STATE always says success", () -> new Broken()
-                    .answering(Request.CHECK_DEVICE_STATE, message -> message.withLong(0, 0))));
+            of(
+                    "vhost.state.23",
+                    "SET_DEVICE_STATE_FD is answered with an error",
+                    () -> new Broken()
+                            .answering(Request.SET_DEVICE_STATE_FD, message -> message.withLong(0, NO_CHANNEL | 1))),
+            of(
+                    "vhost.state.24",
+                    "bit 8 is clear though no descriptor comes",
+                    () -> new Broken().answering(Request.SET_DEVICE_STATE_FD, message -> message.withLong(0, 0))),
+            of(
+                    "vhost.state.26",
+                    "an error comes with a descriptor",
+                    () -> new Broken().answering(Request.SET_DEVICE_STATE_FD, StateMutations::errorWithDescriptor)),
+            of(
+                    "vhost.state.28",
+                    "CHECK_DEVICE_STATE always says success",
+                    () -> new Broken().answering(Request.CHECK_DEVICE_STATE, message -> message.withLong(0, 0))));
 
     private StateMutations() {}
 
@@ -182,12 +238,10 @@ final class StateMutations {
 
     private static Broken keepsOpen() {
         Fds kept = new Fds();
-        return new Broken()
-                .keeping(kept)
-                .taking(Request.SET_DEVICE_STATE_FD, message -> {
-                    message.fds().forEach(kept::keep);
-                    return message;
-                });
+        return new Broken().keeping(kept).taking(Request.SET_DEVICE_STATE_FD, message -> {
+            message.fds().forEach(kept::keep);
+            return message;
+        });
     }
 
     private static Broken ownChannelWithoutEnd() {
@@ -232,9 +286,12 @@ final class StateMutations {
                     loaded[0] |= message.intAt(0) == LOAD;
                     return message;
                 })
-                .answering(Request.GET_CONFIG, message -> loaded[0]
-                        ? message.withInt(Payload.CONFIG_HEADER_SIZE, message.intAt(Payload.CONFIG_HEADER_SIZE) + 1)
-                        : message);
+                .answering(
+                        Request.GET_CONFIG,
+                        message -> loaded[0]
+                                ? message.withInt(
+                                        Payload.CONFIG_HEADER_SIZE, message.intAt(Payload.CONFIG_HEADER_SIZE) + 1)
+                                : message);
     }
 
     private static Message errorWithDescriptor(Message message) {

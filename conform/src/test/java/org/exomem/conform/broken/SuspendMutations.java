@@ -17,14 +17,18 @@ final class SuspendMutations {
 
     static final List<Mutation> ALL = List.of(
             of("suspend.7", "SUSPEND is shown before DRIVER_OK", () -> new Device(Fault.AT_ONCE).broken()),
-            of("suspend.8", "a suspended device takes what is written to its config space", () -> new Device(Fault.NONE)
-                            .broken())
+            of(
+                            "suspend.8",
+                            "a suspended device takes what is written to its config space",
+                            () -> new Device(Fault.NONE).broken())
                     .on(DeviceType.BALLOON),
             of("suspend.9", "a suspended device goes on with its queues", () -> new Device(Fault.NONE).broken()),
             of("suspend.12", "SUSPEND is never shown", () -> new Device(Fault.NEVER).broken()),
             of("suspend.13", "a suspended device does not go on", () -> new Device(Fault.FOR_EVER).broken()),
-            of("suspend.14", "SUSPEND is shown before what was taken is used", () -> new Device(Fault.USES_LATE)
-                    .broken()));
+            of(
+                    "suspend.14",
+                    "SUSPEND is shown before what was taken is used",
+                    () -> new Device(Fault.USES_LATE).broken()));
 
     private SuspendMutations() {}
 
@@ -73,8 +77,7 @@ final class SuspendMutations {
         Broken broken() {
             Broken broken = new Broken()
                     .withBits(Request.GET_FEATURES, SUSPEND_FEATURE)
-                    .taking(Request.SET_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) & ~SUSPEND_FEATURE))
+                    .taking(Request.SET_FEATURES, message -> message.withLong(0, message.longAt(0) & ~SUSPEND_FEATURE))
                     .taking(Request.SET_STATUS, message -> {
                         set(message.longAt(0));
                         return message.withLong(0, message.longAt(0) & ~SUSPEND);

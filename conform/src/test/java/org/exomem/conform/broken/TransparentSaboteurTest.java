@@ -77,11 +77,7 @@ class TransparentSaboteurTest {
             saboteur.arm();
             ListeningBackEnd backEnd = new ListeningBackEnd(saboteur.socket());
             try (Trial trial = new Trial(
-                    backEnd,
-                    LIMITS,
-                    type,
-                    SampleChoice.find(backEnd, type).orElseThrow(),
-                    new Transcript())) {
+                    backEnd, LIMITS, type, SampleChoice.find(backEnd, type).orElseThrow(), new Transcript())) {
                 Session session = trial.running(Wish.USUAL.with(features));
                 for (int i = 0; i < REQUESTS; i++) {
                     session.serve();
@@ -108,5 +104,4 @@ class TransparentSaboteurTest {
         result.transcript().forEach(line -> text.append("\n    ").append(line.text()));
         return text.append('\n').toString();
     }
-
 }

@@ -121,12 +121,14 @@ final class Wire implements AutoCloseable {
         }
         Part part = passedOn > 0
                 ? piece()
-                : new Whole(new Message(
-                        header(0),
-                        header(4),
-                        size,
-                        Arrays.copyOfRange(buffer, Connection.HEADER_SIZE, have),
-                        takeFds()), receives > AT_MOST_WHOLE);
+                : new Whole(
+                        new Message(
+                                header(0),
+                                header(4),
+                                size,
+                                Arrays.copyOfRange(buffer, Connection.HEADER_SIZE, have),
+                                takeFds()),
+                        receives > AT_MOST_WHOLE);
         have = 0;
         receives = 0;
         passedOn = 0;

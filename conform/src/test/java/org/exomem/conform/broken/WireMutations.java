@@ -52,15 +52,23 @@ final class WireMutations {
                     message -> message.withPayload(joined(new byte[4], message.payload()))
                             .withSize(message.size())),
             every("vhost.header.1", "replies lack the reply bit", message -> message.withFlags(Connection.VERSION)),
-            every("vhost.header.2", "a reply has the number of another request", message -> message.withRequest(
-                    message.request() + 1)),
+            every(
+                    "vhost.header.2",
+                    "a reply has the number of another request",
+                    message -> message.withRequest(message.request() + 1)),
             every("vhost.header.3", "replies are of version 2", message -> message.withFlags(2 | Connection.REPLY)),
-            every("vhost.header.5", "the size of a reply lacks one byte", message -> message.withSize(
-                    message.size() - 1)),
+            every(
+                    "vhost.header.5",
+                    "the size of a reply lacks one byte",
+                    message -> message.withSize(message.size() - 1)),
             number("vhost.payload.1", "a number has 4 bytes", Request.GET_FEATURES),
-            of("vhost.payload.4", "a ring state has 16 bytes", () -> new Broken()
-                    .answering(
-                            Request.GET_VRING_BASE, message -> message.withPayload(Arrays.copyOf(message.payload(), 16)))),
+            of(
+                    "vhost.payload.4",
+                    "a ring state has 16 bytes",
+                    () -> new Broken()
+                            .answering(
+                                    Request.GET_VRING_BASE,
+                                    message -> message.withPayload(Arrays.copyOf(message.payload(), 16)))),
             of(
                     "vhost.payload.18",
                     "a config payload lacks its flags",
@@ -72,31 +80,45 @@ final class WireMutations {
                                             tail(message.payload(), CONFIG_DATA))))),
             // Replies
             of("vhost.reply.1", "GET_FEATURES is not answered", () -> new Broken().silentOn(Request.GET_FEATURES)),
-            of("vhost.reply.2", "GET_PROTOCOL_FEATURES is not answered", () -> new Broken()
-                    .silentOn(Request.GET_PROTOCOL_FEATURES)),
-            of("vhost.reply.3", "GET_VRING_BASE is not answered", () -> new Broken()
-                    .silentOn(Request.GET_VRING_BASE)),
+            of(
+                    "vhost.reply.2",
+                    "GET_PROTOCOL_FEATURES is not answered",
+                    () -> new Broken().silentOn(Request.GET_PROTOCOL_FEATURES)),
+            of("vhost.reply.3", "GET_VRING_BASE is not answered", () -> new Broken().silentOn(Request.GET_VRING_BASE)),
             of("vhost.reply.4", "SET_LOG_BASE is not answered", () -> new Broken().silentOn(Request.SET_LOG_BASE)),
-            of("vhost.reply.5", "GET_INFLIGHT_FD is not answered", () -> new Broken()
-                    .silentOn(Request.GET_INFLIGHT_FD)),
-            of("vhost.reply.6", "SET_OWNER is answered though nobody asked", () -> new Broken()
-                    .onEveryRequest((message, line) -> {
+            of(
+                    "vhost.reply.5",
+                    "GET_INFLIGHT_FD is not answered",
+                    () -> new Broken().silentOn(Request.GET_INFLIGHT_FD)),
+            of(
+                    "vhost.reply.6",
+                    "SET_OWNER is answered though nobody asked",
+                    () -> new Broken().onEveryRequest((message, line) -> {
                         if (!message.needsReply() && !ASKING.contains(message.request())) {
                             line.toFrontEnd(Message.reply(message.request(), Payload.number(0)));
                         }
                         return List.of(message);
                     })),
-            of("vhost.reply.8", "need-reply is not answered", () -> new Broken().onEveryReply((message, line) -> {
-                if (ASKING.contains(message.request())) {
-                    return List.of(message);
-                }
-                message.close();
-                return List.of();
-            })),
-            of("vhost.reply.9", "an error is answered with 0", () -> new Broken()
-                    .onEveryReply((message, line) -> List.of(
-                            ASKING.contains(message.request()) ? message : message.withLong(0, 0)))),
-            of("vhost.reply.11", "a request with an answer of its own is answered twice with need-reply", WireMutations::answersTwice),
+            of(
+                    "vhost.reply.8",
+                    "need-reply is not answered",
+                    () -> new Broken().onEveryReply((message, line) -> {
+                        if (ASKING.contains(message.request())) {
+                            return List.of(message);
+                        }
+                        message.close();
+                        return List.of();
+                    })),
+            of(
+                    "vhost.reply.9",
+                    "an error is answered with 0",
+                    () -> new Broken()
+                            .onEveryReply((message, line) ->
+                                    List.of(ASKING.contains(message.request()) ? message : message.withLong(0, 0)))),
+            of(
+                    "vhost.reply.11",
+                    "a request with an answer of its own is answered twice with need-reply",
+                    WireMutations::answersTwice),
             // Answers
             number("vhost.answer.1", "GET_FEATURES is answered with 4 bytes", Request.GET_FEATURES),
             number("vhost.answer.15", "GET_PROTOCOL_FEATURES is answered with 4 bytes", Request.GET_PROTOCOL_FEATURES),
@@ -105,8 +127,7 @@ final class WireMutations {
             of(
                     "vhost.answer.24",
                     "GET_CONFIG is answered with the bytes from 0 on, whatever was asked for",
-                    () -> new Broken()
-                            .taking(Request.GET_CONFIG, message -> message.withInt(0, 0))),
+                    () -> new Broken().taking(Request.GET_CONFIG, message -> message.withInt(0, 0))),
             of(
                     "vhost.config.1",
                     "GET_CONFIG is answered with one byte less than was asked for",
@@ -115,8 +136,8 @@ final class WireMutations {
                                     Request.GET_CONFIG,
                                     message -> message.payload().length <= CONFIG_DATA
                                             ? message
-                                            : message.withPayload(Arrays.copyOf(
-                                                    message.payload(), message.payload().length - 1)))),
+                                            : message.withPayload(
+                                                    Arrays.copyOf(message.payload(), message.payload().length - 1)))),
             of(
                     "vhost.config.2",
                     "an error of GET_CONFIG is answered with content",
@@ -128,24 +149,34 @@ final class WireMutations {
                         message.close();
                         return List.of();
                     })),
+            of("vhost.config.5", "SET_CONFIG changes a read-only field", WireMutations::writableConfig),
             of(
-                    "vhost.config.5",
-                    "SET_CONFIG changes a read-only field",
-                    WireMutations::writableConfig),
-            of("vhost.config.8", "changes of the config space are not told", () -> new Broken()
-                    .onChannel((message, line) ->
-                            message.request() == Request.BackEnd.CONFIG_CHANGE ? List.of() : List.of(message))),
-            of("vhost.channel.4", "a request of the back-end has a descriptor without BACKEND_SEND_FD", () -> saying(
-                    message -> withDescriptors(message, 1))),
-            of("vhost.channel.5", "a request of the back-end has 9 descriptors", () -> saying(
-                    message -> withDescriptors(message, 9))),
-            of("vhost.channel.9", "an IOTLB message is sent without ACCESS_PLATFORM", () -> saying(
-                    message -> message.withRequest(Request.BackEnd.IOTLB_MSG).withPayload(new byte[32]))),
-            of("vhost.channel.request.2", "CONFIG_CHANGE has a payload", () -> new Broken()
-                    .onChannel((message, line) ->
-                            List.of(message.withPayload(Payload.number(0))))),
-            of("vhost.channel.7", "SET_BACKEND_REQ_FD is answered with an error", () -> new Broken()
-                    .refusing(Request.SET_BACKEND_REQ_FD)),
+                    "vhost.config.8",
+                    "changes of the config space are not told",
+                    () -> new Broken()
+                            .onChannel((message, line) ->
+                                    message.request() == Request.BackEnd.CONFIG_CHANGE ? List.of() : List.of(message))),
+            of(
+                    "vhost.channel.4",
+                    "a request of the back-end has a descriptor without BACKEND_SEND_FD",
+                    () -> saying(message -> withDescriptors(message, 1))),
+            of(
+                    "vhost.channel.5",
+                    "a request of the back-end has 9 descriptors",
+                    () -> saying(message -> withDescriptors(message, 9))),
+            of(
+                    "vhost.channel.9",
+                    "an IOTLB message is sent without ACCESS_PLATFORM",
+                    () -> saying(message ->
+                            message.withRequest(Request.BackEnd.IOTLB_MSG).withPayload(new byte[32]))),
+            of(
+                    "vhost.channel.request.2",
+                    "CONFIG_CHANGE has a payload",
+                    () -> new Broken().onChannel((message, line) -> List.of(message.withPayload(Payload.number(0))))),
+            of(
+                    "vhost.channel.7",
+                    "SET_BACKEND_REQ_FD is answered with an error",
+                    () -> new Broken().refusing(Request.SET_BACKEND_REQ_FD)),
             number("vhost.answer.36", "GET_MAX_MEM_SLOTS is answered with 4 bytes", Request.GET_MAX_MEM_SLOTS),
             number("vhost.answer.40", "GET_STATUS is answered with 4 bytes", Request.GET_STATUS),
             number("vhost.answer.42", "SET_DEVICE_STATE_FD is answered with 4 bytes", Request.SET_DEVICE_STATE_FD)
@@ -153,22 +184,35 @@ final class WireMutations {
             number("vhost.answer.43", "CHECK_DEVICE_STATE is answered with 4 bytes", Request.CHECK_DEVICE_STATE)
                     .on(DeviceType.BALLOON),
             // Negotiation
-            of("reserved.14", "VERSION_1 is not offered", () -> new Broken()
-                    .withoutBits(Request.GET_FEATURES, Features.VERSION_1)),
+            of(
+                    "reserved.14",
+                    "VERSION_1 is not offered",
+                    () -> new Broken().withoutBits(Request.GET_FEATURES, Features.VERSION_1)),
             of("reserved.23", "SR_IOV is offered", () -> new Broken().withBits(Request.GET_FEATURES, SR_IOV)),
-            of("feature.12", "an undefined feature is offered", () -> new Broken()
-                    .withBits(Request.GET_FEATURES, UNDEFINED_FEATURE)),
-            of("feature.10", "a driver that leaves INDIRECT_DESC out is turned away", () -> new Broken()
-                    .closingOn(
-                            Request.SET_FEATURES,
-                            message -> (message.longAt(0) & Features.INDIRECT_DESC) == 0)),
-            of("feature.11", "FEATURES_OK stays though the features are none to work with", () -> new Broken()
-                    .taking(Request.SET_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) & ~(1L << 49)))
-                    .withBits(Request.GET_STATUS, FEATURES_OK)),
+            of(
+                    "feature.12",
+                    "an undefined feature is offered",
+                    () -> new Broken().withBits(Request.GET_FEATURES, UNDEFINED_FEATURE)),
+            of(
+                    "feature.10",
+                    "a driver that leaves INDIRECT_DESC out is turned away",
+                    () -> new Broken()
+                            .closingOn(
+                                    Request.SET_FEATURES,
+                                    message -> (message.longAt(0) & Features.INDIRECT_DESC) == 0)),
+            of(
+                    "feature.11",
+                    "FEATURES_OK stays though the features are none to work with",
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_FEATURES,
+                                    message -> message.withLong(0, message.longAt(0) & ~(1L << 49)))
+                            .withBits(Request.GET_STATUS, FEATURES_OK)),
             of("feature.13", "features are refused after a reset", WireMutations::refusedAfterReset),
-            of("vhost.feature.2", "need-reply is answered before REPLY_ACK was negotiated", () -> new Broken()
-                    .onEveryRequest((message, line) -> {
+            of(
+                    "vhost.feature.2",
+                    "need-reply is answered before REPLY_ACK was negotiated",
+                    () -> new Broken().onEveryRequest((message, line) -> {
                         if (message.needsReply()
                                 && line.protocolFeatures() == 0
                                 && !ASKING.contains(message.request())) {
@@ -176,53 +220,88 @@ final class WireMutations {
                         }
                         return List.of(message);
                     })),
-            of("vhost.feature.4", "GET_PROTOCOL_FEATURES is refused though bit 30 is offered", () -> new Broken()
-                    .closingOn(Request.GET_PROTOCOL_FEATURES)),
-            of("vhost.feature.5", "EVENT_IDX is used though it was not acknowledged", () -> new Broken()
-                    .taking(Request.SET_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) | Features.EVENT_IDX))),
-            of("vhost.feature.8", "GET_PROTOCOL_FEATURES is refused before SET_FEATURES", () -> beforeFeatures(
-                    Request.GET_PROTOCOL_FEATURES)),
-            of("vhost.feature.11", "SET_PROTOCOL_FEATURES is refused before SET_FEATURES", () -> beforeFeatures(
-                    Request.SET_PROTOCOL_FEATURES)),
-            of("vhost.feature.12", "need-reply is answered though REPLY_ACK was not acknowledged", () -> new Broken()
-                    .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
-                            0, message.longAt(0) | Protocol.REPLY_ACK))),
-            of("vhost.queue.1", "MQ is offered without bit 30", () -> new Broken()
-                    .withoutBits(Request.GET_FEATURES, Features.PROTOCOL_FEATURES)
-                    .answeringItself(Request.GET_QUEUE_NUM, message -> Message.reply(
-                            message.request(), Payload.number(1)))),
-            of("vhost.queue.5", "MQ is not offered", () -> new Broken()
-                    .withoutBits(Request.GET_PROTOCOL_FEATURES, Protocol.MQ)),
-            of("vhost.owner.4", "RESET_OWNER closes the connection", () -> new Broken()
-                    .closingOn(Request.RESET_OWNER)),
-            of("vhost.error.3", "GET_QUEUE_NUM closes the connection", () -> new Broken()
-                    .closingOn(Request.GET_QUEUE_NUM)),
+            of(
+                    "vhost.feature.4",
+                    "GET_PROTOCOL_FEATURES is refused though bit 30 is offered",
+                    () -> new Broken().closingOn(Request.GET_PROTOCOL_FEATURES)),
+            of(
+                    "vhost.feature.5",
+                    "EVENT_IDX is used though it was not acknowledged",
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_FEATURES,
+                                    message -> message.withLong(0, message.longAt(0) | Features.EVENT_IDX))),
+            of(
+                    "vhost.feature.8",
+                    "GET_PROTOCOL_FEATURES is refused before SET_FEATURES",
+                    () -> beforeFeatures(Request.GET_PROTOCOL_FEATURES)),
+            of(
+                    "vhost.feature.11",
+                    "SET_PROTOCOL_FEATURES is refused before SET_FEATURES",
+                    () -> beforeFeatures(Request.SET_PROTOCOL_FEATURES)),
+            of(
+                    "vhost.feature.12",
+                    "need-reply is answered though REPLY_ACK was not acknowledged",
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_PROTOCOL_FEATURES,
+                                    message -> message.withLong(0, message.longAt(0) | Protocol.REPLY_ACK))),
+            of(
+                    "vhost.queue.1",
+                    "MQ is offered without bit 30",
+                    () -> new Broken()
+                            .withoutBits(Request.GET_FEATURES, Features.PROTOCOL_FEATURES)
+                            .answeringItself(
+                                    Request.GET_QUEUE_NUM,
+                                    message -> Message.reply(message.request(), Payload.number(1)))),
+            of(
+                    "vhost.queue.5",
+                    "MQ is not offered",
+                    () -> new Broken().withoutBits(Request.GET_PROTOCOL_FEATURES, Protocol.MQ)),
+            of("vhost.owner.4", "RESET_OWNER closes the connection", () -> new Broken().closingOn(Request.RESET_OWNER)),
+            of(
+                    "vhost.error.3",
+                    "GET_QUEUE_NUM closes the connection",
+                    () -> new Broken().closingOn(Request.GET_QUEUE_NUM)),
             of("vhost.endian.2", "rings of the other byte order are refused", WireMutations::oneByteOrder),
             // Status and reset
             of("reset.1", "the status stays after a reset", WireMutations::statusStays),
-            of("reset.2", "status 0 does not reset", () -> new Broken()
-                    .ignoring(Request.SET_STATUS, message -> message.longAt(0) == 0)),
+            of(
+                    "reset.2",
+                    "status 0 does not reset",
+                    () -> new Broken().ignoring(Request.SET_STATUS, message -> message.longAt(0) == 0)),
             of("vhost.status.2", "SET_STATUS changes nothing", () -> new Broken().ignoring(Request.SET_STATUS)),
             of("status.5", "the driver is called before its ring is started", WireMutations::callsEarly),
-            of("status.6", "DEVICE_NEEDS_RESET is not set", () -> new Broken()
-                    .withoutBits(Request.GET_STATUS, NEEDS_RESET)),
-            of("status.7", "DEVICE_NEEDS_RESET is set and nobody is told", () -> new Broken()
-                    .onChannel((message, line) -> List.of())),
-            of("config.6", "the config space can't be read before the features are set", () -> beforeFeatures(
-                    Request.GET_CONFIG)),
-            of("vhost.reset.1", "RESET_DEVICE does not disable the rings", () -> new Broken()
-                    .ignoring(Request.RESET_DEVICE)),
-            of("vhost.reset.2", "the device can't be initialized again after RESET_DEVICE", () -> closedAfter(
-                    Request.RESET_DEVICE, Request.SET_VRING_KICK)),
-            of("vhost.reset.3", "RESET_DEVICE closes the connection", () -> new Broken()
-                    .closingOn(Request.RESET_DEVICE)),
+            of(
+                    "status.6",
+                    "DEVICE_NEEDS_RESET is not set",
+                    () -> new Broken().withoutBits(Request.GET_STATUS, NEEDS_RESET)),
+            of(
+                    "status.7",
+                    "DEVICE_NEEDS_RESET is set and nobody is told",
+                    () -> new Broken().onChannel((message, line) -> List.of())),
+            of(
+                    "config.6",
+                    "the config space can't be read before the features are set",
+                    () -> beforeFeatures(Request.GET_CONFIG)),
+            of(
+                    "vhost.reset.1",
+                    "RESET_DEVICE does not disable the rings",
+                    () -> new Broken().ignoring(Request.RESET_DEVICE)),
+            of(
+                    "vhost.reset.2",
+                    "the device can't be initialized again after RESET_DEVICE",
+                    () -> closedAfter(Request.RESET_DEVICE, Request.SET_VRING_KICK)),
+            of(
+                    "vhost.reset.3",
+                    "RESET_DEVICE closes the connection",
+                    () -> new Broken().closingOn(Request.RESET_DEVICE)),
             // Memory
             of(
                     "vhost.memory.3",
                     "a user address is found in a region only by the region's guest address",
-                    () -> new Broken().taking(Request.SET_VRING_ADDR, message -> message.withLong(
-                            8, message.longAt(8) + 4096))),
+                    () -> new Broken()
+                            .taking(Request.SET_VRING_ADDR, message -> message.withLong(8, message.longAt(8) + 4096))),
             of(
                     "vhost.memory.4",
                     "guest addresses are found one page too far up",
@@ -242,35 +321,57 @@ final class WireMutations {
             of(
                     "vhost.memory.8",
                     "the descriptors of SET_MEM_TABLE are taken in the wrong order",
-                    () -> new Broken().taking(Request.SET_MEM_TABLE, message -> message.withFds(
-                            message.fds().reversed()))),
-            of("vhost.memory.9", "one region more can be added than GET_MAX_MEM_SLOTS says", () -> new Broken()
-                    .answering(Request.GET_MAX_MEM_SLOTS, message -> message.withLong(0, message.longAt(0) + 1))),
+                    () -> new Broken()
+                            .taking(
+                                    Request.SET_MEM_TABLE,
+                                    message -> message.withFds(message.fds().reversed()))),
+            of(
+                    "vhost.memory.9",
+                    "one region more can be added than GET_MAX_MEM_SLOTS says",
+                    () -> new Broken()
+                            .answering(
+                                    Request.GET_MAX_MEM_SLOTS, message -> message.withLong(0, message.longAt(0) + 1))),
             of("vhost.memory.11", "ADD_MEM_REG does not map the second region", () -> {
                 int[] count = new int[1];
                 return new Broken().ignoring(Request.ADD_MEM_REG, message -> count[0]++ > 0);
             }),
             of("vhost.memory.12", "REM_MEM_REG changes nothing", () -> new Broken().ignoring(Request.REM_MEM_REG)),
             of("vhost.memory.13", "REM_MEM_REG is refused", () -> new Broken().refusing(Request.REM_MEM_REG)),
-            of("vhost.memory.14", "REM_MEM_REG with another file offset is refused", () -> new Broken()
-                    .onRequest(Request.REM_MEM_REG, WireMutations::refuseOffset)),
-            of("vhost.memory.16", "REM_MEM_REG with a descriptor closes the connection", () -> new Broken()
-                    .closingOn(
-                            Request.REM_MEM_REG, message -> !message.fds().isEmpty())),
-            of("vhost.memory.17", "a descriptor that comes with REM_MEM_REG stays open", () -> new Broken()
-                    .taking(Request.REM_MEM_REG, message -> message.withFds(List.of()))),
+            of(
+                    "vhost.memory.14",
+                    "REM_MEM_REG with another file offset is refused",
+                    () -> new Broken().onRequest(Request.REM_MEM_REG, WireMutations::refuseOffset)),
+            of(
+                    "vhost.memory.16",
+                    "REM_MEM_REG with a descriptor closes the connection",
+                    () -> new Broken()
+                            .closingOn(
+                                    Request.REM_MEM_REG,
+                                    message -> !message.fds().isEmpty())),
+            of(
+                    "vhost.memory.17",
+                    "a descriptor that comes with REM_MEM_REG stays open",
+                    () -> new Broken().taking(Request.REM_MEM_REG, message -> message.withFds(List.of()))),
             of(
                     "vhost.address.4",
                     "with GPA_ADDRESSES, ring addresses are no guest addresses",
-                    () -> new Broken().onRequest(Request.SET_VRING_ADDR, (message, line) -> List.of(
-                            (line.protocolFeatures() & Protocol.GPA_ADDRESSES) == 0
-                                    ? message
-                                    : message.withLong(8, message.longAt(8) + (1L << 39))))),
-            of("vhost.address.6", "ring addresses are taken as guest addresses", () -> new Broken()
-                    .onRequest(Request.SET_VRING_ADDR, (message, line) -> List.of(
-                            (line.protocolFeatures() & Protocol.GPA_ADDRESSES) != 0
-                                    ? message
-                                    : message.withLong(8, message.longAt(8) & 0xffffff)))));
+                    () -> new Broken()
+                            .onRequest(
+                                    Request.SET_VRING_ADDR,
+                                    (message, line) -> List.of(
+                                            (line.protocolFeatures() & Protocol.GPA_ADDRESSES) == 0
+                                                    ? message
+                                                    : message.withLong(8, message.longAt(8) + (1L << 39))))),
+            of(
+                    "vhost.address.6",
+                    "ring addresses are taken as guest addresses",
+                    () -> new Broken()
+                            .onRequest(
+                                    Request.SET_VRING_ADDR,
+                                    (message, line) -> List.of(
+                                            (line.protocolFeatures() & Protocol.GPA_ADDRESSES) != 0
+                                                    ? message
+                                                    : message.withLong(8, message.longAt(8) & 0xffffff)))));
 
     private WireMutations() {}
 
@@ -279,14 +380,17 @@ final class WireMutations {
     }
 
     private static Mutation every(String requirement, String name, UnaryOperator<Message> change) {
-        return of(requirement, name, () -> new Broken()
-                .onEveryReply((message, line) -> List.of(change.apply(message))));
+        return of(
+                requirement, name, () -> new Broken().onEveryReply((message, line) -> List.of(change.apply(message))));
     }
 
     /** An answer whose payload is cut to half. */
     private static Mutation number(String requirement, String name, int request) {
-        return of(requirement, name, () -> new Broken()
-                .answering(request, message -> message.withPayload(Arrays.copyOf(message.payload(), 4))));
+        return of(
+                requirement,
+                name,
+                () -> new Broken()
+                        .answering(request, message -> message.withPayload(Arrays.copyOf(message.payload(), 4))));
     }
 
     private static byte[] joined(byte[] first, byte[] second) {
@@ -368,8 +472,9 @@ final class WireMutations {
     private static Broken oneByteOrder() {
         return new Broken()
                 .withBits(Request.GET_PROTOCOL_FEATURES, CROSS_ENDIAN)
-                .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(
-                        0, message.longAt(0) & ~CROSS_ENDIAN))
+                .taking(
+                        Request.SET_PROTOCOL_FEATURES,
+                        message -> message.withLong(0, message.longAt(0) & ~CROSS_ENDIAN))
                 .onRequest(Request.SET_VRING_ENDIAN, (message, line) -> {
                     if (message.intAt(4) == 0) {
                         line.acknowledge(message);

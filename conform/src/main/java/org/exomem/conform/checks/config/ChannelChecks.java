@@ -73,8 +73,8 @@ final class ChannelChecks {
 
     /** Serves some requests, and looks at what the back-end sends meanwhile. */
     private static void eachOwnRequest(Trial trial, Expectation expectation) throws IOException {
-        Session session = trial.running(
-                Wish.USUAL.without(Features.ACCESS_PLATFORM).withProtocol(Protocol.BACKEND_REQ));
+        Session session =
+                trial.running(Wish.USUAL.without(Features.ACCESS_PLATFORM).withProtocol(Protocol.BACKEND_REQ));
         for (int i = 0; i < REQUESTS; i++) {
             session.serve();
         }

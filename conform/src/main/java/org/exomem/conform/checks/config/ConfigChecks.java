@@ -20,8 +20,9 @@ public final class ConfigChecks {
     private static final String MAY_USE_IT = "A back-end may do it or not, and nothing that it does is wrong.";
     private static final String NOBODY_CHANGES_IT =
             "The device alone changes its config space: nothing that a front-end or driver sends makes it do so.";
-    private static final String OWN_REQUEST = "The device alone decides whether and when it sends such a message; nothing that"
-            + " a front-end or driver does makes it do so.";
+    private static final String OWN_REQUEST =
+            "The device alone decides whether and when it sends such a message; nothing that"
+                    + " a front-end or driver does makes it do so.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.ofEntries(

@@ -78,8 +78,8 @@ final class ResetChecks {
     }
 
     private static void initializedAgain(Trial trial) throws IOException {
-        Session session = trial.running(
-                Wish.USUAL.wanting(Features.INDIRECT_DESC).withProtocol(Protocol.RESET_DEVICE));
+        Session session =
+                trial.running(Wish.USUAL.wanting(Features.INDIRECT_DESC).withProtocol(Protocol.RESET_DEVICE));
         session.serve();
         reset(session, Protocol.RESET_DEVICE);
         FrontEnd frontEnd = session.frontEnd();
@@ -115,6 +115,7 @@ final class ResetChecks {
         if (hasStatus) {
             frontEnd.setStatus(DRIVER_OK);
         }
-        session.verify(serving.transfer(session.request().prepare(), trial.limits().answer()));
+        session.verify(
+                serving.transfer(session.request().prepare(), trial.limits().answer()));
     }
 }

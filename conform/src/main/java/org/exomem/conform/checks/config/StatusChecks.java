@@ -95,8 +95,9 @@ final class StatusChecks {
         switch (BadChain.effect(trial, session)) {
             case NONE -> trial.transcript().say("the device passed over the bad chain");
             case NEEDS_RESET -> trial.transcript().say("the device needs a reset");
-            case STUCK -> throw new Unmet("after a chain that begins with descriptor 65535 the device serves no more, and"
-                    + " DEVICE_NEEDS_RESET is not set in its status");
+            case STUCK ->
+                throw new Unmet("after a chain that begins with descriptor 65535 the device serves no more, and"
+                        + " DEVICE_NEEDS_RESET is not set in its status");
             case CLOSED -> trial.refused("a chain that begins with descriptor 65535");
         }
     }
@@ -117,6 +118,7 @@ final class StatusChecks {
         int request = session.device().channel().receive().request();
         trial.expect(
                 request == Request.BackEnd.CONFIG_CHANGE,
-                "the device has set DEVICE_NEEDS_RESET, and sent request " + request + ", not BACKEND_CONFIG_CHANGE_MSG");
+                "the device has set DEVICE_NEEDS_RESET, and sent request " + request
+                        + ", not BACKEND_CONFIG_CHANGE_MSG");
     }
 }

@@ -21,10 +21,7 @@ final class StoppedChecks {
                     "vhost.suspend.1",
                     "While all rings are stopped the device writes no guest memory",
                     StoppedChecks::noWrites),
-            Check.of(
-                    "vhost.suspend.2",
-                    "While all rings are stopped the device does not call",
-                    StoppedChecks::noCalls),
+            Check.of("vhost.suspend.2", "While all rings are stopped the device does not call", StoppedChecks::noCalls),
             Check.of(
                     "vhost.suspend.3",
                     "While all rings are stopped the back-end sends nothing of its own",

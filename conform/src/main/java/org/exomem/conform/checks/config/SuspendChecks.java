@@ -41,10 +41,7 @@ final class SuspendChecks {
                             "A suspended balloon ignores what is written to its config space",
                             SuspendChecks::configWritesAreIgnored)
                     .on(DeviceType.BALLOON),
-            Check.of(
-                    "suspend.13",
-                    "A suspended device goes on at DRIVER_OK, or needs a reset",
-                    SuspendChecks::goesOn));
+            Check.of("suspend.13", "A suspended device goes on at DRIVER_OK, or needs a reset", SuspendChecks::goesOn));
 
     private SuspendChecks() {}
 

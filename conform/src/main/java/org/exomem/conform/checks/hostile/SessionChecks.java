@@ -13,8 +13,8 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.GuestRam;
-import org.exomem.linux.Fd;
 import org.exomem.linux.Errno;
+import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 
 /** Front-ends that come and go. */
