@@ -43,7 +43,7 @@ final class ChapterPage {
     private final ChapterText text;
     private final Node document;
     /** The node that defines a rule: a row, or the bold id. */
-    private final Map<Node, String> definitions = new IdentityHashMap<>();
+    private final IdentityHashMap<Node, String> definitions = new IdentityHashMap<>();
 
     /** The rows that say whom their rule binds. */
     private final Set<Node> sayingParty = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -51,7 +51,7 @@ final class ChapterPage {
     /** The cells that have the text of a rule. */
     private final Set<Node> texts = Collections.newSetFromMap(new IdentityHashMap<>());
 
-    private final Map<Node, String> anchors = new IdentityHashMap<>();
+    private final IdentityHashMap<Node, String> anchors = new IdentityHashMap<>();
     private final List<String> rules = new ArrayList<>();
     private final List<Page.Section> sections = new ArrayList<>();
     private String title = "";
@@ -99,7 +99,7 @@ final class ChapterPage {
                     if (definitions.containsKey(node)) {
                         attributes.put("class", "rule");
                     }
-                    if (node instanceof TableBlock && isOfRules((TableBlock) node)) {
+                    if (node instanceof TableBlock table && isOfRules(table)) {
                         attributes.put("class", "rules");
                     }
                     if (texts.contains(node)) {
