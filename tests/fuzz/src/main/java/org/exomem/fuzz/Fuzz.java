@@ -157,7 +157,7 @@ final class Fuzz implements Callable<Integer> {
     }
 
     private void show(Target target, FuzzerOutput output) {
-        boolean terminal = System.console() != null && System.console().isTerminal();
+        boolean terminal = isTerminal();
         long now = System.nanoTime();
         if (now - shown < (terminal ? OFTEN : SELDOM).toNanos()) {
             return;
@@ -168,8 +168,12 @@ final class Fuzz implements Callable<Integer> {
         System.err.print(terminal ? "\r" + line : line + "\n");
     }
 
+    private static boolean isTerminal() {
+        return System.console().isTerminal();
+    }
+
     private void tell(Target target, FuzzRun.Result result, Folders folders) throws IOException {
-        if (System.console() != null && System.console().isTerminal()) {
+        if (isTerminal()) {
             System.err.print("\r\033[K");
         }
         FuzzerOutput output = result.output();
