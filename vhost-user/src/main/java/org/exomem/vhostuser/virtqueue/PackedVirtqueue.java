@@ -46,9 +46,8 @@ public final class PackedVirtqueue extends Virtqueue {
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
-            // Before in-flight memory is initialised: what a queue that can't start left there would count at the next
-            // start,
-            // in place of the base.
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count at
+            // the next start, in place of the base.
             slotsBetween(used, available, size);
             resubmissions = List.of();
             inflight = region == null ? null : PackedInflight.initialise(region, size, used);

@@ -79,7 +79,7 @@ class InflightTest {
 
     /** Otherwise the second attempt would take its position from the region, and start where the front-end did not say. */
     @ParameterizedTest
-    @Tag("VHU-INF-3")
+    @Tag("VHU-INF-5")
     @MethodSource(PLAIN)
     void aQueueThatCannotStartLeavesANewRegionAsItIs(RingKind kind) {
         TestDriver driver = TestDriver.create(ram, kind, 8);
