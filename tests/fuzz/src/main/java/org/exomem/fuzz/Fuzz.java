@@ -26,7 +26,6 @@ import picocli.CommandLine.Spec;
 /** {@code exomem fuzz}: runs harnesses under the fuzzer, or one of them with the input in a file. */
 @Command(
         name = "exomem fuzz",
-        mixinStandardHelpOptions = true,
         description = {
             "Tries inputs that a coverage-guided fuzzer makes up on what reads the input of others, and checks properties of what comes"
                     + " of it. All targets, one after the other, or those that are named.",
@@ -66,6 +65,12 @@ final class Fuzz implements Callable<Integer> {
                     "does not fuzz: puts what was found to reach new code into the corpus of the repository, and makes that as small"
                             + " as it can be")
     private boolean keep;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "shows this help")
+    private boolean help;
 
     @Spec
     private CommandSpec spec;
