@@ -129,6 +129,7 @@ public final class BalloonFuzz implements DeviceLink {
         fuzz.begin();
         long at = fuzz.buffer(new byte[] {1, 0, 4, 0, 2, 0, 4, 0, 9, 0, 4, 0});
         fuzz.drivers[INFLATE].add(List.of(new Piece(at, 12, false)));
+        fuzz.mayBeGone.set(0, PAGES);
         fuzz.process(INFLATE);
         for (int i = 0; i < QUEUES; i++) {
             fuzz.stop(i, true);
