@@ -1,5 +1,6 @@
 package org.exomem.fuzz;
 
+import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,6 +71,7 @@ final class Fuzz implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "shows this help")
+    @SuppressWarnings("UnusedVariable") // picocli looks at it
     private boolean help;
 
     @Spec
@@ -174,7 +176,7 @@ final class Fuzz implements Callable<Integer> {
     }
 
     private static boolean isTerminal() {
-        return System.console().isTerminal();
+        return System.console() instanceof Console console && console.isTerminal();
     }
 
     private void tell(Target target, FuzzRun.Result result, Folders folders) throws IOException {

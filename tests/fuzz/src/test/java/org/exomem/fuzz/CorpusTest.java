@@ -32,7 +32,8 @@ class CorpusTest {
                     target.harness().fuzzerTestOneInput(Files.readAllBytes(input));
                 } catch (Throwable e) {
                     throw new AssertionError(
-                            "./exomem fuzz " + target.id() + " --replay " + input.toAbsolutePath() + ": " + e.getMessage(),
+                            "./exomem fuzz " + target.id() + " --replay " + input.toAbsolutePath() + ": "
+                                    + e.getMessage(),
                             e);
                 }
             });

@@ -46,7 +46,8 @@ public final class PackedVirtqueue extends Virtqueue {
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
-            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count at
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at
             // the next start, in place of the base.
             slotsBetween(used, available, size);
             resubmissions = List.of();
