@@ -175,8 +175,10 @@ final class Fuzz implements Callable<Integer> {
         System.err.print(terminal ? "\r" + line : line + "\n");
     }
 
+    @SuppressWarnings("SystemConsoleNull") // there may be none, by -Djdk.console=java.base
     private static boolean isTerminal() {
-        return System.console() instanceof Console console && console.isTerminal();
+        Console console = System.console();
+        return console != null && console.isTerminal();
     }
 
     private void tell(Target target, FuzzRun.Result result, Folders folders) throws IOException {
