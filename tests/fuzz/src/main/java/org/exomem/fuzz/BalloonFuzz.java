@@ -44,9 +44,6 @@ public final class BalloonFuzz implements DeviceLink {
     private static final int FREE_PAGES = 3;
     private static final int REPORTING = 4;
     private static final int BITMAP = 5;
-    /** MUST_TELL_HOST to PAGE_REPORTING, and the bitmaps' bit 63 if they are offered. */
-    private static final long ALL = 0x3f;
-
     private static final long RINGS = 0x10000;
     private static final int RINGS_BYTES = (int) (QUEUES * QueueDriver.BYTES);
     /** Memory for buffers follows the rings. */
@@ -92,7 +89,7 @@ public final class BalloonFuzz implements DeviceLink {
                 (how & 1) == 0, true, true, true, (how & 2) == 0, true, FreePageRequests.BITMAP, (how & 4) == 0);
         device = new VirtioBalloon(options, KeptBalloon.ofHeap(), new Listeners(), new PageFeed(), LOOP);
         // Those that leave the numbers of queues as they are.
-        features = device.features() & ~((how & 8) != 0 ? 1L << (how >>> 4) % 3 * 2 : 0);
+        features = device.features() & ~((how & 8) != 0 ? 1L << (2 * ((how >>> 4) % 3)) : 0);
         for (int i = 0; i < QUEUES; i++) {
             drivers[i] = new QueueDriver(MEMORY, i, RINGS + i * QueueDriver.BYTES);
         }
@@ -132,6 +129,7 @@ public final class BalloonFuzz implements DeviceLink {
         fuzz.begin();
         long at = fuzz.buffer(new byte[] {1, 0, 4, 0, 2, 0, 4, 0, 9, 0, 4, 0});
         fuzz.drivers[INFLATE].add(List.of(new Piece(at, 12, false)));
+        fuzz.mayBeGone.set(0, PAGES);
         fuzz.process(INFLATE);
         for (int i = 0; i < QUEUES; i++) {
             fuzz.stop(i, true);
@@ -243,9 +241,9 @@ public final class BalloonFuzz implements DeviceLink {
         long[] pages = new long[count];
         for (int i = 0; i < count; i++) {
             int one = input.u8();
-            pages[i] = one == 255 ? input.i32() & 0xffff_ffffL : FIRST_PAGE + one % PAGES;
+            pages[i] = one == 255 ? besideRings(input.i32() & 0xffff_ffffL) : FIRST_PAGE + one % PAGES;
             for (int b = 0; b < 4; b++) {
-                pfns[4 * i + b] = (byte) (pages[i] >>> 8 * b);
+                pfns[4 * i + b] = (byte) (pages[i] >>> (8 * b));
             }
         }
         List<Piece> pieces = new ArrayList<>();
@@ -267,6 +265,11 @@ public final class BalloonFuzz implements DeviceLink {
             note(queue, page - FIRST_PAGE);
         }
         process(queue);
+    }
+
+    /** Any page but those of the rings: a driver that gives those away has lost them, and the model with it. */
+    private static long besideRings(long page) {
+        return page >= RINGS >> 12 && page < FIRST_PAGE ? page + FIRST_PAGE + PAGES : page;
     }
 
     private void note(int queue, long place) {
@@ -379,7 +382,7 @@ public final class BalloonFuzz implements DeviceLink {
 
     private static void put(byte[] bytes, int at, long value, int length) {
         for (int i = 0; i < length && at + i < bytes.length; i++) {
-            bytes[at + i] = (byte) (value >>> 8 * i);
+            bytes[at + i] = (byte) (value >>> (8 * i));
         }
     }
 
@@ -407,6 +410,13 @@ public final class BalloonFuzz implements DeviceLink {
         int queue = input.below(QUEUES);
         List<Piece> pieces = new ArrayList<>();
         byte[] bytes = input.take(input.u8() & 0x3f);
+        for (int i = 0; queue == INFLATE && i + 3 < bytes.length; i += 4) {
+            long page = (bytes[i] & 0xffL)
+                    | (bytes[i + 1] & 0xffL) << 8
+                    | (bytes[i + 2] & 0xffL) << 16
+                    | (bytes[i + 3] & 0xffL) << 24;
+            put(bytes, i, besideRings(page), 4);
+        }
         if (bytes.length > 0) {
             pieces.add(new Piece(buffer(bytes), bytes.length, false));
         }

@@ -1,5 +1,6 @@
 package org.exomem.fuzz;
 
+import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +27,6 @@ import picocli.CommandLine.Spec;
 /** {@code exomem fuzz}: runs harnesses under the fuzzer, or one of them with the input in a file. */
 @Command(
         name = "exomem fuzz",
-        mixinStandardHelpOptions = true,
         description = {
             "Tries inputs that a coverage-guided fuzzer makes up on what reads the input of others, and checks properties of what comes"
                     + " of it. All targets, one after the other, or those that are named.",
@@ -66,6 +66,13 @@ final class Fuzz implements Callable<Integer> {
                     "does not fuzz: puts what was found to reach new code into the corpus of the repository, and makes that as small"
                             + " as it can be")
     private boolean keep;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "shows this help")
+    @SuppressWarnings("UnusedVariable") // picocli looks at it
+    private boolean help;
 
     @Spec
     private CommandSpec spec;
@@ -157,7 +164,7 @@ final class Fuzz implements Callable<Integer> {
     }
 
     private void show(Target target, FuzzerOutput output) {
-        boolean terminal = System.console() != null && System.console().isTerminal();
+        boolean terminal = isTerminal();
         long now = System.nanoTime();
         if (now - shown < (terminal ? OFTEN : SELDOM).toNanos()) {
             return;
@@ -168,8 +175,14 @@ final class Fuzz implements Callable<Integer> {
         System.err.print(terminal ? "\r" + line : line + "\n");
     }
 
+    @SuppressWarnings("SystemConsoleNull") // there may be none, by -Djdk.console=java.base
+    private static boolean isTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
+    }
+
     private void tell(Target target, FuzzRun.Result result, Folders folders) throws IOException {
-        if (System.console() != null && System.console().isTerminal()) {
+        if (isTerminal()) {
             System.err.print("\r\033[K");
         }
         FuzzerOutput output = result.output();

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,10 +88,10 @@ final class FuzzRun {
                 List.of("-merge=1", smaller.toString(), folders.corpus.toString(), folders.found.toString()),
                 output -> {});
         if (result.isClean()) {
-            empty(folders.corpus);
+            removeWhatReachesCode(folders.corpus);
             try (Stream<Path> inputs = Files.list(smaller)) {
                 for (Path input : inputs.toList()) {
-                    Files.move(input, folders.corpus.resolve(input.getFileName()));
+                    Files.move(input, folders.corpus.resolve(input.getFileName()), StandardCopyOption.REPLACE_EXISTING);
                 }
             }
             Files.delete(smaller);
@@ -98,10 +99,13 @@ final class FuzzRun {
         return result;
     }
 
-    private static void empty(Path folder) throws IOException {
+    /** All but findings of before, which libFuzzer names crash-… or timeout-…: they stay, whatever they reach. */
+    private static void removeWhatReachesCode(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
-                Files.delete(file);
+                if (!file.getFileName().toString().contains("-")) {
+                    Files.delete(file);
+                }
             }
         }
     }

@@ -142,7 +142,7 @@ final class FuzzedMemory {
         }
         long value = 0;
         for (int b = 0; b < 8; b++) {
-            value |= index(address + b) < 0 ? 0 : (long) expected8(address + b) << 8 * b;
+            value |= index(address + b) < 0 ? 0 : (long) expected8(address + b) << (8 * b);
         }
         return value;
     }

@@ -66,6 +66,9 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private static final int STATE = 3;
     private static final int REQUEST = 24;
     private static final int RESPONSE = 10;
+    /** A request in two pieces, and its response. */
+    private static final int MOST_PIECES = 4;
+
     /** Steps of the loop after which a device should have nothing more to do. */
     private static final int MOST_STEPS = 10_000;
 
@@ -182,6 +185,10 @@ public final class MemFuzz implements DeviceLink, MemListener {
     // The driver.
 
     private void request(int type) {
+        if (driver.room() < MOST_PIECES) {
+            // Its memory may be that of a request which the device has not seen yet.
+            return;
+        }
         long address = ADDRESS + (input.u16() & 0x3ff) * BLOCK;
         int how = input.u8();
         int blocks = how & 0x1f;
@@ -216,7 +223,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private void wrongRequest() {
         int readable = input.below(REQUEST + 1);
         int writable = input.below(RESPONSE + 1);
-        if (readable == REQUEST && writable == RESPONSE) {
+        if ((readable == REQUEST && writable == RESPONSE) || driver.room() < MOST_PIECES) {
             return;
         }
         List<Piece> pieces = new ArrayList<>();
@@ -281,13 +288,12 @@ public final class MemFuzz implements DeviceLink, MemListener {
             BrokenRule.unlessEqual(used.head(), request.head, "the request that was answered");
             BrokenRule.unless(!request.faulty, "a request that is cut short was answered");
             BrokenRule.unlessEqual(used.written(), RESPONSE, "the bytes of a response");
-            int type = request.type == STATE ? stateOf(request) : 0;
+            int state = request.type == STATE ? stateOf(request) : 0;
             int answer = answer(request);
-            long word = (answer & 0xffffL) | 0;
             int at = 0;
             for (Piece piece : request.response) {
                 for (int i = 0; i < piece.length(); i++, at++) {
-                    int value = at < 8 ? (int) (word >>> 8 * at) : answer == ACK ? type >>> 8 * (at - 8) : 0;
+                    int value = at == 0 ? answer : at == 8 && answer == ACK ? state : 0;
                     MEMORY.expect8(piece.address() + i, value);
                 }
             }
@@ -342,47 +348,47 @@ public final class MemFuzz implements DeviceLink, MemListener {
 
     /** What a request is answered, and what it does to the blocks. */
     private int answer(Request request) throws LinuxException {
-        switch (request.type) {
+        return switch (request.type) {
             case PLUG -> {
                 if (!isInRange(request) || count(request) > 0) {
-                    return ERROR;
+                    yield ERROR;
                 }
                 if (!isShared(request)) {
-                    return BUSY;
+                    yield BUSY;
                 }
                 if (plugged.cardinality() + request.blocks > requested / BLOCK) {
-                    return NACK;
+                    yield NACK;
                 }
                 if (logged) {
-                    return BUSY;
+                    yield BUSY;
                 }
                 plugged.set(first(request), first(request) + request.blocks);
-                return ACK;
+                yield ACK;
             }
             case UNPLUG -> {
                 if (!isInRange(request) || count(request) < request.blocks) {
-                    return ERROR;
+                    yield ERROR;
                 }
                 if (!isShared(request) || logged) {
-                    return BUSY;
+                    yield BUSY;
                 }
                 plugged.clear(first(request), first(request) + request.blocks);
-                return ACK;
+                yield ACK;
             }
             case UNPLUG_ALL -> {
                 if (logged && !plugged.isEmpty()) {
-                    return BUSY;
+                    yield BUSY;
                 }
                 nothingIsPlugged();
-                return ACK;
+                yield ACK;
             }
             case STATE -> {
-                return isInRange(request) ? ACK : ERROR;
+                yield isInRange(request) ? ACK : ERROR;
             }
             default -> {
-                return ERROR;
+                yield ERROR;
             }
-        }
+        };
     }
 
     private void nothingIsPlugged() {
@@ -475,7 +481,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
 
     private void systemReset() throws LinuxException {
         process();
-        device.systemReset();
+        BrokenRule.unless(device.systemReset() != null, "a system reset has no end");
         settle();
         if (upperShared || plugged.nextSetBit(GAP) < 0) {
             nothingIsPlugged();

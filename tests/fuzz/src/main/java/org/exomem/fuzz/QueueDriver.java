@@ -63,6 +63,11 @@ final class QueueDriver {
                 null));
     }
 
+    /** The pieces for which there is room in the ring. */
+    int room() {
+        return descriptorsLeft;
+    }
+
     /** Makes a chain available and returns its head, or -1 if there is no room. */
     int add(List<Piece> pieces) {
         if (pieces.isEmpty() || pieces.size() > descriptorsLeft) {

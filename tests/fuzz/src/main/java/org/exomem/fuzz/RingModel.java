@@ -176,7 +176,7 @@ abstract class RingModel {
         int flags = (how & 0x10) != 0 ? WRITE : 0;
         if ((how & 0x60) == 0x60) {
             flags |= ExpectedChain.INDIRECT;
-            address = TABLES + (place >>> 4) % 8 * TABLE_BYTES;
+            address = TABLES + (place >>> 4) % 8 * (long) TABLE_BYTES;
             length = (how & 0x80) != 0 ? length : 16L * (1 + (how & 3));
         }
         return new RawDescriptor(address, length, flags);
@@ -190,7 +190,7 @@ abstract class RingModel {
         int entry = input.below(TABLE_BYTES / 16);
         int next = input.u8();
         RawDescriptor one = descriptor();
-        int flags = one.flags() & WRITE | (next & 0x80) >>> 7 | ((next & 0x60) == 0x60 ? ExpectedChain.INDIRECT : 0);
+        int flags = (one.flags() & WRITE) | (next & 0x80) >>> 7 | ((next & 0x60) == 0x60 ? ExpectedChain.INDIRECT : 0);
         long at = TABLES + (long) table * TABLE_BYTES + entry * 16L;
         memory.write64(at, one.address());
         memory.write32(at + 8, (int) one.length());

@@ -132,7 +132,7 @@ public final class SessionFuzz implements EndpointListener {
                 }
             }
             hear(socket);
-            socket.close();
+            socket.shutdown();
             BrokenRule.unless(
                     over.await(PATIENCE.toSeconds(), TimeUnit.SECONDS), "a session does not end with its front-end");
         }
@@ -234,7 +234,7 @@ public final class SessionFuzz implements EndpointListener {
             case 6 -> log();
             case 8, 10, 11, 18, 23, 35 -> ring(input.u8() & 7, input.u16());
             case 9 -> addresses(input.u8() & 7, input.u8());
-            case 12, 13, 14 -> u64(input.u8() & 7 | (fds == 0 ? 0x100 : 0));
+            case 12, 13, 14 -> u64((input.u8() & 7) | (fds == 0 ? 0x100 : 0));
             case 24, 25 -> config();
             case 31 -> inflight(0, 0);
             case 32 -> inflight(1 << 14, input.u8() * 64L);
@@ -262,11 +262,12 @@ public final class SessionFuzz implements EndpointListener {
     }
 
     private byte[] table(int fds) {
-        ByteBuffer table = bytes(8 + 32 * fds).putInt(fds).putInt(0);
+        byte[] table = new byte[8 + 32 * fds];
+        table[0] = (byte) fds;
         for (int i = 0; i < fds; i++) {
-            table.put(region(input.u8()), 8, 32);
+            System.arraycopy(region(input.u8()), 8, table, 8 + 32 * i, 32);
         }
-        return table.array();
+        return table;
     }
 
     private static byte[] region(int which) {
@@ -342,8 +343,8 @@ public final class SessionFuzz implements EndpointListener {
         }
         List<Fd> fds = new ArrayList<>();
         try {
-            for (char kind : kinds.toCharArray()) {
-                fds.add(descriptor(kind));
+            for (int i = 0; i < kinds.length(); i++) {
+                fds.add(descriptor(kinds.charAt(i)));
             }
             socket.send(message, fds, (int) PATIENCE.toMillis());
         } finally {

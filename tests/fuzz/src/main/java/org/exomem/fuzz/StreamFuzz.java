@@ -308,51 +308,51 @@ public final class StreamFuzz {
         if (dataEnded || payload.length > FuzzedReception.MOST || (flags & ~(type == 3 ? 1 : 0)) != 0) {
             return false;
         }
-        switch (type) {
+        return switch (type) {
             case 3 -> {
                 boolean inside = first >= 0 && count >= 1 && count <= PAGES && first <= PAGES - count;
                 if (!inside || payload.length == 0) {
-                    return false;
+                    yield false;
                 }
                 byte[] content = payload;
                 if ((flags & 1) != 0) {
                     content = unpacked(payload, (int) count * PAGE);
                 }
                 if (content.length != count * PAGE) {
-                    return false;
+                    yield false;
                 }
                 count(header, content);
                 System.arraycopy(content, 0, expected, (int) first * PAGE, content.length);
-                return true;
+                yield true;
             }
             case 4, 5 -> {
                 boolean inside = first >= 0 && count >= 1 && count <= PAGES && first <= PAGES - count;
                 if (!inside || payload.length > 0) {
-                    return false;
+                    yield false;
                 }
                 count(header, payload);
                 Arrays.fill(expected, (int) first * PAGE, (int) (first + count) * PAGE, (byte) 0);
-                return true;
+                yield true;
             }
             case 6 -> {
                 byte[] mine = clone(digest).digest();
                 if (first != rounds + 1 || !Arrays.equals(mine, payload)) {
-                    return false;
+                    yield false;
                 }
                 rounds++;
                 digest.reset();
                 digestIsEmpty = true;
                 roundsDigest = chained(roundsDigest, mine);
-                return true;
+                yield true;
             }
             case 11 -> {
                 dataEnded = digestIsEmpty && payload.length == 0 && first == rounds;
-                return false;
+                yield false;
             }
             default -> {
-                return false;
+                yield false;
             }
-        }
+        };
     }
 
     private byte[] unpacked(byte[] payload, int size) {
@@ -370,56 +370,56 @@ public final class StreamFuzz {
         if (flags != 0) {
             return false;
         }
-        switch (type) {
+        return switch (type) {
             case 15 -> {
-                return payload.length == 0;
+                yield payload.length == 0;
             }
             case 8 -> {
                 if (stateOffset >= 0 || first != states || complete) {
-                    return false;
+                    yield false;
                 }
                 count(header, payload);
                 stateOffset = 0;
                 names.add("");
-                return true;
+                yield true;
             }
             case 9 -> {
                 if (stateOffset < 0 || first != states || count != stateOffset || payload.length == 0) {
-                    return false;
+                    yield false;
                 }
                 count(header, payload);
                 stateOffset += payload.length;
-                return true;
+                yield true;
             }
             case 10 -> {
                 if (stateOffset < 0 || first != states || count != stateOffset || payload.length > 0) {
-                    return false;
+                    yield false;
                 }
                 count(header, payload);
                 states++;
                 stateOffset = -1;
-                return true;
+                yield true;
             }
             case 11 -> {
                 byte[] all = chained(roundsDigest, clone(digest).digest());
                 if (complete || stateOffset >= 0 || first != rounds || !Arrays.equals(all, payload)) {
-                    return false;
+                    yield false;
                 }
                 digest.reset();
                 complete = true;
-                return true;
+                yield true;
             }
             case 13 -> {
                 if (!complete || payload.length > 0) {
-                    return false;
+                    yield false;
                 }
                 letGo = true;
-                return true;
+                yield true;
             }
             default -> {
-                return false;
+                yield false;
             }
-        }
+        };
     }
 
     private static MessageDigest clone(MessageDigest of) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /** What can be fuzzed: a harness for each thing that reads what others have written. */
+@SuppressWarnings("ImmutableEnumChecker") // harnesses are static methods
 enum Target {
     MESSAGES(
             "messages",
@@ -101,7 +102,7 @@ enum Target {
     private final Class<?> type;
     private final Harness harness;
     private final int mostBytes;
-    private final String[] instrumented;
+    private final String instrumented;
 
     Target(String id, String what, Class<?> type, Harness harness, int mostBytes, String... instrumented) {
         this.id = id;
@@ -109,7 +110,7 @@ enum Target {
         this.type = type;
         this.harness = harness;
         this.mostBytes = mostBytes;
-        this.instrumented = instrumented;
+        this.instrumented = String.join(":", instrumented);
     }
 
     static Optional<Target> of(String id) {
@@ -142,6 +143,6 @@ enum Target {
 
     /** Patterns of classes that are instrumented: not the harness, nor what it only uses. */
     String instrumented() {
-        return String.join(":", instrumented);
+        return instrumented;
     }
 }

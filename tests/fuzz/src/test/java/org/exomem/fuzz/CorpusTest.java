@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Every input that the fuzzer found worth keeping, and every one that once showed a fault, keeps the rules. */
 class CorpusTest {
-    private static final Path CORPUS = Path.of("corpus");
+    private static final Path MODULE = Files.isDirectory(Path.of("corpus")) ? Path.of("") : Path.of("tests/fuzz");
     private static final long MOST_BYTES = 1 << 20;
 
     @ParameterizedTest
@@ -32,7 +32,8 @@ class CorpusTest {
                     target.harness().fuzzerTestOneInput(Files.readAllBytes(input));
                 } catch (Throwable e) {
                     throw new AssertionError(
-                            "./exomem fuzz " + target.id() + " --replay tests/fuzz/" + input + ": " + e.getMessage(),
+                            "./exomem fuzz " + target.id() + " --replay " + input.toAbsolutePath() + ": "
+                                    + e.getMessage(),
                             e);
                 }
             });
@@ -67,7 +68,7 @@ class CorpusTest {
     }
 
     private static List<Path> inputs(Target target) throws IOException {
-        try (Stream<Path> files = Files.list(CORPUS.resolve(target.id()))) {
+        try (Stream<Path> files = Files.list(MODULE.resolve("corpus").resolve(target.id()))) {
             return files.sorted().toList();
         }
     }

@@ -46,20 +46,29 @@ public final class PackedVirtqueue extends Virtqueue {
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at
+            // the next start, in place of the base.
+            slotsBetween(used, available, size);
             resubmissions = List.of();
             inflight = region == null ? null : PackedInflight.initialise(region, size, used);
         }
-        slotsTaken = available.distanceFrom(used, size);
-        if (slotsTaken > size) {
-            throw new IllegalArgumentException("the base of a packed queue has its available position (" + available
-                    + ") before its used position (" + used + ") or more than the " + size + " slots after it");
-        }
+        slotsTaken = slotsBetween(used, available, size);
         availableSlot = available.slot();
         availableWrap = available.wrap();
         usedSlot = used.slot();
         usedWrap = used.wrap();
         // A back-end before us may have died between a used descriptor and its call; one call too many does no harm.
         callOwed = usedSlot != 0 || !usedWrap;
+    }
+
+    private static int slotsBetween(PackedPosition used, PackedPosition available, int size) {
+        int slots = available.distanceFrom(used, size);
+        if (slots > size) {
+            throw new IllegalArgumentException("the base of a packed queue has its available position (" + available
+                    + ") before its used position (" + used + ") or more than the " + size + " slots after it");
+        }
+        return slots;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** The split ring's device side (VIRTIO, "Split Virtqueues"). */
@@ -29,22 +30,33 @@ public final class SplitVirtqueue extends Virtqueue {
         eventIndex = setup.has(RingFeatures.EVENT_IDX);
         usedIndex = ring.usedIndex();
         nextAvailable = setup.base() & INDEX_MASK;
-        inflight = setup.inflight() == null ? null : SplitInflight.open(setup.inflight(), setup.size(), usedIndex);
+        MemorySegment region = setup.inflight();
+        if (region == null || InflightRegion.entries(region, setup.size(), false) == 0) {
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at
+            // the next start, in place of the base.
+            checkStart();
+        }
+        inflight = region == null ? null : SplitInflight.open(region, setup.size(), usedIndex);
         if (inflight != null && inflight.isRecovered()) {
             // The front-end can't know how far a back-end that died had come: what it had taken is what it had used
             // and what it still held.
             nextAvailable = (usedIndex + inflight.resubmissions()) & INDEX_MASK;
-        }
-        int taken = (nextAvailable - usedIndex) & INDEX_MASK;
-        if (taken > setup.size()) {
-            throw new DriverFault("the queue starts at available index " + nextAvailable + " but its used ring is at "
-                    + usedIndex + ": more apart than the " + setup.size() + " descriptors");
+            checkStart();
         }
         knownAvailable = nextAvailable;
         askedAt = usedIndex;
         // A back-end before us may have died between a used entry and its call; one call too many does no harm
         // (VQ-EVT-3).
         callOwed = usedIndex != 0;
+    }
+
+    private void checkStart() {
+        int taken = (nextAvailable - usedIndex) & INDEX_MASK;
+        if (taken > size()) {
+            throw new DriverFault("the queue starts at available index " + nextAvailable + " but its used ring is at "
+                    + usedIndex + ": more apart than the " + size() + " descriptors");
+        }
     }
 
     @Override

@@ -77,6 +77,21 @@ class InflightTest {
         }
     }
 
+    /** Otherwise the second attempt would take its position from the region, and start where the front-end did not say. */
+    @ParameterizedTest
+    @Tag("VHU-INF-5")
+    @MethodSource(PLAIN)
+    void aQueueThatCannotStartLeavesANewRegionAsItIs(RingKind kind) {
+        TestDriver driver = TestDriver.create(ram, kind, 8);
+        MemorySegment region = region(kind, 8);
+        int tooFar = kind.packed() ? 0x8005_8001 : 9;
+        for (int attempt = 0; attempt < 2; attempt++) {
+            assertThatThrownBy(() -> Virtqueue.create(driver.setup(tooFar, region)))
+                    .isInstanceOfAny(DriverFault.class, IllegalArgumentException.class);
+            assertThat(region.mismatch(arena.allocate(region.byteSize()))).isEqualTo(-1);
+        }
+    }
+
     @ParameterizedTest
     @Tag("VHU-INF-5")
     @MethodSource(PLAIN)
