@@ -2,6 +2,7 @@ package org.exomem.conform.run;
 
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,8 @@ import org.exomem.conformance.frontend.WrongAnswerException;
 
 /** Runs checks against one back-end, one after the other. For one thread. */
 public final class Runner {
+    private static final Duration TO_CRASH = Duration.ofMillis(500);
+
     private final BackEnd backEnd;
     private final DeviceType type;
     private final Limits limits;
@@ -130,6 +133,9 @@ public final class Runner {
             result = run(check, trial);
         }
         Optional<BackEnd.Ending> ending = backEnd.ended();
+        if (result.verdict == Verdict.FAIL) {
+            ending = endingSoon(ending);
+        }
         if (result.verdict == Verdict.HANG && ending.isEmpty() && backEnd.kill()) {
             transcript.say("the back-end was killed, so that a hang in it does not count against the checks to come");
         }
@@ -143,6 +149,16 @@ public final class Runner {
             }
         }
         return new CheckResult(check, result.verdict, result.message, transcript.lines(), System.nanoTime() - begin);
+    }
+
+    /** A process that crashes closes its connections first, and may take a while to end. */
+    private Optional<BackEnd.Ending> endingSoon(Optional<BackEnd.Ending> known) {
+        Optional<BackEnd.Ending> ending = known;
+        long end = System.nanoTime() + TO_CRASH.toNanos();
+        while (ending.isEmpty() && backEnd.pid().isPresent() && System.nanoTime() < end) {
+            ending = backEnd.ended();
+        }
+        return ending;
     }
 
     private record Result(Verdict verdict, String message) {}

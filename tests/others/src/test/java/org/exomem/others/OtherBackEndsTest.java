@@ -38,7 +38,7 @@ class OtherBackEndsTest {
 
     @ParameterizedTest
     @EnumSource
-    @Timeout(value = 3, unit = TimeUnit.MINUTES)
+    @Timeout(value = 10, unit = TimeUnit.MINUTES)
     void failsWhereItIsKnownToFailAndNowhereElse(OtherBackEnd other) throws Exception {
         RunReport report = run(other);
         if (Boolean.getBoolean("exomem.record")) {

@@ -80,8 +80,10 @@ final class StoppedChecks {
         if (session.hasProtocol(Protocol.CONFIG)) {
             session.frontEnd().getConfig(0, 1);
         }
-        int base = session.frontEnd().getVringBase(session.ring().index());
-        session.device().start(session.ring(), base, false);
+        // All of them: some devices serve none before all run.
+        for (RingDriver ring : session.device().rings()) {
+            session.device().start(ring, session.frontEnd().getVringBase(ring.index()), false);
+        }
         session.verify(session.ring().await(trial.limits().answer()));
     }
 }

@@ -19,6 +19,7 @@ import org.exomem.linux.Poll;
 
 /** That negotiated features are used, and others are not. */
 final class UseChecks {
+    private static final int RING_SIZE = 64;
     private static final int REQUESTS = 8;
 
     static final List<Check> ALL = List.of(
@@ -48,12 +49,19 @@ final class UseChecks {
         return frontEnd;
     }
 
-    /** The request that the next message of the back-end answers, after SET_OWNER with need-reply and GET_FEATURES. */
+    /**
+     * The request that the next message of the back-end answers, after SET_VRING_NUM with need-reply and GET_FEATURES. SET_OWNER
+     * would not do: it is for a new connection, and some refuse a second one.
+     */
     private static int firstAnswered(FrontEnd frontEnd) throws IOException {
-        frontEnd.send(Request.SET_OWNER, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
+        frontEnd.send(
+                Request.SET_VRING_NUM,
+                Connection.VERSION | Connection.NEED_REPLY,
+                Payload.ring(0, RING_SIZE),
+                List.of());
         frontEnd.send(Request.GET_FEATURES, Connection.VERSION, Payload.none(), List.of());
         Reply first = frontEnd.connection().receive();
-        if (first.request() == Request.SET_OWNER) {
+        if (first.request() == Request.SET_VRING_NUM) {
             frontEnd.connection().receive();
         }
         return first.request();
@@ -63,7 +71,7 @@ final class UseChecks {
         int answered = firstAnswered(withReplyAck(trial));
         trial.expect(
                 answered == Request.GET_FEATURES,
-                "SET_OWNER with need-reply was answered though REPLY_ACK was not negotiated");
+                "SET_VRING_NUM with need-reply was answered though REPLY_ACK was not negotiated");
     }
 
     private static void protocolFeaturesAreThoseThatWereSet(Trial trial) throws IOException {
@@ -72,8 +80,8 @@ final class UseChecks {
         frontEnd.setProtocolFeatures(offered & (Protocol.MQ | Protocol.REPLY_ACK));
         int answered = firstAnswered(frontEnd);
         trial.expect(
-                answered == Request.SET_OWNER,
-                "SET_OWNER with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
+                answered == Request.SET_VRING_NUM,
+                "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
                         + answered);
         // Not through setProtocolFeatures: whether this one is still confirmed, the document leaves open.
         frontEnd.send(
@@ -81,7 +89,7 @@ final class UseChecks {
         answered = firstAnswered(frontEnd);
         trial.expect(
                 answered == Request.GET_FEATURES,
-                "SET_OWNER with need-reply was answered after SET_PROTOCOL_FEATURES without REPLY_ACK");
+                "SET_VRING_NUM with need-reply was answered after SET_PROTOCOL_FEATURES without REPLY_ACK");
     }
 
     private static void noEventIndexUnlessNegotiated(Trial trial) throws IOException {
