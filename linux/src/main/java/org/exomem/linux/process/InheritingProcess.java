@@ -140,8 +140,9 @@ public final class InheritingProcess implements AutoCloseable {
     public void terminate(Duration longest) throws LinuxException {
         // Its number is its own until it is reaped here.
         if (status.isEmpty()) {
-            List<ProcessHandle> below =
-                    ProcessHandle.of(pid).map(self -> self.descendants().toList()).orElse(List.of());
+            List<ProcessHandle> below = ProcessHandle.of(pid)
+                    .map(self -> self.descendants().toList())
+                    .orElse(List.of());
             below.forEach(ProcessHandle::destroy);
             ProcessCalls.kill(pid, SIGTERM);
             awaitEnd(longest);

@@ -24,7 +24,8 @@ final class ProcessCalls {
 
     static native int kill(int process, int signal);
 
-    static native int posix_spawn(long number, long path, long actions, long attributes, long arguments, long environment);
+    static native int posix_spawn(
+            long number, long path, long actions, long attributes, long arguments, long environment);
 
     static native int posix_spawn_file_actions_init(long actions);
 

@@ -46,10 +46,7 @@ final class ChannelChecks {
                     Request.BackEnd.HOST_NOTIFIER,
                     "HOST_NOTIFIER"),
             new Gated(
-                    "vhost.object.2",
-                    "BACKEND_SHARED_OBJECT_ADD",
-                    Request.BackEnd.SHARED_OBJECT_ADD,
-                    "SHARED_OBJECT"),
+                    "vhost.object.2", "BACKEND_SHARED_OBJECT_ADD", Request.BackEnd.SHARED_OBJECT_ADD, "SHARED_OBJECT"),
             new Gated(
                     "vhost.object.5",
                     "BACKEND_SHARED_OBJECT_REMOVE",
@@ -63,28 +60,29 @@ final class ChannelChecks {
             new Gated("vhost.shmem.7", "BACKEND_SHMEM_MAP", Request.BackEnd.SHMEM_MAP, "SHMEM_MAP"),
             new Gated("vhost.shmem.13", "BACKEND_SHMEM_UNMAP", Request.BackEnd.SHMEM_UNMAP, "SHMEM_MAP"));
 
-    static final List<Check> ALL = Stream.concat(own().stream(), GATED.stream().map(Gated::check)).toList();
+    static final List<Check> ALL =
+            Stream.concat(own().stream(), GATED.stream().map(Gated::check)).toList();
 
     private ChannelChecks() {}
 
     private static List<Check> own() {
         return List.of(
-            Check.of(
-                    "vhost.channel.7",
-                    "With REPLY_ACK, SET_BACKEND_REQ_FD is answered with 0",
-                    ChannelChecks::setChannelIsAnswered),
-            Check.of(
-                    "vhost.channel.4",
-                    "Without BACKEND_SEND_FD, no request of the back-end has descriptors",
-                    trial -> eachOwnRequest(trial, ChannelChecks::expectNoDescriptors)),
-            Check.of(
-                    "vhost.channel.5",
-                    "No request of the back-end has more than 8 descriptors",
-                    trial -> eachOwnRequest(trial, ChannelChecks::expectFewDescriptors)),
-            Check.of(
-                    "vhost.channel.request.2",
-                    "BACKEND_CONFIG_CHANGE_MSG has no payload",
-                    ChannelChecks::configChangeHasNoPayload));
+                Check.of(
+                        "vhost.channel.7",
+                        "With REPLY_ACK, SET_BACKEND_REQ_FD is answered with 0",
+                        ChannelChecks::setChannelIsAnswered),
+                Check.of(
+                        "vhost.channel.4",
+                        "Without BACKEND_SEND_FD, no request of the back-end has descriptors",
+                        trial -> eachOwnRequest(trial, ChannelChecks::expectNoDescriptors)),
+                Check.of(
+                        "vhost.channel.5",
+                        "No request of the back-end has more than 8 descriptors",
+                        trial -> eachOwnRequest(trial, ChannelChecks::expectFewDescriptors)),
+                Check.of(
+                        "vhost.channel.request.2",
+                        "BACKEND_CONFIG_CHANGE_MSG has no payload",
+                        ChannelChecks::configChangeHasNoPayload));
     }
 
     private static void setChannelIsAnswered(Trial trial) throws IOException {

@@ -55,14 +55,15 @@ final class PostcopyChecks {
         FrontEnd frontEnd = trial.connect();
         long offered = frontEnd.getFeatures();
         trial.requireFeatures(offered, Features.PROTOCOL_FEATURES);
-        trial.requireProtocol(frontEnd.getProtocolFeatures(), Protocol.PAGEFAULT | wanted);
+        long needed = Protocol.PAGEFAULT | Protocol.REPLY_ACK | wanted;
+        trial.requireProtocol(frontEnd.getProtocolFeatures(), needed);
         try {
             Userfaultfd.make().close();
         } catch (LinuxException e) {
             throw new Skipped("this host lets nobody have a userfaultfd: " + e.getMessage());
         }
-        // Without REPLY_ACK: what is answered here is answered unasked.
-        frontEnd.setProtocolFeatures(Protocol.PAGEFAULT | wanted);
+        // With REPLY_ACK, as back-ends answer POSTCOPY_LISTEN anyway; what is looked at here is sent without need-reply.
+        frontEnd.setProtocolFeatures(needed);
         frontEnd.setOwner();
         frontEnd.setFeatures(offered & (Features.VERSION_1 | Features.PROTOCOL_FEATURES));
         return frontEnd;
@@ -149,8 +150,7 @@ final class PostcopyChecks {
         Reply reply = frontEnd.connection().receive();
         reply.fds().forEach(Fd::close);
         trial.expect(
-                reply.request() == Request.ADD_MEM_REG
-                        && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
+                reply.request() == Request.ADD_MEM_REG && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
                 "ADD_MEM_REG was answered with request " + reply.request() + ", " + reply.payload().length + " bytes");
         expectAddress(trial, reply);
     }

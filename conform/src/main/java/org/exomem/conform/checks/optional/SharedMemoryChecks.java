@@ -109,8 +109,8 @@ final class SharedMemoryChecks {
         reply.fds().forEach(Fd::close);
         trial.expect(
                 reply.request() == Request.GET_SHARED_OBJECT && reply.fds().isEmpty(),
-                "GET_SHARED_OBJECT of an object that there is not was answered with request " + reply.request() + " and "
-                        + reply.fds().size() + " descriptors");
+                "GET_SHARED_OBJECT of an object that there is not was answered with request " + reply.request()
+                        + " and " + reply.fds().size() + " descriptors");
     }
 
     private static void iotlbIsAnswered(Trial trial) throws IOException {

@@ -38,11 +38,13 @@ final class Program implements AutoCloseable {
 
     /** Of the back-end under test; closed with the trial. */
     static Program of(Trial trial) throws IOException {
-        String command = trial.backEnd().command().orElseThrow(() -> new Skipped(
-                "the program is not started by this runner (--command)"));
+        String command = trial.backEnd()
+                .command()
+                .orElseThrow(() -> new Skipped("the program is not started by this runner (--command)"));
         if (!SOCKET_OPTION.matcher(command).find()) {
-            throw new Skipped("the command does not have '--socket-path {socket}': the program does not claim to follow the"
-                    + " conventions for back-end programs");
+            throw new Skipped(
+                    "the command does not have '--socket-path {socket}': the program does not claim to follow the"
+                            + " conventions for back-end programs");
         }
         return trial.closeLater(new Program(command));
     }

@@ -66,8 +66,10 @@ public final class ProgramChecks {
                     + Program.TO_START.toSeconds() + " s; it wrote: " + program.output());
         }
         try (FrontEnd frontEnd = new FrontEnd(
-                connection.get(), trial.limits().answer(), trial.transcript().frontEnd(), trial.transcript()
-                        .backEndChannel())) {
+                connection.get(),
+                trial.limits().answer(),
+                trial.transcript().frontEnd(),
+                trial.transcript().backEndChannel())) {
             frontEnd.getFeatures();
         }
         return process;
@@ -119,14 +121,17 @@ public final class ProgramChecks {
             frontEnd.getFeatures();
             process.terminate(TO_END);
         } catch (IOException e) {
-            throw new Unmet("with " + INHERITED + " the program serves neither a connected socket nor one that listens: "
-                    + e.getMessage());
+            throw new Unmet("with " + INHERITED
+                    + " the program serves neither a connected socket nor one that listens: " + e.getMessage());
         }
     }
 
     private static FrontEnd frontEnd(Trial trial, Fd connection) {
         return new FrontEnd(
-                connection, Program.TO_START, trial.transcript().frontEnd(), trial.transcript().backEndChannel());
+                connection,
+                Program.TO_START,
+                trial.transcript().frontEnd(),
+                trial.transcript().backEndChannel());
     }
 
     private static void notBoth(Trial trial) throws IOException {
@@ -134,7 +139,8 @@ public final class ProgramChecks {
         List<Fd> pair = UnixSockets.pair();
         try (Fd _ = pair.get(0);
                 Fd theirs = pair.get(1);
-                InheritingProcess process = InheritingProcess.start(program.with(SOCKET_PATH + " " + INHERITED), theirs)) {
+                InheritingProcess process =
+                        InheritingProcess.start(program.with(SOCKET_PATH + " " + INHERITED), theirs)) {
             OptionalInt status = process.awaitEnd(Program.TO_START);
             trial.expect(
                     status.isPresent(),
