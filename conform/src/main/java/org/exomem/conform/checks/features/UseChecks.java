@@ -45,15 +45,21 @@ final class UseChecks {
         FrontEnd frontEnd = trial.connect();
         trial.requireFeatures(frontEnd.getFeatures(), Features.PROTOCOL_FEATURES);
         trial.requireProtocol(frontEnd.getProtocolFeatures(), Protocol.REPLY_ACK);
+        frontEnd.setOwner();
         return frontEnd;
     }
 
-    /** The request that the next message of the back-end answers, after SET_OWNER with need-reply and GET_FEATURES. */
+    /** The request that the next message of the back-end answers, after SET_FEATURES with need-reply and GET_FEATURES. */
     private static int firstAnswered(FrontEnd frontEnd) throws IOException {
-        frontEnd.send(Request.SET_OWNER, Connection.VERSION | Connection.NEED_REPLY, Payload.none(), List.of());
+        long features = frontEnd.getFeatures() & (Features.VERSION_1 | Features.PROTOCOL_FEATURES);
+        frontEnd.send(
+                Request.SET_FEATURES,
+                Connection.VERSION | Connection.NEED_REPLY,
+                Payload.number(features),
+                List.of());
         frontEnd.send(Request.GET_FEATURES, Connection.VERSION, Payload.none(), List.of());
         Reply first = frontEnd.connection().receive();
-        if (first.request() == Request.SET_OWNER) {
+        if (first.request() == Request.SET_FEATURES) {
             frontEnd.connection().receive();
         }
         return first.request();
@@ -63,7 +69,7 @@ final class UseChecks {
         int answered = firstAnswered(withReplyAck(trial));
         trial.expect(
                 answered == Request.GET_FEATURES,
-                "SET_OWNER with need-reply was answered though REPLY_ACK was not negotiated");
+                "SET_FEATURES with need-reply was answered though REPLY_ACK was not negotiated");
     }
 
     private static void protocolFeaturesAreThoseThatWereSet(Trial trial) throws IOException {
@@ -72,8 +78,8 @@ final class UseChecks {
         frontEnd.setProtocolFeatures(offered & (Protocol.MQ | Protocol.REPLY_ACK));
         int answered = firstAnswered(frontEnd);
         trial.expect(
-                answered == Request.SET_OWNER,
-                "SET_OWNER with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
+                answered == Request.SET_FEATURES,
+                "SET_FEATURES with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
                         + answered);
         // Not through setProtocolFeatures: whether this one is still confirmed, the document leaves open.
         frontEnd.send(
@@ -81,7 +87,7 @@ final class UseChecks {
         answered = firstAnswered(frontEnd);
         trial.expect(
                 answered == Request.GET_FEATURES,
-                "SET_OWNER with need-reply was answered after SET_PROTOCOL_FEATURES without REPLY_ACK");
+                "SET_FEATURES with need-reply was answered after SET_PROTOCOL_FEATURES without REPLY_ACK");
     }
 
     private static void noEventIndexUnlessNegotiated(Trial trial) throws IOException {

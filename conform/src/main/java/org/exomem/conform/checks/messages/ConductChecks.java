@@ -132,7 +132,6 @@ final class ConductChecks {
         FrontEnd frontEnd = session.frontEnd();
         for (int round = 0; round < 2; round++) {
             Query.askAll(session);
-            frontEnd.setOwner();
             frontEnd.setFeatures(session.device().features());
             frontEnd.setVringNum(0, 64);
             frontEnd.setVringBase(0, 0);

@@ -141,9 +141,9 @@ final class ReplyChecks {
         }
     }
 
+    /** Not SET_OWNER, which a session has had already: some refuse a second one. */
     private static List<Order> orders(Session session) {
         return List.of(
-                new Order("SET_OWNER", Request.SET_OWNER, Payload.none(), List.of()),
                 new Order(
                         "SET_FEATURES",
                         Request.SET_FEATURES,
