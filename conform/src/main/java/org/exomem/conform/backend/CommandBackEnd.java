@@ -66,6 +66,11 @@ public final class CommandBackEnd implements BackEnd {
         return command;
     }
 
+    @Override
+    public Optional<String> command() {
+        return Optional.of(command);
+    }
+
     /** @throws Skipped if the process serves one connection and still has that */
     @Override
     public Fd connect() throws IOException {

@@ -17,6 +17,11 @@ public interface BackEnd extends AutoCloseable {
      */
     Fd connect() throws IOException;
 
+    /** The command that starts the program, if the user gave one: for the shell, with {@code {socket}} for the path of its socket. */
+    default Optional<String> command() {
+        return Optional.empty();
+    }
+
     /** The process's number, if it is known and runs. */
     OptionalLong pid();
 

@@ -22,6 +22,19 @@ final class ProcessCalls {
 
     static native long syscall(long number, long first, long second, long third);
 
+    static native int kill(int process, int signal);
+
+    static native int posix_spawn(
+            long number, long path, long actions, long attributes, long arguments, long environment);
+
+    static native int posix_spawn_file_actions_init(long actions);
+
+    static native int posix_spawn_file_actions_destroy(long actions);
+
+    static native int posix_spawn_file_actions_adddup2(long actions, int fd, int number);
+
+    static native int posix_spawn_file_actions_addopen(long actions, int number, long path, int flags, int mode);
+
     static native int open(long path, int flags, int mode);
 
     static native int ioctl(int fd, long request, long argument);

@@ -10,6 +10,7 @@ import org.exomem.balloon.BalloonOptions;
 import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
@@ -37,6 +38,14 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
         this.loop = new EventLoop("balloon-" + socket.getFileName());
         this.balloon = new VirtioBalloon(EVERYTHING, this, feed, loop);
         this.endpoint = Endpoint.listen(socket, balloon, loop, this);
+    }
+
+    /** On a socket that this process has inherited, listening or connected. */
+    public BalloonBackEnd(Fd inherited) throws LinuxException {
+        this.socket = Path.of("");
+        this.loop = new EventLoop("balloon");
+        this.balloon = new VirtioBalloon(EVERYTHING, this, feed, loop);
+        this.endpoint = Endpoint.inherit(inherited, balloon, loop, this);
     }
 
     public <T> T onLoop(Callable<T> task) throws Exception {

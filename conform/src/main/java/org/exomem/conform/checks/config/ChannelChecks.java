@@ -3,6 +3,7 @@ package org.exomem.conform.checks.config;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Skipped;
@@ -23,29 +24,66 @@ final class ChannelChecks {
     private static final int REQUESTS = 3;
     private static final int MOST_DESCRIPTORS = 8;
 
-    static final List<Check> ALL = List.of(
-            Check.of(
-                    "vhost.channel.7",
-                    "With REPLY_ACK, SET_BACKEND_REQ_FD is answered with 0",
-                    ChannelChecks::setChannelIsAnswered),
-            Check.of(
-                    "vhost.channel.4",
-                    "Without BACKEND_SEND_FD, no request of the back-end has descriptors",
-                    trial -> eachOwnRequest(trial, ChannelChecks::expectNoDescriptors)),
-            Check.of(
-                    "vhost.channel.5",
-                    "No request of the back-end has more than 8 descriptors",
-                    trial -> eachOwnRequest(trial, ChannelChecks::expectFewDescriptors)),
-            Check.of(
-                    "vhost.channel.9",
-                    "Without ACCESS_PLATFORM, the back-end sends no IOTLB message",
-                    trial -> eachOwnRequest(trial, ChannelChecks::expectNoIotlbMessage)),
-            Check.of(
-                    "vhost.channel.request.2",
-                    "BACKEND_CONFIG_CHANGE_MSG has no payload",
-                    ChannelChecks::configChangeHasNoPayload));
+    /** A request of the back-end that it may send only with a protocol feature. */
+    private record Gated(String requirement, String name, int request, String feature) {
+        Check check() {
+            return Check.of(
+                    requirement,
+                    "Without " + feature + ", the back-end sends no " + name,
+                    trial -> eachOwnRequest(
+                            trial,
+                            (_, sent) -> trial.expect(
+                                    sent.request() != request,
+                                    "the back-end sent " + name + ", though " + feature + " was not negotiated")));
+        }
+    }
+
+    private static final List<Gated> GATED = List.of(
+            new Gated("vhost.channel.9", "BACKEND_IOTLB_MSG", Request.BackEnd.IOTLB_MSG, "ACCESS_PLATFORM"),
+            new Gated(
+                    "vhost.notifier.3",
+                    "BACKEND_VRING_HOST_NOTIFIER_MSG",
+                    Request.BackEnd.HOST_NOTIFIER,
+                    "HOST_NOTIFIER"),
+            new Gated(
+                    "vhost.object.2", "BACKEND_SHARED_OBJECT_ADD", Request.BackEnd.SHARED_OBJECT_ADD, "SHARED_OBJECT"),
+            new Gated(
+                    "vhost.object.5",
+                    "BACKEND_SHARED_OBJECT_REMOVE",
+                    Request.BackEnd.SHARED_OBJECT_REMOVE,
+                    "SHARED_OBJECT"),
+            new Gated(
+                    "vhost.object.8",
+                    "BACKEND_SHARED_OBJECT_LOOKUP",
+                    Request.BackEnd.SHARED_OBJECT_LOOKUP,
+                    "SHARED_OBJECT"),
+            new Gated("vhost.shmem.7", "BACKEND_SHMEM_MAP", Request.BackEnd.SHMEM_MAP, "SHMEM_MAP"),
+            new Gated("vhost.shmem.13", "BACKEND_SHMEM_UNMAP", Request.BackEnd.SHMEM_UNMAP, "SHMEM_MAP"));
+
+    static final List<Check> ALL =
+            Stream.concat(own().stream(), GATED.stream().map(Gated::check)).toList();
 
     private ChannelChecks() {}
+
+    private static List<Check> own() {
+        return List.of(
+                Check.of(
+                        "vhost.channel.7",
+                        "With REPLY_ACK, SET_BACKEND_REQ_FD is answered with 0",
+                        ChannelChecks::setChannelIsAnswered),
+                Check.of(
+                        "vhost.channel.4",
+                        "Without BACKEND_SEND_FD, no request of the back-end has descriptors",
+                        trial -> eachOwnRequest(trial, ChannelChecks::expectNoDescriptors)),
+                Check.of(
+                        "vhost.channel.5",
+                        "No request of the back-end has more than 8 descriptors",
+                        trial -> eachOwnRequest(trial, ChannelChecks::expectFewDescriptors)),
+                Check.of(
+                        "vhost.channel.request.2",
+                        "BACKEND_CONFIG_CHANGE_MSG has no payload",
+                        ChannelChecks::configChangeHasNoPayload));
+    }
 
     private static void setChannelIsAnswered(Trial trial) throws IOException {
         Session session = trial.session(Wish.USUAL.withProtocol(Protocol.REPLY_ACK | Protocol.BACKEND_REQ));
@@ -105,12 +143,6 @@ final class ChannelChecks {
                 request.fds().size() <= MOST_DESCRIPTORS,
                 "request " + request.request() + " of the back-end came with "
                         + request.fds().size() + " descriptors");
-    }
-
-    private static void expectNoIotlbMessage(Trial trial, Reply request) {
-        trial.expect(
-                request.request() != Request.BackEnd.IOTLB_MSG,
-                "the back-end sent BACKEND_IOTLB_MSG, though ACCESS_PLATFORM was not negotiated");
     }
 
     private static void configChangeHasNoPayload(Trial trial) throws IOException {

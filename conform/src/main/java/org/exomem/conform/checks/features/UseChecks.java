@@ -46,6 +46,7 @@ final class UseChecks {
         FrontEnd frontEnd = trial.connect();
         trial.requireFeatures(frontEnd.getFeatures(), Features.PROTOCOL_FEATURES);
         trial.requireProtocol(frontEnd.getProtocolFeatures(), Protocol.REPLY_ACK);
+        frontEnd.setOwner();
         return frontEnd;
     }
 
