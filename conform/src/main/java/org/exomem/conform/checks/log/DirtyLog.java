@@ -6,17 +6,23 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Unmet;
 import org.exomem.conform.trial.Wish;
+import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Reply;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
+import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -53,9 +59,15 @@ final class DirtyLog {
         return rings.with(Features.LOG_ALL).withProtocol(Protocol.LOG_SHMFD);
     }
 
-    /** Shares it. */
+    /** Shares it. What the answer says is left open: some back-ends send the message's own number back. */
     void share(Session session) throws IOException {
-        session.frontEnd().setLogBase(file, size, OFFSET);
+        Connection connection = session.connection();
+        connection.send(Request.SET_LOG_BASE, Connection.VERSION, Payload.log(size, OFFSET), List.of(file.fd()));
+        Reply reply = connection.receive();
+        reply.fds().forEach(Fd::close);
+        if (reply.request() != Request.SET_LOG_BASE) {
+            throw new Unmet("SET_LOG_BASE was answered with request " + reply.request());
+        }
     }
 
     long size() {

@@ -13,6 +13,7 @@ import org.exomem.conform.trial.Unmet;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Region;
+import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 import org.exomem.linux.EventFd;
@@ -33,10 +34,13 @@ final class RingStateChecks {
                     "status.5"),
             RingKind.each(
                     "vhost.ring.6",
-                    "SET_VRING_KICK starts an enabled ring without a kick",
-                    RingStateChecks::startsWithoutKick,
-                    "vhost.ring.11",
+                    "SET_VRING_KICK starts a ring that was enabled before: the first kick is for a request",
+                    RingStateChecks::starts,
                     "vhost.ring.3"),
+            RingKind.each(
+                    "vhost.ring.11",
+                    "What is available at SET_VRING_KICK is served without a kick",
+                    RingStateChecks::servesWithoutKick),
             RingKind.splitAndPacked(
                     "vhost.ring.8",
                     "GET_VRING_BASE stops a ring, and what comes then is served after the next start",
@@ -90,13 +94,23 @@ final class RingStateChecks {
         session.serve();
     }
 
-    private static void startsWithoutKick(Trial trial, RingKind kind) throws Exception {
-        Session session = trial.session(kind.wish());
+    private static void starts(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
         RingDriver ring = session.ring();
-        Rings.startOthers(session);
-        Rings.configure(session, ring);
-        session.frontEnd().setVringEnable(ring.index(), true);
-        Rings.driverOk(session);
+        session.frontEnd().setVringKick(ring.index(), ring.kickFd());
+        session.settle();
+        Rings.addAndKick(session);
+        Rings.awaitPolling(
+                trial,
+                session,
+                "a request was not served within " + session.limits().answer().toMillis()
+                        + " ms on a ring that was enabled and then started");
+        session.serve();
+    }
+
+    private static void servesWithoutKick(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
+        RingDriver ring = session.ring();
         Rings.add(session);
         session.frontEnd().setVringKick(ring.index(), ring.kickFd());
         Rings.awaitPolling(
@@ -105,6 +119,17 @@ final class RingStateChecks {
                 "a request that was available at SET_VRING_KICK was not served without a kick within "
                         + session.limits().answer().toMillis() + " ms");
         session.serve();
+    }
+
+    /** A session whose ring is enabled and stopped. */
+    private static Session enabled(Trial trial, RingKind kind) throws Exception {
+        Session session = trial.session(kind.wish());
+        RingDriver ring = session.ring();
+        Rings.startOthers(session);
+        Rings.configure(session, ring);
+        session.frontEnd().setVringEnable(ring.index(), true);
+        Rings.driverOk(session);
+        return session;
     }
 
     private static void stops(Trial trial, RingKind kind) throws Exception {
@@ -161,7 +186,10 @@ final class RingStateChecks {
         for (int round = 0; round < 5; round++) {
             Map<Integer, Sample.Request> sent = new HashMap<>();
             for (Sample.Request request : requests) {
-                sent.put(ring.add(request.prepare()), request);
+                List<Buffer> chain = request.prepare();
+                if (chain.size() <= ring.free()) {
+                    sent.put(ring.add(chain), request);
+                }
             }
             ring.kick();
             while (!sent.isEmpty()) {
