@@ -45,9 +45,13 @@ final class DirtyLog {
         this.size = size;
     }
 
-    /** One for guest addresses from 0 up to a limit; all in bytes. */
-    static DirtyLog upTo(Trial trial, long limit) throws LinuxException {
-        long size = (limit / GuestRam.PAGE + 7) / 8;
+    /** One for all memory regions of a session, and for addresses up to a limit at least. */
+    static DirtyLog of(Trial trial, Session session, long limit) throws LinuxException {
+        long end = session.ram().regions().stream()
+                .mapToLong(region -> region.guestAddress() + region.size())
+                .max()
+                .orElse(0);
+        long size = (Math.max(limit, end) / GuestRam.PAGE + 7) / 8;
         long whole = OFFSET + size + ROOM_BEHIND;
         SharedFile file = trial.closeLater(SharedFile.memfd("dirty-log", whole));
         Mapping mapping = trial.closeLater(Mapping.of(file, 0, whole));
@@ -70,8 +74,9 @@ final class DirtyLog {
         }
     }
 
-    long size() {
-        return size;
+    /** The first guest address that has no bit. */
+    long limit() {
+        return size * 8 * GuestRam.PAGE;
     }
 
     /** The pages that were marked since this was last asked, and that the front-end did not mark itself. */

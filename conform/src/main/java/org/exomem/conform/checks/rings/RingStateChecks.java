@@ -57,6 +57,10 @@ final class RingStateChecks {
                     "All requests of a started and enabled ring are carried out, each once",
                     RingStateChecks::carriesOutAll),
             RingKind.splitAndPacked(
+                    "vhost.ring.5",
+                    "A kick that comes while a ring is disabled is not lost",
+                    RingStateChecks::kicksAreKept),
+            RingKind.splitAndPacked(
                     "vhost.ring.12",
                     "SET_VRING_ENABLE enables and disables a ring that runs",
                     RingStateChecks::enablesAndDisables,
@@ -89,6 +93,8 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was never enabled");
         session.frontEnd().setVringEnable(ring.index(), true);
         if (left) {
+            // Whether the kick before was lost is for another check.
+            ring.kickFd().signal();
             Rings.await(session);
         }
         session.serve();
@@ -140,8 +146,28 @@ final class RingStateChecks {
         Rings.addAndKick(session);
         trial.expectNever(() -> ring.poll() != null, "the device processed a ring after GET_VRING_BASE");
         session.goOn(bases);
+        ring.kickFd().signal();
         Rings.await(session);
         session.serve();
+    }
+
+    private static void kicksAreKept(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
+        RingDriver ring = session.ring();
+        session.frontEnd().setVringKick(ring.index(), ring.kickFd());
+        session.serve();
+        session.frontEnd().setVringEnable(ring.index(), false);
+        session.settle();
+        Rings.addAndKick(session);
+        boolean left = Rings.isLeft(trial, session, "disabled");
+        session.frontEnd().setVringEnable(ring.index(), true);
+        if (left) {
+            Rings.awaitPolling(
+                    trial,
+                    session,
+                    "a request that was kicked while the ring was disabled was not served within "
+                            + session.limits().answer().toMillis() + " ms after SET_VRING_ENABLE");
+        }
     }
 
     private static void remembersDisabled(Trial trial, RingKind kind) throws Exception {
@@ -157,6 +183,8 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was disabled before");
         frontEnd.setVringEnable(ring.index(), true);
         if (left) {
+            // Whether the kick before was lost is for another check.
+            ring.kickFd().signal();
             Rings.await(session);
         }
         session.serve();
@@ -173,6 +201,7 @@ final class RingStateChecks {
             boolean left = Rings.isLeft(trial, session, "disabled");
             session.frontEnd().setVringEnable(ring.index(), true);
             if (left) {
+                ring.kickFd().signal();
                 Rings.await(session);
             }
         }
@@ -207,6 +236,7 @@ final class RingStateChecks {
     private static void enabledWithoutProtocolFeatures(Trial trial, RingKind kind) throws Exception {
         Session session =
                 trial.running(kind.wish().without(Features.PROTOCOL_FEATURES).withoutProtocol(EVERY_PROTOCOL_FEATURE));
+        session.settle();
         session.serve();
         session.serve();
     }
