@@ -86,7 +86,7 @@ final class DirtyLog {
         for (long at = 0; at < size; at++) {
             int marks = bits.get(JAVA_BYTE, at) & 0xff;
             for (int bit = 0; bit < 8; bit++) {
-                if ((marks >> bit & 1) != 0) {
+                if (((marks >> bit) & 1) != 0) {
                     pages.add(at * 8 + bit);
                 }
             }
@@ -113,7 +113,7 @@ final class DirtyLog {
     /** Sets or clears a page's bit, atomically. */
     void flip(long page) {
         // The byte's place in a word of a little-endian machine, the only ones that exomem runs on.
-        WORDS.getAndBitwiseXor(all, OFFSET + page / 32 * 4, 1 << page % 32);
+        WORDS.getAndBitwiseXor(all, OFFSET + page / 32 * 4, 1 << (page % 32));
     }
 
     /** Whether nothing is marked; leaves the log as it is. */
@@ -127,7 +127,7 @@ final class DirtyLog {
     }
 
     boolean isMarked(long page) {
-        return (all.get(JAVA_BYTE, OFFSET + page / 8) >> page % 8 & 1) != 0;
+        return ((all.get(JAVA_BYTE, OFFSET + page / 8) >> (page % 8)) & 1) != 0;
     }
 
     static long page(long address) {

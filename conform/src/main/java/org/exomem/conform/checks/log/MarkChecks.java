@@ -101,7 +101,7 @@ final class MarkChecks {
         // area.
         trial.expect(
                 marked.contains(DirtyLog.page(ELSEWHERE))
-                        || kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors())),
+                        || (kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors()))),
                 "the used ring was written, and page " + DirtyLog.page(ELSEWHERE)
                         + " of its log address is not marked; marked are " + marked);
         int base = session.frontEnd().getVringBase(ring.index());

@@ -138,7 +138,7 @@ final class TableChecks {
         if (kind.isPacked()) {
             int slot = ring.usedBase() & 0x7fff;
             int flags = copy.getShort(ring.descriptors() + 16L * slot + 14);
-            return (flags & 1 << 7) != 0 == ((flags & 1 << 15) != 0);
+            return ((flags & (1 << 7)) != 0) == ((flags & (1 << 15)) != 0);
         }
         return copy.getShort(ring.deviceArea() + 2) != ring.usedBase();
     }

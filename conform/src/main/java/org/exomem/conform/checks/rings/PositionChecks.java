@@ -117,7 +117,7 @@ final class PositionChecks {
     }
 
     private static String position(int half) {
-        return (half & 0x7fff) + " with wrap counter " + (half >> 15 & 1);
+        return (half & 0x7fff) + " with wrap counter " + ((half >> 15) & 1);
     }
 
     private static void usedIndexIsTheRings(Trial trial) throws Exception {
@@ -139,7 +139,7 @@ final class PositionChecks {
                 "the device used nothing with the used index at " + begin + " and the available index at "
                         + (begin + 2));
         int now = Rings.usedIndex(ring, ram);
-        for (int index = begin; index != now; index = index + 1 & 0xffff) {
+        for (int index = begin; index != now; index = (index + 1) & 0xffff) {
             trial.expect(
                     ram.getInt(entries + 8L * (index % ring.size())) != -1,
                     "the used index went from " + begin + " to " + now + ", and used entry " + index
