@@ -6,17 +6,23 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Unmet;
 import org.exomem.conform.trial.Wish;
+import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Reply;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
+import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -39,9 +45,13 @@ final class DirtyLog {
         this.size = size;
     }
 
-    /** One for guest addresses from 0 up to a limit; all in bytes. */
-    static DirtyLog upTo(Trial trial, long limit) throws LinuxException {
-        long size = (limit / GuestRam.PAGE + 7) / 8;
+    /** One for all memory regions of a session, and for addresses up to a limit at least. */
+    static DirtyLog of(Trial trial, Session session, long limit) throws LinuxException {
+        long end = session.ram().regions().stream()
+                .mapToLong(region -> region.guestAddress() + region.size())
+                .max()
+                .orElse(0);
+        long size = (Math.max(limit, end) / GuestRam.PAGE + 7) / 8;
         long whole = OFFSET + size + ROOM_BEHIND;
         SharedFile file = trial.closeLater(SharedFile.memfd("dirty-log", whole));
         Mapping mapping = trial.closeLater(Mapping.of(file, 0, whole));
@@ -53,13 +63,20 @@ final class DirtyLog {
         return rings.with(Features.LOG_ALL).withProtocol(Protocol.LOG_SHMFD);
     }
 
-    /** Shares it. */
+    /** Shares it. What the answer says is left open: some back-ends send the message's own number back. */
     void share(Session session) throws IOException {
-        session.frontEnd().setLogBase(file, size, OFFSET);
+        Connection connection = session.connection();
+        connection.send(Request.SET_LOG_BASE, Connection.VERSION, Payload.log(size, OFFSET), List.of(file.fd()));
+        Reply reply = connection.receive();
+        reply.fds().forEach(Fd::close);
+        if (reply.request() != Request.SET_LOG_BASE) {
+            throw new Unmet("SET_LOG_BASE was answered with request " + reply.request());
+        }
     }
 
-    long size() {
-        return size;
+    /** The first guest address that has no bit. */
+    long limit() {
+        return size * 8 * GuestRam.PAGE;
     }
 
     /** The pages that were marked since this was last asked, and that the front-end did not mark itself. */
@@ -69,7 +86,7 @@ final class DirtyLog {
         for (long at = 0; at < size; at++) {
             int marks = bits.get(JAVA_BYTE, at) & 0xff;
             for (int bit = 0; bit < 8; bit++) {
-                if ((marks >> bit & 1) != 0) {
+                if (((marks >> bit) & 1) != 0) {
                     pages.add(at * 8 + bit);
                 }
             }
@@ -96,7 +113,7 @@ final class DirtyLog {
     /** Sets or clears a page's bit, atomically. */
     void flip(long page) {
         // The byte's place in a word of a little-endian machine, the only ones that exomem runs on.
-        WORDS.getAndBitwiseXor(all, OFFSET + page / 32 * 4, 1 << page % 32);
+        WORDS.getAndBitwiseXor(all, OFFSET + page / 32 * 4, 1 << (page % 32));
     }
 
     /** Whether nothing is marked; leaves the log as it is. */
@@ -110,7 +127,7 @@ final class DirtyLog {
     }
 
     boolean isMarked(long page) {
-        return (all.get(JAVA_BYTE, OFFSET + page / 8) >> page % 8 & 1) != 0;
+        return ((all.get(JAVA_BYTE, OFFSET + page / 8) >> (page % 8)) & 1) != 0;
     }
 
     static long page(long address) {

@@ -51,7 +51,7 @@ final class MarkChecks {
 
     private static void buffersAreMarked(Trial trial, RingKind kind) throws Exception {
         Session session = trial.session(DirtyLog.wish(kind.wish()));
-        DirtyLog log = DirtyLog.upTo(trial, LIMIT);
+        DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         requireWritable(session);
         log.running(trial, session, -1);
         GuestRam ram = session.ram();
@@ -90,7 +90,7 @@ final class MarkChecks {
 
     private static void usedRingIsMarked(Trial trial, RingKind kind) throws Exception {
         Session session = trial.session(DirtyLog.wish(kind.wish()));
-        DirtyLog log = DirtyLog.upTo(trial, LIMIT);
+        DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         log.running(trial, session, ELSEWHERE);
         session.serve();
         session.settle();
@@ -101,7 +101,7 @@ final class MarkChecks {
         // area.
         trial.expect(
                 marked.contains(DirtyLog.page(ELSEWHERE))
-                        || kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors())),
+                        || (kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors()))),
                 "the used ring was written, and page " + DirtyLog.page(ELSEWHERE)
                         + " of its log address is not marked; marked are " + marked);
         int base = session.frontEnd().getVringBase(ring.index());
@@ -120,7 +120,7 @@ final class MarkChecks {
 
     private static void offsetInUsedRingCounts(Trial trial) throws Exception {
         Session session = trial.session(DirtyLog.wish(Wish.USUAL));
-        DirtyLog log = DirtyLog.upTo(trial, LIMIT);
+        DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         RingDriver ring = session.ring();
         // Entries 0 and 1 end in one page, the others are in the next.
         long logAddress = ELSEWHERE + GuestRam.PAGE - 4 - 2 * 8;
@@ -152,7 +152,7 @@ final class MarkChecks {
 
     private static void nothingWithoutLogAll(Trial trial, RingKind kind) throws Exception {
         Session session = trial.session(DirtyLog.wish(kind.wish()));
-        DirtyLog log = DirtyLog.upTo(trial, LIMIT);
+        DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         log.running(trial, session, ELSEWHERE);
         session.frontEnd().setFeatures(session.device().features() & ~Features.LOG_ALL);
         session.settle();
@@ -171,7 +171,7 @@ final class MarkChecks {
 
     private static void nothingAfterStop(Trial trial, RingKind kind) throws Exception {
         Session session = trial.session(DirtyLog.wish(kind.wish()));
-        DirtyLog log = DirtyLog.upTo(trial, LIMIT);
+        DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         log.running(trial, session, ELSEWHERE);
         session.serve();
         RingDriver ring = session.ring();

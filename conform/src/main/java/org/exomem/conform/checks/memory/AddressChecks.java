@@ -44,7 +44,7 @@ final class AddressChecks {
 
     /**
      * Three regions whose order by guest address is neither that in the file nor that by user address: nothing can be found by
-     * adding the same number to every address.
+     * adding the same number to every address. They are told in the order of guest addresses: some back-ends want that.
      */
     private static GuestRam threeRegions(Trial trial) throws Exception {
         return trial.closeLater(GuestRam.ofLayout(trial.memoryWith(THIRD, 2 * MIB, SECOND, 4 * MIB, FIRST, 4 * MIB)));

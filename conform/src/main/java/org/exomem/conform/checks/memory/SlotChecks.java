@@ -2,11 +2,13 @@ package org.exomem.conform.checks.memory;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.SocketTimeoutException;
 import java.util.List;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.trial.Outcome;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Trial;
+import org.exomem.conform.trial.Unmet;
 import org.exomem.conform.trial.Wish;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Payload;
@@ -120,9 +122,18 @@ final class SlotChecks {
                 trial.refused(what);
             } else {
                 // A reply of success is not forbidden, as long as the region that is there stays.
-                AddressChecks.serveAt(session, UPPER + 64);
+                requireServed(session, what);
             }
             session.device().close();
+        }
+    }
+
+    private static void requireServed(Session session, String what) throws Exception {
+        try {
+            AddressChecks.serveAt(session, UPPER + 64);
+        } catch (SocketTimeoutException e) {
+            throw new Unmet(
+                    "after " + what + ", a request whose buffers are in the region was not served: " + e.getMessage());
         }
     }
 

@@ -2,6 +2,7 @@ package org.exomem.conform.checks.memory;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
 import java.util.List;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.check.RingKind;
@@ -27,10 +28,15 @@ final class TableChecks {
                     "vhost.memory.7",
                     "A new memory table takes the place of the one before",
                     TableChecks::newTableReplaces),
-            List.of(Check.of(
-                    "vhost.memory.8",
-                    "The descriptors of a memory table are taken in the order of its regions",
-                    TableChecks::descriptorsAreInOrder)));
+            List.of(
+                    Check.of(
+                            "vhost.memory.7",
+                            "The regions of a memory table may come in any order",
+                            TableChecks::regionsInAnyOrder),
+                    Check.of(
+                            "vhost.memory.8",
+                            "The descriptors of a memory table are taken in the order of its regions",
+                            TableChecks::descriptorsAreInOrder)));
 
     private TableChecks() {}
 
@@ -62,6 +68,20 @@ final class TableChecks {
                         + session.limits().answer().toMillis() + " ms");
         own(ram).copyFrom(own(other));
         session.verify(used(ring));
+    }
+
+    private static void regionsInAnyOrder(Trial trial) throws Exception {
+        GuestRam ram = trial.closeLater(GuestRam.ofLayout(trial.memoryWith(0, 4 * MIB, UPPER, 4 * MIB)));
+        Session session = trial.session(Wish.USUAL.withoutProtocol(Protocol.CONFIGURE_MEM_SLOTS), ram);
+        session.ring();
+        List<Region> reversed = session.device().wireRegions().reversed();
+        session.frontEnd()
+                .setMemTable(
+                        reversed,
+                        reversed.stream().map(region -> ram.file().fd()).toList());
+        session.start();
+        session.serve();
+        AddressChecks.serveAt(session, UPPER + 64);
     }
 
     private static void descriptorsAreInOrder(Trial trial) throws Exception {
@@ -102,6 +122,7 @@ final class TableChecks {
 
     private static GuestRam sameLayout(GuestRam ram) throws Exception {
         return GuestRam.ofLayout(ram.regions().stream()
+                .sorted(Comparator.comparingLong(Region::fileOffset))
                 .flatMap(region -> List.of(region.guestAddress(), region.size()).stream())
                 .mapToLong(Long::longValue)
                 .toArray());
@@ -117,7 +138,7 @@ final class TableChecks {
         if (kind.isPacked()) {
             int slot = ring.usedBase() & 0x7fff;
             int flags = copy.getShort(ring.descriptors() + 16L * slot + 14);
-            return (flags & 1 << 7) != 0 == ((flags & 1 << 15) != 0);
+            return ((flags & (1 << 7)) != 0) == ((flags & (1 << 15)) != 0);
         }
         return copy.getShort(ring.deviceArea() + 2) != ring.usedBase();
     }

@@ -80,6 +80,7 @@ final class IndirectChecks {
         }
         ram.putShort(ring.descriptors() + (long) ENTRY * descriptor + 12, flags);
         session.goOn(bases);
+        ring.kickFd().signal();
         Rings.await(session);
     }
 }

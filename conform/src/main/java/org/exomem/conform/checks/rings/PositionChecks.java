@@ -10,6 +10,7 @@ import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Unmet;
 import org.exomem.conform.trial.Wish;
+import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
@@ -116,7 +117,7 @@ final class PositionChecks {
     }
 
     private static String position(int half) {
-        return (half & 0x7fff) + " with wrap counter " + (half >> 15 & 1);
+        return (half & 0x7fff) + " with wrap counter " + ((half >> 15) & 1);
     }
 
     private static void usedIndexIsTheRings(Trial trial) throws Exception {
@@ -138,7 +139,7 @@ final class PositionChecks {
                 "the device used nothing with the used index at " + begin + " and the available index at "
                         + (begin + 2));
         int now = Rings.usedIndex(ring, ram);
-        for (int index = begin; index != now; index = index + 1 & 0xffff) {
+        for (int index = begin; index != now; index = (index + 1) & 0xffff) {
             trial.expect(
                     ram.getInt(entries + 8L * (index % ring.size())) != -1,
                     "the used index went from " + begin + " to " + now + ", and used entry " + index
@@ -161,6 +162,7 @@ final class PositionChecks {
                 Rings.add(session);
             }
             session.goOn(bases);
+            session.ring().kickFd().signal();
             if (waiting) {
                 Rings.await(session);
             }
@@ -173,9 +175,13 @@ final class PositionChecks {
         List<Sample.Request> requests = Rings.requests(trial, session, REQUESTS);
         Map<Integer, Sample.Request> sent = new HashMap<>();
         for (Sample.Request request : requests) {
-            sent.put(ring.add(request.prepare()), request);
-            ring.kickFd().signal();
+            List<Buffer> chain = request.prepare();
+            if (chain.size() <= ring.free()) {
+                sent.put(ring.add(chain), request);
+                ring.kickFd().signal();
+            }
         }
+        int all = sent.size();
         List<Integer> bases = session.stop();
         int told = bases.get(session.device().rings().indexOf(ring));
         for (Used used = ring.poll(); used != null; used = ring.poll()) {
@@ -183,8 +189,9 @@ final class PositionChecks {
         }
         // What was taken was used: the driver stands where the device does.
         requireBase(trial, kind, told, ring.usedBase());
-        trial.transcript().say(sent.size() + " of " + REQUESTS + " requests were left in the ring");
+        trial.transcript().say(sent.size() + " of " + all + " requests were left in the ring");
         session.goOn(bases);
+        ring.kickFd().signal();
         while (!sent.isEmpty()) {
             finish(session, sent, ring.await(session.limits().answer()));
         }

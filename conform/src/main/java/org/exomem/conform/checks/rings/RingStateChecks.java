@@ -13,6 +13,7 @@ import org.exomem.conform.trial.Unmet;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Region;
+import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 import org.exomem.linux.EventFd;
@@ -33,10 +34,13 @@ final class RingStateChecks {
                     "status.5"),
             RingKind.each(
                     "vhost.ring.6",
-                    "SET_VRING_KICK starts an enabled ring without a kick",
-                    RingStateChecks::startsWithoutKick,
-                    "vhost.ring.11",
+                    "SET_VRING_KICK starts a ring that was enabled before: the first kick is for a request",
+                    RingStateChecks::starts,
                     "vhost.ring.3"),
+            RingKind.each(
+                    "vhost.ring.11",
+                    "What is available at SET_VRING_KICK is served without a kick",
+                    RingStateChecks::servesWithoutKick),
             RingKind.splitAndPacked(
                     "vhost.ring.8",
                     "GET_VRING_BASE stops a ring, and what comes then is served after the next start",
@@ -52,6 +56,10 @@ final class RingStateChecks {
                     "vhost.ring.5",
                     "All requests of a started and enabled ring are carried out, each once",
                     RingStateChecks::carriesOutAll),
+            RingKind.splitAndPacked(
+                    "vhost.ring.5",
+                    "A kick that comes while a ring is disabled is not lost",
+                    RingStateChecks::kicksAreKept),
             RingKind.splitAndPacked(
                     "vhost.ring.12",
                     "SET_VRING_ENABLE enables and disables a ring that runs",
@@ -85,18 +93,30 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was never enabled");
         session.frontEnd().setVringEnable(ring.index(), true);
         if (left) {
+            // Whether the kick before was lost is for another check.
+            ring.kickFd().signal();
             Rings.await(session);
         }
         session.serve();
     }
 
-    private static void startsWithoutKick(Trial trial, RingKind kind) throws Exception {
-        Session session = trial.session(kind.wish());
+    private static void starts(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
         RingDriver ring = session.ring();
-        Rings.startOthers(session);
-        Rings.configure(session, ring);
-        session.frontEnd().setVringEnable(ring.index(), true);
-        Rings.driverOk(session);
+        session.frontEnd().setVringKick(ring.index(), ring.kickFd());
+        session.settle();
+        Rings.addAndKick(session);
+        Rings.awaitPolling(
+                trial,
+                session,
+                "a request was not served within " + session.limits().answer().toMillis()
+                        + " ms on a ring that was enabled and then started");
+        session.serve();
+    }
+
+    private static void servesWithoutKick(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
+        RingDriver ring = session.ring();
         Rings.add(session);
         session.frontEnd().setVringKick(ring.index(), ring.kickFd());
         Rings.awaitPolling(
@@ -107,6 +127,17 @@ final class RingStateChecks {
         session.serve();
     }
 
+    /** A session whose ring is enabled and stopped. */
+    private static Session enabled(Trial trial, RingKind kind) throws Exception {
+        Session session = trial.session(kind.wish());
+        RingDriver ring = session.ring();
+        Rings.startOthers(session);
+        Rings.configure(session, ring);
+        session.frontEnd().setVringEnable(ring.index(), true);
+        Rings.driverOk(session);
+        return session;
+    }
+
     private static void stops(Trial trial, RingKind kind) throws Exception {
         Session session = trial.running(kind.wish());
         RingDriver ring = session.ring();
@@ -115,8 +146,28 @@ final class RingStateChecks {
         Rings.addAndKick(session);
         trial.expectNever(() -> ring.poll() != null, "the device processed a ring after GET_VRING_BASE");
         session.goOn(bases);
+        ring.kickFd().signal();
         Rings.await(session);
         session.serve();
+    }
+
+    private static void kicksAreKept(Trial trial, RingKind kind) throws Exception {
+        Session session = enabled(trial, kind);
+        RingDriver ring = session.ring();
+        session.frontEnd().setVringKick(ring.index(), ring.kickFd());
+        session.serve();
+        session.frontEnd().setVringEnable(ring.index(), false);
+        session.settle();
+        Rings.addAndKick(session);
+        boolean left = Rings.isLeft(trial, session, "disabled");
+        session.frontEnd().setVringEnable(ring.index(), true);
+        if (left) {
+            Rings.awaitPolling(
+                    trial,
+                    session,
+                    "a request that was kicked while the ring was disabled was not served within "
+                            + session.limits().answer().toMillis() + " ms after SET_VRING_ENABLE");
+        }
     }
 
     private static void remembersDisabled(Trial trial, RingKind kind) throws Exception {
@@ -132,6 +183,8 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was disabled before");
         frontEnd.setVringEnable(ring.index(), true);
         if (left) {
+            // Whether the kick before was lost is for another check.
+            ring.kickFd().signal();
             Rings.await(session);
         }
         session.serve();
@@ -148,6 +201,7 @@ final class RingStateChecks {
             boolean left = Rings.isLeft(trial, session, "disabled");
             session.frontEnd().setVringEnable(ring.index(), true);
             if (left) {
+                ring.kickFd().signal();
                 Rings.await(session);
             }
         }
@@ -161,7 +215,10 @@ final class RingStateChecks {
         for (int round = 0; round < 5; round++) {
             Map<Integer, Sample.Request> sent = new HashMap<>();
             for (Sample.Request request : requests) {
-                sent.put(ring.add(request.prepare()), request);
+                List<Buffer> chain = request.prepare();
+                if (chain.size() <= ring.free()) {
+                    sent.put(ring.add(chain), request);
+                }
             }
             ring.kick();
             while (!sent.isEmpty()) {
@@ -179,6 +236,7 @@ final class RingStateChecks {
     private static void enabledWithoutProtocolFeatures(Trial trial, RingKind kind) throws Exception {
         Session session =
                 trial.running(kind.wish().without(Features.PROTOCOL_FEATURES).withoutProtocol(EVERY_PROTOCOL_FEATURE));
+        session.settle();
         session.serve();
         session.serve();
     }

@@ -116,7 +116,7 @@ final class SplitNotificationChecks {
         }
         trial.expectNever(
                 () -> Rings.isSignalled(ring.callFd()),
-                "a call came when used entries " + (begin + 1 & 0xffff) + " and " + (begin + 2 & 0xffff)
+                "a call came when used entries " + ((begin + 1) & 0xffff) + " and " + ((begin + 2) & 0xffff)
                         + " were written, and used_event was " + (event & 0xffff));
         Rings.addAndKick(session);
         trial.expect(
@@ -128,7 +128,7 @@ final class SplitNotificationChecks {
         Rings.awaitPolling(trial, session, "a request was not served");
         trial.expectNever(
                 () -> Rings.isSignalled(ring.callFd()),
-                "a call came when used entry " + (event + 1 & 0xffff) + " was written, and used_event was "
+                "a call came when used entry " + ((event + 1) & 0xffff) + " was written, and used_event was "
                         + (event & 0xffff));
     }
 

@@ -59,6 +59,7 @@ final class StoppedDeviceChecks {
                 written < 0,
                 "guest memory was written at 0x" + Long.toHexString(written) + " while all rings were stopped");
         session.goOn(bases);
+        session.ring().kickFd().signal();
         Rings.await(session);
     }
 

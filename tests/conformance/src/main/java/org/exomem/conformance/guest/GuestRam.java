@@ -9,6 +9,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import org.exomem.conformance.frontend.Region;
 import org.exomem.linux.LinuxException;
@@ -87,6 +89,7 @@ public final class GuestRam implements AutoCloseable {
                 regions[i] = new Region(layout[2 * i], size, mapping.segment().address() + offset, offset);
                 offset += size;
             }
+            Arrays.sort(regions, Comparator.comparingLong(Region::guestAddress));
             return new GuestRam(file, mapping, List.of(regions));
         } catch (LinuxException e) {
             file.close();

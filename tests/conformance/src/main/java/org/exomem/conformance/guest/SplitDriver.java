@@ -100,6 +100,8 @@ public final class SplitDriver extends RingDriver {
         used.set(LE_SHORT, 2, (short) base);
         if (eventIndex) {
             available.set(LE_SHORT, usedEvent, (short) base);
+            // The device before has left it there; the one that comes need not.
+            used.set(LE_SHORT, availEvent, (short) base);
         }
     }
 
