@@ -39,4 +39,20 @@ class OurProcessTest {
                             .isEqualTo(Verdict.PASS));
         }
     }
+
+    @Test
+    void aProcessThatLosesDescriptorsAndMemoryIsFound() throws Exception {
+        List<Check> checks = LeakChecks.ALL.stream()
+                .filter(check -> !check.requirement().equals("robust.leak.3"))
+                .toList();
+        try (CommandBackEnd backEnd = new CommandBackEnd(BalloonProcess.leakyCommand(), TO_START)) {
+            RunReport report =
+                    new Runner(backEnd, DeviceType.BALLOON, Limits.USUAL, Runner.Progress.UNWATCHED).run(checks);
+            assertThat(report.results())
+                    .hasSize(2)
+                    .allSatisfy(result -> assertThat(result.verdict())
+                            .as(result.check() + ": " + result.message())
+                            .isEqualTo(Verdict.FAIL));
+        }
+    }
 }
