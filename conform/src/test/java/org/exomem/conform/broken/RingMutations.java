@@ -48,7 +48,8 @@ final class RingMutations {
                     () -> split(new Broken().beforeUsed((ring, chain) -> {
                         MemorySegment table = ring.descriptors;
                         if (table != null) {
-                            table.set(LE_SHORT, 16L * chain.id() + 14, (short) 1);
+                            long next = 16L * chain.id() + 14;
+                            table.set(LE_SHORT, next, (short) (table.get(LE_SHORT, next) ^ 0x4000));
                         }
                     }))),
             of(
@@ -186,11 +187,11 @@ final class RingMutations {
                                     Request.SET_FEATURES,
                                     (message, line) -> List.of(
                                             message.withLong(0, message.longAt(0) | Features.PROTOCOL_FEATURES)))),
-            of("vhost.ring.14", "SET_VRING_CALL of a ring that runs is lost", () -> {
+            of("vhost.ring.14", "a change of memory under a ring that runs closes the connection", () -> {
                 boolean[] started = new boolean[1];
                 return new Broken()
                         .before(Request.SET_VRING_KICK, line -> started[0] = true)
-                        .ignoring(Request.SET_VRING_CALL, message -> started[0]);
+                        .closingOn(Request.SET_MEM_TABLE, message -> started[0]);
             }),
             // Positions
             of(
