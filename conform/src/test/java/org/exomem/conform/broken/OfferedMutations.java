@@ -25,7 +25,6 @@ final class OfferedMutations {
                     "vhost.err.4",
                     "the error descriptor is not signalled with in-band notifications",
                     () -> inband().ignoring(Request.SET_VRING_ERR)),
-            of("vhost.inband.5", "in-band notifications without a channel are accepted", OfferedMutations::inband),
             // An IOMMU
             of("vhost.address.2", "ring addresses are not translated", OfferedMutations::withoutTranslation),
             of("vhost.memory.5", "guest addresses are not translated", OfferedMutations::withoutTranslation),

@@ -151,10 +151,13 @@ final class RingMutations {
                         more.add(elements.getLast());
                         return more;
                     }))),
-            of(
-                    "ring.packed.desc.4",
-                    "a descriptor is changed after its USED bit",
-                    () -> packed(new Broken().publishingBeforeContent())),
+            of("ring.packed.desc.4", "a descriptor that was used before is changed", () -> packed(new Broken()
+                    .beforeUsed((ring, chain) -> {
+                        MemorySegment descriptors = ring.descriptors;
+                        if (descriptors != null) {
+                            descriptors.set(LE_INT, 8, descriptors.get(LE_INT, 8) + 1);
+                        }
+                    }))),
             of(
                     "ring.packed.list.7",
                     "a list of more than two descriptors is not used",
