@@ -28,8 +28,10 @@ final class OfferedMutations {
             // An IOMMU
             of("vhost.address.2", "ring addresses are not translated", OfferedMutations::withoutTranslation),
             of("vhost.memory.5", "guest addresses are not translated", OfferedMutations::withoutTranslation),
-            of("vhost.memory.6", "the guest addresses of regions are used behind an IOMMU", OfferedMutations
-                    ::withoutTranslation),
+            of(
+                    "vhost.memory.6",
+                    "the guest addresses of regions are used behind an IOMMU",
+                    OfferedMutations::withoutTranslation),
             // Reset of a queue
             of("queue.reset.1", "a queue goes on after its reset", () -> resetting(RingMutations.neverStops())),
             of("queue.reset.5", "a queue keeps its size after its reset", () -> {
@@ -51,8 +53,9 @@ final class OfferedMutations {
     private static Broken withoutTranslation() {
         return new Broken()
                 .withBits(Request.GET_FEATURES, Features.ACCESS_PLATFORM)
-                .taking(Request.SET_FEATURES, message -> message.withLong(
-                        0, message.longAt(0) & ~Features.ACCESS_PLATFORM))
+                .taking(
+                        Request.SET_FEATURES,
+                        message -> message.withLong(0, message.longAt(0) & ~Features.ACCESS_PLATFORM))
                 .ignoring(Request.IOTLB_MSG);
     }
 

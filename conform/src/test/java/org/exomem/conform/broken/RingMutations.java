@@ -151,8 +151,10 @@ final class RingMutations {
                         more.add(elements.getLast());
                         return more;
                     }))),
-            of("ring.packed.desc.4", "a descriptor that was used before is changed", () -> packed(new Broken()
-                    .beforeUsed((ring, chain) -> {
+            of(
+                    "ring.packed.desc.4",
+                    "a descriptor that was used before is changed",
+                    () -> packed(new Broken().beforeUsed((ring, chain) -> {
                         MemorySegment descriptors = ring.descriptors;
                         if (descriptors != null) {
                             descriptors.set(LE_INT, 8, descriptors.get(LE_INT, 8) + 1);

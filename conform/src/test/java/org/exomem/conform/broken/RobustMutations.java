@@ -29,10 +29,14 @@ final class RobustMutations {
                     "the back-end dies of a malformed header",
                     () -> diesOf(message -> (message.flags() & HEADER_FLAGS) != Connection.VERSION)
                             .onPiece(Line::die)),
-            of("robust.message.2", "the back-end dies of a payload of a wrong size", () -> diesOf(
-                    RobustMutations::hasWrongSize)),
-            of("robust.message.3", "the back-end dies of a missing descriptor, or of one too many", () -> diesOf(
-                    RobustMutations::hasWrongDescriptors)),
+            of(
+                    "robust.message.2",
+                    "the back-end dies of a payload of a wrong size",
+                    () -> diesOf(RobustMutations::hasWrongSize)),
+            of(
+                    "robust.message.3",
+                    "the back-end dies of a missing descriptor, or of one too many",
+                    () -> diesOf(RobustMutations::hasWrongDescriptors)),
             of(
                     "robust.message.4",
                     "the back-end dies of an unknown request",

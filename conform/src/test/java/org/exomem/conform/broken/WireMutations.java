@@ -166,8 +166,10 @@ final class WireMutations {
                     "an IOTLB message is sent without ACCESS_PLATFORM",
                     () -> saying(message ->
                             message.withRequest(Request.BackEnd.IOTLB_MSG).withPayload(new byte[32]))),
-            of("vhost.channel.request.2", "CONFIG_CHANGE has a payload", () -> saying(
-                    message -> message.withPayload(Payload.number(0)))),
+            of(
+                    "vhost.channel.request.2",
+                    "CONFIG_CHANGE has a payload",
+                    () -> saying(message -> message.withPayload(Payload.number(0)))),
             of(
                     "vhost.channel.7",
                     "SET_BACKEND_REQ_FD is answered with an error",
@@ -271,8 +273,10 @@ final class WireMutations {
                     "status.6",
                     "DEVICE_NEEDS_RESET is not set",
                     () -> new Broken().withoutBits(Request.GET_STATUS, NEEDS_RESET)),
-            of("status.7", "DEVICE_NEEDS_RESET is set and nobody is told", () -> new Broken()
-                    .taking(Request.SET_BACKEND_REQ_FD, WireMutations::withDeafChannel)),
+            of(
+                    "status.7",
+                    "DEVICE_NEEDS_RESET is set and nobody is told",
+                    () -> new Broken().taking(Request.SET_BACKEND_REQ_FD, WireMutations::withDeafChannel)),
             of(
                     "config.6",
                     "the config space can't be read before the features are set",
@@ -311,8 +315,10 @@ final class WireMutations {
                 int[] count = new int[1];
                 return new Broken().ignoring(Request.SET_MEM_TABLE, message -> count[0]++ > 0);
             }),
-            of("vhost.memory.8", "the descriptors of SET_MEM_TABLE are taken in another order", () -> new Broken()
-                    .taking(Request.SET_MEM_TABLE, message -> {
+            of(
+                    "vhost.memory.8",
+                    "the descriptors of SET_MEM_TABLE are taken in another order",
+                    () -> new Broken().taking(Request.SET_MEM_TABLE, message -> {
                         List<Fd> fds = new ArrayList<>(message.fds());
                         Collections.rotate(fds, 1);
                         return message.withFds(fds);
@@ -328,11 +334,18 @@ final class WireMutations {
                 return new Broken().ignoring(Request.ADD_MEM_REG, message -> count[0]++ > 0);
             }),
             of("vhost.memory.12", "REM_MEM_REG changes nothing", () -> new Broken().ignoring(Request.REM_MEM_REG)),
-            of("vhost.memory.13", "REM_MEM_REG finds a region by its guest address alone", WireMutations::removesByGuest),
-            of("vhost.memory.14", "REM_MEM_REG without the file offset is refused", () -> new Broken()
-                    .onRequest(Request.REM_MEM_REG, WireMutations::refuseOffset)),
-            of("vhost.memory.16", "REM_MEM_REG with a descriptor is never answered", () -> new Broken()
-                    .onRequest(Request.REM_MEM_REG, (message, line) -> {
+            of(
+                    "vhost.memory.13",
+                    "REM_MEM_REG finds a region by its guest address alone",
+                    WireMutations::removesByGuest),
+            of(
+                    "vhost.memory.14",
+                    "REM_MEM_REG without the file offset is refused",
+                    () -> new Broken().onRequest(Request.REM_MEM_REG, WireMutations::refuseOffset)),
+            of(
+                    "vhost.memory.16",
+                    "REM_MEM_REG with a descriptor is never answered",
+                    () -> new Broken().onRequest(Request.REM_MEM_REG, (message, line) -> {
                         if (message.fds().isEmpty()) {
                             return List.of(message);
                         }
