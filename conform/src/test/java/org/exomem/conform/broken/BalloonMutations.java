@@ -27,6 +27,7 @@ final class BalloonMutations {
     private static final int COMMAND_ID = 8;
     private static final int SHOWN = 0x4321;
     private static final int DONE = 1;
+    private static final int REPETITIONS = 10;
     private static final long A_WHILE = 10_000_000;
 
     static final List<Mutation> ALL = List.of(
@@ -92,22 +93,25 @@ final class BalloonMutations {
         return new Mutation(requirement, name, DeviceType.BALLOON, tampering);
     }
 
-    /** What is done a while after something else. */
+    /** What is done again and again a while after something else. */
     private static final class Later {
         private final List<Runnable> tasks = new ArrayList<>();
         private long at;
+        private int left;
 
         Broken on(Broken broken) {
             return broken.onTick(line -> {
-                if (!tasks.isEmpty() && System.nanoTime() > at) {
+                if (left > 0 && System.nanoTime() > at) {
+                    left--;
+                    at = System.nanoTime() + A_WHILE;
                     tasks.forEach(Runnable::run);
-                    tasks.clear();
                 }
             });
         }
 
         void add(Runnable task) {
             at = System.nanoTime() + A_WHILE;
+            left = REPETITIONS;
             tasks.add(task);
         }
     }

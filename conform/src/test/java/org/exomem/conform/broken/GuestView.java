@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.linux.Fd;
@@ -12,7 +13,7 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
-/** Guest memory as the front-end shares it, mapped by the saboteur too. What was once mapped stays so until the end. */
+/** Guest memory as the front-end shares it, mapped by the saboteur too. A region that is removed stays mapped until its removal is known to have succeeded. */
 final class GuestView implements AutoCloseable {
     static final ValueLayout.OfShort LE_SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -75,6 +76,18 @@ final class GuestView implements AutoCloseable {
             into.add(new Shared(request.longAt(at), request.longAt(at + 16), mapping.segment()));
         } catch (LinuxException e) {
             // What can't be mapped is refused by the back-end too.
+        }
+    }
+
+    /** Unmaps what is in no region any more. */
+    void forgetOthers() {
+        for (Iterator<Mapping> all = mappings.iterator(); all.hasNext(); ) {
+            Mapping mapping = all.next();
+            long address = mapping.segment().address();
+            if (regions.stream().noneMatch(region -> region.bytes().address() == address)) {
+                mapping.close();
+                all.remove();
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package org.exomem.conform.broken;
 
 import java.util.List;
 import java.util.function.Supplier;
+import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Request;
 
@@ -24,7 +25,13 @@ final class OfferedMutations {
                     "vhost.err.4",
                     "the error descriptor is not signalled with in-band notifications",
                     () -> inband().ignoring(Request.SET_VRING_ERR)),
-            of("vhost.inband.5", "in-band notifications without a channel are accepted", OfferedMutations::inband),
+            // An IOMMU
+            of("vhost.address.2", "ring addresses are not translated", OfferedMutations::withoutTranslation),
+            of("vhost.memory.5", "guest addresses are not translated", OfferedMutations::withoutTranslation),
+            of(
+                    "vhost.memory.6",
+                    "the guest addresses of regions are used behind an IOMMU",
+                    OfferedMutations::withoutTranslation),
             // Reset of a queue
             of("queue.reset.1", "a queue goes on after its reset", () -> resetting(RingMutations.neverStops())),
             of("queue.reset.5", "a queue keeps its size after its reset", () -> {
@@ -40,6 +47,16 @@ final class OfferedMutations {
 
     private static Mutation of(String requirement, String name, Supplier<Tampering> tampering) {
         return Mutation.of(requirement, name, tampering);
+    }
+
+    /** Takes what the IOTLB is told, and looks at none of it. */
+    private static Broken withoutTranslation() {
+        return new Broken()
+                .withBits(Request.GET_FEATURES, Features.ACCESS_PLATFORM)
+                .taking(
+                        Request.SET_FEATURES,
+                        message -> message.withLong(0, message.longAt(0) & ~Features.ACCESS_PLATFORM))
+                .ignoring(Request.IOTLB_MSG);
     }
 
     private static Broken inband() {

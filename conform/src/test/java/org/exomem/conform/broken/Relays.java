@@ -134,6 +134,7 @@ final class Relays implements AutoCloseable {
                     memory.restore(memoryBefore);
                     resolveAll();
                 }
+                memory.forgetOthers();
             }
             case Request.SET_LOG_BASE -> {
                 if (message.longAt(0) != 0) {

@@ -48,7 +48,8 @@ final class RingMutations {
                     () -> split(new Broken().beforeUsed((ring, chain) -> {
                         MemorySegment table = ring.descriptors;
                         if (table != null) {
-                            table.set(LE_SHORT, 16L * chain.id() + 14, (short) 1);
+                            long next = 16L * chain.id() + 14;
+                            table.set(LE_SHORT, next, (short) (table.get(LE_SHORT, next) ^ 0x4000));
                         }
                     }))),
             of(
@@ -152,8 +153,13 @@ final class RingMutations {
                     }))),
             of(
                     "ring.packed.desc.4",
-                    "a descriptor is changed after its USED bit",
-                    () -> packed(new Broken().publishingBeforeContent())),
+                    "a descriptor that was used before is changed",
+                    () -> packed(new Broken().beforeUsed((ring, chain) -> {
+                        MemorySegment descriptors = ring.descriptors;
+                        if (descriptors != null) {
+                            descriptors.set(LE_INT, 8, descriptors.get(LE_INT, 8) + 1);
+                        }
+                    }))),
             of(
                     "ring.packed.list.7",
                     "a list of more than two descriptors is not used",
@@ -186,11 +192,11 @@ final class RingMutations {
                                     Request.SET_FEATURES,
                                     (message, line) -> List.of(
                                             message.withLong(0, message.longAt(0) | Features.PROTOCOL_FEATURES)))),
-            of("vhost.ring.14", "SET_VRING_CALL of a ring that runs is lost", () -> {
+            of("vhost.ring.14", "a change of memory under a ring that runs closes the connection", () -> {
                 boolean[] started = new boolean[1];
                 return new Broken()
                         .before(Request.SET_VRING_KICK, line -> started[0] = true)
-                        .ignoring(Request.SET_VRING_CALL, message -> started[0]);
+                        .closingOn(Request.SET_MEM_TABLE, message -> started[0]);
             }),
             // Positions
             of(

@@ -16,6 +16,7 @@ import org.exomem.linux.SharedFile;
 /** Back-ends that do not survive one thing each: they serve nobody after it. */
 final class RobustMutations {
     private static final int SESSIONS = 3;
+    private static final int NO_FD = 1 << 8;
     /** Version and reply bit. */
     private static final int HEADER_FLAGS = 7;
 
@@ -31,8 +32,11 @@ final class RobustMutations {
             of(
                     "robust.message.2",
                     "the back-end dies of a payload of a wrong size",
-                    RobustMutations::diesWhenItRefuses),
-            of("robust.message.3", "the back-end dies of wrong descriptors", RobustMutations::diesWhenItRefuses),
+                    () -> diesOf(RobustMutations::hasWrongSize)),
+            of(
+                    "robust.message.3",
+                    "the back-end dies of a missing descriptor, or of one too many",
+                    () -> diesOf(RobustMutations::hasWrongDescriptors)),
             of(
                     "robust.message.4",
                     "the back-end dies of an unknown request",
@@ -85,6 +89,30 @@ final class RobustMutations {
             }
             return List.of(message);
         });
+    }
+
+    private static boolean hasWrongDescriptors(Message message) {
+        return switch (message.request()) {
+            case Request.SET_VRING_KICK, Request.SET_VRING_CALL, Request.SET_VRING_ERR ->
+                message.fds().size() != 1 && (message.longAt(0) & NO_FD) == 0;
+            case Request.SET_MEM_TABLE -> message.fds().size() != message.intAt(0);
+            case Request.SET_FEATURES, Request.SET_STATUS, Request.GET_FEATURES ->
+                !message.fds().isEmpty();
+            default -> false;
+        };
+    }
+
+    private static boolean hasWrongSize(Message message) {
+        return switch (message.request()) {
+            case Request.SET_FEATURES,
+                    Request.SET_VRING_NUM,
+                    Request.SET_VRING_BASE,
+                    Request.SET_VRING_ENABLE,
+                    Request.SET_VRING_KICK,
+                    Request.SET_VRING_CALL -> message.payload().length != Long.BYTES;
+            case Request.SET_VRING_ADDR -> message.payload().length != 40;
+            default -> false;
+        };
     }
 
     private static Broken diesWhenItRefuses() {

@@ -58,6 +58,11 @@ final class Saboteur implements AutoCloseable {
         armed = true;
     }
 
+    /** From the next connection on, the back-end is right, unless it has died. */
+    void disarm() {
+        armed = false;
+    }
+
     /** What went wrong here, which should be nothing. */
     List<Throwable> failures() {
         return List.copyOf(failures);

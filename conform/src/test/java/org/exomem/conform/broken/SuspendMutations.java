@@ -46,7 +46,7 @@ final class SuspendMutations {
 
     /** The status as such a device shows it. Its queues run on, which is a fault of its own. */
     private static final class Device {
-        private static final long A_WHILE = 10_000_000;
+        private static final long A_WHILE = 40_000_000;
 
         private final Fault fault;
         private final List<Runnable> late = new ArrayList<>();
@@ -68,7 +68,6 @@ final class SuspendMutations {
                 status = goesOn ? value & ~SUSPEND : status;
             } else if (suspends && (value & status & DRIVER_OK) != 0 && fault != Fault.NEVER) {
                 status = value & ~DRIVER_OK;
-                lateAt = System.nanoTime() + A_WHILE;
             } else {
                 status = fault == Fault.AT_ONCE ? value : value & ~SUSPEND;
             }
@@ -82,14 +81,19 @@ final class SuspendMutations {
                         set(message.longAt(0));
                         return message.withLong(0, message.longAt(0) & ~SUSPEND);
                     })
-                    .answering(Request.GET_STATUS, message -> message.withLong(0, status));
+                    .answering(Request.GET_STATUS, message -> {
+                        if (isSuspended() && lateAt == 0) {
+                            lateAt = System.nanoTime() + A_WHILE;
+                        }
+                        return message.withLong(0, status);
+                    });
             if (fault == Fault.USES_LATE) {
                 broken.usedAs((ring, elements) -> {
                             late.add(() -> ring.publish(elements));
                             return List.of();
                         })
                         .onTick(line -> {
-                            if (isSuspended() && System.nanoTime() > lateAt) {
+                            if (lateAt != 0 && System.nanoTime() > lateAt) {
                                 late.forEach(Runnable::run);
                                 late.clear();
                             }
