@@ -210,10 +210,7 @@ public final class ConformCommand implements Command {
     }
 
     private BackEnd backEnd() throws UsageException, IOException {
-        if (socket == null == (command == null)) {
-            throw new UsageException("either --socket or --command must be there");
-        }
-        if (command != null) {
+        if (command != null && socket == null) {
             if (listen) {
                 throw new UsageException("--listen goes with --socket");
             }
@@ -222,7 +219,10 @@ public final class ConformCommand implements Command {
             }
             return new CommandBackEnd(command, TO_LISTEN);
         }
-        return listen ? new ConnectingBackEnd(socket, TO_LISTEN) : new ListeningBackEnd(socket);
+        if (socket != null && command == null) {
+            return listen ? new ConnectingBackEnd(socket, TO_LISTEN) : new ListeningBackEnd(socket);
+        }
+        throw new UsageException("either --socket or --command must be there");
     }
 
     private int show(RunReport report, Expectations expected, Streams streams) {
