@@ -161,7 +161,9 @@ final class ConductChecks {
             return;
         }
         trial.requireFeatures(session.device().features(), Features.PROTOCOL_FEATURES);
-        session.frontEnd().setVringEnable(ring.index(), true);
+        for (RingDriver each : session.device().rings()) {
+            session.frontEnd().setVringEnable(each.index(), true);
+        }
         Used used = ring.await(trial.limits().answer());
         trial.expect(used.id() == id, "chain " + used.id() + " was used, and " + id + " was made available");
         session.verify(used);

@@ -62,7 +62,8 @@ final class PostcopyChecks {
         } catch (LinuxException e) {
             throw new Skipped("this host lets nobody have a userfaultfd: " + e.getMessage());
         }
-        // With REPLY_ACK, as back-ends answer POSTCOPY_LISTEN anyway; what is looked at here is sent without need-reply.
+        // With REPLY_ACK, as back-ends answer POSTCOPY_LISTEN anyway; what is looked at here is sent without
+        // need-reply.
         frontEnd.setProtocolFeatures(needed);
         frontEnd.setOwner();
         frontEnd.setFeatures(offered & (Features.VERSION_1 | Features.PROTOCOL_FEATURES));
