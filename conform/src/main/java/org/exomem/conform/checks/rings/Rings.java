@@ -5,6 +5,8 @@ import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
 import org.exomem.conform.trial.Sample;
 import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Skipped;
@@ -17,6 +19,7 @@ import org.exomem.conformance.guest.Used;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Poll;
+import org.jspecify.annotations.Nullable;
 
 /** Single steps with rings, for checks that do not do all of them. */
 final class Rings {
@@ -71,9 +74,14 @@ final class Rings {
 
     /** Like {@link #await}, without the call: looks again and again. */
     static void awaitPolling(Trial trial, Session session, String otherwise) {
-        Used[] used = new Used[1];
-        trial.expect(trial.within(() -> (used[0] = session.ring().poll()) != null), otherwise);
-        session.verify(used[0]);
+        AtomicReference<@Nullable Used> used = new AtomicReference<>();
+        trial.expect(
+                trial.within(() -> {
+                    used.set(session.ring().poll());
+                    return used.get() != null;
+                }),
+                otherwise);
+        session.verify(Objects.requireNonNull(used.get()));
     }
 
     /**
@@ -82,17 +90,20 @@ final class Rings {
      * @return whether it has left it
      */
     static boolean isLeft(Trial trial, Session session, String state) {
-        Used[] used = new Used[1];
+        AtomicReference<@Nullable Used> used = new AtomicReference<>();
         trial.expectNever(
                 () -> {
-                    used[0] = used[0] == null ? session.ring().poll() : used[0];
-                    return used[0] != null && used[0].written() > 0;
+                    if (used.get() == null) {
+                        used.set(session.ring().poll());
+                    }
+                    Used back = used.get();
+                    return back != null && back.written() > 0;
                 },
                 "the device carried out a request of a ring that is " + state);
-        if (used[0] != null) {
+        if (used.get() != null) {
             trial.transcript().say("the request came back from the ring that is " + state + ", without an answer");
         }
-        return used[0] == null;
+        return used.get() == null;
     }
 
     /** That many more sample requests, each with buffers of its own. */
