@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
@@ -71,7 +72,7 @@ class MutationTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("mutations")
     void isCaughtByItsRequirement(Mutation mutation) throws Exception {
-        List<CheckResult> results = BROKEN.get(mutation).get(3, TimeUnit.MINUTES);
+        List<CheckResult> results = Objects.requireNonNull(BROKEN.get(mutation)).get(3, TimeUnit.MINUTES);
         assertThat(results).as("checks that name " + mutation.requirement()).isNotEmpty();
         assertThat(results)
                 .withFailMessage(() -> "no check of " + mutation.requirement() + " notices it:\n" + text(results))
