@@ -2,29 +2,79 @@ package org.exomem.conform.broken;
 
 import java.util.List;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.exomem.conform.trial.FeatureNames;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 
 /** Features that our devices do not have: the saboteur says that they have, and what it then does is wrong in one way each. */
 final class OfferedMutations {
     private static final long RING_RESET = 1L << 40;
+    private static final int RING_OF_NOBODY = 77;
 
-    static final List<Mutation> ALL = List.of(
+    /** What is said of an answer does not hold where there is none. */
+    private static final Stream<Mutation> UNSERVED = Stream.of(
+                    unserved(
+                            Protocol.PAGEFAULT,
+                            "vhost.answer.5",
+                            "vhost.answer.28",
+                            "vhost.answer.30",
+                            "vhost.answer.37",
+                            "vhost.payload.13",
+                            "vhost.postcopy.4",
+                            "vhost.postcopy.5",
+                            "vhost.postcopy.6",
+                            "vhost.postcopy.8",
+                            "vhost.postcopy.10",
+                            "vhost.postcopy.14",
+                            "vhost.postcopy.15",
+                            "vhost.postcopy.16"),
+                    unserved(
+                            Protocol.SHMEM_MAP,
+                            "vhost.answer.44",
+                            "vhost.payload.27",
+                            "vhost.shmem.3",
+                            "vhost.shmem.4",
+                            "vhost.shmem.5",
+                            "vhost.shmem.6"),
+                    unserved(Protocol.SHARED_OBJECT, "vhost.answer.41"),
+                    unserved(
+                            Protocol.INBAND_NOTIFICATIONS,
+                            "vhost.channel.request.4",
+                            "vhost.inband.4",
+                            "vhost.inband.5",
+                            "vhost.inband.6",
+                            "vhost.inband.7"))
+            .flatMap(List::stream);
+
+    private static final List<Mutation> OWN = List.of(
+            of("vhost.answer.22", "IOTLB_MSG is not answered", OfferedMutations::silentIotlb),
+            of("vhost.iotlb.13", "IOTLB_MSG is not answered", OfferedMutations::silentIotlb),
+            of(
+                    "vhost.channel.request.5",
+                    "BACKEND_VRING_ERR names another ring",
+                    () -> telling(Payload.ring(RING_OF_NOBODY, 0))),
+            of("vhost.inband.8", "BACKEND_VRING_ERR has no payload", () -> telling(Payload.none())),
+            of("vhost.inband.9", "the number in BACKEND_VRING_ERR is 1", () -> telling(Payload.ring(0, 1))),
             // In-band notifications
-            of("vhost.ring.7", "VRING_KICK does not start a ring", () -> inband().ignoring(Request.VRING_KICK)),
+            of(
+                    "vhost.ring.7",
+                    "VRING_KICK does not start a ring",
+                    () -> offering(Protocol.INBAND_NOTIFICATIONS).ignoring(Request.VRING_KICK)),
             of(
                     "vhost.kick.7",
                     "VRING_KICK does not make the device process the ring",
-                    () -> inband().ignoring(Request.VRING_KICK)),
+                    () -> offering(Protocol.INBAND_NOTIFICATIONS).ignoring(Request.VRING_KICK)),
             of(
                     "vhost.kick.5",
                     "the kick descriptor is not heard with in-band notifications",
-                    () -> inband().taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
+                    () -> offering(Protocol.INBAND_NOTIFICATIONS).taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
             of(
                     "vhost.err.4",
                     "the error descriptor is not signalled with in-band notifications",
-                    () -> inband().ignoring(Request.SET_VRING_ERR)),
+                    () -> offering(Protocol.INBAND_NOTIFICATIONS).ignoring(Request.SET_VRING_ERR)),
             // An IOMMU
             of("vhost.address.2", "ring addresses are not translated", OfferedMutations::withoutTranslation),
             of("vhost.memory.5", "guest addresses are not translated", OfferedMutations::withoutTranslation),
@@ -43,7 +93,37 @@ final class OfferedMutations {
                 });
             }));
 
+    static final List<Mutation> ALL = Stream.concat(UNSERVED, OWN.stream()).toList();
+
     private OfferedMutations() {}
+
+    /** A protocol feature is offered and accepted, and nothing that belongs to it is done. */
+    private static List<Mutation> unserved(long feature, String... requirements) {
+        return Stream.of(requirements)
+                .map(requirement -> of(
+                        requirement,
+                        FeatureNames.protocol(feature) + " is offered and not served",
+                        () -> offering(feature)))
+                .toList();
+    }
+
+    private static Broken offering(long feature) {
+        return new Broken()
+                .withBits(Request.GET_PROTOCOL_FEATURES, feature)
+                .taking(Request.SET_PROTOCOL_FEATURES, message -> message.withLong(0, message.longAt(0) & ~feature));
+    }
+
+    private static Broken silentIotlb() {
+        return withoutTranslation().silentOn(Request.IOTLB_MSG);
+    }
+
+    /** An error of a ring is told in-band, with a payload that is not right. */
+    private static Broken telling(byte[] payload) {
+        return offering(Protocol.INBAND_NOTIFICATIONS)
+                .before(
+                        Request.VRING_KICK,
+                        line -> line.overChannel(Message.request(Request.BackEnd.VRING_ERR, payload)));
+    }
 
     private static Mutation of(String requirement, String name, Supplier<Tampering> tampering) {
         return Mutation.of(requirement, name, tampering);
@@ -57,14 +137,6 @@ final class OfferedMutations {
                         Request.SET_FEATURES,
                         message -> message.withLong(0, message.longAt(0) & ~Features.ACCESS_PLATFORM))
                 .ignoring(Request.IOTLB_MSG);
-    }
-
-    private static Broken inband() {
-        return new Broken()
-                .withBits(Request.GET_PROTOCOL_FEATURES, Protocol.INBAND_NOTIFICATIONS)
-                .taking(
-                        Request.SET_PROTOCOL_FEATURES,
-                        message -> message.withLong(0, message.longAt(0) & ~Protocol.INBAND_NOTIFICATIONS));
     }
 
     /** What our devices do at GET_VRING_BASE is a reset of the queue. */

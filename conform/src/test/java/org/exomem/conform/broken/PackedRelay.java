@@ -71,6 +71,20 @@ final class PackedRelay extends RingRelay {
             at = (at + chain.slots()) % size();
         }
         shadowDriverArea().fill((byte) 0);
+        markWhereZerosStand();
+    }
+
+    /**
+     * A ring that begins anywhere but at its start may be full of zeros. As soon as the wrap counter is 0 they look as if they were used; so
+     * they become what a lap with a wrap counter of 1 leaves.
+     */
+    private void markWhereZerosStand() {
+        MemorySegment shadow = shadowDescriptors();
+        for (int slot = takenWrap ? 0 : taken; slot < (takenWrap ? taken : size()); slot++) {
+            if (isUsed(shadow.get(LE_SHORT, 16L * slot + 14), false)) {
+                shadow.set(LE_SHORT, 16L * slot + 14, (short) (AVAILABLE | USED));
+            }
+        }
     }
 
     private void note(Chain chain) {

@@ -179,7 +179,10 @@ final class RingMutations {
                     "a ring that was disabled goes on",
                     () -> new Broken().ignoring(Request.SET_VRING_ENABLE, message -> message.intAt(4) == 0)),
             of("vhost.ring.5", "an enabled ring is not served", () -> new Broken().neverUsing(chain -> true)),
-            of("vhost.ring.6", "a ring starts at its first kick only", RingMutations::startsAtKick),
+            of(
+                    "vhost.ring.6",
+                    "SET_VRING_KICK does not start a ring",
+                    () -> new Broken().taking(Request.SET_VRING_KICK, Fds::withDeafEvent)),
             of("vhost.ring.8", "GET_VRING_BASE does not stop the ring", RingMutations::neverStops),
             of("vhost.ring.9", "a ring that starts again begins at 0", RingMutations::beginsAtZeroAgain),
             of("vhost.ring.11", "what is available at the start waits for a kick", RingMutations::startsAtKick),

@@ -61,7 +61,12 @@ final class StateMutations {
                         }
                         return List.of(message);
                     })),
-            of("vhost.log.13", "SET_LOG_FD closes the connection", () -> new Broken().closingOn(Request.SET_LOG_FD)),
+            of("vhost.log.13", "pages are not marked any more after SET_LOG_FD", () -> {
+                boolean[] told = new boolean[1];
+                return new Broken()
+                        .before(Request.SET_LOG_FD, line -> told[0] = true)
+                        .logging((bits, word) -> told[0] ? 0 : bits);
+            }),
             of("vhost.log.16", "guest memory is written after the rings were stopped", RingMutations::writesAfterStop),
             of(
                     "vhost.log.17",

@@ -166,6 +166,12 @@ final class WireMutations {
                     "an IOTLB message is sent without ACCESS_PLATFORM",
                     () -> saying(message ->
                             message.withRequest(Request.BackEnd.IOTLB_MSG).withPayload(new byte[32]))),
+            unwanted("vhost.notifier.3", Request.BackEnd.HOST_NOTIFIER),
+            unwanted("vhost.object.2", Request.BackEnd.SHARED_OBJECT_ADD),
+            unwanted("vhost.object.5", Request.BackEnd.SHARED_OBJECT_REMOVE),
+            unwanted("vhost.object.8", Request.BackEnd.SHARED_OBJECT_LOOKUP),
+            unwanted("vhost.shmem.7", Request.BackEnd.SHMEM_MAP),
+            unwanted("vhost.shmem.13", Request.BackEnd.SHMEM_UNMAP),
             of(
                     "vhost.channel.request.2",
                     "CONFIG_CHANGE has a payload",
@@ -471,6 +477,14 @@ final class WireMutations {
                     return message.withLong(REGION + 8, region.longAt(REGION + 8))
                             .withLong(REGION + 16, region.longAt(REGION + 16));
                 });
+    }
+
+    /** A request of the back-end that needs a feature which was not negotiated. */
+    private static Mutation unwanted(String requirement, int request) {
+        return of(
+                requirement,
+                "request " + request + " of the back-end comes without its feature",
+                () -> saying(message -> message.withRequest(request)));
     }
 
     /** The same with a channel that nobody reads. */
