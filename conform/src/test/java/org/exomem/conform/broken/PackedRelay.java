@@ -11,7 +11,10 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.exomem.conformance.frontend.Features;
 
-/** A packed ring. */
+/**
+ * A packed ring. A relay knows its position from SET_VRING_BASE only, so it can't follow one that goes on where the in-flight area says.
+ * Nor one that is full of zeros and begins with a wrap counter of 0: to whoever only looks, zeros are used descriptors there.
+ */
 final class PackedRelay extends RingRelay {
     private static final int WRITE = 2;
     private static final int AVAILABLE = 1 << 7;
@@ -71,20 +74,6 @@ final class PackedRelay extends RingRelay {
             at = (at + chain.slots()) % size();
         }
         shadowDriverArea().fill((byte) 0);
-        markWhereZerosStand();
-    }
-
-    /**
-     * A ring that begins anywhere but at its start may be full of zeros. As soon as the wrap counter is 0 they look as if they were used; so
-     * they become what a lap with a wrap counter of 1 leaves.
-     */
-    private void markWhereZerosStand() {
-        MemorySegment shadow = shadowDescriptors();
-        for (int slot = takenWrap ? 0 : taken; slot < (takenWrap ? taken : size()); slot++) {
-            if (isUsed(shadow.get(LE_SHORT, 16L * slot + 14), false)) {
-                shadow.set(LE_SHORT, 16L * slot + 14, (short) (AVAILABLE | USED));
-            }
-        }
     }
 
     private void note(Chain chain) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.exomem.conform.backend.ListeningBackEnd;
 import org.exomem.conform.run.CheckResult;
@@ -28,6 +29,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class TransparentSaboteurTest {
     private static final Limits LIMITS = new Limits(Duration.ofSeconds(10), Limits.USUAL.quiet());
     private static final int REQUESTS = 300;
+    /** What a relay of a packed ring can't follow; see {@link PackedRelay}. */
+    private static final Set<String> UNRELAYED = Set.of("vhost.vring.5", "vhost.inflight.22", "vhost.inflight.24");
 
     @TempDir
     Path folder;
@@ -48,7 +51,9 @@ class TransparentSaboteurTest {
             saboteur.arm();
             RunReport report = new Runner(
                             new ListeningBackEnd(saboteur.socket()), type, Limits.USUAL, Runner.Progress.UNWATCHED)
-                    .run(Suite.all());
+                    .run(Suite.all().stream()
+                            .filter(check -> !relayed || !UNRELAYED.contains(check.requirement()))
+                            .toList());
             assertThat(report.results().stream()
                             .filter(result -> !result.verdict().isGood())
                             .map(TransparentSaboteurTest::text))
