@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.suite;
+
+import org.jspecify.annotations.NullMarked;
