@@ -276,6 +276,14 @@ class HtmlReferenceTest {
                 .containsExactly(name));
     }
 
+    /** A test writes them, as the build's own JVM may be older than the project's. */
+    @Test
+    void theBuildLeavesThePagesInItsFolder() throws IOException {
+        Path pages = Path.of("target", "html");
+        HtmlReference.main(new String[] {pages.toString()});
+        assertThat(pages.resolve("index.html")).isNotEmptyFile();
+    }
+
     @Test
     void allFilesAreWrittenAndOthersAreLeftAlone(@TempDir Path folder) throws IOException {
         Path pages = folder.resolve("a/b");
