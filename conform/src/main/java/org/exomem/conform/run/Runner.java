@@ -76,13 +76,15 @@ public final class Runner {
      * @throws IOException if there is no session to be had with it
      */
     public Found look() throws IOException {
-        long offered;
+        long offered = 0;
         long offeredProtocol = 0;
         try (FrontEnd frontEnd = new FrontEnd(backEnd.connect(), limits.answer())) {
             offered = frontEnd.getFeatures();
             if ((offered & Features.PROTOCOL_FEATURES) != 0) {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
+        } catch (WrongAnswerException e) {
+            // An answer that is none has checks of its own.
         }
         Optional<Sample> sample = SampleChoice.find(backEnd, type);
         // Whether it survives another device's requests is a matter of checks of its own.

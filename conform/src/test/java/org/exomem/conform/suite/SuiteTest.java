@@ -50,7 +50,8 @@ class SuiteTest {
 
     @Test
     void everyCheckNamesRequirementsOfTheCatalogue() {
-        assertThat(tested()).allSatisfy(id -> assertThat(catalogue.byId(id)).as(id).isPresent());
+        assertThat(tested())
+                .allSatisfy(id -> assertThat(catalogue.byId(id)).as(id).isPresent());
     }
 
     @Test

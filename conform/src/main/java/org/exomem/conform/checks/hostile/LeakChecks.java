@@ -167,8 +167,9 @@ public final class LeakChecks {
             }
             before = now;
         }
-        throw new Unmet("the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
-                + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
-                + "; the heap of a garbage collector that has not run yet looks the same, so give such a process a small one");
+        throw new Unmet(
+                "the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
+                        + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
+                        + "; the heap of a garbage collector that has not run yet looks the same, so give such a process a small one");
     }
 }
