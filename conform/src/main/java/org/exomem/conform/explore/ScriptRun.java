@@ -96,6 +96,8 @@ final class ScriptRun {
         private boolean open = true;
         /** False since a message whose size was a lie: the back-end may wait for more, or take what follows for a header. */
         private boolean inStep = true;
+        /** False since a message with flags that no front-end sets: some back-ends send them back. */
+        private boolean flagsAreRight = true;
 
         Attack() throws IOException {
             for (int ring = 0; ring < GuestLayout.RINGS; ring++) {
@@ -146,6 +148,7 @@ final class ScriptRun {
                     asked = new HashSet<>();
                     open = true;
                     inStep = true;
+                    flagsAreRight = true;
                     yield Optional.empty();
                 }
             };
@@ -164,6 +167,7 @@ final class ScriptRun {
                     .array();
             asked.add(send.request());
             inStep &= send.size() == send.payload().length;
+            flagsAreRight &= (send.flags() & ~Connection.NEED_REPLY) == Connection.VERSION;
             try {
                 connection.sendBytes(bytes, send.fds().stream().map(this::fd).toList());
                 return answers(Duration.ZERO, false);
@@ -207,7 +211,7 @@ final class ScriptRun {
             while (toFeatures || connection.awaitReadable(wait)) {
                 Reply reply = connection.receive();
                 reply.fds().forEach(Fd::close);
-                if (inStep && (reply.flags() != Reply.REPLY_FLAGS || !asked.contains(reply.request()))) {
+                if (inStep && flagsAreRight && (!isReply(reply) || !asked.contains(reply.request()))) {
                     return Optional.of(new Finding(
                             Finding.WRONG_ANSWER,
                             "a message came that answers nothing: " + MessageText.requestName(reply.request())
@@ -218,6 +222,11 @@ final class ScriptRun {
                 }
             }
             return Optional.empty();
+        }
+
+        /** By version and reply flag, as front-ends look at them. */
+        private static boolean isReply(Reply reply) {
+            return (reply.flags() & Reply.REPLY_FLAGS) == Reply.REPLY_FLAGS;
         }
 
         /** A front-end that sends such things must expect that the connection is closed. */
