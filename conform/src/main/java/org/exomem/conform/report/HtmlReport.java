@@ -152,8 +152,11 @@ final class HtmlReport {
 
     private String source(Requirement requirement) {
         var source = catalogue.documentOf(requirement).source();
-        return "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.name()) + "</a>, "
-                + escaped(requirement.section());
+        // A chapter of exomem's own has a path only, which leads nowhere from where a report lies.
+        String document = source.url().startsWith("http")
+                ? "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.name()) + "</a>"
+                : escaped(source.name());
+        return document + ", " + escaped(requirement.section());
     }
 
     private void line(Transcript.Line line) {

@@ -55,6 +55,14 @@ final class Fuzz implements Callable<Integer> {
     private String time = "1m";
 
     @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "the fuzzer's seed, for the same inputs again; each run has one of its own if it is not given")
+    private int seed;
+
+    @Option(
             names = "--replay",
             paramLabel = "FILE",
             description = "tries the input in this file only, on the one target")
@@ -106,7 +114,7 @@ final class Fuzz implements Callable<Integer> {
         for (Target target : targets) {
             Folders folders = Folders.of(home, target.id());
             FuzzRun run = new FuzzRun(target, folders);
-            FuzzRun.Result result = keep ? run.minimize() : run.fuzz(each, output -> show(target, output));
+            FuzzRun.Result result = keep ? run.minimize() : run.fuzz(each, seed, output -> show(target, output));
             clean &= result.isClean();
             inputs += result.output().inputs();
             tell(target, result, folders);

@@ -70,11 +70,19 @@ final class FuzzRun {
         this.folders = folders;
     }
 
-    /** Fuzzes for so long, or up to the first finding. */
-    Result fuzz(Duration time, Consumer<FuzzerOutput> progress) throws IOException {
+    /**
+     * Fuzzes for so long, or up to the first finding.
+     *
+     * @param seed the same inputs come in the same order for the same one; 0 for a random one
+     */
+    Result fuzz(Duration time, int seed, Consumer<FuzzerOutput> progress) throws IOException {
         folders.make();
         return run(
-                List.of("-max_total_time=" + time.toSeconds(), folders.found.toString(), folders.corpus.toString()),
+                List.of(
+                        "-max_total_time=" + time.toSeconds(),
+                        "-seed=" + seed,
+                        folders.found.toString(),
+                        folders.corpus.toString()),
                 progress);
     }
 

@@ -20,7 +20,7 @@ class FuzzRunTest {
     void theFuzzerFindsAFaultThatOnlyCoverageLeadsTo() throws IOException {
         Folders folders = Folders.of(home, "planted");
         FuzzRun run = new FuzzRun(Planted.class, "org.exomem.fuzz.Planted", 8, folders);
-        Result result = run.fuzz(Duration.ofMinutes(2), output -> {});
+        Result result = run.fuzz(Duration.ofMinutes(2), 1, output -> {});
         String said = String.join("\n", result.lastLines());
         assertThat(result.isClean()).as(said).isFalse();
         assertThat(result.output().finding()).as(said).contains("org.exomem.fuzz.BrokenRule: planted");

@@ -88,7 +88,8 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * Undoes a pop: the chain is available again, and the next {@link #pop} gives it, here or where the queue starts again
      * from {@link #base}. For a device that is stopped while it has a chain in hand.
      *
-     * @param chain the chain that was popped last of those that are neither pushed nor given up
+     * @param chain the chain that was popped last of those that are neither pushed nor given up; nothing may have been pushed that was
+     *     popped after it
      * @throws IllegalStateException if this queue did not pop the chain, if it was pushed, or (IN_ORDER) if it is not the
      *     last one
      */
