@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.Skipped;
+import org.exomem.conform.trial.Waiting;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,6 @@ public final class CommandBackEnd implements BackEnd {
     /** Stands in the command for the path on which the back-end has to listen. */
     public static final String SOCKET = "{socket}";
 
-    private static final Duration SHORT = Duration.ofMillis(5);
     private static final Duration TO_END = Duration.ofSeconds(5);
     /** A crash may come a moment after the end of the connection that caused it. */
     private static final Duration TO_CRASH = Duration.ofMillis(10);
@@ -99,7 +99,7 @@ public final class CommandBackEnd implements BackEnd {
                     throw new IOException("the back-end did not listen on " + socket + " within " + limit.toSeconds()
                             + " s: " + e.getMessage());
                 }
-                pause();
+                Waiting.aMoment();
             }
         }
     }
@@ -132,14 +132,6 @@ public final class CommandBackEnd implements BackEnd {
             throw new IllegalStateException("not started");
         }
         return process;
-    }
-
-    private static void pause() {
-        try {
-            Thread.sleep(SHORT);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     /** The back-end itself, where the shell has stayed between. */

@@ -182,37 +182,17 @@ public final class Trial implements AutoCloseable {
 
     /** True as soon as the condition holds; false if it does not within the time of an answer. */
     public boolean within(BooleanSupplier condition) {
-        return holds(condition, limits.answer().toNanos());
+        return Waiting.until(condition, limits.answer());
     }
 
     /** True as soon as the condition holds; false if it does not within the quiet time. For what may happen or not. */
     public boolean soon(BooleanSupplier condition) {
-        return holds(condition, limits.quiet().toNanos());
+        return Waiting.until(condition, limits.quiet());
     }
 
     /** Fails the check if the condition comes true within the quiet time. */
     public void expectNever(BooleanSupplier condition, String otherwise) {
-        expect(!holds(condition, limits.quiet().toNanos()), otherwise);
-    }
-
-    private static boolean holds(BooleanSupplier condition, long nanos) {
-        long end = System.nanoTime() + nanos;
-        while (!condition.getAsBoolean()) {
-            if (System.nanoTime() > end) {
-                return false;
-            }
-            Thread.onSpinWait();
-            pause();
-        }
-        return true;
-    }
-
-    private static void pause() {
-        try {
-            Thread.sleep(1);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        expect(!Waiting.until(condition, limits.quiet()), otherwise);
     }
 
     /** Closes all that was opened. */

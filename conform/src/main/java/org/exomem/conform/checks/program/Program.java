@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.exomem.conform.trial.Skipped;
 import org.exomem.conform.trial.Trial;
+import org.exomem.conform.trial.Waiting;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 
@@ -22,7 +23,6 @@ final class Program implements AutoCloseable {
     static final Duration TO_START = Duration.ofMinutes(1);
 
     private static final Pattern SOCKET_OPTION = Pattern.compile("--socket-path(=|\\s+)([\"']?)\\{socket}\\2");
-    private static final Duration SHORT = Duration.ofMillis(5);
     private static final Duration TO_END = Duration.ofSeconds(5);
 
     private final String command;
@@ -99,18 +99,10 @@ final class Program implements AutoCloseable {
                 if (!started.isAlive() && started.exitValue() != 0) {
                     return Optional.empty();
                 }
-                pause();
+                Waiting.aMoment();
             }
         }
         return Optional.empty();
-    }
-
-    private static void pause() {
-        try {
-            Thread.sleep(SHORT);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     /** The program itself, where the shell has stayed between. */
