@@ -47,8 +47,7 @@ public final class PackedVirtqueue extends Virtqueue {
             inflight = recovery.resume();
         } else {
             // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
-            // at
-            // the next start, in place of the base.
+            // at the next start, in place of the base.
             slotsBetween(used, available, size);
             resubmissions = List.of();
             inflight = region == null ? null : PackedInflight.initialise(region, size, used);

@@ -33,8 +33,7 @@ public final class SplitVirtqueue extends Virtqueue {
         MemorySegment region = setup.inflight();
         if (region == null || InflightRegion.entries(region, setup.size(), false) == 0) {
             // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
-            // at
-            // the next start, in place of the base.
+            // at the next start, in place of the base.
             checkStart();
         }
         inflight = region == null ? null : SplitInflight.open(region, setup.size(), usedIndex);
