@@ -22,6 +22,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.frontend.WrongAnswerException;
+import org.exomem.linux.Fd;
 
 /** Runs checks against one back-end, one after the other. For one thread. */
 public final class Runner {
@@ -78,13 +79,19 @@ public final class Runner {
     public Found look() throws IOException {
         long offered = 0;
         long offeredProtocol = 0;
-        try (FrontEnd frontEnd = new FrontEnd(backEnd.connect(), limits.answer())) {
+        Fd connection = backEnd.connect();
+        try (FrontEnd frontEnd = new FrontEnd(connection, limits.answer())) {
             offered = frontEnd.getFeatures();
             if ((offered & Features.PROTOCOL_FEATURES) != 0) {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
         } catch (WrongAnswerException e) {
             // An answer that is none has checks of its own.
+        } catch (IOException e) {
+            if (e instanceof SocketTimeoutException || Closing.is(e)) {
+                throw e;
+            }
+            // Nor has one with another header.
         }
         Optional<Sample> sample = SampleChoice.find(backEnd, type);
         // Whether it survives another device's requests is a matter of checks of its own.
