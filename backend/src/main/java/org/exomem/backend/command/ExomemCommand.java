@@ -40,6 +40,7 @@ public final class ExomemCommand {
         commands.put("free-pages", FreePagesCommand::new);
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
+        commands.put("update-vmm", UpdateVmmCommand::new);
         commands.put("add", AddCommand::new);
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);

@@ -13,14 +13,10 @@ final class MigrationTable {
     static String text(JsonNode state) {
         StringBuilder text = new StringBuilder();
         String vm = state.path("vm").asText();
-        boolean incoming = state.path("direction").asText().equals("incoming");
         text.append(
                 switch (state.path("status").asText()) {
                     case "completed" ->
-                        incoming
-                                ? "VM \"" + vm + "\" runs here now. "
-                                : "VM \"" + vm + "\" runs at "
-                                        + state.path("peer").asText() + " now. ";
+                        "VM \"" + vm + "\" " + done(state, state.path("peer").asText()) + ". ";
                     default ->
                         "VM \"" + vm + "\": " + state.path("status").asText() + ", "
                                 + state.path("peer").asText() + ". "
@@ -56,6 +52,15 @@ final class MigrationTable {
                     .append('\n');
         }
         return text.toString();
+    }
+
+    private static String done(JsonNode state, String peer) {
+        return switch (state.path("direction").asText()) {
+            case "incoming" -> "runs here now";
+            case "update" -> "runs in another VMM now";
+            case "save" -> "was saved into " + peer;
+            default -> "runs at " + peer + " now";
+        };
     }
 
     private static String balloonFirst(JsonNode first) {

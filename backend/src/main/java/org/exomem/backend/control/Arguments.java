@@ -62,6 +62,11 @@ final class Arguments {
         return argument(name).map(JsonNode::booleanValue).orElse(otherwise);
     }
 
+    /** The elements of a list; none if it is left out. */
+    Iterable<JsonNode> list(String name) {
+        return json.path(name);
+    }
+
     /** All arguments, for a command that reads them itself. */
     ObjectNode all() {
         return json;

@@ -135,6 +135,8 @@ final class Commands implements AutoCloseable {
                 with("name", TEXT),
                 with("attachment", TEXT),
                 with("responding", FLAG),
+                maybe("vmm-qmp", TEXT),
+                with("sockets", list(object(with("device", TEXT), with("path", TEXT)))),
                 maybe("connected", FLAG),
                 maybe("memory", COUNT),
                 maybe("actual", COUNT),
@@ -222,7 +224,15 @@ final class Commands implements AutoCloseable {
         return vms.states().thenApply(states -> {
             ArrayNode list = JsonNodeFactory.instance.arrayNode();
             for (Vms.Answer answer : states) {
-                list.add(answer.state().map(Commands::describe).orElseGet(() -> notResponding(answer.vm())));
+                ObjectNode described =
+                        answer.state().map(Commands::describe).orElseGet(() -> notResponding(answer.vm()));
+                answer.vm().vmmQmp().ifPresent(qmp -> described.put("vmm-qmp", qmp.toString()));
+                ArrayNode sockets = described.putArray("sockets");
+                answer.vm()
+                        .sockets()
+                        .forEach((device, path) ->
+                                sockets.addObject().put("device", device).put("path", path.toString()));
+                list.add(described);
             }
             return list;
         });

@@ -5,6 +5,7 @@ import static org.exomem.backend.control.Type.COUNT;
 import static org.exomem.backend.control.Type.FLAG;
 import static org.exomem.backend.control.Type.TEXT;
 import static org.exomem.backend.control.Type.choice;
+import static org.exomem.backend.control.Type.list;
 import static org.exomem.backend.control.Type.maybe;
 import static org.exomem.backend.control.Type.object;
 import static org.exomem.backend.control.Type.whole;
@@ -26,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.migrate.Direction;
 import org.exomem.backend.migrate.GuestWrites;
 import org.exomem.backend.migrate.MigrationRequest;
 import org.exomem.backend.migrate.MigrationState;
@@ -33,6 +35,8 @@ import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.migrate.Status;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.update.Renamed;
+import org.exomem.backend.update.UpdateTask;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
@@ -69,6 +73,15 @@ final class MigrationCommands {
                         object(bothEnds().toArray(Type.Member[]::new)),
                         NOTHING,
                         arguments -> begin(arguments, migrations::receive, false)),
+                Command.of(
+                        "vmm-update",
+                        object(
+                                with("vm", TEXT),
+                                with("to", TEXT),
+                                maybe("vmm-qmp", TEXT),
+                                maybe("renamed", list(object(with("from", TEXT), with("to", TEXT))))),
+                        NOTHING,
+                        this::update),
                 Command.of("migrate-cancel", object(with("vm", TEXT)), NOTHING, this::cancel),
                 Command.of("query-migrate", object(with("vm", TEXT)), stateType(), this::query));
     }
@@ -117,7 +130,7 @@ final class MigrationCommands {
         }
         return object(
                 maybe("vm", TEXT),
-                maybe("direction", choice("incoming", "outgoing")),
+                maybe("direction", choice(words(Direction.values()))),
                 maybe("peer", TEXT),
                 maybe(
                         "status",
@@ -234,6 +247,24 @@ final class MigrationCommands {
         return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
     }
 
+    private CompletableFuture<JsonNode> update(Arguments arguments) {
+        List<Renamed> renamed = new ArrayList<>();
+        for (JsonNode one : arguments.list("renamed")) {
+            try {
+                renamed.add(new Renamed(
+                        Path.of(one.path("from").asText()),
+                        Path.of(one.path("to").asText())));
+            } catch (IllegalArgumentException e) {
+                throw QmpException.generic(String.valueOf(e.getMessage()));
+            }
+        }
+        migrations.begin(
+                arguments.text("vm"),
+                arguments.optionalPath("vmm-qmp"),
+                new UpdateTask(arguments.absolutePath("to"), renamed));
+        return CompletableFuture.completedFuture(Json.object());
+    }
+
     private CompletableFuture<JsonNode> cancel(Arguments arguments) {
         String vm = arguments.text("vm");
         if (!migrations.cancel(vm)) {
@@ -251,7 +282,7 @@ final class MigrationCommands {
     private static ObjectNode describe(MigrationState state) {
         ObjectNode node = Json.object()
                 .put("vm", state.vm())
-                .put("direction", state.incoming() ? "incoming" : "outgoing")
+                .put("direction", state.direction().toString())
                 .put("peer", state.peer())
                 .put("status", state.status().toString())
                 .put("total-time", state.elapsed().toMillis());

@@ -10,13 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.exomem.backend.qmp.VmmException;
-import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.GuestRamFile;
-import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
 import org.exomem.migration.stream.destination.PageTarget;
@@ -31,8 +27,6 @@ import org.jspecify.annotations.Nullable;
 final class IncomingVm implements Destination, AutoCloseable {
     /** What a VMM writes of its devices is some MiB, with the memory of a graphics card some hundred. */
     private static final long MOST_STATE = 1L << 30;
-
-    private static final String CHARDEV = "exomem-";
 
     private final QmpVmm vmm;
     private final Map<String, Path> sockets;
@@ -176,18 +170,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved != null && !moved.running()) {
             return;
         }
-        try {
-            vmm.start();
-        } catch (VmmException e) {
-            if (e.isRefusal()) {
-                throw e;
-            }
-            throw new HandoverUncertainException(
-                    "the VMM was told to start the guest, and may have (" + e.getMessage()
-                            + "). Look at it: if the guest does not run and will not, it may go on at the source; never"
-                            + " let both run",
-                    e);
-        }
+        StartedGuest.start(vmm);
     }
 
     /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */
@@ -196,20 +179,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved == null) {
             return;
         }
-        for (Map.Entry<String, GenericDevice> device : moved.devices().entrySet()) {
-            String name = device.getKey();
-            Path socket = sockets.get(name);
-            if (socket == null) {
-                watcher.note("the VM had the device \"" + name + "\", which is not served here");
-                continue;
-            }
-            try {
-                vmm.plug(new PluggedDevice(device.getValue(), CHARDEV + name, socket, false));
-            } catch (IOException e) {
-                // The guest runs here: there is no way back, and no need for one.
-                watcher.note("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
-            }
-        }
+        moved.plugInto(vmm, sockets, watcher::note);
         watcher.arrived(moved);
     }
 

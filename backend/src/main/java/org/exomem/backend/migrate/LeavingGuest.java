@@ -4,12 +4,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.FeatureNames;
-import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
  *   └── resume ─────┴───────────────────┘
  * </pre>
  */
-final class LeavingGuest implements GuestControl {
+public final class LeavingGuest implements GuestControl {
     private static final Logger LOG = LoggerFactory.getLogger(LeavingGuest.class);
 
     /** Whose the guest is, and what it does here. */
@@ -69,7 +69,8 @@ final class LeavingGuest implements GuestControl {
     private HintAction asked = HintAction.DONE;
 
     /** @param status is told when the guest is about to be paused */
-    LeavingGuest(VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
+    public LeavingGuest(
+            VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
             throws IOException {
         this.vm = vm;
         this.vmm = vmm;
@@ -101,7 +102,7 @@ final class LeavingGuest implements GuestControl {
      *
      * @throws IOException saying what does, and what to do
      */
-    void refuseWhatCannotLeave() throws IOException {
+    public void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
         if (autoConverge && !vmm.canThrottle()) {
             throw new IOException(
@@ -278,12 +279,12 @@ final class LeavingGuest implements GuestControl {
     }
 
     /** True while it is paused, and still this host's. */
-    boolean isPaused() {
+    public boolean isPaused() {
         return state instanceof State.Paused;
     }
 
     /** True if the destination may be running it. */
-    boolean isHandedOver() {
+    public boolean isHandedOver() {
         return state instanceof State.HandedOver;
     }
 
@@ -292,16 +293,20 @@ final class LeavingGuest implements GuestControl {
      *
      * @throws MigrationCancelledException if the migration was cancelled before
      */
-    void letGo() throws MigrationCancelledException {
+    public void letGo() throws MigrationCancelledException {
         cancel.close();
         state = new State.HandedOver(ran());
     }
 
-    /** What the destination has to know of the devices that were taken out. */
-    MovedDevices moved(GuestView view) {
+    /**
+     * What the destination has to know of the devices that were taken out.
+     *
+     * @param target the logical size in bytes that is wanted of the VM, if another than the whole is
+     */
+    public MovedDevices moved(OptionalLong target) {
         Map<String, GenericDevice> moved = new TreeMap<>();
         devices.forEach((name, device) -> moved.put(name, device.device()));
-        return new MovedDevices(moved, view.target(), ran());
+        return new MovedDevices(moved, target, ran());
     }
 
     /**
@@ -309,7 +314,7 @@ final class LeavingGuest implements GuestControl {
      *
      * @param because takes what fails of that
      */
-    void goOn(Throwable because) {
+    public void goOn(Throwable because) {
         if (!(state instanceof State.Runs)) {
             attempt(because, "go on", this::resume);
         }
@@ -324,7 +329,7 @@ final class LeavingGuest implements GuestControl {
      *
      * @param because takes what fails of that
      */
-    void putBack(Throwable because) {
+    public void putBack(Throwable because) {
         devices.forEach(
                 (name, device) -> attempt(because, "have its device \"" + name + "\" back", () -> vmm.putBack(device)));
     }

@@ -22,15 +22,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One migration of one VM, on a thread of its own. Safe for use by several threads. */
+/** One migration of one VM, or another task with its guest, on a thread of its own. Safe for use by several threads. */
 final class Migration {
     private static final Logger LOG = LoggerFactory.getLogger(Migration.class);
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
 
     private final VirtualMachine vm;
-    private final MigrationRequest request;
-    private final boolean incoming;
+    private final Work work;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
@@ -54,12 +53,34 @@ final class Migration {
     private @Nullable ReceivedMigration received;
     private @Nullable String error;
 
-    Migration(VirtualMachine vm, MigrationRequest request, boolean incoming, Consumer<MigrationState> changed) {
+    /** What is done. */
+    sealed interface Work {
+        /** The VM is waited for. */
+        record Receive(MigrationRequest request) implements Work {}
+
+        /** Its guest leaves, or a copy of it is made. */
+        record Leave(VmTask task) implements Work {}
+
+        default Direction direction() {
+            return switch (this) {
+                case Receive _ -> Direction.INCOMING;
+                case Leave(VmTask task) -> task.direction();
+            };
+        }
+
+        default String peer() {
+            return switch (this) {
+                case Receive(MigrationRequest request) -> request.address().toString();
+                case Leave(VmTask task) -> task.destination();
+            };
+        }
+    }
+
+    Migration(VirtualMachine vm, Work work, Consumer<MigrationState> changed) {
         this.vm = vm;
-        this.request = request;
-        this.incoming = incoming;
+        this.work = work;
         this.changed = changed;
-        this.peer = request.address().toString();
+        this.peer = work.peer();
     }
 
     /**
@@ -67,25 +88,26 @@ final class Migration {
      * @return when the VM leaves, or a source may connect; fails with {@link VirtualMachine.Refused} if it comes to neither
      */
     CompletableFuture<Void> start(Path qmp, List<Migration> before) {
-        if (!incoming) {
+        if (work instanceof Work.Leave) {
             begun.complete(null);
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
             before.forEach(Migration::endWaiting);
             run(qmp);
         });
-        LOG.info("{}: {} {}", vm.name(), incoming ? "is waited for at" : "migrates to", peer);
+        LOG.info("{}: {} {}", vm.name(), Outcome.begins(work.direction()), peer);
         changed.accept(state());
         return begun;
     }
 
     private void run(Path qmp) {
         try {
-            if (incoming) {
-                receive(qmp);
-            } else {
-                OutgoingVm.migrate(vm, qmp, request, new Departure(), cancel);
-                over(Status.COMPLETED, null);
+            switch (work) {
+                case Work.Receive(MigrationRequest request) -> receive(qmp, request);
+                case Work.Leave(VmTask task) -> {
+                    task.run(vm, qmp, new Leaving(), cancel);
+                    over(Status.COMPLETED, null);
+                }
             }
         } catch (HandoverUncertainException e) {
             over(Status.FAILED, e.getMessage());
@@ -103,8 +125,11 @@ final class Migration {
         }
     }
 
-    private void receive(Path qmp) throws IOException {
-        try (IncomingVm guest = new IncomingVm(QmpVmm.connect(qmp), vm.sockets(), new Arrival());
+    private void receive(Path qmp, MigrationRequest request) throws IOException {
+        try (IncomingVm guest = new IncomingVm(
+                        QmpVmm.connect(qmp),
+                        vm.sockets(),
+                        new Arrival(request.stream().resumeWithin()));
                 MigrationReceiver receiver =
                         MigrationReceiver.listen(request.address(), request.security(), request.stream(), guest)) {
             listens(receiver.address().toString());
@@ -138,7 +163,10 @@ final class Migration {
 
     /** True for one that is over, and whose address is still waited at. */
     synchronized boolean holds(MigrationAddress address) {
-        return incoming && status.isOver() && ended.getCount() > 0 && peer.equals(address.toString());
+        return work instanceof Work.Receive
+                && status.isOver()
+                && ended.getCount() > 0
+                && peer.equals(address.toString());
     }
 
     /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
@@ -192,9 +220,9 @@ final class Migration {
             end = end == 0 ? System.nanoTime() : end;
         }
         if (how == Status.COMPLETED) {
-            LOG.info("{}: {}", vm.name(), incoming ? "runs here now" : "runs at " + peer + " now");
+            LOG.info("{}: {}", vm.name(), Outcome.done(work.direction(), peer));
         } else {
-            LOG.warn("{}: the migration {} {}: {}", vm.name(), incoming ? "from" : "to", peer, why);
+            LOG.warn("{}: {}: {}", vm.name(), Outcome.failed(work.direction(), peer), why);
         }
         changed.accept(state());
         begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name() + "\": " + why));
@@ -203,7 +231,7 @@ final class Migration {
     synchronized MigrationState state() {
         return new MigrationState(
                 vm.name(),
-                incoming,
+                work.direction(),
                 status,
                 peer,
                 Duration.ofNanos((end == 0 ? System.nanoTime() : end) - begin),
@@ -237,6 +265,12 @@ final class Migration {
     }
 
     private final class Arrival implements IncomingVm.Watcher {
+        private final Duration resumeWithin;
+
+        Arrival(Duration resumeWithin) {
+            this.resumeWithin = resumeWithin;
+        }
+
         @Override
         public void begins() {
             become(Status.ACTIVE, null);
@@ -248,7 +282,7 @@ final class Migration {
                     "{}: the connection to the source was lost ({}); what has come is kept for {} s",
                     vm.name(),
                     why,
-                    request.stream().resumeWithin().toSeconds());
+                    resumeWithin.toSeconds());
             Migration.this.lost(why);
         }
 
@@ -269,7 +303,7 @@ final class Migration {
         }
     }
 
-    private final class Departure implements OutgoingVm.Watcher {
+    private final class Leaving implements Departure {
         @Override
         public void memory(long bytes) {
             synchronized (Migration.this) {
@@ -320,12 +354,23 @@ final class Migration {
         }
 
         @Override
-        public void downtime(Duration paused, Report what) {
+        public void report(Report what) {
+            synchronized (Migration.this) {
+                report = what;
+            }
+        }
+
+        @Override
+        public void downtime(Duration paused) {
             synchronized (Migration.this) {
                 downtime = paused;
-                report = what;
                 end = System.nanoTime();
             }
+        }
+
+        @Override
+        public void note(String what) {
+            LOG.warn("{}: {}", vm.name(), what);
         }
     }
 }

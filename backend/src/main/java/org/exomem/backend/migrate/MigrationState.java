@@ -7,11 +7,11 @@ import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 
 /**
- * A VM's migration at one moment.
+ * A VM's migration, or another task with its guest, at one moment.
  *
  * @param vm its name
- * @param incoming true if the VM comes, false if it leaves
- * @param peer the other end: where the VM goes, or where it is waited for
+ * @param direction what becomes of its guest
+ * @param peer the other end: where the guest goes, or where it is waited for
  * @param elapsed since the migration was asked for, or until it was over
  * @param memory bytes of the guest's memory; 0 before that is known
  * @param sent bytes that went to the network
@@ -25,7 +25,7 @@ import org.exomem.migration.stream.destination.ReceivedMigration;
  */
 public record MigrationState(
         String vm,
-        boolean incoming,
+        Direction direction,
         Status status,
         String peer,
         Duration elapsed,
@@ -37,4 +37,9 @@ public record MigrationState(
         Optional<Duration> downtime,
         Optional<Report> report,
         Optional<ReceivedMigration> received,
-        Optional<String> error) {}
+        Optional<String> error) {
+    /** True if the VM comes from another host. */
+    public boolean incoming() {
+        return direction == Direction.INCOMING;
+    }
+}

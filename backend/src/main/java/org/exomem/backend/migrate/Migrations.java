@@ -41,7 +41,16 @@ public final class Migrations implements AutoCloseable {
      * @throws VirtualMachine.Refused if it is migrating already, or the QMP socket of its VMM is not known
      */
     public void migrate(String vm, MigrationRequest request) {
-        begin(vm, request, false).join();
+        begin(vm, request.vmmQmp(), new OutgoingTask(request));
+    }
+
+    /**
+     * Begins a task with a VM's guest; returns at once. Throws as {@link #migrate} does.
+     *
+     * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
+     */
+    public void begin(String vm, Optional<Path> vmmQmp, VmTask task) {
+        begin(vm, vmmQmp, new Migration.Work.Leave(task), List.of()).join();
     }
 
     /**
@@ -49,11 +58,15 @@ public final class Migrations implements AutoCloseable {
      *
      * @return when a source may connect; fails with {@link VirtualMachine.Refused} if it never may
      */
-    public CompletableFuture<Void> receive(String vm, MigrationRequest request) {
-        return begin(vm, request, true);
+    public synchronized CompletableFuture<Void> receive(String vm, MigrationRequest request) {
+        List<Migration> atItsAddress = last.values().stream()
+                .filter(old -> old.holds(request.address()))
+                .toList();
+        return begin(vm, request.vmmQmp(), new Migration.Work.Receive(request), atItsAddress);
     }
 
-    private synchronized CompletableFuture<Void> begin(String name, MigrationRequest request, boolean incoming) {
+    private synchronized CompletableFuture<Void> begin(
+            String name, Optional<Path> vmmQmp, Migration.Work work, List<Migration> atItsAddress) {
         VirtualMachine vm = vms.named(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
@@ -63,17 +76,11 @@ public final class Migrations implements AutoCloseable {
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
-        Path qmp = request.vmmQmp()
-                .or(vm::vmmQmp)
+        Path qmp = vmmQmp.or(vm::vmmQmp)
                 .orElseThrow(
                         () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
                                 + " say vmm-qmp=PATH where it is served, or name it here"));
-        Migration migration = new Migration(vm, request, incoming, changed);
-        List<Migration> atItsAddress = incoming
-                ? last.values().stream()
-                        .filter(old -> old.holds(request.address()))
-                        .toList()
-                : List.of();
+        Migration migration = new Migration(vm, work, changed);
         last.put(name, migration);
         return migration.start(qmp, atItsAddress);
     }

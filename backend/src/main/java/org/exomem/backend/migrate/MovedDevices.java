@@ -5,12 +5,16 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.JsonException;
 import org.exomem.backend.vmm.GenericDevice;
+import org.exomem.backend.vmm.PluggedDevice;
+import org.exomem.backend.vmm.QmpVmm;
 
 /**
  * What of a VM's devices travels with it, since they are taken out of the VMM before the VM leaves: which they were, and what
@@ -21,9 +25,11 @@ import org.exomem.backend.vmm.GenericDevice;
  * @param target the VM's logical size in bytes that was wanted of its balloon, if one was
  * @param running whether the guest ran until it was paused for this: one that stood still arrives so
  */
-record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boolean running) {
+public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boolean running) {
     /** What its state is called in the stream. */
-    static final String STATE = "exomem";
+    public static final String STATE = "exomem";
+
+    private static final String CHARDEV = "exomem-";
 
     /** The version of the format that this is. */
     private static final int VERSION = 1;
@@ -31,11 +37,12 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
     /** The most bytes that are read of it. */
     static final int MOST_BYTES = 1 << 20;
 
-    MovedDevices {
+    public MovedDevices {
         devices = Map.copyOf(devices);
     }
 
-    byte[] toBytes() {
+    /** As it travels and as it is kept. */
+    public byte[] toBytes() {
         ObjectNode json = Json.object().put("version", VERSION).put("running", running);
         ArrayNode list = json.putArray("devices");
         devices.forEach((name, device) -> list.add(device.toJson().put("name", name)));
@@ -44,7 +51,7 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
     }
 
     /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
-    static MovedDevices of(byte[] bytes) throws IOException {
+    public static MovedDevices of(byte[] bytes) throws IOException {
         JsonNode json;
         try {
             json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
@@ -75,5 +82,27 @@ record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boo
                         ? OptionalLong.of(target.asLong())
                         : OptionalLong.empty(),
                 json.path("running").asBoolean());
+    }
+
+    /**
+     * Plugs them in again where their guest runs now. It can do without them for a while, and there is no way back: what can't be plugged
+     * in is only told.
+     *
+     * @param sockets of the devices that exomem serves here for the VM, by their names
+     * @param note is told what could not be done, and why
+     */
+    public void plugInto(QmpVmm vmm, Map<String, Path> sockets, Consumer<String> note) {
+        devices.forEach((name, device) -> {
+            Path socket = sockets.get(name);
+            if (socket == null) {
+                note.accept("the VM had the device \"" + name + "\", which is not served here");
+                return;
+            }
+            try {
+                vmm.plug(new PluggedDevice(device, CHARDEV + name, socket, false));
+            } catch (IOException e) {
+                note.accept("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
+            }
+        });
     }
 }

@@ -19,19 +19,11 @@ import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
  */
 final class OutgoingConnection {
     private final MigrationSender sender;
-    private final Watcher watcher;
+    private final Departure watcher;
     private final Supplier<Duration> patience;
 
-    /** Is told of the connection, on the migration's thread. */
-    interface Watcher {
-        /** It was lost, and is made again for so long. */
-        void lost(String why, Duration within);
-
-        void back();
-    }
-
     /** @param patience how long to try to make the connection again, as things are then */
-    OutgoingConnection(MigrationSender sender, Watcher watcher, Supplier<Duration> patience) {
+    OutgoingConnection(MigrationSender sender, Departure watcher, Supplier<Duration> patience) {
         this.sender = sender;
         this.watcher = watcher;
         this.patience = patience;

@@ -5,31 +5,20 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletionException;
-import org.exomem.backend.config.HintsChoice;
-import org.exomem.backend.vm.GuestView;
 import org.exomem.backend.vm.VirtualMachine;
-import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.linux.SharedFile;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
-import org.exomem.migration.pagesource.DescriptorSource;
-import org.exomem.migration.pagesource.DirtySource;
-import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.HintSessions;
-import org.exomem.migration.pagesource.HoleSource;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
-import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.wire.BandwidthLimit;
-import org.exomem.pages.FreeReason;
 
 /**
  * A VM that leaves. Memory first, while the guest runs; then its vhost-user devices are taken out, which a VMM can't
@@ -44,37 +33,16 @@ final class OutgoingVm {
     private final MigrationRequest request;
     private final QmpVmm vmm;
     private final MemoryImage image;
-    private final Watcher watcher;
+    private final Departure watcher;
     private final CancelToken cancel;
     private final LeavingGuest guest;
-
-    /** Is told how it goes, on the migration's thread. */
-    interface Watcher extends OutgoingConnection.Watcher {
-        /** The guest has so many bytes of memory. */
-        void memory(long bytes);
-
-        /** Again and again, as the balloon inflates. */
-        void balloonFirst(BalloonFirst.Result soFar);
-
-        /** That is how writes are found, from now on. */
-        void writes(GuestWrites.Found how);
-
-        /** The migration has come so far. */
-        void status(Status status);
-
-        /** Again and again, as memory travels. */
-        void progress(Progress progress);
-
-        /** The guest runs at the destination. */
-        void downtime(Duration paused, Report report);
-    }
 
     private OutgoingVm(
             VirtualMachine vm,
             MigrationRequest request,
             QmpVmm vmm,
             MemoryImage image,
-            Watcher watcher,
+            Departure watcher,
             CancelToken cancel)
             throws IOException {
         this.vm = vm;
@@ -93,24 +61,11 @@ final class OutgoingVm {
      * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
      *     org.exomem.migration.HandoverUncertainException}
      */
-    static void migrate(VirtualMachine vm, Path qmp, MigrationRequest request, Watcher watcher, CancelToken cancel)
+    static void migrate(VirtualMachine vm, Path qmp, MigrationRequest request, Departure watcher, CancelToken cancel)
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
-                MemoryImage image = image(vmm.ram())) {
+                MemoryImage image = LeavingMemory.image(vmm.ram())) {
             new OutgoingVm(vm, request, vmm, image, watcher, cancel).run();
-        }
-    }
-
-    private static MemoryImage image(List<GuestRamFile> ram) throws IOException {
-        List<ImageFile> files = new ArrayList<>();
-        try {
-            for (GuestRamFile file : ram) {
-                files.add(new ImageFile(file.id(), SharedFile.open(file.path())));
-            }
-            return new MemoryImage(files);
-        } catch (IOException | RuntimeException e) {
-            files.forEach(ImageFile::close);
-            throw e;
         }
     }
 
@@ -130,14 +85,14 @@ final class OutgoingVm {
 
     private void move() throws IOException {
         // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
-        try (GuestView view = view();
+        try (LeavingMemory memory = LeavingMemory.show(vm, vmm, image, guest);
                 Connecting connecting = Connecting.begin(this::connect)) {
-            Prepared prepared = prepare(connecting, view);
+            Prepared prepared = prepare(connecting, memory);
             // Open until the guest is handed over: what it takes to end the watch is not for the pause.
             try (GuestWrites writes = prepared.writes()) {
                 MigrationSender sender = connecting.sender();
                 watcher.status(Status.ACTIVE);
-                migrate(sender, view, writes, prepared.hints());
+                migrate(sender, memory, writes, prepared.hints());
             }
         }
     }
@@ -145,27 +100,23 @@ final class OutgoingVm {
     /** How the guest is asked which pages it does not need, and how it is found out what it writes. */
     private record Prepared(HintSessions hints, GuestWrites writes) {}
 
-    private Prepared prepare(Connecting connecting, GuestView view) throws IOException {
+    private Prepared prepare(Connecting connecting, LeavingMemory memory) throws IOException {
         try {
-            HintSessions hints = hints(connecting);
+            // First: a guest is to clear its memory only for a destination that wants it.
+            HintSessions hints = memory.hints(request.hints(), connecting::sender, cancel);
             // A guest's memory is not watched for a destination that is known to refuse it.
             connecting.failIfRefused();
-            return new Prepared(hints, writes(view));
+            return new Prepared(hints, memory.writes(request.writes(), watcher::writes));
         } catch (IOException | RuntimeException e) {
             connecting.abort(MigrationFailure.text(e));
             throw e;
         }
     }
 
-    private GuestWrites writes(GuestView view) throws IOException {
-        return GuestWrites.begin(
-                vm.name(), vmm, image, view, request.writes().orElseGet(vm::vmmWrites), watcher::writes);
-    }
-
-    private void migrate(MigrationSender sender, GuestView view, GuestWrites writes, HintSessions hints)
+    private void migrate(MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints)
             throws IOException {
         try {
-            moveMemoryAndState(sender, view, writes, hints);
+            moveMemoryAndState(sender, memory, writes, hints);
         } catch (Throwable e) {
             // Errors too: whatever failed, the guest must not be left as it is. One that was handed over is the
             // destination's, unless that said that it can't start it (STR-END-4).
@@ -189,32 +140,6 @@ final class OutgoingVm {
                 cancel);
     }
 
-    private GuestView view() throws IOException {
-        try {
-            GuestView view = vm.show(image).join();
-            try {
-                expectMapped(view);
-                return view;
-            } catch (IOException | RuntimeException e) {
-                view.close();
-                throw e;
-            }
-        } catch (CompletionException e) {
-            throw new IOException(
-                    "VM \"" + vm.name() + "\" can't be shown to its migration: " + LeavingGuest.reason(e), e);
-        }
-    }
-
-    /** Where no device is shown the guest's memory, only the VMM's process tells whether these files are that. */
-    private void expectMapped(GuestView view) throws IOException {
-        if (!view.addresses().ranges().isEmpty()) {
-            return;
-        }
-        for (ImageFile file : image.files()) {
-            vmm.expectMapped(file.name(), file.file());
-        }
-    }
-
     private MemoryDescription description() {
         List<MemoryDescription.MemoryFile> files = new ArrayList<>();
         for (ImageFile file : image.files()) {
@@ -224,22 +149,11 @@ final class OutgoingVm {
         return new MemoryDescription(image.pageSize(), files);
     }
 
-    private void moveMemoryAndState(MigrationSender sender, GuestView view, GuestWrites writes, HintSessions hints)
-            throws IOException {
+    private void moveMemoryAndState(
+            MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints) throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
-        boolean settles = settles(writes);
-        MigrationSource source = new MigrationSource(
-                image,
-                writes.sources(),
-                List.of(
-                        new HoleSource(image),
-                        new FeedSource(FreeReason.UNPLUGGED, view.blocks(), view.addresses(), image.pages()),
-                        new FeedSource(FreeReason.BALLOON, view.balloon(), view.addresses(), image.pages()),
-                        settles
-                                ? new DescriptorSource(image, view.addresses(), guest.descriptors())
-                                : new FeedSource(FreeReason.HINTED, view.hints(), view.addresses(), image.pages())),
-                settles ? HintSessions.NONE : hints,
-                guest);
+        boolean settles = memory.settles(request.hints(), writes);
+        MigrationSource source = memory.source(writes, hints, settles);
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
         try {
@@ -248,46 +162,17 @@ final class OutgoingVm {
             long pausing = System.nanoTime() - report.downtime().toNanos();
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, cancel::isCancelled);
-            connection.finish(state, guest.moved(view).toBytes());
+            connection.finish(state, guest.moved(memory.target()).toBytes());
             if (settles) {
                 guest.descriptors().expectNoReset();
             }
             guest.letGo();
             connection.handOver();
-            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing), report);
+            watcher.report(report);
+            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
         } finally {
             StateFolder.remove(folder);
         }
-    }
-
-    /** How the guest is asked which pages it does not need. */
-    private HintSessions hints(Connecting connecting) throws IOException {
-        return switch (request.hints()) {
-            case NONE -> HintSessions.NONE;
-            case BITMAP -> guest.bitmaps();
-            case HINT -> worthHints(connecting) ? guest.hints() : HintSessions.NONE;
-            case AUTO -> {
-                if (guest.givesBitmaps()) {
-                    yield guest.bitmaps();
-                }
-                yield worthHints(connecting) ? guest.hints() : HintSessions.NONE;
-            }
-        };
-    }
-
-    /** True if the guest's page descriptors say at the pause what hints, without a log of writes, can't (MIG-SETTLE). */
-    private boolean settles(GuestWrites writes) {
-        boolean wanted = request.hints() == HintsChoice.AUTO || request.hints() == HintsChoice.BITMAP;
-        return wanted
-                && writes.sources().stream().anyMatch(DirtySource::isBlind)
-                && !guest.descriptors().get().isEmpty();
-    }
-
-    private boolean worthHints(Connecting connecting) throws IOException {
-        // First: a guest is to clear its memory only for a destination that wants it.
-        connecting.sender();
-        return HintBenefit.isExpected(vm, image)
-                && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
     }
 
     /** How long a connection that is lost now is worth waiting for. */

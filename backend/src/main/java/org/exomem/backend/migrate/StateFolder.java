@@ -14,23 +14,24 @@ import org.slf4j.LoggerFactory;
  * A folder for the state that a VMM writes or reads as a file; for its owner only, as a guest's secrets are in it. Its owner is the
  * user that the VMM runs as, where exomem may give it away.
  */
-final class StateFolder {
+public final class StateFolder {
     /** What the state of a VMM's own devices is called, there and in the stream. */
-    static final String VMM = "vmm";
+    public static final String VMM = "vmm";
 
     private static final Logger LOG = LoggerFactory.getLogger(StateFolder.class);
     private static final String OWNER = "unix:uid";
 
     private StateFolder() {}
 
-    static Path makeFor(QmpVmm vmm) throws IOException {
+    /** Makes one, for a VMM. */
+    public static Path makeFor(QmpVmm vmm) throws IOException {
         Path folder = Files.createTempDirectory("exomem-migration");
         give(folder, vmm);
         return folder;
     }
 
     /** Lets a VMM of another user have what is in the folder. */
-    static void give(Path file, QmpVmm vmm) throws IOException {
+    public static void give(Path file, QmpVmm vmm) throws IOException {
         OptionalInt user = vmm.user();
         if (user.isPresent() && !Files.getAttribute(file, OWNER).equals(user.getAsInt())) {
             try {
@@ -42,7 +43,8 @@ final class StateFolder {
         }
     }
 
-    static void remove(Path folder) {
+    /** Removes it with what is in it. */
+    public static void remove(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
                 Files.deleteIfExists(file);

@@ -17,6 +17,7 @@ import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.OpenFiles;
+import org.exomem.linux.process.ProcessFd;
 import org.exomem.linux.process.ProcessStatus;
 import org.exomem.pages.Pages;
 
@@ -28,6 +29,7 @@ public final class QmpVmm implements AutoCloseable {
     /** Long, as the caller can only wait: a VMM under load may take a while to have its guest run. */
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
 
+    private static final Duration QUIT_LIMIT = Duration.ofSeconds(10);
     private static final Duration GO_ON_LIMIT = Duration.ofSeconds(60);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final String INCOMING = "inmigrate";
@@ -77,9 +79,39 @@ public final class QmpVmm implements AutoCloseable {
         ram.expectMapped(id, file);
     }
 
+    /** As {@link VmmRam#expectKept}. */
+    public void expectRamKept() throws IOException {
+        ram.expectKept();
+    }
+
+    /**
+     * Ends the VMM, and returns when its process has ended, so that what it held is free.
+     *
+     * @throws IOException if it does not end within 10 s
+     */
+    public void quit() throws IOException {
+        try (ProcessFd process = peer.open()) {
+            try {
+                qmp.execute("quit");
+            } catch (VmmException e) {
+                if (!e.isEnd()) {
+                    throw e;
+                }
+            }
+            if (!process.awaitEnd(QUIT_LIMIT)) {
+                throw new VmmException(process + " was told to end, and does not");
+            }
+        }
+    }
+
     /** As {@link WatchedVmm#open}. */
     public WatchedVmm watched() throws IOException {
         return WatchedVmm.open(qmp, peer, commands);
+    }
+
+    /** The number of the process that listens on the QMP socket; 0 if it can't be seen from here. */
+    public int pid() throws IOException {
+        return peer.pid();
     }
 
     /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
@@ -213,6 +245,11 @@ public final class QmpVmm implements AutoCloseable {
                 || status.path("status").asText().equals("suspended");
     }
 
+    /** True if it waits for a guest to arrive (VMM-2). */
+    public boolean isWaiting() throws IOException {
+        return qmp.execute("query-status").path("status").asText().equals(INCOMING);
+    }
+
     /** True if the VMM says that it is QEMU. */
     public boolean isQemu() {
         return qmp.isQemu();
@@ -230,8 +267,8 @@ public final class QmpVmm implements AutoCloseable {
      * @throws VmmException if not
      */
     public void expectIncoming() throws IOException {
-        String status = qmp.execute("query-status").path("status").asText();
-        if (!status.equals(INCOMING)) {
+        if (!isWaiting()) {
+            String status = qmp.execute("query-status").path("status").asText();
             throw new VmmException("the VMM on " + qmp + " does not wait for a guest, it is " + status
                     + ": start it anew with -incoming defer");
         }

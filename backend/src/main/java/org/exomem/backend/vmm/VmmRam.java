@@ -69,6 +69,21 @@ final class VmmRam {
         }
     }
 
+    /**
+     * Makes sure that the guest's RAM stays what it is when the VMM ends.
+     *
+     * @throws VmmException if a memory back-end is to give it back to the host then
+     */
+    void expectKept() throws IOException {
+        for (JsonNode backend : qmp.execute("query-memdev")) {
+            String id = backend.path("id").asText();
+            if (qmp.property("/objects/" + id, "discard-data").asBoolean()) {
+                throw new VmmException("the VMM on " + qmp + " throws the memory \"" + id
+                        + "\" away when it ends: start the VM without discard-data=on");
+            }
+        }
+    }
+
     private MappedFiles mapped() {
         MappedFiles known = mapped;
         if (known == null) {

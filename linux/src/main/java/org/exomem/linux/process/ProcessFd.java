@@ -38,6 +38,15 @@ public final class ProcessFd implements AutoCloseable {
     }
 
     /**
+     * Waits until it has ended.
+     *
+     * @return false if it has not within the limit
+     */
+    public boolean awaitEnd(Duration limit) throws LinuxException {
+        return Poll.readable(fd, limit);
+    }
+
+    /**
      * Fetches a descriptor from the process: another of the same open file.
      *
      * @param number that it has there

@@ -192,8 +192,27 @@ public final class QemuCommand {
         return this;
     }
 
-    /** Returns the whole command; QEMU connects to the listening sockets {@code qmp} and {@code shell}. */
+    /** Returns the whole command; QEMU connects to the listening sockets {@code qmp} and {@code shell}, and ends with this program. */
     List<String> words(Path qmp, Path shell, Path console) {
+        List<String> words = machine(console);
+        words.addAll(List.of("-run-with", "exit-with-parent=on"));
+        words.addAll(List.of("-chardev", "socket,id=shell,path=" + shell, "-serial", "chardev:shell"));
+        words.addAll(List.of("-qmp", "unix:" + qmp + ",server=off"));
+        words.addAll(devices);
+        return words;
+    }
+
+    /** Returns the whole command of a QEMU as operators start one: it listens on its sockets, and goes on without this program. */
+    List<String> ownWords(Path shell, Path pidFile, Path console) {
+        List<String> words = machine(console);
+        words.addAll(List.of(
+                "-chardev", "socket,id=shell,path=" + shell + ",server=on,wait=off", "-serial", "chardev:shell"));
+        words.addAll(List.of("-pidfile", pidFile.toString(), "-daemonize"));
+        words.addAll(devices);
+        return words;
+    }
+
+    private List<String> machine(Path console) {
         List<String> words = new ArrayList<>(image.qemu());
         long all = ram + regions.stream().mapToLong(Long::longValue).sum();
         // All that the guest boots with lies below 4 GiB, so that the regions begin there.
@@ -213,10 +232,7 @@ public final class QemuCommand {
             addMemory(words, "ram", all);
         }
         words.addAll(List.of("-nodefaults", "-no-user-config", "-display", "none"));
-        words.addAll(List.of("-run-with", "exit-with-parent=on"));
         words.addAll(List.of("-serial", "file:" + console));
-        words.addAll(List.of("-chardev", "socket,id=shell,path=" + shell, "-serial", "chardev:shell"));
-        words.addAll(List.of("-qmp", "unix:" + qmp + ",server=off"));
         words.addAll(List.of("-kernel", image.kernel().toString()));
         if (image.initramfs() != null) {
             words.addAll(List.of("-initrd", image.initramfs().toString()));
@@ -235,7 +251,6 @@ public final class QemuCommand {
         if (incoming) {
             words.addAll(List.of("-incoming", "defer"));
         }
-        words.addAll(devices);
         return words;
     }
 

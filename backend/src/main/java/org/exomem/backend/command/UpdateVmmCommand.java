@@ -1,0 +1,218 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.exomem.backend.launch.VmmCommandLine;
+import org.exomem.backend.launch.VmmLaunch;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.update.Renamed;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
+import org.jspecify.annotations.Nullable;
+
+/** {@code exomem update-vmm}. */
+final class UpdateVmmCommand implements Command {
+    /**
+     * Added to the name of what the new VMM makes, until it takes the place of the old one's. The number is another each time: a VMM
+     * removes at its end what has the name by then that it gave.
+     */
+    private static final Pattern NEXT = Pattern.compile("(.*)\\.next(\\d{1,9})");
+
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private String vm = "";
+    private @Nullable Path vmmQmp;
+    private @Nullable Path program;
+    private @Nullable Path to;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Replaces the VMM of a running VM by a new process, such as a newer QEMU.",
+                "The guest's memory stays where it is, so that the pause is as short for a large VM as for a small one."
+                        + " The new VMM is started by this command, as its user, with the options of the running one."
+                        + " Devices that exomem serves are taken out and put back. If anything fails before the guest"
+                        + " runs in the new VMM, it runs on in the old one.",
+                "The VM's RAM must be a file with a name (-object memory-backend-file,share=on,…), and its QMP socket be"
+                        + " named by vmm-qmp=. Sockets that the VMM listens on are there again under their names when"
+                        + " the old VMM has ended.");
+        usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
+        usage.path(
+                "--vmm",
+                "PROGRAM",
+                "The program of the new VMM (default: that of the running one).",
+                value -> program = value);
+        usage.path(
+                "--to",
+                "PATH",
+                "The QMP socket of a VMM that you started yourself, with -incoming defer and the same RAM files. Starts"
+                        + " none, and leaves all sockets under their names.",
+                value -> to = value);
+        usage.path(
+                "--vmm-qmp",
+                "PATH",
+                "The QMP socket of the running VMM, if \"exomem serve\" was not told.",
+                value -> vmmQmp = value);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem update-vmm web",
+                "  exomem update-vmm web --vmm /opt/qemu-11.2/bin/qemu-system-x86_64");
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        Output output = outputOption.on(streams);
+        if (to != null && program != null) {
+            throw new UsageException("--to and --vmm exclude each other: --to is a VMM that was started already");
+        }
+        return control.connect(session -> {
+            if (to != null) {
+                return update(session, output, to.toAbsolutePath(), List.of());
+            }
+            return updateToNew(session, output);
+        });
+    }
+
+    private int updateToNew(ControlOption.Session session, Output output) throws IOException {
+        Running running = running(session);
+        List<Path> places = new ArrayList<>(running.line().places());
+        if (places.stream().noneMatch(place -> running.folder().resolve(place).equals(running.qmp()))) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "the VMM of VM \"" + vm + "\" was not started with its QMP socket " + running.qmp()
+                            + " as an option; start the new one yourself and name it with --to");
+        }
+        String suffix = running.suffix();
+        VmmCommandLine line = running.line().movingPlaces(place -> next(place, suffix));
+        if (program != null) {
+            line = line.withProgram(program.toAbsolutePath());
+        }
+        Path qmp = next(running.qmp(), suffix);
+        places.replaceAll(running.folder()::resolve);
+        VmmLaunch.start(line, running.folder());
+        try {
+            return update(session, output, qmp, renamed(places, suffix));
+        } catch (IOException | RuntimeException e) {
+            end(qmp, renamed(places, suffix), e);
+            throw e;
+        }
+    }
+
+    /**
+     * A VMM that runs.
+     *
+     * @param qmp absolute
+     * @param folder that its options are meant from
+     * @param line for one that is to take its place, with the names that everything has by now
+     * @param suffix of the names of what that makes
+     */
+    private record Running(Path qmp, Path folder, VmmCommandLine line, String suffix) {}
+
+    private Running running(ControlOption.Session session) throws IOException {
+        JsonNode known = session.vm(vm);
+        if (known.isMissingNode()) {
+            throw new CommandFailure(ExitCode.FAILED, "there is no VM \"" + vm + "\"; \"exomem vms\" lists them");
+        }
+        if (vmmQmp == null && !known.has("vmm-qmp")) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "the QMP socket of the VMM of VM \"" + vm + "\" is not known: name it with --vmm-qmp");
+        }
+        Path qmp = vmmQmp != null
+                ? vmmQmp.toAbsolutePath()
+                : Path.of(known.path("vmm-qmp").asText());
+        int pid;
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            pid = vmm.pid();
+        }
+        if (pid <= 0) {
+            throw new CommandFailure(
+                    ExitCode.FAILED, "the process that listens on " + qmp + " can't be seen from here");
+        }
+        List<Path> sockets = new ArrayList<>();
+        known.path("sockets")
+                .forEach(socket -> sockets.add(Path.of(socket.path("path").asText())));
+        VmmCommandLine line = VmmCommandLine.of(pid);
+        line.obstacle().ifPresent(why -> {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "no second VMM can be started with the options of VM \"" + vm + "\": " + why
+                            + "; start one yourself and name it with --to");
+        });
+        int last =
+                line.places().stream().mapToInt(UpdateVmmCommand::number).max().orElse(0);
+        return new Running(
+                qmp,
+                Files.readSymbolicLink(Path.of("/proc", Integer.toString(pid), "cwd")),
+                line.withoutDevicesOn(sockets)
+                        .movingPlaces(UpdateVmmCommand::last)
+                        .waiting(),
+                ".next" + (last + 1));
+    }
+
+    private static int number(Path place) {
+        Matcher name = NEXT.matcher(place.getFileName().toString());
+        return name.matches() ? Integer.parseInt(name.group(2)) : 0;
+    }
+
+    /** Where what a VMM made is by now, which was itself started to take another one's place. */
+    private static Path last(Path place) {
+        Matcher name = NEXT.matcher(place.getFileName().toString());
+        return name.matches() ? place.resolveSibling(name.group(1)) : place;
+    }
+
+    private static Path next(Path place, String suffix) {
+        return place.resolveSibling(place.getFileName() + suffix);
+    }
+
+    private static List<Renamed> renamed(List<Path> places, String suffix) {
+        return places.stream()
+                .map(place -> new Renamed(next(place, suffix), place))
+                .toList();
+    }
+
+    private int update(ControlOption.Session session, Output output, Path qmp, List<Renamed> renamed)
+            throws IOException {
+        ObjectNode request = Json.object().put("vm", vm).put("to", qmp.toString());
+        if (vmmQmp != null) {
+            request.put("vmm-qmp", vmmQmp.toAbsolutePath().toString());
+        }
+        ArrayNode list = request.putArray("renamed");
+        renamed.forEach(one -> list.addObject()
+                .put("from", one.from().toString())
+                .put("to", one.to().toString()));
+        session.execute("vmm-update", request);
+        return new MigrationWatch(session, vm, output).untilOver("the update goes on");
+    }
+
+    /** The guest runs on in the old one. */
+    private static void end(Path qmp, List<Renamed> renamed, Throwable because) {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            // One in which the guest may run must not be ended.
+            if (!vmm.isRunning()) {
+                vmm.quit();
+                for (Renamed one : renamed) {
+                    Files.deleteIfExists(one.from());
+                }
+            }
+        } catch (IOException e) {
+            because.addSuppressed(e);
+        }
+    }
+}

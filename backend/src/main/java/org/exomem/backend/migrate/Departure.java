@@ -1,0 +1,38 @@
+package org.exomem.backend.migrate;
+
+import java.time.Duration;
+import org.exomem.migration.precopy.Progress;
+import org.exomem.migration.precopy.Report;
+
+/** Is told how it goes with a guest that leaves its VMM, or of which a copy is made; on the task's thread. */
+public interface Departure {
+    /** The guest has so many bytes of memory. */
+    void memory(long bytes);
+
+    /** Again and again, as the balloon inflates. */
+    void balloonFirst(BalloonFirst.Result soFar);
+
+    /** That is how writes are found, from now on. */
+    void writes(GuestWrites.Found how);
+
+    /** It has come so far. */
+    void status(Status status);
+
+    /** Again and again, as memory travels. */
+    void progress(Progress progress);
+
+    /** The connection was lost, and is made again for so long. */
+    void lost(String why, Duration within);
+
+    /** The connection is there again. */
+    void back();
+
+    /** What became of memory. */
+    void report(Report report);
+
+    /** The guest runs again, there or here. */
+    void downtime(Duration paused);
+
+    /** Something that an operator should know and that stops nothing. */
+    void note(String what);
+}

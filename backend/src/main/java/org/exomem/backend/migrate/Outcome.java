@@ -1,0 +1,33 @@
+package org.exomem.backend.migrate;
+
+/** What is said of a task in the log, by what becomes of the guest. */
+final class Outcome {
+    private Outcome() {}
+
+    static String begins(Direction direction) {
+        return switch (direction) {
+            case INCOMING -> "is waited for at";
+            case OUTGOING -> "migrates to";
+            case SAVE -> "is saved into";
+            case UPDATE -> "moves to the VMM on";
+        };
+    }
+
+    static String done(Direction direction, String peer) {
+        return switch (direction) {
+            case INCOMING -> "runs here now";
+            case OUTGOING -> "runs at " + peer + " now";
+            case SAVE -> "was saved into " + peer;
+            case UPDATE -> "runs in another VMM now";
+        };
+    }
+
+    static String failed(Direction direction, String peer) {
+        return switch (direction) {
+            case INCOMING -> "the migration from " + peer;
+            case OUTGOING -> "the migration to " + peer;
+            case SAVE -> "it was not saved into " + peer;
+            case UPDATE -> "it did not move to the VMM on " + peer;
+        };
+    }
+}

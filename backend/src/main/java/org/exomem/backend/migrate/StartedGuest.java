@@ -1,0 +1,31 @@
+package org.exomem.backend.migrate;
+
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.HandoverUncertainException;
+
+/** The start of a guest whose state came from another VMM, where it must not run twice. */
+public final class StartedGuest {
+    private StartedGuest() {}
+
+    /**
+     * Has a guest run that has arrived in a VMM (VMM-7).
+     *
+     * @throws VmmException if it does not run there, and may run on where it was
+     * @throws HandoverUncertainException if it may run
+     */
+    public static void start(QmpVmm vmm) throws VmmException, HandoverUncertainException {
+        try {
+            vmm.start();
+        } catch (VmmException e) {
+            if (e.isRefusal()) {
+                throw e;
+            }
+            throw new HandoverUncertainException(
+                    "the VMM was told to start the guest, and may have (" + e.getMessage()
+                            + "). Look at it: if the guest does not run and will not, it may go on at the source; never"
+                            + " let both run",
+                    e);
+        }
+    }
+}

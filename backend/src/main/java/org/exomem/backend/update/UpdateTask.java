@@ -1,0 +1,148 @@
+package org.exomem.backend.update;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalLong;
+import org.exomem.backend.migrate.Departure;
+import org.exomem.backend.migrate.Direction;
+import org.exomem.backend.migrate.LeavingGuest;
+import org.exomem.backend.migrate.MovedDevices;
+import org.exomem.backend.migrate.StartedGuest;
+import org.exomem.backend.migrate.StateFolder;
+import org.exomem.backend.migrate.Status;
+import org.exomem.backend.migrate.VmTask;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.StaleSocket;
+import org.exomem.migration.CancelToken;
+import org.exomem.migration.HandoverUncertainException;
+
+/**
+ * A running guest goes to another VMM on this host, which has mapped the same RAM files and waits: only the state of the VMM's
+ * devices is copied (VMM-20). Until the guest runs there, whatever fails leaves it running here, with its devices.
+ *
+ * @param next the QMP socket of the VMM that waits
+ * @param renamed what takes the place of the first VMM's sockets and files when that has ended
+ */
+public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
+    public UpdateTask {
+        renamed = List.copyOf(renamed);
+    }
+
+    @Override
+    public Direction direction() {
+        return Direction.UPDATE;
+    }
+
+    @Override
+    public String destination() {
+        return next.toString();
+    }
+
+    @Override
+    public void run(VirtualMachine vm, Path qmp, Departure watcher, CancelToken cancel) throws IOException {
+        try (QmpVmm before = QmpVmm.connect(qmp);
+                QmpVmm after = QmpVmm.connect(next)) {
+            after.expectIncoming();
+            watcher.memory(expectSameRam(before, after));
+            before.expectRamKept();
+            LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status);
+            guest.refuseWhatCannotLeave();
+            watcher.status(Status.ACTIVE);
+            MovedDevices moved = move(vm, before, after, guest, watcher, cancel);
+            moved.plugInto(after, vm.sockets(), watcher::note);
+            end(before, watcher);
+        }
+    }
+
+    /** Returns how many bytes it is. */
+    private static long expectSameRam(QmpVmm before, QmpVmm after) throws IOException {
+        List<GuestRamFile> here = before.ram();
+        List<GuestRamFile> there = after.ram();
+        if (here.size() != there.size()) {
+            throw new IOException(
+                    "the VMM that waits has " + there.size() + " memory files, the guest's has " + here.size());
+        }
+        long bytes = 0;
+        for (GuestRamFile ram : here) {
+            GuestRamFile other = there.stream()
+                    .filter(file -> file.id().equals(ram.id()) && file.size() == ram.size())
+                    .findFirst()
+                    .orElseThrow(() -> new IOException(
+                            "the VMM that waits has no memory \"" + ram.id() + "\" of " + ram.size() + " bytes"));
+            try (SharedFile mine = SharedFile.open(ram.path());
+                    SharedFile others = SharedFile.open(other.path())) {
+                if (!mine.isSameFileAs(others)) {
+                    throw new IOException("the memory \"" + ram.id() + "\" of the VMM that waits is " + others
+                            + ", and not the guest's " + mine);
+                }
+                before.expectMapped(ram.id(), mine);
+                after.expectMapped(ram.id(), others);
+            }
+            bytes += ram.size();
+        }
+        return bytes;
+    }
+
+    private static MovedDevices move(
+            VirtualMachine vm, QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel)
+            throws IOException {
+        // Before the guest is paused: nothing of it is for the pause.
+        Path folder = StateFolder.makeFor(before);
+        try {
+            guest.prepare();
+            cancel.check();
+            long pausing = System.nanoTime();
+            guest.pause();
+            MovedDevices moved = guest.moved(OptionalLong.empty());
+            Path state = folder.resolve(StateFolder.VMM);
+            before.saveState(state, cancel::isCancelled);
+            StateFolder.give(state, after);
+            after.loadState(state);
+            guest.letGo();
+            if (moved.running()) {
+                StartedGuest.start(after);
+            }
+            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
+            return moved;
+        } catch (HandoverUncertainException e) {
+            throw e;
+        } catch (Throwable e) {
+            // Errors too: whatever failed, the guest must not be left as it is.
+            guest.goOn(e);
+            guest.putBack(e);
+            throw e;
+        } finally {
+            StateFolder.remove(folder);
+        }
+    }
+
+    /** The guest runs elsewhere by now: what fails here is only told. */
+    private void end(QmpVmm before, Departure watcher) {
+        try {
+            before.quit();
+        } catch (IOException e) {
+            watcher.note("the VMM that the guest has left did not end, end it yourself: " + e.getMessage());
+            return;
+        }
+        for (Renamed one : renamed) {
+            try {
+                // A VMM removes its sockets when it ends. One that is there all the same was left behind, or is
+                // another's.
+                if (!Files.isRegularFile(one.to(), LinkOption.NOFOLLOW_LINKS)) {
+                    StaleSocket.remove(one.to());
+                }
+                Files.move(one.from(), one.to(), StandardCopyOption.ATOMIC_MOVE);
+            } catch (IOException e) {
+                watcher.note(one.from() + " could not take the place of " + one.to() + ": " + e.getMessage());
+            }
+        }
+    }
+}
