@@ -19,6 +19,7 @@ import com.tngtech.archunit.library.Architectures;
 class ArrowsTest {
     private static final String LINUX = "org.exomem.linux..";
     private static final String PAGES = "org.exomem.pages..";
+    private static final String IMAGES = "org.exomem.images..";
     private static final String REFERENCE = "org.exomem.reference..";
     private static final String VHOST_USER = "org.exomem.vhostuser..";
     private static final String BALLOON = "org.exomem.balloon..";
@@ -39,6 +40,8 @@ class ArrowsTest {
             .definedBy(LINUX)
             .layer("pages")
             .definedBy(PAGES)
+            .layer("images")
+            .definedBy(IMAGES)
             .layer("reference")
             .definedBy(REFERENCE)
             .layer("cli")
@@ -66,6 +69,7 @@ class ArrowsTest {
             .whereLayer("linux")
             .mayOnlyBeAccessedByLayers(
                     "pages",
+                    "images",
                     "vhost-user",
                     "balloon",
                     "mem",
@@ -76,7 +80,9 @@ class ArrowsTest {
                     "backend",
                     "demo")
             .whereLayer("pages")
-            .mayOnlyBeAccessedByLayers("vhost-user", "balloon", "mem", "migration", "backend")
+            .mayOnlyBeAccessedByLayers("images", "vhost-user", "balloon", "mem", "migration", "backend")
+            .whereLayer("images")
+            .mayOnlyBeAccessedByLayers("backend")
             .whereLayer("reference")
             .mayOnlyBeAccessedByLayers("conform", "backend")
             .whereLayer("cli")

@@ -15,6 +15,7 @@ public final class Errno {
     public static final int EEXIST = 17;
     public static final int ESRCH = 3;
     public static final int ENODEV = 19;
+    public static final int EXDEV = 18;
     public static final int EINVAL = 22;
     public static final int ENOTTY = 25;
     public static final int ENFILE = 23;
@@ -22,6 +23,7 @@ public final class Errno {
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
     public static final int ENAMETOOLONG = 36;
+    public static final int ENOSYS = 38;
     public static final int ENOTSOCK = 88;
     public static final int EADDRINUSE = 98;
     public static final int EOPNOTSUPP = 95;

@@ -30,6 +30,8 @@ final class LibC {
 
     static native int open(long path, int flags, int mode);
 
+    static native int unlink(long path);
+
     static native int memfd_create(long name, int flags);
 
     static native int ftruncate(int fd, long size);
@@ -46,9 +48,13 @@ final class LibC {
 
     static native int fstatfs(int fd, long buffer);
 
+    static native long copy_file_range(int from, long fromOffset, int to, long toOffset, long length, int flags);
+
     static native long mmap(long address, long length, int protection, int flags, int fd, long offset);
 
     static native int munmap(long address, long length);
+
+    static native int mincore(long address, long length, long pages);
 
     static native int madvise(long address, long length, int advice);
 

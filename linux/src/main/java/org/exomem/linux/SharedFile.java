@@ -1,7 +1,5 @@
 package org.exomem.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
@@ -12,6 +10,7 @@ public final class SharedFile implements AutoCloseable {
     private static final int O_CREAT = 0x40;
     private static final int O_EXCL = 0x80;
     private static final int O_CLOEXEC = 0x80000;
+    private static final int O_NONBLOCK = 0x800;
     private static final int OWNER_ONLY = 0600;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
@@ -25,8 +24,6 @@ public final class SharedFile implements AutoCloseable {
     private static final int SEEK_HOLE = 4;
     private static final int ENXIO = 6;
     private static final long HUGETLBFS_MAGIC = 0x958458f6L;
-    private static final int STATFS_SIZE = 120;
-    private static final int STATFS_BLOCK_SIZE_OFFSET = 8;
     /** The size of a small page in bytes on the hosts that exomem supports. */
     public static final long SMALL_PAGE = 4096;
 
@@ -48,7 +45,10 @@ public final class SharedFile implements AutoCloseable {
 
     /** A file that exists in a file system, for reading and writing. */
     public static SharedFile open(Path path) throws LinuxException {
-        Fd fd = openPath(path, O_RDWR | O_CLOEXEC);
+        return owned(openPath(path, O_RDWR | O_CLOEXEC));
+    }
+
+    private static SharedFile owned(Fd fd) throws LinuxException {
         try {
             return new SharedFile(fd);
         } catch (LinuxException e) {
@@ -57,9 +57,25 @@ public final class SharedFile implements AutoCloseable {
         }
     }
 
-    /** A new file of zeros in a file system, readable by its owner only; fails where something of that name is. */
+    /** A file that exists in a file system, for reading only: it can't be changed by this, nor mapped writable. */
+    public static SharedFile openForReading(Path path) throws LinuxException {
+        return owned(openPath(path, O_NONBLOCK | O_CLOEXEC));
+    }
+
+    /**
+     * A new file of zeros in a file system, readable by its owner only; fails where something of that name is. One that can't have that
+     * size is removed again.
+     */
     public static SharedFile create(Path path, long size) throws LinuxException {
-        return sized(openPath(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC), size);
+        Fd fd = openPath(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
+        try {
+            return sized(fd, size);
+        } catch (LinuxException e) {
+            MemorySegment name = NativeBuffer.ofUtf8(path.toString());
+            LibC.unlink(name.address());
+            Reference.reachabilityFence(name);
+            throw e;
+        }
     }
 
     /**
@@ -117,12 +133,8 @@ public final class SharedFile implements AutoCloseable {
     }
 
     private static long pageSizeOf(Fd fd) throws LinuxException {
-        MemorySegment buffer = NativeBuffer.ofSize(STATFS_SIZE);
-        if (LibC.fstatfs(fd.number(), buffer.address()) < 0) {
-            throw new LinuxException("fstatfs", fd.toString(), LibC.errno());
-        }
-        boolean huge = (buffer.get(JAVA_LONG, 0) & 0xffffffffL) == HUGETLBFS_MAGIC;
-        return huge ? buffer.get(JAVA_LONG, STATFS_BLOCK_SIZE_OFFSET) : SMALL_PAGE;
+        HostFileSystem system = HostFileSystem.of(fd);
+        return system.magic() == HUGETLBFS_MAGIC ? system.blockSize() : SMALL_PAGE;
     }
 
     /** The descriptor itself; closed with this. */
@@ -143,6 +155,11 @@ public final class SharedFile implements AutoCloseable {
     /** The smallest unit in bytes that the file gives back to the host: 4096, or the huge page size on hugetlbfs. */
     public long pageSize() {
         return pageSize;
+    }
+
+    /** What {@code statx} says of it, now. */
+    public FileStatus status() throws LinuxException {
+        return FileStatus.of(fd);
     }
 
     /** The size in bytes, now. */

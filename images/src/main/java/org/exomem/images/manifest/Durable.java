@@ -1,0 +1,26 @@
+package org.exomem.images.manifest;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** Writes to disk what the kernel still has in memory; returns when it is there. */
+final class Durable {
+    private Durable() {}
+
+    /** The content and size of a file. */
+    static void file(Path file) throws IOException {
+        // Linux writes all of a file's pages, whoever wrote them and through whichever descriptor.
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    /** The names in a folder. */
+    static void folder(Path folder) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+}

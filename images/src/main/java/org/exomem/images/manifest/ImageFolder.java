@@ -1,0 +1,170 @@
+package org.exomem.images.manifest;
+
+import java.io.IOException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import org.exomem.images.ImageException;
+import org.exomem.images.ImageException.Fault;
+import org.exomem.images.Sha256;
+import org.exomem.images.ram.RamFileName;
+import org.exomem.images.ram.RamFiles;
+import org.exomem.linux.Errno;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.SmallFile;
+
+/**
+ * A folder with a saved VM that is there whole: its manifest was read, and the files that belong to it have the sizes that it says, and the
+ * state of the VMM's devices the digest.
+ *
+ * <pre>
+ * manifest.json             what belongs to it; written last, so that an image without one is not there
+ * vmm.state                 the state of the VMM's devices
+ * exomem.OFFSET+SIZE.NAME   RAM, one file for each memory back-end
+ * </pre>
+ *
+ * @param folder where it is
+ * @param manifest what it says
+ * @param manifestBytes the same as it stands in the file, which is what is signed
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) {
+    /** The manifest's file. */
+    public static final String MANIFEST = "manifest.json";
+
+    /** The file with the state of the VMM's devices. */
+    public static final String STATE = "vmm.state";
+
+    /** What a manifest is called whose image was taken. */
+    private static final String TAKEN = "manifest.json.taken";
+
+    /**
+     * Opens an image, and checks that everything is there and fits. The content of RAM files is not read.
+     *
+     * @throws ImageException saying what is wrong with which file
+     */
+    public static ImageFolder open(Path folder) throws IOException {
+        byte[] bytes = read(folder);
+        Manifest manifest;
+        try {
+            manifest = Manifest.of(bytes);
+        } catch (ImageException e) {
+            throw new ImageException(e.fault(), folder.resolve(MANIFEST) + " can't be used: " + e.getMessage(), e);
+        }
+        ImageFolder image = new ImageFolder(folder, manifest, bytes);
+        image.checkRam();
+        image.checkState();
+        return image;
+    }
+
+    private static byte[] read(Path folder) throws IOException {
+        Path file = folder.resolve(MANIFEST);
+        try {
+            return SmallFile.read(file, Manifest.MOST_BYTES).content();
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOENT) {
+                throw new ImageException(Fault.NO_IMAGE, none(folder), e);
+            }
+            throw e;
+        } catch (IOException e) {
+            throw new ImageException(Fault.FOREIGN, file + " is no manifest: " + e.getMessage(), e);
+        }
+    }
+
+    private static String none(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            return "there is no folder " + folder + (Files.exists(folder) ? ": it is a file" : "");
+        }
+        if (Files.exists(folder.resolve(TAKEN))) {
+            return "the image in " + folder
+                    + " was taken: a VM has run on its RAM files since, so that they no longer go with the state"
+                    + " beside them";
+        }
+        return "there is no saved VM in " + folder + ": it has no " + MANIFEST
+                + (Files.exists(folder.resolve(STATE)) ? "; a save was broken off" : "");
+    }
+
+    private void checkRam() throws IOException {
+        RamFiles files = RamFiles.in(folder);
+        for (Manifest.Ram ram : manifest.ram()) {
+            files.openForReading(ram.name()).close();
+        }
+    }
+
+    private void checkState() throws IOException {
+        Path file = state();
+        FileStatus status;
+        try {
+            status = FileStatus.of(file);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOENT) {
+                throw new ImageException(Fault.MISSING, "there is no " + file + ", which belongs to the saved VM", e);
+            }
+            throw e;
+        }
+        if (!status.isRegularFile()) {
+            throw new ImageException(Fault.FOREIGN, file + " is no regular file");
+        }
+        if (status.size() != manifest.state().size()) {
+            throw new ImageException(
+                    Fault.SIZE,
+                    file + " has " + status.size() + " bytes, the manifest says "
+                            + manifest.state().size());
+        }
+        if (!Sha256.of(file).equals(manifest.state().digest())) {
+            throw new ImageException(
+                    Fault.CHANGED, file + " has changed: its SHA-256 digest is not the one in the manifest");
+        }
+    }
+
+    /** The file with the state of the VMM's devices. */
+    public Path state() {
+        return folder.resolve(STATE);
+    }
+
+    /** A RAM file. */
+    public Path ram(RamFileName name) {
+        return folder.resolve(name.file());
+    }
+
+    /** Opens a RAM file for reading only; the caller closes it. */
+    public SharedFile openRam(RamFileName name) throws IOException {
+        return RamFiles.in(folder).openForReading(name);
+    }
+
+    /**
+     * Takes the image, so that a VM may run on its RAM files: from then on there is no image in the folder, as the state no longer goes with
+     * them. Of several who try, one does.
+     *
+     * @throws ImageException {@link Fault#NO_IMAGE} if somebody else took it, or removed it
+     */
+    public void take() throws IOException {
+        try {
+            Files.move(folder.resolve(MANIFEST), folder.resolve(TAKEN), StandardCopyOption.ATOMIC_MOVE);
+        } catch (NoSuchFileException e) {
+            throw new ImageException(Fault.NO_IMAGE, none(folder), e);
+        } catch (AtomicMoveNotSupportedException e) {
+            throw new IllegalStateException("a rename in one folder is atomic", e);
+        }
+        Durable.folder(folder);
+    }
+
+    /**
+     * Gives an image back that was taken and not used: no VM ran on its RAM files.
+     *
+     * @throws IOException if it is not there any more
+     */
+    public void giveBack() throws IOException {
+        Files.move(folder.resolve(TAKEN), folder.resolve(MANIFEST), StandardCopyOption.ATOMIC_MOVE);
+        Durable.folder(folder);
+    }
+
+    /** Removes what a taken image has left; does nothing where there is nothing. */
+    static void removeTaken(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve(TAKEN));
+    }
+}

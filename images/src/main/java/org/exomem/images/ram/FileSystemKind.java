@@ -1,0 +1,94 @@
+package org.exomem.images.ram;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.exomem.linux.HostFileSystem;
+import org.exomem.linux.LinuxException;
+
+/** What kind of file system a RAM file is on, as far as that matters to a guest. */
+public enum FileSystemKind {
+    /** Memory of the host. */
+    TMPFS("tmpfs"),
+    /** Memory of the host, in huge pages. */
+    HUGETLBFS("hugetlbfs"),
+    /** A disk with its cache in the host's memory. */
+    DISK("a disk file system"),
+    /** Another host, or a process of this one. */
+    REMOTE("a network or FUSE file system"),
+    /** One that is not known here. */
+    OTHER("a file system that exomem does not know");
+
+    private final String text;
+
+    FileSystemKind(String text) {
+        this.text = text;
+    }
+
+    /**
+     * The kind of the file system that a file or folder is on.
+     *
+     * @throws LinuxException ENOENT if it is not there
+     */
+    public static FileSystemKind of(Path path) throws LinuxException {
+        return of(HostFileSystem.of(path).magic());
+    }
+
+    /** By the numbers of {@code statfs(2)}. */
+    static FileSystemKind of(long magic) {
+        return switch ((int) magic) {
+            case 0x01021994 -> TMPFS;
+            case 0x958458f6 -> HUGETLBFS;
+            // ext2 to ext4, XFS, btrfs, F2FS, overlayfs, bcachefs, ZFS, JFS, NILFS
+            case 0x0000ef53,
+                    0x58465342,
+                    0x9123683e,
+                    0xf2f52010,
+                    0x794c7630,
+                    0xca451a4e,
+                    0x2fc12fc1,
+                    0x3153464a,
+                    0x00003434 -> DISK;
+            // NFS, SMB, CIFS, SMB2, Ceph, AFS, 9p, FUSE (and virtiofs), OCFS2, GFS2, Lustre
+            case 0x00006969,
+                    0x0000517b,
+                    0xff534d42,
+                    0xfe534d42,
+                    0x00c36400,
+                    0x5346414f,
+                    0x01021997,
+                    0x65735546,
+                    0x7461636f,
+                    0x01161970,
+                    0x0bd00bd0 -> REMOTE;
+            default -> OTHER;
+        };
+    }
+
+    /** True if what is stored there is gone when the host is. */
+    public boolean isMemory() {
+        return this == TMPFS || this == HUGETLBFS;
+    }
+
+    /** What to tell who runs a guest from there; nothing where it is as quick as memory. */
+    public Optional<String> warning(Path folder) {
+        return switch (this) {
+            case TMPFS, HUGETLBFS -> Optional.empty();
+            case DISK ->
+                Optional.of(folder + " is on a disk: what the guest writes is written to it in the background, and the"
+                        + " guest waits for the disk where the host is short of memory. /dev/shm is memory;"
+                        + " --any-fs silences this");
+            case REMOTE ->
+                Optional.of(folder + " is on " + text
+                        + ": a guest waits for it at any access, and stops if it is cut off. /dev/shm is"
+                        + " memory; --any-fs silences this");
+            case OTHER ->
+                Optional.of(
+                        folder + " is on " + text + ", so it may be slow. /dev/shm is memory; --any-fs silences this");
+        };
+    }
+
+    @Override
+    public String toString() {
+        return text;
+    }
+}

@@ -1,0 +1,336 @@
+package org.exomem.images.ram;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.images.ImageException;
+import org.exomem.images.ImageException.Fault;
+import org.exomem.linux.Errno;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+
+/**
+ * The RAM files of a folder: those of one VM, or of none yet. Each call looks at the folder anew; nothing is remembered. May be used by any
+ * thread; a file system that hangs holds the caller up.
+ */
+public final class RamFiles {
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    /** Whether the host's memory or disk is taken for all of a file when it is made. */
+    public enum Room {
+        /** No: a page is there when the guest writes it, if there is room then. */
+        ON_DEMAND,
+        /** Yes, so that the guest never meets a full host. */
+        RESERVED
+    }
+
+    private final Path folder;
+
+    private RamFiles(Path folder) {
+        this.folder = folder;
+    }
+
+    /**
+     * The RAM files of a folder that is there.
+     *
+     * @throws ImageException {@link Fault#NO_IMAGE} if there is no such folder
+     */
+    public static RamFiles in(Path folder) throws ImageException {
+        if (!Files.isDirectory(folder)) {
+            throw new ImageException(
+                    Fault.NO_IMAGE, "there is no folder " + folder + (Files.exists(folder) ? ": it is a file" : ""));
+        }
+        return new RamFiles(folder);
+    }
+
+    /** The same; the last folder of the path is made if it is not there, for its owner only. */
+    public static RamFiles made(Path folder) throws IOException {
+        if (!Files.exists(folder)) {
+            try {
+                Files.createDirectory(
+                        folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            } catch (NoSuchFileException e) {
+                throw new ImageException(
+                        Fault.NO_IMAGE,
+                        "there is no folder " + folder.toAbsolutePath().getParent()
+                                + ", and only the last folder of a path is made",
+                        e);
+            }
+        }
+        return in(folder);
+    }
+
+    /** Where they are. */
+    public Path folder() {
+        return folder;
+    }
+
+    /** The kind of the file system. */
+    public FileSystemKind fileSystem() throws LinuxException {
+        return FileSystemKind.of(folder);
+    }
+
+    /** Where a file of that name is, or would be. */
+    public Path path(RamFileName name) {
+        return folder.resolve(name.file());
+    }
+
+    /**
+     * All RAM files of the folder by their offsets, temporary ones last. Other files are passed over.
+     *
+     * @throws ImageException {@link Fault#FOREIGN} if something that is no regular file has such a name
+     */
+    public List<RamFile> list() throws IOException {
+        List<RamFile> found = new ArrayList<>();
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder, RamFileName.PREFIX + "*")) {
+            for (Path entry : entries) {
+                Optional<RamFileName> name = RamFileName.parse(String.valueOf(entry.getFileName()));
+                if (name.isPresent()) {
+                    found.add(look(name.get()));
+                }
+            }
+        } catch (NotDirectoryException | NoSuchFileException e) {
+            throw new ImageException(Fault.NO_IMAGE, "there is no folder " + folder, e);
+        }
+        found.sort(Comparator.comparing((RamFile file) -> file.name().random().isPresent())
+                .thenComparing(file -> file.name().offset())
+                .thenComparing(file -> file.name().file()));
+        return List.copyOf(found);
+    }
+
+    private RamFile look(RamFileName name) throws IOException {
+        Path path = path(name);
+        FileStatus status = FileStatus.of(path);
+        if (!status.isRegularFile()) {
+            throw new ImageException(Fault.FOREIGN, path + " is no regular file, so it is no RAM file");
+        }
+        return new RamFile(name, path, status);
+    }
+
+    /**
+     * Makes the files of a VM, of zeros, readable and writable by their owner only. All of them, or none.
+     *
+     * @throws ImageException {@link Fault#EXISTS} if one is there; it is left as it is
+     * @throws LinuxException if the file system refuses: ENOSPC where there is no room for what is reserved, EINVAL where a
+     *     size is no multiple of its huge pages
+     */
+    public void create(List<RamFileName> names, Room room) throws IOException {
+        for (RamFileName name : names) {
+            if (Files.exists(path(name), LinkOption.NOFOLLOW_LINKS)) {
+                throw exists(name);
+            }
+        }
+        List<RamFileName> made = new ArrayList<>();
+        try {
+            for (RamFileName name : names) {
+                try (SharedFile file = SharedFile.create(path(name), name.size())) {
+                    made.add(name);
+                    checkPages(name, file);
+                    if (room == Room.RESERVED) {
+                        file.allocate(0, name.size());
+                    }
+                }
+            }
+        } catch (IOException | RuntimeException e) {
+            for (RamFileName name : made) {
+                Files.deleteIfExists(path(name));
+            }
+            if (e instanceof LinuxException failure && failure.errno() == Errno.EEXIST) {
+                throw exists(names.get(made.size()));
+            }
+            throw e;
+        }
+    }
+
+    private ImageException exists(RamFileName name) {
+        return new ImageException(Fault.EXISTS, path(name) + " is there already; \"exomem ram remove\" removes it");
+    }
+
+    private static void checkPages(RamFileName name, SharedFile file) throws ImageException {
+        if (name.size() % file.pageSize() != 0) {
+            throw new ImageException(
+                    Fault.MISMATCH,
+                    "\"" + name.name() + "\" can't have " + name.size() + " bytes here: the file system has pages of "
+                            + file.pageSize() + " bytes, and a size must be a multiple of them");
+        }
+    }
+
+    /**
+     * Makes a file with a name that no other one has, and removes the name again: the memory lives as long as somebody has the file open
+     * or mapped.
+     *
+     * @param name what part of RAM it is for
+     * @return the open file; the caller closes it
+     * @throws LinuxException if the file system refuses
+     */
+    public SharedFile temporary(RamFileName name, Room room) throws IOException {
+        Path path = path(name.temporary(RANDOM));
+        SharedFile file = SharedFile.create(path, name.size());
+        try {
+            checkPages(name, file);
+            if (room == Room.RESERVED) {
+                file.allocate(0, name.size());
+            }
+            return file;
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        } finally {
+            Files.deleteIfExists(path);
+        }
+    }
+
+    /**
+     * Checks that the folder has the RAM files of a VM, and no others.
+     *
+     * @param names all of the VM's files
+     * @return the files, in the same order
+     * @throws ImageException saying what differs: {@link Fault#MISSING}, {@link Fault#SIZE}, {@link Fault#FOREIGN}, {@link Fault#MISMATCH}
+     */
+    public List<RamFile> check(List<RamFileName> names) throws IOException {
+        List<RamFile> there = list();
+        List<RamFile> found = new ArrayList<>();
+        for (RamFileName name : names) {
+            RamFile file = there.stream()
+                    .filter(candidate -> candidate.name().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> missing(name, there));
+            checkSize(file);
+            found.add(file);
+        }
+        for (RamFile file : there) {
+            if (file.name().random().isEmpty() && !names.contains(file.name())) {
+                throw new ImageException(
+                        Fault.MISMATCH,
+                        folder + " has one RAM file more than the VM: " + file.name() + " (" + describe(file.name())
+                                + ")");
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    private ImageException missing(RamFileName name, List<RamFile> there) {
+        return there.stream()
+                .map(RamFile::name)
+                .filter(other ->
+                        other.name().equals(name.name()) && other.random().isEmpty())
+                .findFirst()
+                .map(other -> new ImageException(
+                        Fault.MISMATCH,
+                        folder + " has \"" + name.name() + "\" with " + describe(other) + ", wanted was one with "
+                                + describe(name)))
+                .orElseGet(() -> new ImageException(
+                        Fault.MISSING,
+                        "there is no RAM file " + path(name)
+                                + (there.isEmpty()
+                                        ? ", nor any other in that folder"
+                                        : "; the folder has "
+                                                + String.join(
+                                                        ", ",
+                                                        there.stream()
+                                                                .map(file -> file.name()
+                                                                        .file())
+                                                                .toList()))));
+    }
+
+    private static String describe(RamFileName name) {
+        return name.size() + " bytes at offset " + name.offset();
+    }
+
+    private static void checkSize(RamFile file) throws ImageException {
+        if (file.status().size() != file.name().size()) {
+            throw new ImageException(
+                    Fault.SIZE,
+                    file.path() + " has " + file.status().size() + " bytes, its name says "
+                            + file.name().size() + ": it was "
+                            + (file.status().size() < file.name().size() ? "truncated" : "extended"));
+        }
+    }
+
+    /**
+     * Checks that the folder has RAM files, and that those it has could be all of one VM: each has the size that its name says, and none overlaps
+     * another, nor is a gap between them.
+     *
+     * @return the files by their offsets
+     * @throws ImageException saying what is wrong
+     */
+    public List<RamFile> check() throws IOException {
+        List<RamFile> there =
+                list().stream().filter(file -> file.name().random().isEmpty()).toList();
+        if (there.isEmpty()) {
+            throw new ImageException(Fault.MISSING, "there is no RAM file in " + folder);
+        }
+        long end = 0;
+        for (RamFile file : there) {
+            checkSize(file);
+            if (file.name().offset() != end) {
+                throw new ImageException(
+                        Fault.MISMATCH,
+                        file.path() + " begins at offset " + file.name().offset() + ", the RAM before it ends at " + end
+                                + ": these are not the files of one VM, or one is missing");
+            }
+            end = file.name().end();
+        }
+        return there;
+    }
+
+    /**
+     * Opens a file of a VM for reading and writing, as a VMM does with a shared mapping.
+     *
+     * @return the open file; the caller closes it
+     * @throws ImageException if it is not there, or not what its name says
+     */
+    public SharedFile open(RamFileName name) throws IOException {
+        return opened(name, SharedFile::open);
+    }
+
+    /** The same for reading only, as for a private mapping. */
+    public SharedFile openForReading(RamFileName name) throws IOException {
+        return opened(name, SharedFile::openForReading);
+    }
+
+    private interface Opening {
+        SharedFile open(Path path) throws LinuxException;
+    }
+
+    private SharedFile opened(RamFileName name, Opening opening) throws IOException {
+        RamFile seen;
+        SharedFile file;
+        try {
+            seen = look(name);
+            file = opening.open(seen.path());
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOENT) {
+                throw missing(name, list());
+            }
+            throw e;
+        }
+        try {
+            RamFile opened = new RamFile(name, seen.path(), file.status());
+            if (!opened.status().isSameFileAs(seen.status())) {
+                throw new ImageException(Fault.CHANGED, seen.path() + " was replaced while it was opened");
+            }
+            checkSize(opened);
+            return file;
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** Removes a file; false if it was not there. Whoever has it open or mapped keeps it. */
+    public boolean remove(RamFileName name) throws IOException {
+        return Files.deleteIfExists(path(name));
+    }
+}

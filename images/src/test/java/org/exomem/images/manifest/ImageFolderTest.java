@@ -1,0 +1,202 @@
+package org.exomem.images.manifest;
+
+import static java.nio.file.StandardOpenOption.APPEND;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.assertj.core.api.InstanceOfAssertFactories;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.exomem.images.ImageException;
+import org.exomem.images.ImageException.Fault;
+import org.exomem.images.manifest.ImageWriter.Step;
+import org.exomem.images.ram.RamFileName;
+import org.exomem.images.ram.RamFiles;
+import org.exomem.linux.SharedFile;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ImageFolderTest {
+    @TempDir
+    private Path above;
+
+    private Path folder;
+    private final List<Step> steps = new ArrayList<>();
+
+    @BeforeEach
+    void save() throws IOException {
+        folder = above.resolve("web");
+        Saved.in(folder, steps::add);
+    }
+
+    private void assertFault(Fault fault, String text, ThrowingCallable call) {
+        assertThatThrownBy(call)
+                .hasMessageContaining(folder.toString())
+                .hasMessageContaining(text)
+                .asInstanceOf(InstanceOfAssertFactories.type(ImageException.class))
+                .extracting(ImageException::fault)
+                .isEqualTo(fault);
+    }
+
+    private void assertNotOpened(Fault fault, String text) {
+        assertFault(fault, text, () -> ImageFolder.open(folder));
+    }
+
+    @Test
+    void savedVmIsFoundWhole() throws IOException {
+        ImageFolder image = ImageFolder.open(folder);
+
+        assertThat(image.manifest().vm()).isEqualTo("web");
+        assertThat(image.manifest().ram()).extracting(Manifest.Ram::name).isEqualTo(Saved.RAM);
+        assertThat(image.manifestBytes()).isEqualTo(Files.readAllBytes(folder.resolve("manifest.json")));
+        assertThat(image.state()).hasBinaryContent(Saved.STATE);
+        try (SharedFile ram = image.openRam(Saved.RAM.getFirst())) {
+            assertThat(ram.size()).isEqualTo(1 << 20);
+        }
+        assertThat(folder).isDirectoryNotContaining("glob:**.new");
+    }
+
+    /** What is on disk before the next step begins is there if the host ends in it. */
+    @Test
+    void filesAreOnDiskBeforeTheManifestIs() {
+        assertThat(steps).containsExactly(Step.values());
+    }
+
+    @Test
+    void imageIsNotOverwritten() {
+        assertFault(Fault.EXISTS, "already", () -> ImageWriter.begin(folder));
+        assertThat(folder.resolve(ImageFolder.MANIFEST)).exists();
+        assertThat(folder.resolve(ImageFolder.STATE)).hasBinaryContent(Saved.STATE);
+    }
+
+    @Test
+    void missingFilesAreNamed() throws IOException {
+        Files.delete(folder.resolve("exomem.0+100000.ram"));
+        assertNotOpened(Fault.MISSING, "exomem.0+100000.ram");
+        Files.delete(folder.resolve(ImageFolder.MANIFEST));
+        assertNotOpened(Fault.NO_IMAGE, "a save was broken off");
+        Files.delete(folder.resolve(ImageFolder.STATE));
+        assertNotOpened(Fault.NO_IMAGE, "has no manifest.json");
+    }
+
+    @Test
+    void missingStateIsNamed() throws IOException {
+        Files.delete(folder.resolve(ImageFolder.STATE));
+        assertNotOpened(Fault.MISSING, "vmm.state");
+    }
+
+    @Test
+    void truncatedFilesAreNamed() throws IOException {
+        truncate(folder.resolve("exomem.100000+10000.more"));
+        assertNotOpened(Fault.SIZE, "exomem.100000+10000.more");
+    }
+
+    @Test
+    void truncatedStateIsNamed() throws IOException {
+        truncate(folder.resolve(ImageFolder.STATE));
+        assertNotOpened(Fault.SIZE, "vmm.state");
+    }
+
+    @Test
+    void truncatedManifestIsNamed() throws IOException {
+        truncate(folder.resolve(ImageFolder.MANIFEST));
+        assertNotOpened(Fault.INVALID, "manifest.json");
+    }
+
+    private static void truncate(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.truncate(channel.size() / 2);
+        }
+    }
+
+    @Test
+    void editedStateIsTold() throws IOException {
+        byte[] edited = Saved.STATE.clone();
+        edited[3] ^= 1;
+        Files.write(folder.resolve(ImageFolder.STATE), edited);
+
+        assertNotOpened(Fault.CHANGED, "vmm.state");
+    }
+
+    @Test
+    void newerForeignAndEditedManifestsAreToldApart() throws IOException {
+        Path manifest = folder.resolve(ImageFolder.MANIFEST);
+        String good = Files.readString(manifest);
+        Files.writeString(manifest, good.replace("\"version\": 1", "\"version\": 3"));
+        assertNotOpened(Fault.NEWER, "version 3");
+        Files.writeString(manifest, "{\"schemaVersion\": 2}");
+        assertNotOpened(Fault.FOREIGN, "no manifest");
+        Files.writeString(manifest, good.replace("exomem.100000+10000.more", "exomem.100000+10000.less"));
+        assertNotOpened(Fault.INVALID, "less");
+        Files.writeString(manifest, good);
+        Files.writeString(manifest, " ".repeat(1 << 20), APPEND);
+        assertNotOpened(Fault.FOREIGN, "larger than");
+        Files.delete(manifest);
+        Files.createDirectory(manifest);
+        assertNotOpened(Fault.FOREIGN, "no manifest");
+    }
+
+    @Test
+    void folderThatIsNotThereIsNamed() {
+        folder = above.resolve("other");
+        assertNotOpened(Fault.NO_IMAGE, "there is no folder");
+    }
+
+    @Test
+    void linkInPlaceOfAFileIsRefused() throws IOException {
+        Path ram = folder.resolve("exomem.0+100000.ram");
+        Path moved = Files.move(ram, above.resolve("ram"));
+        Files.createSymbolicLink(ram, moved);
+        assertNotOpened(Fault.FOREIGN, "no regular file");
+    }
+
+    @Test
+    void imageIsTakenOnce() throws IOException {
+        ImageFolder one = ImageFolder.open(folder);
+        ImageFolder two = ImageFolder.open(folder);
+        one.take();
+
+        assertFault(Fault.NO_IMAGE, "was taken", two::take);
+        assertNotOpened(Fault.NO_IMAGE, "was taken");
+        one.giveBack();
+        ImageFolder.open(folder).take();
+        // The VM ran, and is saved again where it ran.
+        ImageWriter again = ImageWriter.begin(folder);
+        Files.write(again.state(), Saved.STATE);
+        again.finish(Saved.description(), ImageWriter.Digests.NONE);
+        assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
+        assertThat(folder).isDirectoryNotContaining("glob:**.taken");
+    }
+
+    @Test
+    void imageThatDoesNotFitIsNotMade() throws IOException {
+        ImageFolder.open(folder).take();
+        ImageWriter writer = ImageWriter.begin(folder);
+        assertFault(
+                Fault.MISSING,
+                "has not written its state",
+                () -> writer.finish(Saved.description(), ImageWriter.Digests.NONE));
+        Files.write(writer.state(), Saved.STATE);
+        RamFileName other = new RamFileName((1 << 20) + (1 << 16), 4096, "foreign");
+        RamFiles.in(folder).create(List.of(other), RamFiles.Room.ON_DEMAND);
+        assertFault(
+                Fault.MISMATCH,
+                "one RAM file more",
+                () -> writer.finish(Saved.description(), ImageWriter.Digests.NONE));
+        Files.delete(writer.ram(other));
+        Files.delete(writer.ram(Saved.RAM.getFirst()));
+        assertFault(
+                Fault.MISSING,
+                "exomem.0+100000.ram",
+                () -> writer.finish(Saved.description(), file -> Optional.empty()));
+        assertThat(folder.resolve(ImageFolder.MANIFEST)).doesNotExist();
+    }
+}

@@ -1,0 +1,79 @@
+package org.exomem.images.manifest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.exomem.images.ImageException;
+import org.exomem.images.manifest.ImageWriter.Step;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A process that saves a VM is killed after each step. */
+class KilledSaveTest {
+    private static final int KILLED = 128 + 9;
+
+    @ParameterizedTest
+    @EnumSource
+    void imageIsThereWholeOrNotThere(Step last, @TempDir Path above) throws IOException, InterruptedException {
+        Path folder = above.resolve("web");
+        Process process = new ProcessBuilder(
+                        ProcessHandle.current().info().command().orElseThrow(),
+                        "-XX:TieredStopAtLevel=1",
+                        "-XX:+UseSerialGC",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Program.class.getName(),
+                        folder.toString(),
+                        last.name())
+                .inheritIO()
+                .start();
+        try {
+            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+
+        assertThat(process.exitValue()).isEqualTo(KILLED);
+        if (last.compareTo(Step.MANIFEST_IS_IN_PLACE) >= 0) {
+            assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
+        } else {
+            assertThatThrownBy(() -> ImageFolder.open(folder))
+                    .isInstanceOfSatisfying(
+                            ImageException.class, e -> assertThat(e.fault()).isEqualTo(ImageException.Fault.NO_IMAGE));
+            // What is left does not stand in the way of the next save.
+            ImageWriter next = ImageWriter.begin(folder);
+            assertThat(next.state()).doesNotExist();
+            assertThat(folder).isDirectoryNotContaining("glob:**manifest*");
+        }
+    }
+
+    /** Saves into a folder, and kills itself after a step. */
+    static final class Program {
+        private Program() {}
+
+        public static void main(String[] arguments) throws IOException {
+            Step last = Step.valueOf(arguments[1]);
+            Saved.in(Path.of(arguments[0]), step -> {
+                if (step == last) {
+                    kill();
+                }
+            });
+        }
+
+        private static void kill() {
+            ProcessHandle self = ProcessHandle.current();
+            try {
+                new ProcessBuilder("kill", "-9", Long.toString(self.pid()))
+                        .start()
+                        .waitFor();
+            } catch (IOException | InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
+
+/** Which part of a file is in the host's memory, by {@code mincore}. */
+public final class ResidentPages {
+    private static final int PROT_READ = 1;
+    private static final int MAP_SHARED = 1;
+    private static final int MAP_NORESERVE = 0x4000;
+    /** The bytes of the file that are asked about at once. */
+    private static final long WINDOW = 1L << 30;
+
+    private ResidentPages() {}
+
+    /**
+     * Returns how many bytes of the file are in memory, in whole pages; what is swapped out, on disk only, or a hole is not. The kernel
+     * tells it for files that this process may write only; of others, all of it counts.
+     *
+     * @throws LinuxException if the file can't be mapped
+     */
+    public static long bytes(SharedFile file) throws LinuxException {
+        long size = file.size();
+        MemorySegment pages = NativeBuffer.ofSize(WINDOW / SharedFile.SMALL_PAGE);
+        long resident = 0;
+        for (long at = 0; at < size; at += WINDOW) {
+            resident += bytes(file, at, Math.min(WINDOW, size - at), pages);
+        }
+        return resident;
+    }
+
+    private static long bytes(SharedFile file, long offset, long length, MemorySegment pages) throws LinuxException {
+        // A mapping of huge pages has whole ones only.
+        long mapped = (length + file.pageSize() - 1) & -file.pageSize();
+        long address = LibC.mmap(
+                0, mapped, PROT_READ, MAP_SHARED | MAP_NORESERVE, file.fd().number(), offset);
+        if (address == -1) {
+            throw new LinuxException("mmap", file.toString(), LibC.errno());
+        }
+        try {
+            if (LibC.mincore(address, length, pages.address()) < 0) {
+                throw new LinuxException("mincore", file.toString(), LibC.errno());
+            }
+            long resident = 0;
+            long count = (length + SharedFile.SMALL_PAGE - 1) / SharedFile.SMALL_PAGE;
+            for (long page = 0; page < count; page++) {
+                resident += pages.get(JAVA_BYTE, page) & 1;
+            }
+            return resident * SharedFile.SMALL_PAGE;
+        } finally {
+            LibC.munmap(address, mapped);
+        }
+    }
+}
