@@ -48,6 +48,7 @@ public final class ExomemCommand {
         commands.put("ram list", RamListCommand::new);
         commands.put("ram check", RamCheckCommand::new);
         commands.put("ram remove", RamRemoveCommand::new);
+        commands.put("template key", TemplateKeyCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("spec", SpecCommand::new);
