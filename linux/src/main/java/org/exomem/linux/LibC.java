@@ -28,6 +28,12 @@ final class LibC {
 
     static native long write(int fd, long buffer, long size);
 
+    static native long pread(int fd, long buffer, long size, long offset);
+
+    static native long pwrite(int fd, long buffer, long size, long offset);
+
+    static native int fsync(int fd);
+
     static native int open(long path, int flags, int mode);
 
     static native int unlink(long path);

@@ -4,11 +4,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A shared mapping of a part of a file, readable and writable. The segment is bounds-checked and may be used from any
+ * A shared mapping of a part of a file, readable and mostly writable too. The segment is bounds-checked and may be used from any
  * thread; after {@link #close} an access throws {@link IllegalStateException}. If the file is truncated below the
  * mapping, an access throws {@link InternalError} (the JVM's answer to SIGBUS), so users catch that at their edge.
  */
 public final class Mapping implements AutoCloseable {
+    private static final int PROT_READ = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
@@ -20,9 +21,10 @@ public final class Mapping implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment segment;
 
-    private Mapping(long address, long length, long mapped) {
-        this.segment =
+    private Mapping(long address, long length, long mapped, boolean readOnly) {
+        MemorySegment all =
                 MemorySegment.ofAddress(address).reinterpret(length, arena, unused -> LibC.munmap(address, mapped));
+        this.segment = readOnly ? all.asReadOnly() : all;
     }
 
     /**
@@ -34,17 +36,23 @@ public final class Mapping implements AutoCloseable {
      */
     public static Mapping of(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
-        return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize);
+        return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ_WRITE);
     }
 
-    private static Mapping of(Fd fd, long offset, long length, long mapped) throws LinuxException {
-        long address = LibC.mmap(0, mapped, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
+    /** The same for reading only, also of a file that was opened so. */
+    public static Mapping forReading(SharedFile file, long offset, long length) throws LinuxException {
+        long pageSize = file.pageSize();
+        return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ);
+    }
+
+    private static Mapping of(Fd fd, long offset, long length, long mapped, int protection) throws LinuxException {
+        long address = LibC.mmap(0, mapped, protection, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
         if (address == -1) {
             throw new LinuxException("mmap(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
         }
         // Guest memory has no place in our core dumps; a refusal changes nothing else.
         LibC.madvise(address, mapped, MADV_DONTDUMP);
-        return new Mapping(address, length, mapped);
+        return new Mapping(address, length, mapped, protection == PROT_READ);
     }
 
     /** The mapped bytes, from the offset on; may be used by any thread. */

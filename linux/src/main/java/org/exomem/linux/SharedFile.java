@@ -1,5 +1,7 @@
 package org.exomem.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
@@ -20,6 +22,7 @@ public final class SharedFile implements AutoCloseable {
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_WRITE = 8;
+    private static final long FICLONE = 0x40049409L;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
     private static final int ENXIO = 6;
@@ -210,6 +213,101 @@ public final class SharedFile implements AutoCloseable {
             return false;
         }
         throw new LinuxException("fcntl(F_ADD_SEALS)", fd.toString(), errno);
+    }
+
+    /**
+     * Reads bytes of the file, up to its end.
+     *
+     * @param offset of the first in the file, in bytes
+     * @param into native memory that is filled
+     * @return how many bytes were read: less than were wanted only at the end of the file
+     */
+    public long read(long offset, MemorySegment into) throws LinuxException {
+        long done = 0;
+        while (done < into.byteSize()) {
+            long count = LibC.pread(fd.number(), into.address() + done, into.byteSize() - done, offset + done);
+            if (count == 0) {
+                break;
+            }
+            done += transferred("pread", offset + done, count);
+        }
+        Reference.reachabilityFence(into);
+        return done;
+    }
+
+    /**
+     * Writes bytes to the file; not to one of huge pages, which can only be mapped.
+     *
+     * @param offset of the first in the file, in bytes
+     * @param from native memory, all of which is written
+     * @throws LinuxException ENOSPC if there is no room for all of it
+     */
+    public void write(long offset, MemorySegment from) throws LinuxException {
+        long done = 0;
+        while (done < from.byteSize()) {
+            long count = LibC.pwrite(fd.number(), from.address() + done, from.byteSize() - done, offset + done);
+            done += transferred("pwrite", offset + done, count);
+        }
+        Reference.reachabilityFence(from);
+    }
+
+    /** What a call that transfers bytes has done; 0 if it was interrupted. */
+    private long transferred(String call, long offset, long count) throws LinuxException {
+        if (count >= 0) {
+            return count;
+        }
+        int errno = LibC.errno();
+        if (errno == Errno.EINTR) {
+            return 0;
+        }
+        throw new LinuxException(call + "(offset " + offset + ")", fd.toString(), errno);
+    }
+
+    /**
+     * Makes all of this file the content of another one that shares its storage, so that each part takes room once until it is written.
+     *
+     * @param from a file of the same file system
+     * @return false if the file system can't do so, or is not the same
+     */
+    public boolean cloneOf(SharedFile from) throws LinuxException {
+        if (LibC.ioctl(fd.number(), FICLONE, from.fd.number()) >= 0) {
+            return true;
+        }
+        int errno = LibC.errno();
+        if (errno == Errno.EOPNOTSUPP || errno == Errno.EXDEV || errno == Errno.ENOTTY || errno == Errno.EINVAL) {
+            return false;
+        }
+        throw new LinuxException("ioctl(FICLONE)", fd.toString(), errno);
+    }
+
+    /**
+     * Copies bytes of another file without taking them into this process, which a network file system may do on its server.
+     *
+     * @param offset of the first in both files, in bytes
+     * @return how many bytes were copied, maybe fewer than were wanted; -1 if the file systems can't do so
+     */
+    public long copyRange(SharedFile from, long offset, long length) throws LinuxException {
+        MemorySegment offsets = NativeBuffer.ofSize(2L * Long.BYTES);
+        offsets.set(JAVA_LONG, 0, offset);
+        offsets.set(JAVA_LONG, Long.BYTES, offset);
+        long count = LibC.copy_file_range(
+                from.fd.number(), offsets.address(), fd.number(), offsets.address() + Long.BYTES, length, 0);
+        if (count < 0) {
+            int errno = LibC.errno();
+            Reference.reachabilityFence(offsets);
+            if (errno == Errno.EOPNOTSUPP || errno == Errno.EXDEV || errno == Errno.EINVAL || errno == Errno.ENOSYS) {
+                return -1;
+            }
+            throw new LinuxException("copy_file_range(offset " + offset + ")", fd.toString(), errno);
+        }
+        return count;
+    }
+
+    /** Writes to disk what is only in memory of the file, and returns when it is there. */
+    public void sync() throws LinuxException {
+        if (LibC.fsync(fd.number()) < 0) {
+            throw new LinuxException("fsync", fd.toString(), LibC.errno());
+        }
     }
 
     /** The offset of the first byte of data at or after {@code from}, or -1 if there is none. */

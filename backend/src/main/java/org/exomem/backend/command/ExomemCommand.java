@@ -45,6 +45,11 @@ public final class ExomemCommand {
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);
         commands.put("attach", AttachCommand::new);
+        commands.put("ram create", RamCreateCommand::new);
+        commands.put("ram list", RamListCommand::new);
+        commands.put("ram check", RamCheckCommand::new);
+        commands.put("ram remove", RamRemoveCommand::new);
+        commands.put("template key", TemplateKeyCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("spec", SpecCommand::new);

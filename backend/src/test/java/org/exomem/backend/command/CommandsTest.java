@@ -91,15 +91,16 @@ class CommandsTest {
                     .untilAsserted(() -> assertThat(Ran.of("vms", "--active", "--control", there)
                                     .out())
                             .isEqualTo("""
-            VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
-            web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
-            """));
+                                VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
+                                web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
+                                """));
             JsonNode active = Json.parse(
                             Ran.of("vms", "--json", "--control", there).out())
                     .path(0)
                     .path("active");
             assertThat(active.toString()).isEqualTo("""
-                    {"interval":7,"reason":"no front-end is connected"}""");
+                {"interval":7,"reason":"no front-end is connected"}\
+                """);
         }
     }
 
@@ -407,7 +408,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, add, remove, detach, attach, pki, quit, spec, completion
+        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, add, remove, detach, attach, ram, template, pki, quit, spec, completion
         serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
         balloon               | exomem: VM is missing
         balloon a --wiat      | exomem: there is no option "--wiat"; is it --wait that is meant?
@@ -466,6 +467,11 @@ class CommandsTest {
                 "hints",
                 "migrate",
                 "receive",
+                "template key",
+                "ram create",
+                "ram list",
+                "ram check",
+                "ram remove",
                 "pki init",
                 "quit",
                 "spec",

@@ -22,6 +22,7 @@ import org.exomem.linux.SmallFile;
  * state of the VMM's devices the digest.
  *
  * <pre>
+ * manifest.sig              its signature; only of images that are signed
  * manifest.json             what belongs to it; written last, so that an image without one is not there
  * vmm.state                 the state of the VMM's devices
  * exomem.OFFSET+SIZE.NAME   RAM, one file for each memory back-end
@@ -38,6 +39,9 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
 
     /** The file with the state of the VMM's devices. */
     public static final String STATE = "vmm.state";
+
+    /** The signature of the manifest, if the image is signed. */
+    public static final String SIGNATURE = "manifest.sig";
 
     /** What a manifest is called whose image was taken. */
     private static final String TAKEN = "manifest.json.taken";

@@ -70,6 +70,7 @@ public final class ImageWriter {
                     Fault.EXISTS, folder + " holds a saved VM already; remove that folder, or name another one");
         }
         Files.deleteIfExists(folder.resolve(ImageFolder.STATE));
+        Files.deleteIfExists(folder.resolve(ImageFolder.SIGNATURE));
         Files.deleteIfExists(folder.resolve(UNFINISHED));
         ImageFolder.removeTaken(folder);
         watch.after(Step.OLD_IMAGE_IS_GONE);
@@ -117,6 +118,19 @@ public final class ImageWriter {
         Digests NONE = file -> Optional.empty();
     }
 
+    /** Puts something beside a manifest before that is there, such as its signature, and returns when it is on disk. */
+    public interface Seal {
+        void seal(Path folder, byte[] manifest) throws IOException;
+
+        /** For images that have nothing beside their manifest. */
+        Seal NONE = (folder, manifest) -> {};
+    }
+
+    /** The same as {@link #finish(Description, Digests, Seal)}, with nothing beside the manifest. */
+    public ImageFolder finish(Description description, Digests digests) throws IOException {
+        return finish(description, digests, Seal.NONE);
+    }
+
     /**
      * Makes it an image: RAM files and state are written to disk, then the manifest in one step. Takes as long as the disk takes for what
      * of the RAM it does not have yet. Nothing may write to the files meanwhile.
@@ -125,7 +139,7 @@ public final class ImageWriter {
      * @throws ImageException if the files don't fit what was said; there is no image then
      * @throws IllegalArgumentException if what is described is no VM that can be saved, see {@link Manifest}
      */
-    public ImageFolder finish(Description description, Digests digests) throws IOException {
+    public ImageFolder finish(Description description, Digests digests, Seal seal) throws IOException {
         List<Manifest.Ram> ram = new ArrayList<>();
         for (RamFile file : RamFiles.in(folder).check(description.ram)) {
             ram.add(new Manifest.Ram(file.name(), file.dataBytes(), digests.of(file)));
@@ -150,6 +164,7 @@ public final class ImageWriter {
         if (bytes.length > Manifest.MOST_BYTES) {
             throw new IllegalArgumentException("the manifest would have more than " + Manifest.MOST_BYTES + " bytes");
         }
+        seal.seal(folder, bytes);
         write(bytes);
         // The names of the RAM files and of the state must be there before the one that makes them an image.
         Durable.folder(folder);

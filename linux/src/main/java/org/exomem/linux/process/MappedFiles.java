@@ -24,7 +24,8 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     public static final MappedFiles NONE = new MappedFiles(List.of(), List.of());
 
     private static final Pattern ROW = Pattern.compile(
-            "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?: +([^ ].*)?)?",
+            "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?:"
+                    + " +([^ ].*)?)?",
             Pattern.DOTALL);
 
     private static final int WRITABLE_COLUMN = 1;
@@ -214,7 +215,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
 
     /** Returns device and inode as mappings of the file show them; some file systems show {@code stat} another device. */
     public static String nameOf(SharedFile file) throws IOException {
-        try (Mapping first = Mapping.of(file, 0, file.pageSize())) {
+        try (Mapping first = Mapping.forReading(file, 0, file.pageSize())) {
             long address = first.segment().address();
             return of("self").areas().stream()
                     .filter(area -> area.has(address))

@@ -1,0 +1,71 @@
+package org.exomem.linux.process;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Who has a file mapped, shared or private, by the lists of mappings of all processes that may be looked at. */
+public final class FileHolders {
+    /** {@code rw-s} or {@code rw-p} behind the addresses. */
+    private static final int SHARING_COLUMN = 3;
+
+    private FileHolders() {}
+
+    /**
+     * A process that has a file mapped.
+     *
+     * @param program its name, of 15 characters at the most
+     * @param file device and inode, as {@link MappedFiles#nameOf} gives them
+     * @param shared whether other processes see what it writes there
+     */
+    public record Holder(int pid, String program, String file, boolean shared) {}
+
+    /**
+     * Looks at all processes; one that ends meanwhile, or belongs to a user at whom this one may not look, is left out.
+     *
+     * @param files as {@link MappedFiles#nameOf} gives them
+     * @return one entry for each process, file and kind of mapping, in ascending order of processes
+     */
+    public static List<Holder> of(List<String> files) throws IOException {
+        String[] names = new File("/proc").list((folder, name) -> Character.isDigit(name.charAt(0)));
+        if (names == null) {
+            throw new IOException("/proc can't be read, so nobody can tell who has a file mapped");
+        }
+        List<Holder> found = new ArrayList<>();
+        for (String name : names) {
+            Path process = Path.of("/proc", name);
+            try {
+                add(found, process, Files.readString(process.resolve("maps"), StandardCharsets.ISO_8859_1), files);
+            } catch (IOException e) {
+                // It has ended, or may not be looked at.
+            }
+        }
+        found.sort((one, other) -> Integer.compare(one.pid, other.pid));
+        return List.copyOf(found);
+    }
+
+    private static void add(List<Holder> found, Path process, String maps, List<String> files) throws IOException {
+        for (String file : files) {
+            if (!maps.contains(" " + file + " ")) {
+                continue;
+            }
+            int pid = Integer.parseInt(String.valueOf(process.getFileName()));
+            String program = Files.readString(process.resolve("comm"), StandardCharsets.ISO_8859_1)
+                    .strip();
+            for (boolean shared : new boolean[] {true, false}) {
+                if (maps.lines().anyMatch(line -> maps(line, file, shared))) {
+                    found.add(new Holder(pid, program, file, shared));
+                }
+            }
+        }
+    }
+
+    private static boolean maps(String line, String file, boolean shared) {
+        int sharing = line.indexOf(' ') + 1 + SHARING_COLUMN;
+        return line.contains(" " + file + " ") && line.charAt(sharing) == (shared ? 's' : 'p');
+    }
+}
