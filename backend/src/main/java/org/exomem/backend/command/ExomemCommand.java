@@ -45,6 +45,7 @@ public final class ExomemCommand {
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);
         commands.put("attach", AttachCommand::new);
+        commands.put("vm command", VmCommandCommand::new);
         commands.put("ram create", RamCreateCommand::new);
         commands.put("ram list", RamListCommand::new);
         commands.put("ram check", RamCheckCommand::new);

@@ -2,7 +2,9 @@ package org.exomem.backend.control;
 
 import static org.exomem.backend.control.Command.NOTHING;
 import static org.exomem.backend.control.Type.ANY;
+import static org.exomem.backend.control.Type.COUNT;
 import static org.exomem.backend.control.Type.TEXT;
+import static org.exomem.backend.control.Type.choice;
 import static org.exomem.backend.control.Type.list;
 import static org.exomem.backend.control.Type.maybe;
 import static org.exomem.backend.control.Type.object;
@@ -10,20 +12,30 @@ import static org.exomem.backend.control.Type.with;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BiFunction;
+import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.DeviceArguments;
+import org.exomem.backend.config.DeviceConfig;
+import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 
-/** The commands that change which VMs are served, and which are attached (CTL-31, CTL-32, CTL-34); see {@code spec/control.md}. */
+/** The commands that change which VMs are served, and which are attached, and how they are served (CTL-31, CTL-32, CTL-34, CTL-37); see {@code spec/control.md}. */
 final class ProcessCommands {
+    private static final String BALLOON = "balloon";
+    private static final String MEMORY = "virtio-mem";
+    private static final String LISTEN = "listen";
+    private static final String CONNECT = "connect";
+    private static final String INHERITED = "inherited";
+
     private final ProcessControl process;
     private final SlowWork slowWork;
 
@@ -48,8 +60,48 @@ final class ProcessCommands {
                         object(with("vm", TEXT), maybe("device", TEXT)),
                         object(with("kept", kept)),
                         this::remove),
+                Command.of("query-vm-devices", object(with("vm", TEXT)), list(deviceType()), this::devices),
                 Command.of("vm-detach", vm, devices, arguments -> names(process::detach, arguments)),
                 Command.of("vm-attach", vm, devices, arguments -> names(process::attach, arguments)));
+    }
+
+    private static Type deviceType() {
+        return object(
+                with("id", TEXT),
+                with("type", choice(BALLOON, MEMORY)),
+                with("attachment", choice(LISTEN, CONNECT, INHERITED)),
+                maybe("socket", TEXT),
+                maybe("vmm-qmp", TEXT),
+                maybe("memaddr", COUNT),
+                maybe("size", COUNT),
+                maybe("block-size", COUNT),
+                maybe("node", COUNT));
+    }
+
+    private CompletableFuture<JsonNode> devices(Arguments arguments) {
+        return process.config(arguments.text("vm")).thenApply(config -> {
+            ArrayNode list = JsonNodeFactory.instance.arrayNode();
+            config.devices().forEach(device -> describe(device, list.addObject()));
+            return list;
+        });
+    }
+
+    private static void describe(DeviceConfig device, ObjectNode answer) {
+        answer.put("id", device.id());
+        answer.put("type", device instanceof MemoryConfig ? MEMORY : BALLOON);
+        answer.put("attachment", switch (device.attachment()) {
+            case Attachment.Listen _ -> LISTEN;
+            case Attachment.Connect _ -> CONNECT;
+            case Attachment.Inherited _ -> INHERITED;
+        });
+        device.attachment().path().ifPresent(path -> answer.put("socket", path.toString()));
+        device.vmmQmp().ifPresent(path -> answer.put("vmm-qmp", path.toString()));
+        if (device instanceof MemoryConfig memory) {
+            answer.put("memaddr", memory.plan().address());
+            answer.put("size", memory.plan().size());
+            answer.put("block-size", memory.plan().blockSize());
+            memory.plan().node().ifPresent(node -> answer.put("node", node));
+        }
     }
 
     /** Not on the control socket's thread: options may name a group, which a directory service may have to look up. */

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.vm.VirtualMachine;
 
 /**
@@ -28,6 +29,11 @@ public interface ProcessControl {
      * @return the devices that are still served, each with the reason
      */
     default CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
+        return refused();
+    }
+
+    /** How a VM is served now. */
+    default CompletableFuture<VmConfig> config(String vm) {
         return refused();
     }
 

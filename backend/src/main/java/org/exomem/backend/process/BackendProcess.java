@@ -14,6 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
+import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.control.ProcessControl;
 import org.exomem.backend.detach.VmDevices;
@@ -200,6 +201,11 @@ public final class BackendProcess implements AutoCloseable {
         @Override
         public CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
             return run(() -> all.remove(vm, device));
+        }
+
+        @Override
+        public CompletableFuture<VmConfig> config(String vm) {
+            return run(() -> all.config(table.named(vm).name()));
         }
 
         @Override

@@ -117,6 +117,19 @@ final class DeviceSet {
     }
 
     /**
+     * How a VM is served now. From any thread, and without waiting.
+     *
+     * @throws VirtualMachine.Refused if it is served no more
+     */
+    VmConfig config(String name) {
+        ServedVm vm = vms.get(name);
+        if (vm == null) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\" is not served any more");
+        }
+        return vm.config();
+    }
+
+    /**
      * Serves what is configured now, beside what commands have added.
      *
      * @throws ConfigException if the devices do not go together; nothing has changed then

@@ -1,0 +1,152 @@
+package org.exomem.backend.recipe;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.images.ImageException;
+import org.exomem.images.ImageException.Fault;
+import org.exomem.images.ram.RamBlock;
+import org.exomem.images.ram.RamFile;
+import org.exomem.images.ram.RamFileName;
+import org.exomem.images.ram.RamFiles;
+
+/**
+ * What a VMM shall have as the guest's RAM.
+ *
+ * @param folder of RAM files; empty for memory without a name
+ * @param mode how files come to be there
+ * @param boot bytes that the guest boots with, beside its memory devices; empty for what the files have
+ * @param name of the memory back-end
+ * @param shared whether what the guest writes goes to the file; else it stays in the VMM
+ * @param preallocated whether the VMM takes all of the host's memory at its start
+ * @param fallback whether memory without a name will do where the files can't be used
+ */
+public record Ram(
+        Optional<Path> folder,
+        Mode mode,
+        Optional<Long> boot,
+        String name,
+        boolean shared,
+        boolean preallocated,
+        boolean fallback) {
+    /** How RAM files come to be there. */
+    public enum Mode {
+        /** They are there, and fit. */
+        OPEN("open"),
+        /** The VMM makes them; none is there. */
+        CREATE("create"),
+        /** The VMM makes them, and removes their names at once. */
+        TEMP("temp");
+
+        private final String word;
+
+        Mode(String word) {
+            this.word = word;
+        }
+
+        @Override
+        public String toString() {
+            return word;
+        }
+    }
+
+    /**
+     * The memory back-ends of a VM.
+     *
+     * @param paths where each has its file, or a folder of files without names; empty for memory without a name
+     * @param notes what the user should know
+     */
+    record Chosen(RamLayout layout, List<Path> paths, List<String> notes) {}
+
+    /**
+     * Chooses the memory back-ends.
+     *
+     * @throws RecipeException if the files don't fit the VM, or the memory devices not the RAM
+     * @throws IOException if the file system refuses
+     */
+    Chosen choose(List<DeviceRecipe> devices) throws RecipeException, IOException {
+        List<String> notes = new ArrayList<>();
+        if (folder.isPresent()) {
+            try {
+                return inFolder(folder.get(), devices, notes);
+            } catch (ImageException e) {
+                if (!fallback || boot.isEmpty()) {
+                    throw e;
+                }
+                notes.add(e.getMessage() + ". Memory without a name is used instead, as --fallback allows");
+            }
+        }
+        notes.add("the RAM has no name in the file system (see --ram): the VM can't be saved, moved or cloned");
+        return new Chosen(RamLayout.of(devices, size(0), name), List.of(), notes);
+    }
+
+    private long size(long otherwise) throws RecipeException {
+        long size = boot.orElse(otherwise);
+        if (size <= 0) {
+            throw new RecipeException("the size of the VM's RAM is missing: --size 8G, without its memory devices");
+        }
+        return size;
+    }
+
+    private Chosen inFolder(Path place, List<DeviceRecipe> devices, List<String> notes)
+            throws RecipeException, IOException {
+        RamFiles files = RamFiles.in(place);
+        Path absolute = place.toAbsolutePath().normalize();
+        return switch (mode) {
+            case TEMP -> {
+                RamLayout layout = RamLayout.of(devices, size(0), name);
+                notes.add("the RAM file loses its name when the VMM has opened it: the VM can't be saved, moved or cloned");
+                yield new Chosen(layout, layout.parts().stream().map(part -> absolute).toList(), notes);
+            }
+            case CREATE -> {
+                RamLayout layout = RamLayout.of(devices, size(0), name);
+                List<RamFile> there = files.list();
+                if (!there.isEmpty()) {
+                    throw new ImageException(
+                            Fault.EXISTS,
+                            there.getFirst().path() + " is there already; --mode open uses it, \"exomem ram remove\" removes it");
+                }
+                yield new Chosen(layout, paths(absolute, RamFileName.of(layout.parts())), notes);
+            }
+            case OPEN -> open(files, absolute, devices, notes);
+        };
+    }
+
+    /** The files' own names are those of the memory back-ends; they need not be the usual ones. */
+    private Chosen open(RamFiles files, Path absolute, List<DeviceRecipe> devices, List<String> notes)
+            throws RecipeException, IOException {
+        List<RamFileName> there;
+        try {
+            there = files.check().stream().map(RamFile::name).toList();
+        } catch (ImageException e) {
+            throw e.fault() == Fault.MISSING
+                    ? new ImageException(
+                            Fault.MISSING,
+                            e.getMessage() + "; \"exomem ram create\" makes it, or --mode create has the VMM make it",
+                            e)
+                    : e;
+        }
+        long all = there.stream().mapToLong(RamFileName::size).sum();
+        long regions = devices.stream()
+                .flatMap(device -> device.region().stream())
+                .mapToLong(DeviceRecipe.Region::size)
+                .sum();
+        RamLayout wanted = RamLayout.of(devices, size(all - regions), name);
+        List<Long> sizes = there.stream().map(RamFileName::size).toList();
+        if (!wanted.parts().stream().map(RamBlock::size).toList().equals(sizes)) {
+            throw new ImageException(
+                    Fault.MISMATCH,
+                    "the RAM files of " + files.folder() + " have " + sizes + " bytes, the VM needs "
+                            + wanted.parts().stream().map(RamBlock::size).toList());
+        }
+        RamLayout layout = new RamLayout(
+                there.stream().map(RamFileName::block).toList(), wanted.isNuma(), wanted.below4g(), wanted.kernelLimit());
+        return new Chosen(layout, paths(absolute, there), notes);
+    }
+
+    private static List<Path> paths(Path folder, List<RamFileName> names) {
+        return names.stream().map(name -> folder.resolve(name.file())).toList();
+    }
+}
