@@ -39,6 +39,7 @@ public record Chapter(String file, String title, List<Rule> rules, Map<String, S
             "migration.md",
             "migration-stream.md",
             "pages.md",
+            "images.md",
             "vmm.md",
             "control.md");
 

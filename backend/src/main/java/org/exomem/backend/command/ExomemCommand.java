@@ -41,6 +41,8 @@ public final class ExomemCommand {
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
         commands.put("update-vmm", UpdateVmmCommand::new);
+        commands.put("save", SaveCommand::new);
+        commands.put("restore", RestoreCommand::new);
         commands.put("add", AddCommand::new);
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);

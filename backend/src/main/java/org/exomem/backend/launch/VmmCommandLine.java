@@ -97,6 +97,16 @@ public final class VmmCommandLine {
         return new VmmCommandLine(List.of(other.toString()), options);
     }
 
+    /**
+     * The same for another VMM, into which the guest of this one is to come: it waits, has no devices of exomem, and makes sockets under
+     * the names that this one's have by now.
+     *
+     * @param sockets of exomem's devices
+     */
+    public VmmCommandLine forAnother(Collection<Path> sockets) {
+        return withoutDevicesOn(sockets).movingPlaces(SuccessorNames::lasting).waiting();
+    }
+
     /** The same for a VMM that waits for a guest, and lets it run only when it is told to. */
     public VmmCommandLine waiting() {
         List<VmmOption> changed = new ArrayList<>(options);
@@ -204,6 +214,47 @@ public final class VmmCommandLine {
 
     private static boolean isMemory(VmmOption option) {
         return option.is(OBJECT) && option.properties().type("qom-type").equals(MEMORY);
+    }
+
+    /** The file of a memory back-end. */
+    public Optional<Path> memoryFile(String id) {
+        return options.stream()
+                .filter(VmmCommandLine::isMemory)
+                .map(VmmOption::properties)
+                .filter(properties -> properties.get("id").filter(id::equals).isPresent())
+                .findFirst()
+                .flatMap(properties -> properties.get(MEMORY_PATH))
+                .map(Path::of);
+    }
+
+    /** The first socket on which it listens for QMP. */
+    public Optional<Path> qmp() {
+        for (VmmOption option : options) {
+            if (option.is("qmp") || option.is("qmp-pretty")) {
+                Optional<Path> place = place(option);
+                if (place.isPresent()) {
+                    return place;
+                }
+            }
+            if (option.is("mon")
+                    && option.properties().get("mode").filter("control"::equals).isPresent()) {
+                String chardev = option.properties()
+                        .get(CHARDEV)
+                        .orElse(option.properties().type(CHARDEV));
+                Optional<Path> place = options.stream()
+                        .filter(other -> other.is(CHARDEV)
+                                && other.properties()
+                                        .get("id")
+                                        .filter(chardev::equals)
+                                        .isPresent())
+                        .findFirst()
+                        .flatMap(VmmCommandLine::place);
+                if (place.isPresent()) {
+                    return place;
+                }
+            }
+        }
+        return Optional.empty();
     }
 
     /** The same with another file for a part of its RAM, mapped so that others see what the guest writes. */

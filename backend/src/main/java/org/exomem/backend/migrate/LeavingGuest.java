@@ -219,7 +219,7 @@ public final class LeavingGuest implements GuestControl {
     }
 
     /** What the driver has told of its page descriptors (FPB-DESC-1). */
-    DescriptorsAtPause descriptors() {
+    public DescriptorsAtPause descriptors() {
         return descriptors;
     }
 
@@ -307,6 +307,23 @@ public final class LeavingGuest implements GuestControl {
         Map<String, GenericDevice> moved = new TreeMap<>();
         devices.forEach((name, device) -> moved.put(name, device.device()));
         return new MovedDevices(moved, target, ran());
+    }
+
+    /**
+     * The guest stays here after all was copied: it runs on, and gets its devices back.
+     *
+     * @param note is told of a device that it did not get back, and why
+     * @throws IOException if it does not run on
+     */
+    public void stay(Consumer<String> note) throws IOException {
+        resume();
+        devices.forEach((name, device) -> {
+            try {
+                vmm.putBack(device);
+            } catch (IOException e) {
+                note.accept("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
+            }
+        });
     }
 
     /**

@@ -250,6 +250,11 @@ public final class QmpVmm implements AutoCloseable {
         return qmp.execute("query-status").path("status").asText().equals(INCOMING);
     }
 
+    /** As {@link QmpSession#version}. */
+    public String version() {
+        return qmp.version();
+    }
+
     /** True if the VMM says that it is QEMU. */
     public boolean isQemu() {
         return qmp.isQemu();

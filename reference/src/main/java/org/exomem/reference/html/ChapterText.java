@@ -27,6 +27,7 @@ record ChapterText(String file, String markdown) {
             "migration.md",
             "migration-stream.md",
             "pages.md",
+            "images.md",
             "vmm.md",
             "control.md");
 
