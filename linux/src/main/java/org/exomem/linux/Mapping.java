@@ -9,20 +9,23 @@ import java.lang.foreign.MemorySegment;
  * mapping, an access throws {@link InternalError} (the JVM's answer to SIGBUS), so users catch that at their edge.
  */
 public final class Mapping implements AutoCloseable {
+    private static final int PROT_READ = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_DONTDUMP = 16;
+    private static final int MADV_POPULATE_READ = 22;
     private static final int MADV_POPULATE_WRITE = 23;
 
     private final Arena arena = Arena.ofShared();
     private final MemorySegment segment;
 
-    private Mapping(long address, long length, long mapped) {
-        this.segment =
+    private Mapping(long address, long length, long mapped, boolean readOnly) {
+        MemorySegment all =
                 MemorySegment.ofAddress(address).reinterpret(length, arena, unused -> LibC.munmap(address, mapped));
+        this.segment = readOnly ? all.asReadOnly() : all;
     }
 
     /**
@@ -34,17 +37,23 @@ public final class Mapping implements AutoCloseable {
      */
     public static Mapping of(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
-        return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize);
+        return of(file.fd(), PROT_READ_WRITE, offset, length, (length + pageSize - 1) & -pageSize);
     }
 
-    private static Mapping of(Fd fd, long offset, long length, long mapped) throws LinuxException {
-        long address = LibC.mmap(0, mapped, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
+    /** The same, to be read only: the file may be one that can't be written, and a write to the segment throws. */
+    public static Mapping toRead(SharedFile file, long offset, long length) throws LinuxException {
+        long pageSize = file.pageSize();
+        return of(file.fd(), PROT_READ, offset, length, (length + pageSize - 1) & -pageSize);
+    }
+
+    private static Mapping of(Fd fd, int protection, long offset, long length, long mapped) throws LinuxException {
+        long address = LibC.mmap(0, mapped, protection, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
         if (address == -1) {
             throw new LinuxException("mmap(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
         }
         // Guest memory has no place in our core dumps; a refusal changes nothing else.
         LibC.madvise(address, mapped, MADV_DONTDUMP);
-        return new Mapping(address, length, mapped);
+        return new Mapping(address, length, mapped, protection == PROT_READ);
     }
 
     /** The mapped bytes, from the offset on; may be used by any thread. */
@@ -70,6 +79,18 @@ public final class Mapping implements AutoCloseable {
      */
     public void populate(long offset) throws LinuxException {
         advise(offset, SharedFile.SMALL_PAGE, MADV_POPULATE_WRITE);
+    }
+
+    /**
+     * Reads a range into memory, where it is not there yet.
+     *
+     * @param offset bytes, a multiple of the file's page size
+     * @param length bytes
+     * @throws LinuxException EFAULT if the file was truncated before it or can't be read, ENOMEM if the host has no memory,
+     *     EINVAL before Linux 5.14
+     */
+    public void populateToRead(long offset, long length) throws LinuxException {
+        advise(offset, length, MADV_POPULATE_READ);
     }
 
     /**
