@@ -71,6 +71,16 @@ public final class PageFaults implements AutoCloseable {
     }
 
     /**
+     * The same, but a page that is there is written without anybody being told; takes less than {@link #FEATURES}.
+     *
+     * @throws LinuxException as {@link #register} does
+     */
+    public void registerMissing(long address, long length) throws LinuxException {
+        argument.set(JAVA_LONG, 16, REGISTER_MISSING);
+        call(REGISTER, address, length, "UFFDIO_REGISTER");
+    }
+
+    /**
      * Nobody waits any more in the range.
      *
      * @throws LinuxException ENOMEM if the process has too many mappings

@@ -26,6 +26,7 @@ record ChapterText(String file, String markdown) {
             "state.md",
             "migration.md",
             "migration-stream.md",
+            "pager.md",
             "pages.md",
             "images.md",
             "vmm.md",
