@@ -53,7 +53,11 @@ public final class TerminalReport {
                             .toList());
         }
         row(table, "all", report.results());
-        return table + String.format(Locale.ROOT, "%nin %.1f s%n", report.nanos() / 1e9);
+        StringBuilder notes = new StringBuilder();
+        report.notes().forEach(note -> notes.append("\nnote: ").append(note));
+        return table
+                + (notes.isEmpty() ? "" : notes + "\n")
+                + String.format(Locale.ROOT, "%nin %.1f s%n", report.nanos() / 1e9);
     }
 
     private static String[] heads() {

@@ -10,6 +10,7 @@ import java.util.List;
  * @param sample the request that the checks of rings sent; empty if none was found
  * @param offered the virtio features that the back-end offers, as a mask
  * @param offeredProtocol its protocol features
+ * @param notes what else was seen that somebody may want to know, and that no document forbids
  */
 public record RunReport(
         String subject,
@@ -18,14 +19,28 @@ public record RunReport(
         long offered,
         long offeredProtocol,
         String sample,
-        List<CheckResult> results) {
+        List<CheckResult> results,
+        List<String> notes) {
     public RunReport {
         results = List.copyOf(results);
+        notes = List.copyOf(notes);
+    }
+
+    /** Without notes. */
+    public RunReport(
+            String subject,
+            Instant begin,
+            long nanos,
+            long offered,
+            long offeredProtocol,
+            String sample,
+            List<CheckResult> results) {
+        this(subject, begin, nanos, offered, offeredProtocol, sample, results, List.of());
     }
 
     /** The same, of a subject that is called otherwise. */
     public RunReport named(String name) {
-        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, results);
+        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, results, notes);
     }
 
     /** How many checks came out so. */
