@@ -43,6 +43,11 @@ public final class ExomemCommand {
         commands.put("update-vmm", UpdateVmmCommand::new);
         commands.put("save", SaveCommand::new);
         commands.put("restore", RestoreCommand::new);
+        commands.put("template create", TemplateCreateCommand::new);
+        commands.put("template list", TemplateListCommand::new);
+        commands.put("template check", TemplateCheckCommand::new);
+        commands.put("template remove", TemplateRemoveCommand::new);
+        commands.put("clone", CloneCommand::new);
         commands.put("add", AddCommand::new);
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);

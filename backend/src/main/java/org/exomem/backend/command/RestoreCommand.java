@@ -4,9 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.exomem.backend.image.Restore;
@@ -17,7 +15,6 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
-import org.exomem.cli.options.UsageException;
 import org.exomem.images.manifest.ImageFolder;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class RestoreCommand implements Command {
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
-    private final List<String> replacements = new ArrayList<>();
+    private final ReplaceOption replace = new ReplaceOption();
     private String folder = "";
     private @Nullable Path program;
     private boolean take;
@@ -42,12 +39,7 @@ final class RestoreCommand implements Command {
         usage.flag("--take", "Runs the VM on the image's RAM files, in place of a copy.", () -> take = true);
         usage.path(
                 "--vmm", "PROGRAM", "The program of the VMM (default: the one that it was).", value -> program = value);
-        usage.repeatableOption(
-                "--replace",
-                "OLD=NEW",
-                "Another text in the VMM's options, such as a disk's path. May be given several times.",
-                Completion.NOTHING,
-                replacements::add);
+        replace.describe(usage, "");
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
@@ -58,9 +50,9 @@ final class RestoreCommand implements Command {
     }
 
     @Override
-    public int run(Streams streams) throws UsageException {
+    public int run(Streams streams) {
         Output output = outputOption.on(streams);
-        Restore.Options options = new Restore.Options(take, Optional.ofNullable(program), replacements());
+        Restore.Options options = new Restore.Options(take, Optional.ofNullable(program), replace.texts());
         try {
             ImageFolder image =
                     ImageFolder.open(Path.of(folder).toAbsolutePath().normalize());
@@ -84,18 +76,6 @@ final class RestoreCommand implements Command {
                 () -> "VM \"" + result.vm() + "\" "
                         + (result.running() ? "runs" : "is paused, as it was when it was saved") + "; "
                         + result.time().toMillis() + " ms\n");
-    }
-
-    private Map<String, String> replacements() throws UsageException {
-        Map<String, String> texts = new HashMap<>();
-        for (String replacement : replacements) {
-            int equals = replacement.indexOf('=');
-            if (equals <= 0) {
-                throw new UsageException("--replace \"" + replacement + "\" is not OLD=NEW");
-            }
-            texts.put(replacement.substring(0, equals), replacement.substring(equals + 1));
-        }
-        return texts;
     }
 
     /** The sockets of the devices that exomem serves for a VM, by their names; none if no process serves it. */

@@ -90,6 +90,8 @@ final class MigrationCommands {
                                 with("vm", TEXT),
                                 with("folder", TEXT),
                                 maybe("end", FLAG),
+                                maybe("template", FLAG),
+                                maybe("key", TEXT),
                                 maybe("hints", choice(words(HintsChoice.values()))),
                                 maybe("writes", choice(words(WritesChoice.values()))),
                                 maybe("vmm-qmp", TEXT)),
@@ -269,7 +271,10 @@ final class MigrationCommands {
                 arguments.absolutePath("folder"),
                 arguments.flag("end", false),
                 hints(arguments),
-                arguments.optionalText("writes").map(MigrationCommands::writes));
+                arguments.optionalText("writes").map(MigrationCommands::writes),
+                arguments.flag("template", false)
+                        ? Optional.of(new SaveRequest.Template(arguments.optionalPath("key")))
+                        : Optional.empty());
         migrations.begin(
                 arguments.text("vm"),
                 arguments.optionalPath("vmm-qmp"),

@@ -4,12 +4,15 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.migrate.Departure;
 import org.exomem.backend.migrate.Direction;
@@ -27,6 +30,8 @@ import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamBlock;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
+import org.exomem.images.signature.ImageSignature;
+import org.exomem.images.signature.SigningKey;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.image.MemoryImage;
@@ -48,6 +53,8 @@ public final class SaveTask implements VmTask {
 
     /** The pause is for what the guest writes in so short a time, and for the state of its devices. */
     private static final Duration DOWNTIME = Duration.ofMillis(20);
+
+    private static final Set<PosixFilePermission> READ_ONLY = PosixFilePermissions.fromString("r--------");
 
     private final SaveRequest request;
     private final String exomem;
@@ -119,10 +126,12 @@ public final class SaveTask implements VmTask {
                         + ", which can be an image only when it has ended: save it with --end, or into another folder");
             }
             Manifest.Vmm program = program();
+            // First: a key that can't be used is found before the guest is copied.
+            ImageWriter.Seal seal = seal();
             watcher.status(Status.ACTIVE);
             Path folder = StateFolder.makeFor(vmm);
             try {
-                save(inPlace, folder.resolve(StateFolder.VMM), program);
+                save(inPlace, folder.resolve(StateFolder.VMM), program, seal);
             } catch (Throwable e) {
                 // Errors too: whatever failed, the guest must not be left as it is.
                 guest.goOn(e);
@@ -163,7 +172,8 @@ public final class SaveTask implements VmTask {
                             .words());
         }
 
-        private void save(boolean inPlace, Path state, Manifest.Vmm program) throws IOException {
+        private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal)
+                throws IOException {
             MovedDevices moved;
             try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
                 moved = inPlace ? saveState(pause(), leaving, state) : copy(leaving, state);
@@ -179,7 +189,8 @@ public final class SaveTask implements VmTask {
                             program,
                             names,
                             Optional.of(new String(moved.toBytes(), StandardCharsets.UTF_8))),
-                    ImageWriter.Digests.NONE);
+                    request.template().isPresent() ? ImageSignature.digests() : ImageWriter.Digests.NONE,
+                    seal);
             if (request.end()) {
                 end();
             }
@@ -242,6 +253,23 @@ public final class SaveTask implements VmTask {
             }
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
             return moved;
+        }
+
+        /** What is written beside the manifest, and that nothing of it is written any more. */
+        private ImageWriter.Seal seal() throws IOException {
+            if (request.template().isEmpty()) {
+                return ImageWriter.Seal.NONE;
+            }
+            Optional<Path> key = request.template().get().key();
+            ImageWriter.Seal signature =
+                    key.isPresent() ? ImageSignature.by(SigningKey.read(key.get())) : ImageWriter.Seal.NONE;
+            return (folder, manifest) -> {
+                signature.seal(folder, manifest);
+                for (RamFileName name : names) {
+                    Files.setPosixFilePermissions(writer.ram(name), READ_ONLY);
+                }
+                Files.setPosixFilePermissions(writer.state(), READ_ONLY);
+            };
         }
 
         /** The image is there: what is in it must not run on here. */

@@ -19,6 +19,7 @@ public final class VmmCommandLine {
     private static final String OBJECT = "object";
     private static final String PID_FILE = "pidfile";
     private static final String UNIX = "unix:";
+    private static final String FILE = "file:";
     private static final String MEMORY = "memory-backend-file";
     private static final String MEMORY_PATH = "mem-path";
     private static final String RUN_WITH = "run-with";
@@ -161,6 +162,44 @@ public final class VmmCommandLine {
     public VmmCommandLine movingPlaces(UnaryOperator<Path> to) {
         return changed(option ->
                 place(option).map(place -> withPlace(option, to.apply(place))).orElse(option));
+    }
+
+    /** The same with other files for what a VMM writes of itself: consoles and logs. */
+    public VmmCommandLine movingOutputs(UnaryOperator<Path> to) {
+        return changed(option -> {
+            String value = option.value().orElse("");
+            if (option.is("D")) {
+                return VmmOption.of(option.name(), to.apply(Path.of(value)).toString());
+            }
+            if (PLACES.contains(option.name()) && value.startsWith(FILE)) {
+                return VmmOption.of(
+                        option.name(),
+                        FILE + to.apply(Path.of(value.substring(FILE.length()))));
+            }
+            if (option.is(CHARDEV) && option.properties().type("backend").equals("file")) {
+                return option.with(option.properties()
+                        .with(
+                                "path",
+                                to.apply(Path.of(option.properties().get("path").orElse("")))
+                                        .toString()));
+            }
+            return option;
+        });
+    }
+
+    /** True if the guest is told when it is another one than before ({@code vmgenid}). */
+    public boolean hasGenerationId() {
+        return options.stream().anyMatch(VmmCommandLine::isGenerationId);
+    }
+
+    /** The same for a guest that is another one than before: it has another generation id, if it has one. */
+    public VmmCommandLine withNewGenerationId() {
+        return changed(
+                option -> isGenerationId(option) ? option.with(option.properties().with("guid", "auto")) : option);
+    }
+
+    private static boolean isGenerationId(VmmOption option) {
+        return option.is(DEVICE) && option.properties().type("driver").equals("vmgenid");
     }
 
     private VmmCommandLine changed(UnaryOperator<VmmOption> change) {

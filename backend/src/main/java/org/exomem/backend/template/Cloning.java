@@ -1,0 +1,195 @@
+package org.exomem.backend.template;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.exomem.backend.launch.VmmCommandLine;
+import org.exomem.backend.launch.VmmLaunch;
+import org.exomem.backend.migrate.StartedGuest;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.manifest.Manifest;
+
+/**
+ * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
+ * write (IMG-CLONE-1). The VMMs are started by this process, and go on without it. For one thread.
+ */
+public final class Cloning {
+    /** As many VMMs start at a time as keep the processors busy while others wait for theirs. */
+    private static final int AT_ONCE = 2 * Runtime.getRuntime().availableProcessors();
+
+    private final String template;
+    private final ImageFolder image;
+    private final CloneOptions options;
+    private final VmmCommandLine line;
+
+    /**
+     * @param template the template's name, from which clones have theirs
+     * @param image the template; it was checked
+     */
+    public Cloning(String template, ImageFolder image, CloneOptions options) {
+        this.template = template;
+        this.image = image;
+        this.options = options;
+        this.line = line();
+    }
+
+    private VmmCommandLine line() {
+        VmmCommandLine changed = VmmCommandLine.of(image.manifest().vmm().command());
+        if (options.program().isPresent()) {
+            changed = changed.withProgram(options.program().get().toAbsolutePath());
+        }
+        for (Manifest.Ram ram : image.manifest().ram()) {
+            changed = changed.withPrivateMemory(ram.name().name(), image.ram(ram.name()));
+        }
+        return changed.withNewGenerationId();
+    }
+
+    /** What a guest can't be told by its VMM, and stays the same in all clones; for people. */
+    public List<String> whatStaysTheSame() {
+        List<String> same = new ArrayList<>();
+        if (!line.hasGenerationId()) {
+            same.add("the guest has no vmgenid device, so that its random numbers go on alike in all clones until it"
+                    + " collects others (add -device vmgenid,guid=auto to the VM before it becomes a template)");
+        }
+        if (line.words().stream().anyMatch(word -> word.contains("mac="))) {
+            same.add("the network address (MAC) is the template's in all clones: give each a network of its own, or change"
+                    + " it in the guest");
+        }
+        same.add("host name, machine id and clock of the guest are the template's: change them in the guest");
+        return same;
+    }
+
+    /**
+     * What came of one clone.
+     *
+     * @param running empty if it does not run
+     * @param fault why not
+     */
+    public record Outcome(String name, Optional<RunningClone> running, Optional<String> fault) {}
+
+    /**
+     * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind.
+     *
+     * @throws IOException if the folder can't be made
+     */
+    public List<Outcome> start(int count) throws IOException {
+        Files.createDirectories(options.folder());
+        List<Outcome> outcomes = new ArrayList<>();
+        try (ExecutorService workers = Executors.newFixedThreadPool(Math.min(count, AT_ONCE))) {
+            List<Future<Outcome>> started = new ArrayList<>();
+            int number = 0;
+            for (int i = 0; i < count; i++) {
+                number = reserve(number + 1);
+                int own = number;
+                started.add(workers.submit(() -> outcome(own)));
+            }
+            for (Future<Outcome> one : started) {
+                outcomes.add(one.get());
+            }
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while clones start", e);
+        }
+        return outcomes;
+    }
+
+    private String name(int number) {
+        return template + "-" + number;
+    }
+
+    /** Makes a folder that nobody else has, so that two that start clones at once never take the same name. */
+    private int reserve(int from) throws IOException {
+        for (int number = from; ; number++) {
+            try {
+                Files.createDirectory(
+                        options.folder().resolve(name(number)),
+                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+                return number;
+            } catch (FileAlreadyExistsException e) {
+                // Another clone's, which may run.
+            }
+        }
+    }
+
+    private Outcome outcome(int number) {
+        try {
+            return new Outcome(name(number), Optional.of(start(name(number), number)), Optional.empty());
+        } catch (IOException | RuntimeException e) {
+            remove(options.folder().resolve(name(number)));
+            return new Outcome(name(number), Optional.empty(), Optional.of(String.valueOf(e.getMessage())));
+        }
+    }
+
+    private RunningClone start(String name, int number) throws IOException {
+        long begin = System.nanoTime();
+        VmmCommandLine own = own(name, number);
+        Path qmp = own.qmp()
+                .orElseThrow(() -> new IOException("the template's VMM was not started with a QMP socket as an option"));
+        VmmLaunch.start(own, options.folder().resolve(name));
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            try {
+                vmm.expectIncoming();
+                vmm.loadState(image.state());
+                if (image.manifest().running()) {
+                    StartedGuest.start(vmm);
+                }
+            } catch (IOException | RuntimeException e) {
+                vmm.quit();
+                throw e;
+            }
+            return new RunningClone(name, qmp, vmm.pid(), Duration.ofNanos(System.nanoTime() - begin));
+        }
+    }
+
+    /** A VMM that has nothing of what another one makes. */
+    private VmmCommandLine own(String name, int number) {
+        Path folder = options.folder().resolve(name);
+        Map<Path, Path> used = new HashMap<>();
+        VmmCommandLine own = line.movingPlaces(place -> into(folder, place, used))
+                .movingOutputs(output -> into(folder, output, used));
+        for (Map.Entry<String, String> replacement : options.replacements().entrySet()) {
+            own = own.replacing(
+                    replacement.getKey(),
+                    replacement.getValue().replace("{n}", Integer.toString(number)).replace("{name}", name));
+        }
+        return own;
+    }
+
+    /** Two files of the same name in different folders are told apart. */
+    private static Path into(Path folder, Path place, Map<Path, Path> used) {
+        return used.computeIfAbsent(place, given -> {
+            Path wanted = folder.resolve(given.getFileName());
+            for (int i = 2; used.containsValue(wanted); i++) {
+                wanted = folder.resolve(given.getFileName() + "." + i);
+            }
+            return wanted;
+        });
+    }
+
+    private static void remove(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+            Files.deleteIfExists(folder);
+        } catch (IOException e) {
+            // What is left has the name of a clone that does not run; the next one takes another name.
+        }
+    }
+}
