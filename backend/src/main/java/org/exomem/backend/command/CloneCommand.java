@@ -77,8 +77,8 @@ final class CloneCommand implements Command {
         try {
             ImageFolder image = templates.templates().open(template);
             CheckedTemplate.check(image, trust == null ? Optional.empty() : Optional.of(CheckingKey.read(trust)));
-            Cloning cloning = new Cloning(
-                    template, image, new CloneOptions(own, Optional.ofNullable(program), replace.texts()));
+            Cloning cloning =
+                    new Cloning(template, image, new CloneOptions(own, Optional.ofNullable(program), replace.texts()));
             List<Cloning.Outcome> outcomes = cloning.start(count);
             if (!output.isJson()) {
                 cloning.whatStaysTheSame().forEach(output::note);

@@ -41,8 +41,13 @@ public final class ExomemCommand {
         commands.put("migrate", MigrateCommand::new);
         commands.put("receive", ReceiveCommand::new);
         commands.put("update-vmm", UpdateVmmCommand::new);
+        commands.put("ram create", RamCreateCommand::new);
+        commands.put("ram list", RamListCommand::new);
+        commands.put("ram check", RamCheckCommand::new);
+        commands.put("ram remove", RamRemoveCommand::new);
         commands.put("save", SaveCommand::new);
         commands.put("restore", RestoreCommand::new);
+        commands.put("template key", TemplateKeyCommand::new);
         commands.put("template create", TemplateCreateCommand::new);
         commands.put("template list", TemplateListCommand::new);
         commands.put("template check", TemplateCheckCommand::new);
@@ -52,11 +57,6 @@ public final class ExomemCommand {
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);
         commands.put("attach", AttachCommand::new);
-        commands.put("ram create", RamCreateCommand::new);
-        commands.put("ram list", RamListCommand::new);
-        commands.put("ram check", RamCheckCommand::new);
-        commands.put("ram remove", RamRemoveCommand::new);
-        commands.put("template key", TemplateKeyCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("spec", SpecCommand::new);

@@ -35,10 +35,7 @@ final class TemplateCreateCommand implements Command {
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.parameter("NAME", "The template's name.", Completion.NOTHING, value -> name = value);
         usage.path(
-                "--key",
-                "FILE",
-                "Signs the template with this key of \"exomem template key\".",
-                value -> key = value);
+                "--key", "FILE", "Signs the template with this key of \"exomem template key\".", value -> key = value);
         usage.flag("--end", "Ends the VMM when the template is made.", () -> end = true);
         usage.choice(
                 "--hints",
@@ -55,7 +52,11 @@ final class TemplateCreateCommand implements Command {
     public int run(Streams streams) throws UsageException {
         Output output = outputOption.on(streams);
         Templates all = templates.templates();
-        ObjectNode request = Json.object().put("vm", vm).put("template", true).put("end", end).put("hints", hints.word());
+        ObjectNode request = Json.object()
+                .put("vm", vm)
+                .put("template", true)
+                .put("end", end)
+                .put("hints", hints.word());
         try {
             request.put("folder", all.path(name).toString());
             all.make();

@@ -53,7 +53,9 @@ final class TemplateListCommand implements Command {
         try {
             List<Row> rows = new ArrayList<>();
             for (Templates.Found found : templates.templates().list()) {
-                rows.add(new Row(found, found.image().isPresent() ? CloneMemory.of(found.image().get()) : List.of()));
+                rows.add(new Row(
+                        found,
+                        found.image().isPresent() ? CloneMemory.of(found.image().get()) : List.of()));
             }
             return outputOption.on(streams).show(json(rows), () -> table(rows));
         } catch (IOException e) {
@@ -67,7 +69,10 @@ final class TemplateListCommand implements Command {
         for (Row row : rows) {
             ImageFolder image = row.found.image().orElse(null);
             if (image == null) {
-                faults.append(row.found.name()).append(": ").append(row.found.fault().orElse("")).append('\n');
+                faults.append(row.found.name())
+                        .append(": ")
+                        .append(row.found.fault().orElse(""))
+                        .append('\n');
                 continue;
             }
             table.add(
@@ -87,11 +92,13 @@ final class TemplateListCommand implements Command {
         for (Row row : rows) {
             ObjectNode one = list.addObject().put("name", row.found.name());
             row.found.fault().ifPresent(fault -> one.put("fault", fault));
-            row.found.image().ifPresent(image -> one.put("folder", image.folder().toString())
-                    .put("vm", image.manifest().vm())
-                    .put("saved", image.manifest().saved().toString())
-                    .put("ram", image.manifest().ramBytes())
-                    .put("data", row.data()));
+            row.found
+                    .image()
+                    .ifPresent(image -> one.put("folder", image.folder().toString())
+                            .put("vm", image.manifest().vm())
+                            .put("saved", image.manifest().saved().toString())
+                            .put("ram", image.manifest().ramBytes())
+                            .put("data", row.data()));
             ArrayNode clones = one.putArray("clones");
             row.clones.forEach(clone -> clones.addObject()
                     .put("pid", clone.pid())

@@ -172,8 +172,7 @@ public final class SaveTask implements VmTask {
                             .words());
         }
 
-        private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal)
-                throws IOException {
+        private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal) throws IOException {
             MovedDevices moved;
             try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
                 moved = inPlace ? saveState(pause(), leaving, state) : copy(leaving, state);

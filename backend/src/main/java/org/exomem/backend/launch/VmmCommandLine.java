@@ -172,9 +172,7 @@ public final class VmmCommandLine {
                 return VmmOption.of(option.name(), to.apply(Path.of(value)).toString());
             }
             if (PLACES.contains(option.name()) && value.startsWith(FILE)) {
-                return VmmOption.of(
-                        option.name(),
-                        FILE + to.apply(Path.of(value.substring(FILE.length()))));
+                return VmmOption.of(option.name(), FILE + to.apply(Path.of(value.substring(FILE.length()))));
             }
             if (option.is(CHARDEV) && option.properties().type("backend").equals("file")) {
                 return option.with(option.properties()
@@ -194,8 +192,8 @@ public final class VmmCommandLine {
 
     /** The same for a guest that is another one than before: it has another generation id, if it has one. */
     public VmmCommandLine withNewGenerationId() {
-        return changed(
-                option -> isGenerationId(option) ? option.with(option.properties().with("guid", "auto")) : option);
+        return changed(option ->
+                isGenerationId(option) ? option.with(option.properties().with("guid", "auto")) : option);
     }
 
     private static boolean isGenerationId(VmmOption option) {

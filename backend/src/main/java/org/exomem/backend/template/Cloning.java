@@ -66,8 +66,9 @@ public final class Cloning {
                     + " collects others (add -device vmgenid,guid=auto to the VM before it becomes a template)");
         }
         if (line.words().stream().anyMatch(word -> word.contains("mac="))) {
-            same.add("the network address (MAC) is the template's in all clones: give each a network of its own, or change"
-                    + " it in the guest");
+            same.add(
+                    "the network address (MAC) is the template's in all clones: give each a network of its own, or change"
+                            + " it in the guest");
         }
         same.add("host name, machine id and clock of the guest are the template's: change them in the guest");
         return same;
@@ -140,7 +141,8 @@ public final class Cloning {
         long begin = System.nanoTime();
         VmmCommandLine own = own(name, number);
         Path qmp = own.qmp()
-                .orElseThrow(() -> new IOException("the template's VMM was not started with a QMP socket as an option"));
+                .orElseThrow(
+                        () -> new IOException("the template's VMM was not started with a QMP socket as an option"));
         VmmLaunch.start(own, options.folder().resolve(name));
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             try {
@@ -166,7 +168,10 @@ public final class Cloning {
         for (Map.Entry<String, String> replacement : options.replacements().entrySet()) {
             own = own.replacing(
                     replacement.getKey(),
-                    replacement.getValue().replace("{n}", Integer.toString(number)).replace("{name}", name));
+                    replacement
+                            .getValue()
+                            .replace("{n}", Integer.toString(number))
+                            .replace("{name}", name));
         }
         return own;
     }

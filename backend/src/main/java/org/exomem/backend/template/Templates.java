@@ -41,8 +41,9 @@ public record Templates(Path folder) {
      */
     public Path path(String name) {
         if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException("\"" + name
-                    + "\" can't be the name of a template: it has 1 to 64 letters, digits and . _ -, and begins with a letter or digit");
+            throw new IllegalArgumentException(
+                    "\"" + name
+                            + "\" can't be the name of a template: it has 1 to 64 letters, digits and . _ -, and begins with a letter or digit");
         }
         return folder.resolve(name);
     }
@@ -57,7 +58,8 @@ public record Templates(Path folder) {
         if (!Files.isDirectory(path)) {
             throw new ImageException(
                     ImageException.Fault.NO_IMAGE,
-                    "there is no template \"" + name + "\" in " + folder + "; \"exomem template list\" shows those that are there");
+                    "there is no template \"" + name + "\" in " + folder
+                            + "; \"exomem template list\" shows those that are there");
         }
         return ImageFolder.open(path);
     }

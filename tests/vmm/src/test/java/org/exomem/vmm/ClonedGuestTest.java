@@ -38,9 +38,10 @@ final class ClonedGuestTest {
         try (BackEnd exomem = guests.backEnd("a")) {
             exomem.run("template", "key", keys.toString());
             String checksum;
-            try (OwnQemu qemu = OwnQemu.start(
-                    guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
-                await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+            try (OwnQemu qemu =
+                    OwnQemu.start(guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
+                await().atMost(LIMIT)
+                        .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
                 qemu.guest().run("memeat fill kept 200 1");
                 checksum = qemu.guest().run("memeat verify kept");
                 exomem.command(
@@ -68,7 +69,8 @@ final class ClonedGuestTest {
                 JsonNode started = Json.parse(exomem.run(with(clone, "--count", "3", "--json")));
                 for (JsonNode one : started.path("clones")) {
                     assertThat(one.has("fault")).as(one.toString()).isFalse();
-                    running.add(OwnQemu.of(guests.file("clones/" + one.path("name").asText() + "/a")));
+                    running.add(
+                            OwnQemu.of(guests.file("clones/" + one.path("name").asText() + "/a")));
                 }
                 assertThat(running).hasSize(3);
                 for (OwnQemu one : running) {
@@ -84,7 +86,8 @@ final class ClonedGuestTest {
                 JsonNode clones = list.path(0).path("clones");
                 assertThat(clones).hasSize(3);
                 for (JsonNode one : clones) {
-                    boolean wrote = one.path("pid").asLong() == running.getFirst().pid();
+                    boolean wrote =
+                            one.path("pid").asLong() == running.getFirst().pid();
                     assertThat(one.path("own").asLong())
                             .as(list.toString())
                             .isBetween(wrote ? 100 * MIB : MIB, wrote ? 200 * MIB : 60 * MIB);
