@@ -79,10 +79,11 @@ public final class SaveTask implements VmTask {
     public void run(VirtualMachine vm, Path qmp, Departure watcher, CancelToken cancel) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 MemoryImage memory = LeavingMemory.image(vmm.ram())) {
-            LeavingGuest guest = new LeavingGuest(vm, vmm, false, cancel, watcher::status);
-            guest.refuseWhatCannotLeave();
-            watcher.memory(memory.pages() * memory.pageSize());
-            new Saving(vm, vmm, memory, guest, watcher, cancel).run();
+            try (LeavingGuest guest = new LeavingGuest(vm, vmm, false, cancel, watcher::status)) {
+                guest.refuseWhatCannotLeave();
+                watcher.memory(memory.pages() * memory.pageSize());
+                new Saving(vm, vmm, memory, guest, watcher, cancel).run();
+            }
         }
     }
 

@@ -14,6 +14,7 @@ import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GenericDevice;
+import org.exomem.backend.vmm.MemoryLeft;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
@@ -23,6 +24,7 @@ import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.precopy.GuestControl;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +38,7 @@ import org.slf4j.LoggerFactory;
  *   └── resume ─────┴───────────────────┘
  * </pre>
  */
-public final class LeavingGuest implements GuestControl {
+public final class LeavingGuest implements GuestControl, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LeavingGuest.class);
 
     /** Whose the guest is, and what it does here. */
@@ -65,6 +67,8 @@ public final class LeavingGuest implements GuestControl {
     private final Map<String, PluggedDevice> devices;
 
     private State state = new State.Runs();
+    /** From when the pause is near. */
+    private @Nullable MemoryLeft memoryLeft;
     /** The last thing that the driver was asked about hints; until DONE it keeps the pages that it has hinted. */
     private HintAction asked = HintAction.DONE;
 
@@ -239,6 +243,9 @@ public final class LeavingGuest implements GuestControl {
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
         descriptors.keep();
+        if (memoryLeft == null) {
+            memoryLeft = vmm.leaveMemory();
+        }
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }
@@ -361,6 +368,16 @@ public final class LeavingGuest implements GuestControl {
         } catch (IOException | RuntimeException e) {
             LOG.error("{}: after a migration that failed the guest could not {}: {}", vm.name(), what, e.getMessage());
             because.addSuppressed(e);
+        }
+    }
+
+    /** What is done with it is over. */
+    @Override
+    public void close() {
+        MemoryLeft left = memoryLeft;
+        if (left != null) {
+            memoryLeft = null;
+            left.close();
         }
     }
 }

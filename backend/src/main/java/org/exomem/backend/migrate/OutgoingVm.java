@@ -61,7 +61,10 @@ final class OutgoingVm {
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 MemoryImage image = LeavingMemory.image(vmm.ram())) {
-            new OutgoingVm(vm, request, vmm, image, watcher, cancel).run();
+            OutgoingVm leaving = new OutgoingVm(vm, request, vmm, image, watcher, cancel);
+            try (LeavingGuest _ = leaving.guest) {
+                leaving.run();
+            }
         }
     }
 

@@ -298,6 +298,11 @@ public final class QmpVmm implements AutoCloseable {
         return Optional.of(new DirtyLogFile(path, size));
     }
 
+    /** As {@link StateTransfer#leaveMemory}. */
+    public MemoryLeft leaveMemory() throws IOException {
+        return state.leaveMemory();
+    }
+
     /** As {@link StateTransfer#save}. */
     public void saveState(Path file, BooleanSupplier givenUp) throws IOException {
         state.save(file, givenUp);

@@ -21,12 +21,14 @@ final class StateTransfer {
     private static final Logger LOG = LoggerFactory.getLogger(StateTransfer.class);
 
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(2);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(1);
     private static final String SHARED = "x-ignore-shared";
     /** What {@code query-migrate} says where nothing is under way. */
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
 
     private final QmpSession qmp;
+    /** True while the VMM leaves memory out of its transfers because it was told to here. */
+    private boolean memoryLeft;
 
     StateTransfer(QmpSession qmp) {
         this.qmp = qmp;
@@ -47,20 +49,37 @@ final class StateTransfer {
         move("migrate-incoming", file, "the state of the guest's devices could not be loaded", () -> false);
     }
 
-    /** The capability is set for this transfer only: a migration of the VMM's own user must not leave memory out later. */
     private void move(String command, Path file, String otherwise, BooleanSupplier givenUp) throws IOException {
+        if (memoryLeft) {
+            moveNow(command, file, otherwise, givenUp);
+            return;
+        }
+        try (MemoryLeft _ = leaveMemory()) {
+            moveNow(command, file, otherwise, givenUp);
+        }
+    }
+
+    private void moveNow(String command, Path file, String otherwise, BooleanSupplier givenUp) throws IOException {
+        qmp.execute(command, Json.object().put("uri", "file:" + file));
+        awaitEnd(otherwise, givenUp);
+    }
+
+    /**
+     * Prepares {@link #save} or {@link #load} while there is time, and ends that while there is time again: a VMM that has just saved its
+     * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later.
+     */
+    MemoryLeft leaveMemory() throws IOException {
         boolean before = leavesSharedMemory();
         leaveSharedMemory(true);
-        try {
-            qmp.execute(command, Json.object().put("uri", "file:" + file));
-            awaitEnd(otherwise, givenUp);
-        } finally {
+        memoryLeft = true;
+        return () -> {
+            memoryLeft = false;
             try {
                 leaveSharedMemory(before);
             } catch (VmmException e) {
                 LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
             }
-        }
+        };
     }
 
     private boolean leavesSharedMemory() throws VmmException {
