@@ -178,6 +178,9 @@ public final class SaveTask implements VmTask {
             try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
                 moved = inPlace ? saveState(pause(), leaving, state) : copy(leaving, state);
             }
+            if (!request.end()) {
+                guest.returnDevices(watcher::note);
+            }
             made.add(writer.state());
             Files.copy(state, writer.state());
             writer.finish(
@@ -249,7 +252,7 @@ public final class SaveTask implements VmTask {
             vmm.saveState(state, cancel::isCancelled);
             MovedDevices moved = guest.moved(leaving.target());
             if (!request.end()) {
-                guest.stay(watcher::note);
+                guest.resume();
             }
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
             return moved;

@@ -317,13 +317,11 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * The guest stays here after all was copied: it runs on, and gets its devices back.
+     * The guest stays here after all was copied, and runs on: it gets its devices back.
      *
      * @param note is told of a device that it did not get back, and why
-     * @throws IOException if it does not run on
      */
-    public void stay(Consumer<String> note) throws IOException {
-        resume();
+    public void returnDevices(Consumer<String> note) {
         devices.forEach((name, device) -> {
             try {
                 vmm.putBack(device);

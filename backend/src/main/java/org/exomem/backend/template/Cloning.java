@@ -7,10 +7,12 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -78,36 +80,66 @@ public final class Cloning {
      * What came of one clone.
      *
      * @param running empty if it does not run
-     * @param fault why not
+     * @param fault why not, if it was to
      */
     public record Outcome(String name, Optional<RunningClone> running, Optional<String> fault) {}
 
     /**
-     * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind.
+     * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind. VMMs that wait
+     * ({@link #prepare}) are taken first.
      *
      * @throws IOException if the folder can't be made
      */
     public List<Outcome> start(int count) throws IOException {
+        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
+        return sideBySide(count, () -> {
+            Optional<String> taken = waiting.take();
+            return taken.isPresent() ? run(taken.get()) : run(launched());
+        });
+    }
+
+    /**
+     * Starts VMMs that wait for a clone each: one that is wanted later need not wait for the start of its VMM.
+     *
+     * @throws IOException if the folder can't be made
+     */
+    public List<Outcome> prepare(int count) throws IOException {
+        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
+        return sideBySide(count, () -> {
+            Launched one = launched();
+            waiting.add(one.name());
+            return new Outcome(one.name(), Optional.empty(), Optional.empty());
+        });
+    }
+
+    private List<Outcome> sideBySide(int count, Callable<Outcome> task) throws IOException {
         Files.createDirectories(options.folder());
         List<Outcome> outcomes = new ArrayList<>();
         try (ExecutorService workers = Executors.newFixedThreadPool(Math.min(count, AT_ONCE))) {
             List<Future<Outcome>> started = new ArrayList<>();
-            int number = 0;
             for (int i = 0; i < count; i++) {
-                number = reserve(number + 1);
-                int own = number;
-                started.add(workers.submit(() -> outcome(own)));
+                started.add(workers.submit(task));
             }
             for (Future<Outcome> one : started) {
-                outcomes.add(one.get());
+                outcomes.add(outcome(one));
             }
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while clones start", e);
         }
+        outcomes.sort(Comparator.comparing(Outcome::name));
         return outcomes;
+    }
+
+    private static Outcome outcome(Future<Outcome> one) throws InterruptedException {
+        try {
+            return one.get();
+        } catch (ExecutionException e) {
+            return new Outcome(
+                    "",
+                    Optional.empty(),
+                    Optional.of(String.valueOf(e.getCause().getMessage())));
+        }
     }
 
     private String name(int number) {
@@ -115,8 +147,8 @@ public final class Cloning {
     }
 
     /** Makes a folder that nobody else has, so that two that start clones at once never take the same name. */
-    private int reserve(int from) throws IOException {
-        for (int number = from; ; number++) {
+    private int reserve() throws IOException {
+        for (int number = 1; ; number++) {
             try {
                 Files.createDirectory(
                         options.folder().resolve(name(number)),
@@ -128,23 +160,40 @@ public final class Cloning {
         }
     }
 
-    private Outcome outcome(int number) {
+    /**
+     * A VMM that waits.
+     *
+     * @param begin when its start began, in nanoseconds
+     */
+    private record Launched(String name, Path qmp, long begin) {}
+
+    private Launched launched() throws IOException {
+        long begin = System.nanoTime();
+        int number = reserve();
+        String name = name(number);
         try {
-            return new Outcome(name(number), Optional.of(start(name(number), number)), Optional.empty());
+            VmmCommandLine own = own(name, number);
+            Path qmp = qmp(own);
+            VmmLaunch.start(own, options.folder().resolve(name));
+            return new Launched(name, qmp, begin);
         } catch (IOException | RuntimeException e) {
-            remove(options.folder().resolve(name(number)));
-            return new Outcome(name(number), Optional.empty(), Optional.of(String.valueOf(e.getMessage())));
+            remove(options.folder().resolve(name));
+            throw e;
         }
     }
 
-    private RunningClone start(String name, int number) throws IOException {
-        long begin = System.nanoTime();
-        VmmCommandLine own = own(name, number);
-        Path qmp = own.qmp()
+    private static Path qmp(VmmCommandLine own) throws IOException {
+        return own.qmp()
                 .orElseThrow(
                         () -> new IOException("the template's VMM was not started with a QMP socket as an option"));
-        VmmLaunch.start(own, options.folder().resolve(name));
-        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+    }
+
+    private Outcome run(String waiting) throws IOException {
+        return run(new Launched(waiting, qmp(own(waiting, 0)), System.nanoTime()));
+    }
+
+    private Outcome run(Launched launched) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(launched.qmp())) {
             try {
                 vmm.expectIncoming();
                 vmm.loadState(image.state());
@@ -155,7 +204,14 @@ public final class Cloning {
                 vmm.quit();
                 throw e;
             }
-            return new RunningClone(name, qmp, vmm.pid(), Duration.ofNanos(System.nanoTime() - begin));
+            Duration time = Duration.ofNanos(System.nanoTime() - launched.begin());
+            return new Outcome(
+                    launched.name(),
+                    Optional.of(new RunningClone(launched.name(), launched.qmp(), vmm.pid(), time)),
+                    Optional.empty());
+        } catch (IOException | RuntimeException e) {
+            remove(options.folder().resolve(launched.name()));
+            throw e;
         }
     }
 

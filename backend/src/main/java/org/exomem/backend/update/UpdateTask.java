@@ -94,8 +94,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
     }
 
     private static MovedDevices move(
-            QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel)
-            throws IOException {
+            QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel) throws IOException {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(before);
         try (MemoryLeft _ = after.leaveMemory()) {

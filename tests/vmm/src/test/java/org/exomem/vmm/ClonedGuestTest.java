@@ -94,6 +94,7 @@ final class ClonedGuestTest {
                 }
                 assertThatThrownBy(() -> exomem.run("template", "remove", "golden", "--templates", templates))
                         .hasMessageContaining("clones run from template");
+                assertThat(exomem.run(with(clone, "--prepare", "1"))).contains("golden-4", "waits");
                 assertThat(exomem.run(with(clone))).contains("golden-4");
                 running.add(OwnQemu.of(guests.file("clones/golden-4/a")));
                 assertThat(running.getLast().guest().run("memeat verify kept")).isEqualTo(checksum);
