@@ -99,14 +99,14 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         Path folder = StateFolder.makeFor(before);
         try (MemoryLeft _ = after.leaveMemory()) {
             guest.prepare();
+            Path state = folder.resolve(StateFolder.VMM);
+            after.expectState(state);
             cancel.check();
             long pausing = System.nanoTime();
             guest.pause();
             MovedDevices moved = guest.moved(OptionalLong.empty());
-            Path state = folder.resolve(StateFolder.VMM);
-            before.saveState(state, cancel::isCancelled);
-            StateFolder.give(state, after);
-            after.loadState(state);
+            before.sendState(state, cancel::isCancelled);
+            after.awaitState();
             guest.letGo();
             if (moved.running()) {
                 StartedGuest.start(after);

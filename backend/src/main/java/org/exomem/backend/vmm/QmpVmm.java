@@ -308,6 +308,21 @@ public final class QmpVmm implements AutoCloseable {
         state.save(file, givenUp);
     }
 
+    /** As {@link StateTransfer#send}. */
+    public void sendState(Path socket, BooleanSupplier givenUp) throws IOException {
+        state.send(socket, givenUp);
+    }
+
+    /** As {@link StateTransfer#expect}. */
+    public void expectState(Path socket) throws IOException {
+        state.expect(socket);
+    }
+
+    /** As {@link StateTransfer#awaitExpected}. */
+    public void awaitState() throws IOException {
+        state.awaitExpected();
+    }
+
     /** As {@link StateTransfer#load}. */
     public void loadState(Path file) throws IOException {
         state.load(file);
