@@ -91,7 +91,7 @@ final class CloneCommand implements Command {
                     new Cloning(template, image, new CloneOptions(own, Optional.ofNullable(program), replace.texts()));
             List<Cloning.Outcome> outcomes = prepare > 0 ? cloning.prepare(prepare) : cloning.start(count);
             if (!output.isJson() && prepare == 0) {
-                cloning.whatStaysTheSame().forEach(output::note);
+                cloning.notes().forEach(output::note);
             }
             output.show(json(outcomes), () -> table(outcomes));
             return told(outcomes);

@@ -11,8 +11,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.migrate.Departure;
 import org.exomem.backend.migrate.Direction;
@@ -78,7 +80,7 @@ public final class SaveTask implements VmTask {
     @Override
     public void run(VirtualMachine vm, Path qmp, Departure watcher, CancelToken cancel) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
-                MemoryImage memory = LeavingMemory.image(vmm.ram())) {
+                MemoryImage memory = LeavingMemory.image(vmm.ownRam())) {
             try (LeavingGuest guest = new LeavingGuest(vm, vmm, false, cancel, watcher::status)) {
                 guest.refuseWhatCannotLeave();
                 watcher.memory(memory.pages() * memory.pageSize());
@@ -96,6 +98,9 @@ public final class SaveTask implements VmTask {
         private final Departure watcher;
         private final CancelToken cancel;
         private final List<RamFileName> names;
+        /** The RAM files of the template that the VM is a clone of. */
+        private final Map<String, Path> templates;
+
         private final ImageWriter writer;
         /** What was made for this, and goes again if it fails. */
         private final List<Path> made = new ArrayList<>();
@@ -117,11 +122,12 @@ public final class SaveTask implements VmTask {
             this.names = RamFileName.of(memory.files().stream()
                     .map(file -> new RamBlock(file.name(), file.size()))
                     .toList());
+            this.templates = vmm.templates();
             this.writer = ImageWriter.begin(request.folder());
         }
 
         void run() throws IOException {
-            boolean inPlace = isInPlace();
+            boolean inPlace = templates.isEmpty() && isInPlace();
             if (inPlace && !request.end()) {
                 throw new IOException("VM \"" + vm.name() + "\" runs on the RAM files in " + request.folder()
                         + ", which can be an image only when it has ended: save it with --end, or into another folder");
@@ -176,7 +182,9 @@ public final class SaveTask implements VmTask {
         private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal) throws IOException {
             MovedDevices moved;
             try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
-                moved = inPlace ? saveState(pause(), leaving, state) : copy(leaving, state);
+                moved = inPlace
+                        ? saveState(pause(), leaving, state)
+                        : templates.isEmpty() ? copy(leaving, state) : copyClone(leaving, state);
             }
             if (!request.end()) {
                 guest.returnDevices(watcher::note);
@@ -206,6 +214,38 @@ public final class SaveTask implements VmTask {
             long pausing = System.nanoTime();
             guest.pause();
             return pausing;
+        }
+
+        private MovedDevices copyClone(LeavingMemory leaving, Path state) throws IOException {
+            List<ClonedMemory> parts = new ArrayList<>();
+            for (RamFileName name : names) {
+                Path template = templates.get(name.name());
+                if (template == null) {
+                    throw new IOException("the clone has RAM \"" + name.name() + "\" that its template has not");
+                }
+                ClonedMemory part = new ClonedMemory(vmm.pid(), template, writer.ram(name));
+                made.add(writer.ram(name));
+                copyTemplate(part);
+                parts.add(part);
+            }
+            long pausing = pause();
+            for (ClonedMemory part : parts) {
+                part.addOwn();
+            }
+            return saveState(pausing, leaving, state);
+        }
+
+        private void copyTemplate(ClonedMemory part) throws IOException {
+            try {
+                part.copyTemplate((done, all) -> {
+                    if (cancel.isCancelled()) {
+                        throw new CancellationException("it was cancelled");
+                    }
+                });
+            } catch (CancellationException e) {
+                cancel.check();
+                throw e;
+            }
         }
 
         private MovedDevices copy(LeavingMemory leaving, Path state) throws IOException {

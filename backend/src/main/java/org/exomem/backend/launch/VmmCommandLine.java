@@ -23,6 +23,8 @@ public final class VmmCommandLine {
     private static final String MEMORY = "memory-backend-file";
     private static final String MEMORY_PATH = "mem-path";
     private static final String RUN_WITH = "run-with";
+    /** What the ids of mapped templates begin with. */
+    public static final String TEMPLATE = "exomem-template-";
     /** Options whose value may be a character device. */
     private static final Set<String> PLACES =
             Set.of("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb", "vnc");
@@ -105,7 +107,14 @@ public final class VmmCommandLine {
      * @param sockets of exomem's devices
      */
     public VmmCommandLine forAnother(Collection<Path> sockets) {
-        return withoutDevicesOn(sockets).movingPlaces(SuccessorNames::lasting).waiting();
+        VmmCommandLine own = withoutDevicesOn(sockets);
+        return new VmmCommandLine(
+                        program,
+                        own.options.stream()
+                                .filter(option -> !isTemplate(option))
+                                .toList())
+                .movingPlaces(SuccessorNames::lasting)
+                .waiting();
     }
 
     /** The same for a VMM that waits for a guest, and lets it run only when it is told to. */
@@ -309,6 +318,34 @@ public final class VmmCommandLine {
                         .with("share", false)
                         .with("readonly", true)
                         .with("rom", false));
+    }
+
+    /**
+     * The same with one more file mapped privately, which is no RAM yet: what is mapped can be put over a part of its RAM.
+     *
+     * @param id of the RAM that it is for
+     * @param size of the file, in bytes
+     */
+    public VmmCommandLine withTemplate(String id, Path file, long size) {
+        List<VmmOption> more = new ArrayList<>(options);
+        more.add(VmmOption.of(
+                OBJECT,
+                VmmProperties.parse(MEMORY + ",id=" + TEMPLATE + id)
+                        .with(MEMORY_PATH, file.toString())
+                        .with("size", Long.toString(size))
+                        .with("share", false)
+                        .with("readonly", true)
+                        .with("rom", false)
+                        .toString()));
+        return new VmmCommandLine(program, more);
+    }
+
+    private static boolean isTemplate(VmmOption option) {
+        return isMemory(option)
+                && option.properties()
+                        .get("id")
+                        .filter(id -> id.startsWith(TEMPLATE))
+                        .isPresent();
     }
 
     private VmmCommandLine withMemory(String id, UnaryOperator<VmmProperties> change) {

@@ -24,6 +24,7 @@ import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.images.ram.RamFiles;
 
 /**
  * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
@@ -37,6 +38,9 @@ public final class Cloning {
     private final ImageFolder image;
     private final CloneOptions options;
     private final VmmCommandLine line;
+    private final CloneRam ram;
+    /** Why the VMMs can't be attached to; empty as long as that is not known. */
+    private volatile String cannotAttach = "";
 
     /**
      * @param template the template's name, from which clones have theirs
@@ -47,6 +51,7 @@ public final class Cloning {
         this.image = image;
         this.options = options;
         this.line = line();
+        this.ram = new CloneRam(image);
     }
 
     private VmmCommandLine line() {
@@ -54,26 +59,27 @@ public final class Cloning {
         if (options.program().isPresent()) {
             changed = changed.withProgram(options.program().get().toAbsolutePath());
         }
-        for (Manifest.Ram ram : image.manifest().ram()) {
-            changed = changed.withPrivateMemory(ram.name().name(), image.ram(ram.name()));
-        }
         return changed.withNewGenerationId();
     }
 
-    /** What a guest can't be told by its VMM, and stays the same in all clones; for people. */
-    public List<String> whatStaysTheSame() {
-        List<String> same = new ArrayList<>();
+    /** What an operator should know of the clones: above all what their VMMs can't make different. For people. */
+    public List<String> notes() {
+        List<String> notes = new ArrayList<>();
         if (!line.hasGenerationId()) {
-            same.add("the guest has no vmgenid device, so that its random numbers go on alike in all clones until it"
+            notes.add("the guest has no vmgenid device, so that its random numbers go on alike in all clones until it"
                     + " collects others (add -device vmgenid,guid=auto to the VM before it becomes a template)");
         }
         if (line.words().stream().anyMatch(word -> word.contains("mac="))) {
-            same.add(
+            notes.add(
                     "the network address (MAC) is the template's in all clones: give each a network of its own, or change"
                             + " it in the guest");
         }
-        same.add("host name, machine id and clock of the guest are the template's: change them in the guest");
-        return same;
+        if (!cannotAttach.isEmpty()) {
+            notes.add("these clones can't be saved or become templates, because their VMMs can't be attached to: "
+                    + cannotAttach);
+        }
+        notes.add("host name, machine id and clock of the guest are the template's: change them in the guest");
+        return notes;
     }
 
     /**
@@ -171,15 +177,48 @@ public final class Cloning {
         long begin = System.nanoTime();
         int number = reserve();
         String name = name(number);
+        Path folder = options.folder().resolve(name);
         try {
             VmmCommandLine own = own(name, number);
             Path qmp = qmp(own);
-            VmmLaunch.start(own, options.folder().resolve(name));
+            if (cannotAttach.isEmpty()) {
+                VmmLaunch.start(ram.make(own, folder), folder);
+                if (isPut(qmp, folder)) {
+                    return new Launched(name, qmp, begin);
+                }
+            }
+            VmmLaunch.start(withPrivateRam(own), folder);
             return new Launched(name, qmp, begin);
         } catch (IOException | RuntimeException e) {
             remove(options.folder().resolve(name));
             throw e;
         }
+    }
+
+    /** Ends the VMM if the template can't be put over its RAM. */
+    private boolean isPut(Path qmp, Path folder) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            try {
+                ram.put(vmm.pid(), folder);
+                return true;
+            } catch (IOException e) {
+                vmm.quit();
+                for (Manifest.Ram one : image.manifest().ram()) {
+                    RamFiles.in(folder).remove(one.name());
+                }
+                cannotAttach = String.valueOf(e.getMessage());
+                return false;
+            }
+        }
+    }
+
+    /** Mapped by the VMM itself. It would have to write its RAM into its state, so that such a clone can't be saved. */
+    private VmmCommandLine withPrivateRam(VmmCommandLine own) {
+        VmmCommandLine changed = own;
+        for (Manifest.Ram one : image.manifest().ram()) {
+            changed = changed.withPrivateMemory(one.name().name(), image.ram(one.name()));
+        }
+        return changed;
     }
 
     private static Path qmp(VmmCommandLine own) throws IOException {

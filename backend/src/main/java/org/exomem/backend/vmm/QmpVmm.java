@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -72,6 +73,16 @@ public final class QmpVmm implements AutoCloseable {
     /** As {@link VmmRam#files}. */
     public List<GuestRamFile> ram() throws IOException {
         return ram.files();
+    }
+
+    /** As {@link VmmRam#ownFiles}. */
+    public List<GuestRamFile> ownRam() throws IOException {
+        return ram.ownFiles();
+    }
+
+    /** As {@link VmmRam#templates}. */
+    public Map<String, Path> templates() throws IOException {
+        return ram.templates();
     }
 
     /** As {@link VmmRam#expectMapped}. */

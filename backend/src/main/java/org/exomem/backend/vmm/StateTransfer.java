@@ -76,8 +76,7 @@ final class StateTransfer {
         }
     }
 
-    private void moveNow(String command, String address, String otherwise, BooleanSupplier givenUp)
-            throws IOException {
+    private void moveNow(String command, String address, String otherwise, BooleanSupplier givenUp) throws IOException {
         qmp.execute(command, Json.object().put("uri", address));
         awaitEnd(otherwise, givenUp);
     }

@@ -32,6 +32,7 @@ final class ClonedGuestTest {
     @Tag("IMG-CLONE-1")
     @Tag("IMG-CLONE-2")
     @Tag("IMG-CLONE-3")
+    @Tag("IMG-CLONE-4")
     void clonesRunOnFromTheTemplateAndShareWhatTheyDoNotWrite() throws IOException {
         String templates = guests.file("templates").toString();
         Path keys = guests.file("keys");
@@ -98,6 +99,7 @@ final class ClonedGuestTest {
                 assertThat(exomem.run(with(clone))).contains("golden-4");
                 running.add(OwnQemu.of(guests.file("clones/golden-4/a")));
                 assertThat(running.getLast().guest().run("memeat verify kept")).isEqualTo(checksum);
+                cloneOfACloneHasWhatThatWrote(exomem, running.getFirst(), templates);
             } finally {
                 for (OwnQemu one : running) {
                     one.close();
@@ -107,6 +109,29 @@ final class ClonedGuestTest {
             exomem.run("template", "remove", "golden", "--templates", templates);
             assertThat(guests.file("templates")).isEmptyDirectory();
         }
+    }
+
+    private void cloneOfACloneHasWhatThatWrote(BackEnd exomem, OwnQemu first, String templates) throws IOException {
+        Path folder = guests.file("clones/golden-1");
+        exomem.command(
+                "add",
+                "--balloon",
+                "vm=golden-1,socket=" + folder.resolve("balloon") + ",vmm-qmp=" + folder.resolve("a.qmp"));
+        assertThatThrownBy(() -> exomem.command("migrate", "golden-1", "--to", "unix:" + folder.resolve("stream")))
+                .hasMessageContaining("runs a clone");
+        exomem.command("template", "create", "golden-1", "second", "--templates", templates);
+        assertThat(first.guest().run("memeat verify own")).contains("ok ");
+        exomem.run(
+                "clone",
+                "second",
+                "--templates",
+                templates,
+                "--folder",
+                guests.file("clones").toString());
+        try (OwnQemu second = OwnQemu.of(guests.file("clones/second-1/a"))) {
+            assertThat(second.guest().run("memeat verify own")).contains("ok ");
+        }
+        exomem.run("template", "remove", "second", "--templates", templates);
     }
 
     private void templateThatWasChangedIsRefused(BackEnd exomem, List<String> clone) throws IOException {
