@@ -130,6 +130,24 @@ final class SavedVmTest {
     }
 
     @Test
+    @Tag("IMG-SAVE-2")
+    void saveOntoADiskThatIsTooSmallLeavesTheGuestItsDevicesAndNoFiles() throws IOException {
+        try (BackEnd exomem = guests.backEnd("a");
+                MountedTmpfs small = MountedTmpfs.mount(Files.createDirectory(guests.file("small")), 64 * MIB);
+                OwnQemu qemu = OwnQemu.start(
+                        guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
+            await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+            qemu.guest().run("memeat fill kept 200 1");
+            Path image = small.path().resolve("image");
+            assertThatThrownBy(() -> exomem.command("save", "vm", "--to", image.toString()))
+                    .hasMessageContaining("No space left on device");
+            assertThat(image).isEmptyDirectory();
+            assertThat(qemu.guest().run("memeat verify kept")).contains("ok ");
+            await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+        }
+    }
+
+    @Test
     @Tag("IMG-RESTORE-4")
     void guestThatWasPausedIsPausedAgain() throws IOException {
         Path image = guests.file("image");
