@@ -20,6 +20,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
 import org.exomem.migration.HandoverUncertainException;
@@ -134,10 +135,18 @@ public final class Restore {
     }
 
     /** A VMM takes the sockets of its options from whoever has them. */
-    private static void expectFree(VmmCommandLine line) throws IOException {
+    private void expectFree(VmmCommandLine line) throws IOException {
         for (Path place : line.places()) {
             if (Files.exists(place, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(place)) {
-                StaleSocket.remove(place);
+                try {
+                    StaleSocket.remove(place);
+                } catch (LinuxException e) {
+                    throw new IOException(
+                            "somebody listens on " + place + ", where the VMM of VM \""
+                                    + image.manifest().vm() + "\" would: does the VM still run? End that, or have this"
+                                    + " VMM listen elsewhere by --replace",
+                            e);
+                }
             }
         }
     }

@@ -55,7 +55,7 @@ final class SavedVmTest {
                 await().atMost(LIMIT)
                         .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
                 assertThatThrownBy(() -> exomem.command("restore", image.toString()))
-                        .hasMessageContaining("another process listens there");
+                        .hasMessageContaining("does the VM still run?");
                 assertThatThrownBy(() -> exomem.command("save", "vm", "--to", image.toString()))
                         .hasMessageContaining("holds a saved VM already");
             }
