@@ -50,7 +50,8 @@ final class MigrationWatch {
             throw new CommandFailure(
                     ExitCode.FAILED,
                     "VM \"" + vm + "\" "
-                            + (state.path("direction").asText().equals("save") ? "was not saved" : "did not move") + ": "
+                            + (state.path("direction").asText().equals("save") ? "was not saved" : "did not move")
+                            + ": "
                             + state.path("error-desc").asText("it was cancelled"));
         }
         return show(state);

@@ -141,10 +141,8 @@ public final class Cloning {
         try {
             return one.get();
         } catch (ExecutionException e) {
-            return new Outcome(
-                    "",
-                    Optional.empty(),
-                    Optional.of(String.valueOf(e.getCause().getMessage())));
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            return new Outcome("", Optional.empty(), Optional.of(String.valueOf(cause.getMessage())));
         }
     }
 

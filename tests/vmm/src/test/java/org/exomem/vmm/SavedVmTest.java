@@ -134,8 +134,8 @@ final class SavedVmTest {
     void saveOntoADiskThatIsTooSmallLeavesTheGuestItsDevicesAndNoFiles() throws IOException {
         try (BackEnd exomem = guests.backEnd("a");
                 MountedTmpfs small = MountedTmpfs.mount(Files.createDirectory(guests.file("small")), 64 * MIB);
-                OwnQemu qemu = OwnQemu.start(
-                        guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
+                OwnQemu qemu =
+                        OwnQemu.start(guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
             await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
             qemu.guest().run("memeat fill kept 200 1");
             Path image = small.path().resolve("image");
