@@ -223,7 +223,7 @@ public final class ConformCommand implements Command {
             throw new UsageException("--as-device goes with --socket, where it listens, and with no back-end");
         }
         Expectations expected = expectations();
-        return new AsDevice(spec, socket, provocation, length)
+        return new AsDevice(spec, socket, provocation, length, (double) limits.answer().toMillis() / Limits.USUAL.answer().toMillis())
                 .run(
                         observations,
                         streams,

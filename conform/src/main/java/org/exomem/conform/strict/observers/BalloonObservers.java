@@ -93,7 +93,7 @@ final class BalloonObservers {
     private BalloonObservers() {}
 
     private static boolean isSettled(Scene scene) {
-        return System.nanoTime() - scene.balloon().targetSince() > TO_NOTICE.toNanos();
+        return scene.isOver(scene.balloon().targetSince(), System.nanoTime(), TO_NOTICE);
     }
 
     /** Something has to come on the inflate queue while more is wanted. */
@@ -113,7 +113,7 @@ final class BalloonObservers {
                 case Event.Tick(long now) when !more -> since = 0;
                 case Event.Tick(long now) when since == 0 -> since = now;
                 case Event.Tick(long now)
-                when now - since > TO_BEGIN.toNanos() -> {
+                when scene.isOver(since, now, TO_BEGIN) -> {
                     since = Long.MAX_VALUE;
                     tally.broken("num_pages is " + scene.balloon().target() + ", "
                             + scene.balloon().pages().cardinality() + " pages are in the balloon, and no more came for "
@@ -141,7 +141,7 @@ final class BalloonObservers {
                 case Event.Used(Ring ring, Chain chain)
                 when scene.role(ring) == Role.INFLATE || scene.role(ring) == Role.DEFLATE -> since = System.nanoTime();
                 case Event.Tick(long now)
-                when since != 0 && now - since > TO_TELL.toNanos() -> {
+                when since != 0 && scene.isOver(since, now, TO_TELL) -> {
                     since = 0;
                     if (scene.isRunning()) {
                         tally.broken(there + " pages are in the balloon, and for " + TO_TELL.toSeconds()

@@ -41,7 +41,7 @@ final class Provoking {
                 channel.provoke(scene, now);
             }
         }
-        if (done && !told && what == Provocation.NEEDS_RESET && now - since > TO_REACT.toNanos()) {
+        if (done && !told && what == Provocation.NEEDS_RESET && scene.isOver(since, now, TO_REACT)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
             notes.add(
