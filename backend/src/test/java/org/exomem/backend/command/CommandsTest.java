@@ -91,15 +91,16 @@ class CommandsTest {
                     .untilAsserted(() -> assertThat(Ran.of("vms", "--active", "--control", there)
                                     .out())
                             .isEqualTo("""
-            VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
-            web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
-            """));
+                                VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
+                                web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
+                                """));
             JsonNode active = Json.parse(
                             Ran.of("vms", "--json", "--control", there).out())
                     .path(0)
                     .path("active");
             assertThat(active.toString()).isEqualTo("""
-                    {"interval":7,"reason":"no front-end is connected"}""");
+                {"interval":7,"reason":"no front-end is connected"}\
+                """);
         }
     }
 

@@ -19,6 +19,7 @@ record DeviceSpec(Offer offer, MemState mem) {
     static final String FORMS = "balloon or mem, and options behind commas";
 
     private static final Pattern SIZE = Pattern.compile("(\\d{1,15})([KMGT]?)");
+
     static DeviceSpec parse(String text) throws UsageException {
         String[] words = text.split(",", -1);
         boolean isMem = switch (words[0].toLowerCase(Locale.ROOT)) {

@@ -35,7 +35,11 @@ class RightFrontEndTest {
 
     static LongStream rings() {
         return LongStream.of(
-                0, Features.EVENT_IDX, Features.RING_PACKED, Features.RING_PACKED | Features.EVENT_IDX, Features.IN_ORDER);
+                0,
+                Features.EVENT_IDX,
+                Features.RING_PACKED,
+                Features.RING_PACKED | Features.EVENT_IDX,
+                Features.IN_ORDER);
     }
 
     private RunReport serve(DeviceType type, long rings) throws Exception {
@@ -57,8 +61,9 @@ class RightFrontEndTest {
     }
 
     private static void requireGood(RunReport report) {
-        assertThat(report.results()).filteredOn(result -> !result.verdict().isGood()).map(result ->
-                        TerminalReport.failure(result, Catalogue.load()))
+        assertThat(report.results())
+                .filteredOn(result -> !result.verdict().isGood())
+                .map(result -> TerminalReport.failure(result, Catalogue.load()))
                 .isEmpty();
         assertThat(report.notes()).noneMatch(note -> note.contains("did not do"));
     }

@@ -37,7 +37,8 @@ final class WatchedDevice implements AutoCloseable {
         device = new StrictDevice(socket, offer, new MemState(ADDRESS, REGION, BLOCK), provocation, patience);
         Thread.ofPlatform().daemon().name("strict-device").start(() -> {
             try {
-                run.complete(device.run(Observers.all().stream().map(this::noting).toList(), LIMIT));
+                run.complete(
+                        device.run(Observers.all().stream().map(this::noting).toList(), LIMIT));
             } catch (IOException | RuntimeException | Error e) {
                 run.completeExceptionally(e);
             }

@@ -24,7 +24,8 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     public static final MappedFiles NONE = new MappedFiles(List.of(), List.of());
 
     private static final Pattern ROW = Pattern.compile(
-            "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?: +([^ ].*)?)?",
+            "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?:"
+                    + " +([^ ].*)?)?",
             Pattern.DOTALL);
 
     private static final int WRITABLE_COLUMN = 1;

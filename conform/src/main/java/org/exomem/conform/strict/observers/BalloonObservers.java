@@ -38,7 +38,8 @@ final class BalloonObservers {
                             Gives::new),
                     Observation.looking(
                             "balloon.pages.4",
-                            "Without DEFLATE_ON_OOM, no pages are taken back unless num_pages is less than what is in the balloon",
+                            "Without DEFLATE_ON_OOM, no pages are taken back unless num_pages is less than what is in"
+                                    + " the balloon",
                             (event, scene, tally) -> {
                                 if (!scene.has(BalloonFeatures.DEFLATE_ON_OOM)
                                         && event instanceof Event.Available(Ring ring, Chain chain)
@@ -54,8 +55,8 @@ final class BalloonObservers {
                             }),
                     Observation.of(
                                     "balloon.pages.7",
-                                    "With MUST_TELL_HOST, pages in the balloon are not changed until the device has used the"
-                                            + " request that takes them out",
+                                    "With MUST_TELL_HOST, pages in the balloon are not changed until the device has"
+                                            + " used the request that takes them out",
                                     () -> new Untouched(Role.DEFLATE))
                             .and("balloon.pages.6"),
                     Observation.of(

@@ -45,7 +45,8 @@ final class Provoking {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
             notes.add(
-                    "the device said by its status and a config change that it needs a reset, and the status was asked for "
+                    "the device said by its status and a config change that it needs a reset, and the status was asked"
+                            + " for "
                             + asked + " times within " + TO_REACT.toSeconds() + " s");
         }
     }
