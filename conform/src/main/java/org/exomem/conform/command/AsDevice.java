@@ -24,13 +24,18 @@ final class AsDevice {
     private final Path socket;
     private final Provocation provocation;
     private final Duration limit;
+    private final double patience;
 
-    /** @param limit how long the run is at most */
-    AsDevice(DeviceSpec spec, Path socket, Provocation provocation, Duration limit) {
+    /**
+     * @param limit how long the run is at most
+     * @param patience by what all times are multiplied after which something counts as missing
+     */
+    AsDevice(DeviceSpec spec, Path socket, Provocation provocation, Duration limit, double patience) {
         this.spec = spec;
         this.socket = socket;
         this.provocation = provocation;
         this.limit = limit;
+        this.patience = patience;
     }
 
     /** What is shown and saved of a run. */
@@ -43,7 +48,7 @@ final class AsDevice {
     /** Serves a front-end, and has the report shown at its end, at the end of the time, or when somebody interrupts. */
     int run(List<Observation> observations, Streams streams, Reporting reporting) {
         CountDownLatch reported = new CountDownLatch(1);
-        try (StrictDevice device = new StrictDevice(socket, spec.offer(), spec.mem(), provocation)) {
+        try (StrictDevice device = new StrictDevice(socket, spec.offer(), spec.mem(), provocation, patience)) {
             Thread interrupted = new Thread(() -> {
                 device.stop();
                 await(reported);

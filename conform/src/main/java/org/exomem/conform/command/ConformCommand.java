@@ -133,10 +133,10 @@ public final class ConformCommand implements Command {
         usage.option(
                 "--as-device",
                 "balloon|mem[,OPTION=…]",
-                "Tests a front-end and its driver in place of a back-end: listens on --socket as a strict device, serves"
-                        + " whoever connects, has the driver do what it can, and tells what both did wrong. Options:"
-                        + " addr=, size= and block= of a memory device (4G, 1G, 4M); packed=, in-order=, event-idx=,"
-                        + " indirect=, deflate-on-oom= with \"on\" or \"off\".",
+                "Tests a front-end and its driver in place of a back-end: listens on --socket as a strict device,"
+                        + " serves whoever connects, has the driver do what it can, and tells what both did wrong."
+                        + " Options: addr=, size= and block= of a memory device (4G, 1G, 4M); packed=, in-order=,"
+                        + " event-idx=, indirect=, deflate-on-oom= with \"on\" or \"off\".",
                 new Completion.Words(List.of("balloon", "mem")),
                 value -> asDevice = DeviceSpec.parse(value));
         usage.number(
@@ -223,7 +223,13 @@ public final class ConformCommand implements Command {
             throw new UsageException("--as-device goes with --socket, where it listens, and with no back-end");
         }
         Expectations expected = expectations();
-        return new AsDevice(spec, socket, provocation, length)
+        return new AsDevice(
+                        spec,
+                        socket,
+                        provocation,
+                        length,
+                        (double) limits.answer().toMillis()
+                                / Limits.USUAL.answer().toMillis())
                 .run(
                         observations,
                         streams,

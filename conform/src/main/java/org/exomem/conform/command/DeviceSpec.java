@@ -8,7 +8,6 @@ import org.exomem.conform.strict.scene.MemState;
 import org.exomem.conform.strict.scene.Offer;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.frontend.Features;
-import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.BalloonFeatures;
 
 /**
@@ -20,36 +19,6 @@ record DeviceSpec(Offer offer, MemState mem) {
     static final String FORMS = "balloon or mem, and options behind commas";
 
     private static final Pattern SIZE = Pattern.compile("(\\d{1,15})([KMGT]?)");
-    private static final int BALLOON_QUEUES = 5;
-    private static final int SLOTS = 64;
-    private static final long MEM_FEATURES = 0b11;
-
-    /** A device offers these, of whichever type it is. */
-    private static final long COMMON = Features.VERSION_1
-            | Features.INDIRECT_DESC
-            | Features.EVENT_IDX
-            | Features.LOG_ALL
-            | Features.PROTOCOL_FEATURES
-            | Features.ORDER_PLATFORM
-            | Features.SR_IOV
-            | Features.SUSPEND
-            | Offer.UNDEFINED;
-
-    private static final long BALLOON = BalloonFeatures.MUST_TELL_HOST
-            | BalloonFeatures.STATS_VQ
-            | BalloonFeatures.FREE_PAGE_HINT
-            | BalloonFeatures.PAGE_POISON
-            | BalloonFeatures.PAGE_REPORTING;
-
-    private static final long PROTOCOL = Protocol.MQ
-            | Protocol.REPLY_ACK
-            | Protocol.BACKEND_REQ
-            | Protocol.CONFIG
-            | Protocol.INFLIGHT_SHMFD
-            | Protocol.RESET_DEVICE
-            | Protocol.CONFIGURE_MEM_SLOTS
-            | Protocol.STATUS
-            | Protocol.DEVICE_STATE;
 
     static DeviceSpec parse(String text) throws UsageException {
         String[] words = text.split(",", -1);
@@ -58,7 +27,8 @@ record DeviceSpec(Offer offer, MemState mem) {
             case "mem" -> true;
             default -> throw new UsageException("--as-device " + text + ": it is " + FORMS);
         };
-        long features = COMMON | (isMem ? MEM_FEATURES : BALLOON);
+        Offer offer = Offer.of(isMem ? DeviceType.MEM : DeviceType.BALLOON);
+        long features = offer.features();
         long address = 4L << 30;
         long size = 1L << 30;
         long block = 4L << 20;
@@ -89,10 +59,7 @@ record DeviceSpec(Offer offer, MemState mem) {
             throw new UsageException(
                     "--as-device " + text + ": addr and size must be multiples of block, which is a power of two");
         }
-        DeviceType type = isMem ? DeviceType.MEM : DeviceType.BALLOON;
-        return new DeviceSpec(
-                new Offer(type, features, PROTOCOL, isMem ? 1 : BALLOON_QUEUES, SLOTS),
-                new MemState(address, size, block));
+        return new DeviceSpec(offer.withFeatures(features), new MemState(address, size, block));
     }
 
     private static boolean isOn(String text, String value) throws UsageException {

@@ -75,6 +75,7 @@ final class HtmlReport {
         fact(
                 "Request of the ring checks",
                 report.sample().isEmpty() ? "none that the device serves was found" : report.sample());
+        report.notes().forEach(note -> fact("Note", note));
         page.append("</dl>\n");
     }
 

@@ -39,6 +39,8 @@ final class JsonReport {
         for (CheckResult result : report.results()) {
             describe(result, results.addObject());
         }
+        ArrayNode notes = all.putArray("notes");
+        report.notes().forEach(notes::add);
         to.write(JSON.writeValueAsString(all));
         to.write('\n');
     }

@@ -37,6 +37,9 @@ final class TapReport {
                 to.write("  ...\n");
             }
         }
+        for (String note : report.notes()) {
+            to.write("# " + escaped(note) + "\n");
+        }
     }
 
     private static void field(Writer to, String name, String value) throws IOException {

@@ -38,7 +38,8 @@ final class BalloonObservers {
                             Gives::new),
                     Observation.looking(
                             "balloon.pages.4",
-                            "Without DEFLATE_ON_OOM, no pages are taken back unless num_pages is less than what is in the balloon",
+                            "Without DEFLATE_ON_OOM, no pages are taken back unless num_pages is less than what is in"
+                                    + " the balloon",
                             (event, scene, tally) -> {
                                 if (!scene.has(BalloonFeatures.DEFLATE_ON_OOM)
                                         && event instanceof Event.Available(Ring ring, Chain chain)
@@ -54,8 +55,8 @@ final class BalloonObservers {
                             }),
                     Observation.of(
                                     "balloon.pages.7",
-                                    "With MUST_TELL_HOST, pages in the balloon are not changed until the device has used the"
-                                            + " request that takes them out",
+                                    "With MUST_TELL_HOST, pages in the balloon are not changed until the device has"
+                                            + " used the request that takes them out",
                                     () -> new Untouched(Role.DEFLATE))
                             .and("balloon.pages.6"),
                     Observation.of(
@@ -93,7 +94,7 @@ final class BalloonObservers {
     private BalloonObservers() {}
 
     private static boolean isSettled(Scene scene) {
-        return System.nanoTime() - scene.balloon().targetSince() > TO_NOTICE.toNanos();
+        return scene.isOver(scene.balloon().targetSince(), System.nanoTime(), TO_NOTICE);
     }
 
     /** Something has to come on the inflate queue while more is wanted. */
@@ -113,7 +114,7 @@ final class BalloonObservers {
                 case Event.Tick(long now) when !more -> since = 0;
                 case Event.Tick(long now) when since == 0 -> since = now;
                 case Event.Tick(long now)
-                when now - since > TO_BEGIN.toNanos() -> {
+                when scene.isOver(since, now, TO_BEGIN) -> {
                     since = Long.MAX_VALUE;
                     tally.broken("num_pages is " + scene.balloon().target() + ", "
                             + scene.balloon().pages().cardinality() + " pages are in the balloon, and no more came for "
@@ -141,7 +142,7 @@ final class BalloonObservers {
                 case Event.Used(Ring ring, Chain chain)
                 when scene.role(ring) == Role.INFLATE || scene.role(ring) == Role.DEFLATE -> since = System.nanoTime();
                 case Event.Tick(long now)
-                when since != 0 && now - since > TO_TELL.toNanos() -> {
+                when since != 0 && scene.isOver(since, now, TO_TELL) -> {
                     since = 0;
                     if (scene.isRunning()) {
                         tally.broken(there + " pages are in the balloon, and for " + TO_TELL.toSeconds()

@@ -196,7 +196,7 @@ final class BalloonQueueObservers {
                     tally.judge(BalloonObservers.isReadable(chain), chain + " is not device-readable");
                 }
                 case Event.Tick(long now)
-                when due && now - since > TO_OFFER.toNanos() && scene.isRunning() -> {
+                when due && scene.isOver(since, now, TO_OFFER) && scene.isRunning() -> {
                     due = false;
                     tally.broken("none came within " + TO_OFFER.toSeconds() + " s");
                 }
@@ -269,14 +269,14 @@ final class BalloonQueueObservers {
                                 tally);
                     }
                     if (!chain.writable().isEmpty()) {
-                        hinted(chain, tally);
+                        hinted(chain, scene, tally);
                     }
                 }
                 case Event.RingStopping(Ring ring) -> {
                     open = false;
                     lastSince = Long.MAX_VALUE;
                 }
-                case Event.Tick(long now) when scene.isRunning() -> late(now, tally);
+                case Event.Tick(long now) when scene.isRunning() -> late(now, scene, tally);
                 default -> {}
             }
         }
@@ -297,7 +297,7 @@ final class BalloonQueueObservers {
             }
         }
 
-        private void hinted(Chain chain, Tally tally) {
+        private void hinted(Chain chain, Scene scene, Tally tally) {
             boolean session = Integer.compareUnsigned(shown, 2) >= 0;
             pages = true;
             switch (rule) {
@@ -308,7 +308,7 @@ final class BalloonQueueObservers {
                 }
                 case "balloon.hint.4" -> tally.kept();
                 case "balloon.hint.5" -> {
-                    boolean settled = System.nanoTime() - shownSince > TO_STOP.toNanos();
+                    boolean settled = scene.isOver(shownSince, System.nanoTime(), TO_STOP);
                     if (session || settled) {
                         tally.judge(session, "the command id is " + shown + ", and there came " + chain);
                     }
@@ -317,9 +317,9 @@ final class BalloonQueueObservers {
             }
         }
 
-        private void late(long now, Tally tally) {
+        private void late(long now, Scene scene, Tally tally) {
             boolean session = Integer.compareUnsigned(shown, 2) >= 0;
-            if (!session || now - lastSince <= TO_HINT.toNanos()) {
+            if (!session || !scene.isOver(lastSince, now, TO_HINT)) {
                 return;
             }
             if (rule.equals("balloon.hint.4") && !pages) {

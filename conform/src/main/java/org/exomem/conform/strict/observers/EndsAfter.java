@@ -28,7 +28,7 @@ final class EndsAfter implements Observer {
                 since = 0;
             }
             case Event.Tick(long now) -> {
-                if (since != 0 && now - since > LIMIT.toNanos()) {
+                if (since != 0 && scene.isOver(since, now, LIMIT)) {
                     since = 0;
                     tally.broken("the front-end went on for " + LIMIT.toSeconds() + " s");
                 }

@@ -120,7 +120,7 @@ final class MemObservers {
                     tally.kept();
                 }
                 case Event.Tick(long now)
-                when since != 0 && now - since > TO_BEGIN.toNanos() -> {
+                when since != 0 && scene.isOver(since, now, TO_BEGIN) -> {
                     since = 0;
                     if (scene.isRunning()) {
                         tally.broken("requested_size is " + mem.requested() + ", " + mem.pluggedSize()

@@ -85,7 +85,7 @@ final class NotificationObservers {
                     tally.kept();
                 }
                 case Event.Tick(long now)
-                when since != 0 && now - since > LIMIT.toNanos() -> {
+                when since != 0 && scene.isOver(since, now, LIMIT) -> {
                     since = 0;
                     tally.broken("nothing came of the driver for " + LIMIT.toSeconds() + " s after the call");
                 }

@@ -116,7 +116,7 @@ final class SetUpObservers {
                             && ring.queue().filter(DeviceQueue::isPending).isPresent();
                     if (!stuck) {
                         waiting.remove(ring);
-                    } else if (now - waiting.computeIfAbsent(ring, unused -> now) > TO_ENABLE.toNanos()) {
+                    } else if (scene.isOver(waiting.computeIfAbsent(ring, unused -> now), now, TO_ENABLE)) {
                         tally.broken(ring + " has buffers and was not enabled within " + TO_ENABLE.toSeconds() + " s");
                         waiting.put(ring, Long.MAX_VALUE);
                     }
@@ -140,7 +140,7 @@ final class SetUpObservers {
                 }
                 case Event.Tick(long now) ->
                     waiting.entrySet().removeIf(each -> {
-                        boolean late = now - each.getValue() > TO_KICK.toNanos() && scene.isActive(each.getKey());
+                        boolean late = scene.isOver(each.getValue(), now, TO_KICK) && scene.isActive(each.getKey());
                         if (late) {
                             tally.broken(each.getKey() + " was not kicked within " + TO_KICK.toSeconds()
                                     + " s after SET_VRING_KICK");

@@ -1,5 +1,6 @@
 package org.exomem.conform.strict.scene;
 
+import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
@@ -29,14 +30,30 @@ public final class Scene implements AutoCloseable {
     private final Map<Integer, Integer> requests = new HashMap<>();
     private final BalloonState balloon = new BalloonState();
     private final MemState mem;
+    private final double patience;
     private OptionalLong features = OptionalLong.empty();
     private OptionalLong protocolFeatures = OptionalLong.empty();
     private int status;
     private boolean driverSeen;
 
-    public Scene(Offer offer, MemState mem) {
+    /**
+     * @param mem the region of a memory device
+     * @param patience by what all times are multiplied after which something counts as missing; 1 as a rule
+     */
+    public Scene(Offer offer, MemState mem, double patience) {
         this.offer = offer;
         this.mem = mem;
+        this.patience = patience;
+    }
+
+    /** How long something is waited for that should take no longer than the limit. */
+    public Duration scaled(Duration limit) {
+        return Duration.ofNanos((long) (limit.toNanos() * patience));
+    }
+
+    /** True if what is awaited since then counts as missing now; both as nanoTime. */
+    public boolean isOver(long since, long now, Duration limit) {
+        return now - since > scaled(limit).toNanos();
     }
 
     public Offer offer() {

@@ -78,7 +78,7 @@ final class OwnChannel implements AutoCloseable {
         if (Poll.readable(socket.fd(), Duration.ZERO)) {
             return Optional.ofNullable(answer());
         }
-        if (answerDue && now - answerSince > TO_ANSWER.toNanos()) {
+        if (answerDue && scene.isOver(answerSince, now, TO_ANSWER)) {
             answerDue = false;
             return Optional.of(new Event.Unanswered(
                     "CONFIG_CHANGE with need-reply was not answered within " + TO_ANSWER.toSeconds() + " s"));

@@ -41,11 +41,12 @@ final class Provoking {
                 channel.provoke(scene, now);
             }
         }
-        if (done && !told && what == Provocation.NEEDS_RESET && now - since > TO_REACT.toNanos()) {
+        if (done && !told && what == Provocation.NEEDS_RESET && scene.isOver(since, now, TO_REACT)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
             notes.add(
-                    "the device said by its status and a config change that it needs a reset, and the status was asked for "
+                    "the device said by its status and a config change that it needs a reset, and the status was asked"
+                            + " for "
                             + asked + " times within " + TO_REACT.toSeconds() + " s");
         }
     }

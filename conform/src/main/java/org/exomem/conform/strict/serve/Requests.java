@@ -257,9 +257,9 @@ final class Requests {
         boolean whole = true;
         try (Fd channel = message.fds().getFirst()) {
             if (save) {
-                StateChannel.writeAll(channel, STATE, TO_TRANSFER);
+                StateChannel.writeAll(channel, STATE, scene.scaled(TO_TRANSFER));
             } else {
-                StateChannel.readAll(channel, TO_TRANSFER);
+                StateChannel.readAll(channel, scene.scaled(TO_TRANSFER));
             }
         } catch (IOException e) {
             whole = false;

@@ -1,5 +1,6 @@
 package org.exomem.conform.strict.serve;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +20,7 @@ import org.exomem.linux.EventFd;
  */
 final class RingServing {
     /** A notification that did not come until then does not come. */
-    private static final long NOT_KICKED_NANOS = 500_000_000;
+    private static final Duration TO_KICK = Duration.ofMillis(500);
     /** Until then a notification may be one that was sent before the device asked for none. */
     private static final long SETTLED_NANOS = 20_000_000;
 
@@ -66,7 +67,7 @@ final class RingServing {
             wish.pendingSince = 0;
         } else if (wish.pendingSince == 0) {
             wish.pendingSince = now;
-        } else if (now - wish.pendingSince > NOT_KICKED_NANOS) {
+        } else if (scene.isOver(wish.pendingSince, now, TO_KICK)) {
             see(new Event.NotKicked(ring));
             take(ring, queue, wish, false, now);
         }

@@ -33,7 +33,7 @@ final class Script {
         } else if (stage.done().test(scene)) {
             next++;
             begun = false;
-        } else if (now - since > stage.limit().toNanos()) {
+        } else if (scene.isOver(since, now, stage.limit())) {
             unfinished.add("the driver did not do within " + stage.limit().toSeconds()
                     + " s what the device wanted of it: that it " + stage.name());
             next++;

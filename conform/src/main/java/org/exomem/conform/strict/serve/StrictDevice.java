@@ -19,6 +19,7 @@ import org.exomem.linux.ListeningSocket;
 import org.exomem.linux.Poll;
 import org.exomem.linux.SocketAccess;
 import org.exomem.linux.UnixSockets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A balloon or memory device that listens for a front-end, serves it and its driver, and tells what they did wrong. {@link #run} is
@@ -30,6 +31,7 @@ public final class StrictDevice implements AutoCloseable {
     private final Offer offer;
     private final MemState mem;
     private final Provocation provocation;
+    private final double patience;
     private final ListeningSocket listening;
     private final EventFd wake = new EventFd();
     private volatile boolean stopped;
@@ -40,12 +42,15 @@ public final class StrictDevice implements AutoCloseable {
      * Begins to listen.
      *
      * @param mem the region of a memory device; a balloon does not use it
+     * @param patience by what all times are multiplied after which something counts as missing; 1 as a rule
      * @throws IOException if it can't listen there
      */
-    public StrictDevice(Path socket, Offer offer, MemState mem, Provocation provocation) throws IOException {
+    public StrictDevice(Path socket, Offer offer, MemState mem, Provocation provocation, double patience)
+            throws IOException {
         this.offer = offer;
         this.mem = mem;
         this.provocation = provocation;
+        this.patience = patience;
         this.listening = ListeningSocket.open(socket, 1, SocketAccess.OWNER_ONLY);
     }
 
@@ -85,7 +90,7 @@ public final class StrictDevice implements AutoCloseable {
         connected = true;
         Transcript transcript = new Transcript();
         Account account = new Account(observations, offer.device(), transcript);
-        try (Scene scene = new Scene(offer, mem);
+        try (Scene scene = new Scene(offer, mem, patience);
                 Session session = new Session(connection, scene, account, transcript, provocation)) {
             session.run(
                     () -> {
@@ -99,13 +104,13 @@ public final class StrictDevice implements AutoCloseable {
                     System.nanoTime() - beginNanos,
                     offer.features(),
                     offer.protocolFeatures(),
-                    "",
+                    "those that the driver sends",
                     account.results(),
                     session.notes()));
         }
     }
 
-    private @org.jspecify.annotations.Nullable Fd accept(long begin, Duration limit) throws IOException {
+    private @Nullable Fd accept(long begin, Duration limit) throws IOException {
         while (!isOver(begin, limit)) {
             if (Poll.anyReadable(List.of(listening.fd(), wake.fd()), A_WHILE)) {
                 wake.drain();
