@@ -22,6 +22,7 @@ public final class VmmCommandLine {
     private static final String FILE = "file:";
     private static final String MEMORY = "memory-backend-file";
     private static final String MEMORY_PATH = "mem-path";
+    private static final String PREALLOCATED = "prealloc";
     private static final String RUN_WITH = "run-with";
     /** What the ids of mapped templates begin with. */
     public static final String TEMPLATE = "exomem-template-";
@@ -250,14 +251,6 @@ public final class VmmCommandLine {
                 option.name(), UNIX + place.toString().replace(",", ",,") + rest.substring(before.length()));
     }
 
-    /** The ids of its memory back-ends that are files, in their order. */
-    public List<String> memory() {
-        return options.stream()
-                .filter(VmmCommandLine::isMemory)
-                .map(option -> option.properties().get("id").orElse(""))
-                .toList();
-    }
-
     private static boolean isMemory(VmmOption option) {
         return option.is(OBJECT) && option.properties().type("qom-type").equals(MEMORY);
     }
@@ -313,11 +306,22 @@ public final class VmmCommandLine {
     public VmmCommandLine withPrivateMemory(String id, Path file) {
         return withMemory(
                 id,
-                properties -> properties
-                        .with(MEMORY_PATH, file.toString())
+                properties -> untouched(properties.with(MEMORY_PATH, file.toString()))
                         .with("share", false)
                         .with("readonly", true)
                         .with("rom", false));
+    }
+
+    /** The same with an empty file of a clone's own for a part of its RAM, of which nothing is to be there beforehand. */
+    public VmmCommandLine withEmptyMemory(String id, Path file) {
+        return withMemory(
+                id,
+                properties ->
+                        untouched(properties.with(MEMORY_PATH, file.toString())).with("share", true));
+    }
+
+    private static VmmProperties untouched(VmmProperties memory) {
+        return memory.get(PREALLOCATED).isPresent() ? memory.with(PREALLOCATED, false) : memory;
     }
 
     /**

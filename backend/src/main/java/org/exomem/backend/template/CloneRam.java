@@ -40,7 +40,7 @@ final class CloneRam {
         files.create(names(), RamFiles.Room.ON_DEMAND);
         VmmCommandLine changed = line;
         for (RamFileName name : names()) {
-            changed = changed.withSharedMemory(name.name(), files.path(name))
+            changed = changed.withEmptyMemory(name.name(), files.path(name))
                     .withTemplate(name.name(), image.ram(name), name.size());
         }
         return changed;
