@@ -3,6 +3,7 @@ package org.exomem.conform.strict;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.exomem.conform.strict.scene.Offer;
 import org.exomem.conform.trial.DeviceType;
@@ -15,6 +16,7 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.linux.Fd;
+import org.jspecify.annotations.Nullable;
 
 /** A front-end and a guest that do one thing wrong. */
 final class Peer implements AutoCloseable {
@@ -26,8 +28,8 @@ final class Peer implements AutoCloseable {
     private final Offer offer;
     final BooleanSupplier noticed;
     final GuestRam ram = GuestRam.ofSize(MEMORY);
-    private FrontEnd frontEnd;
-    private AttachedDevice attached;
+    private @Nullable FrontEnd frontEnd;
+    private @Nullable AttachedDevice attached;
 
     /** @param noticed tells whether the device has noticed what is wrong */
     Peer(Path socket, Offer offer, BooleanSupplier noticed) throws IOException {
@@ -38,8 +40,9 @@ final class Peer implements AutoCloseable {
 
     /** A connection on which nothing was sent. */
     FrontEnd connect() throws IOException {
-        frontEnd = FrontEnd.connect(socket);
-        return frontEnd;
+        FrontEnd connected = FrontEnd.connect(socket);
+        frontEnd = connected;
+        return connected;
     }
 
     /** Sends a message on a new connection, or on the one there is. */
@@ -48,10 +51,8 @@ final class Peer implements AutoCloseable {
     }
 
     void send(int request, int flags, byte[] payload, Fd... fds) throws IOException {
-        if (frontEnd == null) {
-            connect();
-        }
-        frontEnd.send(request, flags, payload, List.of(fds));
+        FrontEnd connected = frontEnd == null ? connect() : frontEnd;
+        connected.send(request, flags, payload, List.of(fds));
     }
 
     /** Acknowledges protocol features, whether they are offered or not; without REPLY_ACK nothing has to be answered. */
@@ -67,9 +68,10 @@ final class Peer implements AutoCloseable {
 
     /** Negotiated, with memory. */
     AttachedDevice attach(long features, long protocol) throws IOException {
-        attached = AttachedDevice.attach(FrontEnd.connect(socket), ram, features, protocol);
-        frontEnd = attached.frontEnd();
-        return attached;
+        AttachedDevice device = AttachedDevice.attach(FrontEnd.connect(socket), ram, features, protocol);
+        attached = device;
+        frontEnd = device.frontEnd();
+        return device;
     }
 
     /** The same with what is offered, except for what a driver does not take. */
@@ -89,15 +91,15 @@ final class Peer implements AutoCloseable {
     }
 
     RingDriver ring(int index) {
-        return attached.rings().get(index);
+        return attached().rings().get(index);
     }
 
     AttachedDevice attached() {
-        return attached;
+        return Objects.requireNonNull(attached);
     }
 
     FrontEnd frontEnd() {
-        return frontEnd;
+        return Objects.requireNonNull(frontEnd);
     }
 
     /** Writes a descriptor of a split ring or a split table. */
