@@ -37,7 +37,7 @@ final class JsonReport {
         }
         ArrayNode results = all.putArray("results");
         for (CheckResult result : report.results()) {
-            describe(result, results.addObject());
+            describe(result, results.addObject().put("known", report.isKnown(result)));
         }
         to.write(JSON.writeValueAsString(all));
         to.write('\n');
