@@ -21,7 +21,6 @@ import org.exomem.conform.check.Check;
 import org.exomem.conform.check.Subject;
 import org.exomem.conform.explore.Explorer;
 import org.exomem.conform.report.TerminalReport;
-import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.Expectations;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Runner;
@@ -199,7 +198,8 @@ public final class ConformCommand implements Command {
                 try (Display display = new Display("checks")) {
                     report = new Runner(backEnd, device, limits, display).run(checks);
                 }
-                return show(report.named(name == null ? report.subject() : name), expected, streams);
+                return show(
+                        report.named(name == null ? report.subject() : name).knowing(expected), streams);
             } finally {
                 Runtime.getRuntime().removeShutdownHook(end);
             }
@@ -233,7 +233,7 @@ public final class ConformCommand implements Command {
                 .run(
                         observations,
                         streams,
-                        report -> show(name == null ? report : report.named(name), expected, streams));
+                        report -> show((name == null ? report : report.named(name)).knowing(expected), streams));
     }
 
     private void requireOneOutput() throws UsageException {
@@ -290,11 +290,8 @@ public final class ConformCommand implements Command {
         throw new UsageException("either --socket or --command must be there");
     }
 
-    private int show(RunReport report, Expectations expected, Streams streams) {
+    private int show(RunReport report, Streams streams) {
         Catalogue catalogue = Catalogue.load();
-        List<CheckResult> news = report.results().stream()
-                .filter(result -> !result.verdict().isGood() && !expected.cover(result))
-                .toList();
         PrintWriter out = streams.out();
         try {
             boolean usual = true;
@@ -307,15 +304,16 @@ public final class ConformCommand implements Command {
                 }
             }
             if (usual) {
-                news.forEach(result -> out.println(TerminalReport.failure(result, catalogue)));
+                out.print(TerminalReport.found(report));
+                out.print(TerminalReport.failures(report, catalogue));
                 out.print(TerminalReport.summary(report));
             }
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "a report can't be written: " + e.getMessage());
         }
-        for (String entry : only.isEmpty() ? expected.unneeded(report) : List.<String>of()) {
+        for (String entry : only.isEmpty() ? report.known().unneeded(report) : List.<String>of()) {
             streams.note("a known failure did not come: " + entry);
         }
-        return news.isEmpty() ? ExitCode.OK : ExitCode.FAILED;
+        return report.isGood() ? ExitCode.OK : ExitCode.FAILED;
     }
 }

@@ -37,7 +37,7 @@ final class JsonReport {
         }
         ArrayNode results = all.putArray("results");
         for (CheckResult result : report.results()) {
-            describe(result, results.addObject());
+            describe(result, results.addObject().put("known", report.isKnown(result)));
         }
         ArrayNode notes = all.putArray("notes");
         report.notes().forEach(notes::add);

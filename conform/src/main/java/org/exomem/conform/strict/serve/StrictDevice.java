@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import org.exomem.conform.run.Expectations;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.strict.observe.Account;
 import org.exomem.conform.strict.observe.Observation;
@@ -105,6 +106,7 @@ public final class StrictDevice implements AutoCloseable {
                     offer.features(),
                     offer.protocolFeatures(),
                     "those that the driver sends",
+                    Expectations.NONE,
                     account.results(),
                     session.notes()));
         }
