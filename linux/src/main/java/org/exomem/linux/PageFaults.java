@@ -87,6 +87,10 @@ public final class PageFaults implements AutoCloseable {
      */
     public void unregister(long address, long length) throws LinuxException {
         call(UNREGISTER, address, length, "UFFDIO_UNREGISTER");
+        // The kernel wakes them before it has taken the range out. Whoever came in between, under the lock of the one
+        // mapping,
+        // would wait for good (seen with Linux 6.18).
+        wake(address, length);
     }
 
     /** Has everybody who waits in the range touch it again. Events that were read and not answered come again. */

@@ -198,8 +198,7 @@ public final class ConformCommand implements Command {
                 try (Display display = new Display("checks")) {
                     report = new Runner(backEnd, device, limits, display).run(checks);
                 }
-                return show(
-                        report.named(name == null ? report.subject() : name).knowing(expected), streams);
+                return show(report.named(name == null ? report.subject() : name).knowing(expected), streams);
             } finally {
                 Runtime.getRuntime().removeShutdownHook(end);
             }

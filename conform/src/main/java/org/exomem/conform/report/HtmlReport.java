@@ -47,8 +47,7 @@ final class HtmlReport {
         tiles(report);
         page.append("<input type=\"search\" aria-label=\"Search\" placeholder=\"Search: ids, words, messages\">\n")
                 .append("<p class=\"soft\" id=\"left\" role=\"status\"></p>\n");
-        List<CheckResult> bad =
-                report.results().stream().filter(report::isNews).toList();
+        List<CheckResult> bad = report.results().stream().filter(report::isNews).toList();
         List<CheckResult> known =
                 report.results().stream().filter(report::isKnown).toList();
         if (!bad.isEmpty()) {

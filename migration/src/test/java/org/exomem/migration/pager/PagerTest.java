@@ -90,7 +90,7 @@ class PagerTest {
                     guest.userfaultfd(),
                     used,
                     memory,
-                    () -> guest.vmm().ask("close"));
+                    () -> guest.vmm().say("close"));
             pager = Pager.start("test", vmm, new OwedPages(image.owedTo(memory)), image, prefetch, told);
         }
 

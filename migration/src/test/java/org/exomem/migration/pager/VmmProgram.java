@@ -21,7 +21,7 @@ import org.exomem.linux.Userfaultfd;
  * read PAGE             says the first and the last number in the page
  * write PAGE VALUE      the first number in the page; says "done"
  * sum FIRST COUNT STEP  touches every so manieth page; says the sum of their first numbers
- * close                 the userfaultfd; says "done"
+ * close                 the userfaultfd; says nothing: it is told so beside what it is asked
  * </pre>
  */
 final class VmmProgram {
@@ -38,12 +38,16 @@ final class VmmProgram {
             long userfaultfd = C.CALL.of((long) Userfaultfd.SYSTEM_CALL, (long) Userfaultfd.FLAGS);
             System.out.println(userfaultfd);
             for (String line = commands.readLine(); line != null; line = commands.readLine()) {
-                System.out.println(obey(line.split(" "), mapping.segment(), (int) userfaultfd));
+                if (line.equals("close")) {
+                    C.CLOSE.of((int) userfaultfd);
+                } else {
+                    System.out.println(obey(line.split(" "), mapping.segment()));
+                }
             }
         }
     }
 
-    private static Object obey(String[] words, MemorySegment memory, int userfaultfd) throws IOException {
+    private static Object obey(String[] words, MemorySegment memory) throws IOException {
         switch (words[0]) {
             case "read" -> {
                 long at = Long.parseLong(words[1]) * PAGE;
@@ -60,10 +64,6 @@ final class VmmProgram {
                     sum += memory.get(JAVA_LONG, page * PAGE);
                 }
                 return sum;
-            }
-            case "close" -> {
-                C.CLOSE.of(userfaultfd);
-                return "done";
             }
             default -> throw new IOException("unknown command " + words[0]);
         }
