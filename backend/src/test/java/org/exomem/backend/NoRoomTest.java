@@ -13,6 +13,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.exomem.conformance.guest.MemDriver.State;
+import org.exomem.linux.SmallDisk;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -11,6 +11,7 @@ public final class Errno {
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
+    public static final int EFAULT = 14;
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
     public static final int ESRCH = 3;
@@ -39,6 +40,7 @@ public final class Errno {
             Map.entry(EAGAIN, "EAGAIN, would block"),
             Map.entry(ENOMEM, "ENOMEM, out of memory"),
             Map.entry(EACCES, "EACCES, permission denied"),
+            Map.entry(EFAULT, "EFAULT, bad address"),
             Map.entry(EBUSY, "EBUSY, somebody else uses it"),
             Map.entry(EEXIST, "EEXIST, it is there already"),
             Map.entry(ENODEV, "ENODEV, the file can't be mapped"),

@@ -86,6 +86,9 @@ final class LibC {
 
     static native int poll(long fds, long count, int timeoutMillis);
 
+    /** With PRIO_PROCESS and {@code who} 0, the nice value of the calling thread alone. */
+    static native int setpriority(int which, int who, int priority);
+
     /** What the C library has no name for. */
     static native long syscall(long number, long first);
 

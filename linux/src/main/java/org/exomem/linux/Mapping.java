@@ -16,6 +16,7 @@ public final class Mapping implements AutoCloseable {
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_DONTDUMP = 16;
+    private static final int MADV_POPULATE_READ = 22;
     private static final int MADV_POPULATE_WRITE = 23;
 
     private final Arena arena = Arena.ofShared();
@@ -39,7 +40,7 @@ public final class Mapping implements AutoCloseable {
         return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ_WRITE);
     }
 
-    /** The same for reading only, also of a file that was opened so. */
+    /** The same, to be read only: the file may be one that was opened so, and a write to the segment throws. */
     public static Mapping forReading(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
         return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ);
@@ -78,6 +79,18 @@ public final class Mapping implements AutoCloseable {
      */
     public void populate(long offset) throws LinuxException {
         advise(offset, SharedFile.SMALL_PAGE, MADV_POPULATE_WRITE);
+    }
+
+    /**
+     * Reads a range into memory, where it is not there yet.
+     *
+     * @param offset bytes, a multiple of the file's page size
+     * @param length bytes
+     * @throws LinuxException EFAULT if the file was truncated before it or can't be read, ENOMEM if the host has no memory,
+     *     EINVAL before Linux 5.14
+     */
+    public void populateToRead(long offset, long length) throws LinuxException {
+        advise(offset, length, MADV_POPULATE_READ);
     }
 
     /**

@@ -71,12 +71,26 @@ public final class PageFaults implements AutoCloseable {
     }
 
     /**
+     * The same, but a page that is there is written without anybody being told; takes less than {@link #FEATURES}.
+     *
+     * @throws LinuxException as {@link #register} does
+     */
+    public void registerMissing(long address, long length) throws LinuxException {
+        argument.set(JAVA_LONG, 16, REGISTER_MISSING);
+        call(REGISTER, address, length, "UFFDIO_REGISTER");
+    }
+
+    /**
      * Nobody waits any more in the range.
      *
      * @throws LinuxException ENOMEM if the process has too many mappings
      */
     public void unregister(long address, long length) throws LinuxException {
         call(UNREGISTER, address, length, "UFFDIO_UNREGISTER");
+        // The kernel wakes them before it has taken the range out. Whoever came in between, under the lock of the one
+        // mapping,
+        // would wait for good (seen with Linux 6.18).
+        wake(address, length);
     }
 
     /** Has everybody who waits in the range touch it again. Events that were read and not answered come again. */

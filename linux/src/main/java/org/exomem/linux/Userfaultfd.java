@@ -35,6 +35,8 @@ public final class Userfaultfd implements AutoCloseable {
 
     /** What a kernel may be asked for; by the bit in {@code struct uffdio_api}. */
     public enum Feature {
+        /** Touches of holes of shared memory are told. */
+        MISSING_SHARED(5),
         /** A fault is told with the address that was touched, not that of its page. */
         EXACT_ADDRESS(11),
         /** Ranges of shared memory can be write-protected. */
@@ -154,7 +156,8 @@ public final class Userfaultfd implements AutoCloseable {
                             "UFFDIO_REGISTER of " + range(address, length),
                             fd.toString(),
                             e.errno(),
-                            "another userfaultfd watches it (a guard of unplugged memory, or the VMM's own post-copy or background snapshot)")
+                            "another userfaultfd watches it (a guard of unplugged memory, or the VMM's own post-copy"
+                                    + " or background snapshot)")
                     : e;
         }
     }

@@ -38,7 +38,9 @@ public record Chapter(String file, String title, List<Rule> rules, Map<String, S
             "state.md",
             "migration.md",
             "migration-stream.md",
+            "pager.md",
             "pages.md",
+            "images.md",
             "vmm.md",
             "control.md");
 

@@ -28,6 +28,12 @@ final class ControlOption {
                 value -> path = value);
     }
 
+    /** The socket that was named, or where "exomem serve" puts it. */
+    Path socket() {
+        Path named = path;
+        return named != null ? named : SocketPath.ofUser();
+    }
+
     /** What to do with a connection. */
     @FunctionalInterface
     interface Talk {
@@ -79,7 +85,7 @@ final class ControlOption {
 
     /** Connects, talks, disconnects; returns the exit code. */
     int connect(Talk talk) {
-        Path socket = path != null ? path : SocketPath.ofUser();
+        Path socket = socket();
         try (QmpClient client = open(socket)) {
             return talk.with(new Session(client));
         } catch (IOException e) {

@@ -19,8 +19,10 @@ final class MigrationTable {
                         "VM \"" + vm + "\" " + done(state, state.path("peer").asText()) + ". ";
                     default ->
                         "VM \"" + vm + "\": " + state.path("status").asText() + ", "
-                                + state.path("peer").asText() + ". "
-                                + state.path("error-desc").asText("");
+                                + state.path("peer").asText()
+                                + (state.has("error-desc")
+                                        ? ": " + state.path("error-desc").asText()
+                                        : "");
                 });
         if (!text.toString().endsWith(" ")) {
             text.append("; ");

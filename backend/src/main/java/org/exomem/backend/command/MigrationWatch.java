@@ -49,7 +49,9 @@ final class MigrationWatch {
         if (!state.path("status").asText().equals("completed")) {
             throw new CommandFailure(
                     ExitCode.FAILED,
-                    "VM \"" + vm + "\" did not move: "
+                    "VM \"" + vm + "\" "
+                            + (state.path("direction").asText().equals("save") ? "was not saved" : "did not move")
+                            + ": "
                             + state.path("error-desc").asText("it was cancelled"));
         }
         return show(state);

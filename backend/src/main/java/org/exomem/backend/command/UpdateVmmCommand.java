@@ -8,8 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import org.exomem.backend.launch.SuccessorNames;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.launch.VmmLaunch;
 import org.exomem.backend.qmp.Json;
@@ -26,12 +25,6 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem update-vmm}. */
 final class UpdateVmmCommand implements Command {
-    /**
-     * Added to the name of what the new VMM makes, until it takes the place of the old one's. The number is another each time: a VMM
-     * removes at its end what has the name by then that it gave.
-     */
-    private static final Pattern NEXT = Pattern.compile("(.*)\\.next(\\d{1,9})");
-
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private String vm = "";
@@ -98,18 +91,18 @@ final class UpdateVmmCommand implements Command {
                     "the VMM of VM \"" + vm + "\" was not started with its QMP socket " + running.qmp()
                             + " as an option; start the new one yourself and name it with --to");
         }
-        String suffix = running.suffix();
-        VmmCommandLine line = running.line().movingPlaces(place -> next(place, suffix));
+        SuccessorNames names = running.names();
+        VmmCommandLine line = running.line().movingPlaces(names::meanwhile);
         if (program != null) {
             line = line.withProgram(program.toAbsolutePath());
         }
-        Path qmp = next(running.qmp(), suffix);
+        Path qmp = names.meanwhile(running.qmp());
         places.replaceAll(running.folder()::resolve);
         VmmLaunch.start(line, running.folder());
         try {
-            return update(session, output, qmp, renamed(places, suffix));
+            return update(session, output, qmp, renamed(places, names));
         } catch (IOException | RuntimeException e) {
-            end(qmp, renamed(places, suffix), e);
+            end(qmp, renamed(places, names), e);
             throw e;
         }
     }
@@ -120,9 +113,9 @@ final class UpdateVmmCommand implements Command {
      * @param qmp absolute
      * @param folder that its options are meant from
      * @param line for one that is to take its place, with the names that everything has by now
-     * @param suffix of the names of what that makes
+     * @param names of what that makes
      */
-    private record Running(Path qmp, Path folder, VmmCommandLine line, String suffix) {}
+    private record Running(Path qmp, Path folder, VmmCommandLine line, SuccessorNames names) {}
 
     private Running running(ControlOption.Session session) throws IOException {
         JsonNode known = session.vm(vm);
@@ -155,35 +148,16 @@ final class UpdateVmmCommand implements Command {
                     "no second VMM can be started with the options of VM \"" + vm + "\": " + why
                             + "; start one yourself and name it with --to");
         });
-        int last =
-                line.places().stream().mapToInt(UpdateVmmCommand::number).max().orElse(0);
         return new Running(
                 qmp,
                 Files.readSymbolicLink(Path.of("/proc", Integer.toString(pid), "cwd")),
-                line.withoutDevicesOn(sockets)
-                        .movingPlaces(UpdateVmmCommand::last)
-                        .waiting(),
-                ".next" + (last + 1));
+                line.forAnother(sockets),
+                SuccessorNames.after(line.places()));
     }
 
-    private static int number(Path place) {
-        Matcher name = NEXT.matcher(place.getFileName().toString());
-        return name.matches() ? Integer.parseInt(name.group(2)) : 0;
-    }
-
-    /** Where what a VMM made is by now, which was itself started to take another one's place. */
-    private static Path last(Path place) {
-        Matcher name = NEXT.matcher(place.getFileName().toString());
-        return name.matches() ? place.resolveSibling(name.group(1)) : place;
-    }
-
-    private static Path next(Path place, String suffix) {
-        return place.resolveSibling(place.getFileName() + suffix);
-    }
-
-    private static List<Renamed> renamed(List<Path> places, String suffix) {
+    private static List<Renamed> renamed(List<Path> places, SuccessorNames names) {
         return places.stream()
-                .map(place -> new Renamed(next(place, suffix), place))
+                .map(place -> new Renamed(names.meanwhile(place), place))
                 .toList();
     }
 

@@ -50,7 +50,11 @@ final class VmCommandCommand implements Command {
                         + " unplugged, and its QMP socket. What else the VM has (disks, network, accelerator) is to be"
                         + " added. For QEMU from 10.2 on. What the options can't say is told on stderr.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
-        usage.path("--ram", "DIR", "The folder with the VM's RAM files; without it the RAM has no name.", value -> ram = value);
+        usage.path(
+                "--ram",
+                "DIR",
+                "The folder with the VM's RAM files; without it the RAM has no name.",
+                value -> ram = value);
         usage.option(
                 "--size",
                 "SIZE",
@@ -81,8 +85,7 @@ final class VmCommandCommand implements Command {
                 "--fallback",
                 "Prints memory without a name where the RAM files can't be used; otherwise that is an error.",
                 () -> fallback = true);
-        usage.flag(
-                "--any-fs", "Says nothing where the file system is slower than memory.", () -> anyFileSystem = true);
+        usage.flag("--any-fs", "Says nothing where the file system is slower than memory.", () -> anyFileSystem = true);
         usage.flag("--words", "Prints one word a line, for a script.", () -> words = true);
         usage.flag("--json", "Prints a list of words as JSON.", () -> json = true);
         usage.flag("--libvirt", "Prints a libvirt domain with the same.", () -> libvirt = true);

@@ -27,6 +27,8 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
+import org.exomem.backend.image.SaveRequest;
+import org.exomem.backend.image.SaveTask;
 import org.exomem.backend.migrate.Direction;
 import org.exomem.backend.migrate.GuestWrites;
 import org.exomem.backend.migrate.MigrationRequest;
@@ -82,6 +84,19 @@ final class MigrationCommands {
                                 maybe("renamed", list(object(with("from", TEXT), with("to", TEXT))))),
                         NOTHING,
                         this::update),
+                Command.of(
+                        "save",
+                        object(
+                                with("vm", TEXT),
+                                with("folder", TEXT),
+                                maybe("end", FLAG),
+                                maybe("template", FLAG),
+                                maybe("key", TEXT),
+                                maybe("hints", choice(words(HintsChoice.values()))),
+                                maybe("writes", choice(words(WritesChoice.values()))),
+                                maybe("vmm-qmp", TEXT)),
+                        NOTHING,
+                        this::save),
                 Command.of("migrate-cancel", object(with("vm", TEXT)), NOTHING, this::cancel),
                 Command.of("query-migrate", object(with("vm", TEXT)), stateType(), this::query));
     }
@@ -194,10 +209,7 @@ final class MigrationCommands {
                 .withResumeWithin(Duration.ofSeconds(
                         arguments.integer("reconnect-within", (leaves ? TRIES : stream.resumeWithin()).toSeconds())));
         long bandwidth = arguments.integer("max-bandwidth", 0);
-        HintsChoice hints = arguments
-                .optionalText("hints")
-                .map(word -> HintsChoice.valueOf(word.toUpperCase(Locale.ROOT)))
-                .orElse(HintsChoice.AUTO);
+        HintsChoice hints = hints(arguments);
         boolean balloonFirst = arguments.flag("balloon-first", false);
         Optional<WritesChoice> writes = arguments.optionalText("writes").map(MigrationCommands::writes);
         PrecopyOptions precopy = precopy(arguments, PrecopyOptions.DEFAULT);
@@ -209,6 +221,13 @@ final class MigrationCommands {
                     return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
                 })
                 .thenApply(begun -> Json.object());
+    }
+
+    private static HintsChoice hints(Arguments arguments) {
+        return arguments
+                .optionalText("hints")
+                .map(word -> HintsChoice.valueOf(word.toUpperCase(Locale.ROOT)))
+                .orElse(HintsChoice.AUTO);
     }
 
     private static StreamOptions outgoingStream(Arguments arguments) {
@@ -245,6 +264,22 @@ final class MigrationCommands {
             return CertificateSecurity.of(tls.get());
         }
         return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
+    }
+
+    private CompletableFuture<JsonNode> save(Arguments arguments) {
+        SaveRequest request = new SaveRequest(
+                arguments.absolutePath("folder"),
+                arguments.flag("end", false),
+                hints(arguments),
+                arguments.optionalText("writes").map(MigrationCommands::writes),
+                arguments.flag("template", false)
+                        ? Optional.of(new SaveRequest.Template(arguments.optionalPath("key")))
+                        : Optional.empty());
+        migrations.begin(
+                arguments.text("vm"),
+                arguments.optionalPath("vmm-qmp"),
+                new SaveTask(request, Version.current().toString()));
+        return CompletableFuture.completedFuture(Json.object());
     }
 
     private CompletableFuture<JsonNode> update(Arguments arguments) {

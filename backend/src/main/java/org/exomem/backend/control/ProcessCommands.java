@@ -89,11 +89,13 @@ final class ProcessCommands {
     private static void describe(DeviceConfig device, ObjectNode answer) {
         answer.put("id", device.id());
         answer.put("type", device instanceof MemoryConfig ? MEMORY : BALLOON);
-        answer.put("attachment", switch (device.attachment()) {
-            case Attachment.Listen _ -> LISTEN;
-            case Attachment.Connect _ -> CONNECT;
-            case Attachment.Inherited _ -> INHERITED;
-        });
+        answer.put(
+                "attachment",
+                switch (device.attachment()) {
+                    case Attachment.Listen _ -> LISTEN;
+                    case Attachment.Connect _ -> CONNECT;
+                    case Attachment.Inherited _ -> INHERITED;
+                });
         device.attachment().path().ifPresent(path -> answer.put("socket", path.toString()));
         device.vmmQmp().ifPresent(path -> answer.put("vmm-qmp", path.toString()));
         if (device instanceof MemoryConfig memory) {

@@ -19,9 +19,13 @@ public final class VmmCommandLine {
     private static final String OBJECT = "object";
     private static final String PID_FILE = "pidfile";
     private static final String UNIX = "unix:";
+    private static final String FILE = "file:";
     private static final String MEMORY = "memory-backend-file";
     private static final String MEMORY_PATH = "mem-path";
+    private static final String PREALLOCATED = "prealloc";
     private static final String RUN_WITH = "run-with";
+    /** What the ids of mapped templates begin with. */
+    public static final String TEMPLATE = "exomem-template-";
     /** Options whose value may be a character device. */
     private static final Set<String> PLACES =
             Set.of("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb", "vnc");
@@ -97,6 +101,23 @@ public final class VmmCommandLine {
         return new VmmCommandLine(List.of(other.toString()), options);
     }
 
+    /**
+     * The same for another VMM, into which the guest of this one is to come: it waits, has no devices of exomem, and makes sockets under
+     * the names that this one's have by now.
+     *
+     * @param sockets of exomem's devices
+     */
+    public VmmCommandLine forAnother(Collection<Path> sockets) {
+        VmmCommandLine own = withoutDevicesOn(sockets);
+        return new VmmCommandLine(
+                        program,
+                        own.options.stream()
+                                .filter(option -> !isTemplate(option))
+                                .toList())
+                .movingPlaces(SuccessorNames::lasting)
+                .waiting();
+    }
+
     /** The same for a VMM that waits for a guest, and lets it run only when it is told to. */
     public VmmCommandLine waiting() {
         List<VmmOption> changed = new ArrayList<>(options);
@@ -153,6 +174,42 @@ public final class VmmCommandLine {
                 place(option).map(place -> withPlace(option, to.apply(place))).orElse(option));
     }
 
+    /** The same with other files for what a VMM writes of itself: consoles and logs. */
+    public VmmCommandLine movingOutputs(UnaryOperator<Path> to) {
+        return changed(option -> {
+            String value = option.value().orElse("");
+            if (option.is("D")) {
+                return VmmOption.of(option.name(), to.apply(Path.of(value)).toString());
+            }
+            if (PLACES.contains(option.name()) && value.startsWith(FILE)) {
+                return VmmOption.of(option.name(), FILE + to.apply(Path.of(value.substring(FILE.length()))));
+            }
+            if (option.is(CHARDEV) && option.properties().type("backend").equals("file")) {
+                return option.with(option.properties()
+                        .with(
+                                "path",
+                                to.apply(Path.of(option.properties().get("path").orElse("")))
+                                        .toString()));
+            }
+            return option;
+        });
+    }
+
+    /** True if the guest is told when it is another one than before ({@code vmgenid}). */
+    public boolean hasGenerationId() {
+        return options.stream().anyMatch(VmmCommandLine::isGenerationId);
+    }
+
+    /** The same for a guest that is another one than before: it has another generation id, if it has one. */
+    public VmmCommandLine withNewGenerationId() {
+        return changed(option ->
+                isGenerationId(option) ? option.with(option.properties().with("guid", "auto")) : option);
+    }
+
+    private static boolean isGenerationId(VmmOption option) {
+        return option.is(DEVICE) && option.properties().type("driver").equals("vmgenid");
+    }
+
     private VmmCommandLine changed(UnaryOperator<VmmOption> change) {
         return new VmmCommandLine(program, options.stream().map(change).toList());
     }
@@ -194,16 +251,49 @@ public final class VmmCommandLine {
                 option.name(), UNIX + place.toString().replace(",", ",,") + rest.substring(before.length()));
     }
 
-    /** The ids of its memory back-ends that are files, in their order. */
-    public List<String> memory() {
-        return options.stream()
-                .filter(VmmCommandLine::isMemory)
-                .map(option -> option.properties().get("id").orElse(""))
-                .toList();
-    }
-
     private static boolean isMemory(VmmOption option) {
         return option.is(OBJECT) && option.properties().type("qom-type").equals(MEMORY);
+    }
+
+    /** The file of a memory back-end. */
+    public Optional<Path> memoryFile(String id) {
+        return options.stream()
+                .filter(VmmCommandLine::isMemory)
+                .map(VmmOption::properties)
+                .filter(properties -> properties.get("id").filter(id::equals).isPresent())
+                .findFirst()
+                .flatMap(properties -> properties.get(MEMORY_PATH))
+                .map(Path::of);
+    }
+
+    /** The first socket on which it listens for QMP. */
+    public Optional<Path> qmp() {
+        for (VmmOption option : options) {
+            if (option.is("qmp") || option.is("qmp-pretty")) {
+                Optional<Path> place = place(option);
+                if (place.isPresent()) {
+                    return place;
+                }
+            }
+            if (option.is("mon")
+                    && option.properties().get("mode").filter("control"::equals).isPresent()) {
+                String chardev = option.properties()
+                        .get(CHARDEV)
+                        .orElse(option.properties().type(CHARDEV));
+                Optional<Path> place = options.stream()
+                        .filter(other -> other.is(CHARDEV)
+                                && other.properties()
+                                        .get("id")
+                                        .filter(chardev::equals)
+                                        .isPresent())
+                        .findFirst()
+                        .flatMap(VmmCommandLine::place);
+                if (place.isPresent()) {
+                    return place;
+                }
+            }
+        }
+        return Optional.empty();
     }
 
     /** The same with another file for a part of its RAM, mapped so that others see what the guest writes. */
@@ -216,11 +306,50 @@ public final class VmmCommandLine {
     public VmmCommandLine withPrivateMemory(String id, Path file) {
         return withMemory(
                 id,
-                properties -> properties
-                        .with(MEMORY_PATH, file.toString())
+                properties -> untouched(properties.with(MEMORY_PATH, file.toString()))
                         .with("share", false)
                         .with("readonly", true)
                         .with("rom", false));
+    }
+
+    /** The same with an empty file of a clone's own for a part of its RAM, of which nothing is to be there beforehand. */
+    public VmmCommandLine withEmptyMemory(String id, Path file) {
+        return withMemory(
+                id,
+                properties ->
+                        untouched(properties.with(MEMORY_PATH, file.toString())).with("share", true));
+    }
+
+    private static VmmProperties untouched(VmmProperties memory) {
+        return memory.get(PREALLOCATED).isPresent() ? memory.with(PREALLOCATED, false) : memory;
+    }
+
+    /**
+     * The same with one more file mapped privately, which is no RAM yet: what is mapped can be put over a part of its RAM.
+     *
+     * @param id of the RAM that it is for
+     * @param size of the file, in bytes
+     */
+    public VmmCommandLine withTemplate(String id, Path file, long size) {
+        List<VmmOption> more = new ArrayList<>(options);
+        more.add(VmmOption.of(
+                OBJECT,
+                VmmProperties.parse(MEMORY + ",id=" + TEMPLATE + id)
+                        .with(MEMORY_PATH, file.toString())
+                        .with("size", Long.toString(size))
+                        .with("share", false)
+                        .with("readonly", true)
+                        .with("rom", false)
+                        .toString()));
+        return new VmmCommandLine(program, more);
+    }
+
+    private static boolean isTemplate(VmmOption option) {
+        return isMemory(option)
+                && option.properties()
+                        .get("id")
+                        .filter(id -> id.startsWith(TEMPLATE))
+                        .isPresent();
     }
 
     private VmmCommandLine withMemory(String id, UnaryOperator<VmmProperties> change) {

@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it. So what it told is kept
  * from then on, and counts for as long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-12). Belongs to the migration's thread.
  */
-final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
+public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
     private static final Logger LOG = LoggerFactory.getLogger(DescriptorsAtPause.class);
 
     private final VirtualMachine vm;
@@ -51,7 +51,7 @@ final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
      *
      * @throws IOException if the machine was reset since: its memory has changed
      */
-    void expectNoReset() throws IOException {
+    public void expectNoReset() throws IOException {
         if (kept != null && !kept.isEmpty() && vmm.resets() != resets) {
             throw new IOException("the machine of VM \"" + vm.name()
                     + "\" was reset while its guest was about to move: migrate it again");

@@ -14,6 +14,7 @@ import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GenericDevice;
+import org.exomem.backend.vmm.MemoryLeft;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
@@ -23,6 +24,7 @@ import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.precopy.GuestControl;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +38,7 @@ import org.slf4j.LoggerFactory;
  *   └── resume ─────┴───────────────────┘
  * </pre>
  */
-public final class LeavingGuest implements GuestControl {
+public final class LeavingGuest implements GuestControl, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LeavingGuest.class);
 
     /** Whose the guest is, and what it does here. */
@@ -65,6 +67,8 @@ public final class LeavingGuest implements GuestControl {
     private final Map<String, PluggedDevice> devices;
 
     private State state = new State.Runs();
+    /** From when the pause is near. */
+    private @Nullable MemoryLeft memoryLeft;
     /** The last thing that the driver was asked about hints; until DONE it keeps the pages that it has hinted. */
     private HintAction asked = HintAction.DONE;
 
@@ -219,7 +223,7 @@ public final class LeavingGuest implements GuestControl {
     }
 
     /** What the driver has told of its page descriptors (FPB-DESC-1). */
-    DescriptorsAtPause descriptors() {
+    public DescriptorsAtPause descriptors() {
         return descriptors;
     }
 
@@ -239,6 +243,9 @@ public final class LeavingGuest implements GuestControl {
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
         descriptors.keep();
+        if (memoryLeft == null) {
+            memoryLeft = vmm.leaveMemory();
+        }
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }
@@ -310,6 +317,21 @@ public final class LeavingGuest implements GuestControl {
     }
 
     /**
+     * The guest stays here after all was copied, and runs on: it gets its devices back.
+     *
+     * @param note is told of a device that it did not get back, and why
+     */
+    public void returnDevices(Consumer<String> note) {
+        devices.forEach((name, device) -> {
+            try {
+                vmm.putBack(device);
+            } catch (IOException e) {
+                note.accept("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
+            }
+        });
+    }
+
+    /**
      * After a failure: the guest runs on, and has the pages back that it set aside for hints (MIG-HINT-6).
      *
      * @param because takes what fails of that
@@ -344,6 +366,16 @@ public final class LeavingGuest implements GuestControl {
         } catch (IOException | RuntimeException e) {
             LOG.error("{}: after a migration that failed the guest could not {}: {}", vm.name(), what, e.getMessage());
             because.addSuppressed(e);
+        }
+    }
+
+    /** What is done with it is over. */
+    @Override
+    public void close() {
+        MemoryLeft left = memoryLeft;
+        if (left != null) {
+            memoryLeft = null;
+            left.close();
         }
     }
 }

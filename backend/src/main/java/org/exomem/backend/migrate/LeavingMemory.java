@@ -23,13 +23,14 @@ import org.exomem.migration.pagesource.FeedSource;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.HoleSource;
 import org.exomem.migration.precopy.MigrationSource;
+import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.pages.FreeReason;
 
 /**
  * The memory of a running guest that leaves, or of which a copy is made: its pages, and what the VM's devices and its VMM tell of
  * them. Belongs to the task's thread.
  */
-final class LeavingMemory implements AutoCloseable {
+public final class LeavingMemory implements AutoCloseable {
     private final VirtualMachine vm;
     private final QmpVmm vmm;
     private final MemoryImage image;
@@ -37,7 +38,7 @@ final class LeavingMemory implements AutoCloseable {
     private final GuestView view;
 
     /** What has to be there before a guest is asked to do work for it. */
-    interface First {
+    public interface First {
         void expect() throws IOException;
     }
 
@@ -55,7 +56,7 @@ final class LeavingMemory implements AutoCloseable {
      * @param ram the files that it is in
      * @throws IOException if one can't be opened
      */
-    static MemoryImage image(List<GuestRamFile> ram) throws IOException {
+    public static MemoryImage image(List<GuestRamFile> ram) throws IOException {
         List<ImageFile> files = new ArrayList<>();
         try {
             for (GuestRamFile file : ram) {
@@ -68,13 +69,24 @@ final class LeavingMemory implements AutoCloseable {
         }
     }
 
+    /** What the other end has to know of it. */
+    public static MemoryDescription description(MemoryImage image) {
+        List<MemoryDescription.MemoryFile> files = new ArrayList<>();
+        for (ImageFile file : image.files()) {
+            files.add(new MemoryDescription.MemoryFile(
+                    file.name(), file.size(), file.file().pageSize()));
+        }
+        return new MemoryDescription(image.pageSize(), files);
+    }
+
     /**
      * Has the VM's devices tell of the guest's pages, until this is closed.
      *
      * @param image stays the caller's
      * @throws IOException if the image is not what the VMM has mapped
      */
-    static LeavingMemory show(VirtualMachine vm, QmpVmm vmm, MemoryImage image, LeavingGuest guest) throws IOException {
+    public static LeavingMemory show(VirtualMachine vm, QmpVmm vmm, MemoryImage image, LeavingGuest guest)
+            throws IOException {
         try {
             LeavingMemory memory =
                     new LeavingMemory(vm, vmm, image, guest, vm.show(image).join());
@@ -102,7 +114,7 @@ final class LeavingMemory implements AutoCloseable {
     }
 
     /** The logical size in bytes that is wanted of the VM, if another than the whole is. */
-    OptionalLong target() {
+    public OptionalLong target() {
         return view.target();
     }
 
@@ -112,7 +124,7 @@ final class LeavingMemory implements AutoCloseable {
      * @param wanted how, if not as is configured for the VM
      * @param found is told how, and again when that changes
      */
-    GuestWrites writes(Optional<WritesChoice> wanted, Consumer<GuestWrites.Found> found) throws IOException {
+    public GuestWrites writes(Optional<WritesChoice> wanted, Consumer<GuestWrites.Found> found) throws IOException {
         return GuestWrites.begin(vm.name(), vmm, image, view, wanted.orElseGet(vm::vmmWrites), found);
     }
 
@@ -121,7 +133,7 @@ final class LeavingMemory implements AutoCloseable {
      *
      * @param first is called before the guest is asked to clear memory, and fails if that is not wanted
      */
-    HintSessions hints(HintsChoice wanted, First first, CancelToken cancel) throws IOException {
+    public HintSessions hints(HintsChoice wanted, First first, CancelToken cancel) throws IOException {
         return switch (wanted) {
             case NONE -> HintSessions.NONE;
             case BITMAP -> guest.bitmaps();
@@ -142,7 +154,7 @@ final class LeavingMemory implements AutoCloseable {
     }
 
     /** True if the guest's page descriptors say at the pause what hints, without a log of writes, can't (MIG-SETTLE). */
-    boolean settles(HintsChoice wanted, GuestWrites writes) {
+    public boolean settles(HintsChoice wanted, GuestWrites writes) {
         boolean asked = wanted == HintsChoice.AUTO || wanted == HintsChoice.BITMAP;
         return asked
                 && writes.sources().stream().anyMatch(DirtySource::isBlind)
@@ -154,7 +166,7 @@ final class LeavingMemory implements AutoCloseable {
      *
      * @param settles whether the guest's page descriptors are read in place of hints
      */
-    MigrationSource source(GuestWrites writes, HintSessions hints, boolean settles) {
+    public MigrationSource source(GuestWrites writes, HintSessions hints, boolean settles) {
         return new MigrationSource(
                 image,
                 writes.sources(),

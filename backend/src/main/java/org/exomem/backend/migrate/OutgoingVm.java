@@ -3,20 +3,16 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
-import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
 import org.exomem.migration.precopy.Report;
-import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.wire.BandwidthLimit;
 
@@ -65,7 +61,10 @@ final class OutgoingVm {
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 MemoryImage image = LeavingMemory.image(vmm.ram())) {
-            new OutgoingVm(vm, request, vmm, image, watcher, cancel).run();
+            OutgoingVm leaving = new OutgoingVm(vm, request, vmm, image, watcher, cancel);
+            try (LeavingGuest _ = leaving.guest) {
+                leaving.run();
+            }
         }
     }
 
@@ -135,18 +134,9 @@ final class OutgoingVm {
                 request.address(),
                 request.security(),
                 request.stream(),
-                description(),
+                LeavingMemory.description(image),
                 new BandwidthLimit(request.bandwidth()),
                 cancel);
-    }
-
-    private MemoryDescription description() {
-        List<MemoryDescription.MemoryFile> files = new ArrayList<>();
-        for (ImageFile file : image.files()) {
-            files.add(new MemoryDescription.MemoryFile(
-                    file.name(), file.size(), file.file().pageSize()));
-        }
-        return new MemoryDescription(image.pageSize(), files);
     }
 
     private void moveMemoryAndState(

@@ -84,6 +84,15 @@ public final class QmpClient implements AutoCloseable {
         }
     }
 
+    /** The version with which the server greeted as QEMU does, such as 11.1.2; empty if it did not. */
+    String version() {
+        JsonNode version = greeting.path("QMP").path("version").path("qemu");
+        return version.isMissingNode()
+                ? ""
+                : version.path("major").asText() + "." + version.path("minor").asText() + "."
+                        + version.path("micro").asText();
+    }
+
     /** True if the server greeted as QEMU does. */
     boolean isQemu() {
         return greeting.path("QMP").path("version").has("qemu");

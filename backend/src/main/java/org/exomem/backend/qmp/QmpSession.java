@@ -83,6 +83,11 @@ public final class QmpSession implements AutoCloseable {
         return client.resets();
     }
 
+    /** The VMM's version, such as 11.1.2, if it says that it is QEMU; otherwise empty. */
+    public String version() {
+        return client.version();
+    }
+
     /** True if the VMM says that it is QEMU. */
     public boolean isQemu() {
         return client.isQemu();

@@ -67,9 +67,7 @@ public record DeviceRecipe(String id, Path socket, boolean vmmListens, Optional<
                 ? Optional.of(new Region(
                         device.path("memaddr").asLong(),
                         device.path("size").asLong(),
-                        device.has("node")
-                                ? OptionalInt.of(device.path("node").asInt())
-                                : OptionalInt.empty()))
+                        device.has("node") ? OptionalInt.of(device.path("node").asInt()) : OptionalInt.empty()))
                 : Optional.empty();
         return new DeviceRecipe(
                 id,

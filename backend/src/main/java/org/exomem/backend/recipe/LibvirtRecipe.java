@@ -31,19 +31,22 @@ public record LibvirtRecipe(String xml, List<String> notes) {
         Ram.Chosen chosen = ram.choose(vm.devices());
         RamLayout layout = chosen.layout();
         if (layout.isNuma()) {
-            throw new RecipeException("a libvirt domain with NUMA nodes can't be printed: leave out node=, or start QEMU"
-                    + " yourself");
+            throw new RecipeException(
+                    "a libvirt domain with NUMA nodes can't be printed: leave out node=, or start QEMU" + " yourself");
         }
         List<Option> options = new ArrayList<>();
         layout.below4g()
                 .ifPresent(low -> options.add(new Option("-machine", "max-ram-below-4g=" + QemuRecipe.exact(low))));
         QemuRecipe.addDevices(
                 options, vm.devices(), port -> ",bus=pcie.0,addr=0x" + Integer.toHexString(LAST_SLOT - port));
-        vm.qmp().ifPresent(socket -> options.add(
-                new Option("-qmp", "unix:" + QemuRecipe.escaped(socket) + ",server=on,wait=off")));
+        vm.qmp()
+                .ifPresent(socket ->
+                        options.add(new Option("-qmp", "unix:" + QemuRecipe.escaped(socket) + ",server=on,wait=off")));
         List<String> notes = new ArrayList<>();
-        notes.add("libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem asks QEMU for it");
-        notes.add("not tried with libvirt itself: it does not know of these devices, and may give their addresses to others");
+        notes.add(
+                "libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem asks QEMU for it");
+        notes.add(
+                "not tried with libvirt itself: it does not know of these devices, and may give their addresses to others");
         layout.kernelLimit().ifPresent(limit -> notes.add(QemuRecipe.kernelNote(limit)));
         return new LibvirtRecipe(xml(vm.name(), layout, ram, options), notes);
     }
@@ -54,8 +57,12 @@ public record LibvirtRecipe(String xml, List<String> notes) {
         xml.append("  <name>").append(escaped(name)).append("</name>\n");
         xml.append("  <memory unit='KiB'>").append(layout.size() / KIB).append("</memory>\n");
         xml.append("  <memoryBacking>\n");
-        xml.append("    <source type='").append(ram.folder().isPresent() ? "file" : "memfd").append("'/>\n");
-        xml.append("    <access mode='").append(ram.shared() ? "shared" : "private").append("'/>\n");
+        xml.append("    <source type='")
+                .append(ram.folder().isPresent() ? "file" : "memfd")
+                .append("'/>\n");
+        xml.append("    <access mode='")
+                .append(ram.shared() ? "shared" : "private")
+                .append("'/>\n");
         if (ram.preallocated()) {
             xml.append("    <allocation mode='immediate'/>\n");
         }

@@ -52,18 +52,21 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         List<String> notes = new ArrayList<>(chosen.notes());
         addRam(options, chosen, ram);
         if (!ram.shared()) {
-            notes.add("memory that is not shared can't be seen by exomem: its balloon and memory devices do nothing there");
+            notes.add(
+                    "memory that is not shared can't be seen by exomem: its balloon and memory devices do nothing there");
         }
         addDevices(options, vm.devices(), port -> "");
         vm.qmp()
                 .ifPresentOrElse(
                         socket -> options.add(new Option("-qmp", "unix:" + escaped(socket) + ",server=on,wait=off")),
-                        () -> notes.add("no device of the VM has vmm-qmp=PATH: exomem can't migrate, save or update it"));
+                        () -> notes.add(
+                                "no device of the VM has vmm-qmp=PATH: exomem can't migrate, save or update it"));
         chosen.layout().kernelLimit().ifPresent(limit -> notes.add(kernelNote(limit)));
         for (DeviceRecipe device : vm.devices()) {
             if (device.vmmListens()) {
-                notes.add("QEMU listens for \"" + device.id()
-                        + "\", as connect=on says: it ends if exomem connects a second time, so better have exomem listen");
+                notes.add(
+                        "QEMU listens for \"" + device.id()
+                                + "\", as connect=on says: it ends if exomem connects a second time, so better have exomem listen");
             }
         }
         return new QemuRecipe(options, notes);
@@ -108,8 +111,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
             boolean isMemory = device.region().isPresent();
             String id = isMemory ? "mem" + memories++ : "balloon0";
             options.add(new Option(
-                    "-device",
-                    "pcie-root-port,id=" + id + "-port,chassis=" + (FIRST_CHASSIS + i) + place.apply(i)));
+                    "-device", "pcie-root-port,id=" + id + "-port,chassis=" + (FIRST_CHASSIS + i) + place.apply(i)));
             options.add(new Option(
                     "-chardev",
                     "socket,id=" + id + "-socket,path=" + escaped(device.socket())
@@ -117,7 +119,8 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
             options.add(new Option(
                     "-device",
                     DEVICE + ",id=" + id + ",bus=" + id + "-port,chardev=" + id + "-socket,virtio-id="
-                            + (isMemory ? MEMORY : BALLOON) + ",num_vqs=" + (isMemory ? 1 : BALLOON_QUEUES) + ",vq_size="
+                            + (isMemory ? MEMORY : BALLOON) + ",num_vqs=" + (isMemory ? 1 : BALLOON_QUEUES)
+                            + ",vq_size="
                             + QUEUE_SIZE + ",config_size=" + (isMemory ? MEMORY_CONFIG : BALLOON_CONFIG)));
         }
     }

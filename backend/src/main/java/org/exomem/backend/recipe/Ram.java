@@ -97,8 +97,10 @@ public record Ram(
         return switch (mode) {
             case TEMP -> {
                 RamLayout layout = RamLayout.of(devices, size(0), name);
-                notes.add("the RAM file loses its name when the VMM has opened it: the VM can't be saved, moved or cloned");
-                yield new Chosen(layout, layout.parts().stream().map(part -> absolute).toList(), notes);
+                notes.add(
+                        "the RAM file loses its name when the VMM has opened it: the VM can't be saved, moved or cloned");
+                yield new Chosen(
+                        layout, layout.parts().stream().map(part -> absolute).toList(), notes);
             }
             case CREATE -> {
                 RamLayout layout = RamLayout.of(devices, size(0), name);
@@ -106,7 +108,8 @@ public record Ram(
                 if (!there.isEmpty()) {
                     throw new ImageException(
                             Fault.EXISTS,
-                            there.getFirst().path() + " is there already; --mode open uses it, \"exomem ram remove\" removes it");
+                            there.getFirst().path()
+                                    + " is there already; --mode open uses it, \"exomem ram remove\" removes it");
                 }
                 yield new Chosen(layout, paths(absolute, RamFileName.of(layout.parts())), notes);
             }
@@ -142,7 +145,10 @@ public record Ram(
                             + wanted.parts().stream().map(RamBlock::size).toList());
         }
         RamLayout layout = new RamLayout(
-                there.stream().map(RamFileName::block).toList(), wanted.isNuma(), wanted.below4g(), wanted.kernelLimit());
+                there.stream().map(RamFileName::block).toList(),
+                wanted.isNuma(),
+                wanted.below4g(),
+                wanted.kernelLimit());
         return new Chosen(layout, paths(absolute, there), notes);
     }
 

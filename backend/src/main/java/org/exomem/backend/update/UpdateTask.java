@@ -18,6 +18,7 @@ import org.exomem.backend.migrate.Status;
 import org.exomem.backend.migrate.VmTask;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.MemoryLeft;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
@@ -53,11 +54,12 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
             after.expectIncoming();
             watcher.memory(expectSameRam(before, after));
             before.expectRamKept();
-            LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status);
-            guest.refuseWhatCannotLeave();
-            watcher.status(Status.ACTIVE);
-            MovedDevices moved = move(vm, before, after, guest, watcher, cancel);
-            moved.plugInto(after, vm.sockets(), watcher::note);
+            try (LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status)) {
+                guest.refuseWhatCannotLeave();
+                watcher.status(Status.ACTIVE);
+                MovedDevices moved = move(before, after, guest, watcher, cancel);
+                moved.plugInto(after, vm.sockets(), watcher::note);
+            }
             end(before, watcher);
         }
     }
@@ -92,20 +94,19 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
     }
 
     private static MovedDevices move(
-            VirtualMachine vm, QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel)
-            throws IOException {
+            QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel) throws IOException {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(before);
-        try {
+        try (MemoryLeft _ = after.leaveMemory()) {
             guest.prepare();
+            Path state = folder.resolve(StateFolder.VMM);
+            after.expectState(state);
             cancel.check();
             long pausing = System.nanoTime();
             guest.pause();
             MovedDevices moved = guest.moved(OptionalLong.empty());
-            Path state = folder.resolve(StateFolder.VMM);
-            before.saveState(state, cancel::isCancelled);
-            StateFolder.give(state, after);
-            after.loadState(state);
+            before.sendState(state, cancel::isCancelled);
+            after.awaitState();
             guest.letGo();
             if (moved.running()) {
                 StartedGuest.start(after);

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -72,6 +73,16 @@ public final class QmpVmm implements AutoCloseable {
     /** As {@link VmmRam#files}. */
     public List<GuestRamFile> ram() throws IOException {
         return ram.files();
+    }
+
+    /** As {@link VmmRam#ownFiles}. */
+    public List<GuestRamFile> ownRam() throws IOException {
+        return ram.ownFiles();
+    }
+
+    /** As {@link VmmRam#templates}. */
+    public Map<String, Path> templates() throws IOException {
+        return ram.templates();
     }
 
     /** As {@link VmmRam#expectMapped}. */
@@ -250,6 +261,11 @@ public final class QmpVmm implements AutoCloseable {
         return qmp.execute("query-status").path("status").asText().equals(INCOMING);
     }
 
+    /** As {@link QmpSession#version}. */
+    public String version() {
+        return qmp.version();
+    }
+
     /** True if the VMM says that it is QEMU. */
     public boolean isQemu() {
         return qmp.isQemu();
@@ -293,9 +309,29 @@ public final class QmpVmm implements AutoCloseable {
         return Optional.of(new DirtyLogFile(path, size));
     }
 
+    /** As {@link StateTransfer#leaveMemory}. */
+    public MemoryLeft leaveMemory() throws IOException {
+        return state.leaveMemory();
+    }
+
     /** As {@link StateTransfer#save}. */
     public void saveState(Path file, BooleanSupplier givenUp) throws IOException {
         state.save(file, givenUp);
+    }
+
+    /** As {@link StateTransfer#send}. */
+    public void sendState(Path socket, BooleanSupplier givenUp) throws IOException {
+        state.send(socket, givenUp);
+    }
+
+    /** As {@link StateTransfer#expect}. */
+    public void expectState(Path socket) throws IOException {
+        state.expect(socket);
+    }
+
+    /** As {@link StateTransfer#awaitExpected}. */
+    public void awaitState() throws IOException {
+        state.awaitExpected();
     }
 
     /** As {@link StateTransfer#load}. */

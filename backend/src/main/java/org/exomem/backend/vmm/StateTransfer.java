@@ -14,19 +14,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Everything of a guest but its shared RAM, in a file (VMM-6): the VMM's own migration with the capability
+ * Everything of a guest but its shared RAM, in a file or sent to another VMM (VMM-6): the VMM's own migration with the capability
  * {@code x-ignore-shared}. Belongs to one thread.
  */
 final class StateTransfer {
     private static final Logger LOG = LoggerFactory.getLogger(StateTransfer.class);
 
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(2);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(1);
+    private static final String NOT_SAVED = "the state of the guest's devices could not be saved";
+    private static final String NOT_LOADED = "the state of the guest's devices could not be loaded";
     private static final String SHARED = "x-ignore-shared";
     /** What {@code query-migrate} says where nothing is under way. */
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
 
     private final QmpSession qmp;
+    /** True while the VMM leaves memory out of its transfers because it was told to here. */
+    private boolean memoryLeft;
 
     StateTransfer(QmpSession qmp) {
         this.qmp = qmp;
@@ -39,28 +43,60 @@ final class StateTransfer {
      * @throws VmmException if it doesn't; {@link #cancel} then ends it
      */
     void save(Path file, BooleanSupplier givenUp) throws IOException {
-        move("migrate", file, "the state of the guest's devices could not be saved", givenUp);
+        move("migrate", "file:" + file, NOT_SAVED, givenUp);
+    }
+
+    /** The same, to a VMM on this host that expects it on a socket. */
+    void send(Path socket, BooleanSupplier givenUp) throws IOException {
+        move("migrate", "unix:" + socket, NOT_SAVED, givenUp);
     }
 
     /** Has a VMM that waits for a guest read what {@link #save} wrote, over RAM that is there already. */
     void load(Path file) throws IOException {
-        move("migrate-incoming", file, "the state of the guest's devices could not be loaded", () -> false);
+        move("migrate-incoming", "file:" + file, NOT_LOADED, () -> false);
     }
 
-    /** The capability is set for this transfer only: a migration of the VMM's own user must not leave memory out later. */
-    private void move(String command, Path file, String otherwise, BooleanSupplier givenUp) throws IOException {
+    /** Has a VMM that waits for a guest expect on a socket what {@link #send} sends; while {@link #leaveMemory} is open. */
+    void expect(Path socket) throws IOException {
+        qmp.execute("migrate-incoming", Json.object().put("uri", "unix:" + socket));
+    }
+
+    /** Waits until what was expected has come. */
+    void awaitExpected() throws IOException {
+        awaitEnd(NOT_LOADED, () -> false);
+    }
+
+    private void move(String command, String address, String otherwise, BooleanSupplier givenUp) throws IOException {
+        if (memoryLeft) {
+            moveNow(command, address, otherwise, givenUp);
+            return;
+        }
+        try (MemoryLeft _ = leaveMemory()) {
+            moveNow(command, address, otherwise, givenUp);
+        }
+    }
+
+    private void moveNow(String command, String address, String otherwise, BooleanSupplier givenUp) throws IOException {
+        qmp.execute(command, Json.object().put("uri", address));
+        awaitEnd(otherwise, givenUp);
+    }
+
+    /**
+     * Prepares {@link #save} or {@link #load} while there is time, and ends that while there is time again: a VMM that has just saved its
+     * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later.
+     */
+    MemoryLeft leaveMemory() throws IOException {
         boolean before = leavesSharedMemory();
         leaveSharedMemory(true);
-        try {
-            qmp.execute(command, Json.object().put("uri", "file:" + file));
-            awaitEnd(otherwise, givenUp);
-        } finally {
+        memoryLeft = true;
+        return () -> {
+            memoryLeft = false;
             try {
                 leaveSharedMemory(before);
             } catch (VmmException e) {
                 LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
             }
-        }
+        };
     }
 
     private boolean leavesSharedMemory() throws VmmException {

@@ -4,7 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
@@ -17,6 +20,9 @@ import org.slf4j.LoggerFactory;
 /** The memory back-ends of a VMM (VMM-3). Belongs to one thread. */
 final class VmmRam {
     private static final Logger LOG = LoggerFactory.getLogger(VmmRam.class);
+
+    /** What the ids of mapped templates begin with. */
+    private static final String TEMPLATE = VmmCommandLine.TEMPLATE;
 
     private final QmpSession qmp;
     private final VmmPeer peer;
@@ -34,9 +40,23 @@ final class VmmRam {
      *     system (QEMU's {@code memory-backend-memfd})
      */
     List<GuestRamFile> files() throws IOException {
+        List<GuestRamFile> files = ownFiles();
+        if (!templates().isEmpty()) {
+            throw new VmmException(
+                    "the VMM on " + qmp + " runs a clone: its memory is its template's and not in its own"
+                            + " files. It can be saved into an image (exomem save), and go on from that");
+        }
+        return files;
+    }
+
+    /** The same, also of a clone, of which they have only what was put there since. */
+    List<GuestRamFile> ownFiles() throws IOException {
         List<GuestRamFile> files = new ArrayList<>();
         for (JsonNode backend : qmp.execute("query-memdev")) {
             String id = backend.path("id").asText();
+            if (id.startsWith(TEMPLATE)) {
+                continue;
+            }
             JsonNode path = memoryPath(id);
             if (path == null || !backend.path("share").asBoolean()) {
                 throw new VmmException("the VMM on " + qmp + ": the memory \"" + id + "\" is "
@@ -52,6 +72,19 @@ final class VmmRam {
                     + " …,memory-backend=ram and -object memory-backend-file,id=ram,share=on,mem-path=FILE,…");
         }
         return files;
+    }
+
+    /** The files of the template that a clone's VMM has mapped over its RAM, by the ids of that; empty for any other VM. */
+    Map<String, Path> templates() throws IOException {
+        Map<String, Path> templates = new LinkedHashMap<>();
+        for (JsonNode backend : qmp.execute("query-memdev")) {
+            String id = backend.path("id").asText();
+            JsonNode path = id.startsWith(TEMPLATE) ? memoryPath(id) : null;
+            if (path != null) {
+                templates.put(id.substring(TEMPLATE.length()), Path.of(path.asText()));
+            }
+        }
+        return templates;
     }
 
     /**

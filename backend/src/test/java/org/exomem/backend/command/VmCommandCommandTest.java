@@ -146,7 +146,8 @@ class VmCommandCommandTest {
         assertThat(fallback.code()).isZero();
         assertThat(fallback.out()).contains("memory-backend-memfd,id=ram,size=2G");
         assertThat(fallback.err()).contains("as --fallback allows");
-        assertThat(command("web", "--ram", folder + "/none", "--size", "1G").err()).contains("there is no folder");
+        assertThat(command("web", "--ram", folder + "/none", "--size", "1G").err())
+                .contains("there is no folder");
         Path empty = Files.createDirectory(folder.resolve("empty"));
         assertThat(command("web", "--ram", empty.toString()).err()).contains("\"exomem ram create\" makes it");
     }
@@ -162,14 +163,16 @@ class VmCommandCommandTest {
         assertThat(words("web", "--ram", place, "--size", "1G", "--mode", "temp", "--private"))
                 .contains("memory-backend-file,id=ram,size=2G,mem-path=" + place + ",share=off");
         assertThat(command("web", "--ram", place, "--mode", "create").err()).contains("--size 8G");
-        assertThat(command("web", "--ram", ram("--size", "2G"), "--size", "1G", "--mode", "create").err())
+        assertThat(command("web", "--ram", ram("--size", "2G"), "--size", "1G", "--mode", "create")
+                        .err())
                 .contains("is there already");
     }
 
     @Test
     void commasAndQuotesInPathsAreEscaped() {
         assertThat(words("odd", "--size", "1G")).contains("socket,id=balloon0-socket,path=" + folder + "/o,,dd's");
-        assertThat(command("odd", "--size", "1G").out()).contains("'socket,id=balloon0-socket,path=" + folder + "/o,,dd'\\''s'");
+        assertThat(command("odd", "--size", "1G").out())
+                .contains("'socket,id=balloon0-socket,path=" + folder + "/o,,dd'\\''s'");
     }
 
     @Test
@@ -194,9 +197,17 @@ class VmCommandCommandTest {
                 .newDocumentBuilder()
                 .parse(new InputSource(new StringReader(ran.out())));
 
-        assertThat(xml.getElementsByTagName("source").item(0).getAttributes().getNamedItem("type").getNodeValue())
+        assertThat(xml.getElementsByTagName("source")
+                        .item(0)
+                        .getAttributes()
+                        .getNamedItem("type")
+                        .getNodeValue())
                 .isEqualTo("file");
-        assertThat(xml.getElementsByTagName("access").item(0).getAttributes().getNamedItem("mode").getNodeValue())
+        assertThat(xml.getElementsByTagName("access")
+                        .item(0)
+                        .getAttributes()
+                        .getNamedItem("mode")
+                        .getNodeValue())
                 .isEqualTo("shared");
         assertThat(ran.out())
                 .contains("<memory unit='KiB'>1048576</memory>", "path=" + folder + "/o,,dd&apos;s", "addr=0x1e");
@@ -218,11 +229,12 @@ class VmCommandCommandTest {
     void devicesAreToldAsTheyAreServed() throws Exception {
         try (QmpClient client = QmpClient.connectToOwn(folder.resolve("control"))) {
             assertThat(client.execute("query-vm-devices", Json.object().put("vm", "web")))
-                    .isEqualTo(Json.parse(("[{'id':'balloon','type':'balloon','attachment':'listen','socket':'F/b','vmm-qmp':'F/qmp'},"
-                                    + "{'id':'m0','type':'virtio-mem','attachment':'listen','socket':'F/m0','memaddr':4294967296,"
-                                    + "'size':1073741824,'block-size':4194304}]")
-                            .replace('\'', '"')
-                            .replace("F/", folder + "/")));
+                    .isEqualTo(Json.parse(
+                            ("[{'id':'balloon','type':'balloon','attachment':'listen','socket':'F/b','vmm-qmp':'F/qmp'},"
+                                            + "{'id':'m0','type':'virtio-mem','attachment':'listen','socket':'F/m0','memaddr':4294967296,"
+                                            + "'size':1073741824,'block-size':4194304}]")
+                                    .replace('\'', '"')
+                                    .replace("F/", folder + "/")));
         }
     }
 }

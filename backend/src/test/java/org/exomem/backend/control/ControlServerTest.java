@@ -446,7 +446,8 @@ class ControlServerTest {
             assertThat(server).isNotNull();
             assertThat(client.ask("{'execute': 'query-vms'}"))
                     .startsWith("{'return':[{'name':'held-up','attachment':'" + folder.resolve("held-up")
-                            + "','responding':false},{'name':'well','attachment':'" + folder.resolve("well")
+                            + "','responding':false,'sockets':[{'device':'balloon','path':'"
+                            + folder.resolve("held-up") + "'}]},{'name':'well','attachment':'" + folder.resolve("well")
                             + "','responding':true,'connected':false,");
             assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2,'responding':1,'connected':0");
             assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'held-up', 'value': 1048576}}"))

@@ -124,7 +124,6 @@ final class VmmCommandLineTest {
                 "{\"qom-type\":\"memory-backend-file\",\"id\":\"more\",\"mem-path\":\"/b\",\"size\":4096,\"share\":true}",
                 "-object",
                 "secret,id=ram");
-        assertThat(line.memory()).containsExactly("ram", "more");
         assertThat(line.withPrivateMemory("ram", Path.of("/t,1"))
                         .withSharedMemory("more", Path.of("/c"))
                         .words())
@@ -136,6 +135,68 @@ final class VmmCommandLineTest {
                         "{\"qom-type\":\"memory-backend-file\",\"id\":\"more\",\"mem-path\":\"/c\",\"size\":4096,\"share\":true}",
                         "-object",
                         "secret,id=ram");
+    }
+
+    @Test
+    void cloneHasAnEmptyFileAndItsTemplateBesideWhichAnotherVmmDoesNotGet() {
+        VmmCommandLine clone = line(
+                        "qemu", "-object", "memory-backend-file,id=ram,mem-path=/a,size=1G,share=on,prealloc=on")
+                .withEmptyMemory("ram", Path.of("/own"))
+                .withTemplate("ram", Path.of("/t"), 1 << 30);
+        assertThat(clone.words())
+                .containsExactly(
+                        "qemu",
+                        "-object",
+                        "memory-backend-file,id=ram,size=1G,mem-path=/own,prealloc=off,share=on",
+                        "-object",
+                        "memory-backend-file,id=exomem-template-ram,mem-path=/t,size=1073741824,share=off,readonly=on,rom=off");
+        assertThat(clone.forAnother(List.of()).words())
+                .containsExactly(
+                        "qemu",
+                        "-object",
+                        "memory-backend-file,id=ram,size=1G,mem-path=/own,prealloc=off,share=on",
+                        "-S",
+                        "-incoming",
+                        "defer");
+    }
+
+    @Test
+    void qmpSocketIsFoundAsAnOptionOrAsAMonitorOnACharacterDevice() {
+        assertThat(line("qemu", "-qmp", "tcp:0:4444,server", "-qmp", "unix:/run/q,server=on")
+                        .qmp())
+                .contains(Path.of("/run/q"));
+        assertThat(line(
+                                "qemu",
+                                "-chardev",
+                                "socket,id=m,path=/run/m,server=on,wait=off",
+                                "-mon",
+                                "chardev=m,mode=control")
+                        .qmp())
+                .contains(Path.of("/run/m"));
+        assertThat(line("qemu", "-qmp", "unix:/run/q,server=off").qmp()).isEmpty();
+    }
+
+    @Test
+    void consolesAndLogsOfACloneAreItsOwn() {
+        assertThat(line(
+                                "qemu",
+                                "-serial",
+                                "file:/var/log/a",
+                                "-D",
+                                "/var/log/d",
+                                "-chardev",
+                                "file,id=c,path=/var/log/c")
+                        .movingOutputs(path -> Path.of("/own").resolve(path.getFileName()))
+                        .words())
+                .containsExactly("qemu", "-serial", "file:/own/a", "-D", "/own/d", "-chardev", "file,id=c,path=/own/c");
+    }
+
+    @Test
+    void generationIdIsAnotherForAnotherGuest() {
+        VmmCommandLine line = line("qemu", "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87");
+        assertThat(line.hasGenerationId()).isTrue();
+        assertThat(line.withNewGenerationId().words()).containsExactly("qemu", "-device", "vmgenid,guid=auto");
+        assertThat(line("qemu", "-device", "virtio-rng-pci").hasGenerationId()).isFalse();
     }
 
     @ParameterizedTest

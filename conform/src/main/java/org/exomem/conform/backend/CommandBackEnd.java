@@ -33,7 +33,10 @@ public final class CommandBackEnd implements BackEnd {
     /** A crash may come a moment after the end of the connection that caused it. */
     private static final Duration TO_CRASH = Duration.ofMillis(10);
 
-    private static final int LAST_WORDS = 2000;
+    /** The end of what it wrote, in bytes and lines. */
+    private static final int LAST_BYTES = 2000;
+
+    private static final int LAST_LINES = 12;
     private static final int SIGNALLED = 128;
 
     private final String command;
@@ -90,7 +93,9 @@ public final class CommandBackEnd implements BackEnd {
             } catch (IOException e) {
                 if (!running().isAlive()) {
                     if (!connected) {
-                        throw new IOException("the back-end ended before it listened (" + ending() + ")", e);
+                        Ending ending = ending();
+                        throw new IOException(
+                                "the back-end ended before it listened (" + ending + ")" + ending.written(), e);
                     }
                     start();
                 } else if (connected && System.nanoTime() > refusedUntil) {
@@ -193,8 +198,12 @@ public final class CommandBackEnd implements BackEnd {
     private String lastWords() {
         try {
             byte[] all = Files.readAllBytes(output);
-            int from = Math.max(0, all.length - LAST_WORDS);
-            return new String(all, from, all.length - from, StandardCharsets.UTF_8).strip();
+            int from = Math.max(0, all.length - LAST_BYTES);
+            List<String> lines = new String(all, from, all.length - from, StandardCharsets.UTF_8)
+                    .strip()
+                    .lines()
+                    .toList();
+            return String.join("\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size()));
         } catch (IOException e) {
             return "";
         }

@@ -12,7 +12,7 @@ import org.exomem.conform.trial.Trial;
  * @param name a sentence that says what a back-end does that passes; unique
  * @param device the type that it is for; {@link DeviceType#ANY} for all
  */
-public record Check(List<String> requirements, String name, DeviceType device, Body body) {
+public record Check(List<String> requirements, String name, DeviceType device, Body body) implements Subject {
     /** What is done. */
     @FunctionalInterface
     public interface Body {
@@ -39,11 +39,6 @@ public record Check(List<String> requirements, String name, DeviceType device, B
         List<String> all = new ArrayList<>(requirements);
         all.addAll(List.of(others));
         return new Check(all, name, device, body);
-    }
-
-    /** The requirement that a failure is told of. */
-    public String requirement() {
-        return requirements.getFirst();
     }
 
     @Override

@@ -18,12 +18,15 @@ import org.exomem.conform.backend.CommandBackEnd;
 import org.exomem.conform.backend.ConnectingBackEnd;
 import org.exomem.conform.backend.ListeningBackEnd;
 import org.exomem.conform.check.Check;
+import org.exomem.conform.check.Subject;
 import org.exomem.conform.explore.Explorer;
 import org.exomem.conform.report.TerminalReport;
-import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.Expectations;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Runner;
+import org.exomem.conform.strict.observe.Observation;
+import org.exomem.conform.strict.observers.Observers;
+import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.suite.Selection;
 import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.DeviceType;
@@ -35,6 +38,7 @@ import org.jspecify.annotations.Nullable;
 public final class ConformCommand implements Command {
     private static final Duration TO_LISTEN = Duration.ofSeconds(30);
     private static final int LONGEST_LIMIT = 600;
+    private static final Duration FOREVER = Duration.ofDays(3650);
 
     private @Nullable Path socket;
     private boolean listen;
@@ -50,6 +54,9 @@ public final class ConformCommand implements Command {
     private @Nullable Path replay;
     private @Nullable Path script;
     private @Nullable String name;
+    private @Nullable DeviceSpec asDevice;
+    private Provocation provocation = Provocation.NONE;
+    private Duration length = FOREVER;
 
     @Override
     public void describe(Usage usage) {
@@ -122,6 +129,27 @@ public final class ConformCommand implements Command {
                 this::setSeed);
         usage.path("--script", "FILE", "Where a script goes that --explore has found.", value -> script = value);
         usage.path("--replay", "FILE", "Repeats such a script.", value -> replay = value);
+        usage.option(
+                "--as-device",
+                "balloon|mem[,OPTION=…]",
+                "Tests a front-end and its driver in place of a back-end: listens on --socket as a strict device,"
+                        + " serves whoever connects, has the driver do what it can, and tells what both did wrong."
+                        + " Options: addr=, size= and block= of a memory device (4G, 1G, 4M); packed=, in-order=,"
+                        + " event-idx=, indirect=, deflate-on-oom= with \"on\" or \"off\".",
+                new Completion.Words(List.of("balloon", "mem")),
+                value -> asDevice = DeviceSpec.parse(value));
+        usage.number(
+                "--for",
+                "SECONDS",
+                "With --as-device: ends then, if the front-end has not gone.",
+                1,
+                Integer.MAX_VALUE,
+                value -> length = Duration.ofSeconds(value));
+        usage.choice(
+                "--provoke",
+                "With --as-device: what the device does on purpose that a VMM may not survive.",
+                Provocation.class,
+                value -> provocation = value);
         usage.flag("--list", "Lists the checks, and tries nothing.", () -> list = true);
         usage.section(
                 "Verdicts",
@@ -140,18 +168,20 @@ public final class ConformCommand implements Command {
                 "  exomem conform --socket s --expect known --report junit=results.xml",
                 "  exomem conform --socket s --explore 10000 --script found",
                 "  exomem conform --socket s --replay found",
+                "  exomem conform --as-device balloon --socket s",
                 "Exit code 1: a check failed that is not among the known failures.");
     }
 
     @Override
     public int run(Streams streams) throws UsageException {
+        if (asDevice != null) {
+            return asDevice(asDevice, streams);
+        }
         List<Check> checks = checks();
         if (list) {
             return list(checks, streams);
         }
-        if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
-            throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
-        }
+        requireOneOutput();
         if (explore > 0 && replay != null) {
             throw new UsageException("--explore and --replay exclude each other");
         }
@@ -168,12 +198,46 @@ public final class ConformCommand implements Command {
                 try (Display display = new Display("checks")) {
                     report = new Runner(backEnd, device, limits, display).run(checks);
                 }
-                return show(report.named(name == null ? report.subject() : name), expected, streams);
+                return show(report.named(name == null ? report.subject() : name).knowing(expected), streams);
             } finally {
                 Runtime.getRuntime().removeShutdownHook(end);
             }
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.UNAVAILABLE, "no session with the back-end: " + e.getMessage());
+        }
+    }
+
+    private int asDevice(DeviceSpec spec, Streams streams) throws UsageException {
+        List<Observation> observations = Observers.all().stream()
+                .filter(each -> only.isEmpty() || only.stream().anyMatch(wanted -> Selection.isAbout(each, wanted)))
+                .toList();
+        if (observations.isEmpty()) {
+            throw new UsageException("--only: nothing that is watched is about that; --list shows all");
+        }
+        if (list) {
+            return list(observations, streams);
+        }
+        requireOneOutput();
+        if (socket == null || command != null || listen) {
+            throw new UsageException("--as-device goes with --socket, where it listens, and with no back-end");
+        }
+        Expectations expected = expectations();
+        return new AsDevice(
+                        spec,
+                        socket,
+                        provocation,
+                        length,
+                        (double) limits.answer().toMillis()
+                                / Limits.USUAL.answer().toMillis())
+                .run(
+                        observations,
+                        streams,
+                        report -> show((name == null ? report : report.named(name)).knowing(expected), streams));
+    }
+
+    private void requireOneOutput() throws UsageException {
+        if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
+            throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
         }
     }
 
@@ -194,7 +258,7 @@ public final class ConformCommand implements Command {
         return Selection.of(only);
     }
 
-    private static int list(List<Check> checks, Streams streams) {
+    private static int list(List<? extends Subject> checks, Streams streams) {
         Table table = new Table("REQUIREMENT", "DEVICE", "CHECK");
         checks.forEach(check -> table.add(check.requirement(), check.device().toString(), check.name()));
         streams.out().print(table);
@@ -225,11 +289,8 @@ public final class ConformCommand implements Command {
         throw new UsageException("either --socket or --command must be there");
     }
 
-    private int show(RunReport report, Expectations expected, Streams streams) {
+    private int show(RunReport report, Streams streams) {
         Catalogue catalogue = Catalogue.load();
-        List<CheckResult> news = report.results().stream()
-                .filter(result -> !result.verdict().isGood() && !expected.cover(result))
-                .toList();
         PrintWriter out = streams.out();
         try {
             boolean usual = true;
@@ -242,15 +303,16 @@ public final class ConformCommand implements Command {
                 }
             }
             if (usual) {
-                news.forEach(result -> out.println(TerminalReport.failure(result, catalogue)));
+                out.print(TerminalReport.found(report));
+                out.print(TerminalReport.failures(report, catalogue));
                 out.print(TerminalReport.summary(report));
             }
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "a report can't be written: " + e.getMessage());
         }
-        for (String entry : only.isEmpty() ? expected.unneeded(report) : List.<String>of()) {
+        for (String entry : only.isEmpty() ? report.known().unneeded(report) : List.<String>of()) {
             streams.note("a known failure did not come: " + entry);
         }
-        return news.isEmpty() ? ExitCode.OK : ExitCode.FAILED;
+        return report.isGood() ? ExitCode.OK : ExitCode.FAILED;
     }
 }

@@ -47,14 +47,20 @@ final class HtmlReport {
         tiles(report);
         page.append("<input type=\"search\" aria-label=\"Search\" placeholder=\"Search: ids, words, messages\">\n")
                 .append("<p class=\"soft\" id=\"left\" role=\"status\"></p>\n");
-        List<CheckResult> bad = report.results().stream()
-                .filter(result -> !result.verdict().isGood())
-                .toList();
+        List<CheckResult> bad = report.results().stream().filter(report::isNews).toList();
+        List<CheckResult> known =
+                report.results().stream().filter(report::isKnown).toList();
         if (!bad.isEmpty()) {
             page.append("<h2>To be looked at</h2>\n");
             bad.forEach(result -> check(result, bad.size() <= 3));
         }
-        page.append("<h2>").append(bad.isEmpty() ? "All checks" : "All others").append("</h2>\n");
+        if (!known.isEmpty()) {
+            page.append("<h2>Known failures</h2>\n");
+            known.forEach(result -> check(result, false));
+        }
+        page.append("<h2>")
+                .append(bad.isEmpty() && known.isEmpty() ? "All checks" : "All others")
+                .append("</h2>\n");
         report.results().stream()
                 .filter(result -> result.verdict().isGood())
                 .sorted(Comparator.comparing(CheckResult::verdict))
@@ -69,13 +75,23 @@ final class HtmlReport {
                 .append(" in ")
                 .append(String.format(Locale.ROOT, "%.1f", report.nanos() / 1e9))
                 .append(" s.</p>\n<dl class=\"facts\">\n");
-        fact("Verdict", report.isGood() ? "nothing to be looked at" : "some checks are to be looked at");
+        fact("Verdict", verdict(report));
         fact("Features", FeatureNames.features(report.offered()));
         fact("Protocol features", FeatureNames.protocol(report.offeredProtocol()));
         fact(
                 "Request of the ring checks",
                 report.sample().isEmpty() ? "none that the device serves was found" : report.sample());
+        report.notes().forEach(note -> fact("Note", note));
         page.append("</dl>\n");
+    }
+
+    private static String verdict(RunReport report) {
+        if (!report.isGood()) {
+            return "some checks are to be looked at";
+        }
+        return report.results().stream().anyMatch(report::isKnown)
+                ? "nothing to be looked at: what failed is known"
+                : "nothing to be looked at";
     }
 
     private void fact(String name, String value) {

@@ -37,8 +37,10 @@ final class JsonReport {
         }
         ArrayNode results = all.putArray("results");
         for (CheckResult result : report.results()) {
-            describe(result, results.addObject());
+            describe(result, results.addObject().put("known", report.isKnown(result)));
         }
+        ArrayNode notes = all.putArray("notes");
+        report.notes().forEach(notes::add);
         to.write(JSON.writeValueAsString(all));
         to.write('\n');
     }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
@@ -16,20 +17,25 @@ import org.exomem.conform.run.Verdict;
 import org.exomem.reference.Catalogue;
 import org.jspecify.annotations.Nullable;
 
-/** JUnit's XML, as services that integrate changes read it: a suite for each group of requirements, a test case for each check. */
+/**
+ * JUnit's XML, as services that integrate changes read it: a suite for each group of requirements, a test case for each check. A known
+ * failure is a skipped one: these services have no other word for what fails and does not count.
+ */
 final class JunitReport {
     private final XMLStreamWriter xml;
     private final Catalogue catalogue;
+    private final RunReport report;
 
-    private JunitReport(XMLStreamWriter xml, Catalogue catalogue) {
+    private JunitReport(XMLStreamWriter xml, Catalogue catalogue, RunReport report) {
         this.xml = xml;
         this.catalogue = catalogue;
+        this.report = report;
     }
 
     static void write(RunReport report, Catalogue catalogue, Writer to) throws IOException {
         try {
             XMLStreamWriter xml = XMLOutputFactory.newFactory().createXMLStreamWriter(to);
-            new JunitReport(xml, catalogue).write(report);
+            new JunitReport(xml, catalogue, report).write();
             xml.flush();
             to.write('\n');
         } catch (XMLStreamException e) {
@@ -37,7 +43,7 @@ final class JunitReport {
         }
     }
 
-    private void write(RunReport report) throws XMLStreamException {
+    private void write() throws XMLStreamException {
         Map<String, List<CheckResult>> groups = new LinkedHashMap<>();
         for (CheckResult result : report.results()) {
             groups.computeIfAbsent(group(result.check().requirement()), group -> new ArrayList<>())
@@ -70,19 +76,25 @@ final class JunitReport {
 
     private void counts(List<CheckResult> results) throws XMLStreamException {
         xml.writeAttribute("tests", String.valueOf(results.size()));
-        xml.writeAttribute("failures", count(results, Verdict.FAIL, Verdict.HANG));
-        xml.writeAttribute("errors", count(results, Verdict.ERROR));
-        xml.writeAttribute("skipped", count(results, Verdict.SKIP));
+        xml.writeAttribute("failures", count(results, this::isFailure));
+        xml.writeAttribute("errors", count(results, result -> isNews(result, Verdict.ERROR)));
+        xml.writeAttribute(
+                "skipped", count(results, result -> result.verdict() == Verdict.SKIP || report.isKnown(result)));
         xml.writeAttribute(
                 "time",
                 Told.seconds(results.stream().mapToLong(CheckResult::nanos).sum()));
     }
 
-    private static String count(List<CheckResult> results, Verdict... verdicts) {
-        List<Verdict> counted = List.of(verdicts);
-        return String.valueOf(results.stream()
-                .filter(result -> counted.contains(result.verdict()))
-                .count());
+    private boolean isFailure(CheckResult result) {
+        return isNews(result, Verdict.FAIL) || isNews(result, Verdict.HANG);
+    }
+
+    private boolean isNews(CheckResult result, Verdict verdict) {
+        return result.verdict() == verdict && report.isNews(result);
+    }
+
+    private static String count(List<CheckResult> results, Predicate<CheckResult> which) {
+        return String.valueOf(results.stream().filter(which).count());
     }
 
     private void testCase(CheckResult result, String group) throws XMLStreamException {
@@ -91,12 +103,16 @@ final class JunitReport {
         xml.writeAttribute("classname", group);
         xml.writeAttribute("name", xmlText(result.check().toString()));
         xml.writeAttribute("time", Told.seconds(result.nanos()));
-        switch (result.verdict()) {
-            case PASS -> {}
-            case REFUSED -> element("system-out", null, result.message());
-            case SKIP -> element("skipped", result.message(), "");
-            case FAIL, HANG -> element("failure", result.verdict() + ": " + result.message(), details(result));
-            case ERROR -> element("error", result.message(), details(result));
+        if (report.isKnown(result)) {
+            element("skipped", "known failure: " + result.verdict() + ": " + result.message(), "");
+        } else {
+            switch (result.verdict()) {
+                case PASS -> {}
+                case REFUSED -> element("system-out", null, result.message());
+                case SKIP -> element("skipped", result.message(), "");
+                case FAIL, HANG -> element("failure", result.verdict() + ": " + result.message(), details(result));
+                case ERROR -> element("error", result.message(), details(result));
+            }
         }
         xml.writeEndElement();
     }

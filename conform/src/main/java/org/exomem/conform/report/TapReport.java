@@ -20,6 +20,8 @@ final class TapReport {
                     + escaped(result.check().toString()));
             if (result.verdict() == Verdict.SKIP) {
                 to.write(" # SKIP " + escaped(result.message()));
+            } else if (report.isKnown(result)) {
+                to.write(" # TODO a known failure");
             }
             to.write("\n");
             if (!result.verdict().isGood()) {
@@ -36,6 +38,9 @@ final class TapReport {
                 }
                 to.write("  ...\n");
             }
+        }
+        for (String note : report.notes()) {
+            to.write("# " + escaped(note) + "\n");
         }
     }
 

@@ -7,6 +7,7 @@ import org.exomem.cli.text.Table;
 import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Verdict;
+import org.exomem.conform.trial.FeatureNames;
 import org.exomem.reference.Catalogue;
 
 /** A report for a terminal: a table of counts, and what is to be looked at. */
@@ -18,18 +19,27 @@ public final class TerminalReport {
 
     private TerminalReport() {}
 
-    /** What there is to say of one check at once: a line, with the transcript where it is to be looked at. */
-    public static String failure(CheckResult result, Catalogue catalogue) {
+    /** Of more failures than that, what was sent and received is left out: a terminal is no place to read it. */
+    private static final int TOLD_IN_FULL = 5;
+
+    private static final String HOW_TO_SEE =
+            "Left out is what was sent and received. To see it: --report html=FILE, or --only ID.\n\n";
+
+    /** What somebody has to look at. */
+    public static String failures(RunReport report, Catalogue catalogue) {
+        List<CheckResult> news =
+                report.results().stream().filter(report::isNews).toList();
         StringBuilder text = new StringBuilder();
-        text.append(result.verdict()).append("  ").append(result.check()).append('\n');
-        text.append("    ").append(result.message()).append('\n');
-        for (String id : result.check().requirements()) {
-            text.append("    ")
-                    .append(id)
-                    .append(": ")
-                    .append(Told.requirement(catalogue, id))
-                    .append('\n');
+        for (CheckResult result : news) {
+            text.append(news.size() > TOLD_IN_FULL ? head(result, catalogue) : failure(result, catalogue));
+            text.append('\n');
         }
+        return text.append(news.size() > TOLD_IN_FULL ? HOW_TO_SEE : "").toString();
+    }
+
+    /** All there is to say of one failure, with the end of its transcript. */
+    public static String failure(CheckResult result, Catalogue catalogue) {
+        StringBuilder text = head(result, catalogue);
         List<String> lines = result.transcript().stream().map(Told::line).toList();
         if (lines.size() > LINES + GOOD_TO_HAVE) {
             text.append("      (").append(lines.size() - LINES).append(" lines before are in the other reports)\n");
@@ -37,6 +47,31 @@ public final class TerminalReport {
         }
         lines.forEach(line -> text.append("      ").append(line).append('\n'));
         return text.toString();
+    }
+
+    private static StringBuilder head(CheckResult result, Catalogue catalogue) {
+        StringBuilder text = new StringBuilder();
+        text.append(result.verdict()).append("  ").append(result.check()).append('\n');
+        text.append("    ").append(result.message().replace("\n", "\n    ")).append('\n');
+        for (String id : result.check().requirements()) {
+            text.append("    ")
+                    .append(id)
+                    .append(": ")
+                    .append(Told.requirement(catalogue, id))
+                    .append('\n');
+        }
+        return text;
+    }
+
+    /** What was found out of the back-end before the checks. */
+    public static String found(RunReport report) {
+        return "Features           " + FeatureNames.features(report.offered())
+                + "\nProtocol features  " + FeatureNames.protocol(report.offeredProtocol())
+                + "\nRings tested with  "
+                + (report.sample().isEmpty()
+                        ? "nothing: no request was found that the device serves, so the checks of rings are skipped"
+                        : report.sample())
+                + "\n\n";
     }
 
     /** Counts for each group of requirements, and in all. */
@@ -53,7 +88,16 @@ public final class TerminalReport {
                             .toList());
         }
         row(table, "all", report.results());
-        return table + String.format(Locale.ROOT, "%nin %.1f s%n", report.nanos() / 1e9);
+        StringBuilder notes = new StringBuilder();
+        report.notes().forEach(note -> notes.append("\nnote: ").append(note));
+        long known = report.results().stream().filter(report::isKnown).count();
+        return table
+                + (notes.isEmpty() ? "" : notes + "\n")
+                + String.format(
+                        Locale.ROOT,
+                        "%nin %.1f s%s%n",
+                        report.nanos() / 1e9,
+                        known == 0 ? "" : ", " + known + " of the failures known");
     }
 
     private static String[] heads() {

@@ -8,43 +8,61 @@ import java.util.List;
 
 /**
  * Failures that are known. A file has one in a line: the id of a requirement, or an id, a colon and the name of one of its
- * checks. What follows a number sign is a comment.
+ * checks; before it the word {@code sometimes} if it does not come in each run. What follows a number sign is a comment.
  */
-public record Expectations(List<String> entries) {
+public record Expectations(List<Known> known) {
     /** Nothing is expected to fail. */
     public static final Expectations NONE = new Expectations(List.of());
 
+    private static final String SOMETIMES = "sometimes ";
+
+    /**
+     * One known failure.
+     *
+     * @param name the id of a requirement, or an id, a colon and the name of a check
+     * @param always whether it comes in each run
+     */
+    public record Known(String name, boolean always) {
+        private static Known parse(String entry) {
+            return entry.startsWith(SOMETIMES)
+                    ? new Known(entry.substring(SOMETIMES.length()).strip(), false)
+                    : new Known(entry, true);
+        }
+
+        private boolean covers(CheckResult result) {
+            return result.check().toString().equals(name)
+                    || result.check().requirements().contains(name);
+        }
+    }
+
     public Expectations {
-        entries = List.copyOf(entries);
+        known = List.copyOf(known);
     }
 
     /** @throws IOException if the file can't be read */
     public static Expectations read(Path file) throws IOException {
-        List<String> entries = new ArrayList<>();
+        List<Known> known = new ArrayList<>();
         for (String line : Files.readAllLines(file)) {
             String entry = line.replaceFirst("(^|\\s)#.*", "").strip();
             if (!entry.isEmpty()) {
-                entries.add(entry);
+                known.add(Known.parse(entry));
             }
         }
-        return new Expectations(entries);
+        return new Expectations(known);
     }
 
     /** True if a failure of this check is known. */
     public boolean cover(CheckResult result) {
-        return entries.stream().anyMatch(entry -> isOf(entry, result));
+        return known.stream().anyMatch(each -> each.covers(result));
     }
 
-    /** Entries that a run did not need: what they name passed, or was not among the checks. */
+    /** What should have failed in each run and did not in this one: it passed, or was not among the checks. */
     public List<String> unneeded(RunReport report) {
-        return entries.stream()
-                .filter(entry -> report.results().stream()
-                        .noneMatch(result -> !result.verdict().isGood() && isOf(entry, result)))
+        return known.stream()
+                .filter(Known::always)
+                .filter(each -> report.results().stream()
+                        .noneMatch(result -> !result.verdict().isGood() && each.covers(result)))
+                .map(Known::name)
                 .toList();
-    }
-
-    private static boolean isOf(String entry, CheckResult result) {
-        return result.check().toString().equals(entry)
-                || result.check().requirements().contains(entry);
     }
 }

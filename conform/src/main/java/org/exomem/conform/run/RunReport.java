@@ -10,6 +10,8 @@ import java.util.List;
  * @param sample the request that the checks of rings sent; empty if none was found
  * @param offered the virtio features that the back-end offers, as a mask
  * @param offeredProtocol its protocol features
+ * @param known failures that do not count
+ * @param notes what else was seen that somebody may want to know, and that no document forbids
  */
 public record RunReport(
         String subject,
@@ -18,14 +20,44 @@ public record RunReport(
         long offered,
         long offeredProtocol,
         String sample,
-        List<CheckResult> results) {
+        Expectations known,
+        List<CheckResult> results,
+        List<String> notes) {
     public RunReport {
         results = List.copyOf(results);
+        notes = List.copyOf(notes);
+    }
+
+    /** Of a back-end of which no failure is known, without notes. */
+    public RunReport(
+            String subject,
+            Instant begin,
+            long nanos,
+            long offered,
+            long offeredProtocol,
+            String sample,
+            List<CheckResult> results) {
+        this(subject, begin, nanos, offered, offeredProtocol, sample, Expectations.NONE, results, List.of());
     }
 
     /** The same, of a subject that is called otherwise. */
     public RunReport named(String name) {
-        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, results);
+        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, known, results, notes);
+    }
+
+    /** The same, where these failures are known. */
+    public RunReport knowing(Expectations failures) {
+        return new RunReport(subject, begin, nanos, offered, offeredProtocol, sample, failures, results, notes);
+    }
+
+    /** True if it is not good and is known not to be. */
+    public boolean isKnown(CheckResult result) {
+        return !result.verdict().isGood() && known.cover(result);
+    }
+
+    /** True if somebody has to look at it: it is not good, and not known. */
+    public boolean isNews(CheckResult result) {
+        return !result.verdict().isGood() && !known.cover(result);
     }
 
     /** How many checks came out so. */
@@ -35,6 +67,6 @@ public record RunReport(
 
     /** True if nobody has to look at anything. */
     public boolean isGood() {
-        return results.stream().allMatch(result -> result.verdict().isGood());
+        return results.stream().noneMatch(this::isNews);
     }
 }

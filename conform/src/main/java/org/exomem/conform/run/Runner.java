@@ -1,5 +1,6 @@
 package org.exomem.conform.run;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
@@ -150,14 +151,20 @@ public final class Runner {
         }
         if (ending.isPresent()) {
             transcript.say("the back-end " + ending.get());
-            if (ending.get().isCrash()) {
-                result = new Result(
-                        Verdict.FAIL,
-                        "the back-end crashed (" + ending.get() + "): "
-                                + ending.get().lastWords());
-            }
+            result = with(ending.get(), result);
         }
         return new CheckResult(check, result.verdict, result.message, transcript.lines(), System.nanoTime() - begin);
+    }
+
+    /** A crash is a failure, whatever was looked at; an end that the process itself calls a failure explains one. */
+    private static Result with(BackEnd.Ending ending, Result result) {
+        if (ending.isCrash()) {
+            return new Result(Verdict.FAIL, "the back-end crashed (" + ending + ")" + ending.written());
+        }
+        boolean explains = ending.isFailure() && !result.verdict.isGood();
+        return explains
+                ? new Result(result.verdict, result.message + "; the back-end " + ending + ending.written())
+                : result;
     }
 
     /** A process that crashes closes its connections first, and may take a while to end. */
@@ -186,12 +193,18 @@ public final class Runner {
         } catch (SocketTimeoutException e) {
             return new Result(Verdict.HANG, text(e));
         } catch (IOException e) {
-            return new Result(
-                    Verdict.FAIL, Closing.is(e) ? "the back-end closed the connection (" + text(e) + ")" : text(e));
+            return new Result(Verdict.FAIL, closing(e));
         } catch (Exception e) {
             trial.transcript().say(e.toString());
             return new Result(Verdict.ERROR, "a fault of the check itself: " + e);
         }
+    }
+
+    private static String closing(IOException e) {
+        if (e instanceof EOFException || !Closing.is(e)) {
+            return text(e);
+        }
+        return "the back-end closed the connection (" + text(e) + ")";
     }
 
     private static String text(Exception e) {

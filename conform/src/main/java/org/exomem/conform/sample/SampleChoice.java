@@ -9,6 +9,7 @@ import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
 import org.exomem.conform.trial.Sample;
+import org.exomem.conform.trial.Session;
 import org.exomem.conform.trial.Skipped;
 import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Unmet;
@@ -47,8 +48,13 @@ public final class SampleChoice {
         } catch (IOException e) {
             // It is no memory device.
         }
-        candidates.addAll(
-                List.of(new BlkSample(), new FsSample(), new GpuSample(), new BalloonSample(), new NetSample()));
+        candidates.addAll(List.of(
+                new BlkSample(),
+                new FsSample(),
+                new GpuSample(),
+                new RngSample(),
+                new BalloonSample(),
+                new NetSample()));
         return candidates.stream().filter(sample -> isServed(backEnd, sample)).findFirst();
     }
 
@@ -58,7 +64,10 @@ public final class SampleChoice {
 
     private static boolean isServed(BackEnd backEnd, Sample sample) {
         try (Trial trial = new Trial(backEnd, LIMITS, DeviceType.ANY, sample, new Transcript())) {
-            trial.running(Wish.USUAL).serve();
+            Session session = trial.running(Wish.USUAL);
+            // Twice: random bytes may look like an answer once.
+            session.serve();
+            session.serve();
             return true;
         } catch (IOException | Unmet | Skipped | IllegalStateException e) {
             // It is no device of that type.

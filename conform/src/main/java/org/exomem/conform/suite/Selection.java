@@ -2,13 +2,14 @@ package org.exomem.conform.suite;
 
 import java.util.List;
 import org.exomem.conform.check.Check;
+import org.exomem.conform.check.Subject;
 
 /** Chooses checks by what a user names. */
 public final class Selection {
     private Selection() {}
 
-    /** True if a check is about the requirement of that id, or one of that group, such as {@code ring.split}. */
-    public static boolean isAbout(Check check, String idOrGroup) {
+    /** True if a check, or what is watched, is about the requirement of that id, or one of that group, such as {@code ring.split}. */
+    public static boolean isAbout(Subject check, String idOrGroup) {
         return check.requirements().stream()
                 .anyMatch(id -> id.equalsIgnoreCase(idOrGroup)
                         || id.regionMatches(true, 0, idOrGroup + ".", 0, idOrGroup.length() + 1));

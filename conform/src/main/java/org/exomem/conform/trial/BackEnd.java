@@ -64,6 +64,16 @@ public interface BackEnd extends AutoCloseable {
             return false;
         }
 
+        /** True if it ended because something was wrong, in its own eyes or by a fault. */
+        public boolean isFailure() {
+            return status != 0 || isCrash();
+        }
+
+        /** For a message: what it wrote at last, on lines of its own; empty if it wrote nothing. */
+        public String written() {
+            return lastWords.isEmpty() ? "" : "; it wrote at last:\n" + lastWords;
+        }
+
         @Override
         public String toString() {
             return signal != 0 ? "ended by signal " + signal : "ended with status " + status;

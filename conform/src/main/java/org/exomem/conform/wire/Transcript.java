@@ -33,12 +33,22 @@ public final class Transcript implements RingTraffic {
 
     /** The front-end's connection. */
     public Traffic frontEnd() {
-        return new Watched("", MessageText::request, MessageText::reply);
+        return new Watched("", "the back-end", MessageText::request, MessageText::reply);
     }
 
     /** The back-end's own channel, where requests come and replies are sent. */
     public Traffic backEndChannel() {
-        return new Watched("channel: ", MessageText::channelReply, MessageText::channelRequest);
+        return new Watched("channel: ", "the back-end", MessageText::channelReply, MessageText::channelRequest);
+    }
+
+    /** The same connection, seen from the back-end's side: requests come, and replies are sent. */
+    public Traffic backEnd() {
+        return new Watched("", "the front-end", MessageText::reply, MessageText::request);
+    }
+
+    /** The back-end's own channel, seen from its side. */
+    public Traffic backEndsOwnChannel() {
+        return new Watched("channel: ", "the front-end", MessageText::channelRequest, MessageText::channelReply);
     }
 
     /** Notes something in words. */
@@ -84,6 +94,12 @@ public final class Transcript implements RingTraffic {
         }
     }
 
+    /** The last lines, at most that many. */
+    public List<Line> last(int count) {
+        List<Line> from = last.size() < count ? lines() : last;
+        return List.copyOf(from.subList(Math.max(0, from.size() - count), from.size()));
+    }
+
     /** All lines that were kept. */
     public List<Line> lines() {
         List<Line> all = new ArrayList<>(first);
@@ -102,11 +118,13 @@ public final class Transcript implements RingTraffic {
 
     private final class Watched implements Traffic {
         private final String where;
+        private final String other;
         private final Decoder outgoing;
         private final Decoder incoming;
 
-        Watched(String where, Decoder outgoing, Decoder incoming) {
+        Watched(String where, String other, Decoder outgoing, Decoder incoming) {
             this.where = where;
+            this.other = other;
             this.outgoing = outgoing;
             this.incoming = incoming;
         }
@@ -124,7 +142,7 @@ public final class Transcript implements RingTraffic {
 
         @Override
         public void closed() {
-            add("<- " + where + "the back-end closed the connection", new byte[0]);
+            add("<- " + where + other + " closed the connection", new byte[0]);
         }
     }
 }

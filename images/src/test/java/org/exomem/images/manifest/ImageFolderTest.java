@@ -21,9 +21,11 @@ import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("IMG-2")
 class ImageFolderTest {
     @TempDir
     private Path above;

@@ -8,11 +8,13 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.exomem.images.ImageException;
 import org.exomem.images.manifest.ImageWriter.Step;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A process that saves a VM is killed after each step. */
+@Tag("IMG-1")
 class KilledSaveTest {
     private static final int KILLED = 128 + 9;
 

@@ -165,15 +165,16 @@ final class BorrowedThread implements AutoCloseable {
     /**
      * Has the thread make a system call.
      *
+     * @param arguments six at the most
      * @return what the call returned: the negative of an error number if it failed
      * @throws IOException if the thread's process has ended
      */
-    long call(long number, long argument) throws IOException {
+    long call(long number, long... arguments) throws IOException {
         Registers before = saved;
         if (before == null) {
             throw new IllegalStateException("it is not stopped");
         }
-        Registers registers = before.forCall(instruction, number, argument);
+        Registers registers = before.forCall(instruction, number, arguments);
         set(registers);
         goOn(State.AT_CALL);
         await(State.AT_CALL);

@@ -8,10 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.locks.LockSupport;
 import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
@@ -22,16 +18,11 @@ import org.exomem.linux.Userfaultfd;
  * other thread does. Nothing of it stays in the process, unless it is wanted to.
  */
 public final class ForeignUserfaultfd {
-    private static final String ARCHITECTURE = "amd64";
     private static final int CLOSE = 3;
     private static final Duration LIMIT = Duration.ofMillis(500);
-    /** How often it is tried again where the thread was doing something just then. */
-    private static final int TRIES = 20;
 
     /** What the kernel calls one, among what a process has open. */
     private static final String NAME = "anon_inode:[userfaultfd]";
-
-    private static final long BETWEEN_NANOS = 5_000_000;
 
     /**
      * What was fetched.
@@ -67,7 +58,7 @@ public final class ForeignUserfaultfd {
      * @throws IOException if it could not be had, saying why; the process is as it was
      */
     public static Left leave(ProcessFd process) throws IOException {
-        return attached(process, () -> leaveOnce(process));
+        return Attaching.to(process, () -> leaveOnce(process));
     }
 
     /**
@@ -118,7 +109,7 @@ public final class ForeignUserfaultfd {
      * @throws IOException if it could not be closed
      */
     public static void close(ProcessFd process, int number) throws IOException {
-        attached(process, () -> {
+        Attaching.to(process, () -> {
             if (NAME.equals(OpenFiles.of(process.pid()).names().get(number))) {
                 try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
                     closeThere(thread, number);
@@ -129,57 +120,7 @@ public final class ForeignUserfaultfd {
     }
 
     static Fetched fetch(ProcessFd process, Tracing tracing) throws IOException {
-        return attached(process, () -> fetchOnce(process, tracing));
-    }
-
-    @FunctionalInterface
-    private interface Attempt<T> {
-        T make() throws IOException;
-    }
-
-    private static <T> T attached(ProcessFd process, Attempt<T> attempt) throws IOException {
-        String architecture = System.getProperty("os.arch", "");
-        if (!architecture.equals(ARCHITECTURE)) {
-            throw new IOException("attaching to a process works on x86-64 only, and this is " + architecture);
-        }
-        int tracer = process.status().tracer();
-        if (tracer != 0) {
-            throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");
-        }
-        // All calls have to come from one thread, and its end undoes what fails.
-        CompletableFuture<T> result = new CompletableFuture<>();
-        Thread.ofPlatform().name("attach-" + process.pid()).daemon().start(() -> {
-            try {
-                Rehearsal.once();
-                result.complete(repeated(attempt));
-            } catch (Throwable e) {
-                result.completeExceptionally(e);
-            }
-        });
-        try {
-            return result.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof IOException failed) {
-                throw new IOException(failed.getMessage(), failed);
-            }
-            throw new CompletionException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted while attaching to " + process, e);
-        }
-    }
-
-    private static <T> T repeated(Attempt<T> attempt) throws IOException {
-        for (int i = 1; ; i++) {
-            try {
-                return attempt.make();
-            } catch (BorrowedThread.BusyException e) {
-                if (i == TRIES) {
-                    throw e;
-                }
-            }
-            LockSupport.parkNanos(BETWEEN_NANOS);
-        }
+        return Attaching.to(process, () -> fetchOnce(process, tracing));
     }
 
     private static Fetched fetchOnce(ProcessFd process, Tracing tracing) throws IOException {

@@ -134,6 +134,23 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         return new MappedFiles(List.copyOf(areas), List.copyOf(pieces));
     }
 
+    /**
+     * The private mappings of files in a process's address space, in ascending order, as the kernel keeps them.
+     *
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    public static List<Area> privateOf(int pid) throws IOException {
+        List<Area> areas = new ArrayList<>();
+        String maps = Files.readString(Path.of("/proc", Integer.toString(pid), "maps"), StandardCharsets.ISO_8859_1);
+        for (String line : maps.split("\n")) {
+            Matcher row = ROW.matcher(line);
+            if (row.matches() && row.group(3).charAt(SHARED_COLUMN) == 'p' && row.group(6) != null) {
+                areas.add(Area.of(row));
+            }
+        }
+        return areas;
+    }
+
     private static void add(List<Area> areas, Area area) {
         if (!areas.isEmpty() && areas.getLast().goesOnWith(area)) {
             areas.set(areas.size() - 1, areas.getLast().with(area));

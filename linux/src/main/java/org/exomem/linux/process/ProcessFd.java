@@ -28,6 +28,11 @@ public final class ProcessFd implements AutoCloseable {
         return new ProcessFd(pid, new Fd((int) result));
     }
 
+    /** Readable when the process has ended; closed with this. */
+    public Fd fd() {
+        return fd;
+    }
+
     public int pid() {
         return pid;
     }

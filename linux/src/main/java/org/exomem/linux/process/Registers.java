@@ -18,10 +18,16 @@ import java.lang.foreign.MemorySegment;
 final class Registers {
     static final int SIZE = 27 * Long.BYTES;
 
+    private static final int R10 = 56;
+    private static final int R9 = 64;
+    private static final int R8 = 72;
     private static final int RAX = 80;
     private static final int RDX = 96;
     private static final int RSI = 104;
     private static final int RDI = 112;
+    /** In which a system call takes its arguments. */
+    private static final int[] ARGUMENTS = {RDI, RSI, RDX, R10, R8, R9};
+
     private static final int ORIG_RAX = 120;
     private static final int RIP = 128;
     /** In {@code orig_rax}: the thread is in no system call that the kernel might begin again. */
@@ -48,16 +54,20 @@ final class Registers {
         return words.get(JAVA_LONG, RAX);
     }
 
-    /** The same, but for what a system call takes. */
-    Registers forCall(long instruction, long number, long first) {
+    /**
+     * The same, but for what a system call takes.
+     *
+     * @param arguments six at the most; those that are left out are 0
+     */
+    Registers forCall(long instruction, long number, long... arguments) {
         Registers call = new Registers();
         call.words.copyFrom(words);
         call.words.set(JAVA_LONG, RIP, instruction);
         call.words.set(JAVA_LONG, RAX, number);
         call.words.set(JAVA_LONG, ORIG_RAX, NO_CALL);
-        call.words.set(JAVA_LONG, RDI, first);
-        call.words.set(JAVA_LONG, RSI, 0);
-        call.words.set(JAVA_LONG, RDX, 0);
+        for (int i = 0; i < ARGUMENTS.length; i++) {
+            call.words.set(JAVA_LONG, ARGUMENTS[i], i < arguments.length ? arguments[i] : 0);
+        }
         return call;
     }
 }

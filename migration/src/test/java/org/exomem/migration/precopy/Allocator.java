@@ -1,6 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.util.List;
+import org.exomem.migration.Chance;
 import org.exomem.pages.PageDescriptors;
 
 /**

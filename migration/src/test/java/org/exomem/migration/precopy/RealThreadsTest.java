@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.Chance;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;

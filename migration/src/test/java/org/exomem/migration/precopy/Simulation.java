@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.Chance;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.Fate;
 import org.exomem.migration.Fingerprint;

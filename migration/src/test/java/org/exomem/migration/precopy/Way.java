@@ -2,6 +2,7 @@ package org.exomem.migration.precopy;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import org.exomem.migration.Chance;
 import org.exomem.migration.ConnectionLostException;
 
 /**

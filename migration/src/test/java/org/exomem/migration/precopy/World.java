@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Queue;
 import java.util.Set;
+import org.exomem.migration.Chance;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;

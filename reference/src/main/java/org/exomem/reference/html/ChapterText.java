@@ -26,7 +26,9 @@ record ChapterText(String file, String markdown) {
             "state.md",
             "migration.md",
             "migration-stream.md",
+            "pager.md",
             "pages.md",
+            "images.md",
             "vmm.md",
             "control.md");
 

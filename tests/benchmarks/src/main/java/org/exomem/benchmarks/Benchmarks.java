@@ -24,6 +24,7 @@ import picocli.CommandLine.Command;
             GuestMigrate.class,
             GuestFreePages.class,
             GuestWrite.class,
+            GuestImages.class,
             Micro.class
         })
 public final class Benchmarks {

@@ -102,8 +102,15 @@ public final class BackEnd implements AutoCloseable {
 
     /** Runs a command of {@code exomem}, such as {@code mem a --json}, which must succeed, and returns what it writes. */
     public String command(String... words) throws IOException {
-        List<String> all = new ArrayList<>(words(words));
-        all.addAll(List.of("--control", folder.resolve("control").toString()));
+        return run(Stream.concat(
+                        Stream.of(words),
+                        Stream.of("--control", folder.resolve("control").toString()))
+                .toArray(String[]::new));
+    }
+
+    /** The same for a command that asks no process that serves. */
+    public String run(String... words) throws IOException {
+        List<String> all = words(words);
         Path errors = folder.resolve("errors");
         Process command = new ProcessBuilder(all).redirectError(errors.toFile()).start();
         try {

@@ -39,7 +39,7 @@ public final class OwnQemu implements AutoCloseable {
         Path shell = Path.of(prefix + ".shell");
         Path pidFile = Path.of(prefix + ".pid");
         Path console = Path.of(prefix + ".console");
-        run(command.ownWords(shell, pidFile, console));
+        run(command.listeningWords(prefix));
         OwnQemu qemu = new OwnQemu(shell, pidFile, console, connect(shell));
         try {
             qemu.guest.awaitBoot(BOOT_LIMIT);

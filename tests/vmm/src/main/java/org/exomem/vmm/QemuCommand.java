@@ -202,8 +202,16 @@ public final class QemuCommand {
         return words;
     }
 
-    /** Returns the whole command of a QEMU as operators start one: it listens on its sockets, and goes on without this program. */
-    List<String> ownWords(Path shell, Path pidFile, Path console) {
+    /**
+     * Returns the whole command of a QEMU as operators start one: it listens on its sockets, and goes on without this program.
+     *
+     * @param prefix of the names of its files
+     */
+    public List<String> listeningWords(Path prefix) {
+        return ownWords(Path.of(prefix + ".shell"), Path.of(prefix + ".pid"), Path.of(prefix + ".console"));
+    }
+
+    private List<String> ownWords(Path shell, Path pidFile, Path console) {
         List<String> words = machine(console);
         words.addAll(List.of(
                 "-chardev", "socket,id=shell,path=" + shell + ",server=on,wait=off", "-serial", "chardev:shell"));

@@ -18,7 +18,8 @@ import org.exomem.conformance.guest.GuestRam;
 public final class LeakChecks {
     private static final int WARM_UP = 10;
     private static final int SESSIONS = 40;
-    private static final int MOST_ROUNDS = 8;
+    /** Enough for compilers and collectors of garbage to come to rest. */
+    private static final int MOST_ROUNDS = 16;
     /** Of memory, in a session; less is what an allocator does. */
     private static final long BYTES = 4096;
 

@@ -154,8 +154,13 @@ public final class FrontEnd implements AutoCloseable {
     /** Stops the ring; returns its position. */
     public int getVringBase(int index) throws IOException {
         Reply reply = ask(Request.GET_VRING_BASE, Payload.ring(index, 0));
-        if (reply.payload().length != Long.BYTES || reply.buffer().getInt(0) != index) {
-            throw new IOException("GET_VRING_BASE of ring " + index + " was answered with another's state");
+        if (reply.payload().length != Long.BYTES) {
+            throw new IOException("GET_VRING_BASE of ring " + index + " was answered with " + reply.payload().length
+                    + " bytes, not the 8 of a ring's state");
+        }
+        if (reply.buffer().getInt(0) != index) {
+            throw new IOException("GET_VRING_BASE of ring " + index + " was answered with the state of ring "
+                    + Integer.toUnsignedString(reply.buffer().getInt(0)));
         }
         return reply.buffer().getInt(4);
     }

@@ -1,4 +1,4 @@
-package org.exomem.backend;
+package org.exomem.linux;
 
 import static org.junit.jupiter.api.Assumptions.abort;
 

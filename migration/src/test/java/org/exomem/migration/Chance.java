@@ -1,14 +1,14 @@
-package org.exomem.migration.precopy;
+package org.exomem.migration;
 
 /** Numbers that look random and are the same for the same seed; cheaper than the JDK's. */
-final class Chance {
+public final class Chance {
     private long state;
 
-    Chance(long seed) {
+    public Chance(long seed) {
         this.state = seed * 0x9e3779b97f4a7c15L;
     }
 
-    long next() {
+    public long next() {
         state += 0x9e3779b97f4a7c15L;
         long z = (state ^ state >>> 30) * 0xbf58476d1ce4e5b9L;
         z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
@@ -16,12 +16,12 @@ final class Chance {
     }
 
     /** A number from 0 to {@code bound - 1}. */
-    int below(int bound) {
+    public int below(int bound) {
         return (int) ((next() >>> 33) * bound >>> 31);
     }
 
     /** True once in so many times. */
-    boolean oneIn(int times) {
+    public boolean oneIn(int times) {
         return below(times) == 0;
     }
 }

@@ -1,0 +1,147 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.template.CheckedTemplate;
+import org.exomem.backend.template.CloneOptions;
+import org.exomem.backend.template.Cloning;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
+import org.exomem.cli.text.Table;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.signature.CheckingKey;
+import org.jspecify.annotations.Nullable;
+
+/** {@code exomem clone}. */
+final class CloneCommand implements Command {
+    private static final int MOST = 1000;
+
+    private final OutputOption outputOption = new OutputOption();
+    private final TemplatesOption templates = new TemplatesOption();
+    private final ReplaceOption replace = new ReplaceOption();
+    private String template = "";
+    private int count = 1;
+    private int prepare;
+    private @Nullable Path trust;
+    private @Nullable Path program;
+    private @Nullable Path folder;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Starts VMs from a template, which run on from where it was made.",
+                "They share every page of memory that they do not write. Their VMMs are started by this command, as its"
+                        + " user, with the options of the template's; the sockets and logs of each are in a folder of its"
+                        + " own. They have no devices of exomem.",
+                "What must not be the same in two VMs is yours to replace: a disk that is written, a network. A new"
+                        + " generation id is given to guests that have such a device.");
+        usage.parameter("TEMPLATE", "The template's name.", Completion.NOTHING, value -> template = value);
+        usage.number("--count", "N", "How many (default: 1).", 1, MOST, value -> count = value);
+        usage.number(
+                "--prepare",
+                "N",
+                "Starts no clone, but N VMMs that wait for one: clones that are wanted later take them, and run sooner by"
+                        + " the time that a VMM takes to start. Each takes some 30 MiB.",
+                1,
+                MOST,
+                value -> prepare = value);
+        replace.describe(usage, " {n} in NEW is the clone's number, {name} its name.");
+        usage.path(
+                "--trust",
+                "FILE",
+                "Refuses a template that was not signed with the key that belongs to this public one.",
+                value -> trust = value);
+        usage.path("--vmm", "PROGRAM", "The program of the VMMs (default: the template's).", value -> program = value);
+        usage.path(
+                "--folder",
+                "FOLDER",
+                "In which each clone gets a folder (default: exomem-clones beside the control socket).",
+                value -> folder = value);
+        templates.describe(usage);
+        outputOption.describe(usage);
+        usage.section(
+                "Examples",
+                "  exomem clone web-1.4 --count 20 --trust /etc/exomem/keys/template-key.pub",
+                "  exomem clone web-1.4 --replace web.qcow2=web-{n}.qcow2",
+                "  exomem clone web-1.4 --prepare 5");
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        Output output = outputOption.on(streams);
+        Path own = folder != null
+                ? folder.toAbsolutePath().normalize()
+                : SocketPath.ofUser().resolveSibling("exomem-clones");
+        try {
+            ImageFolder image = templates.templates().open(template);
+            CheckedTemplate.check(image, trust == null ? Optional.empty() : Optional.of(CheckingKey.read(trust)));
+            Cloning cloning =
+                    new Cloning(template, image, new CloneOptions(own, Optional.ofNullable(program), replace.texts()));
+            List<Cloning.Outcome> outcomes = prepare > 0 ? cloning.prepare(prepare) : cloning.start(count);
+            if (!output.isJson() && prepare == 0) {
+                cloning.notes().forEach(output::note);
+            }
+            output.show(json(outcomes), () -> table(outcomes));
+            return told(outcomes);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
+        }
+    }
+
+    private static int told(List<Cloning.Outcome> outcomes) {
+        List<String> faults = new ArrayList<>();
+        for (Cloning.Outcome outcome : outcomes) {
+            outcome.fault().ifPresent(fault -> faults.add(outcome.name() + ": " + fault));
+        }
+        if (!faults.isEmpty()) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    faults.size() + " of " + outcomes.size() + " clones do not run. " + faults.getFirst());
+        }
+        return ExitCode.OK;
+    }
+
+    private static String table(List<Cloning.Outcome> outcomes) {
+        Table table = new Table("CLONE", ">PID", ">RUNS AFTER", "QMP");
+        for (Cloning.Outcome outcome : outcomes) {
+            if (outcome.running().isEmpty() && outcome.fault().isEmpty()) {
+                table.add(outcome.name(), "", "waits", "");
+            }
+            outcome.running()
+                    .ifPresent(clone -> table.add(
+                            clone.name(),
+                            Integer.toString(clone.pid()),
+                            clone.time().toMillis() + " ms",
+                            clone.qmp().toString()));
+        }
+        return table.toString();
+    }
+
+    private static ObjectNode json(List<Cloning.Outcome> outcomes) {
+        ObjectNode json = Json.object();
+        ArrayNode list = json.putArray("clones");
+        for (Cloning.Outcome outcome : outcomes) {
+            ObjectNode one = list.addObject().put("name", outcome.name());
+            outcome.running()
+                    .ifPresent(clone -> one.put("pid", clone.pid())
+                            .put("qmp", clone.qmp().toString())
+                            .put("time-us", clone.time().toNanos() / 1000));
+            outcome.fault().ifPresent(fault -> one.put("fault", fault));
+        }
+        return json;
+    }
+}

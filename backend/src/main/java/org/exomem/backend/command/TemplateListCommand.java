@@ -1,0 +1,111 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.template.CloneMemory;
+import org.exomem.backend.template.Templates;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.text.Table;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.manifest.Manifest;
+
+/** {@code exomem template list}. */
+final class TemplateListCommand implements Command {
+    private final OutputOption outputOption = new OutputOption();
+    private final TemplatesOption templates = new TemplatesOption();
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does("Lists templates, and the clones that run from them with the memory that each has of its own.");
+        templates.describe(usage);
+        outputOption.describe(usage);
+        usage.section(
+                "Columns",
+                "  DATA    what a template's RAM takes; all clones share it",
+                "  CLONES  VMMs that have it mapped, of those that this user may look at",
+                "  OWN     what all clones together have written, and no one shares");
+    }
+
+    private record Row(Templates.Found found, List<CloneMemory> clones) {
+        long own() {
+            return clones.stream().mapToLong(CloneMemory::own).sum();
+        }
+
+        long data() {
+            return found.image().stream()
+                    .flatMap(image -> image.manifest().ram().stream())
+                    .mapToLong(Manifest.Ram::dataBytes)
+                    .sum();
+        }
+    }
+
+    @Override
+    public int run(Streams streams) {
+        try {
+            List<Row> rows = new ArrayList<>();
+            for (Templates.Found found : templates.templates().list()) {
+                rows.add(new Row(
+                        found,
+                        found.image().isPresent() ? CloneMemory.of(found.image().get()) : List.of()));
+            }
+            return outputOption.on(streams).show(json(rows), () -> table(rows));
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
+        }
+    }
+
+    private static String table(List<Row> rows) {
+        Table table = new Table("TEMPLATE", "VM", "SAVED", ">RAM", ">DATA", ">CLONES", ">OWN");
+        StringBuilder faults = new StringBuilder();
+        for (Row row : rows) {
+            ImageFolder image = row.found.image().orElse(null);
+            if (image == null) {
+                faults.append(row.found.name())
+                        .append(": ")
+                        .append(row.found.fault().orElse(""))
+                        .append('\n');
+                continue;
+            }
+            table.add(
+                    row.found.name(),
+                    image.manifest().vm(),
+                    image.manifest().saved().toString(),
+                    ByteSize.format(image.manifest().ramBytes()),
+                    ByteSize.format(row.data()),
+                    Integer.toString(row.clones.size()),
+                    ByteSize.format(row.own()));
+        }
+        return table.toString() + faults;
+    }
+
+    private static ArrayNode json(List<Row> rows) {
+        ArrayNode list = JsonNodeFactory.instance.arrayNode();
+        for (Row row : rows) {
+            ObjectNode one = list.addObject().put("name", row.found.name());
+            row.found.fault().ifPresent(fault -> one.put("fault", fault));
+            row.found
+                    .image()
+                    .ifPresent(image -> one.put("folder", image.folder().toString())
+                            .put("vm", image.manifest().vm())
+                            .put("saved", image.manifest().saved().toString())
+                            .put("ram", image.manifest().ramBytes())
+                            .put("data", row.data()));
+            ArrayNode clones = one.putArray("clones");
+            row.clones.forEach(clone -> clones.addObject()
+                    .put("pid", clone.pid())
+                    .put("program", clone.program())
+                    .put("own", clone.own())
+                    .put("shared", clone.shared()));
+        }
+        return list;
+    }
+}

@@ -1,0 +1,74 @@
+package org.exomem.backend.command;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.exomem.backend.template.CloneMemory;
+import org.exomem.backend.template.Templates;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
+import org.exomem.images.ImageException;
+
+/** {@code exomem template remove}. */
+final class TemplateRemoveCommand implements Command {
+    private final TemplatesOption templates = new TemplatesOption();
+    private String name = "";
+    private boolean force;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Removes a template.",
+                "One that clones run from is refused. With --force it is removed from its folder all the same; they go on, and"
+                        + " the host has its memory back when the last of them ends.");
+        usage.parameter("NAME", "The template's name.", Completion.NOTHING, value -> name = value);
+        usage.flag("--force", "Also if clones run from it.", () -> force = true);
+        templates.describe(usage);
+    }
+
+    @Override
+    public int run(Streams streams) throws UsageException {
+        Templates all = templates.templates();
+        try {
+            Path path = all.path(name);
+            if (!Files.isDirectory(path)) {
+                throw new CommandFailure(ExitCode.FAILED, "there is no template \"" + name + "\" in " + all.folder());
+            }
+            if (!force) {
+                refuseUsed(all);
+            }
+            all.remove(name);
+            return ExitCode.OK;
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
+        }
+    }
+
+    private void refuseUsed(Templates all) throws IOException {
+        List<CloneMemory> clones;
+        try {
+            clones = CloneMemory.of(all.open(name));
+        } catch (ImageException e) {
+            // What is damaged is removed too.
+            return;
+        }
+        if (!clones.isEmpty()) {
+            throw new CommandFailure(
+                    ExitCode.FAILED,
+                    "clones run from template \"" + name + "\": "
+                            + clones.stream()
+                                    .map(clone -> clone.program() + " " + clone.pid())
+                                    .collect(Collectors.joining(", "))
+                            + "; end them first, or use --force");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+package org.exomem.backend.image;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import org.exomem.backend.launch.VmmCommandLine;
+import org.exomem.backend.migrate.Departure;
+import org.exomem.backend.migrate.Direction;
+import org.exomem.backend.migrate.GuestWrites;
+import org.exomem.backend.migrate.LeavingGuest;
+import org.exomem.backend.migrate.LeavingMemory;
+import org.exomem.backend.migrate.MovedDevices;
+import org.exomem.backend.migrate.StateFolder;
+import org.exomem.backend.migrate.Status;
+import org.exomem.backend.migrate.VmTask;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.images.manifest.ImageWriter;
+import org.exomem.images.manifest.Manifest;
+import org.exomem.images.ram.RamBlock;
+import org.exomem.images.ram.RamFileName;
+import org.exomem.images.ram.RamFiles;
+import org.exomem.images.signature.ImageSignature;
+import org.exomem.images.signature.SigningKey;
+import org.exomem.linux.SharedFile;
+import org.exomem.migration.CancelToken;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.pagesource.HintSessions;
+import org.exomem.migration.precopy.Destination;
+import org.exomem.migration.precopy.Precopy;
+import org.exomem.migration.precopy.PrecopyOptions;
+import org.exomem.migration.precopy.Report;
+import org.exomem.migration.stream.destination.FilePages;
+
+/**
+ * A running VM is saved into an image. Its memory is copied while the guest runs, in rounds as a migration has them, so that
+ * the guest is paused only for what it wrote last and for the state of its VMM's devices. Where the VM runs on RAM files in the image's
+ * folder, and ends with this, nothing is copied at all (IMG-SAVE-1 to 4).
+ */
+public final class SaveTask implements VmTask {
+    /** Files can be written by several threads, and two read and compare faster than one. */
+    private static final int WRITERS = 2;
+
+    /** The pause is for what the guest writes in so short a time, and for the state of its devices. */
+    private static final Duration DOWNTIME = Duration.ofMillis(20);
+
+    private static final Set<PosixFilePermission> READ_ONLY = PosixFilePermissions.fromString("r--------");
+
+    private final SaveRequest request;
+    private final String exomem;
+
+    /** @param exomem the version of exomem, which the manifest tells */
+    public SaveTask(SaveRequest request, String exomem) {
+        this.request = request;
+        this.exomem = exomem;
+    }
+
+    @Override
+    public Direction direction() {
+        return Direction.SAVE;
+    }
+
+    @Override
+    public String destination() {
+        return request.folder().toString();
+    }
+
+    @Override
+    public void run(VirtualMachine vm, Path qmp, Departure watcher, CancelToken cancel) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                MemoryImage memory = LeavingMemory.image(vmm.ownRam())) {
+            try (LeavingGuest guest = new LeavingGuest(vm, vmm, false, cancel, watcher::status)) {
+                guest.refuseWhatCannotLeave();
+                watcher.memory(memory.pages() * memory.pageSize());
+                new Saving(vm, vmm, memory, guest, watcher, cancel).run();
+            }
+        }
+    }
+
+    /** One save; belongs to the task's thread. */
+    private final class Saving {
+        private final VirtualMachine vm;
+        private final QmpVmm vmm;
+        private final MemoryImage memory;
+        private final LeavingGuest guest;
+        private final Departure watcher;
+        private final CancelToken cancel;
+        private final List<RamFileName> names;
+        /** The RAM files of the template that the VM is a clone of. */
+        private final Map<String, Path> templates;
+
+        private final ImageWriter writer;
+        /** What was made for this, and goes again if it fails. */
+        private final List<Path> made = new ArrayList<>();
+
+        Saving(
+                VirtualMachine vm,
+                QmpVmm vmm,
+                MemoryImage memory,
+                LeavingGuest guest,
+                Departure watcher,
+                CancelToken cancel)
+                throws IOException {
+            this.vm = vm;
+            this.vmm = vmm;
+            this.memory = memory;
+            this.guest = guest;
+            this.watcher = watcher;
+            this.cancel = cancel;
+            this.names = RamFileName.of(memory.files().stream()
+                    .map(file -> new RamBlock(file.name(), file.size()))
+                    .toList());
+            this.templates = vmm.templates();
+            this.writer = ImageWriter.begin(request.folder());
+        }
+
+        void run() throws IOException {
+            boolean inPlace = templates.isEmpty() && isInPlace();
+            if (inPlace && !request.end()) {
+                throw new IOException("VM \"" + vm.name() + "\" runs on the RAM files in " + request.folder()
+                        + ", which can be an image only when it has ended: save it with --end, or into another folder");
+            }
+            Manifest.Vmm program = program();
+            // First: a key that can't be used is found before the guest is copied.
+            ImageWriter.Seal seal = seal();
+            watcher.status(Status.ACTIVE);
+            Path folder = StateFolder.makeFor(vmm);
+            try {
+                save(inPlace, folder.resolve(StateFolder.VMM), program, seal);
+            } catch (Throwable e) {
+                // Errors too: whatever failed, the guest must not be left as it is.
+                guest.goOn(e);
+                guest.putBack(e);
+                discard(e);
+                throw e;
+            } finally {
+                StateFolder.remove(folder);
+            }
+        }
+
+        /** True if the VM's RAM files are those that the image would have. */
+        private boolean isInPlace() throws IOException {
+            for (int i = 0; i < names.size(); i++) {
+                Path path = writer.ram(names.get(i));
+                if (!Files.exists(path)) {
+                    return false;
+                }
+                try (SharedFile there = SharedFile.openForReading(path)) {
+                    if (!memory.files().get(i).file().isSameFileAs(there)) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        }
+
+        private Manifest.Vmm program() throws IOException {
+            if (vmm.pid() <= 0) {
+                throw new IOException("the process of the VMM of VM \"" + vm.name()
+                        + "\" can't be seen from here, so that it is not known how to start it again");
+            }
+            return new Manifest.Vmm(
+                    vmm.isQemu() ? "QEMU" : "",
+                    vmm.version(),
+                    VmmCommandLine.of(vmm.pid())
+                            .forAnother(vm.sockets().values())
+                            .words());
+        }
+
+        private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal) throws IOException {
+            MovedDevices moved;
+            try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
+                moved = inPlace
+                        ? saveState(pause(), leaving, state)
+                        : templates.isEmpty() ? copy(leaving, state) : copyClone(leaving, state);
+            }
+            if (!request.end()) {
+                guest.returnDevices(watcher::note);
+            }
+            made.add(writer.state());
+            Files.copy(state, writer.state());
+            writer.finish(
+                    new ImageWriter.Description(
+                            exomem,
+                            vm.name(),
+                            Instant.now(),
+                            moved.running(),
+                            program,
+                            names,
+                            Optional.of(new String(moved.toBytes(), StandardCharsets.UTF_8))),
+                    request.template().isPresent() ? ImageSignature.digests() : ImageWriter.Digests.NONE,
+                    seal);
+            if (request.end()) {
+                end();
+            }
+        }
+
+        /** Returns when the pause began. */
+        private long pause() throws IOException {
+            guest.prepare();
+            cancel.check();
+            long pausing = System.nanoTime();
+            guest.pause();
+            return pausing;
+        }
+
+        private MovedDevices copyClone(LeavingMemory leaving, Path state) throws IOException {
+            List<ClonedMemory> parts = new ArrayList<>();
+            for (RamFileName name : names) {
+                Path template = templates.get(name.name());
+                if (template == null) {
+                    throw new IOException("the clone has RAM \"" + name.name() + "\" that its template has not");
+                }
+                ClonedMemory part = new ClonedMemory(vmm.pid(), template, writer.ram(name));
+                made.add(writer.ram(name));
+                copyTemplate(part);
+                parts.add(part);
+            }
+            long pausing = pause();
+            for (ClonedMemory part : parts) {
+                part.addOwn();
+            }
+            return saveState(pausing, leaving, state);
+        }
+
+        private void copyTemplate(ClonedMemory part) throws IOException {
+            try {
+                part.copyTemplate((done, all) -> {
+                    if (cancel.isCancelled()) {
+                        throw new CancellationException("it was cancelled");
+                    }
+                });
+            } catch (CancellationException e) {
+                cancel.check();
+                throw e;
+            }
+        }
+
+        private MovedDevices copy(LeavingMemory leaving, Path state) throws IOException {
+            RamFiles files = RamFiles.in(request.folder());
+            files.create(names, RamFiles.Room.ON_DEMAND);
+            names.forEach(name -> made.add(files.path(name)));
+            List<SharedFile> open = new ArrayList<>();
+            try {
+                for (RamFileName name : names) {
+                    open.add(files.open(name));
+                }
+                HintSessions hints = leaving.hints(request.hints(), () -> {}, cancel);
+                // Open until the guest runs on: what it takes to end the watch is not for the pause.
+                try (FilePages target = new FilePages(LeavingMemory.description(memory), open);
+                        GuestWrites writes = leaving.writes(request.writes(), watcher::writes)) {
+                    return copy(leaving, writes, hints, target, state);
+                }
+            } finally {
+                open.forEach(SharedFile::close);
+            }
+        }
+
+        private MovedDevices copy(
+                LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target, Path state)
+                throws IOException {
+            boolean settles = leaving.settles(request.hints(), writes);
+            Report report = new Precopy(
+                            leaving.source(writes, hints, settles),
+                            new Destination(Collections.nCopies(WRITERS, target), () -> {}),
+                            PrecopyOptions.DEFAULT.withDowntimeLimit(DOWNTIME),
+                            watcher::progress,
+                            cancel)
+                    .run();
+            watcher.report(report);
+            MovedDevices moved = saveState(System.nanoTime() - report.downtime().toNanos(), leaving, state);
+            if (settles) {
+                guest.descriptors().expectNoReset();
+            }
+            return moved;
+        }
+
+        /** @param pausing when the pause began */
+        private MovedDevices saveState(long pausing, LeavingMemory leaving, Path state) throws IOException {
+            vmm.saveState(state, cancel::isCancelled);
+            MovedDevices moved = guest.moved(leaving.target());
+            if (!request.end()) {
+                guest.resume();
+            }
+            watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
+            return moved;
+        }
+
+        /** What is written beside the manifest, and that nothing of it is written any more. */
+        private ImageWriter.Seal seal() throws IOException {
+            if (request.template().isEmpty()) {
+                return ImageWriter.Seal.NONE;
+            }
+            Optional<Path> key = request.template().get().key();
+            ImageWriter.Seal signature =
+                    key.isPresent() ? ImageSignature.by(SigningKey.read(key.get())) : ImageWriter.Seal.NONE;
+            return (folder, manifest) -> {
+                signature.seal(folder, manifest);
+                for (RamFileName name : names) {
+                    Files.setPosixFilePermissions(writer.ram(name), READ_ONLY);
+                }
+                Files.setPosixFilePermissions(writer.state(), READ_ONLY);
+            };
+        }
+
+        /** The image is there: what is in it must not run on here. */
+        private void end() {
+            try {
+                vmm.quit();
+            } catch (IOException e) {
+                watcher.note(
+                        "the VMM did not end; end it yourself, and do not let its guest run on: " + e.getMessage());
+            }
+        }
+
+        private void discard(Throwable because) {
+            for (Path path : made) {
+                try {
+                    Files.deleteIfExists(path);
+                } catch (IOException e) {
+                    because.addSuppressed(e);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+package org.exomem.backend.template;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.manifest.Manifest;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.FileHolders;
+import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.MappedMemory;
+
+/**
+ * The memory of a clone.
+ *
+ * @param pid of its VMM
+ * @param program of its VMM
+ * @param own bytes that the guest has written since it is a clone
+ * @param shared bytes that it has used of the template, and not written
+ */
+public record CloneMemory(int pid, String program, long own, long shared) {
+    /** That of all VMMs that have a template's RAM mapped, of those that this user may look at. */
+    public static List<CloneMemory> of(ImageFolder image) throws IOException {
+        List<String> files = new ArrayList<>();
+        for (Manifest.Ram ram : image.manifest().ram()) {
+            try (SharedFile open = image.openRam(ram.name())) {
+                files.add(MappedFiles.nameOf(open));
+            }
+        }
+        int self = Math.toIntExact(ProcessHandle.current().pid());
+        Map<Integer, CloneMemory> clones = new TreeMap<>();
+        for (FileHolders.Holder holder : FileHolders.of(files)) {
+            if (holder.pid() != self && !holder.shared()) {
+                MappedMemory memory = MappedMemory.of(holder.pid(), files);
+                clones.put(
+                        holder.pid(),
+                        new CloneMemory(
+                                holder.pid(),
+                                holder.program(),
+                                memory.anonymous(),
+                                memory.resident() - memory.anonymous()));
+            }
+        }
+        return List.copyOf(clones.values());
+    }
+}

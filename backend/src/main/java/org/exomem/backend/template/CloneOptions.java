@@ -1,0 +1,18 @@
+package org.exomem.backend.template;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * How clones are to be started.
+ *
+ * @param folder in which each clone has a folder for its sockets
+ * @param program of the VMM, if another than the template's was
+ * @param replacements of texts in the VMM's options; <code>{n}</code> in the new text is the clone's number, <code>{name}</code> its name
+ */
+public record CloneOptions(Path folder, Optional<Path> program, Map<String, String> replacements) {
+    public CloneOptions {
+        replacements = Map.copyOf(replacements);
+    }
+}

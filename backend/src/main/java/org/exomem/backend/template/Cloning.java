@@ -1,0 +1,293 @@
+package org.exomem.backend.template;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.exomem.backend.launch.VmmCommandLine;
+import org.exomem.backend.launch.VmmLaunch;
+import org.exomem.backend.migrate.StartedGuest;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.manifest.Manifest;
+import org.exomem.images.ram.RamFiles;
+
+/**
+ * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
+ * write (IMG-CLONE-1). The VMMs are started by this process, and go on without it. For one thread.
+ */
+public final class Cloning {
+    /** As many VMMs start at a time as keep the processors busy while others wait for theirs. */
+    private static final int AT_ONCE = 2 * Runtime.getRuntime().availableProcessors();
+
+    private final String template;
+    private final ImageFolder image;
+    private final CloneOptions options;
+    private final VmmCommandLine line;
+    private final CloneRam ram;
+    /** Why the VMMs can't be attached to; empty as long as that is not known. */
+    private volatile String cannotAttach = "";
+
+    /**
+     * @param template the template's name, from which clones have theirs
+     * @param image the template; it was checked
+     */
+    public Cloning(String template, ImageFolder image, CloneOptions options) {
+        this.template = template;
+        this.image = image;
+        this.options = options;
+        this.line = line();
+        this.ram = new CloneRam(image);
+    }
+
+    private VmmCommandLine line() {
+        VmmCommandLine changed = VmmCommandLine.of(image.manifest().vmm().command());
+        if (options.program().isPresent()) {
+            changed = changed.withProgram(options.program().get().toAbsolutePath());
+        }
+        return changed.withNewGenerationId();
+    }
+
+    /** What an operator should know of the clones: above all what their VMMs can't make different. For people. */
+    public List<String> notes() {
+        List<String> notes = new ArrayList<>();
+        if (!line.hasGenerationId()) {
+            notes.add("the guest has no vmgenid device, so that its random numbers go on alike in all clones until it"
+                    + " collects others (add -device vmgenid,guid=auto to the VM before it becomes a template)");
+        }
+        if (line.words().stream().anyMatch(word -> word.contains("mac="))) {
+            notes.add(
+                    "the network address (MAC) is the template's in all clones: give each a network of its own, or change"
+                            + " it in the guest");
+        }
+        if (!cannotAttach.isEmpty()) {
+            notes.add("these clones can't be saved or become templates, because their VMMs can't be attached to: "
+                    + cannotAttach);
+        }
+        notes.add("host name, machine id and clock of the guest are the template's: change them in the guest");
+        return notes;
+    }
+
+    /**
+     * What came of one clone.
+     *
+     * @param running empty if it does not run
+     * @param fault why not, if it was to
+     */
+    public record Outcome(String name, Optional<RunningClone> running, Optional<String> fault) {}
+
+    /**
+     * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind. VMMs that wait
+     * ({@link #prepare}) are taken first.
+     *
+     * @throws IOException if the folder can't be made
+     */
+    public List<Outcome> start(int count) throws IOException {
+        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
+        return sideBySide(count, () -> {
+            Optional<String> taken = waiting.take();
+            return taken.isPresent() ? run(taken.get()) : run(launched());
+        });
+    }
+
+    /**
+     * Starts VMMs that wait for a clone each: one that is wanted later need not wait for the start of its VMM.
+     *
+     * @throws IOException if the folder can't be made
+     */
+    public List<Outcome> prepare(int count) throws IOException {
+        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
+        return sideBySide(count, () -> {
+            Launched one = launched();
+            waiting.add(one.name());
+            return new Outcome(one.name(), Optional.empty(), Optional.empty());
+        });
+    }
+
+    private List<Outcome> sideBySide(int count, Callable<Outcome> task) throws IOException {
+        Files.createDirectories(options.folder());
+        List<Outcome> outcomes = new ArrayList<>();
+        try (ExecutorService workers = Executors.newFixedThreadPool(Math.min(count, AT_ONCE))) {
+            List<Future<Outcome>> started = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                started.add(workers.submit(task));
+            }
+            for (Future<Outcome> one : started) {
+                outcomes.add(outcome(one));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while clones start", e);
+        }
+        outcomes.sort(Comparator.comparing(Outcome::name));
+        return outcomes;
+    }
+
+    private static Outcome outcome(Future<Outcome> one) throws InterruptedException {
+        try {
+            return one.get();
+        } catch (ExecutionException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            return new Outcome("", Optional.empty(), Optional.of(String.valueOf(cause.getMessage())));
+        }
+    }
+
+    private String name(int number) {
+        return template + "-" + number;
+    }
+
+    /** Makes a folder that nobody else has, so that two that start clones at once never take the same name. */
+    private int reserve() throws IOException {
+        for (int number = 1; ; number++) {
+            try {
+                Files.createDirectory(
+                        options.folder().resolve(name(number)),
+                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+                return number;
+            } catch (FileAlreadyExistsException e) {
+                // Another clone's, which may run.
+            }
+        }
+    }
+
+    /**
+     * A VMM that waits.
+     *
+     * @param begin when its start began, in nanoseconds
+     */
+    private record Launched(String name, Path qmp, long begin) {}
+
+    private Launched launched() throws IOException {
+        long begin = System.nanoTime();
+        int number = reserve();
+        String name = name(number);
+        Path folder = options.folder().resolve(name);
+        try {
+            VmmCommandLine own = own(name, number);
+            Path qmp = qmp(own);
+            if (cannotAttach.isEmpty()) {
+                VmmLaunch.start(ram.make(own, folder), folder);
+                if (isPut(qmp, folder)) {
+                    return new Launched(name, qmp, begin);
+                }
+            }
+            VmmLaunch.start(withPrivateRam(own), folder);
+            return new Launched(name, qmp, begin);
+        } catch (IOException | RuntimeException e) {
+            remove(options.folder().resolve(name));
+            throw e;
+        }
+    }
+
+    /** Ends the VMM if the template can't be put over its RAM. */
+    private boolean isPut(Path qmp, Path folder) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            try {
+                ram.put(vmm.pid(), folder);
+                return true;
+            } catch (IOException e) {
+                vmm.quit();
+                for (Manifest.Ram one : image.manifest().ram()) {
+                    RamFiles.in(folder).remove(one.name());
+                }
+                cannotAttach = String.valueOf(e.getMessage());
+                return false;
+            }
+        }
+    }
+
+    /** Mapped by the VMM itself. It would have to write its RAM into its state, so that such a clone can't be saved. */
+    private VmmCommandLine withPrivateRam(VmmCommandLine own) {
+        VmmCommandLine changed = own;
+        for (Manifest.Ram one : image.manifest().ram()) {
+            changed = changed.withPrivateMemory(one.name().name(), image.ram(one.name()));
+        }
+        return changed;
+    }
+
+    private static Path qmp(VmmCommandLine own) throws IOException {
+        return own.qmp()
+                .orElseThrow(
+                        () -> new IOException("the template's VMM was not started with a QMP socket as an option"));
+    }
+
+    private Outcome run(String waiting) throws IOException {
+        return run(new Launched(waiting, qmp(own(waiting, 0)), System.nanoTime()));
+    }
+
+    private Outcome run(Launched launched) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(launched.qmp())) {
+            try {
+                vmm.expectIncoming();
+                vmm.loadState(image.state());
+                if (image.manifest().running()) {
+                    StartedGuest.start(vmm);
+                }
+            } catch (IOException | RuntimeException e) {
+                vmm.quit();
+                throw e;
+            }
+            Duration time = Duration.ofNanos(System.nanoTime() - launched.begin());
+            return new Outcome(
+                    launched.name(),
+                    Optional.of(new RunningClone(launched.name(), launched.qmp(), vmm.pid(), time)),
+                    Optional.empty());
+        } catch (IOException | RuntimeException e) {
+            remove(options.folder().resolve(launched.name()));
+            throw e;
+        }
+    }
+
+    /** A VMM that has nothing of what another one makes. */
+    private VmmCommandLine own(String name, int number) {
+        Path folder = options.folder().resolve(name);
+        Map<Path, Path> used = new HashMap<>();
+        VmmCommandLine own = line.movingPlaces(place -> into(folder, place, used))
+                .movingOutputs(output -> into(folder, output, used));
+        for (Map.Entry<String, String> replacement : options.replacements().entrySet()) {
+            own = own.replacing(
+                    replacement.getKey(),
+                    replacement
+                            .getValue()
+                            .replace("{n}", Integer.toString(number))
+                            .replace("{name}", name));
+        }
+        return own;
+    }
+
+    /** Two files of the same name in different folders are told apart. */
+    private static Path into(Path folder, Path place, Map<Path, Path> used) {
+        return used.computeIfAbsent(place, given -> {
+            Path wanted = folder.resolve(given.getFileName());
+            for (int i = 2; used.containsValue(wanted); i++) {
+                wanted = folder.resolve(given.getFileName() + "." + i);
+            }
+            return wanted;
+        });
+    }
+
+    private static void remove(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+            Files.deleteIfExists(folder);
+        } catch (IOException e) {
+            // What is left has the name of a clone that does not run; the next one takes another name.
+        }
+    }
+}

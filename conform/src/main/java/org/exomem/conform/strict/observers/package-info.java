@@ -1,0 +1,5 @@
+/** All that is watched at a front-end and a driver, by topic. */
+@NullMarked
+package org.exomem.conform.strict.observers;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,75 @@
+package org.exomem.conform.strict.serve;
+
+import java.time.Duration;
+import org.exomem.conform.strict.scene.Scene;
+import org.exomem.conformance.frontend.Request;
+import org.exomem.linux.LinuxException;
+
+/** Does once what the device shall do on purpose, and says what came of it. For one thread. */
+final class Provoking {
+    private static final Duration TO_REACT = Duration.ofSeconds(5);
+
+    private final Provocation what;
+    private final SessionNotes notes;
+    private boolean ran;
+    private boolean done;
+    private long since;
+    private int statusesBefore;
+    private boolean told;
+
+    Provoking(Provocation what, SessionNotes notes) {
+        this.what = what;
+        this.notes = notes;
+    }
+
+    void step(Scene scene, OwnChannel channel, Script script, long now) throws LinuxException {
+        ran |= scene.isRunning();
+        boolean moment = switch (what) {
+            case CONFIG_CHANGE_BEFORE_START -> !ran;
+            case CONFIG_CHANGE_WHILE_STOPPED -> ran && isStopped(scene);
+            case NEEDS_RESET -> scene.isRunning() && script.isDone() && !channel.isBusy();
+            case NONE, FAILURE, WRONG_REPLY -> false;
+        };
+        if (moment && !done) {
+            done = true;
+            since = now;
+            statusesBefore = scene.count(Request.GET_STATUS);
+            if (what == Provocation.NEEDS_RESET) {
+                scene.setStatus(scene.status() | Scene.NEEDS_RESET);
+                channel.want();
+            } else {
+                channel.provoke(scene, now);
+            }
+        }
+        if (done && !told && what == Provocation.NEEDS_RESET && scene.isOver(since, now, TO_REACT)) {
+            told = true;
+            int asked = scene.count(Request.GET_STATUS) - statusesBefore;
+            notes.add(
+                    "the device said by its status and a config change that it needs a reset, and the status was asked"
+                            + " for "
+                            + asked + " times within " + TO_REACT.toSeconds() + " s");
+        }
+    }
+
+    private static boolean isStopped(Scene scene) {
+        return scene.rings().stream().noneMatch(ring -> ring.queue().isPresent());
+    }
+
+    /** Another part of the device has done it. */
+    void provoked() {
+        done = true;
+        since = System.nanoTime();
+    }
+
+    /** The front-end has gone. */
+    void ended() {
+        if (done && what != Provocation.NONE) {
+            notes.add("the front-end ended the session " + (System.nanoTime() - since) / 1_000_000
+                    + " ms after the provocation " + what);
+        }
+    }
+
+    boolean isDone() {
+        return what != Provocation.NEEDS_RESET || told;
+    }
+}

@@ -1,0 +1,70 @@
+package org.exomem.conform.strict.serve;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.conform.strict.front.FrontEndMessage;
+import org.exomem.conform.strict.scene.Scene;
+import org.exomem.conform.trial.FeatureNames;
+import org.exomem.conformance.frontend.Features;
+import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.frontend.Request;
+
+/** What a front-end does or leaves undone that no document forbids, and that who works on it may want to know. For one thread. */
+final class SessionNotes {
+    private int starts;
+    private int stops;
+    private int changes;
+    private int statusReads;
+    private final List<String> others = new ArrayList<>();
+
+    void requested(FrontEndMessage message, Scene scene) {
+        if (message.is(Request.GET_STATUS) && scene.isRunning()) {
+            statusReads++;
+        }
+    }
+
+    void started() {
+        starts++;
+    }
+
+    void stopped() {
+        stops++;
+    }
+
+    void configChanged() {
+        changes++;
+    }
+
+    void add(String line) {
+        others.add(line);
+    }
+
+    List<String> lines(Scene scene) {
+        List<String> all = new ArrayList<>();
+        long refused =
+                scene.offer().protocolFeatures() & ~scene.protocolFeatures().orElse(0);
+        if (scene.protocolFeatures().isPresent() && refused != 0) {
+            all.add("protocol features that were offered and not taken: " + FeatureNames.protocol(refused));
+        }
+        long left = scene.offer().features() & ~scene.features().orElse(0) & ~Features.LOG_ALL;
+        if (scene.features().isPresent() && left != 0) {
+            all.add("features that were offered and not taken: " + FeatureNames.features(left));
+        }
+        if (scene.hasProtocol(Protocol.INFLIGHT_SHMFD) && starts > 0 && scene.count(Request.GET_INFLIGHT_FD) == 0) {
+            all.add("INFLIGHT_SHMFD was negotiated, and no in-flight area was asked for: requests in flight are lost or"
+                    + " done twice when the back-end is restarted");
+        }
+        if ((scene.offer().protocolFeatures() & Protocol.RESET_DEVICE) != 0
+                && stops > 0
+                && scene.count(Request.RESET_DEVICE) == 0) {
+            all.add("RESET_DEVICE is offered, the rings were stopped " + stops
+                    + " times, and it was never sent: a reset of the machine looks like a stop");
+        }
+        if (scene.hasProtocol(Protocol.STATUS) && changes > 0 && statusReads == 0) {
+            all.add("the device status was not asked for while the device ran, after " + changes
+                    + " config changes: the driver does not get to know DEVICE_NEEDS_RESET");
+        }
+        all.addAll(others);
+        return all;
+    }
+}

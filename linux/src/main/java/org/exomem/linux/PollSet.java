@@ -1,0 +1,51 @@
+package org.exomem.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.MemorySegment;
+
+/** Waits again and again until one of the same descriptors can be read. Nothing is allocated. For one thread at a time. */
+public final class PollSet {
+    private static final int ENTRY = 8;
+    private static final int POLLIN = 1;
+
+    private final MemorySegment entries;
+    private final long address;
+    private final int count;
+
+    /** @param fds that stay open as long as this is used */
+    public PollSet(Fd... fds) {
+        count = fds.length;
+        entries = NativeBuffer.ofSize((long) ENTRY * count);
+        address = entries.address();
+        for (int i = 0; i < count; i++) {
+            entries.set(JAVA_INT, (long) ENTRY * i, fds[i].number());
+            entries.set(JAVA_INT, (long) ENTRY * i + 4, POLLIN);
+        }
+    }
+
+    /**
+     * Waits until one can be read, or has ended.
+     *
+     * @param millis the longest to wait; 0 only looks, less waits for as long as it takes
+     * @return false if none can; also if a signal came
+     */
+    public boolean await(int millis) throws LinuxException {
+        int ready = LibC.poll(address, count, millis);
+        if (ready < 0) {
+            int errno = LibC.errno();
+            if (errno != Errno.EINTR) {
+                throw new LinuxException("poll", count + " descriptors", errno);
+            }
+            for (int i = 0; i < count; i++) {
+                entries.set(JAVA_INT, (long) ENTRY * i + 4, POLLIN);
+            }
+        }
+        return ready > 0;
+    }
+
+    /** What the last {@link #await} found out about one of them, counted from 0. */
+    public boolean isReady(int index) {
+        return entries.get(JAVA_INT, (long) ENTRY * index + 4) >>> 16 != 0;
+    }
+}

@@ -1,0 +1,73 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.LockSupport;
+
+/** What all that attaches to another process has in common. x86-64 only. */
+final class Attaching {
+    private static final String ARCHITECTURE = "amd64";
+    /** How often it is tried again where the thread was doing something just then. */
+    private static final int TRIES = 20;
+
+    private static final long BETWEEN_NANOS = 5_000_000;
+
+    private Attaching() {}
+
+    @FunctionalInterface
+    interface Attempt<T> {
+        T make() throws IOException;
+    }
+
+    /**
+     * Does something while the main thread of a process stands still, if need be again where that was busy.
+     *
+     * @throws IOException if it can't be attached to, or the attempt fails
+     */
+    static <T> T to(ProcessFd process, Attempt<T> attempt) throws IOException {
+        String architecture = System.getProperty("os.arch", "");
+        if (!architecture.equals(ARCHITECTURE)) {
+            throw new IOException("attaching to a process works on x86-64 only, and this is " + architecture);
+        }
+        int tracer = process.status().tracer();
+        if (tracer != 0) {
+            throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");
+        }
+        // All calls have to come from one thread, and its end undoes what fails.
+        CompletableFuture<T> result = new CompletableFuture<>();
+        Thread.ofPlatform().name("attach-" + process.pid()).daemon().start(() -> {
+            try {
+                Rehearsal.once();
+                result.complete(repeated(attempt));
+            } catch (Throwable e) {
+                result.completeExceptionally(e);
+            }
+        });
+        try {
+            return result.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException failed) {
+                throw new IOException(failed.getMessage(), failed);
+            }
+            throw new CompletionException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while attaching to " + process, e);
+        }
+    }
+
+    private static <T> T repeated(Attempt<T> attempt) throws IOException {
+        for (int i = 1; ; i++) {
+            try {
+                return attempt.make();
+            } catch (BorrowedThread.BusyException e) {
+                if (i == TRIES) {
+                    throw e;
+                }
+            }
+            LockSupport.parkNanos(BETWEEN_NANOS);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What a process has in memory of files that it has mapped.
+ *
+ * @param resident bytes of its mappings of them that are in memory
+ * @param anonymous bytes of these that are its own: it wrote them in a private mapping
+ */
+public record MappedMemory(long resident, long anonymous) {
+    /** {@code from-to permissions offset device inode path}. */
+    private static final Pattern MAPPING =
+            Pattern.compile("[0-9a-f]+-[0-9a-f]+ \\S{4} [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+ \\d+).*");
+
+    private static final Pattern NUMBER = Pattern.compile("(\\w+): +(\\d+) kB");
+    private static final long KIB = 1024;
+
+    /**
+     * Looks at a process; a moment for each GiB that it has mapped in small pages.
+     *
+     * @param files as {@link MappedFiles#nameOf} gives them
+     * @throws IOException if it has ended, or may not be looked at
+     */
+    public static MappedMemory of(int pid, List<String> files) throws IOException {
+        return parse(
+                Files.readString(Path.of("/proc", Integer.toString(pid), "smaps"), StandardCharsets.ISO_8859_1), files);
+    }
+
+    static MappedMemory parse(String smaps, List<String> files) {
+        long resident = 0;
+        long anonymous = 0;
+        boolean counts = false;
+        for (String line : smaps.split("\n", -1)) {
+            Matcher mapping = MAPPING.matcher(line);
+            if (mapping.matches()) {
+                counts = files.contains(mapping.group(1));
+                continue;
+            }
+            Matcher number = NUMBER.matcher(line);
+            if (counts && number.matches()) {
+                long bytes = Long.parseLong(number.group(2)) * KIB;
+                switch (number.group(1)) {
+                    case "Rss" -> resident += bytes;
+                    case "Anonymous" -> anonymous += bytes;
+                    default -> {}
+                }
+            }
+        }
+        return new MappedMemory(resident, anonymous);
+    }
+}

@@ -1,0 +1,85 @@
+package org.exomem.migration.pager;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.concurrent.atomic.AtomicLong;
+import org.exomem.pages.BitWords;
+import org.exomem.pages.PageBits;
+
+/**
+ * The pages that have content at their source and have not arrived (PGR-OWED-1). Pages only leave the set. Safe for use by several threads;
+ * nothing is allocated or locked.
+ */
+public final class OwedPages implements BitWords {
+    private static final VarHandle WORDS = MethodHandles.arrayElementVarHandle(long[].class);
+
+    private final long pages;
+    private final long[] words;
+    private final AtomicLong left;
+
+    /** @param owed is copied */
+    public OwedPages(PageBits owed) {
+        this.pages = owed.pages();
+        this.words = new long[owed.words()];
+        for (int i = 0; i < words.length; i++) {
+            words[i] = owed.word(i);
+        }
+        this.left = new AtomicLong(owed.count());
+    }
+
+    /** The number of pages that there are, owed or not. */
+    public long pages() {
+        return pages;
+    }
+
+    /** How many are owed now. */
+    public long left() {
+        return left.get();
+    }
+
+    /** True if the page, 0 to {@link #pages()} - 1, is owed. */
+    public boolean contains(long page) {
+        return (word(BitWords.index(page)) >>> page & 1) != 0;
+    }
+
+    /** Pages have arrived; some may have before. */
+    public void arrived(long first, long count) {
+        long end = first + count;
+        long gone = 0;
+        for (long page = first; page < end; page = BitWords.nextWord(page)) {
+            long mask = BitWords.mask(page, end);
+            int index = (int) BitWords.index(page);
+            if ((word(index) & mask) != 0) {
+                long before = (long) WORDS.getAndBitwiseAnd(words, index, ~mask);
+                gone += Long.bitCount(before & mask);
+            }
+        }
+        if (gone > 0) {
+            left.addAndGet(-gone);
+        }
+    }
+
+    /** The first page at or after {@code from} that is owed, or {@link #pages()}. */
+    public long next(long from) {
+        return next(from, pages, true);
+    }
+
+    /** How many neighbouring pages are owed from one on that is. */
+    public long run(long first, long most) {
+        return next(first, Math.min(pages, first + most), false) - first;
+    }
+
+    /** What is owed now, as a copy. */
+    public PageBits copy() {
+        PageBits copy = new PageBits(pages);
+        for (int i = 0; i < words.length; i++) {
+            copy.orWord(i, word(i));
+        }
+        return copy;
+    }
+
+    @Override
+    public long word(long index) {
+        return (long) WORDS.getVolatile(words, (int) index);
+    }
+}

@@ -1,0 +1,372 @@
+package org.exomem.migration.pager;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PollSet;
+import org.exomem.linux.ThreadPriority;
+import org.exomem.migration.pager.PagerState.Status;
+import org.exomem.pages.PageBits;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves the page faults of one VMM from a thread of its own, and brings what nobody waits for from another one, which stands back
+ * while anybody waits. When all pages have arrived it leaves the VMM alone.
+ *
+ * <pre>
+ *            it can't be had now
+ *  SERVING ----------------------> STALLED
+ *   |   ^------ it is there again ----+
+ *   |
+ *   +-- all have arrived --> COMPLETED      +-- the VMM ends --> VMM_ENDED      +-- close --> CLOSED
+ * </pre>
+ *
+ * <p>What has arrived is what the memory has; a pager that is killed leaves nothing undone that the next one can't see, and whoever
+ * waits waits on until that one comes (PGR-AGAIN-2). Safe for use by several threads.
+ */
+public final class Pager implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Pager.class);
+
+    private static final long RETRY_NANOS = 100_000_000;
+    private static final long BACKGROUND_RETRY_NANOS = 200_000_000;
+    /** As long as it takes to serve a fault or two. */
+    private static final long STAND_BACK_NANOS = 20_000;
+
+    private static final int FOREVER = -1;
+    private static final int FAULT = 0;
+    private static final int WAKE = 1;
+    private static final int PROCESS = 2;
+    /** Faults before all else, where that is allowed; what nobody waits for last. */
+    private static final int FAULTS_NICE = -15;
+
+    private static final int BACKGROUND_NICE = 10;
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
+
+    private final String name;
+    private final Memory memory;
+    private final OwedPages owed;
+    private final Watcher watcher;
+    private final FaultServer faults;
+    private final Optional<Background> background;
+    private final EventFd wake;
+    private final CompletableFuture<PagerState> end = new CompletableFuture<>();
+    private volatile Status status = Status.SERVING;
+    private volatile Optional<String> trouble = Optional.empty();
+    private volatile Optional<String> reason = Optional.empty();
+    private volatile boolean stopping;
+    private volatile boolean again;
+
+    /** The memory that is served, and how to leave it. */
+    public interface Memory {
+        AddressSpace space();
+
+        /** Readable when somebody waits. */
+        Fd faults();
+
+        /** Readable when the VMM has ended. */
+        Fd process();
+
+        MappedPages mapped();
+
+        /**
+         * All has arrived: nobody is to wait any more. On the pager's thread.
+         *
+         * @throws VmmGoneException if the VMM has ended
+         */
+        void leave() throws IOException;
+    }
+
+    /** Is told how it goes, on threads of the pager. */
+    public interface Watcher {
+        /** Pages can't be had, or placed; it is tried again. */
+        default void stalled(String why) {}
+
+        default void goesOn() {}
+
+        /** It has come to an end. */
+        default void ended(PagerState state) {}
+    }
+
+    /**
+     * What is brought before anybody waits for it.
+     *
+     * @param workingSet brought first
+     * @param after how long to wait before the rest
+     */
+    public record Prefetch(Optional<PageBits> workingSet, Duration after) {
+        /** At once, in no special order. */
+        public static final Prefetch AT_ONCE = new Prefetch(Optional.empty(), Duration.ZERO);
+    }
+
+    private record Background(Prefetch wish, Prefetcher prefetcher) {}
+
+    private Pager(
+            String name, Memory memory, OwedPages owed, PageSource source, Optional<Prefetch> prefetch, Watcher watcher)
+            throws LinuxException {
+        this.name = name;
+        this.memory = memory;
+        this.owed = owed;
+        this.watcher = watcher;
+        Touches touches = new Touches();
+        this.faults = new FaultServer(memory.space(), memory.mapped(), owed, source, touches);
+        this.background = prefetch.map(wish -> new Background(
+                wish,
+                new Prefetcher(
+                        faults,
+                        new PrefetchOrder(owed, touches, wish.workingSet()),
+                        source,
+                        new PagePlacer(memory.space().giver(), memory.mapped(), owed))));
+        this.wake = new EventFd();
+    }
+
+    /**
+     * Begins to serve. Whoever waits already touches its page again: an earlier pager may have taken its touch and not answered.
+     *
+     * @param name for people
+     * @param memory whose missing pages are watched for already; stays the caller's, and open until this has ended
+     * @param owed all other pages that are missing are zeros
+     * @param prefetch empty where the source sends by itself what nobody waits for
+     * @throws LinuxException EMFILE, …
+     */
+    public static Pager start(
+            String name, Memory memory, OwedPages owed, PageSource source, Optional<Prefetch> prefetch, Watcher watcher)
+            throws LinuxException {
+        Pager pager = new Pager(name, memory, owed, source, prefetch, watcher);
+        Thread.ofPlatform().name("pager-" + name).daemon().start(pager::run);
+        return pager;
+    }
+
+    /** What there is to say now. */
+    public PagerState state() {
+        Status now = status;
+        Optional<String> why = now == Status.SERVING ? trouble : reason;
+        return new PagerState(
+                now == Status.SERVING && why.isPresent() ? Status.STALLED : now,
+                owed.pages(),
+                owed.left(),
+                faults.faults(),
+                faults.zeroFaults(),
+                background.map(other -> other.prefetcher.prefetched()).orElse(0L),
+                why);
+    }
+
+    /** The owed pages that somebody waited for, so far. */
+    public PageBits touched() {
+        return faults.touched();
+    }
+
+    /** Completes when it has ended, on a thread of the pager. */
+    public CompletableFuture<PagerState> end() {
+        return end.copy();
+    }
+
+    /** Has all who wait touch their pages again, and asks the source for them again. */
+    public void tryAgain() {
+        again = true;
+        signal();
+    }
+
+    /** To be called by a source that brought the last owed page from a thread of its own. */
+    public void arrived() {
+        if (owed.left() == 0) {
+            signal();
+        }
+    }
+
+    private void run() {
+        // Without the right to it, it is as all others are.
+        boolean first = ThreadPriority.set(FAULTS_NICE);
+        LOG.debug("pager {}: {} pages are owed, faults come first: {}", name, owed.left(), first);
+        Status how = Status.CLOSED;
+        try {
+            Thread prefetching = background
+                    .map(other -> Thread.ofPlatform()
+                            .name("prefetch-" + name)
+                            .daemon()
+                            .start(() -> prefetch(other.wish, other.prefetcher)))
+                    .orElse(null);
+            try {
+                faults.again();
+                how = serve();
+            } finally {
+                stopping = true;
+                if (prefetching != null) {
+                    LockSupport.unpark(prefetching);
+                    prefetching.join();
+                }
+            }
+            if (how == Status.COMPLETED) {
+                memory.leave();
+            }
+        } catch (VmmGoneException e) {
+            how = Status.VMM_ENDED;
+            reason = Optional.of(String.valueOf(e.getMessage()));
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("pager {}: it ends: {}", name, e.getMessage());
+            reason = Optional.of(String.valueOf(e.getMessage()));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            finish(how);
+        }
+    }
+
+    /** Not after it was closed: its number may be another's by then. */
+    private void signal() {
+        synchronized (wake) {
+            if (wake.fd().isOpen()) {
+                wake.signal();
+            }
+        }
+    }
+
+    private void finish(Status how) {
+        status = how;
+        synchronized (wake) {
+            wake.close();
+        }
+        PagerState state = state();
+        try {
+            watcher.ended(state);
+        } finally {
+            end.complete(state);
+        }
+    }
+
+    /** Returns how it ends. */
+    private Status serve() throws IOException {
+        PollSet ready = new PollSet(memory.faults(), wake.fd(), memory.process());
+        Retry retry = new Retry();
+        while (true) {
+            if (stopping) {
+                return Status.CLOSED;
+            }
+            if (owed.left() == 0) {
+                return Status.COMPLETED;
+            }
+            boolean any = ready.await(retry.millis());
+            if (any && ready.isReady(PROCESS)) {
+                throw new VmmGoneException();
+            }
+            if (any && ready.isReady(WAKE)) {
+                wake.drain();
+            }
+            retry.look();
+            if (any && ready.isReady(FAULT)) {
+                try {
+                    faults.serve();
+                } catch (VmmGoneException e) {
+                    throw e;
+                } catch (IOException e) {
+                    retry.failed();
+                    stalled(e);
+                }
+            }
+        }
+    }
+
+    /** When those who could not be answered touch their pages again; all others are served meanwhile. */
+    private final class Retry {
+        private boolean waiting;
+        private boolean failedLately;
+        private long at;
+
+        int millis() {
+            return waiting ? (int) Math.max(0, (at - System.nanoTime()) / 1_000_000 + 1) : FOREVER;
+        }
+
+        void failed() {
+            failedLately = true;
+            if (!waiting) {
+                waiting = true;
+                at = System.nanoTime() + RETRY_NANOS;
+            }
+        }
+
+        void look() {
+            if (again) {
+                again = false;
+                faults.again();
+            }
+            if (waiting && System.nanoTime() - at >= 0) {
+                if (failedLately) {
+                    failedLately = false;
+                    at = System.nanoTime() + RETRY_NANOS;
+                    faults.again();
+                } else {
+                    waiting = false;
+                    goesOn();
+                }
+            }
+        }
+    }
+
+    private void stalled(IOException e) {
+        String why = String.valueOf(e.getMessage());
+        boolean news = trouble.isEmpty();
+        trouble = Optional.of(why);
+        if (news) {
+            LOG.warn("pager {}: pages can't be had, and whoever needs one waits: {}", name, why);
+            watcher.stalled(why);
+        }
+    }
+
+    private void goesOn() {
+        if (trouble.isPresent()) {
+            trouble = Optional.empty();
+            watcher.goesOn();
+        }
+    }
+
+    /** Stops serving; whoever touches a missing page waits from now on. Waits for its threads. */
+    @Override
+    public void close() {
+        stopping = true;
+        signal();
+        try {
+            end.get(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.warn("pager {}: it does not end", name);
+        }
+    }
+
+    /** What the thread does that brings what nobody waits for. */
+    private void prefetch(Prefetch wish, Prefetcher prefetcher) {
+        ThreadPriority.set(BACKGROUND_NICE);
+        boolean failed = false;
+        long rest = System.nanoTime() + wish.after().toNanos();
+        while (!stopping && owed.left() > 0) {
+            long early = rest - System.nanoTime();
+            try {
+                switch (prefetcher.step(early <= 0)) {
+                    case STOOD_BACK -> LockSupport.parkNanos(STAND_BACK_NANOS);
+                    case NOTHING_WANTED -> LockSupport.parkNanos(Math.max(STAND_BACK_NANOS, early));
+                    case BROUGHT -> {
+                        if (failed) {
+                            failed = false;
+                            goesOn();
+                        }
+                    }
+                }
+            } catch (VmmGoneException e) {
+                return;
+            } catch (IOException e) {
+                failed = true;
+                stalled(e);
+                LockSupport.parkNanos(BACKGROUND_RETRY_NANOS);
+            }
+        }
+        arrived();
+    }
+}

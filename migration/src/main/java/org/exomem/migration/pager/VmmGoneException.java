@@ -1,0 +1,12 @@
+package org.exomem.migration.pager;
+
+import java.io.IOException;
+
+/** The VMM has ended, and nobody waits for pages any more. */
+public final class VmmGoneException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    VmmGoneException() {
+        super("the VMM has ended");
+    }
+}

@@ -1,0 +1,152 @@
+package org.exomem.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.qmp.Json;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** A Linux guest becomes a template, and clones run on from it. */
+@RealGuest
+final class ClonedGuestTest {
+    private static final long MIB = 1L << 20;
+    private static final long RAM = 1024 * MIB;
+    private static final Duration LIMIT = Duration.ofMinutes(2);
+
+    @RegisterExtension
+    final MovingGuests guests = new MovingGuests(RAM);
+
+    @Test
+    @Tag("IMG-CLONE-1")
+    @Tag("IMG-CLONE-2")
+    @Tag("IMG-CLONE-3")
+    @Tag("IMG-CLONE-4")
+    void clonesRunOnFromTheTemplateAndShareWhatTheyDoNotWrite() throws IOException {
+        String templates = guests.file("templates").toString();
+        Path keys = guests.file("keys");
+        try (BackEnd exomem = guests.backEnd("a")) {
+            exomem.run("template", "key", keys.toString());
+            String checksum;
+            try (OwnQemu qemu =
+                    OwnQemu.start(guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
+                await().atMost(LIMIT)
+                        .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+                qemu.guest().run("memeat fill kept 200 1");
+                checksum = qemu.guest().run("memeat verify kept");
+                exomem.command(
+                        "template",
+                        "create",
+                        "vm",
+                        "golden",
+                        "--templates",
+                        templates,
+                        "--key",
+                        keys.resolve("template-key.pem").toString());
+                assertThat(qemu.guest().run("memeat verify kept")).isEqualTo(checksum);
+            }
+            List<String> clone = List.of(
+                    "clone",
+                    "golden",
+                    "--templates",
+                    templates,
+                    "--folder",
+                    guests.file("clones").toString(),
+                    "--trust",
+                    keys.resolve("template-key.pub").toString());
+            List<OwnQemu> running = new ArrayList<>();
+            try {
+                JsonNode started = Json.parse(exomem.run(with(clone, "--count", "3", "--json")));
+                for (JsonNode one : started.path("clones")) {
+                    assertThat(one.has("fault")).as(one.toString()).isFalse();
+                    running.add(
+                            OwnQemu.of(guests.file("clones/" + one.path("name").asText() + "/a")));
+                }
+                assertThat(running).hasSize(3);
+                for (OwnQemu one : running) {
+                    assertThat(one.guest().run("memeat verify kept")).isEqualTo(checksum);
+                }
+                // One of them writes; the others and later ones know nothing of it.
+                running.getFirst().guest().run("memeat free kept");
+                running.getFirst().guest().run("memeat fill own 100 7");
+                assertThat(running.get(1).guest().run("memeat verify kept")).isEqualTo(checksum);
+                assertThat(running.getFirst().guest().run("memeat verify own")).contains("ok ");
+
+                JsonNode list = Json.parse(exomem.run("template", "list", "--templates", templates, "--json"));
+                JsonNode clones = list.path(0).path("clones");
+                assertThat(clones).hasSize(3);
+                for (JsonNode one : clones) {
+                    boolean wrote =
+                            one.path("pid").asLong() == running.getFirst().pid();
+                    assertThat(one.path("own").asLong())
+                            .as(list.toString())
+                            .isBetween(wrote ? 100 * MIB : MIB, wrote ? 200 * MIB : 60 * MIB);
+                }
+                assertThatThrownBy(() -> exomem.run("template", "remove", "golden", "--templates", templates))
+                        .hasMessageContaining("clones run from template");
+                assertThat(exomem.run(with(clone, "--prepare", "1"))).contains("golden-4", "waits");
+                assertThat(exomem.run(with(clone))).contains("golden-4");
+                running.add(OwnQemu.of(guests.file("clones/golden-4/a")));
+                assertThat(running.getLast().guest().run("memeat verify kept")).isEqualTo(checksum);
+                cloneOfACloneHasWhatThatWrote(exomem, running.getFirst(), templates);
+            } finally {
+                for (OwnQemu one : running) {
+                    one.close();
+                }
+            }
+            templateThatWasChangedIsRefused(exomem, clone);
+            exomem.run("template", "remove", "golden", "--templates", templates);
+            assertThat(guests.file("templates")).isEmptyDirectory();
+        }
+    }
+
+    private void cloneOfACloneHasWhatThatWrote(BackEnd exomem, OwnQemu first, String templates) throws IOException {
+        Path folder = guests.file("clones/golden-1");
+        exomem.command(
+                "add",
+                "--balloon",
+                "vm=golden-1,socket=" + folder.resolve("balloon") + ",vmm-qmp=" + folder.resolve("a.qmp"));
+        assertThatThrownBy(() -> exomem.command("migrate", "golden-1", "--to", "unix:" + folder.resolve("stream")))
+                .hasMessageContaining("runs a clone");
+        exomem.command("template", "create", "golden-1", "second", "--templates", templates);
+        assertThat(first.guest().run("memeat verify own")).contains("ok ");
+        exomem.run(
+                "clone",
+                "second",
+                "--templates",
+                templates,
+                "--folder",
+                guests.file("clones").toString());
+        try (OwnQemu second = OwnQemu.of(guests.file("clones/second-1/a"))) {
+            assertThat(second.guest().run("memeat verify own")).contains("ok ");
+        }
+        exomem.run("template", "remove", "second", "--templates", templates);
+    }
+
+    private void templateThatWasChangedIsRefused(BackEnd exomem, List<String> clone) throws IOException {
+        Path ram = guests.file("templates").resolve("golden").resolve("exomem.0+40000000.ram");
+        Files.setPosixFilePermissions(ram, PosixFilePermissions.fromString("rw-------"));
+        try (RandomAccessFile file = new RandomAccessFile(ram.toFile(), "rw")) {
+            file.seek(10 * MIB + 3);
+            file.write(file.read() + 1);
+        }
+        assertThatThrownBy(() -> exomem.run(with(clone))).hasMessageContaining("exomem.0+40000000.ram");
+    }
+
+    private static String[] with(List<String> words, String... more) {
+        List<String> all = new ArrayList<>(words);
+        all.addAll(List.of(more));
+        return all.toArray(String[]::new);
+    }
+}
