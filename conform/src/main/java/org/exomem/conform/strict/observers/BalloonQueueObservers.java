@@ -125,7 +125,8 @@ final class BalloonQueueObservers {
                     Observation.looking(
                             "balloon.report.2",
                             "With PAGE_POISON, reported pages are filled with poison_val",
-                            // When it is used: a write of poison_val before it may be on its way when the chain is found.
+                            // When it is used: a write of poison_val before it may be on its way when the chain is
+                            // found.
                             (event, scene, tally) -> {
                                 if (event instanceof Event.Using(Ring ring, Chain chain, Chain now)
                                         && scene.role(ring) == Role.REPORTING
