@@ -47,9 +47,13 @@ final class StrictRun implements AutoCloseable {
     }
 
     static StrictRun of(DeviceType type, Provocation provocation) throws IOException {
+        return of(Offer.of(type), provocation);
+    }
+
+    static StrictRun of(Offer offer, Provocation provocation) throws IOException {
         Path folder = Files.createTempDirectory("exomem-strict");
         MemState mem = new MemState(QemuCommand.REGIONS, REGION, BLOCK);
-        return new StrictRun(folder, new StrictDevice(folder.resolve("s"), Offer.of(type), mem, provocation, 1));
+        return new StrictRun(folder, new StrictDevice(folder.resolve("s"), offer, mem, provocation, 1));
     }
 
     Path socket() {

@@ -41,7 +41,7 @@ final class Provoking {
                 channel.provoke(scene, now);
             }
         }
-        if (done && !told && what == Provocation.NEEDS_RESET && scene.isOver(since, now, TO_REACT)) {
+        if (!told && what == Provocation.NEEDS_RESET && isTimeUp(scene, now)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
             notes.add(
@@ -62,14 +62,23 @@ final class Provoking {
     }
 
     /** The front-end has gone. */
-    void ended() {
-        if (done && what != Provocation.NONE) {
+    void ended(Scene scene) {
+        if (done && !isTimeUp(scene, System.nanoTime())) {
             notes.add("the front-end ended the session " + (System.nanoTime() - since) / 1_000_000
                     + " ms after the provocation " + what);
         }
     }
 
-    boolean isDone() {
-        return what != Provocation.NEEDS_RESET || told;
+    private boolean isTimeUp(Scene scene, long now) {
+        return done && scene.isOver(since, now, TO_REACT);
+    }
+
+    /** True if nothing more is done, and the front-end has had time to react where it may go on as well. */
+    boolean isDone(Scene scene) {
+        return switch (what) {
+            case NONE, CONFIG_CHANGE_BEFORE_START, CONFIG_CHANGE_WHILE_STOPPED -> true;
+            case NEEDS_RESET -> told;
+            case FAILURE, WRONG_REPLY -> isTimeUp(scene, System.nanoTime());
+        };
     }
 }

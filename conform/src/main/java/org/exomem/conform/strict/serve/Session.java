@@ -154,7 +154,7 @@ final class Session implements AutoCloseable {
                     "the front-end closed its connection, or crashed, instead of answering CONFIG_CHANGE with need-reply"
                             + (scene.isRunning() ? "" : ", which came while the device was not started")));
         }
-        provoking.ended();
+        provoking.ended(scene);
     }
 
     void see(Event event) {
@@ -247,7 +247,7 @@ final class Session implements AutoCloseable {
 
     /** True if all was done that the device does by itself. */
     boolean isScriptDone() {
-        return script.isDone() && provoking.isDone();
+        return script.isDone() && provoking.isDone(scene);
     }
 
     /** What somebody may want to know. */
