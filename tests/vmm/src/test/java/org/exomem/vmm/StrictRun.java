@@ -20,12 +20,16 @@ import org.exomem.conform.strict.scene.MemState;
 import org.exomem.conform.strict.scene.Offer;
 import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.strict.serve.StrictDevice;
-import org.exomem.conform.trial.DeviceType;
 import org.exomem.reference.Catalogue;
 
-/** A strict device of {@code exomem conform --as-device}, which runs in a thread of its own, on a socket in a folder of its own. */
+/** A strict device, as {@code exomem conform --as-device} is one, in a thread of its own and on a socket in a folder of its own. */
 final class StrictRun implements AutoCloseable {
+    /** All that a strict balloon has. */
+    static final int BALLOON_QUEUES = 5;
+
+    /** The size of a memory device's region in bytes. */
     static final long REGION = 512L << 20;
+
     private static final long BLOCK = 4L << 20;
     private static final Duration LONGEST = Duration.ofMinutes(10);
     private static final Duration TO_REPORT = Duration.ofMinutes(1);
@@ -44,10 +48,6 @@ final class StrictRun implements AutoCloseable {
                 run.completeExceptionally(e);
             }
         });
-    }
-
-    static StrictRun of(DeviceType type, Provocation provocation) throws IOException {
-        return of(Offer.of(type), provocation);
     }
 
     static StrictRun of(Offer offer, Provocation provocation) throws IOException {
