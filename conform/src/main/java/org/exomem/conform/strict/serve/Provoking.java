@@ -2,6 +2,7 @@ package org.exomem.conform.strict.serve;
 
 import java.time.Duration;
 import org.exomem.conform.strict.scene.Scene;
+import org.exomem.conform.wire.Transcript;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.LinuxException;
 
@@ -11,15 +12,17 @@ final class Provoking {
 
     private final Provocation what;
     private final SessionNotes notes;
+    private final Transcript transcript;
     private boolean ran;
     private boolean done;
     private long since;
     private int statusesBefore;
     private boolean told;
 
-    Provoking(Provocation what, SessionNotes notes) {
+    Provoking(Provocation what, SessionNotes notes, Transcript transcript) {
         this.what = what;
         this.notes = notes;
+        this.transcript = transcript;
     }
 
     void step(Scene scene, OwnChannel channel, Script script, long now) throws LinuxException {
@@ -31,8 +34,7 @@ final class Provoking {
             case NONE, FAILURE, WRONG_REPLY -> false;
         };
         if (moment && !done) {
-            done = true;
-            since = now;
+            provoked();
             statusesBefore = scene.count(Request.GET_STATUS);
             if (what == Provocation.NEEDS_RESET) {
                 scene.setStatus(scene.status() | Scene.NEEDS_RESET);
@@ -55,8 +57,9 @@ final class Provoking {
         return scene.rings().stream().noneMatch(ring -> ring.queue().isPresent());
     }
 
-    /** Another part of the device has done it. */
+    /** It is done now, here or in another part of the device. */
     void provoked() {
+        transcript.say("on purpose: " + what);
         done = true;
         since = System.nanoTime();
     }
