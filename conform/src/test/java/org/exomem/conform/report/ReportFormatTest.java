@@ -13,6 +13,7 @@ import org.exomem.conform.check.Check;
 import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Verdict;
+import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.wire.Transcript;
 import org.exomem.reference.Catalogue;
 import org.junit.jupiter.api.Test;
@@ -27,6 +28,7 @@ class ReportFormatTest {
     private static final String NASTY = "</script> \"quoted\" & # \u0007 \ud800 ä\n\\ end";
     private static final RunReport REPORT = new RunReport(
             "a back-end",
+            DeviceType.BALLOON,
             Instant.parse("2026-11-28T20:00:00Z"),
             1_500_000_000L,
             1L << 32,

@@ -39,6 +39,10 @@ final class SessionNotes {
         changes++;
     }
 
+    private static String times(int count) {
+        return count == 1 ? "once" : count + " times";
+    }
+
     void add(String line) {
         others.add(line);
     }
@@ -61,12 +65,12 @@ final class SessionNotes {
         if ((scene.offer().protocolFeatures() & Protocol.RESET_DEVICE) != 0
                 && stops > 0
                 && scene.count(Request.RESET_DEVICE) == 0) {
-            all.add("RESET_DEVICE is offered, the rings were stopped " + stops
-                    + " times, and it was never sent: a reset of the machine looks like a stop");
+            all.add("RESET_DEVICE is offered, rings were stopped " + times(stops)
+                    + ", and it was never sent: a reset of the machine looks like a stop");
         }
         if (scene.hasProtocol(Protocol.STATUS) && changes > 0 && statusReads == 0) {
             all.add("the device status was not asked for while the device ran, after " + changes
-                    + " config changes: the driver does not get to know DEVICE_NEEDS_RESET");
+                    + (changes == 1 ? " config change" : " config changes") + ": the driver does not get to know DEVICE_NEEDS_RESET");
         }
         all.addAll(others);
         return all;
