@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.Completion;
@@ -28,6 +30,7 @@ import org.exomem.conform.strict.observe.Observation;
 import org.exomem.conform.strict.observers.Observers;
 import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.suite.Selection;
+import org.exomem.conform.suite.Suite;
 import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
@@ -208,12 +211,10 @@ public final class ConformCommand implements Command {
     }
 
     private int asDevice(DeviceSpec spec, Streams streams) throws UsageException {
+        requireKnown(Observers.all(), Observers.unwatched());
         List<Observation> observations = Observers.all().stream()
                 .filter(each -> only.isEmpty() || only.stream().anyMatch(wanted -> Selection.isAbout(each, wanted)))
                 .toList();
-        if (observations.isEmpty()) {
-            throw new UsageException("--only: nothing that is watched is about that; --list shows all");
-        }
         if (list) {
             return list(observations, streams);
         }
@@ -250,12 +251,17 @@ public final class ConformCommand implements Command {
     }
 
     private List<Check> checks() throws UsageException {
+        requireKnown(Suite.all(), Suite.untried());
+        return Selection.of(only);
+    }
+
+    private void requireKnown(List<? extends Subject> all, Map<String, String> reasons) throws UsageException {
         for (String id : only) {
-            if (Selection.of(List.of(id)).isEmpty()) {
-                throw new UsageException("--only " + id + ": no check is about that; --list shows all");
+            Optional<String> absence = Selection.absence(id, all, reasons);
+            if (absence.isPresent()) {
+                throw new UsageException("--only " + id + ": " + absence.get());
             }
         }
-        return Selection.of(only);
     }
 
     private static int list(List<? extends Subject> checks, Streams streams) {
