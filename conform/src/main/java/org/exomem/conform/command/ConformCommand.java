@@ -211,7 +211,11 @@ public final class ConformCommand implements Command {
     }
 
     private int asDevice(DeviceSpec spec, Streams streams) throws UsageException {
-        requireKnown(Observers.all(), Observers.unwatched());
+        requireKnown(
+                Observers.all(),
+                Observers.unwatched(),
+                Suite.all(),
+                "that is about a device or a back-end; without --as-device it is tested");
         List<Observation> observations = Observers.all().stream()
                 .filter(each -> only.isEmpty() || only.stream().anyMatch(wanted -> Selection.isAbout(each, wanted)))
                 .toList();
@@ -251,15 +255,29 @@ public final class ConformCommand implements Command {
     }
 
     private List<Check> checks() throws UsageException {
-        requireKnown(Suite.all(), Suite.untried());
+        requireKnown(
+                Suite.all(),
+                Suite.untried(),
+                Observers.all(),
+                "that is about a driver or a front-end; with --as-device it is tested");
         return Selection.of(only);
     }
 
-    private void requireKnown(List<? extends Subject> all, Map<String, String> reasons) throws UsageException {
+    /**
+     * All that is named is there.
+     *
+     * @param reasons why requirements have no check, by their ids
+     * @param elsewhere what is there when the other side is tested
+     * @param how to test that
+     */
+    private void requireKnown(
+            List<? extends Subject> all, Map<String, String> reasons, List<? extends Subject> elsewhere, String how)
+            throws UsageException {
         for (String id : only) {
             Optional<String> absence = Selection.absence(id, all, reasons);
             if (absence.isPresent()) {
-                throw new UsageException("--only " + id + ": " + absence.get());
+                boolean other = elsewhere.stream().anyMatch(each -> Selection.isAbout(each, id));
+                throw new UsageException("--only " + id + ": " + (other ? how : absence.get()));
             }
         }
     }

@@ -35,7 +35,9 @@ public final class Selection {
         if (reason != null) {
             return Optional.of("no check is about that: " + reason);
         }
-        return Optional.of(Similar.to(idOrGroup.toLowerCase(Locale.ROOT), names(all))
+        SortedSet<String> names = names(all);
+        names.addAll(reasons.keySet());
+        return Optional.of(Similar.to(idOrGroup.toLowerCase(Locale.ROOT), names)
                 .map(name -> "no check is about that; did you mean " + name + "?")
                 .orElse("no check is about that; --list shows all"));
     }
