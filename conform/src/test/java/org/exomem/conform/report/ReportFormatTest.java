@@ -94,7 +94,9 @@ class ReportFormatTest {
         assertThat(IntStream.range(0, skipped.getLength())
                         .mapToObj(i -> ((Element) skipped.item(i)).getAttribute("message")))
                 .containsExactlyInAnyOrder(
-                        "known failure: HANG: no answer within 5000 ms", "not offered", "known failure: ERROR: a fault");
+                        "known failure: HANG: no answer within 5000 ms",
+                        "not offered",
+                        "known failure: ERROR: a fault");
     }
 
     @Test

@@ -42,7 +42,8 @@ class ExpectationsTest {
 
     @Test
     void aFailureThatComesSometimesIsKnownAndNotMissedWhenItDoesNotCome() throws IOException {
-        Expectations known = read("sometimes vhost.memory.9\nsometimes  vhost.reply.8: It answers\nring.split.used.1\n");
+        Expectations known =
+                read("sometimes vhost.memory.9\nsometimes  vhost.reply.8: It answers\nring.split.used.1\n");
         assertThat(known.cover(failed("vhost.memory.9", "This"))).isTrue();
         assertThat(known.cover(failed("vhost.reply.8", "It answers"))).isTrue();
         assertThat(known.unneeded(report())).containsExactly("ring.split.used.1");
@@ -60,7 +61,8 @@ class ExpectationsTest {
     void whatIsKnownIsNoNewsAndOnlyWhatIsKnownIsGood() throws IOException {
         RunReport report = report(failed("vhost.memory.9", "This"), failed("vhost.reply.8", "It answers"));
         assertThat(report.knowing(read("vhost.memory.9\n")).isGood()).isFalse();
-        assertThat(report.knowing(read("vhost.memory.9\nsometimes vhost.reply.8\n")).isGood())
+        assertThat(report.knowing(read("vhost.memory.9\nsometimes vhost.reply.8\n"))
+                        .isGood())
                 .isTrue();
     }
 

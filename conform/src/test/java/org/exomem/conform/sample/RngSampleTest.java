@@ -38,7 +38,9 @@ class RngSampleTest {
     void aDeviceThatWritesNothingIsNone() throws Exception {
         try (RngBackEnd device = new RngBackEnd(folder.resolve("s"), 0);
                 BackEnd backEnd = new ListeningBackEnd(folder.resolve("s"))) {
-            assertThat(SampleChoice.find(backEnd, DeviceType.ANY).map(Sample::name).orElse(""))
+            assertThat(SampleChoice.find(backEnd, DeviceType.ANY)
+                            .map(Sample::name)
+                            .orElse(""))
                     .doesNotStartWith("virtio-rng");
         }
     }

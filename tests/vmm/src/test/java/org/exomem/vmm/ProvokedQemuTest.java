@@ -98,7 +98,8 @@ final class ProvokedQemuTest {
     @Test
     void qemuEndsTheSessionWhenARequestHasFailed() throws IOException {
         try (StrictRun strict = provoking(Provocation.FAILURE)) {
-            assertThatThrownBy(() -> Qemu.start(guest(strict)).close()).hasMessageContaining("vhost_set_vring_call failed");
+            assertThatThrownBy(() -> Qemu.start(guest(strict)).close())
+                    .hasMessageContaining("vhost_set_vring_call failed");
             assertThat(strict.requirements(Verdict.PASS)).as(strict.told()).contains("vhost.reply.10");
             assertThat(strict.requirements(Verdict.FAIL)).as(strict.told()).isEmpty();
         }

@@ -28,8 +28,7 @@ final class StrictDeviceTest {
     private static final String KNOWN_FAULT = "vhost.status.1";
 
     /** Of any front-end and driver. */
-    private static final List<String> KEPT = ids(
-            """
+    private static final List<String> KEPT = ids("""
             feature.1 feature.4 feature.5 feature.8 init.4 reserved.1 reserved.5 reserved.7 reserved.10
             vhost.address.5 vhost.call.1 vhost.channel.2 vhost.channel.6 vhost.channel.10 vhost.config.3 vhost.descriptor.1
             vhost.err.1 vhost.feature.1 vhost.feature.6 vhost.feature.9 vhost.header.4 vhost.header.6 vhost.inband.2 vhost.kick.1
@@ -42,20 +41,17 @@ final class StrictDeviceTest {
             vhost.ring.10 vhost.status.3 vhost.vring.8 vhost.vring.11
             """);
 
-    private static final List<String> OF_SPLIT_RINGS = ids(
-            """
+    private static final List<String> OF_SPLIT_RINGS = ids("""
             cleanup.1 ring.split.avail.1 ring.split.desc.5 ring.split.framing.3 ring.split.interrupt.3 ring.split.kick.1
             ring.split.layout.1
             """);
 
-    private static final List<String> OF_PACKED_RINGS = ids(
-            """
+    private static final List<String> OF_PACKED_RINGS = ids("""
             reserved.6 ring.packed.desc.5 ring.packed.desc.6 ring.packed.list.2 ring.packed.list.3 ring.packed.list.5
             ring.packed.list.6 ring.packed.queue.1 vhost.payload.9
             """);
 
-    private static final List<String> OF_BALLOON = ids(
-            """
+    private static final List<String> OF_BALLOON = ids("""
             balloon.feature.1 balloon.hint.1 balloon.hint.2 balloon.hint.3 balloon.hint.4 balloon.hint.5 balloon.hint.6
             balloon.pages.1 balloon.pages.6 balloon.pages.7 balloon.pages.9 balloon.pages.10 balloon.pages.11 balloon.stats.1
             balloon.stats.2 balloon.stats.3 balloon.stats.5 balloon.stats.8 vhost.config.6 vhost.request.25

@@ -56,7 +56,8 @@ final class SessionNotes {
         }
         long left = scene.offer().features() & ~scene.features().orElse(0) & ~NOT_A_DRIVERS;
         if (scene.features().isPresent() && left != 0) {
-            all.add("features that were offered and not taken: " + FeatureNames.features(left, scene.offer().device()));
+            all.add("features that were offered and not taken: "
+                    + FeatureNames.features(left, scene.offer().device()));
         }
         if (scene.hasProtocol(Protocol.INFLIGHT_SHMFD) && starts > 0 && scene.count(Request.GET_INFLIGHT_FD) == 0) {
             all.add("INFLIGHT_SHMFD was negotiated, and no in-flight area was asked for: requests in flight are lost or"
@@ -70,7 +71,8 @@ final class SessionNotes {
         }
         if (scene.hasProtocol(Protocol.STATUS) && changes > 0 && statusReads == 0) {
             all.add("the device status was not asked for while the device ran, after " + changes
-                    + (changes == 1 ? " config change" : " config changes") + ": the driver does not get to know DEVICE_NEEDS_RESET");
+                    + (changes == 1 ? " config change" : " config changes")
+                    + ": the driver does not get to know DEVICE_NEEDS_RESET");
         }
         all.addAll(others);
         return all;
