@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import org.exomem.cli.text.Similar;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.check.Subject;
 
@@ -37,7 +38,8 @@ public final class Selection {
         }
         SortedSet<String> names = names(all);
         names.addAll(reasons.keySet());
-        return Optional.of(Similar.to(idOrGroup.toLowerCase(Locale.ROOT), names)
+        return Optional.of(Similar.to(idOrGroup, names).stream()
+                .findFirst()
                 .map(name -> "no check is about that; did you mean " + name + "?")
                 .orElse("no check is about that; --list shows all"));
     }
