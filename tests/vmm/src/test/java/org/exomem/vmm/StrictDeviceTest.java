@@ -109,15 +109,7 @@ final class StrictDeviceTest {
     @EnumSource(GuestImage.Linux.class)
     void findsTheKnownFaultOfQemuAndNoneOfLinuxsMemoryDriver(GuestImage.Linux linux) throws IOException {
         try (StrictRun strict = StrictRun.of(Offer.of(DeviceType.MEM), Provocation.NONE)) {
-            QemuCommand command = QemuCommand.of(GuestImage.of(linux))
-                    .ram(RAM)
-                    .driver("virtio_mem")
-                    .vhostUserMemory(strict.socket(), StrictRun.REGION);
-            try (Qemu qemu = Qemu.start(command)) {
-                await().atMost(LIMIT).until(strict::isScriptDone);
-                stopAndContinue(qemu);
-                qemu.guest().run("rmmod virtio_mem");
-            }
+            useMemory(strict, linux, "");
 
             assertThat(strict.requirements(Verdict.FAIL)).as(strict.told()).containsExactly(KNOWN_FAULT);
             assertThat(strict.requirements(Verdict.PASS))
@@ -126,6 +118,54 @@ final class StrictDeviceTest {
                     .containsAll(OF_SPLIT_RINGS)
                     .containsAll(OF_MEMORY);
             assertThat(strict.report().notes()).noneMatch(note -> note.startsWith("the driver did not do"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(GuestImage.Linux.class)
+    void findsNoFaultOfLinuxsMemoryDriverWithPackedRings(GuestImage.Linux linux) throws IOException {
+        Offer offer = Offer.of(DeviceType.MEM);
+        try (StrictRun strict =
+                StrictRun.of(offer.withFeatures(offer.features() | Features.RING_PACKED), Provocation.NONE)) {
+            useMemory(strict, linux, ",packed=on");
+
+            assertThat(strict.requirements(Verdict.FAIL)).as(strict.told()).containsExactly(KNOWN_FAULT);
+            assertThat(strict.requirements(Verdict.PASS))
+                    .as(strict.told())
+                    .containsAll(KEPT)
+                    .containsAll(OF_PACKED_RINGS)
+                    .containsAll(OF_MEMORY);
+        }
+    }
+
+    /** Whatever stops and starts a device is no fault of the one that it happens to. */
+    @ParameterizedTest
+    @EnumSource(names = {"BALLOON", "MEM"})
+    void findsNoFaultWhenTheGuestBootsAgainOrItsDriverIsLoadedAgain(DeviceType type) throws IOException {
+        String driver = type == DeviceType.MEM ? "virtio_mem" : "virtio_balloon";
+        try (StrictRun strict = StrictRun.of(Offer.of(type), Provocation.NONE)) {
+            QemuCommand command = QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
+                    .ram(RAM)
+                    .rebootable()
+                    .driver(driver);
+            command = type == DeviceType.MEM
+                    ? command.vhostUserMemory(strict.socket(), StrictRun.REGION)
+                    : command.vhostUserBalloon(strict.socket(), StrictRun.BALLOON_QUEUES);
+            try (Qemu qemu = Qemu.start(command)) {
+                // In the middle of what the device wants of it.
+                qemu.qmp().execute("system_reset");
+                qemu.guest().awaitBoot(LIMIT);
+                // Linux can't load the driver of a memory device again while memory is plugged.
+                await().atMost(LIMIT).until(strict::isScriptDone);
+                qemu.guest().run("rmmod " + driver);
+                qemu.guest().run("load " + driver);
+                await().atMost(LIMIT).until(strict::isScriptDone);
+                qemu.qmp().execute("system_reset");
+                qemu.guest().awaitBoot(LIMIT);
+            }
+
+            assertThat(strict.requirements(Verdict.FAIL)).as(strict.told()).containsExactly(KNOWN_FAULT);
+            assertThat(strict.requirements(Verdict.PASS)).as(strict.told()).containsAll(KEPT);
         }
     }
 
@@ -139,6 +179,18 @@ final class StrictDeviceTest {
             stopAndContinue(qemu);
             qemu.guest().run("rmmod virtio_balloon");
             VhostUserBalloon.unplug(qemu);
+        }
+    }
+
+    private static void useMemory(StrictRun strict, GuestImage.Linux linux, String properties) throws IOException {
+        QemuCommand command = QemuCommand.of(GuestImage.of(linux))
+                .ram(RAM)
+                .driver("virtio_mem")
+                .vhostUserMemory(strict.socket(), StrictRun.REGION, "id=mem0,bus=" + QemuCommand.PORT + properties);
+        try (Qemu qemu = Qemu.start(command)) {
+            await().atMost(LIMIT).until(strict::isScriptDone);
+            stopAndContinue(qemu);
+            qemu.guest().run("rmmod virtio_mem");
         }
     }
 
