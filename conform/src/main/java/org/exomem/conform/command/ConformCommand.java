@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.Completion;
@@ -28,6 +30,7 @@ import org.exomem.conform.strict.observe.Observation;
 import org.exomem.conform.strict.observers.Observers;
 import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.suite.Selection;
+import org.exomem.conform.suite.Suite;
 import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
@@ -208,12 +211,14 @@ public final class ConformCommand implements Command {
     }
 
     private int asDevice(DeviceSpec spec, Streams streams) throws UsageException {
+        requireKnown(
+                Observers.all(),
+                Observers.unwatched(),
+                Suite.all(),
+                "that is about a device or a back-end; without --as-device it is tested");
         List<Observation> observations = Observers.all().stream()
                 .filter(each -> only.isEmpty() || only.stream().anyMatch(wanted -> Selection.isAbout(each, wanted)))
                 .toList();
-        if (observations.isEmpty()) {
-            throw new UsageException("--only: nothing that is watched is about that; --list shows all");
-        }
         if (list) {
             return list(observations, streams);
         }
@@ -250,12 +255,31 @@ public final class ConformCommand implements Command {
     }
 
     private List<Check> checks() throws UsageException {
+        requireKnown(
+                Suite.all(),
+                Suite.untried(),
+                Observers.all(),
+                "that is about a driver or a front-end; with --as-device it is tested");
+        return Selection.of(only);
+    }
+
+    /**
+     * All that is named is there.
+     *
+     * @param reasons why requirements have no check, by their ids
+     * @param elsewhere what is there when the other side is tested
+     * @param how to test that
+     */
+    private void requireKnown(
+            List<? extends Subject> all, Map<String, String> reasons, List<? extends Subject> elsewhere, String how)
+            throws UsageException {
         for (String id : only) {
-            if (Selection.of(List.of(id)).isEmpty()) {
-                throw new UsageException("--only " + id + ": no check is about that; --list shows all");
+            Optional<String> absence = Selection.absence(id, all, reasons);
+            if (absence.isPresent()) {
+                boolean other = elsewhere.stream().anyMatch(each -> Selection.isAbout(each, id));
+                throw new UsageException("--only " + id + ": " + (other ? how : absence.get()));
             }
         }
-        return Selection.of(only);
     }
 
     private static int list(List<? extends Subject> checks, Streams streams) {

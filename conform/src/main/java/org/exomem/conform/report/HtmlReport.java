@@ -6,7 +6,6 @@ import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -50,22 +49,41 @@ final class HtmlReport {
         List<CheckResult> bad = report.results().stream().filter(report::isNews).toList();
         List<CheckResult> known =
                 report.results().stream().filter(report::isKnown).toList();
-        if (!bad.isEmpty()) {
-            page.append("<h2>To be looked at</h2>\n");
-            bad.forEach(result -> check(result, bad.size() <= 3));
+        section("To be looked at", bad, bad.size() <= 3);
+        section("Known failures", known, false);
+        notes(report.notes());
+        for (Verdict verdict : Verdict.values()) {
+            List<CheckResult> good = report.results().stream()
+                    .filter(result -> result.verdict() == verdict && verdict.isGood())
+                    .toList();
+            section(heading(verdict), good, false);
         }
-        if (!known.isEmpty()) {
-            page.append("<h2>Known failures</h2>\n");
-            known.forEach(result -> check(result, false));
-        }
-        page.append("<h2>")
-                .append(bad.isEmpty() && known.isEmpty() ? "All checks" : "All others")
-                .append("</h2>\n");
-        report.results().stream()
-                .filter(result -> result.verdict().isGood())
-                .sorted(Comparator.comparing(CheckResult::verdict))
-                .forEach(result -> check(result, false));
         page.append("<script>\n").append(resource("report.js")).append("</script>\n</html>\n");
+    }
+
+    private static String heading(Verdict verdict) {
+        return switch (verdict) {
+            case PASS -> "Kept";
+            case REFUSED -> "Refused by closing the connection, which is acceptable";
+            case SKIP -> "Skipped, or not come up";
+            case FAIL, HANG, ERROR -> "To be looked at";
+        };
+    }
+
+    private void section(String heading, List<CheckResult> results, boolean open) {
+        if (!results.isEmpty()) {
+            page.append("<section>\n<h2>").append(heading).append("</h2>\n");
+            results.forEach(result -> check(result, open));
+            page.append("</section>\n");
+        }
+    }
+
+    private void notes(List<String> notes) {
+        if (!notes.isEmpty()) {
+            page.append("<section class=\"notes\">\n<h2>Notes</h2>\n<ul>\n");
+            notes.forEach(note -> page.append("<li>").append(escaped(note)).append("</li>\n"));
+            page.append("</ul>\n</section>\n");
+        }
     }
 
     private void head(RunReport report) {
@@ -76,18 +94,18 @@ final class HtmlReport {
                 .append(String.format(Locale.ROOT, "%.1f", report.nanos() / 1e9))
                 .append(" s.</p>\n<dl class=\"facts\">\n");
         fact("Verdict", verdict(report));
-        fact("Features", FeatureNames.features(report.offered()));
+        fact("Features", FeatureNames.features(report.offered(), report.device()));
         fact("Protocol features", FeatureNames.protocol(report.offeredProtocol()));
         fact(
                 "Request of the ring checks",
                 report.sample().isEmpty() ? "none that the device serves was found" : report.sample());
-        report.notes().forEach(note -> fact("Note", note));
         page.append("</dl>\n");
     }
 
     private static String verdict(RunReport report) {
-        if (!report.isGood()) {
-            return "some checks are to be looked at";
+        long news = report.results().stream().filter(report::isNews).count();
+        if (news > 0) {
+            return news + " of " + report.results().size() + (news == 1 ? " is" : " are") + " to be looked at";
         }
         return report.results().stream().anyMatch(report::isKnown)
                 ? "nothing to be looked at: what failed is known"

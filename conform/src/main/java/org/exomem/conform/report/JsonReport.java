@@ -28,7 +28,7 @@ final class JsonReport {
         all.put("date", DateTimeFormatter.ISO_LOCAL_DATE.format(report.begin().atOffset(ZoneOffset.UTC)));
         all.put("begin", report.begin().toString());
         all.put("nanoseconds", report.nanos());
-        all.put("features", FeatureNames.features(report.offered()));
+        all.put("features", FeatureNames.features(report.offered(), report.device()));
         all.put("protocol-features", FeatureNames.protocol(report.offeredProtocol()));
         all.put("sample", report.sample());
         ObjectNode counts = all.putObject("counts");

@@ -65,7 +65,7 @@ public final class TerminalReport {
 
     /** What was found out of the back-end before the checks. */
     public static String found(RunReport report) {
-        return "Features           " + FeatureNames.features(report.offered())
+        return "Features           " + FeatureNames.features(report.offered(), report.device())
                 + "\nProtocol features  " + FeatureNames.protocol(report.offeredProtocol())
                 + "\nRings tested with  "
                 + (report.sample().isEmpty()

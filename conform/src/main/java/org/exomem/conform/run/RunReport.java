@@ -2,11 +2,13 @@ package org.exomem.conform.run;
 
 import java.time.Instant;
 import java.util.List;
+import org.exomem.conform.trial.DeviceType;
 
 /**
  * What came out of a run.
  *
  * @param subject what was tested
+ * @param device what it is, or what the front-end was given; ANY if that is not known
  * @param sample the request that the checks of rings sent; empty if none was found
  * @param offered the virtio features that the back-end offers, as a mask
  * @param offeredProtocol its protocol features
@@ -15,6 +17,7 @@ import java.util.List;
  */
 public record RunReport(
         String subject,
+        DeviceType device,
         Instant begin,
         long nanos,
         long offered,
@@ -31,23 +34,24 @@ public record RunReport(
     /** Of a back-end of which no failure is known, without notes. */
     public RunReport(
             String subject,
+            DeviceType device,
             Instant begin,
             long nanos,
             long offered,
             long offeredProtocol,
             String sample,
             List<CheckResult> results) {
-        this(subject, begin, nanos, offered, offeredProtocol, sample, Expectations.NONE, results, List.of());
+        this(subject, device, begin, nanos, offered, offeredProtocol, sample, Expectations.NONE, results, List.of());
     }
 
     /** The same, of a subject that is called otherwise. */
     public RunReport named(String name) {
-        return new RunReport(name, begin, nanos, offered, offeredProtocol, sample, known, results, notes);
+        return new RunReport(name, device, begin, nanos, offered, offeredProtocol, sample, known, results, notes);
     }
 
     /** The same, where these failures are known. */
     public RunReport knowing(Expectations failures) {
-        return new RunReport(subject, begin, nanos, offered, offeredProtocol, sample, failures, results, notes);
+        return new RunReport(subject, device, begin, nanos, offered, offeredProtocol, sample, failures, results, notes);
     }
 
     /** True if it is not good and is known not to be. */

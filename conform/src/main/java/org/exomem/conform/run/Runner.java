@@ -126,6 +126,7 @@ public final class Runner {
         }
         return new RunReport(
                 backEnd.description(),
+                type,
                 begin,
                 System.nanoTime() - beginNanos,
                 found.offered(),

@@ -1,6 +1,13 @@
 package org.exomem.conform.suite;
 
+import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import org.exomem.cli.text.Similar;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.check.Subject;
 
@@ -13,6 +20,41 @@ public final class Selection {
         return check.requirements().stream()
                 .anyMatch(id -> id.equalsIgnoreCase(idOrGroup)
                         || id.regionMatches(true, 0, idOrGroup + ".", 0, idOrGroup.length() + 1));
+    }
+
+    /**
+     * Why nothing is about the requirement or group of that name, for whoever named it; empty if something is.
+     *
+     * @param reasons of requirements that have no check, by their ids
+     */
+    public static Optional<String> absence(
+            String idOrGroup, Collection<? extends Subject> all, Map<String, String> reasons) {
+        if (all.stream().anyMatch(each -> isAbout(each, idOrGroup))) {
+            return Optional.empty();
+        }
+        String reason = reasons.get(idOrGroup.toLowerCase(Locale.ROOT));
+        if (reason != null) {
+            return Optional.of("no check is about that: " + reason);
+        }
+        SortedSet<String> names = names(all);
+        names.addAll(reasons.keySet());
+        return Optional.of(Similar.to(idOrGroup, names).stream()
+                .findFirst()
+                .map(name -> "no check is about that; did you mean " + name + "?")
+                .orElse("no check is about that; --list shows all"));
+    }
+
+    /** All that may be named: requirements, and their groups. */
+    private static SortedSet<String> names(Collection<? extends Subject> all) {
+        SortedSet<String> names = new TreeSet<>();
+        for (Subject each : all) {
+            for (String id : each.requirements()) {
+                for (int end = id.length(); end > 0; end = id.lastIndexOf('.', end - 1)) {
+                    names.add(id.substring(0, end));
+                }
+            }
+        }
+        return names;
     }
 
     /** All checks about any of these; all checks there are if none is named. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
+import org.exomem.conformance.guest.BalloonFeatures;
 
 /** The names of feature bits, for messages. */
 public final class FeatureNames {
@@ -15,12 +16,19 @@ public final class FeatureNames {
         return names(mask, Features.class);
     }
 
+    /** The names of virtio feature bits of that type of device too. */
+    public static String features(long mask, DeviceType device) {
+        return device == DeviceType.BALLOON
+                ? names(mask, Features.class, BalloonFeatures.class)
+                : names(mask, Features.class);
+    }
+
     /** The names of protocol feature bits. */
     public static String protocol(long mask) {
         return names(mask, Protocol.class);
     }
 
-    private static String names(long mask, Class<?> constants) {
+    private static String names(long mask, Class<?>... constants) {
         List<String> names = new ArrayList<>();
         for (int bit = 0; bit < Long.SIZE; bit++) {
             if ((mask & 1L << bit) != 0) {
@@ -30,14 +38,16 @@ public final class FeatureNames {
         return names.isEmpty() ? "none" : String.join(", ", names);
     }
 
-    private static String name(long feature, Class<?> constants, String otherwise) {
-        for (Field field : constants.getFields()) {
-            try {
-                if (field.getType() == long.class && field.getLong(null) == feature) {
-                    return field.getName();
+    private static String name(long feature, Class<?>[] constants, String otherwise) {
+        for (Class<?> each : constants) {
+            for (Field field : each.getFields()) {
+                try {
+                    if (field.getType() == long.class && field.getLong(null) == feature) {
+                        return field.getName();
+                    }
+                } catch (IllegalAccessException e) {
+                    throw new IllegalStateException(e);
                 }
-            } catch (IllegalAccessException e) {
-                throw new IllegalStateException(e);
             }
         }
         return otherwise;

@@ -1,5 +1,7 @@
 const rows = [...document.querySelectorAll('details')];
 const tiles = [...document.querySelectorAll('.tiles button')];
+const sections = [...document.querySelectorAll('section:not(.notes)')];
+const notes = document.querySelector('.notes');
 const search = document.querySelector('input[type=search]');
 const left = document.querySelector('#left');
 let wanted = '';
@@ -12,6 +14,8 @@ function show() {
     row.hidden = !is;
     count += is ? 1 : 0;
   }
+  for (const section of sections) section.hidden = !section.querySelector('details:not([hidden])');
+  if (notes) notes.hidden = count !== rows.length;
   for (const tile of tiles) tile.setAttribute('aria-pressed', String(tile.dataset.verdict === wanted));
   left.textContent = count === rows.length ? '' : count + ' of ' + rows.length + ' checks are shown.';
 }

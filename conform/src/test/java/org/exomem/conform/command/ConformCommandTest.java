@@ -46,6 +46,12 @@ class ConformCommandTest {
             --command backend                 | --command must have {socket} where the path belongs
             --command c{socket} --listen      | --listen goes with --socket
             --socket s --only no.such         | --only no.such: no check is about that; --list shows all
+            --socket s --only balloon.hnt.12  | --only balloon.hnt.12: no check is about that; did you mean balloon.hint.12?
+            --socket s --only balloon.hint.2  | --only balloon.hint.2: that is about a driver or a front-end; with --as-device it is tested
+            --as-device mem --only robust.leak.2 | --only robust.leak.2: that is about a device or a back-end; without --as-device it is tested
+            --socket s --only rign.split      | --only rign.split: no check is about that; did you mean ring.split?
+            --as-device mem --only mem.blok   | --only mem.blok: no check is about that; did you mean mem.block?
+            --as-device mem --only vhost.connection.3 | --only vhost.connection.3: no check is about that: A permission. The run ends with the connection.
             --socket s --report pdf           | there is no report "pdf"; it is junit, json, html or tap
             --socket s --report json=         | --report json=: the file has no name
             --socket s --report tap --report json | only one report can go to the output; write FORMAT=FILE for the others

@@ -8,11 +8,14 @@ import java.io.StringReader;
 import java.io.StringWriter;
 import java.time.Instant;
 import java.util.List;
+import java.util.stream.IntStream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.run.CheckResult;
+import org.exomem.conform.run.Expectations;
 import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Verdict;
+import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.wire.Transcript;
 import org.exomem.reference.Catalogue;
 import org.junit.jupiter.api.Test;
@@ -20,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.w3c.dom.Document;
 import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
 /** Reports hold what came out, whatever the back-end has written into them. */
@@ -27,6 +31,7 @@ class ReportFormatTest {
     private static final String NASTY = "</script> \"quoted\" & # \u0007 \ud800 ä\n\\ end";
     private static final RunReport REPORT = new RunReport(
             "a back-end",
+            DeviceType.BALLOON,
             Instant.parse("2026-11-28T20:00:00Z"),
             1_500_000_000L,
             1L << 32,
@@ -51,8 +56,12 @@ class ReportFormatTest {
     }
 
     private static String written(ReportFormat format) throws Exception {
+        return written(format, REPORT);
+    }
+
+    private static String written(ReportFormat format, RunReport report) throws Exception {
         StringWriter to = new StringWriter();
-        format.write(REPORT, Catalogue.load(), to);
+        format.write(report, Catalogue.load(), to);
         return to.toString();
     }
 
@@ -65,11 +74,60 @@ class ReportFormatTest {
         assertThat(text).contains("GET_FEATURES").contains("0100000001000000".substring(0, 8));
     }
 
+    private static Document junit(RunReport report) throws Exception {
+        return DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(new InputSource(new StringReader(written(ReportFormat.JUNIT, report))));
+    }
+
+    @Test
+    void junitSkipsAKnownFailureAndSaysWhatItWas() throws Exception {
+        Document document = junit(REPORT.knowing(new Expectations(List.of(
+                new Expectations.Known("vhost.memory.8", true), new Expectations.Known("vhost.ring.2", false)))));
+        Element suites = document.getDocumentElement();
+        assertThat(suites.getAttribute("failures")).isEqualTo("1");
+        assertThat(suites.getAttribute("errors")).isEqualTo("0");
+        assertThat(suites.getAttribute("skipped")).isEqualTo("3");
+        assertThat(document.getElementsByTagName("failure").getLength()).isEqualTo(1);
+        assertThat(document.getElementsByTagName("error").getLength()).isZero();
+        NodeList skipped = document.getElementsByTagName("skipped");
+        assertThat(IntStream.range(0, skipped.getLength())
+                        .mapToObj(i -> ((Element) skipped.item(i)).getAttribute("message")))
+                .containsExactlyInAnyOrder(
+                        "known failure: HANG: no answer within 5000 ms",
+                        "not offered",
+                        "known failure: ERROR: a fault");
+    }
+
+    @Test
+    void thePageHasAHeadingForWhatIsNewKnownNotedAndEachGoodVerdict() throws Exception {
+        RunReport noted = new RunReport(
+                "a back-end",
+                DeviceType.BALLOON,
+                REPORT.begin(),
+                1,
+                1 << 4,
+                0,
+                "",
+                new Expectations(List.of(new Expectations.Known("vhost.memory.8", true))),
+                REPORT.results(),
+                List.of("a <note>"));
+        assertThat(written(ReportFormat.HTML, noted))
+                .containsSubsequence(
+                        "2 of 6 are to be looked at",
+                        "PAGE_POISON",
+                        "<h2>To be looked at</h2>",
+                        "<h2>Known failures</h2>",
+                        "<h2>Notes</h2>",
+                        "a &lt;note&gt;",
+                        "<h2>Kept</h2>",
+                        "<h2>Refused",
+                        "<h2>Skipped");
+    }
+
     @Test
     void junitCountsFailuresErrorsAndSkips() throws Exception {
-        Document document = DocumentBuilderFactory.newInstance()
-                .newDocumentBuilder()
-                .parse(new InputSource(new StringReader(written(ReportFormat.JUNIT))));
+        Document document = junit(REPORT);
         Element suites = document.getDocumentElement();
         assertThat(suites.getAttribute("tests")).isEqualTo("6");
         assertThat(suites.getAttribute("failures")).isEqualTo("2");

@@ -90,14 +90,16 @@ public final class QemuCommand {
         return vhostUserBalloon(socket, VhostUserBalloon.QUEUES);
     }
 
-    /** Adds a balloon as above with that many queues. */
-    QemuCommand vhostUserBalloon(Path socket, int queues) {
+    /** Adds a balloon as above with that many queues, with further properties of the device as in {@code name=value}. */
+    QemuCommand vhostUserBalloon(Path socket, int queues, String... properties) {
         devices.addAll(List.of(
                 "-chardev",
                 "socket,id=" + VhostUserBalloon.CHARDEV + ",path=" + socket,
                 "-device",
-                VhostUserBalloon.DEVICE + ",id=balloon0,bus=" + PORT + ",chardev=" + VhostUserBalloon.CHARDEV + ","
-                        + VhostUserBalloon.PROPERTIES + ",num_vqs=" + queues));
+                commas(
+                        VhostUserBalloon.DEVICE + ",id=balloon0,bus=" + PORT + ",chardev=" + VhostUserBalloon.CHARDEV
+                                + "," + VhostUserBalloon.PROPERTIES + ",num_vqs=" + queues,
+                        properties)));
         return this;
     }
 

@@ -43,16 +43,16 @@ public final class PackedVirtqueue extends Virtqueue {
             PackedInflightRecovery recovery = new PackedInflightRecovery(region, size, entries, ring);
             used = recovery.used();
             available = used.plus(recovery.slots(), size);
+            slotsTaken = slotsBetween(used, available, size);
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
             // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
             // at the next start, in place of the base.
-            slotsBetween(used, available, size);
+            slotsTaken = slotsBetween(used, available, size);
             resubmissions = List.of();
             inflight = region == null ? null : PackedInflight.initialise(region, size, used);
         }
-        slotsTaken = slotsBetween(used, available, size);
         availableSlot = available.slot();
         availableWrap = available.wrap();
         usedSlot = used.slot();

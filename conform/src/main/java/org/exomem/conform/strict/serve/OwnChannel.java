@@ -169,6 +169,11 @@ final class OwnChannel implements AutoCloseable {
         return answerDue;
     }
 
+    /** For how long it has been awaited. */
+    long awaitedMillis(long now) {
+        return (now - answerSince) / 1_000_000;
+    }
+
     @Override
     public void close() {
         closed = true;

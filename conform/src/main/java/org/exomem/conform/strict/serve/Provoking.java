@@ -2,6 +2,7 @@ package org.exomem.conform.strict.serve;
 
 import java.time.Duration;
 import org.exomem.conform.strict.scene.Scene;
+import org.exomem.conform.wire.Transcript;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.LinuxException;
 
@@ -11,15 +12,17 @@ final class Provoking {
 
     private final Provocation what;
     private final SessionNotes notes;
+    private final Transcript transcript;
     private boolean ran;
     private boolean done;
     private long since;
     private int statusesBefore;
     private boolean told;
 
-    Provoking(Provocation what, SessionNotes notes) {
+    Provoking(Provocation what, SessionNotes notes, Transcript transcript) {
         this.what = what;
         this.notes = notes;
+        this.transcript = transcript;
     }
 
     void step(Scene scene, OwnChannel channel, Script script, long now) throws LinuxException {
@@ -31,8 +34,7 @@ final class Provoking {
             case NONE, FAILURE, WRONG_REPLY -> false;
         };
         if (moment && !done) {
-            done = true;
-            since = now;
+            provoked();
             statusesBefore = scene.count(Request.GET_STATUS);
             if (what == Provocation.NEEDS_RESET) {
                 scene.setStatus(scene.status() | Scene.NEEDS_RESET);
@@ -41,7 +43,7 @@ final class Provoking {
                 channel.provoke(scene, now);
             }
         }
-        if (done && !told && what == Provocation.NEEDS_RESET && scene.isOver(since, now, TO_REACT)) {
+        if (!told && what == Provocation.NEEDS_RESET && isTimeUp(scene, now)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
             notes.add(
@@ -55,21 +57,31 @@ final class Provoking {
         return scene.rings().stream().noneMatch(ring -> ring.queue().isPresent());
     }
 
-    /** Another part of the device has done it. */
+    /** It is done now, here or in another part of the device. */
     void provoked() {
+        transcript.say("on purpose: " + what);
         done = true;
         since = System.nanoTime();
     }
 
     /** The front-end has gone. */
-    void ended() {
-        if (done && what != Provocation.NONE) {
+    void ended(Scene scene) {
+        if (done && !isTimeUp(scene, System.nanoTime())) {
             notes.add("the front-end ended the session " + (System.nanoTime() - since) / 1_000_000
                     + " ms after the provocation " + what);
         }
     }
 
-    boolean isDone() {
-        return what != Provocation.NEEDS_RESET || told;
+    private boolean isTimeUp(Scene scene, long now) {
+        return done && scene.isOver(since, now, TO_REACT);
+    }
+
+    /** True if nothing more is done, and the front-end has had time to react where it may go on as well. */
+    boolean isDone(Scene scene) {
+        return switch (what) {
+            case NONE, CONFIG_CHANGE_BEFORE_START, CONFIG_CHANGE_WHILE_STOPPED -> true;
+            case NEEDS_RESET -> told;
+            case FAILURE, WRONG_REPLY -> isTimeUp(scene, System.nanoTime());
+        };
     }
 }

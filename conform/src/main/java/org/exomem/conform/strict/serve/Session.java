@@ -52,7 +52,7 @@ final class Session implements AutoCloseable {
         this.transcript = transcript;
         this.scene = scene;
         this.account = account;
-        this.provoking = new Provoking(provocation, notes);
+        this.provoking = new Provoking(provocation, notes, transcript);
         if (scene.offer().device() == DeviceType.MEM) {
             this.device = new ServedMem(scene.mem(), this::configChanged);
         } else {
@@ -150,11 +150,13 @@ final class Session implements AutoCloseable {
     private void frontEndHasGone() {
         OwnChannel own = channel;
         if (own != null && own.isAnswerDue()) {
+            transcript.say("CONFIG_CHANGE with need-reply, sent " + own.awaitedMillis(System.nanoTime())
+                    + " ms before, was not answered");
             see(new Event.Unanswered(
                     "the front-end closed its connection, or crashed, instead of answering CONFIG_CHANGE with need-reply"
                             + (scene.isRunning() ? "" : ", which came while the device was not started")));
         }
-        provoking.ended();
+        provoking.ended(scene);
     }
 
     void see(Event event) {
@@ -247,7 +249,7 @@ final class Session implements AutoCloseable {
 
     /** True if all was done that the device does by itself. */
     boolean isScriptDone() {
-        return script.isDone() && provoking.isDone();
+        return script.isDone() && provoking.isDone(scene);
     }
 
     /** What somebody may want to know. */

@@ -3,6 +3,7 @@ package org.exomem.conform.strict.serve;
 import java.util.ArrayList;
 import java.util.List;
 import org.exomem.conform.strict.front.FrontEndMessage;
+import org.exomem.conform.strict.scene.Offer;
 import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.trial.FeatureNames;
 import org.exomem.conformance.frontend.Features;
@@ -11,6 +12,9 @@ import org.exomem.conformance.frontend.Request;
 
 /** What a front-end does or leaves undone that no document forbids, and that who works on it may want to know. For one thread. */
 final class SessionNotes {
+    /** A driver of a balloon or a memory device does right not to take these. */
+    private static final long NOT_A_DRIVERS = Features.LOG_ALL | Features.SR_IOV | Offer.UNDEFINED;
+
     private int starts;
     private int stops;
     private int changes;
@@ -35,6 +39,10 @@ final class SessionNotes {
         changes++;
     }
 
+    private static String times(int count) {
+        return count == 1 ? "once" : count + " times";
+    }
+
     void add(String line) {
         others.add(line);
     }
@@ -46,9 +54,10 @@ final class SessionNotes {
         if (scene.protocolFeatures().isPresent() && refused != 0) {
             all.add("protocol features that were offered and not taken: " + FeatureNames.protocol(refused));
         }
-        long left = scene.offer().features() & ~scene.features().orElse(0) & ~Features.LOG_ALL;
+        long left = scene.offer().features() & ~scene.features().orElse(0) & ~NOT_A_DRIVERS;
         if (scene.features().isPresent() && left != 0) {
-            all.add("features that were offered and not taken: " + FeatureNames.features(left));
+            all.add("features that were offered and not taken: "
+                    + FeatureNames.features(left, scene.offer().device()));
         }
         if (scene.hasProtocol(Protocol.INFLIGHT_SHMFD) && starts > 0 && scene.count(Request.GET_INFLIGHT_FD) == 0) {
             all.add("INFLIGHT_SHMFD was negotiated, and no in-flight area was asked for: requests in flight are lost or"
@@ -57,12 +66,13 @@ final class SessionNotes {
         if ((scene.offer().protocolFeatures() & Protocol.RESET_DEVICE) != 0
                 && stops > 0
                 && scene.count(Request.RESET_DEVICE) == 0) {
-            all.add("RESET_DEVICE is offered, the rings were stopped " + stops
-                    + " times, and it was never sent: a reset of the machine looks like a stop");
+            all.add("RESET_DEVICE is offered, rings were stopped " + times(stops)
+                    + ", and it was never sent: a reset of the machine looks like a stop");
         }
         if (scene.hasProtocol(Protocol.STATUS) && changes > 0 && statusReads == 0) {
             all.add("the device status was not asked for while the device ran, after " + changes
-                    + " config changes: the driver does not get to know DEVICE_NEEDS_RESET");
+                    + (changes == 1 ? " config change" : " config changes")
+                    + ": the driver does not get to know DEVICE_NEEDS_RESET");
         }
         all.addAll(others);
         return all;

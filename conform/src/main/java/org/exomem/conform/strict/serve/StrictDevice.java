@@ -101,6 +101,7 @@ public final class StrictDevice implements AutoCloseable {
                     wake);
             return Optional.of(new RunReport(
                     "the front-end at " + listening.path() + " and its driver",
+                    offer.device(),
                     begin,
                     System.nanoTime() - beginNanos,
                     offer.features(),

@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.run;
+
+import org.jspecify.annotations.NullMarked;

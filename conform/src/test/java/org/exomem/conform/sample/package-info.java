@@ -1,0 +1,4 @@
+@NullMarked
+package org.exomem.conform.sample;
+
+import org.jspecify.annotations.NullMarked;
