@@ -21,6 +21,11 @@ public final class Userfaultfd implements AutoCloseable {
     /** Faults of system calls are not told of; whoever has no privilege may have only such a one. */
     public static final int USER_MODE_ONLY = 1;
 
+    private static final String DEVICE = "/dev/userfaultfd";
+    private static final int O_RDWR_CLOEXEC = 0x80002;
+    /** {@code USERFAULTFD_IOC_NEW} of the device. */
+    private static final long NEW = 0xaa00;
+
     /** The kernel notes there too that it has agreed at all. */
     private static final long KNOWN_FEATURES = (1L << 31) - 1;
 
@@ -82,6 +87,38 @@ public final class Userfaultfd implements AutoCloseable {
             result = LibC.syscall(SYSTEM_CALL, FLAGS | USER_MODE_ONLY);
         }
         return Fd.of((int) result, "userfaultfd", "this process");
+    }
+
+    /**
+     * Like {@link #make}, but one that is told of system calls' faults as well: a plain one where that is allowed, otherwise one of the
+     * device for them.
+     *
+     * @throws LinuxException EPERM if neither is allowed
+     */
+    public static Fd makeForTheKernelToo() throws LinuxException {
+        long result = LibC.syscall(SYSTEM_CALL, FLAGS);
+        if (result >= 0) {
+            return new Fd((int) result);
+        }
+        int errno = LibC.errno();
+        MemorySegment path = NativeBuffer.ofUtf8(DEVICE);
+        int device = LibC.open(path.address(), O_RDWR_CLOEXEC, 0);
+        Reference.reachabilityFence(path);
+        if (device >= 0) {
+            int made = LibC.ioctl(device, NEW, FLAGS);
+            LibC.close(device);
+            if (made >= 0) {
+                return new Fd(made);
+            }
+        }
+        throw errno == Errno.EPERM
+                ? new LinuxException(
+                        "userfaultfd",
+                        "this process",
+                        errno,
+                        "it needs access to " + DEVICE + ", the capability CAP_SYS_PTRACE, or"
+                                + " vm.unprivileged_userfaultfd=1")
+                : new LinuxException("userfaultfd", "this process", errno);
     }
 
     /**

@@ -36,7 +36,7 @@ final class Inflation {
             LeftAlone leftAlone,
             StepBudget budget) {
         this.hostPages = discarder == null ? null : new HostPages(memory, pages.set(), discarder, budget);
-        this.inflateQueue = new PfnQueue(memory, NONE, new PutIn(pages, hostPages), leftAlone, budget);
+        this.inflateQueue = new PfnQueue(memory, NONE, new PutIn(pages, hostPages, memory), leftAlone, budget);
         this.deflateQueue = new PfnQueue(memory, pages.set()::contains, new TakeOut(pages, budget), leftAlone, budget);
     }
 
@@ -97,9 +97,13 @@ final class Inflation {
         private final @Nullable HostPages hostPages;
         // Made once: a method reference where it is used would be a new object for each kick.
         private final PfnBatch.Run putIn;
+        private final GuestMemory memory;
+        /** The batch at hand is discarded. */
+        private boolean discarding;
 
-        PutIn(BalloonedPages pages, @Nullable HostPages hostPages) {
+        PutIn(BalloonedPages pages, @Nullable HostPages hostPages, GuestMemory memory) {
             this.hostPages = hostPages;
+            this.memory = memory;
             this.putIn = pages::putIn;
         }
 
@@ -107,14 +111,16 @@ final class Inflation {
         public void begin(PfnBatch batch) {
             // All pages first: parts of a larger host page may come in different runs.
             batch.forEachRun(putIn);
-            if (hostPages != null) {
+            // BAL-INF-8
+            discarding = hostPages != null && !memory.isArriving();
+            if (hostPages != null && discarding) {
                 hostPages.begin(batch);
             }
         }
 
         @Override
         public boolean goOn(PfnBatch batch) {
-            return hostPages == null || hostPages.discardSome(batch);
+            return hostPages == null || !discarding || hostPages.discardSome(batch);
         }
     }
 

@@ -80,14 +80,14 @@ final class Reporting {
      * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
      * share all are left alone as a whole (BAL-REP-3).
      *
-     * @param poisoned true if the guest finds its own value in free pages (poison_val is not 0): they may not become
-     *     zeros, so they stay (BAL-POI-2)
+     * @param kept true if the pages stay as they are: the guest finds its own value in free pages (poison_val is not 0), so that
+     *     they may not become zeros (BAL-POI-2), or they are still to arrive (BAL-INF-8)
      * @return true if a chain is in hand with which the next call goes on
      * @throws DriverFault if a chain has something to read, which no report has: the driver takes the queue for another
      */
-    boolean process(Virtqueue queue, boolean poisoned) {
+    boolean process(Virtqueue queue, boolean kept) {
         while (!budget.isSpent() && (holding || next(queue))) {
-            if (!poisoned && !release()) {
+            if (!kept && !release()) {
                 return true;
             }
             reports++;

@@ -411,7 +411,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     private boolean serve(Virtqueue queue) {
         return switch (roles[queue.index()]) {
             case INFLATE, DEFLATE -> servePages(queue);
-            case REPORTING -> reporting.process(queue, driverFields.isPoisoned());
+            case REPORTING -> reporting.process(queue, driverFields.isPoisoned() || isArriving());
             case BITMAP -> bitmap.process(queue);
             case STATISTICS -> {
                 statistics.process(queue);
@@ -426,6 +426,10 @@ public final class VirtioBalloon implements VhostUserDevice {
                 yield false;
             }
         };
+    }
+
+    private boolean isArriving() {
+        return link != null && link.memory().isArriving();
     }
 
     private boolean servePages(Virtqueue queue) {

@@ -20,6 +20,8 @@ final class Refusals {
         NOT_SHARED("the front-end shares no memory there, or its pages are larger than a block", Answer.BUSY),
         /** MEM-REQ-9. */
         MOVING("the VM is on its way to another host", Answer.BUSY),
+        /** MEM-BLK-8. */
+        ARRIVING("the memory of the VM is still arriving from another host", Answer.BUSY),
         RESET("the system was reset before it was carried out", Answer.BUSY),
         NO_ROOM("the host can't", Answer.BUSY);
 

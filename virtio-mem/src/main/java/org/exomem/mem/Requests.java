@@ -79,7 +79,7 @@ final class Requests {
         Reason reason = switch (request.type()) {
             case PLUG -> plugFault(memory, again);
             case UNPLUG -> unplugFault(memory, again);
-            case UNPLUG_ALL -> !again && memory.isLogged() && blocks.plugged() > 0 ? Reason.MOVING : null;
+            case UNPLUG_ALL -> unplugAllFault(memory, again);
             case STATE -> rangeFault();
             case null -> Reason.UNKNOWN_TYPE;
         };
@@ -169,7 +169,22 @@ final class Requests {
         if (request.blocks() > (sizes.requested() - sizes.plugged()) / plan.blockSize()) {
             return Reason.MORE_THAN_REQUESTED;
         }
+        return inTransit(memory);
+    }
+
+    /** MEM-REQ-9, MEM-BLK-8 */
+    private static @Nullable Reason inTransit(GuestMemory memory) {
+        if (memory.isArriving()) {
+            return Reason.ARRIVING;
+        }
         return memory.isLogged() ? Reason.MOVING : null;
+    }
+
+    private @Nullable Reason unplugAllFault(GuestMemory memory, boolean again) {
+        if (memory.isArriving()) {
+            return Reason.ARRIVING;
+        }
+        return !again && memory.isLogged() && blocks.plugged() > 0 ? Reason.MOVING : null;
     }
 
     private @Nullable Reason unplugFault(GuestMemory memory, boolean again) {
@@ -177,16 +192,17 @@ final class Requests {
             return faultAgain(memory, RequestType.UNPLUG);
         }
         Reason reason = changeFault(memory, BlockMap.State.PLUGGED);
-        return reason == null && memory.isLogged() ? Reason.MOVING : reason;
+        return reason == null ? inTransit(memory) : reason;
     }
 
     /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
     private @Nullable Reason faultAgain(GuestMemory memory, RequestType type) {
-        if (isShared(memory)) {
+        boolean shared = isShared(memory);
+        if (shared && !memory.isArriving()) {
             return null;
         }
         changes.giveUp(type, firstBlock(), request.blocks());
-        return Reason.NOT_SHARED;
+        return shared ? Reason.ARRIVING : Reason.NOT_SHARED;
     }
 
     private @Nullable Reason changeFault(GuestMemory memory, BlockMap.State wanted) {

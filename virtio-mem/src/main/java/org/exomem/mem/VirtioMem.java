@@ -133,7 +133,8 @@ public final class VirtioMem implements VhostUserDevice {
                 && unplugged.isEmptied()
                 && !changes.isUnderWay()
                 && reset == null
-                && !Objects.requireNonNull(link).memory().isLogged();
+                && !Objects.requireNonNull(link).memory().isLogged()
+                && !memory().isArriving();
     }
 
     /** Where which block is plugged is kept. */
@@ -204,7 +205,7 @@ public final class VirtioMem implements VhostUserDevice {
      */
     public boolean takeTouchedBack() {
         BlockGuard current = guard;
-        return current != null && current.takeBack(memory());
+        return current != null && (memory().isArriving() || current.takeBack(memory()));
     }
 
     private GuestMemory memory() {
@@ -288,6 +289,10 @@ public final class VirtioMem implements VhostUserDevice {
     private boolean doSome() {
         DeviceLink current = link;
         SystemReset resetting = reset;
+        if (current != null && current.memory().isArriving()) {
+            // MEM-BLK-8: gone on with when all of it is here.
+            return false;
+        }
         if (resetting != null) {
             try {
                 if (current != null && !resetting.goOn(current.memory(), budget)) {
@@ -437,8 +442,19 @@ public final class VirtioMem implements VhostUserDevice {
         emptyUnplugged();
     }
 
+    /** MEM-BLK-8: what was put off until all memory is here. */
+    @Override
+    public void memoryArrives() {
+        if (!memory().isArriving()) {
+            emptyUnplugged();
+            if (reset != null) {
+                doSlice();
+            }
+        }
+    }
+
     private void emptyUnplugged() {
-        if (driverRuns) {
+        if (driverRuns && !memory().isArriving()) {
             unplugged.begin();
             doSlice();
         }

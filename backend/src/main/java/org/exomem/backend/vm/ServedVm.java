@@ -450,6 +450,11 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     private AddressMap addresses(MemoryImage image) {
         List<MemoryRegion> shared = sharedMemory();
+        // VHU-PST-1: whoever reads a page that has not come makes one of zeros of it.
+        if (shared.stream().anyMatch(region -> region.latePages() != null)) {
+            throw new Refused("its memory is still arriving from another host, by post-copy of its VMM: the VMM has to"
+                    + " finish that first");
+        }
         AddressMap addresses = AddressMap.of(shared, image);
         if (!shared.isEmpty() && addresses.ranges().isEmpty()) {
             throw new Refused("the memory files that its VMM names are not what the VMM shares, maybe because one was"

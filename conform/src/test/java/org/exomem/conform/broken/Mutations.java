@@ -13,6 +13,7 @@ final class Mutations {
                     RobustMutations.ALL,
                     BalloonMutations.ALL,
                     SuspendMutations.ALL,
+                    PostcopyMutations.ALL,
                     OfferedMutations.ALL)
             .flatMap(List::stream)
             .toList();

@@ -17,21 +17,6 @@ final class OfferedMutations {
     /** What is said of an answer does not hold where there is none. */
     private static final Stream<Mutation> UNSERVED = Stream.of(
                     unserved(
-                            Protocol.PAGEFAULT,
-                            "vhost.answer.5",
-                            "vhost.answer.28",
-                            "vhost.answer.30",
-                            "vhost.answer.37",
-                            "vhost.payload.13",
-                            "vhost.postcopy.4",
-                            "vhost.postcopy.5",
-                            "vhost.postcopy.6",
-                            "vhost.postcopy.8",
-                            "vhost.postcopy.10",
-                            "vhost.postcopy.14",
-                            "vhost.postcopy.15",
-                            "vhost.postcopy.16"),
-                    unserved(
                             Protocol.SHMEM_MAP,
                             "vhost.answer.44",
                             "vhost.payload.27",

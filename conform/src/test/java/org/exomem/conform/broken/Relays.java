@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
@@ -23,6 +24,8 @@ final class Relays implements AutoCloseable {
     private static final int MOST_RINGS = 16;
     /** Where the shadows are for the back-end, by guest and by user address: far from all that front-ends have. */
     private static final long SHADOWS = 1L << 40;
+
+    private static final Set<Integer> MEMORY = Set.of(Request.SET_MEM_TABLE, Request.ADD_MEM_REG, Request.REM_MEM_REG);
 
     private static final int MOST_REGIONS = 8;
     private static final int NO_FD = 1 << 8;
@@ -43,6 +46,7 @@ final class Relays implements AutoCloseable {
     private long protocolFeatures;
     private boolean protocolSet;
     private boolean shown;
+    private boolean listening;
 
     /** What was said of a ring. */
     private static final class Setup {
@@ -78,6 +82,15 @@ final class Relays implements AutoCloseable {
 
     /** A request on its way to the back-end, as the back-end gets it, with what has to go along. */
     List<Message> request(Message message) throws LinuxException {
+        switch (message.request()) {
+            case Request.POSTCOPY_LISTEN -> listening = true;
+            case Request.POSTCOPY_END -> listening = false;
+            default -> {}
+        }
+        if (listening && MEMORY.contains(message.request())) {
+            // Pages that are still to come can't be looked at here, and the answer has all regions: no ring is relayed.
+            return List.of(message);
+        }
         return switch (message.request()) {
             case Request.SET_FEATURES -> {
                 features = message.longAt(0);
@@ -128,6 +141,9 @@ final class Relays implements AutoCloseable {
 
     /** A reply on its way to the front-end. */
     Message reply(Message message) {
+        if (listening && MEMORY.contains(message.request())) {
+            return message;
+        }
         switch (message.request()) {
             case Request.SET_MEM_TABLE, Request.ADD_MEM_REG, Request.REM_MEM_REG -> {
                 if (message.longAt(0) != 0) {

@@ -169,6 +169,10 @@ final class EchoDevice implements VhostUserDevice {
     @Override
     public void memoryChanged() {
         memoryChanges++;
+        DeviceLink current = link;
+        if (current != null) {
+            held.forEach(chain -> chain.relocate(0, current.memory()));
+        }
     }
 
     @Override

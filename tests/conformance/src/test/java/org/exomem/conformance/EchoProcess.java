@@ -8,6 +8,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -83,6 +84,12 @@ final class EchoProcess implements AutoCloseable {
             throw new IOException("the back-end process has ended");
         }
         return answer;
+    }
+
+    /** Asks the process to end by SIGTERM; false if it has not within the time. */
+    boolean terminate(Duration limit) throws InterruptedException {
+        process.destroy();
+        return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     /** Ends the process as SIGKILL does. */

@@ -20,6 +20,7 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
+import org.exomem.linux.LateMapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -68,8 +69,11 @@ class RequestsTest {
 
     @Test
     @Tag("VHU-FEAT-3")
+    @Tag("VHU-PST-3")
     void offersExactlyTheProtocolFeaturesThatItServes() throws Exception {
-        assertThat(frontEnd.getProtocolFeatures()).isEqualTo(EchoGuest.EVERY_PROTOCOL_FEATURE | Protocol.GPA_ADDRESSES);
+        long pageFault = LateMapping.isPossible() ? Protocol.PAGEFAULT : 0;
+        assertThat(frontEnd.getProtocolFeatures())
+                .isEqualTo(EchoGuest.EVERY_PROTOCOL_FEATURE | Protocol.GPA_ADDRESSES | pageFault);
     }
 
     @Test

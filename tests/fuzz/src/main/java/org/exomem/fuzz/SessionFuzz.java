@@ -47,7 +47,7 @@ public final class SessionFuzz implements EndpointListener {
     private static final long USER = MEMORY_BYTES;
     private static final int RING_SIZE = 16;
     private static final int GET_PROTOCOL_FEATURES = 15;
-    private static final long PROTOCOL_FEATURES = 0x0029_b60bL;
+    private static final long PROTOCOL_FEATURES = 0x0029_b70bL;
     private static final long FEATURES = 1L << 30 | 1L << 32;
     private static final int MOST_MESSAGES = 64;
 

@@ -134,7 +134,7 @@ final class Connection {
             session.stateTransfers().whenOver(() -> goOn(() -> answer(type, header, fds)));
             return;
         }
-        if (type == RequestType.GET_INFLIGHT_FD
+        if ((type == RequestType.GET_INFLIGHT_FD || type == RequestType.POSTCOPY_ADVISE)
                 && !DescriptorReserve.ofProcess().isWhole()) {
             waitForDescriptors(type + ", which needs a descriptor, waits", () -> answer(type, header, fds));
             return;

@@ -26,6 +26,10 @@ final class MemoryTable {
     private final GuestMemory memory;
     private final long limit;
     private final List<MemoryRegion> removed = new ArrayList<>();
+    /** What was prepared and is not in use before the front-end has acknowledged it. */
+    private final List<MemoryRegion> waiting = new ArrayList<>();
+    /** It is a whole table. */
+    private boolean replacing;
 
     /** @param limit the most bytes that may be shared at once (VHU-MEM-12) */
     MemoryTable(GuestMemory memory, long limit) {
@@ -35,6 +39,17 @@ final class MemoryTable {
 
     /** Replaces all regions (VHU-MEM-1). All of the new table is built before any of the old goes. */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
+        removed.addAll(memory.exchange(mapAll(regions, files, region -> {})));
+    }
+
+    /** Is told of a region that was mapped, before anything else is done with it. */
+    @FunctionalInterface
+    interface Mapped {
+        void accept(MemoryRegion region) throws LinuxException;
+    }
+
+    private List<MemoryRegion> mapAll(List<RegionDescription> regions, List<Fd> files, Mapped each)
+            throws LinuxException {
         requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, regions);
         // A table of its own finds overlaps; on success it hands its regions on.
         GuestMemory table = new GuestMemory();
@@ -44,12 +59,66 @@ final class MemoryTable {
                 MemoryRegion region = map(regions.get(i), files.get(i), table);
                 table.add(region);
                 mapped.add(region);
+                each.accept(region);
             }
         } catch (LinuxException | FrontEndFault e) {
             table.close();
             throw e;
         }
-        removed.addAll(memory.exchange(mapped));
+        return mapped;
+    }
+
+    /**
+     * Maps a new table, which {@link #acknowledge} puts in the place of the one that is there (VHU-PST-5).
+     *
+     * @return its regions, in the order in which they were described
+     */
+    List<MemoryRegion> prepare(List<RegionDescription> regions, List<Fd> files, Mapped each) throws LinuxException {
+        List<MemoryRegion> mapped = mapAll(regions, files, each);
+        waiting.addAll(mapped);
+        replacing = true;
+        return mapped;
+    }
+
+    /** Maps one region more, which {@link #acknowledge} adds (VHU-PST-5); others may be waiting for that. */
+    MemoryRegion prepare(RegionDescription description, Fd file, Mapped each) throws LinuxException {
+        List<MemoryRegion> before = new ArrayList<>(waiting);
+        if (!replacing) {
+            before.addAll(memory.regions());
+        }
+        GuestMemory table = new GuestMemory();
+        before.forEach(table::add);
+        requireRoom("ADD_MEM_REG", removed.size() + before.size() + 1, table.size(), List.of(description));
+        MemoryRegion region = map(description, file, table);
+        try {
+            each.accept(region);
+        } catch (LinuxException | FrontEndFault e) {
+            region.close();
+            throw e;
+        }
+        waiting.add(region);
+        return region;
+    }
+
+    /** True from {@link #prepare} to {@link #acknowledge}. */
+    boolean isWaiting() {
+        return !waiting.isEmpty();
+    }
+
+    /** True if what {@link #isWaiting} is a whole table. */
+    boolean isWaitingForTable() {
+        return replacing;
+    }
+
+    /** Puts what was prepared into use. */
+    void acknowledge() {
+        if (replacing) {
+            removed.addAll(memory.exchange(waiting));
+        } else {
+            waiting.forEach(memory::add);
+        }
+        waiting.clear();
+        replacing = false;
     }
 
     /** Adds one region and leaves the others alone (VHU-MEM-2). */
@@ -88,6 +157,8 @@ final class MemoryTable {
     /** Takes away everything that is shared. */
     void clear() {
         removed.addAll(memory.exchange(List.of()));
+        removed.addAll(waiting);
+        waiting.clear();
     }
 
     /**

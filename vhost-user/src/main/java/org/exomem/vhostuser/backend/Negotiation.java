@@ -37,8 +37,10 @@ final class Negotiation {
     Negotiation(VhostUserDevice device) {
         this.offered = device.features() | RingFeatures.ALL | LOG_ALL | PROTOCOL_FEATURES;
         long always = OFFERED_PROTOCOL.stream().mapToLong(ProtocolFeature::mask).reduce(0, (a, b) -> a | b);
-        // STA-MOV-1
-        this.offeredProtocol = always | (device.state() == null ? 0 : ProtocolFeature.DEVICE_STATE.mask());
+        // STA-MOV-1, VHU-PST-3
+        this.offeredProtocol = always
+                | (device.state() == null ? 0 : ProtocolFeature.DEVICE_STATE.mask())
+                | (PostCopy.isPossible() ? ProtocolFeature.PAGEFAULT.mask() : 0);
     }
 
     long offered() {

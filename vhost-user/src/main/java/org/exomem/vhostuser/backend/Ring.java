@@ -27,6 +27,9 @@ final class Ring {
 
     private boolean broken;
     private boolean memoryMissing;
+    /** Started by the front-end, and there is no queue before the pages have come in which it lies (VHU-PST-7). */
+    private boolean startWaits;
+
     private @Nullable RingAddresses addresses;
     private @Nullable EventFd kick;
     private @Nullable EventFd call;
@@ -84,6 +87,20 @@ final class Ring {
         return queue;
     }
 
+    /** True if the front-end has started the ring: then there is a queue, or there will be when its pages have come. */
+    boolean isStarted() {
+        return queue != null || startWaits;
+    }
+
+    /** True while the ring is started and its queue waits for pages. */
+    boolean startWaits() {
+        return startWaits;
+    }
+
+    void letStartWait() {
+        startWaits = true;
+    }
+
     /** True if buffers are processed: started, enabled, in guest memory, and its driver has kept to the rules. */
     boolean runs() {
         return queue != null && enabled && !broken && !memoryMissing;
@@ -106,6 +123,7 @@ final class Ring {
     /** Starts: from now on kicks are watched for, or, without a descriptor for them, the ring is looked at again and again. */
     void start(Virtqueue newQueue) {
         queue = newQueue;
+        startWaits = false;
         broken = false;
         memoryMissing = false;
         listen();
@@ -193,6 +211,7 @@ final class Ring {
     /** Stops; the position is kept for the next start. */
     void stop() {
         stopListening();
+        startWaits = false;
         Virtqueue stopped = queue;
         if (stopped != null) {
             base = stopped.base();
@@ -203,6 +222,7 @@ final class Ring {
     /** Stops, and forgets and closes everything. Touches no guest memory. */
     void close() {
         stopListening();
+        startWaits = false;
         queue = null;
         close(kick);
         close(call);

@@ -9,6 +9,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PagesLate;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.ProtocolFeature;
 import org.exomem.vhostuser.protocol.RingAddresses;
@@ -53,7 +54,7 @@ final class Rings {
 
     boolean anyStarted() {
         for (Ring ring : rings) {
-            if (ring.queue() != null) {
+            if (ring.isStarted()) {
                 return true;
             }
         }
@@ -63,7 +64,7 @@ final class Rings {
     /** True while a started ring is disabled: a front-end that stops or starts a device does that to each ring in turn. */
     boolean anyStartedIsDisabled() {
         for (Ring ring : rings) {
-            if (ring.queue() != null && !ring.isEnabled()) {
+            if (ring.isStarted() && !ring.isEnabled()) {
                 return true;
             }
         }
@@ -86,7 +87,7 @@ final class Rings {
 
     private Ring requireStopped(String request, int index) {
         Ring ring = get(index);
-        if (ring.queue() != null) {
+        if (ring.isStarted()) {
             throw new FrontEndFault(request + " came while queue " + index + " was started");
         }
         return ring;
@@ -144,9 +145,13 @@ final class Rings {
         if (queue != null) {
             try {
                 VirtqueueSetup setup = setup(ring);
+                requireHere(setup);
                 queue.relocate(setup.descriptors(), setup.driver(), setup.device());
                 queue.logUsedWritesAt(setup.usedLogAddress());
                 ring.setMemoryMissing(false);
+            } catch (PagesLate e) {
+                // As if it were taken away: tried again when pages have come.
+                ring.setMemoryMissing(true);
             } catch (IllegalArgumentException e) {
                 throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
             }
@@ -164,7 +169,8 @@ final class Rings {
     }
 
     /**
-     * Starts a ring, or gives one that is started another notifier.
+     * Starts a ring, or gives one that is started another notifier. If pages that the ring lies in have not come yet, it starts when {@link
+     * #startLate} finds them here.
      *
      * @throws DriverFault if what the driver left in the ring is no position to start from; the ring stays stopped
      */
@@ -174,6 +180,10 @@ final class Rings {
         Virtqueue queue;
         try {
             queue = ring.queue() == null ? create(ring) : null;
+        } catch (PagesLate e) {
+            ring.setKick(notifier);
+            ring.letStartWait();
+            return;
         } catch (DriverFault e) {
             ring.setKick(notifier);
             throw e;
@@ -182,6 +192,40 @@ final class Rings {
         if (queue != null) {
             ring.start(queue);
             device.queueStarted(queue);
+        }
+    }
+
+    /**
+     * Starts a ring whose start waits, if its pages are here.
+     *
+     * @return false if it goes on to wait, for pages or for memory that the front-end has taken away (VHU-MEM-11)
+     * @throws DriverFault as {@link #setKick}
+     * @throws FrontEndFault if the ring can't be started
+     */
+    boolean startLate(Ring ring) {
+        VirtqueueSetup setup;
+        try {
+            setup = setup(ring);
+            requireHere(setup);
+        } catch (PagesLate | FrontEndFault e) {
+            return false;
+        }
+        Virtqueue queue;
+        try {
+            queue = create(ring, setup);
+        } catch (DriverFault | FrontEndFault e) {
+            ring.stop();
+            throw e;
+        }
+        ring.start(queue);
+        device.queueStarted(queue);
+        return true;
+    }
+
+    /** VHU-PST-7: all that a queue lies in, as it is read where it starts, and written whenever the device likes. */
+    private void requireHere(VirtqueueSetup setup) {
+        for (RingArea area : List.of(setup.descriptors(), setup.driver(), setup.device())) {
+            memory.requireHere(area.guestAddress(), area.bytes().byteSize());
         }
     }
 
@@ -206,11 +250,26 @@ final class Rings {
     }
 
     private Virtqueue create(Ring ring) {
+        VirtqueueSetup setup;
         try {
-            return Virtqueue.create(setup(ring));
+            setup = setup(ring);
         } catch (IllegalArgumentException e) {
-            throw new FrontEndFault("queue " + ring.index() + " can't start: " + e.getMessage());
+            throw cantStart(ring, e);
         }
+        requireHere(setup);
+        return create(ring, setup);
+    }
+
+    private static Virtqueue create(Ring ring, VirtqueueSetup setup) {
+        try {
+            return Virtqueue.create(setup);
+        } catch (IllegalArgumentException e) {
+            throw cantStart(ring, e);
+        }
+    }
+
+    private static FrontEndFault cantStart(Ring ring, IllegalArgumentException why) {
+        return new FrontEndFault("queue " + ring.index() + " can't start: " + why.getMessage());
     }
 
     private VirtqueueSetup setup(Ring ring) {
@@ -296,8 +355,9 @@ final class Rings {
             if (queue.needsCall()) {
                 ring.signalCall();
             }
-            ring.stop();
         }
+        // Also one whose queue still waits for its pages.
+        ring.stop();
     }
 
     /** Closes everything without touching guest memory, which may be gone. */

@@ -2,6 +2,8 @@ package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.exomem.linux.EventFd;
@@ -12,12 +14,15 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.DirtyLog;
 import org.exomem.vhostuser.memory.GuestMemory;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PagesLate;
 import org.exomem.vhostuser.protocol.ConfigAccess;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.FrontEndRequest;
 import org.exomem.vhostuser.protocol.FrontEndRequest.*;
 import org.exomem.vhostuser.protocol.LogDescription;
 import org.exomem.vhostuser.protocol.ProtocolFeature;
+import org.exomem.vhostuser.protocol.RegionDescription;
 import org.exomem.vhostuser.protocol.Reply;
 import org.exomem.vhostuser.protocol.RingAddresses;
 import org.exomem.vhostuser.virtqueue.DriverFault;
@@ -45,6 +50,7 @@ final class Session implements DeviceLink {
     private final Rings rings;
     private final BackEndChannel backEndChannel;
     private final StateTransfers stateTransfers;
+    private final PostCopy postCopy;
     private @Nullable DirtyLog log;
     private @Nullable EventFd logNotifier;
     private EventLoop.@Nullable Timer needsReset;
@@ -72,6 +78,7 @@ final class Session implements DeviceLink {
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop, this::mayTell, requestsWait);
         this.stateTransfers = new StateTransfers(device, loop, listener);
+        this.postCopy = new PostCopy(memory, loop, this::pagesCame, this::pagesFailed);
         this.rings = new Rings(device, memory, negotiation, loop, ring -> {
             try {
                 process(ring);
@@ -98,6 +105,12 @@ final class Session implements DeviceLink {
      */
     @Nullable
     Reply handle(FrontEndRequest request) throws LinuxException {
+        if (memoryTable.isWaiting()
+                && !(request instanceof AcknowledgeMemory
+                        || request instanceof AddMemReg && !memoryTable.isWaitingForTable())) {
+            throw new FrontEndFault(request.getClass().getSimpleName()
+                    + " came where the front-end has to acknowledge where its memory is mapped");
+        }
         return switch (request) {
             case GetFeatures() -> Reply.u64(negotiation.offered());
             case SetFeatures(long features) -> done(() -> setFeatures(features));
@@ -107,9 +120,12 @@ final class Session implements DeviceLink {
             case SetOwner() -> null;
             // VHU-OWN-1
             case ResetOwner() -> done(() -> rings.all().forEach(ring -> ring.setEnabled(false)));
+            case SetMemTable(var regions, var files) when postCopy.isListening() -> prepareTable(regions, files);
             case SetMemTable(var regions, var files) -> done(() -> changeMemory(() -> memoryTable.set(regions, files)));
             case GetMaxMemSlots() -> Reply.u64(MemoryTable.MAX_SLOTS);
+            case AddMemReg(var region, var file) when postCopy.isListening() -> prepareRegion(region, file);
             case AddMemReg(var region, var file) -> done(() -> changeMemory(() -> memoryTable.add(region, file)));
+            case AcknowledgeMemory() -> done(this::memoryAcknowledged);
             case RemMemReg(var region) -> done(() -> changeMemory(() -> memoryTable.remove(region)));
             case SetLogBase(var description, var file) -> {
                 setLog(description, file);
@@ -147,8 +163,15 @@ final class Session implements DeviceLink {
                 yield Reply.noStateChannel();
             }
             case CheckDeviceState() -> stateTransfers.check();
+            case PostcopyAdvise() -> postCopy.advise();
+            case PostcopyListen() -> done(this::listen);
+            case PostcopyEnd() -> {
+                postCopy.end();
+                arrived();
+                yield Reply.u64(0);
+            }
             // Their protocol features are not offered, so the connection has refused them before this.
-            case VringKick _, SetVringEndian _, PostcopyAdvise _, PostcopyListen _, PostcopyEnd _, GetShmemConfig _ ->
+            case VringKick _, SetVringEndian _, GetShmemConfig _ ->
                 throw new FrontEndFault(request + " belongs to a feature that is not offered");
         };
     }
@@ -185,11 +208,92 @@ final class Session implements DeviceLink {
         backEndChannel.flush();
     }
 
+    /** VHU-PST-5: mapped and watched, and not touched before the front-end knows where. */
+    private Reply prepareTable(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
+        List<MemoryRegion> mapped = memoryTable.prepare(regions, files, postCopy::watch);
+        List<RegionDescription> told = new ArrayList<>();
+        for (int i = 0; i < mapped.size(); i++) {
+            told.add(regions.get(i).at(postCopy.address(mapped.get(i))));
+        }
+        return Reply.regions(told);
+    }
+
+    private Reply prepareRegion(RegionDescription region, Fd file) throws LinuxException {
+        MemoryRegion mapped = memoryTable.prepare(region, file, postCopy::watch);
+        return Reply.region(region.at(postCopy.address(mapped)));
+    }
+
+    private void memoryAcknowledged() throws LinuxException {
+        if (memoryTable.isWaiting()) {
+            changeMemory(memoryTable::acknowledge);
+        } else if (!postCopy.isListening()) {
+            throw new FrontEndFault("a memory table came without a region, and there is nothing to acknowledge");
+        }
+        // Otherwise one too many: QEMU acknowledges once for all regions that it changes, of which it may add none.
+    }
+
+    private void listen() throws LinuxException {
+        postCopy.listen(rings.anyStarted());
+        device.memoryArrives();
+    }
+
+    /** POSTCOPY_END: what waited for pages goes on. */
+    private void arrived() {
+        pagesCame();
+        device.memoryArrives();
+    }
+
+    /** Pages have come that a queue waits for, or its start; or all have. */
+    private void pagesCame() {
+        if (closed) {
+            return;
+        }
+        for (Ring ring : rings.all()) {
+            if (ring.startWaits()) {
+                startLate(ring);
+            }
+            if (ring.isMemoryMissing()) {
+                rings.relocateAll();
+                ring.processAgain();
+            }
+            Virtqueue queue = ring.queue();
+            if (queue != null && queue.isLate()) {
+                // If it waits for other pages, it finds that out anew.
+                queue.pagesCame();
+                ring.processAgain();
+            }
+        }
+    }
+
+    private void startLate(Ring ring) {
+        try {
+            if (rings.startLate(ring)) {
+                process(ring);
+                backEndChannel.flush();
+            }
+        } catch (DriverFault e) {
+            breakDown(ring, e);
+        } catch (Throwable e) {
+            failed.accept(e);
+        }
+    }
+
+    private void pagesFailed(Throwable why) {
+        if (!closed) {
+            failed.accept(why);
+        }
+    }
+
     private void changeMemory(Action change) throws LinuxException {
         change.run();
         rings.relocateAll();
         releaseMemory();
-        device.memoryChanged();
+        try {
+            device.memoryChanged();
+        } catch (PagesLate e) {
+            throw new FrontEndFault("memory that a device has in use was exchanged for such that is still to come");
+        }
+        rings.all().stream().filter(Ring::startWaits).forEach(this::startLate);
         // A ring whose memory has come back may have missed a kick. Each in a step of its own: one pass may take long.
         rings.all().forEach(Ring::processAgain);
     }
@@ -334,7 +438,8 @@ final class Session implements DeviceLink {
             breakDown(ring, e);
         }
         callIfWanted(queue);
-        if (more) {
+        // VHU-PST-7: a queue that waits for pages goes on when they have come; more kicks change nothing.
+        if (more && !queue.isLate()) {
             ring.processAgain();
         }
     }
@@ -441,10 +546,13 @@ final class Session implements DeviceLink {
         try {
             stateTransfers.close();
             rings.close();
+            // Before the device is told: a helper that waits for a page wakes, and what has not come is not touched.
+            postCopy.close();
             device.disconnected();
         } finally {
             // Also if the device throws: what stayed open here would stay open as long as the process runs.
             backEndChannel.close();
+            postCopy.close();
             memoryTable.clear();
             releaseMemory();
             if (log != null) {

@@ -1,6 +1,7 @@
 package org.exomem.vhostuser.backend;
 
 import java.lang.foreign.MemorySegment;
+import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
@@ -79,6 +80,12 @@ public interface VhostUserDevice {
 
     /** Guest memory has changed: regions came or went. */
     default void memoryChanged() {}
+
+    /**
+     * Guest memory has begun to arrive page by page, or all of it is here ({@link GuestMemory#isArriving} of the link's memory says which):
+     * while it arrives nothing of it is discarded or allocated (VHU-PST-9). No queue is started when it begins.
+     */
+    default void memoryArrives() {}
 
     /** The front-end has begun to log what is written to guest memory, or has ended to. */
     default void loggingChanged() {}

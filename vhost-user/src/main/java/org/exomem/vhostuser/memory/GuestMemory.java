@@ -16,6 +16,7 @@ public final class GuestMemory implements AutoCloseable {
     private int lastHit;
     private @Nullable DirtyLog log;
     private @Nullable DirtyLog ownLog;
+    private boolean arriving;
 
     /** All regions, in the order of their guest addresses; a copy. */
     public List<MemoryRegion> regions() {
@@ -140,6 +141,45 @@ public final class GuestMemory implements AutoCloseable {
         List<MemoryRegion> old = List.of(regions);
         install(new ArrayList<>(table));
         return old;
+    }
+
+    /**
+     * To be called before a range is touched. What of it is not shared is not looked at.
+     *
+     * @param guestAddress of the first byte
+     * @param length bytes; 0 or less requires nothing
+     * @throws PagesLate if some of it is not here; it is asked for
+     */
+    public void requireHere(long guestAddress, long length) {
+        if (!arriving) {
+            return;
+        }
+        long address = guestAddress;
+        long rest = length;
+        while (rest > 0) {
+            MemoryRegion region = find(address);
+            if (region == null) {
+                return;
+            }
+            long offset = address - region.guestAddress();
+            long part = Math.min(rest, region.size() - offset);
+            region.requireHere(offset, part);
+            address += part;
+            rest -= part;
+        }
+    }
+
+    /** From now on pages of the memory come when they are asked for; with false, all of them are here. */
+    public void setArriving(boolean now) {
+        arriving = now;
+    }
+
+    /**
+     * True while pages of the memory are still to come from elsewhere, each once. Until then nobody may discard or allocate a page behind
+     * the back of whoever brings them (VHU-PST-9).
+     */
+    public boolean isArriving() {
+        return arriving;
     }
 
     private void install(List<MemoryRegion> table) {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A contiguous range of guest memory, mapped from a file (vhost-user, "Memory regions description"). All numbers are
@@ -17,6 +18,8 @@ public final class MemoryRegion implements AutoCloseable {
     private final SharedFile file;
     private final Mapping mapping;
     private final MemorySegment segment;
+    /** Null if all pages are here, as always but in a migration. */
+    private @Nullable LatePages latePages;
 
     private MemoryRegion(
             long guestAddress, long size, long userAddress, long fileOffset, SharedFile file, Mapping mapping) {
@@ -80,6 +83,30 @@ public final class MemoryRegion implements AutoCloseable {
         return segment;
     }
 
+    /** From now on pages may be missing; with null, none is. On the event loop, as {@link #latePages} and {@link #requireHere}. */
+    public void comesBy(@Nullable LatePages pages) {
+        latePages = pages;
+    }
+
+    /** What knows which pages are here; null if all are. Closed with the region. */
+    public @Nullable LatePages latePages() {
+        return latePages;
+    }
+
+    /**
+     * To be called before bytes of the region are touched that were not asked for before.
+     *
+     * @param offset of the first byte; the range lies in the region
+     * @param length bytes, at least 1
+     * @throws PagesLate if some are not here; they are asked for
+     */
+    public void requireHere(long offset, long length) {
+        LatePages pages = latePages;
+        if (pages != null && !pages.areHere(offset, length)) {
+            throw PagesLate.INSTANCE;
+        }
+    }
+
     /** True if the guest address lies in the region. */
     public boolean contains(long address) {
         return Long.compareUnsigned(address - guestAddress, size) < 0;
@@ -92,6 +119,11 @@ public final class MemoryRegion implements AutoCloseable {
 
     @Override
     public void close() {
+        LatePages pages = latePages;
+        if (pages != null) {
+            latePages = null;
+            pages.close();
+        }
         mapping.close();
         file.close();
     }

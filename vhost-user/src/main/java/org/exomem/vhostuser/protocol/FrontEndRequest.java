@@ -26,6 +26,12 @@ public sealed interface FrontEndRequest {
     /** {@code files.get(i)} backs {@code regions.get(i)}. */
     record SetMemTable(List<RegionDescription> regions, List<Fd> files) implements FrontEndRequest {}
 
+    /**
+     * An empty SET_MEM_TABLE, ADD_MEM_REG or REM_MEM_REG: the front-end has seen where memory is mapped, which is told in a post-copy migration, and can
+     * bring pages of it (VHU-PST-5).
+     */
+    record AcknowledgeMemory() implements FrontEndRequest {}
+
     record GetMaxMemSlots() implements FrontEndRequest {}
 
     record AddMemReg(RegionDescription region, Fd file) implements FrontEndRequest {}

@@ -47,4 +47,13 @@ final class MemoryTable {
         }
         return regions;
     }
+
+    static MemorySegment encode(List<RegionDescription> regions) {
+        MemorySegment payload = Reply.allocate(REGIONS_OFFSET + regions.size() * RegionDescription.SIZE);
+        payload.set(JAVA_INT, COUNT_OFFSET, regions.size());
+        for (int i = 0; i < regions.size(); i++) {
+            regions.get(i).encode(payload, REGIONS_OFFSET + (long) i * RegionDescription.SIZE);
+        }
+        return payload;
+    }
 }

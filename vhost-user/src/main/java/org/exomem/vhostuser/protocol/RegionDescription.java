@@ -36,6 +36,18 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
                 payload.get(JAVA_LONG, at + MMAP_OFFSET_OFFSET));
     }
 
+    void encode(MemorySegment payload, long at) {
+        payload.set(JAVA_LONG, at + GUEST_ADDRESS_OFFSET, guestAddress);
+        payload.set(JAVA_LONG, at + SIZE_OFFSET, size);
+        payload.set(JAVA_LONG, at + USER_ADDRESS_OFFSET, userAddress);
+        payload.set(JAVA_LONG, at + MMAP_OFFSET_OFFSET, mmapOffset);
+    }
+
+    /** The same region at another address of whoever maps it. */
+    public RegionDescription at(long address) {
+        return new RegionDescription(guestAddress, size, address, mmapOffset);
+    }
+
     /** Refuses a region that no memory can have: empty, wrapping, beyond what can be addressed, not of whole pages. */
     public void check() {
         if (size == 0) {

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
@@ -50,7 +51,24 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return new Reply(description.encode(), file);
     }
 
-    /** No payload: how GET_CONFIG tells of an error. */
+    /** POSTCOPY_ADVISE: a userfaultfd, which goes along and is closed once sent (VHU-PST-3). */
+    public static Reply userfaultfd(Fd fd) {
+        return new Reply(allocate(0), fd);
+    }
+
+    /** SET_MEM_TABLE in a post-copy migration: the regions, with the addresses at which they are mapped here (VHU-PST-5). */
+    public static Reply regions(List<RegionDescription> mapped) {
+        return new Reply(MemoryTable.encode(mapped), null);
+    }
+
+    /** Likewise ADD_MEM_REG. */
+    public static Reply region(RegionDescription mapped) {
+        MemorySegment payload = allocate(RegionDescription.SINGLE_SIZE);
+        mapped.encode(payload, RegionDescription.PADDING);
+        return new Reply(payload, null);
+    }
+
+    /** No payload: how GET_CONFIG and POSTCOPY_ADVISE tell of an error. */
     public static Reply empty() {
         return new Reply(allocate(0), null);
     }

@@ -18,6 +18,9 @@ public final class RequestDecoder {
      * @param fds the descriptors that came along; if this throws they are still the caller's
      */
     public static FrontEndRequest decode(RequestType type, MemorySegment payload, List<Fd> fds) {
+        if (isAcknowledgement(type, payload, fds)) {
+            return new AcknowledgeMemory();
+        }
         type.check((int) payload.byteSize(), fds.size());
         return switch (type) {
             case GET_FEATURES -> new GetFeatures();
@@ -80,6 +83,19 @@ public final class RequestDecoder {
             case CHECK_DEVICE_STATE -> new CheckDeviceState();
             case GET_SHMEM_CONFIG -> new GetShmemConfig();
         };
+    }
+
+    /** A number in place of regions, which is 0: that all went well. */
+    private static boolean isAcknowledgement(RequestType type, MemorySegment payload, List<Fd> fds) {
+        return switch (type) {
+            // The last: where regions were taken away and none was added.
+            case SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG -> isZero(payload, fds);
+            default -> false;
+        };
+    }
+
+    private static boolean isZero(MemorySegment payload, List<Fd> fds) {
+        return fds.isEmpty() && payload.byteSize() == Long.BYTES && u64(payload) == 0;
     }
 
     private static long u64(MemorySegment payload) {

@@ -31,9 +31,9 @@ public enum RequestType {
     SET_VRING_ENDIAN(23, Answer.NONE, RingState.SIZE, CROSS_ENDIAN),
     GET_CONFIG(24, Answer.CONFIG, Size.VARIABLE, CONFIG),
     SET_CONFIG(25, Answer.NONE, Size.VARIABLE, CONFIG),
-    POSTCOPY_ADVISE(28, Answer.VALUE, 0, PAGEFAULT),
+    POSTCOPY_ADVISE(28, Answer.USERFAULTFD, 0, PAGEFAULT),
     POSTCOPY_LISTEN(29, Answer.NONE, 0, PAGEFAULT),
-    POSTCOPY_END(30, Answer.NONE, 0, PAGEFAULT),
+    POSTCOPY_END(30, Answer.RESULT, 0, PAGEFAULT),
     GET_INFLIGHT_FD(31, Answer.VALUE, Size.VARIABLE, INFLIGHT_SHMFD),
     SET_INFLIGHT_FD(32, Answer.NONE, Size.VARIABLE, 1, 1, INFLIGHT_SHMFD),
     RESET_DEVICE(34, Answer.NONE, 0, ProtocolFeature.RESET_DEVICE),
@@ -60,6 +60,8 @@ public enum RequestType {
         RESULT,
         /** By the config space's bytes; none tell of an error (VHU-CFG-1). */
         CONFIG,
+        /** By a descriptor and no payload; where none comes, that is the error (VHU-PST-3). */
+        USERFAULTFD,
         /** By an error in bits 0 to 7, and bit 8 if no descriptor comes. */
         STATE_CHANNEL
     }
@@ -128,7 +130,7 @@ public enum RequestType {
             case NONE -> acknowledged ? Reply.failure() : null;
             case VALUE -> null;
             case RESULT -> Reply.failure();
-            case CONFIG -> Reply.empty();
+            case CONFIG, USERFAULTFD -> Reply.empty();
             case STATE_CHANNEL -> Reply.stateFailure();
         };
     }

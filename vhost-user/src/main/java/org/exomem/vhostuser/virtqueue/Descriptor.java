@@ -51,6 +51,7 @@ final class Descriptor {
         if (region != null) {
             long offset = guestAddress - region.guestAddress();
             if (region.size() - offset >= RingLayout.DESCRIPTOR_BYTES) {
+                region.requireHere(offset, RingLayout.DESCRIPTOR_BYTES);
                 MemorySegment segment = region.segment();
                 address = segment.get(LittleEndian.LONG_ANYWHERE, offset);
                 rest = segment.get(LittleEndian.LONG_ANYWHERE, offset + LEN_OFFSET);
@@ -70,6 +71,7 @@ final class Descriptor {
                 throw new DriverFault(
                         "an indirect descriptor table reaches outside guest memory at 0x" + Long.toHexString(at));
             }
+            region.requireHere(at - region.guestAddress(), 1);
             value |= (region.segment().get(JAVA_BYTE, at - region.guestAddress()) & 0xffL) << (8 * i);
         }
         return value;

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.memory.PagesLate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -145,6 +146,10 @@ public final class DescriptorChain {
             }
             long offset = address - region.guestAddress();
             long part = Math.min(rest, region.size() - offset);
+            if (!writable || !leavesUnsharedOut) {
+                // VHU-PST-2. What is only named need not be here.
+                region.requireHere(offset, part);
+            }
             append(region, offset, part);
             address += part;
             rest -= part;
@@ -213,6 +218,7 @@ public final class DescriptorChain {
     /**
      * Finds the buffers from {@code first} on in guest memory that has changed since the chain was popped.
      *
+     * @throws PagesLate if one that the device may touch is not here any more
      * @return false if one of them does not lie in one region any more; then none of the chain may be touched
      */
     public boolean relocate(int first, GuestMemory memory) {
@@ -222,6 +228,9 @@ public final class DescriptorChain {
             long offset = region == null ? 0 : address - region.guestAddress();
             if (region == null || lengths[i] > region.size() - offset) {
                 return false;
+            }
+            if (i < readableBuffers || !leavesUnsharedOut) {
+                region.requireHere(offset, lengths[i]);
             }
             regions[i] = region;
             offsets[i] = offset;

@@ -1,5 +1,7 @@
 package org.exomem.vhostuser.virtqueue;
 
+import org.exomem.vhostuser.memory.PagesLate;
+
 /**
  * A virtqueue from the device's side. Belongs to the event loop of its VM. None of the methods that a device calls
  * allocates, locks or waits.
@@ -17,6 +19,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     private final int size;
     private final long features;
     private int allowance = Integer.MAX_VALUE;
+    private boolean late;
 
     Virtqueue(VirtqueueSetup setup) {
         index = setup.index();
@@ -47,22 +50,41 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     }
 
     /**
-     * Takes the next available chain.
+     * Takes the next available chain. All of its buffers that a device may touch are here then, and stay here (VHU-PST-2).
      *
      * @param chain filled with the chain's buffers; its earlier content is overwritten
-     * @return false if nothing is available, or no more is allowed now
+     * @return false if nothing is available, no more is allowed now, or the queue {@linkplain #isLate waits for pages}
      * @throws DriverFault if the driver broke a rule; nothing has been taken
      * @throws IllegalStateException if {@code chain} holds a chain of this queue that was not pushed
      */
     public final boolean pop(DescriptorChain chain) {
-        if (allowance <= 0 || !popNext(chain)) {
+        if (late || allowance <= 0) {
+            return false;
+        }
+        try {
+            if (!popNext(chain)) {
+                return false;
+            }
+        } catch (PagesLate e) {
+            late = true;
             return false;
         }
         allowance -= chain.buffers() + chain.unsharedBuffers();
         return true;
     }
 
+    /** @throws PagesLate if a page is missing that has to be read, or that the device may touch; nothing has been taken */
     abstract boolean popNext(DescriptorChain chain);
+
+    /** True if {@link #pop} found that pages of the next chain have not come yet, which were asked for; it gives nothing until then. */
+    public final boolean isLate() {
+        return late;
+    }
+
+    /** Pages have come: {@link #pop} tries anew. */
+    public final void pagesCame() {
+        late = false;
+    }
 
     /**
      * Allows chains to be popped until they have so many buffers, the last one as many as it likes; without a limit until

@@ -28,7 +28,6 @@ public final class OptionalChecks {
             Map.entry("vhost.payload.16", NO_IOMMU),
             Map.entry("vhost.channel.request.1", NO_IOMMU),
             Map.entry("vhost.postcopy.1", "The runner's front-end has no pages that come later: it does not migrate."),
-            Map.entry("vhost.postcopy.11", "The runner's front-end has no pages that come later: it does not migrate."),
             Map.entry("vhost.object.3", OWN_REQUEST),
             Map.entry("vhost.shmem.10", OWN_REQUEST),
             Map.entry("vhost.shmem.15", OWN_REQUEST),

@@ -14,8 +14,10 @@ import org.exomem.conformance.frontend.Region;
 import org.exomem.conformance.frontend.Reply;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.PageGiver;
 import org.exomem.linux.Poll;
 import org.exomem.linux.Userfaultfd;
 
@@ -46,8 +48,16 @@ final class PostcopyChecks {
                             "After POSTCOPY_LISTEN, ADD_MEM_REG is answered with the region as the back-end has mapped it",
                             PostcopyChecks::addedRegionIsAnswered)
                     .and("vhost.answer.37"),
+            Check.of(
+                    "vhost.postcopy.11",
+                    "After POSTCOPY_LISTEN, pages can be given where the back-end has mapped shared memory",
+                    PostcopyChecks::memoryIsWatched),
             Check.of("vhost.answer.30", "POSTCOPY_END is answered with 0", PostcopyChecks::endIsAnswered)
-                    .and("vhost.postcopy.14", "vhost.postcopy.15"));
+                    .and("vhost.postcopy.15"),
+            Check.of(
+                    "vhost.postcopy.14",
+                    "After POSTCOPY_END the userfaultfd watches nothing any more",
+                    PostcopyChecks::nothingIsWatchedAtTheEnd));
 
     private PostcopyChecks() {}
 
@@ -154,6 +164,43 @@ final class PostcopyChecks {
                 reply.request() == Request.ADD_MEM_REG && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
                 "ADD_MEM_REG was answered with request " + reply.request() + ", " + reply.payload().length + " bytes");
         expectAddress(trial, reply);
+    }
+
+    /** A page that is given there finds memory that is watched, or not. Returns its bytes, or a negative error number. */
+    private static long givePage(Fd userfaultfd, Reply table, int page) {
+        long address = table.buffer().getLong(TABLE_HEADER + USER_ADDRESS);
+        return new PageGiver(userfaultfd).zeros(address + page * GuestRam.PAGE, GuestRam.PAGE);
+    }
+
+    private static Reply shareAndAcknowledge(Trial trial, FrontEnd frontEnd) throws IOException {
+        Reply reply = shareMemory(trial, frontEnd);
+        trial.expect(
+                reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
+                "SET_MEM_TABLE was answered with " + reply.payload().length + " bytes");
+        acknowledge(frontEnd);
+        // The acknowledgement itself has no answer; with one to what follows it has been read.
+        frontEnd.getFeatures();
+        return reply;
+    }
+
+    private static void memoryIsWatched(Trial trial) throws IOException {
+        FrontEnd frontEnd = negotiated(trial, 0);
+        Fd userfaultfd = advise(trial, frontEnd);
+        long given = givePage(userfaultfd, shareAndAcknowledge(trial, frontEnd), 0);
+        trial.expect(given == GuestRam.PAGE, "a page could not be given to the back-end: " + outcome(given));
+    }
+
+    private static void nothingIsWatchedAtTheEnd(Trial trial) throws IOException {
+        FrontEnd frontEnd = negotiated(trial, 0);
+        Fd userfaultfd = advise(trial, frontEnd);
+        Reply table = shareAndAcknowledge(trial, frontEnd);
+        frontEnd.ask(Request.POSTCOPY_END, Payload.none());
+        long given = givePage(userfaultfd, table, 1);
+        trial.expect(given < 0, "after POSTCOPY_END a page could be given to the back-end: " + outcome(given));
+    }
+
+    private static String outcome(long given) {
+        return given < 0 ? Errno.describe((int) -given) : given + " bytes";
     }
 
     private static void endIsAnswered(Trial trial) throws IOException {

@@ -1,0 +1,26 @@
+package org.exomem.vhostuser.backend;
+
+import org.exomem.linux.SharedFile;
+import org.exomem.pages.PageSet;
+
+/**
+ * Which pages of a file have come, by their place in the file: a front-end that shares the file anew, in other regions, has not taken
+ * them away (VHU-PST-6). Belongs to the event loop of the VM.
+ */
+final class ArrivingFile {
+    private final FileIdentity identity;
+    /** Pages of 4096 bytes that may be touched. */
+    final PageSet here = new PageSet();
+    /** Pages that were asked for and have not come. */
+    final PageSet asked = new PageSet();
+
+    private record FileIdentity(String deviceAndInode) {}
+
+    ArrivingFile(SharedFile file) {
+        this.identity = new FileIdentity(file.identity());
+    }
+
+    boolean is(SharedFile file) {
+        return identity.deviceAndInode.equals(file.identity());
+    }
+}

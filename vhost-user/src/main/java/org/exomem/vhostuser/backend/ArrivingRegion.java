@@ -1,0 +1,125 @@
+package org.exomem.vhostuser.backend;
+
+import org.exomem.linux.LateMapping;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
+import org.exomem.vhostuser.memory.LatePages;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+
+/**
+ * A region of guest memory whose pages the front-end brings when they are asked for. They are asked for by a mapping of their own, at whose
+ * addresses the front-end sees the faults. The mapping that devices use has none: an access that is not held back by {@link
+ * #areHere} can't stop the event loop, and with it the whole process at its next safepoint, whatever a front-end does with
+ * pages that it has given.
+ */
+final class ArrivingRegion implements LatePages {
+    /** Pages of 4096 bytes that are asked for at once. */
+    private static final long AT_ONCE = 64;
+
+    private final LateMapping mapping;
+    private final ArrivingFile file;
+    private final PageBringer bringer;
+    private final PageBringer.Outcome outcome;
+    private final long fileOffset;
+    /** Where the mapping begins in the file: below the region if that begins in the middle of a larger page. */
+    private final long mappingOffset;
+
+    private boolean closed;
+
+    private ArrivingRegion(
+            MemoryRegion region,
+            long mappingOffset,
+            LateMapping mapping,
+            ArrivingFile file,
+            PageBringer bringer,
+            PageBringer.Outcome outcome) {
+        this.fileOffset = region.fileOffset();
+        this.mappingOffset = mappingOffset;
+        this.mapping = mapping;
+        this.file = file;
+        this.bringer = bringer;
+        this.outcome = outcome;
+    }
+
+    /**
+     * Watches a region for missing pages.
+     *
+     * @param file what is known of the pages of the region's file
+     * @param outcome is told when pages have come
+     * @throws FrontEndFault if the region lies too far behind in its file
+     */
+    static ArrivingRegion of(
+            MemoryRegion region,
+            ArrivingFile file,
+            Userfaultfd userfaultfd,
+            PageBringer bringer,
+            PageBringer.Outcome outcome)
+            throws LinuxException {
+        if (region.fileOffset() > Pages.bytes(PageSet.LIMIT) - region.size()) {
+            throw new FrontEndFault(
+                    "memory region " + region + " lies behind the first 2^48 bytes of its file: its pages"
+                            + " can't be told apart while they arrive");
+        }
+        SharedFile backing = region.file();
+        long offset = region.fileOffset() & -backing.pageSize();
+        LateMapping mapping =
+                LateMapping.of(backing, offset, region.fileOffset() - offset + region.size(), userfaultfd);
+        return new ArrivingRegion(region, offset, mapping, file, bringer, outcome);
+    }
+
+    /** Where the front-end sees the region's first byte in faults. */
+    long address() {
+        return mapping.address() + fileOffset - mappingOffset;
+    }
+
+    @Override
+    public boolean areHere(long offset, long length) {
+        if (closed) {
+            return true;
+        }
+        long first = Pages.floor(fileOffset + offset);
+        long end = Pages.ceil(fileOffset + offset + length);
+        if (file.here.containsAll(first, end - first)) {
+            return true;
+        }
+        long missing = file.here.next(first, end, false);
+        if (!file.asked.contains(missing)) {
+            long most = Math.min(end, missing + AT_ONCE);
+            ask(missing, Math.min(file.here.next(missing, most, true), file.asked.next(missing, most, true)));
+        }
+        return false;
+    }
+
+    private void ask(long first, long end) {
+        file.asked.addAll(first, end - first);
+        bringer.bring(mapping, Pages.bytes(first) - mappingOffset, Pages.bytes(end - first), new PageBringer.Outcome() {
+            @Override
+            public void over(boolean came) {
+                file.asked.removeAll(first, end - first);
+                if (came) {
+                    file.here.addAll(first, end - first);
+                }
+                outcome.over(came);
+            }
+
+            @Override
+            public void failed(Throwable why) {
+                outcome.failed(why);
+            }
+        });
+    }
+
+    /** Nothing is asked for any more, and what was not brought stays as it is. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            mapping.end();
+            bringer.release(mapping);
+        }
+    }
+}

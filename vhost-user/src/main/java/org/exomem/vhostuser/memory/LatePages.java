@@ -1,0 +1,21 @@
+package org.exomem.vhostuser.memory;
+
+/**
+ * Which pages of one region of guest memory are here, where that is not all of them: the others come when they are asked for, as in a
+ * post-copy migration (VHU-PST-1). Who touches a page that is not here could wait for as long as another process likes, or spoil the page, so
+ * nobody does: whoever is about to touch some asks here first. Belongs to the event loop of the VM; no method waits.
+ */
+public interface LatePages extends AutoCloseable {
+    /**
+     * Whether a range may be touched: its pages are here, and stay here. If not, pages of it are asked for, once; the session goes on
+     * with what waits when some have come. A range of which a part is here may have to be asked for several times.
+     *
+     * @param offset of the first byte in the region
+     * @param length bytes, at least 1; the range lies in the region
+     */
+    boolean areHere(long offset, long length);
+
+    /** The region is used no more, or all of its pages have come. */
+    @Override
+    void close();
+}
