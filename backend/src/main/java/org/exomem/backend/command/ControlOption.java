@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
@@ -52,6 +53,15 @@ final class ControlOption {
         JsonNode execute(String command, ObjectNode arguments) throws IOException {
             try {
                 return client.execute(command, arguments);
+            } catch (QmpException e) {
+                throw new CommandFailure(ExitCode.FAILED, e);
+            }
+        }
+
+        /** The same for one that may take longer. */
+        JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
+            try {
+                return client.execute(command, arguments, limit);
             } catch (QmpException e) {
                 throw new CommandFailure(ExitCode.FAILED, e);
             }

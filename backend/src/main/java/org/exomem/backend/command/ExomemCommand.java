@@ -48,6 +48,7 @@ public final class ExomemCommand {
         commands.put("ram remove", RamRemoveCommand::new);
         commands.put("save", SaveCommand::new);
         commands.put("restore", RestoreCommand::new);
+        commands.put("pagers", PagersCommand::new);
         commands.put("template key", TemplateKeyCommand::new);
         commands.put("template create", TemplateCreateCommand::new);
         commands.put("template list", TemplateListCommand::new);

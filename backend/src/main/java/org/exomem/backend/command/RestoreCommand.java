@@ -4,7 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.exomem.backend.image.Restore;
@@ -15,17 +18,22 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.images.manifest.ImageFolder;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem restore}. */
 final class RestoreCommand implements Command {
+    /** The VMM may be slow to answer, and is looked at by several system calls. */
+    private static final Duration PAGER_LIMIT = Duration.ofMinutes(1);
+
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private final ReplaceOption replace = new ReplaceOption();
     private String folder = "";
     private @Nullable Path program;
     private boolean take;
+    private boolean onDemand;
 
     @Override
     public void describe(Usage usage) {
@@ -34,9 +42,14 @@ final class RestoreCommand implements Command {
                 "Starts its VMM, as the user of this command, with the options that it had. Its RAM files are filled"
                         + " from the image, which stays as it is. With --take the VM runs on the image's own RAM files:"
                         + " it is there at once, and the image is used up.",
+                "With --on-demand the VM runs at once, and its memory comes from the image when it is touched; the rest"
+                        + " comes behind that. The process that serves (exomem serve --state DIR) does that, and must be"
+                        + " allowed to attach to the VMM. The image must stay until all has arrived, which \"exomem"
+                        + " pagers\" tells, and so must a process that serves: without one, the guest waits.",
                 "Devices that exomem serves for the VM are plugged in again, if a process that serves it is there.");
         usage.parameter("FOLDER", "The image.", Completion.FILE, value -> folder = value);
         usage.flag("--take", "Runs the VM on the image's RAM files, in place of a copy.", () -> take = true);
+        usage.flag("--on-demand", "Runs the VM before its memory has come.", () -> onDemand = true);
         usage.path(
                 "--vmm", "PROGRAM", "The program of the VMM (default: the one that it was).", value -> program = value);
         replace.describe(usage, "");
@@ -46,13 +59,18 @@ final class RestoreCommand implements Command {
                 "Examples",
                 "  exomem restore /var/lib/exomem/images/web",
                 "  exomem restore /dev/shm/web --take",
+                "  exomem restore /var/lib/exomem/images/web --on-demand",
                 "  exomem restore images/web --replace disk.qcow2=copy.qcow2");
     }
 
     @Override
-    public int run(Streams streams) {
+    public int run(Streams streams) throws UsageException {
+        if (take && onDemand) {
+            throw new UsageException("--take and --on-demand exclude each other");
+        }
         Output output = outputOption.on(streams);
-        Restore.Options options = new Restore.Options(take, Optional.ofNullable(program), replace.texts());
+        Restore.Memory from = take ? Restore.Memory.TAKEN : onDemand ? Restore.Memory.ON_DEMAND : Restore.Memory.COPIED;
+        Restore.Options options = new Restore.Options(from, Optional.ofNullable(program), replace.texts());
         try {
             ImageFolder image =
                     ImageFolder.open(Path.of(folder).toAbsolutePath().normalize());
@@ -65,7 +83,8 @@ final class RestoreCommand implements Command {
     private int restore(ImageFolder image, Restore.Options options, Output output) throws IOException {
         Restore.Result result;
         try (ProgressLine line = new ProgressLine("memory", image.manifest().ramBytes(), output)) {
-            result = new Restore(image, options, (done, all) -> line.stepTo(done), output::note).run(this::sockets);
+            result = new Restore(image, options, (done, all) -> line.stepTo(done), output::note)
+                    .run(this::sockets, new Server());
         }
         JsonNode json = Json.object()
                 .put("vm", result.vm())
@@ -75,7 +94,47 @@ final class RestoreCommand implements Command {
                 json,
                 () -> "VM \"" + result.vm() + "\" "
                         + (result.running() ? "runs" : "is paused, as it was when it was saved") + "; "
-                        + result.time().toMillis() + " ms\n");
+                        + result.time().toMillis() + " ms"
+                        + (onDemand ? "; its memory comes on demand (\"exomem pagers\")" : "") + "\n");
+    }
+
+    /** The process that serves. */
+    private final class Server implements Restore.Paging {
+        @Override
+        public void begin(String vm, Path image, Path qmp) throws IOException {
+            try {
+                control.connect(session -> {
+                    session.execute(
+                            "pager-start",
+                            Json.object()
+                                    .put("vm", vm)
+                                    .put("image", image.toString())
+                                    .put("vmm-qmp", qmp.toAbsolutePath().toString()),
+                            PAGER_LIMIT);
+                    return ExitCode.OK;
+                });
+            } catch (CommandFailure e) {
+                throw new IOException(String.valueOf(e.getMessage()), e);
+            }
+        }
+
+        @Override
+        public Optional<String> trouble(String vm) {
+            List<String> reasons = new ArrayList<>();
+            try {
+                control.connect(session -> {
+                    for (JsonNode pager : session.execute("query-pagers")) {
+                        if (pager.path("vm").asText().equals(vm) && pager.has("reason")) {
+                            reasons.add(pager.path("reason").asText());
+                        }
+                    }
+                    return ExitCode.OK;
+                });
+            } catch (CommandFailure e) {
+                reasons.add(String.valueOf(e.getMessage()));
+            }
+            return reasons.stream().findFirst();
+        }
     }
 
     /** The sockets of the devices that exomem serves for a VM, by their names; none if no process serves it. */

@@ -27,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.ActiveState;
@@ -60,6 +61,7 @@ final class Commands implements AutoCloseable {
         new FreePageCommands(vms).all().forEach(this::add);
         new MigrationCommands(migrations, slowWork).all().forEach(this::add);
         new ProcessCommands(process, slowWork).all().forEach(this::add);
+        new PagerCommands(process).all().forEach(this::add);
         all().forEach(this::add);
     }
 
@@ -347,12 +349,25 @@ final class Commands implements AutoCloseable {
     /** Refuses while a VMM is attached, or may be (CTL-30): for a VMM that does not connect again its devices would be gone. */
     private CompletableFuture<JsonNode> quit(Arguments arguments, Command.Client client) {
         CompletableFuture<JsonNode> allowed =
-                arguments.flag("force", false) ? done(Json.object()) : refusedWhileAttached();
+                arguments.flag("force", false) ? done(Json.object()) : refusedWhileNeeded();
         return allowed.whenComplete((answer, failure) -> {
             if (failure == null) {
                 client.quitAfterAnswer();
             }
         });
+    }
+
+    private CompletableFuture<JsonNode> refusedWhileNeeded() {
+        List<String> paged = process.paged().stream()
+                .filter(state -> !state.status().isOver())
+                .map(PagedState::vm)
+                .toList();
+        if (!paged.isEmpty()) {
+            throw QmpException.generic("memory comes on demand of " + shortened(paged)
+                    + ", and whoever needs what has not arrived would wait until exomem is started again (\"exomem"
+                    + " pagers\" tells how far it is); \"force\": true (exomem quit --force) ends nevertheless");
+        }
+        return refusedWhileAttached();
     }
 
     private CompletableFuture<JsonNode> refusedWhileAttached() {

@@ -43,6 +43,7 @@ final class EventText {
                         with("action", choice("report", "punch", "stop", "zero")),
                         maybe("address", COUNT)));
         types.put("MIGRATION", object(vm, with("status", TEXT)));
+        types.put("PAGER", object(vm, with("status", PagerCommands.STATUS), maybe("reason", TEXT)));
         types.put("DEVICE_CONNECTED", object(vm, device));
         types.put("DEVICE_DISCONNECTED", object(vm, device, with("reason", TEXT)));
         types.put("DEVICE_ABANDONED", object(vm, device));
@@ -70,6 +71,7 @@ final class EventText {
             case VmEvent.JobChange change -> "JOB_STATUS_CHANGE";
             case VmEvent.GuestViolation violation -> "GUEST_VIOLATION";
             case VmEvent.MigrationChange migration -> "MIGRATION";
+            case VmEvent.PagerChange pager -> "PAGER";
             case VmEvent.Connected connected -> "DEVICE_CONNECTED";
             case VmEvent.Disconnected gone -> "DEVICE_DISCONNECTED";
             case VmEvent.Abandoned abandoned -> "DEVICE_ABANDONED";
@@ -99,6 +101,11 @@ final class EventText {
             }
             case VmEvent.MigrationChange migration ->
                 data.put("vm", migration.vm()).put("status", migration.status());
+            case VmEvent.PagerChange pager -> {
+                data.put("vm", pager.vm()).put("status", pager.status());
+                pager.reason().ifPresent(reason -> data.put("reason", reason));
+                yield data;
+            }
             case VmEvent.Connected connected -> place(data, connected);
             case VmEvent.Disconnected gone -> place(data, gone).put("reason", gone.reason());
             case VmEvent.Abandoned abandoned -> place(data, abandoned);
@@ -127,6 +134,7 @@ final class EventText {
             case VmEvent.Fault fault -> Optional.of(what + fault.kind() + " " + fault.vm() + "/" + fault.device());
             case VmEvent.GuestViolation violation -> Optional.empty();
             case VmEvent.MigrationChange migration -> Optional.empty();
+            case VmEvent.PagerChange pager -> Optional.of(what + pager.vm());
             case VmEvent.Connected connected -> Optional.empty();
             case VmEvent.Disconnected gone -> Optional.empty();
             case VmEvent.Abandoned abandoned -> Optional.empty();

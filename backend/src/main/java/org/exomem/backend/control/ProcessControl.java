@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.vm.VirtualMachine;
 
 /**
@@ -55,6 +56,21 @@ public interface ProcessControl {
      */
     default CompletableFuture<List<String>> attach(String vm, Optional<Path> qmp) {
         return refused();
+    }
+
+    /**
+     * Has the memory of a VM come on demand whose VMM waits for its guest.
+     *
+     * @param image the folder that it comes from
+     * @param qmp the VMM's QMP socket
+     */
+    default CompletableFuture<PagedState> page(String vm, Path image, Path qmp) {
+        return refused();
+    }
+
+    /** The VMs whose memory comes on demand, or has come so. */
+    default List<PagedState> paged() {
+        return List.of();
     }
 
     /**

@@ -1,7 +1,6 @@
 package org.exomem.backend.image;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -16,6 +15,7 @@ import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.launch.VmmLaunch;
 import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
+import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
@@ -23,6 +23,8 @@ import org.exomem.images.manifest.Manifest;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
+import org.exomem.linux.process.FileHolders;
+import org.exomem.linux.process.MappedFiles;
 import org.exomem.migration.HandoverUncertainException;
 
 /** A saved VM that is run again: its VMM is started by this process, and goes on without it (IMG-RESTORE-1 to 4). For one thread. */
@@ -32,14 +34,38 @@ public final class Restore {
     private final SparseCopy.Progress progress;
     private final Consumer<String> note;
 
+    /** Where the memory of a VM comes from that is run again. */
+    public enum Memory {
+        /** It is copied before the VM runs. */
+        COPIED,
+        /** The VM runs on the image's own RAM files, which are used up by that. */
+        TAKEN,
+        /** It comes when the VM needs it, and the rest behind that. */
+        ON_DEMAND
+    }
+
+    /** Has the memory of a VM come on demand. */
+    public interface Paging {
+        /**
+         * @param vm its name
+         * @param image the folder that it comes from
+         * @param qmp the QMP socket of its VMM, which waits for its guest
+         * @throws IOException if that can't be done
+         */
+        void begin(String vm, Path image, Path qmp) throws IOException;
+
+        /** Why the memory does not come, for people; empty if it comes. */
+        Optional<String> trouble(String vm);
+    }
+
     /**
      * How it is to be run.
      *
-     * @param take whether on the image's own RAM files, which are used up by that
+     * @param from where its memory comes from
      * @param program of the VMM, if another than it was
      * @param replacements of texts in the VMM's options
      */
-    public record Options(boolean take, Optional<Path> program, Map<String, String> replacements) {
+    public record Options(Memory from, Optional<Path> program, Map<String, String> replacements) {
         public Options {
             replacements = Map.copyOf(replacements);
         }
@@ -68,53 +94,66 @@ public final class Restore {
      * Runs the VM.
      *
      * @param sockets gives those of the devices that exomem serves for a VM, by their names
+     * @param paging for memory that comes on demand
      * @throws IOException if it could not be run; nothing of it is left then, and the image is as it was
      */
-    public Result run(Function<String, Map<String, Path>> sockets) throws IOException {
+    public Result run(Function<String, Map<String, Path>> sockets, Paging paging) throws IOException {
         long begin = System.nanoTime();
         Manifest manifest = image.manifest();
-        MovedDevices moved = moved();
+        MovedDevices moved = MovedDevices.ofImage(manifest);
         VmmCommandLine line = line();
         Path qmp = qmp(line);
         expectFree(line);
         List<Path> made = new ArrayList<>();
-        if (options.take()) {
-            image.take();
+        boolean onDemand = options.from() == Memory.ON_DEMAND;
+        if (options.from() == Memory.TAKEN) {
+            take();
         }
         try {
-            line = options.take() ? onImage(line) : onCopies(line, made);
+            line = switch (options.from()) {
+                case COPIED -> onCopies(line, made);
+                case TAKEN -> onImage(line);
+                case ON_DEMAND -> onEmptyFiles(line, made);
+            };
             VmmLaunch.start(line, Path.of("/"));
         } catch (IOException | RuntimeException e) {
             undo(made, e);
             throw e;
         }
-        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
-            try {
-                vmm.expectIncoming();
-                vmm.loadState(image.state());
-                if (manifest.running()) {
-                    StartedGuest.start(vmm);
-                }
-            } catch (HandoverUncertainException e) {
-                throw e;
-            } catch (IOException | RuntimeException e) {
-                vmm.quit();
-                undo(made, e);
-                throw e;
+        try {
+            if (onDemand) {
+                // Before the state is loaded: that touches the guest's memory (PGR-BEGIN-1).
+                paging.begin(manifest.vm(), image.folder(), qmp);
             }
-            Duration time = Duration.ofNanos(System.nanoTime() - begin);
-            if (!moved.devices().isEmpty()) {
+            load(qmp);
+        } catch (HandoverUncertainException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            IOException told =
+                    onDemand && e instanceof VmmException ? explained(e, paging.trouble(manifest.vm())) : null;
+            discard(qmp, made, e);
+            if (told != null) {
+                throw told;
+            }
+            throw e;
+        }
+        Duration time = Duration.ofNanos(System.nanoTime() - begin);
+        if (!onDemand && !moved.devices().isEmpty()) {
+            try (QmpVmm vmm = QmpVmm.connect(qmp)) {
                 moved.plugInto(vmm, sockets.apply(manifest.vm()), note);
             }
-            return new Result(manifest.vm(), manifest.running(), time);
         }
+        return new Result(manifest.vm(), manifest.running(), time);
     }
 
-    private MovedDevices moved() throws IOException {
-        return MovedDevices.of(image.manifest()
-                .devices()
-                .orElse("{\"version\":1,\"running\":" + image.manifest().running() + ",\"devices\":[]}")
-                .getBytes(StandardCharsets.UTF_8));
+    private void load(Path qmp) throws IOException, HandoverUncertainException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            vmm.expectIncoming();
+            vmm.loadState(image.state());
+            if (image.manifest().running()) {
+                StartedGuest.start(vmm);
+            }
+        }
     }
 
     private VmmCommandLine line() {
@@ -151,6 +190,51 @@ public final class Restore {
         }
     }
 
+    /** Whoever has the RAM files mapped would see what the VM writes (IMG-RESTORE-5). */
+    private void take() throws IOException {
+        image.take();
+        try {
+            List<String> files = new ArrayList<>();
+            for (Manifest.Ram ram : image.manifest().ram()) {
+                try (SharedFile file = image.openRam(ram.name())) {
+                    files.add(MappedFiles.nameOf(file));
+                }
+            }
+            for (FileHolders.Holder holder : FileHolders.of(files)) {
+                throw new IOException("process " + holder.pid() + " (" + holder.program() + ") uses the RAM files in "
+                        + image.folder()
+                        + ", which therefore can't be used up: a clone, or a VM whose memory comes from"
+                        + " there on demand");
+            }
+        } catch (IOException | RuntimeException e) {
+            image.giveBack();
+            throw e;
+        }
+    }
+
+    private void discard(Path qmp, List<Path> made, Exception because) {
+        try {
+            QmpVmm.discard(qmp);
+        } catch (IOException e) {
+            notEnded(because, e);
+            return;
+        }
+        undo(made, because);
+    }
+
+    private void notEnded(Exception because, IOException e) {
+        because.addSuppressed(e);
+        note.accept("the VMM was started and could not be ended again: " + e.getMessage());
+    }
+
+    /** What a VMM says that waits for memory is not why it waits. */
+    private static IOException explained(Exception because, Optional<String> trouble) {
+        return new IOException(
+                because.getMessage()
+                        + trouble.map(why -> "; its memory can't come: " + why).orElse(""),
+                because);
+    }
+
     private VmmCommandLine onImage(VmmCommandLine line) {
         VmmCommandLine changed = line;
         for (Manifest.Ram ram : image.manifest().ram()) {
@@ -161,13 +245,7 @@ public final class Restore {
 
     private VmmCommandLine onCopies(VmmCommandLine line, List<Path> made) throws IOException {
         for (Manifest.Ram ram : image.manifest().ram()) {
-            Path file = line.memoryFile(ram.name().name())
-                    .orElseThrow(() -> new IOException(
-                            "the VMM's options have no memory \"" + ram.name().name() + "\""));
-            if (Files.exists(file)) {
-                throw new IOException(file + " is there already: does the VM still run? Remove it, or have the VM use"
-                        + " another file by --replace");
-            }
+            Path file = absent(line, ram);
             try (SharedFile from = image.openRam(ram.name())) {
                 SparseCopy.copy(from, file, null, progress);
             }
@@ -176,13 +254,36 @@ public final class Restore {
         return line;
     }
 
+    private VmmCommandLine onEmptyFiles(VmmCommandLine line, List<Path> made) throws IOException {
+        VmmCommandLine changed = line;
+        for (Manifest.Ram ram : image.manifest().ram()) {
+            Path file = absent(line, ram);
+            SharedFile.create(file, ram.name().size()).close();
+            made.add(file);
+            changed = changed.withEmptyMemory(ram.name().name(), file);
+        }
+        return changed;
+    }
+
+    /** The file that is to be made (IMG-RESTORE-2). */
+    private static Path absent(VmmCommandLine line, Manifest.Ram ram) throws IOException {
+        Path file = line.memoryFile(ram.name().name())
+                .orElseThrow(() -> new IOException(
+                        "the VMM's options have no memory \"" + ram.name().name() + "\""));
+        if (Files.exists(file)) {
+            throw new IOException(file + " is there already: does the VM still run? Remove it, or have the VM use"
+                    + " another file by --replace");
+        }
+        return file;
+    }
+
     /** The guest has not run. */
     private void undo(List<Path> made, Exception because) {
         try {
             for (Path file : made) {
                 Files.deleteIfExists(file);
             }
-            if (options.take()) {
+            if (options.from() == Memory.TAKEN) {
                 image.giveBack();
             }
         } catch (IOException e) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 
 /** The command line of a VMM, as QEMU reads them. Immutable. */
 public final class VmmCommandLine {
@@ -31,6 +32,13 @@ public final class VmmCommandLine {
             Set.of("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb", "vnc");
     /** What is of one start only. */
     private static final Set<String> OF_ONE_START = Set.of("incoming", "S", "daemonize", "loadvm");
+
+    /** Options by which a VMM gets devices and what is behind them. */
+    private static final Set<String> SHARING_OPTIONS = Set.of(DEVICE, "netdev", "net", "nic", "blockdev", "object");
+
+    /** Drivers in other processes, and those that give hardware the memory; as words of a value, not within a path. */
+    private static final Pattern SHARING = Pattern.compile(
+            "(^|[,=:\"{ ])(vhost-user|vhost-vdpa|vfio|virtio-blk-vhost|virtio-blk-vfio|x-vfio-user|x-remote)");
 
     /** The program, and what is in front of it: a dynamic linker with its arguments, for example. */
     private final List<String> program;
@@ -362,6 +370,15 @@ public final class VmmCommandLine {
     /** The same with one text in place of another, in all values. */
     public VmmCommandLine replacing(String text, String by) {
         return changed(option -> new VmmOption(option.name(), option.value().map(value -> value.replace(text, by))));
+    }
+
+    /** The option by which others than the VMM itself use the guest's memory, or pin it; empty if there is none. */
+    public Optional<String> sharing() {
+        return options.stream()
+                .filter(option -> SHARING_OPTIONS.stream().anyMatch(option::is))
+                .filter(option -> SHARING.matcher(option.value().orElse("")).find())
+                .findFirst()
+                .map(option -> "-" + option.name() + " " + option.value().orElse(""));
     }
 
     /**

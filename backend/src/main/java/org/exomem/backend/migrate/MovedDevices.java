@@ -15,6 +15,7 @@ import org.exomem.backend.qmp.JsonException;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.images.manifest.Manifest;
 
 /**
  * What of a VM's devices travels with it, since they are taken out of the VMM before the VM leaves: which they were, and what
@@ -82,6 +83,13 @@ public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong targ
                         ? OptionalLong.of(target.asLong())
                         : OptionalLong.empty(),
                 json.path("running").asBoolean());
+    }
+
+    /** Those of a saved VM; none if its image does not tell. */
+    public static MovedDevices ofImage(Manifest manifest) throws IOException {
+        return of(manifest.devices()
+                .orElse("{\"version\":1,\"running\":" + manifest.running() + ",\"devices\":[]}")
+                .getBytes(StandardCharsets.UTF_8));
     }
 
     /**

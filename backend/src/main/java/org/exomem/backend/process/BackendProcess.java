@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -19,6 +20,9 @@ import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.control.ProcessControl;
 import org.exomem.backend.detach.VmDevices;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.pager.PagedState;
+import org.exomem.backend.pager.Pagers;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmShutdown;
@@ -48,6 +52,7 @@ public final class BackendProcess implements AutoCloseable {
                     new VmEvent.MigrationChange(state.vm(), state.status().toString())));
     private volatile @Nullable ControlServer control;
     private volatile @Nullable DeviceSet devices;
+    private volatile @Nullable Pagers pagers;
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
 
@@ -69,8 +74,12 @@ public final class BackendProcess implements AutoCloseable {
         devices = all;
         try {
             all.start();
+            Pagers paged =
+                    new Pagers(config.state().map(StateDirectory::new), migrations, this::sockets, this::publish);
+            pagers = paged;
+            paged.takeUp();
             if (controlSocket.isPresent()) {
-                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all));
+                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all, paged));
                 LOG.info("control socket on {}", controlSocket.get());
             }
             started = true;
@@ -101,7 +110,7 @@ public final class BackendProcess implements AutoCloseable {
             server.publish(event);
         }
         switch (event) {
-            case VmEvent.Disconnected _, VmEvent.MigrationChange _ -> settle();
+            case VmEvent.Disconnected _, VmEvent.MigrationChange _, VmEvent.PagerChange _ -> settle();
             case VmEvent.Abandoned of -> {
                 abandoned.add(of.vm() + "/" + of.device());
                 endIfAbandoned();
@@ -109,6 +118,19 @@ public final class BackendProcess implements AutoCloseable {
             // A device that is served anew may be connected to by others.
             case VmEvent.Added of -> abandoned.remove(of.vm() + "/" + of.device());
             default -> {}
+        }
+    }
+
+    private void publish(PagedState paged) {
+        publish(new VmEvent.PagerChange(paged.vm(), paged.status().word(), paged.reason()));
+    }
+
+    /** Of the devices that are served for a VM; none if there is no such VM. */
+    private Map<String, Path> sockets(String vm) {
+        try {
+            return table.named(vm).sockets();
+        } catch (VirtualMachine.NotFound e) {
+            return Map.of();
         }
     }
 
@@ -158,6 +180,10 @@ public final class BackendProcess implements AutoCloseable {
             return;
         }
         closed = true;
+        Pagers paged = pagers;
+        if (paged != null) {
+            paged.close();
+        }
         migrations.close();
         DeviceSet all = devices;
         if (all != null) {
@@ -180,9 +206,11 @@ public final class BackendProcess implements AutoCloseable {
     /** What clients may change. */
     private final class Changes implements ProcessControl {
         private final DeviceSet all;
+        private final Pagers paged;
 
-        Changes(DeviceSet all) {
+        Changes(DeviceSet all, Pagers paged) {
             this.all = all;
+            this.paged = paged;
         }
 
         @Override
@@ -221,6 +249,16 @@ public final class BackendProcess implements AutoCloseable {
                         ? replug(named, qmp, "is being attached", VmDevices::attach)
                         : List.of();
             });
+        }
+
+        @Override
+        public CompletableFuture<PagedState> page(String vm, Path image, Path qmp) {
+            return run(() -> paged.start(vm, image, qmp));
+        }
+
+        @Override
+        public List<PagedState> paged() {
+            return paged.states();
         }
 
         private List<String> replug(VirtualMachine vm, Optional<Path> qmp, String what, Replug task)

@@ -7,16 +7,19 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.exomem.mem.MemoryRegionPlan;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where the devices of all VMs keep their state: {@code VM.balloon.state} and {@code VM.ID.mem.state}. Nothing is ever
- * removed from it; a VM's state goes when the operator removes its files.
+ * Where the devices of all VMs keep their state: {@code VM.balloon.state} and {@code VM.ID.mem.state}. Nothing of
+ * these is ever removed; a VM's state goes when the operator removes its files. {@code VM.pager.json} is there as long as the VM's memory
+ * comes on demand.
  *
  * @param path the directory
  */
@@ -25,6 +28,7 @@ public record StateDirectory(Path path) {
     private static final Set<PosixFilePermission> OWNER = PosixFilePermissions.fromString("rwx------");
     private static final FileAttribute<?> OWNER_ONLY = PosixFilePermissions.asFileAttribute(OWNER);
     private static final String UID = "unix:uid";
+    private static final String PAGER = ".pager.json";
 
     /**
      * The state of a VM's balloon.
@@ -46,6 +50,32 @@ public record StateDirectory(Path path) {
      */
     public MemoryStateFile memory(String vm, String device, MemoryRegionPlan plan) throws IOException {
         return MemoryStateFile.open(file(name(vm) + "." + name(device) + ".mem.state"), vm, device, plan);
+    }
+
+    /**
+     * Where it is kept that a VM's memory comes on demand.
+     *
+     * @throws IOException if the directory can't be used
+     */
+    public Path pager(String vm) throws IOException {
+        return file(name(vm) + PAGER);
+    }
+
+    /**
+     * All files of {@link #pager} that are there.
+     *
+     * @throws IOException if the directory can't be used
+     */
+    public List<Path> pagers() throws IOException {
+        prepare();
+        try (Stream<Path> files = Files.list(path)) {
+            return files.filter(file -> {
+                        String name = String.valueOf(file.getFileName());
+                        return name.endsWith(PAGER) && !name.startsWith(".");
+                    })
+                    .sorted()
+                    .toList();
+        }
     }
 
     private Path file(String name) throws IOException {

@@ -1,5 +1,6 @@
 package org.exomem.backend.vm;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.FaultKind;
@@ -42,6 +43,18 @@ public sealed interface VmEvent {
 
     /** A migration of the VM has another status. */
     record MigrationChange(String vm, String status) implements VmEvent {
+        @Override
+        public String device() {
+            return "";
+        }
+    }
+
+    /**
+     * The memory of the VM comes on demand, and that has another status.
+     *
+     * @param reason why it is so, for people
+     */
+    record PagerChange(String vm, String status, Optional<String> reason) implements VmEvent {
         @Override
         public String device() {
             return "";

@@ -115,6 +115,26 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
+    /**
+     * Ends a VMM whose guest has never run. One that does not do so, as it waits for memory that does not come, is killed: nothing is
+     * lost by that. Nobody else may be connected to its socket.
+     *
+     * @param socket on which it listens for QMP
+     * @throws IOException if it can't be seen from here, or does not end within 10 s
+     */
+    public static void discard(Path socket) throws IOException {
+        try (ProcessFd process = VmmPeer.open(socket)) {
+            try (QmpVmm vmm = connect(socket)) {
+                vmm.quit();
+            } catch (VmmException e) {
+                process.kill();
+                if (!process.awaitEnd(QUIT_LIMIT)) {
+                    throw new VmmException(process + " was killed, and does not end", e);
+                }
+            }
+        }
+    }
+
     /** As {@link WatchedVmm#open}. */
     public WatchedVmm watched() throws IOException {
         return WatchedVmm.open(qmp, peer, commands);

@@ -1,6 +1,7 @@
 package org.exomem.backend.vmm;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Fd;
@@ -26,12 +27,21 @@ final class VmmPeer {
      */
     int pid() throws IOException {
         if (pid == UNKNOWN) {
-            try (Fd connection = UnixSockets.connectNow(qmp.socket())) {
-                int maker = UnixSockets.peer(connection);
-                pid = maker <= 0 ? maker : SocketHolder.of(qmp.socket(), maker);
-            }
+            pid = find(qmp.socket());
         }
         return pid;
+    }
+
+    private static int find(Path socket) throws IOException {
+        try (Fd connection = UnixSockets.connectNow(socket)) {
+            int maker = UnixSockets.peer(connection);
+            return maker <= 0 ? maker : SocketHolder.of(socket, maker);
+        }
+    }
+
+    /** As {@link #open()}, without asking the VMM for anything. */
+    static ProcessFd open(Path socket) throws IOException {
+        return open(socket, find(socket));
     }
 
     /**
@@ -40,13 +50,16 @@ final class VmmPeer {
      * @throws VmmException if it can't be seen from here, or does not serve the socket any more
      */
     ProcessFd open() throws IOException {
-        int number = pid();
+        return open(qmp.socket(), pid());
+    }
+
+    private static ProcessFd open(Path socket, int number) throws IOException {
         if (number <= 0) {
-            throw new VmmException("the process of the VMM on " + qmp + " can't be seen from here");
+            throw new VmmException("the process of the VMM on " + socket + " can't be seen from here");
         }
         ProcessFd process = ProcessFd.open(number);
         try {
-            if (SocketHolder.mayServe(qmp.socket(), number)) {
+            if (SocketHolder.mayServe(socket, number)) {
                 return process;
             }
         } catch (IOException e) {
@@ -55,6 +68,6 @@ final class VmmPeer {
         }
         process.close();
         throw new VmmException(
-                process + " does not have the QMP socket " + qmp + " open, though it was told to listen there");
+                process + " does not have the QMP socket " + socket + " open, though it was told to listen there");
     }
 }

@@ -105,6 +105,17 @@ class CommandsTest {
     }
 
     @Test
+    @Tag("CTL-39")
+    void pagersAreShownAndMemoryOnDemandNeedsAProcessThatKeepsState() throws Exception {
+        Ran ran = Ran.of("pagers", "--control", control);
+        assertThat(ran.out()).isEqualTo("VM  STATUS  OWED  ARRIVED  FAULTS  IMAGE  WHY\n");
+        assertThat(Ran.of("pagers", "--json", "--control", control).out().strip())
+                .isEqualTo("[]");
+        assertThat(Ran.of("restore", "/none", "--take", "--on-demand").err()).contains("exclude each other");
+        assertThat(Ran.of("restore", "/none", "--on-demand").err()).contains("there is no folder /none");
+    }
+
+    @Test
     void jsonIsWhatTheControlSocketSays() throws Exception {
         Ran ran = Ran.of("vms", "--json", "--control", control);
         assertThat(ran.code()).isZero();
@@ -408,7 +419,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, template, clone, add, remove, detach, attach, pki, quit, spec, completion
+        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, pagers, template, clone, add, remove, detach, attach, pki, quit, spec, completion
         serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
         balloon               | exomem: VM is missing
         balloon a --wiat      | exomem: there is no option "--wiat"; is it --wait that is meant?

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -221,6 +222,37 @@ final class VmmCommandLineTest {
     void ordinaryOptionsAreNoObstacle() {
         assertThat(line("qemu", "-serial", "file:x", "-run-with", "async-teardown=on", "-m", "1G")
                         .obstacle())
+                .isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-device vhost-user-blk-pci,chardev=c",
+                "-device {\"driver\":\"vhost-user-fs-pci\"}",
+                "-device vfio-pci,host=1",
+                "-netdev vhost-user,id=n,chardev=c",
+                "-netdev type=vhost-vdpa,vhostdev=/dev/vhost-vdpa-0,id=n",
+                "-blockdev driver=virtio-blk-vhost-user,path=/s,node-name=n"
+            })
+    @Tag("PGR-BEGIN-2")
+    void devicesThatOthersServeAreSeen(String option) {
+        assertThat(line("qemu", "-m", "1G", option.split(" ")[0], option.split(" ")[1])
+                        .sharing())
+                .contains(option);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-chardev socket,id=c,path=/run/vhost-user/s",
+                "-drive file=/images/vfio.qcow2",
+                "-blockdev driver=file,filename=/images/vhost-user-disk,node-name=n",
+                "-netdev tap,id=n,vhost=on",
+                "-device virtio-net-pci,netdev=n"
+            })
+    void devicesOfTheVmmAndItsKernelAreNotTakenForOthers(String option) {
+        assertThat(line("qemu", option.split(" ")[0], option.split(" ")[1]).sharing())
                 .isEmpty();
     }
 }

@@ -9,6 +9,7 @@ final class ProcessCalls {
 
     static final long PIDFD_OPEN = 434;
     static final long PIDFD_GETFD = 438;
+    static final long PIDFD_SEND_SIGNAL = 424;
 
     static {
         Native.register(ProcessCalls.class, "c");
@@ -21,6 +22,8 @@ final class ProcessCalls {
     static native int waitpid(int thread, long status, int options);
 
     static native long syscall(long number, long first, long second, long third);
+
+    static native long syscall(long number, long first, long second, long third, long fourth);
 
     static native int kill(int process, int signal);
 

@@ -11,6 +11,8 @@ import org.exomem.linux.Poll;
  * by several threads.
  */
 public final class ProcessFd implements AutoCloseable {
+    private static final int KILL = 9;
+
     private final int pid;
     private final Fd fd;
 
@@ -49,6 +51,17 @@ public final class ProcessFd implements AutoCloseable {
      */
     public boolean awaitEnd(Duration limit) throws LinuxException {
         return Poll.readable(fd, limit);
+    }
+
+    /**
+     * Ends it at once (SIGKILL), whatever it does.
+     *
+     * @throws LinuxException ESRCH if it has ended, EPERM if this process may not
+     */
+    public void kill() throws LinuxException {
+        if (ProcessCalls.syscall(ProcessCalls.PIDFD_SEND_SIGNAL, fd.number(), KILL, 0, 0) < 0) {
+            throw new LinuxException("pidfd_send_signal", toString(), ProcessCalls.errno());
+        }
     }
 
     /**

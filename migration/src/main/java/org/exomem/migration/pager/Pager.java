@@ -315,7 +315,7 @@ public final class Pager implements AutoCloseable {
         boolean news = trouble.isEmpty();
         trouble = Optional.of(why);
         if (news) {
-            LOG.warn("pager {}: pages can't be had, and whoever needs one waits: {}", name, why);
+            LOG.debug("pager {}: pages can't be had, and whoever needs one waits: {}", name, why);
             watcher.stalled(why);
         }
     }

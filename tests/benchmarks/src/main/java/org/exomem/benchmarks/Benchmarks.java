@@ -14,6 +14,7 @@ import picocli.CommandLine.Command;
             KickLatency.class,
             Idle.class,
             WatchCost.class,
+            PageFaultCost.class,
             CommandStart.class,
             ManyVms.class,
             PatrolCost.class,

@@ -46,11 +46,23 @@ public final class BackEnd implements AutoCloseable {
      * @param memories the VM's name and the device's, then options of {@code --mem} as in {@code a/m0,addr=4G,size=1G}
      */
     public static BackEnd start(List<String> balloons, List<String> memories) throws IOException {
+        return start(balloons, memories, List.of());
+    }
+
+    /**
+     * Starts the process and returns when it can be asked.
+     *
+     * @param balloons as above
+     * @param memories as above
+     * @param options of {@code serve} besides
+     */
+    public static BackEnd start(List<String> balloons, List<String> memories, List<String> options) throws IOException {
         Path folder = Files.createTempDirectory("exomem-back-end");
         Process process = null;
         try {
             Path control = folder.resolve("control");
             List<String> words = new ArrayList<>(words("serve", "--control", control.toString()));
+            words.addAll(options);
             balloons.forEach(balloon -> words.addAll(List.of("--balloon", device(folder, balloon))));
             memories.forEach(memory -> words.addAll(List.of("--mem", device(folder, memory))));
             process = start(words, folder);

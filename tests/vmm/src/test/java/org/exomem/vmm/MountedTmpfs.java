@@ -18,6 +18,11 @@ record MountedTmpfs(Path path) implements AutoCloseable {
         return new MountedTmpfs(path);
     }
 
+    /** Gives it another size. */
+    void resize(long bytes) throws IOException {
+        run("mount", "-o", "remount,size=" + bytes, path.toString());
+    }
+
     @Override
     public void close() throws IOException {
         run("umount", path.toString());

@@ -1,0 +1,238 @@
+package org.exomem.backend.pager;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.migrate.MovedDevices;
+import org.exomem.backend.state.StateDirectory;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vmm.PagedMemory;
+import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.images.manifest.ImageFolder;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The VMs whose memory comes on demand: at most one pager for each at a time, the last one of each remembered. Safe for use by several threads. */
+public final class Pagers implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Pagers.class);
+
+    /** Why nothing else is done with a VM meanwhile (PGR-ALONE-1). */
+    private static final String RESERVED = "has its memory come on demand, and not all has arrived";
+
+    private static final int MOST_REMEMBERED = 256;
+    /** How long a VMM may take to load its guest's state. */
+    private static final Duration LOADED_LIMIT = Duration.ofSeconds(90);
+
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
+
+    private final Optional<StateDirectory> state;
+    private final Migrations migrations;
+    private final Function<String, Map<String, Path>> sockets;
+    private final Consumer<PagedState> changed;
+    private final CountDownLatch closing = new CountDownLatch(1);
+    private final Map<String, PagedVm> known = new LinkedHashMap<>();
+
+    /**
+     * @param state where it is kept what the next process has to know; without, no VM can have its memory come on demand
+     * @param sockets gives those of the devices that exomem serves for a VM, by their names; none for a VM that it does not serve
+     * @param changed is told of every change of status, on any thread
+     */
+    public Pagers(
+            Optional<StateDirectory> state,
+            Migrations migrations,
+            Function<String, Map<String, Path>> sockets,
+            Consumer<PagedState> changed) {
+        this.state = state;
+        this.migrations = migrations;
+        this.sockets = sockets;
+        this.changed = changed;
+    }
+
+    /** Goes on with what earlier processes have begun (PGR-AGAIN-2). A file that can't be used is told of in the log, and left. */
+    public void takeUp() {
+        if (state.isEmpty()) {
+            return;
+        }
+        List<Path> files;
+        try {
+            files = state.get().pagers();
+        } catch (IOException e) {
+            LOG.error("it is not known which VMs have their memory come on demand: {}", e.getMessage());
+            return;
+        }
+        for (Path path : files) {
+            PagerFile file = new PagerFile(path);
+            try {
+                PagerRecord record = file.read();
+                migrations.reserve(record.vm(), RESERVED);
+                PagedVm vm = new PagedVm(record, file, new Outside());
+                synchronized (this) {
+                    known.put(record.vm(), vm);
+                }
+                vm.takeUp();
+            } catch (IOException | VirtualMachine.Refused e) {
+                LOG.error("a VM whose memory came on demand waits for the rest: {}", e.getMessage());
+            }
+        }
+    }
+
+    /**
+     * Has the memory of a VM come on demand whose VMM waits for its guest: what the image has, and zeros for the rest. Waits for the VMM.
+     *
+     * @param image the folder of a saved VM
+     * @param qmp the VMM's QMP socket
+     * @return bytes that are owed
+     * @throws IOException if that can't be done, saying why; the VMM is to be ended then
+     * @throws VirtualMachine.Refused if something else is being done with the VM
+     */
+    public PagedState start(String vm, Path image, Path qmp) throws IOException {
+        StateDirectory folder = state.orElseThrow(
+                () -> new IOException(
+                        "memory comes on demand only from an exomem that"
+                                + " keeps state (exomem serve --state DIR): without, a guest would wait for good if exomem was killed"));
+        migrations.reserve(vm, RESERVED);
+        boolean begun = false;
+        try {
+            PagedVm paged = begin(vm, image, qmp, new PagerFile(folder.pager(vm)));
+            begun = true;
+            return paged.state();
+        } finally {
+            if (!begun) {
+                migrations.release(vm);
+            }
+        }
+    }
+
+    private PagedVm begin(String vm, Path image, Path qmp, PagerFile file) throws IOException {
+        SavedMemory saved = SavedMemory.open(image, Optional.empty());
+        PagedMemory memory = null;
+        try {
+            memory = PagedMemory.attach(qmp, saved.ids());
+            saved.expectFits(memory.files());
+            PagerRecord record = new PagerRecord(vm, image, saved.digest(), memory.pid(), qmp, memory.paths());
+            PagedVm paged = new PagedVm(record, file, new Outside());
+            synchronized (this) {
+                if (closing.getCount() == 0) {
+                    throw new IOException("exomem is ending");
+                }
+                file.write(record);
+                known.remove(vm);
+                known.put(vm, paged);
+                forgetSome();
+            }
+            paged.start(new PagedVm.Work(memory, saved));
+            return paged;
+        } catch (IOException | RuntimeException e) {
+            if (memory != null) {
+                memory.close();
+            }
+            saved.close();
+            throw e;
+        }
+    }
+
+    private void forgetSome() {
+        known.values()
+                .removeIf(vm ->
+                        known.size() > MOST_REMEMBERED && vm.state().status().isOver());
+    }
+
+    /** All that are known, also those that are over. */
+    public List<PagedState> states() {
+        return all().stream().map(PagedVm::state).toList();
+    }
+
+    private synchronized Collection<PagedVm> all() {
+        return new ArrayList<>(known.values());
+    }
+
+    private final class Outside implements PagedVm.Outside {
+        @Override
+        public void changed(PagedState now) {
+            changed.accept(now);
+        }
+
+        @Override
+        public Optional<String> arrived(PagerRecord record, ImageFolder image) {
+            return plug(record, image);
+        }
+
+        @Override
+        public void over(String vm) {
+            migrations.release(vm);
+        }
+    }
+
+    /** Plugs in what the VM had of exomem's devices (PGR-ALONE-1). Returns what could not be done. */
+    private Optional<String> plug(PagerRecord record, ImageFolder image) {
+        List<String> notes = new ArrayList<>();
+        try {
+            MovedDevices moved = MovedDevices.ofImage(image.manifest());
+            if (!moved.devices().isEmpty()) {
+                plugWhenLoaded(record, moved, notes::add);
+            }
+        } catch (IOException e) {
+            notes.add("its devices could not be plugged in: " + e.getMessage());
+        }
+        return notes.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", notes));
+    }
+
+    /** All may have arrived before the VMM has loaded the state of its own devices, and while somebody else speaks with it. */
+    private void plugWhenLoaded(PagerRecord record, MovedDevices moved, Consumer<String> note) throws IOException {
+        long end = System.nanoTime() + LOADED_LIMIT.toNanos();
+        while (true) {
+            IOException failure;
+            try (QmpVmm vmm = QmpVmm.connect(record.qmp())) {
+                if (!vmm.isWaiting()) {
+                    moved.plugInto(vmm, sockets.apply(record.vm()), note);
+                    return;
+                }
+                failure = new IOException("its VMM still waits for its state");
+            } catch (IOException e) {
+                failure = e;
+            }
+            if (isClosing()
+                    || System.nanoTime() > end
+                    || ProcessHandle.of(record.pid()).isEmpty()) {
+                throw failure;
+            }
+        }
+    }
+
+    /** Waits a moment before it answers. */
+    private boolean isClosing() {
+        try {
+            return closing.await(LOOK_AGAIN.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return true;
+        }
+    }
+
+    /** Leaves all as it is for the next exomem: whoever needs a page waits for that. */
+    @Override
+    public void close() {
+        synchronized (this) {
+            closing.countDown();
+        }
+        for (PagedVm vm : all()) {
+            if (!vm.state().status().isOver()) {
+                LOG.warn(
+                        "{}: not all of its memory has arrived; whoever needs it waits for the next exomem",
+                        vm.state().vm());
+            }
+            vm.close();
+        }
+    }
+}

@@ -1,0 +1,268 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.exomem.backend.launch.VmmCommandLine;
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.process.FileHolders;
+import org.exomem.linux.process.ForeignUserfaultfd;
+import org.exomem.linux.process.ForeignUserfaultfd.Left;
+import org.exomem.linux.process.MappedFiles;
+import org.exomem.linux.process.ProcessFd;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.pager.MappedPages;
+import org.exomem.migration.pager.VmmMemory;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The memory of a QEMU whose missing pages come on demand: its files, and a userfaultfd that stays open in the QEMU. Closing this leaves
+ * that as it is: whoever touches a missing page waits. For one thread at a time.
+ */
+public final class PagedMemory implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(PagedMemory.class);
+
+    private final int pid;
+    private final List<Path> paths;
+    private final MemoryImage files;
+    private final VmmMemory memory;
+
+    private PagedMemory(int pid, List<Path> paths, MemoryImage files, VmmMemory memory) {
+        this.pid = pid;
+        this.paths = List.copyOf(paths);
+        this.files = files;
+        this.memory = memory;
+    }
+
+    /** What an earlier process has left in a VMM. */
+    public sealed interface Found {
+        /** The VMM has ended. */
+        record Ended() implements Found {}
+
+        /** Nothing: all pages have arrived. */
+        record Nothing() implements Found {}
+
+        /** A userfaultfd, for which whoever touches a missing page waits. */
+        record Taken(PagedMemory memory) implements Found {}
+    }
+
+    /**
+     * Attaches to a QEMU that waits for a guest, has its memory watched for missing pages, and empties it (PGR-BEGIN-1).
+     *
+     * @param ids of the memory, in the order in which its pages are numbered
+     * @throws IOException if that can't be done, saying why; the memory may be empty then, and nobody waits for it
+     */
+    public static PagedMemory attach(Path qmp, List<String> ids) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                WatchedVmm watched = vmm.watched()) {
+            vmm.expectIncoming();
+            ProcessFd process = watched.attachable();
+            refuseSharing(vmm, process.pid());
+            List<Path> paths = new ArrayList<>();
+            List<ImageFile> open = new ArrayList<>();
+            try {
+                for (GuestRamFile file : inOrder(vmm.ram(), ids)) {
+                    open.add(new ImageFile(file.id(), SharedFile.open(file.path())));
+                    paths.add(file.path());
+                }
+            } catch (IOException e) {
+                open.forEach(ImageFile::close);
+                throw e;
+            }
+            MemoryImage files = new MemoryImage(open);
+            try {
+                refuseOtherProcesses(process.pid(), files);
+                VmmMemory memory = watch(process, files);
+                try {
+                    for (ImageFile file : files.files()) {
+                        file.file().punchHole(0, file.size());
+                    }
+                    return new PagedMemory(process.pid(), paths, files, memory);
+                } catch (IOException e) {
+                    memory.leave();
+                    memory.close();
+                    throw e;
+                }
+            } catch (IOException | RuntimeException e) {
+                files.close();
+                throw e;
+            }
+        }
+    }
+
+    /** Whoever has the memory besides the VMM would find zeros in place of what has not arrived, and leave them there. */
+    private static void refuseSharing(QmpVmm vmm, int pid) throws IOException {
+        vmm.directWrites().refusePins();
+        String sharing = VmmCommandLine.of(pid).sharing().orElse(null);
+        if (sharing != null) {
+            throw new VmmException("the VM has \"" + sharing
+                    + "\", by which others than its VMM use its memory, so that its memory can't come on demand");
+        }
+    }
+
+    private static void refuseOtherProcesses(int pid, MemoryImage files) throws IOException {
+        List<String> names = new ArrayList<>();
+        for (ImageFile file : files.files()) {
+            names.add(MappedFiles.nameOf(file.file()));
+        }
+        for (FileHolders.Holder holder : FileHolders.of(names)) {
+            if (holder.pid() != pid) {
+                throw new VmmException("process " + holder.pid() + " (" + holder.program()
+                        + ") has the VM's memory mapped too, so that its memory can't come on demand");
+            }
+        }
+    }
+
+    private static List<GuestRamFile> inOrder(List<GuestRamFile> ram, List<String> ids) throws VmmException {
+        List<GuestRamFile> ordered = new ArrayList<>();
+        for (String id : ids) {
+            ordered.add(ram.stream()
+                    .filter(file -> file.id().equals(id))
+                    .findFirst()
+                    .orElseThrow(() -> new VmmException("the VMM has no memory \"" + id + "\", which the image has")));
+        }
+        if (ram.size() > ordered.size()) {
+            throw new VmmException("the VMM has other memory than the image: it has " + ram.size()
+                    + " parts, the image " + ordered.size());
+        }
+        return ordered;
+    }
+
+    private static VmmMemory watch(ProcessFd process, MemoryImage files) throws IOException {
+        MappedPages mapped = VmmMemory.find(process.pid(), files);
+        Left left = ForeignUserfaultfd.leave(process);
+        try {
+            return of(process, Userfaultfd.of(left.fd(), VmmMemory.FEATURES), left.number(), mapped);
+        } catch (IOException e) {
+            ForeignUserfaultfd.close(process, left.number());
+            throw e;
+        }
+    }
+
+    private static VmmMemory of(ProcessFd known, Userfaultfd userfaultfd, int number, MappedPages mapped)
+            throws IOException {
+        ProcessFd process;
+        try {
+            process = ProcessFd.open(known.pid());
+            if (!known.isAlive()) {
+                process.close();
+                throw new VmmException(known + " has ended");
+            }
+        } catch (IOException e) {
+            userfaultfd.close();
+            throw e;
+        }
+        return new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+    }
+
+    /**
+     * Takes up what an earlier process has left (PGR-AGAIN-2). The VMM is not asked for anything: it may wait for a page.
+     *
+     * @param pid of the VMM as it was then; another process may have that number by now
+     * @param paths of the files, in the order in which their pages are numbered
+     * @throws IOException if it can't be done now, saying why; whoever waits waits on
+     */
+    public static Found takeUp(int pid, List<Path> paths) throws IOException {
+        try (ProcessFd process = ProcessFd.open(pid)) {
+            if (!process.isAlive()) {
+                return new Found.Ended();
+            }
+            return takeUp(process, paths);
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ESRCH) {
+                return new Found.Ended();
+            }
+            throw e;
+        }
+    }
+
+    private static Found takeUp(ProcessFd process, List<Path> paths) throws IOException {
+        List<ImageFile> open = new ArrayList<>();
+        try {
+            for (Path path : paths) {
+                open.add(new ImageFile(path.toString(), SharedFile.open(path)));
+            }
+        } catch (IOException e) {
+            open.forEach(ImageFile::close);
+            if (!process.isAlive()) {
+                return new Found.Ended();
+            }
+            throw e;
+        }
+        MemoryImage files = new MemoryImage(open);
+        VmmMemory memory = null;
+        try {
+            if (!hasMapped(process, files)) {
+                // Another process has its number.
+                return new Found.Ended();
+            }
+            memory = left(process, VmmMemory.find(process.pid(), files));
+            return memory == null
+                    ? new Found.Nothing()
+                    : new Found.Taken(new PagedMemory(process.pid(), paths, files, memory));
+        } finally {
+            if (memory == null) {
+                files.close();
+            }
+        }
+    }
+
+    private static boolean hasMapped(ProcessFd process, MemoryImage files) throws IOException {
+        MappedFiles mapped = MappedFiles.of(process.pid());
+        for (ImageFile file : files.files()) {
+            String name = MappedFiles.nameOf(file.file());
+            if (mapped.areas().stream().noneMatch(area -> area.file().equals(name))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Null if nothing was left. */
+    private static @Nullable VmmMemory left(ProcessFd process, MappedPages mapped) throws IOException {
+        List<Left> left = new ArrayList<>(ForeignUserfaultfd.left(process, VmmMemory.FEATURES));
+        try {
+            if (left.isEmpty()) {
+                return null;
+            }
+            Left first = left.removeFirst();
+            LOG.info("what an earlier process left in {} is taken up", process);
+            return of(process, Userfaultfd.inUse(first.fd()), first.number(), mapped);
+        } finally {
+            left.forEach(other -> other.fd().close());
+        }
+    }
+
+    public int pid() {
+        return pid;
+    }
+
+    /** Of the files, in their order. */
+    public List<Path> paths() {
+        return paths;
+    }
+
+    /** What is in the files. */
+    public MemoryImage files() {
+        return files;
+    }
+
+    /** For a pager. */
+    public VmmMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+        files.close();
+    }
+}
