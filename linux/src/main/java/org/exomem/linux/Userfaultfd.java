@@ -33,6 +33,9 @@ public final class Userfaultfd implements AutoCloseable {
     private static final long API = 0xc018aa3fL;
     private static final long REGISTER = 0xc020aa00L;
     private static final long UNREGISTER = 0x8010aa01L;
+    private static final long WAKE = 0x8010aa02L;
+    private static final long WRITEPROTECT = 0xc018aa06L;
+    private static final long PROTECT = 1;
     private static final int API_SIZE = 24;
     private static final int REGISTER_SIZE = 32;
 
@@ -205,6 +208,36 @@ public final class Userfaultfd implements AutoCloseable {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
+    }
+
+    /**
+     * From now on whoever writes to a range that is registered for {@link Mode#WRITE_PROTECT} waits.
+     *
+     * @throws LinuxException ENOENT if a part of it is not registered
+     */
+    public void protect(long address, long length) throws LinuxException {
+        writeProtect(address, length, PROTECT);
+    }
+
+    /** Lets everybody write there, and go on who waits. */
+    public void allowWrites(long address, long length) throws LinuxException {
+        writeProtect(address, length, 0);
+    }
+
+    private void writeProtect(long address, long length, long mode) throws LinuxException {
+        MemorySegment argument = NativeBuffer.ofSize(24);
+        argument.set(JAVA_LONG, 0, address);
+        argument.set(JAVA_LONG, 8, length);
+        argument.set(JAVA_LONG, 16, mode);
+        ioctl(fd, WRITEPROTECT, argument, "UFFDIO_WRITEPROTECT of " + range(address, length));
+    }
+
+    /** Has everybody who waits in a range, be it watched or not any more, touch it again. */
+    public void wake(long address, long length) throws LinuxException {
+        MemorySegment argument = NativeBuffer.ofSize(16);
+        argument.set(JAVA_LONG, 0, address);
+        argument.set(JAVA_LONG, 8, length);
+        ioctl(fd, WAKE, argument, "UFFDIO_WAKE of " + range(address, length));
     }
 
     /** The descriptor itself, which is readable when somebody waits; closed with this. */

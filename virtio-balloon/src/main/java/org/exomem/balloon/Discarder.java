@@ -4,6 +4,8 @@ import java.util.function.Consumer;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.backend.StepBudget;
+import org.exomem.vhostuser.memory.LatePages;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +31,7 @@ final class Discarder {
     private final Consumer<String> hostFault;
     private final StepBudget budget;
     private @Nullable SharedFile file;
+    private @Nullable LatePages late;
     private long start;
     private long end;
     private long discardedBytes;
@@ -56,8 +59,9 @@ final class Discarder {
         return Math.max(MOST_AT_ONCE, file.pageSize());
     }
 
-    /** Adds the bytes from {@code from} to before {@code to} of a file, at most {@link #mostAtOnce}. */
-    void add(SharedFile other, long from, long to) {
+    /** Adds the bytes from {@code from} to before {@code to} of a region's file, at most {@link #mostAtOnce}. */
+    void add(MemoryRegion region, long from, long to) {
+        SharedFile other = region.file();
         SharedFile current = file;
         boolean sameFile = current != null && (current == other || current.isSameFileAs(other));
         if (sameFile && from <= end && to >= start) {
@@ -66,6 +70,7 @@ final class Discarder {
         } else {
             flush();
             file = other;
+            late = region.latePages();
             start = from;
             end = to;
         }
@@ -95,6 +100,9 @@ final class Discarder {
         try {
             punch.punch(current, from, to - from);
             discardedBytes += to - from;
+            if (late != null) {
+                late.discard(from, to - from);
+            }
         } catch (LinuxException e) {
             faults.report(e, "the host keeps this memory, the guest goes on", hostFault);
         }

@@ -78,7 +78,8 @@ final class HostPages {
             budget.spend((long) StepBudget.RUN * RUNS_AT_ONCE);
         }
         discarder.flush();
-        if (done < batch.count()) {
+        // IMG-CLONE-7
+        if (done < batch.count() || memory.isDiscarding()) {
             return false;
         }
         if (together) {
@@ -115,7 +116,7 @@ final class HostPages {
         long start = region.fileOffset() + offset;
         long end = start + length;
         if (size == SharedFile.SMALL_PAGE) {
-            discarder.add(region.file(), start, end);
+            discarder.add(region, start, end);
             return;
         }
         // Only the first and the last host page can have parts outside of the run.
@@ -124,7 +125,7 @@ final class HostPages {
         long from = isFree(region, first) ? first : first + size;
         long to = isFree(region, last) ? last + size : last;
         if (from < to) {
-            discarder.add(region.file(), from, to);
+            discarder.add(region, from, to);
         }
     }
 

@@ -80,14 +80,16 @@ final class Reporting {
      * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
      * share all are left alone as a whole (BAL-REP-3).
      *
+     * @param memory in which the buffers are
      * @param kept true if the pages stay as they are: the guest finds its own value in free pages (poison_val is not 0), so that
      *     they may not become zeros (BAL-POI-2), or they are still to arrive (BAL-INF-8)
      * @return true if a chain is in hand with which the next call goes on
      * @throws DriverFault if a chain has something to read, which no report has: the driver takes the queue for another
      */
-    boolean process(Virtqueue queue, boolean kept) {
+    boolean process(Virtqueue queue, GuestMemory memory, boolean kept) {
         while (!budget.isSpent() && (holding || next(queue))) {
-            if (!kept && !release()) {
+            // IMG-CLONE-7
+            if (!kept && (!release() || memory.isDiscarding())) {
                 return true;
             }
             reports++;
@@ -165,7 +167,7 @@ final class Reporting {
                 long end = start + promised.next(address + doneBytes, address + length) - address;
                 long to = Math.min(end, (from / most + 1) * most);
                 if (from < to) {
-                    discarder.add(region.file(), from, to);
+                    discarder.add(region, from, to);
                 }
                 doneBytes += to - from;
             }

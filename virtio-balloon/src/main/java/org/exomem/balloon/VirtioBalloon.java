@@ -15,6 +15,7 @@ import org.exomem.vhostuser.backend.DriverRun;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -398,9 +399,12 @@ public final class VirtioBalloon implements VhostUserDevice {
     public void process(Virtqueue queue) {
         budget.begin();
         try {
-            if (serve(queue)) {
-                // BAL-STEP-1: the loop does everything else that waits before it goes on with the chains in hand.
-                Objects.requireNonNull(link).processAgain(queue);
+            DeviceLink to = Objects.requireNonNull(link);
+            // BAL-STEP-1: the loop does everything else that waits before it goes on with the chains in hand. The
+            // session goes on with those that
+            // wait until memory was given back.
+            if (serve(queue) && !to.memory().isDiscarding()) {
+                to.processAgain(queue);
             }
         } finally {
             leftAlone.tell();
@@ -411,7 +415,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     private boolean serve(Virtqueue queue) {
         return switch (roles[queue.index()]) {
             case INFLATE, DEFLATE -> servePages(queue);
-            case REPORTING -> reporting.process(queue, driverFields.isPoisoned() || isArriving());
+            case REPORTING -> report(queue);
             case BITMAP -> bitmap.process(queue);
             case STATISTICS -> {
                 statistics.process(queue);
@@ -428,8 +432,13 @@ public final class VirtioBalloon implements VhostUserDevice {
         };
     }
 
-    private boolean isArriving() {
-        return link != null && link.memory().isArriving();
+    private boolean report(Virtqueue queue) {
+        GuestMemory memory = Objects.requireNonNull(link).memory();
+        // BAL-POI-2, BAL-INF-8; a guest that finds its own value in free pages may count on it also where that is 0.
+        boolean kept = driverFields.isPoisoned()
+                || memory.isArriving()
+                || (features & BalloonFeatures.PAGE_POISON) != 0 && !memory.discardsToZeros();
+        return reporting.process(queue, memory, kept);
     }
 
     private boolean servePages(Virtqueue queue) {

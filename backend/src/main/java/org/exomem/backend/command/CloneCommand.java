@@ -5,9 +5,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.exomem.backend.control.SocketPath;
+import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.template.CheckedTemplate;
 import org.exomem.backend.template.CloneOptions;
@@ -22,18 +25,22 @@ import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.Table;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.signature.CheckingKey;
+import org.exomem.mem.MemoryRegionPlan;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem clone}. */
 final class CloneCommand implements Command {
     private static final int MOST = 1000;
+    private static final String BALLOON = "balloon";
 
     private final OutputOption outputOption = new OutputOption();
+    private final ControlOption control = new ControlOption();
     private final TemplatesOption templates = new TemplatesOption();
     private final ReplaceOption replace = new ReplaceOption();
     private String template = "";
     private int count = 1;
     private int prepare;
+    private boolean serve;
     private @Nullable Path trust;
     private @Nullable Path program;
     private @Nullable Path folder;
@@ -44,7 +51,7 @@ final class CloneCommand implements Command {
                 "Starts VMs from a template, which run on from where it was made.",
                 "They share every page of memory that they do not write. Their VMMs are started by this command, as its"
                         + " user, with the options of the template's; the sockets and logs of each are in a folder of its"
-                        + " own. They have no devices of exomem.",
+                        + " own.",
                 "What must not be the same in two VMs is yours to replace: a disk that is written, a network. A new"
                         + " generation id is given to guests that have such a device.");
         usage.parameter("TEMPLATE", "The template's name.", Completion.NOTHING, value -> template = value);
@@ -57,6 +64,11 @@ final class CloneCommand implements Command {
                 1,
                 MOST,
                 value -> prepare = value);
+        usage.flag(
+                "--serve",
+                "Has the exomem process on the control socket serve the devices that the template's VM had: each clone has"
+                        + " its own, and is known to exomem by its name.",
+                () -> serve = true);
         replace.describe(usage, " {n} in NEW is the clone's number, {name} its name.");
         usage.path(
                 "--trust",
@@ -70,11 +82,13 @@ final class CloneCommand implements Command {
                 "In which each clone gets a folder (default: exomem-clones beside the control socket).",
                 value -> folder = value);
         templates.describe(usage);
+        control.describe(usage);
         outputOption.describe(usage);
         usage.section(
                 "Examples",
                 "  exomem clone web-1.4 --count 20 --trust /etc/exomem/keys/template-key.pub",
                 "  exomem clone web-1.4 --replace web.qcow2=web-{n}.qcow2",
+                "  exomem clone web-1.4 --count 2 --serve",
                 "  exomem clone web-1.4 --prepare 5");
     }
 
@@ -84,14 +98,27 @@ final class CloneCommand implements Command {
         Path own = folder != null
                 ? folder.toAbsolutePath().normalize()
                 : SocketPath.ofUser().resolveSibling("exomem-clones");
+        if (serve) {
+            // Before anything is started.
+            control.connect(session -> ExitCode.OK);
+        }
         try {
             ImageFolder image = templates.templates().open(template);
             CheckedTemplate.check(image, trust == null ? Optional.empty() : Optional.of(CheckingKey.read(trust)));
-            Cloning cloning =
-                    new Cloning(template, image, new CloneOptions(own, Optional.ofNullable(program), replace.texts()));
+            Cloning cloning = new Cloning(
+                    template,
+                    image,
+                    new CloneOptions(
+                            own,
+                            Optional.ofNullable(program),
+                            replace.texts(),
+                            serve ? Optional.of(this::serve) : Optional.empty()));
             List<Cloning.Outcome> outcomes = prepare > 0 ? cloning.prepare(prepare) : cloning.start(count);
             if (!output.isJson() && prepare == 0) {
                 cloning.notes().forEach(output::note);
+                outcomes.stream()
+                        .flatMap(outcome -> outcome.running().stream())
+                        .forEach(clone -> clone.notes().forEach(note -> output.note(clone.name() + ": " + note)));
             }
             output.show(json(outcomes), () -> table(outcomes));
             return told(outcomes);
@@ -100,6 +127,38 @@ final class CloneCommand implements Command {
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
+    }
+
+    private Map<String, Path> serve(String clone, Path in, Path qmp, MovedDevices devices) {
+        ObjectNode arguments = Json.object();
+        Map<String, Path> sockets = new HashMap<>();
+        for (String name : devices.devices().keySet()) {
+            Path socket = in.resolve(name + ".sock");
+            MemoryRegionPlan region = devices.regions().get(name);
+            if (name.equals(BALLOON)) {
+                ObjectNode balloon = arguments.withArray("balloons").addObject();
+                balloon.put("vm", clone).put("socket", socket.toString()).put("vmm-qmp", qmp.toString());
+                devices.target().ifPresent(bytes -> balloon.put("size", bytes));
+            } else if (region != null) {
+                ObjectNode mem = arguments.withArray("mems").addObject();
+                mem.put("vm", clone)
+                        .put("id", name)
+                        .put("socket", socket.toString())
+                        .put("vmm-qmp", qmp.toString());
+                mem.put("addr", region.address()).put("size", region.size()).put("block", region.blockSize());
+                region.node().ifPresent(node -> mem.put("node", node));
+            } else {
+                continue;
+            }
+            sockets.put(name, socket);
+        }
+        if (!sockets.isEmpty()) {
+            control.connect(session -> {
+                session.execute("vm-add", arguments);
+                return ExitCode.OK;
+            });
+        }
+        return sockets;
     }
 
     private static int told(List<Cloning.Outcome> outcomes) {
@@ -136,10 +195,14 @@ final class CloneCommand implements Command {
         ArrayNode list = json.putArray("clones");
         for (Cloning.Outcome outcome : outcomes) {
             ObjectNode one = list.addObject().put("name", outcome.name());
-            outcome.running()
-                    .ifPresent(clone -> one.put("pid", clone.pid())
-                            .put("qmp", clone.qmp().toString())
-                            .put("time-us", clone.time().toNanos() / 1000));
+            outcome.running().ifPresent(clone -> {
+                one.put("pid", clone.pid())
+                        .put("qmp", clone.qmp().toString())
+                        .put("time-us", clone.time().toNanos() / 1000);
+                if (!clone.notes().isEmpty()) {
+                    clone.notes().forEach(one.putArray("notes")::add);
+                }
+            });
             outcome.fault().ifPresent(fault -> one.put("fault", fault));
         }
         return json;

@@ -1,10 +1,9 @@
 package org.exomem.backend.image;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.MappedFiles;
@@ -12,24 +11,28 @@ import org.exomem.linux.process.MappedFiles.Area;
 import org.exomem.linux.process.OwnPages;
 
 /**
- * One RAM file of a clone that is saved: what the template has, and over it what the clone has written. The first is copied while the
- * guest runs, as nobody writes to a template; the second while it is paused.
+ * One RAM file of a clone that is saved: what the template has, over it what the clone has written, and in some places what is in the clone's own
+ * file in place of both (IMG-CLONE-5). The first is copied while the guest runs, as nobody writes to a template; the rest while it is paused.
  */
 final class ClonedMemory {
     private static final int PIECE = 1 << 20;
 
     private final int pid;
     private final Path template;
+    private final SharedFile own;
     private final Path into;
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
 
     /**
      * @param pid of the clone's VMM
      * @param template its template's RAM file
+     * @param own the clone's own file, which stays the caller's
      * @param into the file that is to be made
      */
-    ClonedMemory(int pid, Path template, Path into) {
+    ClonedMemory(int pid, Path template, SharedFile own, Path into) {
         this.pid = pid;
         this.template = template;
+        this.own = own;
         this.into = into;
     }
 
@@ -42,28 +45,53 @@ final class ClonedMemory {
 
     /** While the guest is paused. */
     void addOwn() throws IOException {
-        String file;
-        try (SharedFile from = SharedFile.openForReading(template)) {
-            file = MappedFiles.nameOf(from);
+        try (SharedFile from = SharedFile.openForReading(template);
+                SharedFile out = SharedFile.open(into)) {
+            addPrivate(MappedFiles.nameOf(from), out);
+            addShared(out);
         }
-        ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
-        try (OwnPages own = OwnPages.of(pid);
-                FileChannel out = FileChannel.open(into, StandardOpenOption.WRITE)) {
+    }
+
+    private void addPrivate(String file, SharedFile out) throws IOException {
+        try (OwnPages written = OwnPages.of(pid)) {
             for (Area area : MappedFiles.privateOf(pid)) {
                 if (area.file().equals(file)) {
-                    own.forEach(area.from(), area.length(), (address, length) -> {
-                        for (long done = 0; done < length; done += buffer.limit()) {
+                    written.forEach(area.from(), area.length(), (address, length) -> {
+                        for (long done = 0; done < length; done += PIECE) {
                             buffer.clear().limit((int) Math.min(PIECE, length - done));
-                            own.read(address + done, buffer);
-                            buffer.flip();
-                            long offset = area.offset() + address - area.from() + done;
-                            while (buffer.hasRemaining()) {
-                                offset += out.write(buffer, offset);
-                            }
+                            written.read(address + done, buffer);
+                            out.write(
+                                    area.offset() + address - area.from() + done,
+                                    MemorySegment.ofBuffer(buffer.flip()));
                         }
                     });
                 }
             }
+        }
+    }
+
+    private void addShared(SharedFile out) throws IOException {
+        for (Area area : MappedFiles.of(pid).areas()) {
+            if (area.file().equals(MappedFiles.nameOf(own))) {
+                out.punchHole(area.offset(), area.length());
+                long end = area.offset() + area.length();
+                for (long at = own.nextData(area.offset()); at >= 0 && at < end; at = own.nextData(at)) {
+                    long hole = Math.min(end, own.nextHole(at));
+                    copy(at, hole - at, out);
+                    at = hole;
+                }
+            }
+        }
+    }
+
+    private void copy(long offset, long length, SharedFile out) throws IOException {
+        for (long done = 0; done < length; done += PIECE) {
+            buffer.clear().limit((int) Math.min(PIECE, length - done));
+            MemorySegment piece = MemorySegment.ofBuffer(buffer);
+            if (own.read(offset + done, piece) < piece.byteSize()) {
+                throw new IOException(own + " has become shorter");
+            }
+            out.write(offset + done, piece);
         }
     }
 }

@@ -218,12 +218,14 @@ public final class SaveTask implements VmTask {
 
         private MovedDevices copyClone(LeavingMemory leaving, Path state) throws IOException {
             List<ClonedMemory> parts = new ArrayList<>();
-            for (RamFileName name : names) {
+            for (int i = 0; i < names.size(); i++) {
+                RamFileName name = names.get(i);
                 Path template = templates.get(name.name());
                 if (template == null) {
                     throw new IOException("the clone has RAM \"" + name.name() + "\" that its template has not");
                 }
-                ClonedMemory part = new ClonedMemory(vmm.pid(), template, writer.ram(name));
+                ClonedMemory part = new ClonedMemory(
+                        vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
                 made.add(writer.ram(name));
                 copyTemplate(part);
                 parts.add(part);

@@ -20,6 +20,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
+import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.pagesource.HintSessions;
@@ -66,6 +67,8 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     /** By the names that exomem has for them. */
     private final Map<String, PluggedDevice> devices;
 
+    private final Map<String, MemoryRegionPlan> regions;
+
     private State state = new State.Runs();
     /** From when the pause is near. */
     private @Nullable MemoryLeft memoryLeft;
@@ -83,6 +86,17 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         this.status = status;
         this.descriptors = new DescriptorsAtPause(vm, vmm);
         this.devices = devices();
+        this.regions = regions();
+    }
+
+    private Map<String, MemoryRegionPlan> regions() throws IOException {
+        Map<String, MemoryRegionPlan> found = new TreeMap<>();
+        for (MemoryState device : memory()) {
+            if (devices.containsKey(device.id())) {
+                found.put(device.id(), device.plan());
+            }
+        }
+        return found;
     }
 
     private Map<String, PluggedDevice> devices() throws IOException {
@@ -313,7 +327,7 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     public MovedDevices moved(OptionalLong target) {
         Map<String, GenericDevice> moved = new TreeMap<>();
         devices.forEach((name, device) -> moved.put(name, device.device()));
-        return new MovedDevices(moved, target, ran());
+        return new MovedDevices(moved, regions, target, ran());
     }
 
     /**

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -16,6 +17,7 @@ import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.mem.MemoryRegionPlan;
 
 /**
  * What of a VM's devices travels with it, since they are taken out of the VMM before the VM leaves: which they were, and what
@@ -23,10 +25,15 @@ import org.exomem.images.manifest.Manifest;
  *
  * @param devices those that exomem served, as the source's VMM had them, each by its name: {@code balloon}, or the id of a
  *     memory device
+ * @param regions of the memory devices among them
  * @param target the VM's logical size in bytes that was wanted of its balloon, if one was
  * @param running whether the guest ran until it was paused for this: one that stood still arrives so
  */
-public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong target, boolean running) {
+public record MovedDevices(
+        Map<String, GenericDevice> devices,
+        Map<String, MemoryRegionPlan> regions,
+        OptionalLong target,
+        boolean running) {
     /** What its state is called in the stream. */
     public static final String STATE = "exomem";
 
@@ -40,15 +47,42 @@ public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong targ
 
     public MovedDevices {
         devices = Map.copyOf(devices);
+        regions = Map.copyOf(regions);
     }
 
     /** As it travels and as it is kept. */
     public byte[] toBytes() {
         ObjectNode json = Json.object().put("version", VERSION).put("running", running);
         ArrayNode list = json.putArray("devices");
-        devices.forEach((name, device) -> list.add(device.toJson().put("name", name)));
+        devices.forEach((name, device) -> {
+            ObjectNode entry = device.toJson().put("name", name);
+            MemoryRegionPlan region = regions.get(name);
+            if (region != null) {
+                entry.set("region", region(region));
+            }
+            list.add(entry);
+        });
         target.ifPresent(bytes -> json.put("target", bytes));
         return json.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static ObjectNode region(MemoryRegionPlan plan) {
+        ObjectNode json = Json.object()
+                .put("addr", plan.address())
+                .put("size", plan.size())
+                .put("block", plan.blockSize());
+        plan.node().ifPresent(node -> json.put("node", node));
+        return json;
+    }
+
+    /** @throws IllegalArgumentException if it is none that a memory device can have */
+    private static MemoryRegionPlan region(JsonNode json) {
+        JsonNode node = json.path("node");
+        return new MemoryRegionPlan(
+                json.path("addr").asLong(-1),
+                json.path("size").asLong(-1),
+                json.path("block").asLong(-1),
+                node.isMissingNode() ? OptionalInt.empty() : OptionalInt.of(node.asInt(-1)));
     }
 
     /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
@@ -69,9 +103,14 @@ public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong targ
             throw new IOException("the source does not say whether its guest ran");
         }
         Map<String, GenericDevice> devices = new TreeMap<>();
+        Map<String, MemoryRegionPlan> regions = new TreeMap<>();
         for (JsonNode entry : json.path("devices")) {
             try {
-                devices.put(entry.path("name").asText(), GenericDevice.of(entry));
+                String name = entry.path("name").asText();
+                devices.put(name, GenericDevice.of(entry));
+                if (entry.has("region")) {
+                    regions.put(name, region(entry.path("region")));
+                }
             } catch (IllegalArgumentException e) {
                 throw new IOException("what the source says of a device is not understood: " + e.getMessage(), e);
             }
@@ -79,6 +118,7 @@ public record MovedDevices(Map<String, GenericDevice> devices, OptionalLong targ
         JsonNode target = json.path("target");
         return new MovedDevices(
                 devices,
+                regions,
                 target.canConvertToLong() && target.isIntegralNumber() && target.asLong() > 0
                         ? OptionalLong.of(target.asLong())
                         : OptionalLong.empty(),

@@ -1,6 +1,7 @@
 package org.exomem.backend.template;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -34,15 +35,29 @@ public record CloneMemory(int pid, String program, long own, long shared) {
         for (FileHolders.Holder holder : FileHolders.of(files)) {
             if (holder.pid() != self && !holder.shared()) {
                 MappedMemory memory = MappedMemory.of(holder.pid(), files);
+                MappedMemory withDevices = MappedMemory.of(holder.pid(), ownFiles(image, holder.pid()));
                 clones.put(
                         holder.pid(),
                         new CloneMemory(
                                 holder.pid(),
                                 holder.program(),
-                                memory.anonymous(),
+                                memory.anonymous() + withDevices.resident(),
                                 memory.resident() - memory.anonymous()));
             }
         }
         return List.copyOf(clones.values());
+    }
+
+    /** Of which a clone has mapped what it shares with its devices (IMG-CLONE-6). */
+    private static List<String> ownFiles(ImageFolder image, int clone) throws IOException {
+        List<String> names = image.manifest().ram().stream()
+                .map(ram -> ram.name().toString())
+                .toList();
+        return MappedFiles.of(clone).areas().stream()
+                .filter(area ->
+                        names.contains(String.valueOf(Path.of(area.path()).getFileName())))
+                .map(MappedFiles.Area::file)
+                .distinct()
+                .toList();
     }
 }

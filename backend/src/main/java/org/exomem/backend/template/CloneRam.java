@@ -2,6 +2,7 @@ package org.exomem.backend.template;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.images.manifest.ImageFolder;
@@ -13,17 +14,24 @@ import org.exomem.linux.process.ForeignMappings;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.MappedFiles.Area;
 import org.exomem.linux.process.ProcessFd;
+import org.exomem.pages.Pages;
 
 /**
  * The RAM of a clone. Its VMM has a file of the clone's own for it, shared and empty, so that it saves its state without RAM (VMM-6) and can
- * be given shared pages there. Over that the template's file is put, mapped privately:
+ * be given shared pages there. Where the template's file has data, that is put over it, mapped privately:
  *
  * <pre>
- * the VMM's RAM      [ template, private ........................ ]
- * beneath it         [ the clone's own file, shared, a hole ...... ]
+ * the template         data            hole    data
+ * the VMM's RAM      [ template, private | own | template, private ]
+ * the clone's file   [ hole                                        ]
  * </pre>
+ *
+ * <p>The region of a memory device is such a hole, as nothing is plugged in a VM that is saved.
  */
 final class CloneRam {
+    /** Bytes; a VMM of 8 GiB has 256 parts at the most. */
+    private static final long LEAST_HOLE = 32 << 20;
+
     private final ImageFolder image;
 
     CloneRam(ImageFolder image) {
@@ -59,10 +67,30 @@ final class CloneRam {
                         SharedFile own = files.openForReading(name)) {
                     Area from = only(MappedFiles.privateOf(pid), MappedFiles.nameOf(template), name);
                     Area over = only(MappedFiles.of(pid).areas(), MappedFiles.nameOf(own), name);
-                    ForeignMappings.putOver(process, from.from(), name.size(), over.from());
+                    ForeignMappings.putOver(
+                            process, from.from(), name.size(), parts(template, from.from(), over.from()));
                 }
             }
         }
+    }
+
+    /** Where the template has data. Small holes are its own too, or there would be too many parts. */
+    private static List<ForeignMappings.Part> parts(SharedFile template, long from, long over) throws IOException {
+        List<ForeignMappings.Part> parts = new ArrayList<>();
+        long end = template.size();
+        long data = template.nextData(0);
+        while (data >= 0) {
+            long hole = template.nextHole(data);
+            long next = template.nextData(hole);
+            while (next >= 0 && next - hole < LEAST_HOLE) {
+                hole = template.nextHole(next);
+                next = template.nextData(hole);
+            }
+            parts.add(new ForeignMappings.Part(
+                    from + data, over + data, Math.min(end, Pages.bytes(Pages.ceil(hole))) - data));
+            data = next;
+        }
+        return parts;
     }
 
     private static Area only(List<Area> areas, String file, RamFileName name) throws IOException {

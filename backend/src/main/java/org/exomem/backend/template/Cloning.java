@@ -20,6 +20,7 @@ import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.launch.VmmLaunch;
+import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.ImageFolder;
@@ -244,12 +245,34 @@ public final class Cloning {
             Duration time = Duration.ofNanos(System.nanoTime() - launched.begin());
             return new Outcome(
                     launched.name(),
-                    Optional.of(new RunningClone(launched.name(), launched.qmp(), vmm.pid(), time)),
+                    Optional.of(
+                            new RunningClone(launched.name(), launched.qmp(), vmm.pid(), time, plugIn(vmm, launched))),
                     Optional.empty());
         } catch (IOException | RuntimeException e) {
             remove(options.folder().resolve(launched.name()));
             throw e;
         }
+    }
+
+    /**
+     * Gives a clone the devices that its template's VM had. Its guest can do without.
+     *
+     * @return what it did not get, and why
+     */
+    private List<String> plugIn(QmpVmm vmm, Launched launched) {
+        List<String> notes = new ArrayList<>();
+        Optional<CloneServing> serving = options.serving();
+        if (serving.isPresent()) {
+            try {
+                MovedDevices devices = MovedDevices.ofImage(image.manifest());
+                Path folder = options.folder().resolve(launched.name());
+                devices.plugInto(
+                        vmm, serving.get().serve(launched.name(), folder, launched.qmp(), devices), notes::add);
+            } catch (IOException e) {
+                notes.add("it has no devices of exomem: " + e.getMessage());
+            }
+        }
+        return notes;
     }
 
     /** A VMM that has nothing of what another one makes. */

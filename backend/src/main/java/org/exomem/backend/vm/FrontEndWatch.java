@@ -1,14 +1,21 @@
 package org.exomem.backend.vm;
 
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.exomem.backend.config.Attachment;
 import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.backend.VhostUserDevice;
+import org.exomem.vhostuser.memory.LatePages;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +29,8 @@ final class FrontEndWatch implements EndpointListener {
     private final EventLoop loop;
     private final long memoryLimit;
     private final Runnable changed;
+    private final Optional<Path> qmp;
+    private final VmmProcesses vmm;
     private final LogThrottle comings;
     private final LogThrottle faults;
 
@@ -30,15 +39,25 @@ final class FrontEndWatch implements EndpointListener {
      * @param loop of the VM
      * @param memoryLimit the most bytes that a front-end may share
      * @param changed is run after a front-end came or went
+     * @param qmp the QMP socket of the VMM, if it was named
      */
     FrontEndWatch(
-            String vm, String device, EventLoop loop, Consumer<VmEvent> events, long memoryLimit, Runnable changed) {
+            String vm,
+            String device,
+            EventLoop loop,
+            Consumer<VmEvent> events,
+            long memoryLimit,
+            Runnable changed,
+            Optional<Path> qmp,
+            VmmProcesses vmm) {
         this.vm = vm;
         this.device = device;
         this.loop = loop;
         this.events = events;
         this.memoryLimit = memoryLimit;
         this.changed = changed;
+        this.qmp = qmp;
+        this.vmm = vmm;
         this.comings = new LogThrottle(line -> LOG.info("{} {}: {}", vm, device, line), loop::schedule);
         this.faults = new LogThrottle(line -> LOG.warn("{} {}: {}", vm, device, line), loop::schedule);
     }
@@ -55,6 +74,26 @@ final class FrontEndWatch implements EndpointListener {
     @Override
     public long memoryLimit() {
         return memoryLimit;
+    }
+
+    @Override
+    public @Nullable LatePages pagesOf(MemoryRegion region, int frontEnd, Runnable came) throws LinuxException {
+        CloneFile clone = CloneFile.of(region.file(), frontEnd).orElse(null);
+        if (clone == null) {
+            return null;
+        }
+        if (qmp.isEmpty()) {
+            throw new FrontEndFault(
+                    "the memory is that of a clone, whose VMM has to be asked to share pages: name its QMP"
+                            + " socket where the device is served (vmm-qmp=PATH)");
+        }
+        LOG.debug(
+                "{} {}: {} pages of the clone's file are shared",
+                vm,
+                device,
+                clone.shared().count());
+        return new ClonePages(
+                vm, qmp.get(), frontEnd, region, clone, loop, vmm, came, why -> fault(FaultKind.HOST, why));
     }
 
     @Override

@@ -50,6 +50,7 @@ import org.exomem.pages.StateReplay;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.exomem.vhostuser.memory.DirtyLog;
+import org.exomem.vhostuser.memory.LatePages;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -257,7 +258,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         if (state.isPresent()) {
             file = Optional.of(keep(of, state.get().balloon(name, this::hostFault)));
         }
-        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed, promised, memoryLimit);
+        return new VmBalloon(of, file, loop, events, this::unplugged, this::plugged, feed, promised, memoryLimit, vmm);
     }
 
     private KeptBlocks kept(MemoryConfig of) throws IOException {
@@ -451,7 +452,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private AddressMap addresses(MemoryImage image) {
         List<MemoryRegion> shared = sharedMemory();
         // VHU-PST-1: whoever reads a page that has not come makes one of zeros of it.
-        if (shared.stream().anyMatch(region -> region.latePages() != null)) {
+        if (shared.stream().anyMatch(region -> region.latePages() instanceof LatePages late && late.isArriving())) {
             throw new Refused("its memory is still arriving from another host, by post-copy of its VMM: the VMM has to"
                     + " finish that first");
         }

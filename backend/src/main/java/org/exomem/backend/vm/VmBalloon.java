@@ -65,6 +65,7 @@ final class VmBalloon implements AutoCloseable {
      * @param plugged what memory devices have plugged, which is a part of what the operator wants
      * @param feed is told what the balloon learns of pages
      * @param memoryLimit the most bytes that a front-end may share
+     * @param vmm attaches to the VMM of a clone
      * @throws IOException if the socket can't be listened on
      */
     VmBalloon(
@@ -76,13 +77,15 @@ final class VmBalloon implements AutoCloseable {
             LongSupplier plugged,
             PageFeed feed,
             PromisedMemory promised,
-            long memoryLimit)
+            long memoryLimit,
+            VmmProcesses vmm)
             throws IOException {
         this.config = config;
         this.events = events;
         this.unplugged = unplugged;
         this.plugged = plugged;
-        FrontEndWatch watch = new FrontEndWatch(config.vm(), NAME, loop, events, memoryLimit, this::presenceChanged);
+        FrontEndWatch watch = new FrontEndWatch(
+                config.vm(), NAME, loop, events, memoryLimit, this::presenceChanged, config.vmmQmp(), vmm);
         this.state = state;
         this.targetUnplugged = state.map(BalloonStateFile::size)
                 .filter(OptionalLong::isPresent)

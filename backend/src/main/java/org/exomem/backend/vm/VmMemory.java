@@ -66,8 +66,8 @@ final class VmMemory implements AutoCloseable {
         this.device = new VirtioMem(kept, config.preallocate(), config.requested(), new DriverWatch(), feed);
         this.plugged = device.pluggedSize();
         this.requested = device.requestedSize();
-        FrontEndWatch watch =
-                new FrontEndWatch(config.vm(), config.id(), loop, events, memoryLimit, this::presenceChanged);
+        FrontEndWatch watch = new FrontEndWatch(
+                config.vm(), config.id(), loop, events, memoryLimit, this::presenceChanged, config.vmmQmp(), vmm);
         this.patrol = new PatrolRounds(config, device, loop, events, watch, stop);
         this.guard = new MemoryGuard(config, device, loop, events, watch, stop, vmm);
         if (plugged != requested) {

@@ -65,6 +65,18 @@ public interface VmmProcesses {
     WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException;
 
     /**
+     * Gets hold of a clone's VMM, to have it share pages (IMG-CLONE-6). Waits for the VMM: not for a loop.
+     *
+     * @param qmp the VMM's QMP socket
+     * @param frontEnd the process that has shared the file; it has to be the VMM
+     * @param file the clone's own, which stays the caller's and open as long as what is returned
+     * @throws IOException if the VMM can't be attached to, saying why
+     */
+    default PageSharing share(Path qmp, int frontEnd, SharedFile file) throws IOException {
+        throw new IOException("no VMM is attached to here");
+    }
+
+    /**
      * A part of the guest's memory.
      *
      * @param guestAddress of the first byte

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.exomem.backend.vm.PageSharing;
 import org.exomem.backend.vm.VmmProcesses;
 import org.exomem.backend.vm.WatchedMemory;
 import org.exomem.linux.Errno;
@@ -73,6 +74,11 @@ public final class AttachedProcesses implements VmmProcesses {
     @Override
     public WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
         return AttachedWrites.begin(qmp, parts, guarded);
+    }
+
+    @Override
+    public PageSharing share(Path qmp, int frontEnd, SharedFile file) throws IOException {
+        return AttachedSharing.begin(qmp, frontEnd, file);
     }
 
     private void close(Path qmp, Place place) throws IOException {

@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.exomem.backend.vmm.GenericDevice;
+import org.exomem.mem.MemoryRegionPlan;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,12 +20,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MovedDevicesTest {
     private static final GenericDevice BALLOON =
             new GenericDevice("vhost-user-test-device-pci", "balloon0", "port0", 5, 5, 128, 16);
-    private static final MovedDevices MOVED = new MovedDevices(Map.of("balloon", BALLOON), OptionalLong.of(1), true);
+    private static final GenericDevice MEMORY =
+            new GenericDevice("vhost-user-test-device-pci", "mem0", "port1", 24, 1, 128, 56);
+    private static final MemoryRegionPlan REGION = new MemoryRegionPlan(4L << 30, 1L << 30, 2 << 20, OptionalInt.of(1));
+    private static final MovedDevices MOVED =
+            new MovedDevices(Map.of("balloon", BALLOON, "m0", MEMORY), Map.of("m0", REGION), OptionalLong.of(1), true);
 
     @Test
     void devicesArriveAsTheyWere() throws Exception {
         assertThat(MovedDevices.of(MOVED.toBytes())).isEqualTo(MOVED);
-        MovedDevices none = new MovedDevices(Map.of(), OptionalLong.empty(), false);
+        MovedDevices none = new MovedDevices(Map.of(), Map.of(), OptionalLong.empty(), false);
         assertThat(MovedDevices.of(none.toBytes())).isEqualTo(none);
     }
 
@@ -46,6 +52,24 @@ class MovedDevicesTest {
         assertThatThrownBy(() -> MovedDevices.of(changed))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("a balloon or memory device has no " + named);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'\"addr\":4294967296', '\"addr\":1'",
+        "'\"addr\":4294967296', '\"addr\":\"x\"'",
+        "'\"size\":1073741824', '\"size\":0'",
+        "'\"size\":1073741824,', ''",
+        "'\"block\":2097152', '\"block\":3'",
+        "'\"node\":1', '\"node\":-1'",
+    })
+    void regionsThatNoMemoryDeviceCanHaveAreRefused(String part, String instead) {
+        String json = new String(MOVED.toBytes(), StandardCharsets.UTF_8);
+        assertThat(json).contains(part);
+        byte[] changed = json.replace(part, instead).getBytes(StandardCharsets.UTF_8);
+        assertThatThrownBy(() -> MovedDevices.of(changed))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("is not understood");
     }
 
     @Test

@@ -119,15 +119,29 @@ public final class ForeignUserfaultfd {
         });
     }
 
-    static Fetched fetch(ProcessFd process, Tracing tracing) throws IOException {
-        return Attaching.to(process, () -> fetchOnce(process, tracing));
+    /**
+     * Fetches one that tells of the faults of system calls too; none where the process may not have such a one.
+     *
+     * @throws IOException if it could not be had, saying why; the process is as it was
+     */
+    static Fetched fetchForSystemCallsToo(ProcessFd process) throws IOException {
+        return Attaching.to(process, () -> fetchOnce(process, Tracing.REAL, ForeignUserfaultfd::makeForSystemCallsToo));
     }
 
-    private static Fetched fetchOnce(ProcessFd process, Tracing tracing) throws IOException {
+    static Fetched fetch(ProcessFd process, Tracing tracing) throws IOException {
+        return Attaching.to(process, () -> fetchOnce(process, tracing, ForeignUserfaultfd::make));
+    }
+
+    @FunctionalInterface
+    private interface Making {
+        long make(BorrowedThread thread) throws IOException;
+    }
+
+    private static Fetched fetchOnce(ProcessFd process, Tracing tracing, Making making) throws IOException {
         long start = System.nanoTime();
         Fd fd = null;
         try (BorrowedThread thread = BorrowedThread.stop(tracing, process, LIMIT)) {
-            long number = make(thread);
+            long number = making.make(thread);
             try {
                 fd = process.fetch((int) number);
             } finally {
@@ -145,15 +159,7 @@ public final class ForeignUserfaultfd {
     private static Left leaveOnce(ProcessFd process) throws IOException {
         Fd fd = null;
         try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
-            long number = thread.call(Userfaultfd.SYSTEM_CALL, Userfaultfd.FLAGS);
-            if (number < 0) {
-                throw new LinuxException(
-                        "userfaultfd",
-                        "the process attached to",
-                        (int) -number,
-                        "it may not have one that tells of the faults of system calls too (see"
-                                + " vm.unprivileged_userfaultfd)");
-            }
+            long number = makeForSystemCallsToo(thread);
             try {
                 fd = process.fetch((int) number);
             } catch (IOException e) {
@@ -176,6 +182,19 @@ public final class ForeignUserfaultfd {
         } catch (IOException e) {
             thread.call(CLOSE, number);
         }
+    }
+
+    private static long makeForSystemCallsToo(BorrowedThread thread) throws IOException {
+        long number = thread.call(Userfaultfd.SYSTEM_CALL, Userfaultfd.FLAGS);
+        if (number < 0) {
+            throw new LinuxException(
+                    "userfaultfd",
+                    "the process attached to",
+                    (int) -number,
+                    "it may not have one that tells of the faults of system calls too (see"
+                            + " vm.unprivileged_userfaultfd)");
+        }
+        return number;
     }
 
     private static long make(BorrowedThread thread) throws IOException {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.BalloonOptions;
 import org.exomem.balloon.FreePageRequests;
@@ -17,6 +18,9 @@ import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
+import org.exomem.vhostuser.memory.LatePages;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.jspecify.annotations.Nullable;
 
 /** The balloon of one VM on a socket, in this process, with all features on offer. */
 public final class BalloonBackEnd implements AutoCloseable, EndpointListener, BalloonListener {
@@ -30,6 +34,9 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
     public final List<HintingState> hinting = new CopyOnWriteArrayList<>();
     /** What the device learns about pages, for a test that opens it. */
     public final PageFeed feed = new PageFeed();
+
+    /** How pages are to be had, for a test that sets it before a front-end comes. */
+    public volatile Function<Runnable, @Nullable LatePages> latePages = came -> null;
 
     private final Endpoint endpoint;
 
@@ -68,6 +75,11 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
     @Override
     public void hintingChanged(HintingState state) {
         hinting.add(state);
+    }
+
+    @Override
+    public @Nullable LatePages pagesOf(MemoryRegion region, int frontEnd, Runnable came) {
+        return latePages.apply(came);
     }
 
     @Override

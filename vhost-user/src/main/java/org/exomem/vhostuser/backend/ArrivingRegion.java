@@ -94,6 +94,11 @@ final class ArrivingRegion implements LatePages {
         return false;
     }
 
+    @Override
+    public boolean isArriving() {
+        return true;
+    }
+
     private void ask(long first, long end) {
         file.asked.addAll(first, end - first);
         bringer.bring(mapping, Pages.bytes(first) - mappingOffset, Pages.bytes(end - first), new PageBringer.Outcome() {

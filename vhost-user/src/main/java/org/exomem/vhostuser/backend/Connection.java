@@ -46,9 +46,13 @@ final class Connection {
     /** Nothing more is read until what was asked for can be answered. */
     private boolean pausing;
 
-    /** @param ended is called once, when the connection has ended, with the reason */
+    /**
+     * @param frontEnd the process that is connected; 0 if it can't be seen
+     * @param ended is called once, when the connection has ended, with the reason
+     */
     Connection(
             MessageSocket socket,
+            int frontEnd,
             VhostUserDevice device,
             EventLoop loop,
             EndpointListener listener,
@@ -59,7 +63,7 @@ final class Connection {
         this.listener = listener;
         this.ended = ended;
         this.reader = new MessageReader(socket);
-        this.session = new Session(device, loop, listener, this::hasMoreToRead, this::failed);
+        this.session = new Session(device, loop, listener, frontEnd, this::hasMoreToRead, this::failed);
     }
 
     /** As {@link Endpoint#logOwnWritesTo}. */
@@ -132,6 +136,12 @@ final class Connection {
         if (type == RequestType.CHECK_DEVICE_STATE && session.stateTransfers().isUnderWay()) {
             pause();
             session.stateTransfers().whenOver(() -> goOn(() -> answer(type, header, fds)));
+            return;
+        }
+        // IMG-CLONE-7: a queue that has stopped leaves nothing behind that could change a page.
+        if (session.memory().isDiscarding()) {
+            pause();
+            session.whenDiscarded(() -> goOn(() -> answer(type, header, fds)));
             return;
         }
         if ((type == RequestType.GET_INFLIGHT_FD || type == RequestType.POSTCOPY_ADVISE)

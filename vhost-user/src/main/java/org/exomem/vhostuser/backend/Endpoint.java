@@ -186,11 +186,20 @@ public final class Endpoint implements AutoCloseable {
             current.close("another front-end connected before this one sent a message");
         }
         Connection[] self = new Connection[1];
-        Connection fresh = new Connection(new MessageSocket(fd), device, loop, listener, reason -> ended(self[0]));
+        Connection fresh =
+                new Connection(new MessageSocket(fd), process(fd), device, loop, listener, reason -> ended(self[0]));
         self[0] = fresh;
         connection = fresh;
         fresh.logOwnWritesTo(ownLog);
         fresh.open();
+    }
+
+    private static int process(Fd connected) {
+        try {
+            return UnixSockets.peer(connected);
+        } catch (LinuxException e) {
+            return 0;
+        }
     }
 
     private void ended(Connection gone) {

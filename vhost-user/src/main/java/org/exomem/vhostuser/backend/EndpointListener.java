@@ -1,6 +1,11 @@
 package org.exomem.vhostuser.backend;
 
 import org.exomem.linux.HostRam;
+import org.exomem.linux.LinuxException;
+import org.exomem.vhostuser.memory.LatePages;
+import org.exomem.vhostuser.memory.MemoryRegion;
+import org.exomem.vhostuser.protocol.FrontEndFault;
+import org.jspecify.annotations.Nullable;
 
 /** The owner of an endpoint: is told what happens there, and says what is allowed. Called on the event loop of its VM. */
 public interface EndpointListener {
@@ -13,6 +18,18 @@ public interface EndpointListener {
      */
     default long memoryLimit() {
         return DEFAULT_MEMORY_FACTOR * HostRam.bytes();
+    }
+
+    /**
+     * How the pages of a region are to be had that a front-end has just shared, where its file does not have them all. Must not wait.
+     *
+     * @param frontEnd the process that is connected; 0 if that is not known
+     * @param came is to be run on the event loop when pages have come that were asked for
+     * @return null if all pages are in the file
+     * @throws FrontEndFault if the region can't be used; says why
+     */
+    default @Nullable LatePages pagesOf(MemoryRegion region, int frontEnd, Runnable came) throws LinuxException {
+        return null;
     }
 
     /** A front-end has connected. */

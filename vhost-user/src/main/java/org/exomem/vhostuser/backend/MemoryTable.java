@@ -25,21 +25,26 @@ final class MemoryTable {
 
     private final GuestMemory memory;
     private final long limit;
+    private final Mapped shared;
     private final List<MemoryRegion> removed = new ArrayList<>();
     /** What was prepared and is not in use before the front-end has acknowledged it. */
     private final List<MemoryRegion> waiting = new ArrayList<>();
     /** It is a whole table. */
     private boolean replacing;
 
-    /** @param limit the most bytes that may be shared at once (VHU-MEM-12) */
-    MemoryTable(GuestMemory memory, long limit) {
+    /**
+     * @param limit the most bytes that may be shared at once (VHU-MEM-12)
+     * @param shared is told of a region that is to be used at once, before it is
+     */
+    MemoryTable(GuestMemory memory, long limit, Mapped shared) {
         this.memory = memory;
         this.limit = limit;
+        this.shared = shared;
     }
 
     /** Replaces all regions (VHU-MEM-1). All of the new table is built before any of the old goes. */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
-        removed.addAll(memory.exchange(mapAll(regions, files, region -> {})));
+        removed.addAll(memory.exchange(mapAll(regions, files, shared)));
     }
 
     /** Is told of a region that was mapped, before anything else is done with it. */
@@ -56,10 +61,9 @@ final class MemoryTable {
         List<MemoryRegion> mapped = new ArrayList<>();
         try {
             for (int i = 0; i < regions.size(); i++) {
-                MemoryRegion region = map(regions.get(i), files.get(i), table);
+                MemoryRegion region = map(regions.get(i), files.get(i), table, each);
                 table.add(region);
                 mapped.add(region);
-                each.accept(region);
             }
         } catch (LinuxException | FrontEndFault e) {
             table.close();
@@ -89,13 +93,7 @@ final class MemoryTable {
         GuestMemory table = new GuestMemory();
         before.forEach(table::add);
         requireRoom("ADD_MEM_REG", removed.size() + before.size() + 1, table.size(), List.of(description));
-        MemoryRegion region = map(description, file, table);
-        try {
-            each.accept(region);
-        } catch (LinuxException | FrontEndFault e) {
-            region.close();
-            throw e;
-        }
+        MemoryRegion region = map(description, file, table, each);
         waiting.add(region);
         return region;
     }
@@ -124,7 +122,7 @@ final class MemoryTable {
     /** Adds one region and leaves the others alone (VHU-MEM-2). */
     void add(RegionDescription region, Fd file) throws LinuxException {
         requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1, memory.size(), List.of(region));
-        memory.add(map(region, file, memory));
+        memory.add(map(region, file, memory, shared));
     }
 
     /** Also what was removed and is still mapped counts: a front-end can't make it more and more. */
@@ -179,7 +177,8 @@ final class MemoryTable {
     }
 
     /** VHU-MEM-5 */
-    private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table) throws LinuxException {
+    private static MemoryRegion map(RegionDescription region, Fd fd, GuestMemory table, Mapped each)
+            throws LinuxException {
         MemoryRegion other = table.overlapping(region.guestAddress(), region.userAddress(), region.size());
         if (other != null) {
             throw new FrontEndFault("memory region " + region + " overlaps with " + other);
@@ -193,7 +192,14 @@ final class MemoryTable {
             throw new FrontEndFault("memory region " + region + " reaches beyond the end of its file, which has 0x"
                     + Long.toHexString(status.size()) + " bytes");
         }
-        return MemoryRegion.map(
+        MemoryRegion mapped = MemoryRegion.map(
                 region.guestAddress(), region.size(), region.userAddress(), region.mmapOffset(), new SharedFile(fd));
+        try {
+            each.accept(mapped);
+            return mapped;
+        } catch (LinuxException | RuntimeException e) {
+            mapped.close();
+            throw e;
+        }
     }
 }

@@ -57,10 +57,13 @@ final class Session implements DeviceLink {
     private int status;
     private boolean featuresSet;
     private boolean releasing;
+    private @Nullable Runnable afterDiscards;
+    private final int frontEnd;
     private boolean closed;
     private final Consumer<Throwable> failed;
 
     /**
+     * @param frontEnd the process that is connected; 0 if it can't be seen
      * @param requestsWait true while the front-end has sent something that was not read yet
      * @param failed is told of an error that ends the connection, found while a ring was processed
      */
@@ -68,12 +71,14 @@ final class Session implements DeviceLink {
             VhostUserDevice device,
             EventLoop loop,
             EndpointListener listener,
+            int frontEnd,
             BooleanSupplier requestsWait,
             Consumer<Throwable> failed) {
+        this.frontEnd = frontEnd;
         this.device = device;
         this.loop = loop;
         this.listener = listener;
-        this.memoryTable = new MemoryTable(memory, listener.memoryLimit());
+        this.memoryTable = new MemoryTable(memory, listener.memoryLimit(), this::findLatePages);
         this.failed = failed;
         this.negotiation = new Negotiation(device);
         this.backEndChannel = new BackEndChannel(loop, this::mayTell, requestsWait);
@@ -218,6 +223,10 @@ final class Session implements DeviceLink {
         return Reply.regions(told);
     }
 
+    private void findLatePages(MemoryRegion region) throws LinuxException {
+        region.comesBy(listener.pagesOf(region, frontEnd, this::pagesCame));
+    }
+
     private Reply prepareRegion(RegionDescription region, Fd file) throws LinuxException {
         MemoryRegion mapped = memoryTable.prepare(region, file, postCopy::watch);
         return Reply.region(region.at(postCopy.address(mapped)));
@@ -248,6 +257,11 @@ final class Session implements DeviceLink {
         if (closed) {
             return;
         }
+        Runnable waiting = afterDiscards;
+        if (waiting != null && !memory.isDiscarding()) {
+            afterDiscards = null;
+            waiting.run();
+        }
         for (Ring ring : rings.all()) {
             if (ring.startWaits()) {
                 startLate(ring);
@@ -257,12 +271,17 @@ final class Session implements DeviceLink {
                 ring.processAgain();
             }
             Virtqueue queue = ring.queue();
-            if (queue != null && queue.isLate()) {
-                // If it waits for other pages, it finds that out anew.
+            if (queue != null) {
+                // Whether it waits for these or other pages, or until some were given back, it finds out anew.
                 queue.pagesCame();
                 ring.processAgain();
             }
         }
+    }
+
+    /** Runs a task once no memory is being given back any more; one at a time. Not if the session ends before. */
+    void whenDiscarded(Runnable task) {
+        afterDiscards = task;
     }
 
     private void startLate(Ring ring) {

@@ -17,6 +17,8 @@ public final class GuestMemory implements AutoCloseable {
     private @Nullable DirtyLog log;
     private @Nullable DirtyLog ownLog;
     private boolean arriving;
+    /** Pages of some region may not be here. */
+    private boolean late;
 
     /** All regions, in the order of their guest addresses; a copy. */
     public List<MemoryRegion> regions() {
@@ -151,7 +153,7 @@ public final class GuestMemory implements AutoCloseable {
      * @throws PagesLate if some of it is not here; it is asked for
      */
     public void requireHere(long guestAddress, long length) {
-        if (!arriving) {
+        if (!late) {
             return;
         }
         long address = guestAddress;
@@ -172,6 +174,7 @@ public final class GuestMemory implements AutoCloseable {
     /** From now on pages of the memory come when they are asked for; with false, all of them are here. */
     public void setArriving(boolean now) {
         arriving = now;
+        findLate();
     }
 
     /**
@@ -182,10 +185,47 @@ public final class GuestMemory implements AutoCloseable {
         return arriving;
     }
 
+    /**
+     * True while memory is given back of pages that were discarded ({@link LatePages#discard}): no queue gives back a buffer that names such pages
+     * before that is over.
+     */
+    public boolean isDiscarding() {
+        if (late) {
+            for (MemoryRegion region : regions) {
+                LatePages pages = region.latePages();
+                if (pages != null && pages.isDiscarding()) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** True if pages that are discarded hold zeros afterwards; otherwise anything. */
+    public boolean discardsToZeros() {
+        if (late) {
+            for (MemoryRegion region : regions) {
+                LatePages pages = region.latePages();
+                if (pages != null && !pages.discardsToZeros()) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    private void findLate() {
+        late = arriving;
+        for (MemoryRegion region : regions) {
+            late |= region.latePages() != null;
+        }
+    }
+
     private void install(List<MemoryRegion> table) {
         table.sort(Comparator.comparing(MemoryRegion::guestAddress, Long::compareUnsigned));
         regions = table.toArray(NONE);
         lastHit = 0;
+        findLate();
     }
 
     /** Starts or, with null, stops logging (VHU-LOG-5). The log stays the caller's, and open as long as it is used. */

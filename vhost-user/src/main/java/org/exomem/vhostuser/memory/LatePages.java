@@ -15,6 +15,30 @@ public interface LatePages extends AutoCloseable {
      */
     boolean areHere(long offset, long length);
 
+    /** True if the pages come from elsewhere, each once, so that none may be discarded or copied before all have come. */
+    default boolean isArriving() {
+        return false;
+    }
+
+    /**
+     * A hole was punched into the region's file for pages that nobody needs any more. What memory is elsewhere for them is given back to the host too;
+     * until {@link #isDiscarding} says that this is over, whoever may use the pages again must not be told so.
+     *
+     * @param fileOffset of the first byte in the file
+     * @param length bytes
+     */
+    default void discard(long fileOffset, long length) {}
+
+    /** True while {@link #discard} is under way; when it is over the session goes on with what waits. */
+    default boolean isDiscarding() {
+        return false;
+    }
+
+    /** True if pages that were discarded hold zeros afterwards; otherwise anything. */
+    default boolean discardsToZeros() {
+        return true;
+    }
+
     /** The region is used no more, or all of its pages have come. */
     @Override
     void close();

@@ -1,0 +1,22 @@
+package org.exomem.backend.template;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.exomem.backend.migrate.MovedDevices;
+
+/** Has an exomem serve the devices of clones. Safe for use by several threads. */
+@FunctionalInterface
+public interface CloneServing {
+    /**
+     * Begins to serve those of a clone.
+     *
+     * @param clone its name, by which exomem is to know the VM
+     * @param folder of the clone, in which the sockets are to be
+     * @param qmp the socket on which its VMM listens for QMP
+     * @param devices that the template's VM had
+     * @return the sockets of the devices that are served, by their names
+     * @throws IOException if none can be served
+     */
+    Map<String, Path> serve(String clone, Path folder, Path qmp, MovedDevices devices) throws IOException;
+}

@@ -1,0 +1,65 @@
+package org.exomem.backend.vmm;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.exomem.backend.qmp.VmmException;
+import org.exomem.backend.vm.PageSharing;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.ProcessFd;
+import org.exomem.linux.process.SharedInPlace;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A QEMU that is made to share pages (VMM-22). For one thread at a time. */
+final class AttachedSharing implements PageSharing {
+    private static final Logger LOG = LoggerFactory.getLogger(AttachedSharing.class);
+
+    private final ProcessFd process;
+    private final SharedInPlace sharing;
+
+    private AttachedSharing(ProcessFd process, SharedInPlace sharing) {
+        this.process = process;
+        this.sharing = sharing;
+    }
+
+    /** As {@link org.exomem.backend.vm.VmmProcesses#share}. */
+    static AttachedSharing begin(Path qmp, int frontEnd, SharedFile file) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp);
+                WatchedVmm watched = vmm.watched()) {
+            // One of its own: this is held longer than the connection.
+            ProcessFd process = ProcessFd.open(watched.attachable().pid());
+            try {
+                if (process.pid() != frontEnd || !watched.attachable().isAlive()) {
+                    throw new VmmException("the VMM on " + qmp + " is " + process
+                            + ", and the memory of a clone was shared by process " + frontEnd);
+                }
+                return new AttachedSharing(process, SharedInPlace.of(process, file));
+            } catch (IOException | RuntimeException e) {
+                process.close();
+                throw e;
+            }
+        }
+    }
+
+    @Override
+    public void share(List<SharedInPlace.Range> ranges) throws IOException {
+        sharing.share(ranges);
+    }
+
+    @Override
+    public void giveBack(List<SharedInPlace.Range> ranges) throws IOException {
+        sharing.giveBack(ranges);
+    }
+
+    @Override
+    public void close() {
+        try {
+            sharing.close();
+        } catch (IOException e) {
+            LOG.debug("{}: {}", process, e.getMessage());
+        } finally {
+            process.close();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+package org.exomem.linux.process;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.exomem.linux.Fd;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.SharedFile;
+import org.exomem.linux.Userfaultfd;
+
+/**
+ * Makes pages that another process has for itself alone pages of a file that it has open, shared, while its threads go on. What the pages
+ * hold is copied into the file, and the file is mapped in their place:
+ *
+ * <pre>
+ * 1. the main thread of the process stands still
+ * 2. whoever writes to the pages waits (UFFDIO_WRITEPROTECT)
+ * 3. the pages are copied into the file
+ * 4. the main thread maps the file over them, and goes on
+ * 5. whoever waits touches them again (UFFDIO_WAKE)
+ * </pre>
+ *
+ * <p>Takes about a millisecond, for which the main thread stands still; other threads only if they write to the pages. If this process is killed in
+ * between, the kernel lets all go on, with the pages as they were or with the file. x86-64 only. For one thread at a time.
+ */
+public final class SharedInPlace implements AutoCloseable {
+    private static final int PIECE = 1 << 16;
+    /** For which the main thread stands still at once: some milliseconds. */
+    private static final int MOST_CALLS = 64;
+
+    private static final int MMAP = 9;
+    private static final int MADVISE = 28;
+    private static final long DONTNEED = 4;
+    private static final long READ_WRITE = 3;
+    private static final long SHARED_FIXED = 0x11;
+    private static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(Userfaultfd.Feature.WRITE_PROTECT_SHARED);
+    private static final Set<Userfaultfd.Mode> MODES = EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT);
+    private static final Duration LIMIT = Duration.ofMillis(500);
+
+    private final ProcessFd process;
+    private final int descriptor;
+    private final SharedFile file;
+    private final OwnPages memory;
+    private final Userfaultfd userfaultfd;
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
+
+    private SharedInPlace(
+            ProcessFd process, int descriptor, SharedFile file, OwnPages memory, Userfaultfd userfaultfd) {
+        this.process = process;
+        this.descriptor = descriptor;
+        this.file = file;
+        this.memory = memory;
+        this.userfaultfd = userfaultfd;
+    }
+
+    /**
+     * Pages that are to be shared.
+     *
+     * @param address of the first byte in the process; a private mapping of a file in a memory file system is there
+     * @param offset of the first byte in the file, whose bytes are zeros there
+     * @param length bytes, whole pages
+     */
+    public record Range(long address, long offset, long length) {}
+
+    /**
+     * @param process stays the caller's, and open as long as this
+     * @param file which the process has open; stays the caller's, too
+     * @throws IOException if the process can't be attached to, or has not opened the file; it is as it was
+     */
+    public static SharedInPlace of(ProcessFd process, SharedFile file) throws IOException {
+        int descriptor = descriptorOf(process, file);
+        OwnPages memory = OwnPages.of(process.pid());
+        try {
+            Fd fd = ForeignUserfaultfd.fetchForSystemCallsToo(process).fd();
+            return new SharedInPlace(process, descriptor, file, memory, Userfaultfd.of(fd, FEATURES));
+        } catch (IOException | RuntimeException e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    private static int descriptorOf(ProcessFd process, SharedFile file) throws IOException {
+        FileStatus wanted = FileStatus.of(file.fd());
+        for (Map.Entry<Integer, String> open :
+                OpenFiles.of(process.pid()).names().entrySet()) {
+            if (open.getValue().startsWith("/")) {
+                try (Fd fetched = process.fetch(open.getKey())) {
+                    if (FileStatus.of(fetched).isSameFileAs(wanted)) {
+                        return open.getKey();
+                    }
+                }
+            }
+        }
+        throw new IOException(process + " has not opened " + file);
+    }
+
+    /**
+     * Shares pages. Those that are shared already must not be among them.
+     *
+     * @throws IOException if that could not be done; some of the ranges may be shared by then, each wholly or not at all
+     */
+    public void share(List<Range> ranges) throws IOException {
+        Attaching.to(process, () -> {
+            try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
+                for (Range range : ranges) {
+                    share(thread, range);
+                }
+            }
+            return ranges;
+        });
+    }
+
+    private void share(BorrowedThread thread, Range range) throws IOException {
+        userfaultfd.register(range.address, range.length, MODES);
+        boolean mapped = false;
+        try {
+            userfaultfd.protect(range.address, range.length);
+            copy(range);
+            long result =
+                    thread.call(MMAP, range.address, range.length, READ_WRITE, SHARED_FIXED, descriptor, range.offset);
+            if (result != range.address) {
+                throw new LinuxException("mmap", "the process attached to", (int) -result);
+            }
+            mapped = true;
+        } finally {
+            if (!mapped) {
+                userfaultfd.unregister(range.address, range.length);
+            }
+            userfaultfd.wake(range.address, range.length);
+        }
+    }
+
+    /**
+     * Gives memory back to the host that the process has for itself alone. What is in such pages afterwards is what the file has of which they are a private
+     * mapping; others stay as they are.
+     *
+     * @throws IOException if that could not be done
+     */
+    public void giveBack(List<Range> ranges) throws IOException {
+        List<Range> own = new ArrayList<>();
+        for (Range range : ranges) {
+            boolean[] any = new boolean[1];
+            memory.forEach(range.address, range.length, (address, length) -> any[0] = true);
+            if (any[0]) {
+                own.add(range);
+            }
+        }
+        for (int i = 0; i < own.size(); i += MOST_CALLS) {
+            List<Range> some = own.subList(i, Math.min(own.size(), i + MOST_CALLS));
+            Attaching.to(process, () -> {
+                try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
+                    for (Range range : some) {
+                        long result = thread.call(MADVISE, range.address, range.length, DONTNEED);
+                        if (result < 0) {
+                            throw new LinuxException("madvise", "the process attached to", (int) -result);
+                        }
+                    }
+                }
+                return some;
+            });
+        }
+    }
+
+    private void copy(Range range) throws IOException {
+        for (long done = 0; done < range.length; done += PIECE) {
+            buffer.clear().limit((int) Math.min(PIECE, range.length - done));
+            memory.read(range.address + done, buffer);
+            file.write(range.offset + done, MemorySegment.ofBuffer(buffer.flip()));
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        userfaultfd.close();
+        memory.close();
+    }
+}
