@@ -49,6 +49,7 @@ final class PagedVm {
     private final Instant since = Instant.now();
     private final CountDownLatch closing = new CountDownLatch(1);
     private final CompletableFuture<Void> left = new CompletableFuture<>();
+    private final CompletableFuture<Void> setArrived = new CompletableFuture<>();
     private final Object pagerLock = new Object();
     private volatile @Nullable Serving serving;
     private long loggedAt;
@@ -97,6 +98,17 @@ final class PagedVm {
         begin(work);
     }
 
+    /** Waits until what the guest needs first has arrived, if that is known, or has not in time (PGR-SET-4). */
+    void awaitSet(Duration limit) {
+        try {
+            setArrived.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("{}: its guest begins before all of its working set is there", record.vm());
+        }
+    }
+
     /** Begins with what an earlier process has left. */
     void takeUp() {
         begin(null);
@@ -109,6 +121,7 @@ final class PagedVm {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             } finally {
+                setArrived.complete(null);
                 left.complete(null);
             }
         });
@@ -236,6 +249,11 @@ final class PagedVm {
         @Override
         public void goesOn() {
             PagedVm.this.goesOn();
+        }
+
+        @Override
+        public void setArrived() {
+            setArrived.complete(null);
         }
     }
 

@@ -34,6 +34,9 @@ public final class Pagers implements AutoCloseable {
     /** How long a VMM may take to load its guest's state. */
     private static final Duration LOADED_LIMIT = Duration.ofSeconds(90);
 
+    /** Some hundred MiB arrive in so long, while nobody waits for a page. */
+    private static final Duration SET_LIMIT = Duration.ofMillis(500);
+
     private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
 
     private final Optional<StateDirectory> state;
@@ -132,6 +135,7 @@ public final class Pagers implements AutoCloseable {
                 forgetSome();
             }
             paged.start(new PagedVm.Work(memory, saved));
+            paged.awaitSet(SET_LIMIT);
             return paged;
         } catch (IOException | RuntimeException e) {
             if (memory != null) {

@@ -92,6 +92,9 @@ public final class Pager implements AutoCloseable {
 
         default void goesOn() {}
 
+        /** All pages of the working set have arrived, or there is none. */
+        default void setArrived() {}
+
         /** It has come to an end. */
         default void ended(PagerState state) {}
     }
@@ -345,8 +348,13 @@ public final class Pager implements AutoCloseable {
     private void prefetch(Prefetch wish, Prefetcher prefetcher) {
         ThreadPriority.set(BACKGROUND_NICE);
         boolean failed = false;
+        boolean told = false;
         long rest = System.nanoTime() + wish.after().toNanos();
         while (!stopping && owed.left() > 0) {
+            if (!told && !prefetcher.bringsSet()) {
+                told = true;
+                watcher.setArrived();
+            }
             long early = rest - System.nanoTime();
             try {
                 switch (prefetcher.step(early <= 0)) {

@@ -43,6 +43,11 @@ public final class PrefetchOrder {
         return others && nextOfOthers();
     }
 
+    /** True while there is a working set of which pages may be owed. */
+    boolean hasSet() {
+        return workingSet.isPresent();
+    }
+
     private boolean nextOfOthers() {
         long touched = touches.newest();
         if (touched >= 0) {

@@ -46,6 +46,11 @@ final class Prefetcher {
         return Step.BROUGHT;
     }
 
+    /** True while there is a working set of which pages may be owed. */
+    boolean bringsSet() {
+        return order.hasSet();
+    }
+
     /** Pages that were brought so. From any thread. */
     long prefetched() {
         return prefetched;

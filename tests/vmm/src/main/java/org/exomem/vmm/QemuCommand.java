@@ -38,6 +38,7 @@ public final class QemuCommand {
     private boolean shared = true;
     private @Nullable Path listeningQmp;
     private boolean incoming;
+    private @Nullable List<String> recipe;
 
     private QemuCommand(GuestImage image) {
         this.image = image;
@@ -222,25 +223,23 @@ public final class QemuCommand {
         return words;
     }
 
+    /** Takes machine, RAM, devices of exomem and QMP socket from these words, in place of its own. */
+    public QemuCommand recipe(List<String> words) {
+        recipe = List.copyOf(words);
+        return this;
+    }
+
     private List<String> machine(Path console) {
         List<String> words = new ArrayList<>(image.qemu());
-        long all = ram + regions.stream().mapToLong(Long::longValue).sum();
-        // All that the guest boots with lies below 4 GiB, so that the regions begin there.
-        String split = regions.isEmpty() ? "" : ",max-ram-below-4g=" + ram;
-        words.addAll(List.of("-machine", "q35" + split + (nodes ? "" : ",memory-backend=ram")));
+        if (recipe == null) {
+            addMachine(words);
+        } else {
+            words.addAll(recipe);
+        }
         // Not KVM where there is one: its timing differs, and nested ones have failed in the middle of a boot.
         words.addAll(List.of("-accel", "tcg"));
         // Without "rep movsb/stosb" the kernel clears pages by words: under TCG that is four times as fast.
         words.addAll(List.of("-cpu", "max,-erms,-fsrm"));
-        words.addAll(List.of("-m", all / MIB + "M"));
-        if (nodes) {
-            addNode(words, 0, ram);
-            for (int node = 1; node <= regions.size(); node++) {
-                addNode(words, node, regions.get(node - 1));
-            }
-        } else {
-            addMemory(words, "ram", all);
-        }
         words.addAll(List.of("-nodefaults", "-no-user-config", "-display", "none"));
         words.addAll(List.of("-serial", "file:" + console));
         words.addAll(List.of("-kernel", image.kernel().toString()));
@@ -262,6 +261,22 @@ public final class QemuCommand {
             words.addAll(List.of("-incoming", "defer"));
         }
         return words;
+    }
+
+    private void addMachine(List<String> words) {
+        long all = ram + regions.stream().mapToLong(Long::longValue).sum();
+        // All that the guest boots with lies below 4 GiB, so that the regions begin there.
+        String split = regions.isEmpty() ? "" : ",max-ram-below-4g=" + ram;
+        words.addAll(List.of("-machine", "q35" + split + (nodes ? "" : ",memory-backend=ram")));
+        words.addAll(List.of("-m", all / MIB + "M"));
+        if (nodes) {
+            addNode(words, 0, ram);
+            for (int node = 1; node <= regions.size(); node++) {
+                addNode(words, node, regions.get(node - 1));
+            }
+        } else {
+            addMemory(words, "ram", all);
+        }
     }
 
     private void addNode(List<String> words, int node, long bytes) {

@@ -243,6 +243,7 @@ final class DemandedGuestTest {
     @Tag("PGR-SET-1")
     @Tag("PGR-SET-2")
     @Tag("PGR-SET-3")
+    @Tag("PGR-SET-4")
     void guestThatIsStartedAgainSeldomWaitsForWhatItNeededFirstTheTimeBefore() throws IOException {
         Path image = guests.file("image");
         Path ram = guests.file("a.ram");
