@@ -1,7 +1,11 @@
 package org.exomem.fuzz;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.exomem.vhostuser.virtqueue.RingFeatures;
 import org.exomem.vhostuser.virtqueue.RingLayout;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
@@ -25,16 +29,26 @@ final class QueueDriver {
     private final FuzzedMemory memory;
     private final int index;
     private final long at;
-    private int descriptor;
     private int available;
     private int used;
-    private int descriptorsLeft = SIZE;
-    private final int[] lengths = new int[SIZE];
+    /** In the order in which they came back: a device may keep a chain while it gives back later ones. */
+    private final Deque<Integer> free = new ArrayDeque<>();
+    /** The descriptors of each chain that the device has, by its head. */
+    private final Map<Integer, List<Integer>> chains = new HashMap<>();
 
     QueueDriver(FuzzedMemory memory, int index, long at) {
         this.memory = memory;
         this.index = index;
         this.at = at;
+        freeAll();
+    }
+
+    private void freeAll() {
+        chains.clear();
+        free.clear();
+        for (int i = 0; i < SIZE; i++) {
+            free.add(i);
+        }
     }
 
     /** The driver makes the ring anew, as after a reboot. */
@@ -42,10 +56,9 @@ final class QueueDriver {
         for (long i = 0; i < BYTES; i++) {
             memory.write8(at + i, 0);
         }
-        descriptor = 0;
         available = 0;
         used = 0;
-        descriptorsLeft = SIZE;
+        freeAll();
     }
 
     /** The device's side, from a position on. */
@@ -65,27 +78,28 @@ final class QueueDriver {
 
     /** The pieces for which there is room in the ring. */
     int room() {
-        return descriptorsLeft;
+        return free.size();
     }
 
     /** Makes a chain available and returns its head, or -1 if there is no room. */
     int add(List<Piece> pieces) {
-        if (pieces.isEmpty() || pieces.size() > descriptorsLeft) {
+        if (pieces.isEmpty() || pieces.size() > free.size()) {
             return -1;
         }
-        descriptorsLeft -= pieces.size();
-        int head = descriptor;
-        lengths[head] = pieces.size();
+        List<Integer> descriptors = new ArrayList<>();
+        for (int i = 0; i < pieces.size(); i++) {
+            descriptors.add(free.remove());
+        }
+        int head = descriptors.getFirst();
+        chains.put(head, descriptors);
         for (int i = 0; i < pieces.size(); i++) {
             Piece piece = pieces.get(i);
-            long entry = at + 16L * descriptor;
-            descriptor = (descriptor + 1) % SIZE;
+            boolean last = i + 1 == pieces.size();
+            long entry = at + 16L * descriptors.get(i);
             memory.write64(entry, piece.address);
             memory.write32(entry + 8, piece.length);
-            memory.write16(
-                    entry + 12,
-                    (piece.writable ? ExpectedChain.WRITE : 0) | (i + 1 < pieces.size() ? ExpectedChain.NEXT : 0));
-            memory.write16(entry + 14, descriptor);
+            memory.write16(entry + 12, (piece.writable ? ExpectedChain.WRITE : 0) | (last ? 0 : ExpectedChain.NEXT));
+            memory.write16(entry + 14, last ? 0 : descriptors.get(i + 1));
         }
         memory.write16(at + DRIVER + 4 + 2L * (available % SIZE), head);
         available = available + 1 & 0xffff;
@@ -102,9 +116,11 @@ final class QueueDriver {
         while (used != index) {
             long entry = at + DEVICE + 4 + 8L * (used % SIZE);
             int head = (int) (memory.expected64(entry) & 0xffff_ffffL);
-            BrokenRule.unless(head >= 0 && head < SIZE && lengths[head] > 0, "what was used was not available");
-            descriptorsLeft += lengths[head];
-            lengths[head] = 0;
+            List<Integer> descriptors = chains.remove(head);
+            if (descriptors == null) {
+                throw new BrokenRule("what was used was not available");
+            }
+            free.addAll(descriptors);
             all.add(new Used(head, (int) (memory.expected64(entry) >>> 32)));
             used = used + 1 & 0xffff;
         }

@@ -55,6 +55,9 @@ final class RightMessage {
     static boolean isRight(int number, ByteBuffer payload, int fds) {
         Form form = FORMS.get(number);
         int size = payload.capacity();
+        if (isAcknowledgement(number, payload, fds)) {
+            return true;
+        }
         if (form == null || fds < form.leastFds || fds > form.mostFds || (form.size != VARIABLE && size != form.size)) {
             return false;
         }
@@ -70,6 +73,14 @@ final class RightMessage {
             case 42 -> (payload.getInt(0) == 0 || payload.getInt(0) == 1) && payload.getInt(4) == 0;
             default -> true;
         };
+    }
+
+    /** VHU-PST-5: a number in place of regions, which is 0. */
+    static boolean isAcknowledgement(int number, ByteBuffer payload, int fds) {
+        return (number == 5 || number == 37 || number == 38)
+                && fds == 0
+                && payload.capacity() == 8
+                && payload.getLong(0) == 0;
     }
 
     private static boolean isMemoryTable(ByteBuffer payload, int fds) {
