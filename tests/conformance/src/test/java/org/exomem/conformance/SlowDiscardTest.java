@@ -7,15 +7,22 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.exomem.conformance.frontend.Connection;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.FrontEnd;
+import org.exomem.conformance.frontend.Payload;
+import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
+import org.exomem.linux.Fd;
+import org.exomem.linux.PipeEnd;
+import org.exomem.linux.Poll;
 import org.exomem.vhostuser.memory.LatePages;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -176,6 +183,26 @@ class SlowDiscardTest {
                 .isInstanceOf(ExecutionException.class);
         try (BalloonDriver driver = attach(BalloonFeatures.PAGE_REPORTING)) {
             staysOpenUntilOver(begin(() -> driver.report(FREE, BLOCK, BLOCK)), BLOCK);
+        }
+    }
+
+    @Test
+    void descriptorsOfARequestThatWaitsAreClosedWithTheConnection() throws Exception {
+        PipeEnd.Pipe pipe = PipeEnd.pipe();
+        try (Fd read = pipe.readEnd();
+                BalloonDriver driver = attach(BalloonFeatures.PAGE_REPORTING)) {
+            CompletableFuture<Void> report = begin(() -> driver.report(FREE, BLOCK, BLOCK));
+            await().atMost(LIMIT).until(() -> elsewhere.discarding == BLOCK);
+            try (Fd write = pipe.writeEnd()) {
+                driver.device()
+                        .frontEnd()
+                        .send(Request.SET_VRING_CALL, Connection.VERSION, Payload.number(0), List.of(write));
+            }
+            await().during(A_WHILE).atMost(LIMIT).until(() -> !Poll.readable(read, Duration.ZERO));
+            backEnd.disconnect();
+            // Nobody can write into the pipe any more.
+            await().atMost(LIMIT).until(() -> Poll.readable(read, Duration.ZERO));
+            assertThat(report.isDone()).isFalse();
         }
     }
 

@@ -45,6 +45,8 @@ final class Connection {
     private boolean open;
     /** Nothing more is read until what was asked for can be answered. */
     private boolean pausing;
+    /** The descriptors of a request that waits to be answered. */
+    private List<Fd> held = List.of();
 
     /**
      * @param frontEnd the process that is connected; 0 if it can't be seen
@@ -132,7 +134,11 @@ final class Connection {
         messageSeen = true;
         Header header = reader.header();
         List<Fd> fds = reader.takeFds();
-        RequestType type = RequestType.of(header.request());
+        dispatch(RequestType.of(header.request()), header, fds);
+    }
+
+    private void dispatch(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
+        held = fds;
         if (type == RequestType.CHECK_DEVICE_STATE && session.stateTransfers().isUnderWay()) {
             pause();
             session.stateTransfers().whenOver(() -> goOn(() -> answer(type, header, fds)));
@@ -141,7 +147,7 @@ final class Connection {
         // IMG-CLONE-7: a queue that has stopped leaves nothing behind that could change a page.
         if (session.memory().isDiscarding()) {
             pause();
-            session.whenDiscarded(() -> goOn(() -> answer(type, header, fds)));
+            session.whenDiscarded(() -> goOn(() -> dispatch(type, header, fds)));
             return;
         }
         if ((type == RequestType.GET_INFLIGHT_FD || type == RequestType.POSTCOPY_ADVISE)
@@ -210,6 +216,7 @@ final class Connection {
     }
 
     private void answer(@Nullable RequestType type, Header header, List<Fd> fds) throws LinuxException {
+        held = List.of();
         Reply reply;
         try {
             reply = handle(type, header, fds);
@@ -300,6 +307,8 @@ final class Connection {
         open = false;
         stopWatching();
         reader.discard();
+        held.forEach(Fd::close);
+        held = List.of();
         try {
             session.close();
         } finally {
