@@ -19,13 +19,24 @@ public final class PrefetchOrder {
     private Optional<PageBits> workingSet;
     private long setAt;
     private long cursor;
-    private long step = MOST;
+    private final long most;
+    private long step;
     private long first;
     private long count;
 
     /** @param workingSet pages that are brought first, whatever is touched */
     PrefetchOrder(OwedPages owed, Touches touches, Optional<PageBits> workingSet) {
+        this(owed, touches, workingSet, MOST);
+    }
+
+    /**
+     * @param workingSet pages that are brought first, whatever is touched
+     * @param most pages that are chosen at once
+     */
+    public PrefetchOrder(OwedPages owed, Touches touches, Optional<PageBits> workingSet, long most) {
         this.owed = owed;
+        this.most = most;
+        this.step = most;
         this.touches = touches;
         this.workingSet = workingSet;
     }
@@ -36,7 +47,7 @@ public final class PrefetchOrder {
      * @param others false if only pages of the working set are wanted
      * @return false if none of them is owed
      */
-    boolean next(boolean others) {
+    public boolean next(boolean others) {
         if (nextOfSet()) {
             return true;
         }
@@ -53,7 +64,7 @@ public final class PrefetchOrder {
         if (touched >= 0) {
             // The pages of its block too that lie before it.
             cursor = touched & -LEAST;
-            step = LEAST;
+            step = Math.min(most, LEAST);
         }
         first = owed.next(cursor);
         if (first == owed.pages()) {
@@ -64,7 +75,7 @@ public final class PrefetchOrder {
         }
         count = owed.run(first, step);
         cursor = first + count;
-        step = Math.min(MOST, 2 * step);
+        step = Math.min(most, 2 * step);
         return true;
     }
 
@@ -76,7 +87,7 @@ public final class PrefetchOrder {
         for (long page = set.next(setAt); page < set.pages(); page = set.next(page + 1)) {
             if (owed.contains(page)) {
                 first = page;
-                count = Math.min(owed.run(page, MOST), set.nextAbsent(page) - page);
+                count = Math.min(owed.run(page, most), set.nextAbsent(page) - page);
                 setAt = first + count;
                 return true;
             }
@@ -86,12 +97,12 @@ public final class PrefetchOrder {
     }
 
     /** The first page of the last choice. */
-    long first() {
+    public long first() {
         return first;
     }
 
     /** How many pages; at least one. */
-    long count() {
+    public long count() {
         return count;
     }
 }

@@ -7,7 +7,7 @@ import java.lang.invoke.VarHandle;
  * The pages that were touched last, for whoever wants to know what may be touched next. Only a guide: what is not read in time is
  * overwritten. One thread writes, one reads; nobody waits.
  */
-final class Touches {
+public final class Touches {
     private static final VarHandle PAGES = MethodHandles.arrayElementVarHandle(long[].class);
     private static final int SIZE = 64;
 
@@ -16,7 +16,7 @@ final class Touches {
     private long read;
 
     /** By the one thread that writes. */
-    void add(long page) {
+    public void add(long page) {
         long at = written;
         PAGES.setOpaque(pages, (int) (at % SIZE), page);
         written = at + 1;

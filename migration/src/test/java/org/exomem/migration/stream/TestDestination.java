@@ -15,7 +15,11 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.WantedPage;
+import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.format.MemoryDescription;
 
@@ -33,6 +37,10 @@ final class TestDestination implements Destination, AutoCloseable {
     final CountDownLatch lost = new CountDownLatch(1);
     volatile Callable<?> whileGettingReady = () -> true;
     volatile int timesReady;
+    /** What is owed, once that was said. */
+    volatile @Nullable OwedTestMemory owing;
+    /** What an earlier process has not received. */
+    volatile PageBits absent = new PageBits(0);
 
     TestDestination(MemoryDescription memory) throws IOException {
         this.memory = memory;
@@ -94,6 +102,18 @@ final class TestDestination implements Destination, AutoCloseable {
         }
         timesReady++;
         ready = true;
+    }
+
+    @Override
+    public OwedMemory owing(PageBits owed, WantedPage want) {
+        OwedTestMemory pages = new OwedTestMemory(file, owed, want);
+        owing = pages;
+        return pages;
+    }
+
+    @Override
+    public PageBits absent() {
+        return absent;
     }
 
     @Override

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
+import org.exomem.migration.stream.format.Phase;
+import org.exomem.migration.PageSink;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
@@ -21,7 +23,7 @@ final class DataReceiver {
     private final ReceivingLink link;
     private final int channel;
     private final ChunkReader reader;
-    private final PageTarget target;
+    private PageSink target;
     private final int pageSize;
     private final long pages;
 
@@ -47,6 +49,18 @@ final class DataReceiver {
     }
 
     private void receive(@Nullable Decompressor decompressor) throws IOException {
+        // A source that has come back for what is owed has sent everything else (STR-PST-7).
+        if (session.phase() == Phase.RECEIVING) {
+            receiveRounds(decompressor);
+        }
+        PageSink owed = link.features.contains(StreamFeature.POSTCOPY) ? session.awaitOwing(link) : null;
+        if (owed != null) {
+            target = owed;
+            receiveOwed(decompressor);
+        }
+    }
+
+    private void receiveRounds(@Nullable Decompressor decompressor) throws IOException {
         while (reader.next()) {
             switch (reader.type()) {
                 case PAGES -> pages(decompressor);
@@ -56,12 +70,31 @@ final class DataReceiver {
                     end();
                     return;
                 }
-                case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
-                // STR-CHUNK-4
-                default -> throw new StreamFault("the source sent " + reader.type() + " on data connection " + channel);
+                default -> throw unexpected();
             }
         }
         throw new EOFException("the source ended data connection " + channel);
+    }
+
+    /** STR-PST-5 */
+    private void receiveOwed(@Nullable Decompressor decompressor) throws IOException {
+        while (reader.next()) {
+            switch (reader.type()) {
+                case PAGES -> pages(decompressor);
+                case ZEROS -> run(ChunkType.ZEROS);
+                default -> throw unexpected();
+            }
+        }
+        if (!session.isDone()) {
+            throw new EOFException("the source ended data connection " + channel);
+        }
+    }
+
+    private IOException unexpected() {
+        return reader.type() == ChunkType.ERROR
+                ? new PeerFault("the source gave up: " + reader.text())
+                // STR-CHUNK-4
+                : new StreamFault("the source sent " + reader.type() + " on data connection " + channel);
     }
 
     private void pages(@Nullable Decompressor decompressor) throws IOException {

@@ -2,6 +2,7 @@ package org.exomem.migration.stream.destination;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import org.exomem.pages.PageBits;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.stream.format.MemoryDescription;
 
@@ -25,7 +26,23 @@ public interface Destination {
      */
     OutputStream deviceState(String name) throws IOException;
 
-    /** Everything is here and what it should be: gets the guest ready to start, and does not start it (STR-END-2). */
+    /**
+     * The source owes pages when the guest begins here (STR-PST-3): throws away what there is of them, and has whoever touches one wait
+     * for it. Comes before {@link #ready}, or, where an earlier process has begun with the migration, when its source has come back.
+     *
+     * @param owed the pages
+     * @param want asks the source for one of them
+     */
+    default OwedMemory owing(PageBits owed, WantedPage want) throws IOException {
+        throw new IOException("no guest begins here before its memory has come");
+    }
+
+    /** The pages that are not there, where an earlier process has begun with the migration. */
+    default PageBits absent() throws IOException {
+        throw new IOException("no migration was begun by an earlier process");
+    }
+
+    /** Everything is here, but for what is owed, and what it should be: gets the guest ready to start, and does not start it (STR-END-2). */
     void ready(ReceivedMigration received) throws IOException;
 
     /**
@@ -36,7 +53,10 @@ public interface Destination {
      */
     void start() throws IOException;
 
-    /** The guest runs here, and the source was told: what can wait until then. */
+    /** The guest runs here, and pages are owed to it: {@link #started} comes when they have arrived. */
+    default void startedOwing() {}
+
+    /** The guest runs here with all of its memory, and the source was told: what can wait until then. */
     default void started() {}
 
     /**

@@ -10,6 +10,9 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import org.exomem.pages.PageBits;
+import org.exomem.migration.stream.format.Phase;
+import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
@@ -145,6 +148,11 @@ final class IncomingConnection {
             // STR-RES-3
             link.say(writer ->
                     writer.chunk(ChunkType.ACCEPTED, mine.rounds(), mine.phase().number()));
+            if (mine.phase() != Phase.RECEIVING && mine.owes()) {
+                // STR-PST-7
+                PageBits missing = mine.missing();
+                link.say(writer -> OwedPieces.write(missing, writer));
+            }
             new MainReceiver(mine, link, reader, watch).run();
         } catch (IOException e) {
             mine.fail(link, e);

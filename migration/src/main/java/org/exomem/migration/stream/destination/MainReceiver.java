@@ -4,6 +4,8 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.PeerFault;
@@ -22,6 +24,7 @@ final class MainReceiver {
     private final ReceivingLink link;
     private final ChunkReader reader;
     private final LivenessWatch watch;
+    private final OwedPieces owed;
     private @Nullable OutputStream state;
     private long states;
     private long offset;
@@ -31,6 +34,7 @@ final class MainReceiver {
         this.link = link;
         this.reader = reader;
         this.watch = watch;
+        this.owed = new OwedPieces(session.memory().pages());
     }
 
     /** Receives until the source has heard that the guest runs here. */
@@ -61,6 +65,7 @@ final class MainReceiver {
             case STATE_OPEN -> open();
             case STATE -> state();
             case STATE_CLOSE -> closeState();
+            case OWED -> owed();
             case END -> end();
             case GO -> go();
             case HEARD -> {
@@ -72,6 +77,25 @@ final class MainReceiver {
             default -> throw new StreamFault("the source sent " + reader.type() + " on the main connection");
         }
         return false;
+    }
+
+    private void owed() throws IOException {
+        // STR-PST-1
+        if (!link.features.contains(StreamFeature.POSTCOPY) || state != null || states != 0) {
+            throw new StreamFault("the source sent OWED where that is not expected");
+        }
+        boolean arriving = session.phase() == Phase.RECEIVING;
+        if (!arriving && !session.owes()) {
+            throw new StreamFault("the source owes nothing to this destination");
+        }
+        reader.count(reader.payload());
+        if (owed.take(reader.first(), reader.count(), reader.payload()) && !arriving) {
+            try {
+                session.oweAgain(link, owed.owed());
+            } catch (IOException e) {
+                throw new IOException("the destination can't go on with what is owed: " + e.getMessage(), e);
+            }
+        }
     }
 
     private void open() throws IOException {
@@ -135,8 +159,11 @@ final class MainReceiver {
         byte[] theirs = new byte[RoundDigest.BYTES];
         reader.payload().get(theirs);
         ReceivedMigration received =
-                session.complete(link, reader.first(), theirs, reader.digest().finish());
+                session.complete(link, reader.first(), theirs, reader.digest().finish(), owed.isComplete());
         try {
+            if (owed.isComplete()) {
+                session.owe(owed.owed());
+            }
             session.destination().ready(received);
         } catch (IOException e) {
             throw new DestinationFault("the destination can't get the guest ready", e);
@@ -150,8 +177,10 @@ final class MainReceiver {
         if (starts) {
             start();
         }
-        // Nothing is sent after this: a source hangs up when it has read it (STR-END-7).
-        watch.close();
+        if (!session.owes()) {
+            // Nothing is sent after this: a source hangs up when it has read it (STR-END-7).
+            watch.close();
+        }
         try {
             link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
         } finally {

@@ -10,6 +10,12 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.PageSink;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.StreamFault;
@@ -29,6 +35,7 @@ import org.exomem.migration.stream.wire.Wire;
  * thread does at a time by the order of the stream.
  */
 final class ReceivingSession {
+    private static final Logger LOG = LoggerFactory.getLogger(ReceivingSession.class);
     /** How long a source has to read why it was given up. */
     private static final long ERROR_LINGER_SECONDS = 3;
 
@@ -46,6 +53,10 @@ final class ReceivingSession {
     private long rounds;
     private byte[] digest = RoundDigest.none();
     private int cuts;
+    /** With post-copy, from the end on. */
+    private @Nullable OwedMemory owed;
+    /** Where the source can be asked for pages. */
+    private volatile @Nullable ReceivingLink reachable;
 
     /** @param first the source's first connections */
     ReceivingSession(
@@ -120,13 +131,20 @@ final class ReceivingSession {
             return;
         }
         notifyAll();
+        reachable = state.isReachable() ? state.current() : null;
         switch (state) {
             case Reception.Complete complete -> target.close();
             case Reception.Cut cut when !(before instanceof Reception.Cut) -> enterCut(cut);
             case Reception.Failing failing
             when !(before instanceof Reception.Cut) -> {
                 failing.link().closeData();
+                abandonOwed();
                 sendError(failing.link(), failing.why());
+            }
+            case Reception.Failing failing -> abandonOwed();
+            case Reception.Owing(ReceivingLink link, IOException cut) when link != null && cut != null -> {
+                link.close();
+                destination.lost(cut);
             }
             case Reception.Failed(IOException why, boolean complete) when !complete -> target.close();
             case Reception.Confirmed confirmed -> heard.complete(null);
@@ -141,6 +159,14 @@ final class ReceivingSession {
             step(event);
         } catch (IOException e) {
             throw new IllegalStateException("an event that no state refuses was refused: " + event, e);
+        }
+    }
+
+    /** Whoever waits for a page of a guest that does not begin here would wait for good, and the destination with it. */
+    private void abandonOwed() {
+        OwedMemory abandoned = owed;
+        if (abandoned != null) {
+            timer.execute(abandoned::abandon);
         }
     }
 
@@ -199,6 +225,112 @@ final class ReceivingSession {
         }
     }
 
+    /** True if pages are owed when the guest begins here, or were. */
+    synchronized boolean owes() {
+        return owed != null || state instanceof Reception.Owing;
+    }
+
+    /** What the source has to be told that it owes, after a cut (STR-PST-7). */
+    PageBits missing() throws IOException {
+        OwedMemory known;
+        synchronized (this) {
+            known = owed;
+        }
+        return known != null ? known.owed() : destination.absent();
+    }
+
+    /** The source owes these pages. */
+    void owe(PageBits pages) throws IOException {
+        OwedMemory begun = destination.owing(pages, this::want);
+        synchronized (this) {
+            owed = begun;
+            notifyAll();
+            if (state instanceof Reception.Failing || state instanceof Reception.Failed) {
+                abandonOwed();
+            }
+        }
+    }
+
+    /** The source has come back, and owes these pages (STR-PST-7). */
+    void oweAgain(ReceivingLink mine, PageBits pages) throws IOException {
+        OwedMemory known;
+        synchronized (this) {
+            known = owed;
+        }
+        if (known == null) {
+            owe(pages);
+            awaitArrived();
+        } else {
+            known.again();
+        }
+        boolean all;
+        synchronized (this) {
+            all = state instanceof Reception.Running || state instanceof Reception.Confirmed;
+        }
+        if (all) {
+            mine.say(writer -> writer.chunk(ChunkType.ARRIVED, 0, 0));
+        } else {
+            destination.cameBack();
+        }
+    }
+
+    private void want(long page) throws IOException {
+        ReceivingLink link = reachable;
+        if (link == null) {
+            throw new ConnectionLostException("the connection to the source is lost", null);
+        }
+        link.say(writer -> writer.chunk(ChunkType.WANT, page, 1));
+    }
+
+    /**
+     * Where a data connection's pages go from its END on; waits until that is known.
+     *
+     * @return null if nothing is owed
+     */
+    synchronized @Nullable PageSink awaitOwing(ReceivingLink mine) throws IOException {
+        while (state instanceof Reception.Receiving || owed == null && state.owes()) {
+            state.check(mine);
+            waitUntil(Long.MAX_VALUE, "");
+        }
+        state.check(mine);
+        return owed == null ? null : owed.sink();
+    }
+
+    /** True if a data connection has all that it can bring, and may end. */
+    synchronized boolean isDone() {
+        return state instanceof Reception.Running || state instanceof Reception.Confirmed;
+    }
+
+    private void awaitArrived() {
+        OwedMemory begun;
+        synchronized (this) {
+            begun = owed;
+        }
+        if (begun != null) {
+            begun.arrived()
+                    .thenRunAsync(
+                            this::finishOwing,
+                            task -> Thread.ofPlatform().name("migration-arrived").daemon().start(task));
+        }
+    }
+
+    /** All owed pages have arrived (STR-PST-6). */
+    private void finishOwing() {
+        ReceivingLink link;
+        synchronized (this) {
+            happened(new Event.Arrived());
+            link = reachable;
+        }
+        if (link != null) {
+            try {
+                link.say(writer -> writer.chunk(ChunkType.ARRIVED, 0, 0));
+            } catch (IOException e) {
+                LOG.debug("the source is told when it comes back", e);
+            }
+        }
+        finish();
+    }
+
     /** Addresses change with every connection; what a certificate or key proves does not (STR-SEC-4). */
     private void checkPeer(Wire wire) throws StreamFault {
         if (!(wire instanceof PlainWire) && !wire.peer().equals(source)) {
@@ -208,7 +340,8 @@ final class ReceivingSession {
 
     /** A data connection joins. */
     synchronized ReceivingLink join(Wire wire, int channel, int channels) throws StreamFault {
-        if (!(state instanceof Reception.Receiving(ReceivingLink current))) {
+        ReceivingLink current = state.current();
+        if (current == null || !state.isReachable() || !(state instanceof Reception.Receiving) && !owes()) {
             throw new StreamFault("this migration has no main connection now");
         }
         if (channels != current.data.length || current.data[channel] != null) {
@@ -258,9 +391,10 @@ final class ReceivingSession {
      *
      * @param expected the source's digest of all rounds and states
      * @param stateDigest ours of the states
+     * @param owes whether pages come only when the guest has begun here
      */
-    synchronized ReceivedMigration complete(ReceivingLink mine, long after, byte[] expected, byte[] stateDigest)
-            throws IOException {
+    synchronized ReceivedMigration complete(
+            ReceivingLink mine, long after, byte[] expected, byte[] stateDigest, boolean owes) throws IOException {
         if (after != rounds || state.phase() != Phase.RECEIVING) {
             throw new StreamFault("the source ended after round " + after + " and not " + rounds);
         }
@@ -273,11 +407,11 @@ final class ReceivingSession {
         if (!MessageDigest.isEqual(expected, RoundDigest.chain(digest, List.of(stateDigest)))) {
             throw new StreamFault("what came is not what the source sent: their digests differ");
         }
-        step(new Event.Ended(mine));
+        step(new Event.Ended(mine, owes));
         return received();
     }
 
-    private ReceivedMigration received() {
+    private synchronized ReceivedMigration received() {
         return new ReceivedMigration(source, rounds, counts.pages(), counts.zeros(), counts.free(), cuts);
     }
 
@@ -300,11 +434,21 @@ final class ReceivingSession {
 
     /** The guest runs here. */
     void finishStarting() {
-        ReceivedMigration received;
+        boolean waits;
         synchronized (this) {
-            happened(new Event.Started());
-            received = received();
+            waits = owed != null;
+            happened(new Event.Started(waits));
         }
+        if (waits) {
+            destination.startedOwing();
+            awaitArrived();
+        } else {
+            finish();
+        }
+    }
+
+    private void finish() {
+        ReceivedMigration received = received();
         try {
             destination.started();
         } finally {

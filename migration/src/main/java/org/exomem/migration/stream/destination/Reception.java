@@ -28,7 +28,9 @@ import org.jspecify.annotations.Nullable;
  * Failing ───────────────────── the last thread of a connection has left ───► Failed
  * </pre>
  *
- * From Starting on nothing but a start that failed for certain takes the guest away again (STR-END-3): a cut changes nothing
+ * With post-copy there is Owing between Starting and Running, as long as pages are owed to the guest that runs here.
+ *
+ * <p>From Starting on nothing but a start that failed for certain takes the guest away again (STR-END-3): a cut changes nothing
  * there, and a source that comes back gets another connection in the same state (STR-RES-5).
  */
 sealed interface Reception {
@@ -58,8 +60,12 @@ sealed interface Reception {
         }
     }
 
-    /** Everything came, and is what was sent. Memory is closed; the guest is made ready. */
-    record Complete(ReceivingLink link) implements Arriving {
+    /**
+     * Everything came, and is what was sent. Memory is closed; the guest is made ready.
+     *
+     * @param owed whether pages come only when the guest has begun here
+     */
+    record Complete(ReceivingLink link, boolean owed) implements Arriving {
         @Override
         public Phase phase() {
             return Phase.RECEIVING;
@@ -67,7 +73,7 @@ sealed interface Reception {
 
         @Override
         public Arriving on(ReceivingLink next) {
-            return new Complete(next);
+            return new Complete(next, owed);
         }
     }
 
@@ -94,6 +100,14 @@ sealed interface Reception {
     /** The source has let go; the guest is started. */
     record Starting(ReceivingLink link) implements Reception {}
 
+    /**
+     * The guest runs here, and pages are owed to it.
+     *
+     * @param link the connections, or null where an earlier process had them
+     * @param cut why they are lost, if they are: the guest waits over what it needs, without limit, for the source to come back
+     */
+    record Owing(@Nullable ReceivingLink link, @Nullable IOException cut) implements Reception {}
+
     /** The guest runs here. */
     record Running(ReceivingLink link) implements Reception {}
 
@@ -116,7 +130,7 @@ sealed interface Reception {
     /** What happens. */
     sealed interface Event {
         /** END came on all connections, and the digests are equal. */
-        record Ended(ReceivingLink link) implements Event {}
+        record Ended(ReceivingLink link, boolean owed) implements Event {}
 
         /** The guest was made ready. */
         record Prepared() implements Event {}
@@ -125,7 +139,10 @@ sealed interface Reception {
         record LetGo(ReceivingLink link) implements Event {}
 
         /** The guest runs. */
-        record Started() implements Event {}
+        record Started(boolean owed) implements Event {}
+
+        /** All owed pages have arrived. */
+        record Arrived() implements Event {}
 
         /** The guest may run. */
         record StartUncertain(HandoverUncertainException why) implements Event {}
@@ -162,11 +179,14 @@ sealed interface Reception {
                 if (!(state instanceof Receiving)) {
                     throw new StreamFault("END came a second time");
                 }
-                yield new Complete(ended.link);
+                yield new Complete(ended.link, ended.owed);
             }
             case Event.Prepared prepared -> prepared(state);
             case Event.LetGo letGo -> letGo(state, letGo.link);
-            case Event.Started started -> state instanceof Starting starting ? new Running(starting.link) : state;
+            case Event.Started(boolean owed) ->
+                state instanceof Starting(ReceivingLink link) ? owed ? new Owing(link, null) : new Running(link) : state;
+            case Event.Arrived arrived ->
+                state instanceof Owing(ReceivingLink link, IOException cut) && link != null ? new Running(link) : state;
             case Event.StartUncertain uncertain ->
                 state instanceof Failing || state instanceof Failed ? state : new Uncertain(uncertain.why);
             case Event.Heard heard ->
@@ -213,6 +233,7 @@ sealed interface Reception {
             case Ready ready -> new Starting(ready.link);
             // It asks again, because it did not hear the answer.
             case Starting starting -> starting;
+            case Owing owing -> owing;
             case Running running -> running;
             case Confirmed confirmed -> confirmed;
             default -> throw new StreamFault("the source let go of a guest that was not ready");
@@ -223,14 +244,18 @@ sealed interface Reception {
         return switch (state) {
             case Arriving at
             when at.link() == link ->
-                // STR-ERR-2
-                MigrationFailure.isFinal(why) || !link.features.contains(StreamFeature.RESUME)
+                // STR-ERR-2, STR-PST-7
+                MigrationFailure.isFinal(why)
+                                || !link.features.contains(StreamFeature.RESUME)
+                                || at instanceof Complete(ReceivingLink current, boolean owed) && owed
                         ? failing(at, why)
                         : new Cut(at, why);
             // Coming back would not mend what the destination could not do.
             case Cut cut when cut.at.link() == link && why instanceof DestinationFault -> failing(cut.at, why);
             // Telling the source to go on while the guest starts here would make two guests of one.
             case Starting starting when why instanceof DestinationFault -> new Failing(link, why, true);
+            case Owing(ReceivingLink current, IOException cut) when current == link && cut == null ->
+                new Owing(current, why);
             default -> state;
         };
     }
@@ -239,6 +264,7 @@ sealed interface Reception {
         return switch (state) {
             case Cut cut -> cut.at.on(next);
             case Starting starting -> new Starting(next);
+            case Owing owing -> new Owing(next, null);
             case Running running -> new Running(next);
             case Confirmed confirmed -> new Confirmed(next);
             // Not a fault of the stream: an ERROR would say that the guest does not run here.
@@ -269,11 +295,29 @@ sealed interface Reception {
             case Arriving at -> at.link();
             case Cut cut -> cut.at.link();
             case Starting starting -> starting.link;
+            case Owing owing -> owing.link;
             case Running running -> running.link;
             case Confirmed confirmed -> confirmed.link;
             case Failing failing -> failing.link;
             case Uncertain uncertain -> null;
             case Failed failed -> null;
+        };
+    }
+
+    /** True if pages are owed when the guest begins here, as far as the state tells. */
+    default boolean owes() {
+        return this instanceof Complete(ReceivingLink link, boolean owed) && owed || this instanceof Owing;
+    }
+
+    /** True if something can be said on the connections that count. */
+    default boolean isReachable() {
+        return switch (this) {
+            case Cut cut -> false;
+            case Failing failing -> false;
+            case Failed failed -> false;
+            case Uncertain uncertain -> false;
+            case Owing owing -> owing.cut == null && owing.link != null;
+            default -> true;
         };
     }
 
@@ -283,6 +327,7 @@ sealed interface Reception {
             case Arriving at -> false;
             case Cut cut -> false;
             case Starting starting -> false;
+            case Owing owing -> false;
             default -> true;
         };
     }
@@ -295,6 +340,7 @@ sealed interface Reception {
     default void check(ReceivingLink link) throws MigrationFailure {
         IOException why = switch (this) {
             case Cut cut -> cut.why;
+            case Owing owing -> owing.cut;
             case Failing failing -> failing.why;
             case Failed failed -> failed.why;
             default -> null;

@@ -21,7 +21,10 @@ public enum ChunkType {
     ALIVE(15, 0, 0),
     ERROR(16, 0, Limits.TEXT),
     RESUME(17, 0, 0),
-    HEARD(18, 0, 0);
+    HEARD(18, 0, 0),
+    OWED(19, 0, Limits.CONTROL),
+    WANT(20, 0, 0),
+    ARRIVED(21, 0, 0);
 
     /** Bounds of payloads, bytes. */
     public static final class Limits {
@@ -64,7 +67,7 @@ public enum ChunkType {
     /** True if it takes part in the digest: it changes what the destination has. */
     public boolean isContent() {
         return switch (this) {
-            case PAGES, ZEROS, FREE, STATE_OPEN, STATE, STATE_CLOSE -> true;
+            case PAGES, ZEROS, FREE, OWED, STATE_OPEN, STATE, STATE_CLOSE -> true;
             default -> false;
         };
     }

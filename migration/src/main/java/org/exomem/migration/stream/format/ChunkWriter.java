@@ -25,7 +25,7 @@ public final class ChunkWriter {
     private static final int GATHERED = 1 << 18;
 
     private final Wire wire;
-    private final BandwidthLimit limit;
+    private BandwidthLimit limit;
     private final @Nullable Compressor compressor;
     private final RoundDigest digest = new RoundDigest();
     private final CRC32C checksum = new CRC32C();
@@ -64,6 +64,11 @@ public final class ChunkWriter {
     public long stuckNanos() {
         long since = offered;
         return since == 0 ? 0 : System.nanoTime() - since;
+    }
+
+    /** From now on nothing is held back. */
+    public void setUnlimited() {
+        limit = new BandwidthLimit(BandwidthLimit.NONE);
     }
 
     public RoundDigest digest() {

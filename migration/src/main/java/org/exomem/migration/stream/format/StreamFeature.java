@@ -9,7 +9,9 @@ public enum StreamFeature {
     /** Pages may be compressed with zstd. */
     ZSTD(0),
     /** After a cut the source may come back and go on. */
-    RESUME(1);
+    RESUME(1),
+    /** The guest may begin at the destination before all of its memory is there. */
+    POSTCOPY(2);
 
     private final int bit;
 

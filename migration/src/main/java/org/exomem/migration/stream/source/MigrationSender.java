@@ -15,6 +15,10 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.exomem.pages.PageBits;
+import org.exomem.migration.stream.format.OwedPieces;
+import org.exomem.migration.GuestPages;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.HandoverUncertainException;
@@ -66,6 +70,8 @@ public final class MigrationSender implements AutoCloseable {
     private final CountDownLatch givenUp = new CountDownLatch(1);
 
     private volatile SourceState state = new SourceState.Unconnected();
+    /** With post-copy, from the last round on. */
+    private @Nullable OwingSource owing;
 
     /**
      * What the destination has after a cut.
@@ -157,6 +163,10 @@ public final class MigrationSender implements AutoCloseable {
         if (cancel.isCancelled()) {
             opened.cancel();
         }
+        OwingSource owed = owing;
+        if (owed != null) {
+            opened.serve(owed);
+        }
         opened.say(writer -> {
             if (first) {
                 writer.chunk(ChunkType.MEMORY, 0, 0, memory.encode());
@@ -172,9 +182,22 @@ public final class MigrationSender implements AutoCloseable {
             for (int i = 0; i < options.channels(); i++) {
                 attach(opened, i, patience);
             }
+        } else if (owed != null) {
+            resumeOwing(opened, owed, patience);
         }
         step(new SourceState.Event.Accepted(answer.first(), phase));
         return answer;
+    }
+
+    /** STR-PST-7 */
+    private void resumeOwing(SourceLink opened, OwingSource owed, Duration patience) throws IOException {
+        PageBits missing = opened.awaitMissing();
+        missing.and(owed.promised());
+        opened.say(writer -> OwedPieces.write(missing, writer));
+        for (int i = 0; i < options.channels(); i++) {
+            attach(opened, i, patience);
+        }
+        owed.begin(opened, channels, missing);
     }
 
     private void attach(SourceLink opened, int number, Duration patience) throws IOException {
@@ -227,6 +250,34 @@ public final class MigrationSender implements AutoCloseable {
         return state.done().number();
     }
 
+    /** True if both ends agreed that the guest may begin at the destination before its memory is there. */
+    public boolean mayOwe() {
+        return features().contains(StreamFeature.POSTCOPY) && mayReconnect() && options.channels() > 1;
+    }
+
+    /**
+     * Says which pages come only when the guest has begun at the destination (STR-PST-2). After the last round, before the states of
+     * devices; again after a cut that came before the destination was ready.
+     *
+     * @param pages that the destination does not have as they are here
+     * @param from where they are read; does not change any more, unless the migration fails before {@link #handOver}
+     */
+    public void owe(PageBits pages, GuestPages from) throws IOException {
+        if (!mayOwe()) {
+            throw new IllegalStateException("post-copy was not agreed on");
+        }
+        OwingSource owed = new OwingSource(from, pages);
+        owing = owed;
+        link().serve(owed);
+        link().say(writer -> OwedPieces.write(pages, writer));
+    }
+
+    /** How many of the owed pages have not been sent. */
+    public long owed() {
+        OwingSource owed = owing;
+        return owed == null ? 0 : owed.left();
+    }
+
     /**
      * The state of a device, to be written as it comes and closed. After the last round; one at a time.
      *
@@ -252,6 +303,10 @@ public final class MigrationSender implements AutoCloseable {
             writer.chunk(ChunkType.END, done.number(), 0, ByteBuffer.wrap(all));
             writer.flush();
         });
+        OwingSource owed = owing;
+        if (owed != null) {
+            owed.begin(link(), channels, owed.promised());
+        }
         link().await(ChunkType.READY);
         step(new SourceState.Event.ReadyCame());
     }
@@ -276,15 +331,35 @@ public final class MigrationSender implements AutoCloseable {
         } catch (IOException e) {
             throw uncertain(e);
         }
-        step(new SourceState.Event.RunningCame());
+        step(new SourceState.Event.RunningCame(owing != null));
+        if (owing == null) {
+            sayHeard(current);
+        }
+    }
+
+    /** STR-END-6 */
+    private static void sayHeard(SourceLink current) {
         try {
-            // STR-END-6
             current.write(writer -> {
                 writer.chunk(ChunkType.HEARD, 0, 0);
                 writer.flush();
             });
         } catch (IOException e) {
             LOG.debug("the destination waits a while for a source that has heard enough", e);
+        }
+    }
+
+    /**
+     * After {@link #handOver}: returns when all owed pages have arrived (STR-PST-6), at once if none are owed.
+     *
+     * @param meanwhile is run every now and then
+     * @throws IOException if the connection was lost: the guest waits over there for what it needs, until {@link #reconnect}
+     */
+    public void awaitArrived(Runnable meanwhile) throws IOException {
+        if (state instanceof SourceState.Owing) {
+            link().awaitArrived(meanwhile);
+            step(new SourceState.Event.AllArrived());
+            sayHeard(link());
         }
     }
 
@@ -387,6 +462,9 @@ public final class MigrationSender implements AutoCloseable {
         SourceLink current = state.link();
         if (current != null) {
             current.close();
+        }
+        if (owing != null) {
+            owing.close();
         }
         channels.forEach(SenderChannel::close);
     }

@@ -80,6 +80,16 @@ final class SenderChannel implements PageSink {
         });
     }
 
+    /** From now on it does not count for the limit of what may be sent in a second: somebody waits for what goes here. */
+    void setUnlimited() {
+        connected().setUnlimited();
+    }
+
+    /** Sends what was gathered. */
+    void flush() throws IOException {
+        say(ChunkWriter::flush);
+    }
+
     long sent() {
         ChunkWriter current = writer;
         return sentBefore + (current == null ? 0 : current.sent());

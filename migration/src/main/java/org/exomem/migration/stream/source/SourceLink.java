@@ -14,6 +14,8 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
+import org.exomem.pages.PageBits;
+import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
@@ -33,6 +35,8 @@ import org.jspecify.annotations.Nullable;
 final class SourceLink implements AutoCloseable {
     /** How many times within the limit of an answer it is looked whether the destination takes what it is sent. */
     private static final int LOOKS = 8;
+
+    private static final long TICK_MILLIS = 100;
 
     /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
     private static final Duration EXPLANATION = Duration.ofSeconds(5);
@@ -59,6 +63,11 @@ final class SourceLink implements AutoCloseable {
 
     private final Duration limit;
     private final ScheduledFuture<?> progress;
+    /** What is still owed when the guest begins at the destination. */
+    private volatile @Nullable OwingSource owing;
+
+    private @Nullable OwedPieces missing;
+    private boolean allArrived;
     private @Nullable Answer answer;
     private @Nullable IOException failure;
 
@@ -133,6 +142,9 @@ final class SourceLink implements AutoCloseable {
                 switch (reader.type()) {
                     case ALIVE -> {}
                     case ACCEPTED, ROUND_DONE, READY, RUNNING -> heard(answer());
+                    case OWED -> owed();
+                    case WANT -> owing().want(reader.first());
+                    case ARRIVED -> arrived();
                     case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
                     default -> throw new StreamFault("the destination sent " + reader.type());
                 }
@@ -140,6 +152,78 @@ final class SourceLink implements AutoCloseable {
             throw new EOFException("the destination ended the connection");
         } catch (IOException e) {
             fail(e);
+        }
+    }
+
+    /** From now on the destination may want pages of these. */
+    void serve(OwingSource pages) {
+        owing = pages;
+    }
+
+    private OwingSource owing() throws StreamFault {
+        OwingSource now = owing;
+        if (now == null) {
+            // STR-CHUNK-4
+            throw new StreamFault("the destination sent " + reader.type() + " though nothing is owed to it");
+        }
+        return now;
+    }
+
+    private synchronized void owed() throws StreamFault {
+        OwedPieces pieces = missing;
+        if (pieces == null) {
+            pieces = new OwedPieces(owing().promised().pages());
+            missing = pieces;
+        }
+        if (pieces.take(reader.first(), reader.count(), reader.payload())) {
+            notifyAll();
+        }
+    }
+
+    /** After a cut: what the destination does not have (STR-PST-7). */
+    synchronized PageBits awaitMissing() throws IOException {
+        long end = System.nanoTime() + limit.toNanos();
+        while (missing == null || !missing.isComplete()) {
+            awaitUntil(end, ChunkType.OWED);
+        }
+        return missing.owed();
+    }
+
+    /** Waits for something new; a destination that says nothing until then has failed. */
+    private void awaitUntil(long end, ChunkType expected) throws IOException {
+        long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+        if (failure == null && left <= 0) {
+            fail(new IOException("the destination did not say " + expected + " within " + limit.toMillis() + " ms"));
+        }
+        if (failure != null) {
+            throw failure();
+        }
+        waitAWhile(left);
+    }
+
+    private synchronized void arrived() throws StreamFault {
+        owing();
+        allArrived = true;
+        notifyAll();
+    }
+
+    /**
+     * Waits until all owed pages have arrived (STR-PST-6).
+     *
+     * @param meanwhile is run every now and then
+     */
+    void awaitArrived(Runnable meanwhile) throws IOException {
+        while (true) {
+            synchronized (this) {
+                if (allArrived) {
+                    return;
+                }
+                if (failure != null) {
+                    throw failure();
+                }
+                waitAWhile(TICK_MILLIS);
+            }
+            meanwhile.run();
         }
     }
 
@@ -161,20 +245,11 @@ final class SourceLink implements AutoCloseable {
     /** Waits for what the destination has to say next. */
     synchronized Answer await(ChunkType expected) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
-        while (answer == null && failure == null) {
-            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
-            if (left > 0) {
-                waitAWhile(left);
-            } else {
-                fail(new IOException(
-                        "the destination did not say " + expected + " within " + limit.toMillis() + " ms"));
-            }
+        while (answer == null) {
+            awaitUntil(end, expected);
         }
         Answer said = answer;
         answer = null;
-        if (said == null) {
-            throw failure();
-        }
         if (said.type != expected) {
             StreamFault fault = new StreamFault("the destination sent " + said.type + " instead of " + expected);
             fail(fault);

@@ -18,12 +18,14 @@ import org.jspecify.annotations.Nullable;
  *   │ └──────────────────┼───────┘     └────┘ STATE_OPEN
  *   └─── ROUND_DONE ─────┘
  *
- * after a cut, in each of them:   any ── RESUME ──► Connecting(any) ── ACCEPTED ──► Sending, Ready or LetGo
+ * With post-copy RUNNING leads to Owing, and ARRIVED from there to HandedOver.
+ *
+ * after a cut, in each of them:   any ── RESUME ──► Connecting(any) ── ACCEPTED ──► Sending, Ready, LetGo or Owing
  * </pre>
  *
  * ACCEPTED says which: a destination that still receives gets everything again that came after the rounds that it has
- * (STR-RES-4), and one that is ready gets GO (STR-RES-5). A source that has said GO stays in LetGo whatever it is told
- * (STR-RES-6).
+ * (STR-RES-4), and one that is ready gets GO (STR-RES-5). A source that has said GO stays in LetGo or Owing whatever it is
+ * told (STR-RES-6).
  */
 sealed interface SourceState {
     /**
@@ -86,7 +88,10 @@ sealed interface SourceState {
     /** GO was sent, or may have been: the guest is the destination's (STR-END-3). */
     record LetGo(SourceLink link, Rounds done) implements SourceState {}
 
-    /** The guest runs at the destination. */
+    /** The guest runs at the destination, and pages are owed to it. */
+    record Owing(SourceLink link, Rounds done) implements SourceState {}
+
+    /** The guest runs at the destination, with all of its memory. */
     record HandedOver(SourceLink link, Rounds done) implements SourceState {}
 
     /** What happens. */
@@ -118,7 +123,10 @@ sealed interface SourceState {
         record GoSent() implements Event {}
 
         /** RUNNING came. */
-        record RunningCame() implements Event {}
+        record RunningCame(boolean owes) implements Event {}
+
+        /** ARRIVED came. */
+        record AllArrived() implements Event {}
     }
 
     /**
@@ -165,7 +173,13 @@ sealed interface SourceState {
                 };
             case Event.RunningCame came ->
                 switch (state) {
-                    case LetGo(SourceLink link, Rounds done) -> new HandedOver(link, done);
+                    case LetGo(SourceLink link, Rounds done) ->
+                        came.owes ? new Owing(link, done) : new HandedOver(link, done);
+                    default -> throw outOfTurn(state, event);
+                };
+            case Event.AllArrived all ->
+                switch (state) {
+                    case Owing(SourceLink link, Rounds done) -> new HandedOver(link, done);
                     default -> throw outOfTurn(state, event);
                 };
         };
@@ -189,6 +203,9 @@ sealed interface SourceState {
         }
         if (before instanceof LetGo) {
             return new LetGo(link, done);
+        }
+        if (before instanceof Owing) {
+            return new Owing(link, done);
         }
         return phase == Phase.RECEIVING ? new Sending(link, done) : new Ready(link, done);
     }

@@ -62,12 +62,12 @@ class ReceptionTest {
     }
 
     private Reception ready() throws IOException {
-        return after(new Reception.Receiving(link), new Event.Ended(link), new Event.Prepared());
+        return after(new Reception.Receiving(link), new Event.Ended(link, false), new Event.Prepared());
     }
 
     @Test
     void aMigrationWithoutFailuresEndsConfirmed() throws Exception {
-        assertThat(after(ready(), new Event.LetGo(link), new Event.Started(), new Event.Heard()))
+        assertThat(after(ready(), new Event.LetGo(link), new Event.Started(false), new Event.Heard()))
                 .isEqualTo(new Reception.Confirmed(link));
     }
 
@@ -113,7 +113,7 @@ class ReceptionTest {
     void aGuestIsMadeReadyOnceThoughTheConnectionIsLostMeanwhile() throws Exception {
         Reception back = after(
                 new Reception.Receiving(link),
-                new Event.Ended(link),
+                new Event.Ended(link, false),
                 new Event.Lost(link, CUT),
                 new Event.Prepared(),
                 new Event.Resumed(next));
@@ -125,7 +125,7 @@ class ReceptionTest {
     void aGuestThatCannotBeMadeReadyIsGivenUpThoughTheConnectionIsLostMeanwhile() throws Exception {
         Reception failing = after(
                 new Reception.Receiving(link),
-                new Event.Ended(link),
+                new Event.Ended(link, false),
                 new Event.Lost(link, CUT),
                 new Event.Lost(link, new DestinationFault("no", CUT)));
         assertThat(failing).isInstanceOf(Reception.Failing.class);
@@ -154,13 +154,13 @@ class ReceptionTest {
         assertThatThrownBy(() -> after(receiving, new Event.LetGo(link))).isInstanceOf(StreamFault.class);
         assertThatThrownBy(() -> after(receiving, new Event.Heard()))
                 .hasMessage("HEARD arrived before RUNNING was sent");
-        assertThatThrownBy(() -> after(ready(), new Event.Ended(link))).isInstanceOf(StreamFault.class);
+        assertThatThrownBy(() -> after(ready(), new Event.Ended(link, false))).isInstanceOf(StreamFault.class);
     }
 
     @Test
     @Tag("STR-RES-2")
     void connectionsOfBeforeAreVoid() {
-        assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link)))
+        assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link, false)))
                 .hasMessage("the source came back on another connection");
     }
 }

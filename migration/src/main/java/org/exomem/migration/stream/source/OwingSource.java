@@ -1,0 +1,249 @@
+package org.exomem.migration.stream.source;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.pager.OwedPages;
+import org.exomem.migration.pager.PrefetchOrder;
+import org.exomem.migration.pager.Touches;
+import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The pages that a source still owes when its guest begins at the destination. Those for which somebody waits go first, on the first
+ * data connection; the others follow on the rest of them, next to what was wanted last (STR-PST-4). Safe for use by several threads.
+ */
+final class OwingSource implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(OwingSource.class);
+
+    /** What nobody waits for travels in pieces of so many bytes, so that what somebody waits for is soon between two of them. */
+    private static final int PIECE = 1 << 18;
+
+    private final GuestPages memory;
+    private final PageBits promised;
+    private final MemorySegment zeros;
+    private @Nullable Serving serving;
+    private volatile long left;
+
+    /**
+     * @param memory does not change any more, unless the migration fails before the destination has the guest
+     * @param promised the owed pages; not changed any more
+     */
+    OwingSource(GuestPages memory, PageBits promised) {
+        this.memory = memory;
+        this.promised = promised;
+        this.zeros = Arena.ofAuto().allocate(memory.pageSize(), Long.BYTES);
+        this.left = promised.count();
+    }
+
+    PageBits promised() {
+        return promised;
+    }
+
+    /** How many pages have not been sent; some may have been sent and be on their way. */
+    long left() {
+        return left;
+    }
+
+    /** Begins to send on these connections, in place of those before. */
+    synchronized void begin(SourceLink link, List<SenderChannel> channels, PageBits owed) {
+        close();
+        Serving next = new Serving(link, channels, owed);
+        serving = next;
+        next.start();
+    }
+
+    /**
+     * Somebody waits for a page at the destination.
+     *
+     * @throws StreamFault if the page was never owed
+     */
+    void want(long page) throws StreamFault {
+        if (page < 0 || page >= promised.pages() || !promised.contains(page)) {
+            throw new StreamFault(
+                    "the destination wants page " + Long.toUnsignedString(page) + ", which it was not promised");
+        }
+        Serving now;
+        synchronized (this) {
+            now = serving;
+        }
+        if (now == null) {
+            throw new StreamFault("the destination wants pages before it was told that it gets no others");
+        }
+        now.want(page);
+    }
+
+    /** Sends nothing more; waits for its threads. */
+    @Override
+    public synchronized void close() {
+        Serving before = serving;
+        if (before != null) {
+            serving = null;
+            before.close();
+        }
+    }
+
+    /** The sending over certain connections. */
+    private final class Serving {
+        private final SourceLink link;
+        private final List<SenderChannel> channels;
+        private final OwedPages owed;
+        private final Touches touches = new Touches();
+        private final PrefetchOrder order;
+        private final ArrayDeque<Long> wanted = new ArrayDeque<>();
+        private final PageBits asked = new PageBits(promised.pages());
+        private final List<Thread> threads = new ArrayList<>();
+        private boolean closed;
+
+        Serving(SourceLink link, List<SenderChannel> channels, PageBits owed) {
+            this.link = link;
+            this.channels = channels;
+            this.owed = new OwedPages(owed);
+            this.order =
+                    new PrefetchOrder(this.owed, touches, Optional.empty(), Math.max(1, PIECE / memory.pageSize()));
+            left = this.owed.left();
+        }
+
+        void start() {
+            channels.getFirst().setUnlimited();
+            run("migration-wanted", () -> sendWanted(channels.getFirst()));
+            for (int i = 1; i < channels.size(); i++) {
+                SenderChannel channel = channels.get(i);
+                run("migration-owed-" + i, () -> sendOthers(channel));
+            }
+        }
+
+        private interface Sending {
+            void run() throws IOException;
+        }
+
+        private void run(String name, Sending sending) {
+            threads.add(Thread.ofPlatform().name(name).daemon().start(() -> {
+                try {
+                    sending.run();
+                } catch (IOException e) {
+                    LOG.debug("{} ends", name, e);
+                    link.fail(e);
+                } catch (RuntimeException | Error e) {
+                    LOG.error("a fault of exomem itself, please report it", e);
+                    link.fail(new IOException("a fault of exomem itself: " + e, e));
+                }
+            }));
+        }
+
+        /** On the thread that listens. */
+        void want(long page) {
+            touches.add(page);
+            synchronized (wanted) {
+                if (!asked.contains(page)) {
+                    asked.add(page);
+                    wanted.addLast(page);
+                    wanted.notifyAll();
+                }
+            }
+        }
+
+        private void sendWanted(SenderChannel channel) throws IOException {
+            MemorySegment buffer = buffer(memory.pageSize());
+            for (long page = next(); page >= 0; page = next()) {
+                if (owed.contains(page)) {
+                    taken(page, 1);
+                    send(channel, page, 1, buffer);
+                }
+            }
+        }
+
+        /** -1 at the end. */
+        private long next() {
+            synchronized (wanted) {
+                while (wanted.isEmpty() && !closed) {
+                    try {
+                        wanted.wait();
+                    } catch (InterruptedException e) {
+                        return -1;
+                    }
+                }
+                return closed ? -1 : wanted.removeFirst();
+            }
+        }
+
+        private void sendOthers(SenderChannel channel) throws IOException {
+            MemorySegment buffer = buffer(Math.max(PIECE, memory.pageSize()));
+            while (!isClosed()) {
+                long first;
+                long count;
+                synchronized (order) {
+                    if (!order.next(true)) {
+                        return;
+                    }
+                    first = order.first();
+                    count = order.count();
+                    taken(first, count);
+                }
+                send(channel, first, count, buffer);
+            }
+        }
+
+        private void taken(long first, long count) {
+            owed.arrived(first, count);
+            left = owed.left();
+        }
+
+        private void send(SenderChannel channel, long first, long count, MemorySegment buffer) throws IOException {
+            int size = memory.pageSize();
+            MemorySegment content = buffer.asSlice(0, count * size);
+            memory.read(first, content);
+            for (long from = 0; from < count; ) {
+                boolean zero = isZero(content, from * size);
+                long end = from + 1;
+                while (end < count && isZero(content, end * size) == zero) {
+                    end++;
+                }
+                if (zero) {
+                    channel.zeros(first + from, end - from);
+                } else {
+                    channel.pages(first + from, content.asSlice(from * size, (end - from) * size));
+                }
+                from = end;
+            }
+            channel.flush();
+        }
+
+        private boolean isZero(MemorySegment content, long at) {
+            return MemorySegment.mismatch(content, at, at + zeros.byteSize(), zeros, 0, zeros.byteSize()) < 0;
+        }
+
+        private boolean isClosed() {
+            synchronized (wanted) {
+                return closed;
+            }
+        }
+
+        void close() {
+            synchronized (wanted) {
+                closed = true;
+                wanted.notifyAll();
+            }
+            for (Thread thread : threads) {
+                try {
+                    thread.join();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    return;
+                }
+            }
+        }
+    }
+
+    private static MemorySegment buffer(long bytes) {
+        return Arena.ofAuto().allocate(bytes, Long.BYTES);
+    }
+}

@@ -1,0 +1,311 @@
+package org.exomem.migration.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.PeerFault;
+import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.destination.MigrationReceiver;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
+import org.exomem.pages.PageBits;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A guest that begins at the destination before all of its memory is there. */
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
+class PostCopyStreamTest {
+    private static final Duration WITHIN = Duration.ofSeconds(20);
+    private static final Set<StreamFeature> FEATURES = Set.of(StreamFeature.RESUME, StreamFeature.POSTCOPY);
+    private static final StreamOptions OPTIONS = StreamOptions.defaults()
+            .withChannels(2)
+            .withResumeWithin(WITHIN)
+            .withFeatures(FEATURES, Set.of());
+
+    private final Held before = Held.now();
+    private final TestSource source = new TestSource(400, 7);
+    private final AtomicLong cutAfter = new AtomicLong(Long.MAX_VALUE);
+    private TestDestination destination;
+    private MigrationReceiver receiver;
+    private Tampered way;
+
+    PostCopyStreamTest() throws IOException {
+        destination = new TestDestination(source.memory());
+        receiver = listener();
+        way = cutter();
+    }
+
+    private MigrationReceiver listener() throws IOException {
+        return MigrationReceiver.listen(
+                MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), OPTIONS, destination);
+    }
+
+    private Tampered cutter() throws IOException {
+        return new Tampered(receiver.address(), (connection, offset, bytes) -> {
+            long left = cutAfter.addAndGet(-bytes.remaining());
+            if (left >= 0) {
+                return true;
+            }
+            cutAfter.set(Long.MAX_VALUE);
+            bytes.limit((int) Math.max(bytes.position(), bytes.limit() + left));
+            return false;
+        });
+    }
+
+    private void listenAgain() throws IOException {
+        way.close();
+        receiver.close();
+        destination.close();
+        destination = new TestDestination(source.memory());
+        receiver = listener();
+        way = cutter();
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        way.close();
+        receiver.close();
+        destination.close();
+        before.awaitSame();
+    }
+
+    private MigrationSender connect() throws IOException {
+        return MigrationSender.connect(
+                way.address(), StreamSecurity.none(), OPTIONS, source.memory(), new BandwidthLimit(0));
+    }
+
+    /** The source's memory; {@code held} has to be complete before a page behind the first hundred can be read. */
+    private GuestPages memory(Supplier<CompletableFuture<Void>> held) {
+        return new GuestPages() {
+            @Override
+            public long pages() {
+                return source.pages();
+            }
+
+            @Override
+            public int pageSize() {
+                return TestSource.PAGE;
+            }
+
+            @Override
+            public long nextData(long from) {
+                return from;
+            }
+
+            @Override
+            public long nextHole(long from) {
+                return pages();
+            }
+
+            @Override
+            public void read(long first, MemorySegment into) {
+                if (first < 200) {
+                    held.get().join();
+                }
+                into.copyFrom(source.pages(first, into.byteSize() / TestSource.PAGE));
+            }
+        };
+    }
+
+    private static PageBits pages(long all, long first, long count) {
+        PageBits pages = new PageBits(all);
+        pages.add(first, count);
+        return pages;
+    }
+
+    /** All but the owed pages in one round; then what is owed, and a state. */
+    private void sendUntilReady(MigrationSender sender, PageBits owed, GuestPages memory) throws IOException {
+        source.sendAll(sender, 3);
+        // What came before is of no use: these are other pages by now.
+        for (long page = owed.next(0); page < owed.pages(); page = owed.next(page + 1)) {
+            sender.channels().getFirst().pages(page, source.pages(0, 1));
+        }
+        sender.endRound();
+        finish(sender, owed, memory);
+    }
+
+    private static void finish(MigrationSender sender, PageBits owed, GuestPages memory) throws IOException {
+        sender.owe(owed, memory);
+        try (OutputStream state = sender.deviceState("cpu")) {
+            state.write(new byte[3000]);
+        }
+        sender.finish();
+    }
+
+    private OwedTestMemory owing() {
+        return Objects.requireNonNull(destination.owing, "pages are owed");
+    }
+
+    @Test
+    @Tag("STR-PST-2")
+    @Tag("STR-PST-4")
+    @Tag("STR-PST-6")
+    void whatSomebodyWaitsForComesBeforeAllOthers() throws Exception {
+        CompletableFuture<Void> held = new CompletableFuture<>();
+        PageBits owed = pages(source.pages(), 0, 333);
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, owed, memory(() -> held));
+            assertThat(destination.ready).isTrue();
+            assertThat(owing().promised.count()).isEqualTo(333);
+            // The state is loaded, and touches memory, before the guest is handed over.
+            owing().want.ask(301);
+            await().atMost(WITHIN).until(() -> owing().has(301));
+            assertThat(owing().has(5)).isFalse();
+            sender.handOver();
+            assertThat(destination.started).isTrue();
+            owing().want.ask(302);
+            owing().want.ask(302);
+            await().atMost(WITHIN).until(() -> owing().has(302));
+            assertThat(owing().arrived).isNotDone();
+            held.complete(null);
+            sender.awaitArrived(() -> {});
+            ReceivedMigration received = receiver.receive();
+            assertThat(received.source()).isNotEmpty();
+            receiver.awaitHeard();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-7")
+    void migrationThatIsCutAnywhereEndsWithAllPages() throws Exception {
+        SplittableRandom random = new SplittableRandom(5);
+        PageBits owed = pages(source.pages(), 10, 350);
+        int resumed = 0;
+        for (int i = 0; i < 40; i++) {
+            if (i > 0) {
+                listenAgain();
+            }
+            long at = random.nextLong(2 * source.content.length);
+            try (MigrationSender sender = connect()) {
+                cutAfter.set(at);
+                if (migrateOver(sender, owed)) {
+                    resumed++;
+                    receiver.receive();
+                    assertThat(destination.content()).as("cut after %d bytes", at).isEqualTo(source.content);
+                    assertThat(destination.state("cpu")).hasSize(3000);
+                    assertThat(destination.failures).isEmpty();
+                } else {
+                    assertThat(destination.started).isFalse();
+                    assertThat(owing().abandoned).isTrue();
+                }
+            }
+        }
+        assertThat(resumed).isGreaterThan(30);
+    }
+
+    /** False if it was cut where it can't go on: the destination gets ready, and needs pages for that. */
+    private boolean migrateOver(MigrationSender sender, PageBits owed) throws IOException {
+        GuestPages memory = memory(() -> CompletableFuture.completedFuture(null));
+        boolean ready = false;
+        boolean sent = false;
+        while (!ready) {
+            try {
+                if (!sent) {
+                    source.sendAll(sender, 3);
+                    sender.endRound();
+                    sent = true;
+                }
+                finish(sender, owed, memory);
+                ready = true;
+            } catch (PeerFault e) {
+                return false;
+            } catch (StreamFault e) {
+                throw e;
+            } catch (IOException e) {
+                try {
+                    MigrationSender.ResumePoint point = sender.reconnect(WITHIN);
+                    ready = point.isReady();
+                    sent = point.rounds() > 0;
+                } catch (PeerFault refused) {
+                    return false;
+                }
+            }
+        }
+        boolean runs = false;
+        while (!runs) {
+            try {
+                sender.handOver();
+                runs = true;
+            } catch (HandoverUncertainException e) {
+                assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            }
+        }
+        boolean arrived = false;
+        while (!arrived) {
+            try {
+                sender.awaitArrived(() -> {});
+                arrived = true;
+            } catch (PeerFault | StreamFault e) {
+                throw e;
+            } catch (IOException e) {
+                assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            }
+        }
+        return true;
+    }
+
+    @Test
+    @Tag("STR-PST-7")
+    @Tag("STR-PST-8")
+    void guestWaitsForASourceThatIsGone() throws Exception {
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        PageBits owed = pages(source.pages(), 0, 333);
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, owed, memory(held::get));
+            sender.handOver();
+            way.cut();
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
+            assertThat(destination.lost.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThatThrownBy(() -> owing().want.ask(3)).isInstanceOf(IOException.class);
+            assertThat(owing().abandoned).isFalse();
+            held.getAndSet(new CompletableFuture<>()).complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            await().atMost(WITHIN).until(() -> owing().cameBack.get() == 1);
+            owing().want.ask(330);
+            await().atMost(WITHIN).until(() -> owing().has(330));
+            held.get().complete(null);
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-7")
+    void sourceThatIsClosedBeforeTheGuestWasHandedOverLetsTheDestinationGoOn() throws Exception {
+        CompletableFuture<Void> held = new CompletableFuture<>();
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(() -> held));
+            held.complete(null);
+            sender.abort("no more");
+            assertThatThrownBy(receiver::receive).hasMessageContaining("no more");
+            await().atMost(WITHIN).until(() -> owing().abandoned);
+        }
+        assertThat(destination.failures).hasSize(1);
+    }
+}
