@@ -224,6 +224,14 @@ final class Accounts {
         return true;
     }
 
+    /** What the destination gets later, as a copy; counts as sent (MIG-POST-2). */
+    PageBits owe() {
+        PageBits owes = new PageBits(owed.pages());
+        owes.copyOf(owed);
+        table.travelled.or(owes);
+        return owes;
+    }
+
     /** The connection was lost: it is unknown what has arrived of what this round has sent (MIG-CUT-1). */
     void lost() {
         table.lose(owed);

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.exomem.linux.Mapping;
@@ -17,6 +18,7 @@ import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.pagesource.Settling;
+import org.exomem.pages.PageBits;
 
 /**
  * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it
@@ -74,6 +76,7 @@ public final class Precopy {
     private Progress.Phase phase = Progress.Phase.COPYING;
     private long lastProgress;
     private long roundStart;
+    private PageBits owed;
     private long sentBefore;
 
     /**
@@ -105,6 +108,7 @@ public final class Precopy {
         this.means = means;
         this.ticker = means.ticker;
         this.pageSize = source.memory().pageSize();
+        this.owed = new PageBits(source.memory().pages());
         this.convergence = new Convergence(options, source.isBlind(), means.assumedRate);
     }
 
@@ -145,6 +149,51 @@ public final class Precopy {
 
     private Report run(Crew crew, Accounts accounts) throws IOException {
         long start = ticker.nanoTime();
+        if (options.switchOver().isPresent()) {
+            return runToSwitchOver(crew, accounts, options.switchOver().get(), start);
+        }
+        copyRounds(crew, accounts, () -> true);
+        prepare(crew, accounts);
+        long pausing = pause(crew, accounts);
+        boolean inLimit = convergence.isInLimit();
+        // MIG-ROUND-5, MIG-DIRTY-2: the round begins with a sync.
+        accounts.lastRound();
+        round(crew, accounts, false);
+        check();
+        return report(accounts, start, pausing, inLimit);
+    }
+
+    /** MIG-POST */
+    private Report runToSwitchOver(Crew crew, Accounts accounts, SwitchOver when, long start) throws IOException {
+        // Where no log of writes is kept, all that was sent before the pause would have to be sent again.
+        if (when.rounds() > 0 && !source.isBlind()) {
+            long end = start + when.time().toNanos();
+            copyRounds(crew, accounts, () -> rounds < when.rounds() && ticker.nanoTime() - end < 0);
+        }
+        check();
+        endHinting();
+        source.control().prepare();
+        long pausing = pause(crew, accounts);
+        accounts.lastRound();
+        rounds++;
+        accounts.sync();
+        accounts.excuse();
+        accounts.takeUpPostponed();
+        check();
+        owed = accounts.owe();
+        return report(accounts, start, pausing, true);
+    }
+
+    /**
+     * After {@link #run}: the pages that the destination has not as they are here (MIG-POST-2). Empty unless the options let the guest
+     * leave so.
+     */
+    public PageBits owed() {
+        return owed;
+    }
+
+    /** @param goesOn is asked between two rounds */
+    private void copyRounds(Crew crew, Accounts accounts, BooleanSupplier goesOn) throws IOException {
         if (source.isBlind() && options.hintedPages() == HintedPages.SKIP_UNCHANGED) {
             look(crew, accounts);
         }
@@ -160,15 +209,11 @@ public final class Precopy {
             accounts.excuse();
             convergence.estimate(owedBytes(accounts));
             askForHints = !clearsWhatItHints && owedBytes(accounts) >= means.worthHints;
-        } while (!convergence.isOver() && (!convergence.isStuck() || slowDown()));
-        prepare(crew, accounts);
-        long pausing = pause(crew, accounts);
+        } while (goesOn.getAsBoolean() && !convergence.isOver() && (!convergence.isStuck() || slowDown()));
+    }
+
+    private Report report(Accounts accounts, long start, long pausing, boolean inLimit) throws IOException {
         Duration estimated = Duration.ofNanos(convergence.estimate());
-        boolean inLimit = convergence.isInLimit();
-        // MIG-ROUND-5, MIG-DIRTY-2: the round begins with a sync.
-        accounts.lastRound();
-        round(crew, accounts, false);
-        check();
         long end = ticker.nanoTime();
         unthrottle();
         return new Report(

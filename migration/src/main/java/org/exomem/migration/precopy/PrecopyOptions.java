@@ -1,6 +1,7 @@
 package org.exomem.migration.precopy;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * How a migration is to go.
@@ -11,12 +12,19 @@ import java.time.Duration;
  * @param hintedPages what to do with hinted pages where the VMM does not log writes
  * @param patience the longest that a round begins later because hints may come; a small part of the time that the round is going to
  *     take is enough, too. It goes on for as long as they excuse half of what could be sent meanwhile
+ * @param switchOver when the guest leaves though pages are owed to it, if it may
  */
 public record PrecopyOptions(
-        Duration downtimeLimit, int maxRounds, boolean autoConverge, HintedPages hintedPages, Duration patience) {
+        Duration downtimeLimit,
+        int maxRounds,
+        boolean autoConverge,
+        HintedPages hintedPages,
+        Duration patience,
+        Optional<SwitchOver> switchOver) {
     /** A downtime of 300 ms, 30 rounds, no slowing down, all data sent. */
     public static final PrecopyOptions DEFAULT =
-            new PrecopyOptions(Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500));
+            new PrecopyOptions(
+                    Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500), Optional.empty());
 
     public PrecopyOptions {
         if (downtimeLimit.isNegative() || patience.isNegative() || maxRounds < 1) {
@@ -27,22 +35,27 @@ public record PrecopyOptions(
     }
 
     public PrecopyOptions withDowntimeLimit(Duration limit) {
-        return new PrecopyOptions(limit, maxRounds, autoConverge, hintedPages, patience);
+        return new PrecopyOptions(limit, maxRounds, autoConverge, hintedPages, patience, switchOver);
     }
 
     public PrecopyOptions withMaxRounds(int rounds) {
-        return new PrecopyOptions(downtimeLimit, rounds, autoConverge, hintedPages, patience);
+        return new PrecopyOptions(downtimeLimit, rounds, autoConverge, hintedPages, patience, switchOver);
     }
 
     public PrecopyOptions withAutoConverge(boolean wanted) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, wanted, hintedPages, patience);
+        return new PrecopyOptions(downtimeLimit, maxRounds, wanted, hintedPages, patience, switchOver);
     }
 
     public PrecopyOptions withHintedPages(HintedPages wanted) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, wanted, patience);
+        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, wanted, patience, switchOver);
     }
 
     public PrecopyOptions withPatience(Duration limit) {
-        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, hintedPages, limit);
+        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, hintedPages, limit, switchOver);
+    }
+
+    /** The guest leaves then at the latest, and pages are owed to it. */
+    public PrecopyOptions withSwitchOver(SwitchOver when) {
+        return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, hintedPages, patience, Optional.of(when));
     }
 }

@@ -59,6 +59,8 @@ class SimulationTest {
     @Tag("FPB-BIT-4")
     @Tag("MIG-SETTLE-1")
     @Tag("MIG-SETTLE-3")
+    @Tag("MIG-POST-1")
+    @Tag("MIG-POST-2")
     @Tag("FPB-DESC-5")
     @Tag("FPB-DESC-6")
     void aMillionSchedulesLoseNoPageThatAnybodyNeeds() throws IOException {
@@ -75,6 +77,7 @@ class SimulationTest {
         AtomicLong resent = new AtomicLong();
         AtomicLong unchanged = new AtomicLong();
         AtomicLong reconnections = new AtomicLong();
+        AtomicLong owed = new AtomicLong();
         LongStream.range(0, RUNS).parallel().forEach(seed -> {
             if (failed.get() != null) {
                 return;
@@ -88,6 +91,7 @@ class SimulationTest {
                     resent.addAndGet(report.resent());
                     unchanged.addAndGet(report.unchanged());
                     reconnections.addAndGet(simulation.reconnections);
+                    owed.addAndGet(simulation.owed);
                 }
             } catch (AssertionError | RuntimeException | IOException e) {
                 failed.compareAndSet(null, explained(seed));
@@ -106,6 +110,7 @@ class SimulationTest {
         assertThat(resent.get()).isGreaterThan(RUNS / 50);
         assertThat(unchanged.get()).isGreaterThan(RUNS / 50);
         assertThat(reconnections.get()).isGreaterThan(RUNS / 10);
+        assertThat(owed.get()).isGreaterThan(RUNS / 10);
     }
 
     @ParameterizedTest
