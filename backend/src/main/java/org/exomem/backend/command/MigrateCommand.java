@@ -1,6 +1,8 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.nio.file.Path;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
@@ -18,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem migrate}. */
 final class MigrateCommand implements Command {
+    private static final Pattern AFTER = Pattern.compile("(\\d{1,6})(ms|s|)");
+
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private final SecurityOptions security = new SecurityOptions();
@@ -34,6 +38,8 @@ final class MigrateCommand implements Command {
     private boolean skipUnchanged;
     private @Nullable WritesChoice writes;
     private int reconnectWithin = 30;
+    private boolean postCopy;
+    private @Nullable String after;
     private boolean noWait;
     private boolean cancel;
     private boolean status;
@@ -108,6 +114,19 @@ final class MigrateCommand implements Command {
                         + " each round, attaches to nothing). Default: vmm-writes of the VM, or auto.",
                 WritesChoice.class,
                 value -> writes = value);
+        usage.flag(
+                "--post-copy",
+                "Has the guest begin at the destination before all of its memory is there, if the rest does not fit into"
+                        + " --downtime-limit: what it touches comes at once, and the rest behind that. For a guest that"
+                        + " writes faster than its memory can be sent. Until all is there it needs both hosts: if this one"
+                        + " is lost, so is the guest. Needs a QEMU at the destination that exomem may attach to.",
+                () -> postCopy = true);
+        usage.option(
+                "--after",
+                "N|TIME",
+                "With --post-copy: after so many rounds, 0 for at once, or so long, such as 10s or 500ms (default: 1).",
+                Completion.NOTHING,
+                value -> after = value);
         usage.seconds(
                 "--reconnect-within",
                 "How long to try again when the connection is lost; 0: not at all (default: 30). For a paused guest it"
@@ -122,6 +141,7 @@ final class MigrateCommand implements Command {
                 "Examples",
                 "  exomem migrate web --to unix:/run/web.migration",
                 "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
+                "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta --post-copy --after 10s",
                 "  exomem migrate web --cancel");
     }
 
@@ -171,7 +191,30 @@ final class MigrateCommand implements Command {
         if (bandwidth != null) {
             request.put("max-bandwidth", ByteSize.parse(bandwidth));
         }
+        if (after != null && !postCopy) {
+            throw new UsageException("--after goes with --post-copy");
+        }
+        if (postCopy) {
+            request.put("post-copy", true);
+        }
+        if (after != null) {
+            addAfter(after, request);
+        }
         security.addTo(request);
         return request;
+    }
+
+    private static void addAfter(String value, ObjectNode request) throws UsageException {
+        Matcher matcher = AFTER.matcher(value);
+        if (!matcher.matches()) {
+            throw new UsageException(
+                    "--after " + value + " is no number of rounds, such as 3, nor a time, such as 10s or 500ms");
+        }
+        long number = Long.parseLong(matcher.group(1));
+        switch (matcher.group(2)) {
+            case "ms" -> request.put("post-copy-after-time", number);
+            case "s" -> request.put("post-copy-after-time", number * 1000);
+            default -> request.put("post-copy-after-rounds", number);
+        }
     }
 }

@@ -42,6 +42,7 @@ import org.exomem.backend.update.UpdateTask;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
+import org.exomem.migration.precopy.SwitchOver;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
@@ -55,6 +56,7 @@ import org.exomem.migration.stream.wire.tls.PskSecurity;
 final class MigrationCommands {
     private static final long MOST_MILLIS = Duration.ofHours(1).toMillis();
     private static final int MOST_CHANNELS = 16;
+    private static final int MOST_ROUNDS = 1_000_000;
     private static final int CHANNELS = StreamOptions.USUAL_CHANNELS;
     /** A destination keeps longer what it has than a source tries: one may have noticed before the other. */
     private static final Duration TRIES = Duration.ofSeconds(30);
@@ -124,6 +126,9 @@ final class MigrationCommands {
                 maybe("max-rounds", whole(1, Integer.MAX_VALUE)),
                 maybe("auto-converge", FLAG),
                 maybe("hinted-pages", choice("send", "skip-unchanged")),
+                maybe("post-copy", FLAG),
+                maybe("post-copy-after-rounds", whole(0, MOST_ROUNDS)),
+                maybe("post-copy-after-time", whole(0, MOST_MILLIS)),
                 maybe("writes", choice(words(WritesChoice.values())))));
         return members.toArray(Type.Member[]::new);
     }
@@ -213,10 +218,14 @@ final class MigrationCommands {
         boolean balloonFirst = arguments.flag("balloon-first", false);
         Optional<WritesChoice> writes = arguments.optionalText("writes").map(MigrationCommands::writes);
         PrecopyOptions precopy = precopy(arguments, PrecopyOptions.DEFAULT);
+        if (leaves) {
+            precopy = switchOver(arguments).map(precopy::withSwitchOver).orElse(precopy);
+        }
+        PrecopyOptions rounds = precopy;
         return slowWork.run("read keys and certificates", () -> security(tls, psk))
                 .thenCompose(security -> {
                     MigrationRequest request =
-                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, precopy);
+                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, rounds);
                     request = writes.map(request::withWrites).orElse(request);
                     return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
                 })
@@ -232,12 +241,36 @@ final class MigrationCommands {
 
     private static StreamOptions outgoingStream(Arguments arguments) {
         StreamOptions stream = StreamOptions.defaults().withChannels((int) arguments.integer("channels", CHANNELS));
-        if (!arguments.flag("compress", false)) {
-            return stream;
-        }
         Set<StreamFeature> features = EnumSet.copyOf(stream.offered());
-        features.add(StreamFeature.ZSTD);
-        return stream.withFeatures(features, stream.required());
+        Set<StreamFeature> required = EnumSet.noneOf(StreamFeature.class);
+        if (arguments.flag("compress", false)) {
+            features.add(StreamFeature.ZSTD);
+        }
+        if (switchOver(arguments).isPresent()) {
+            // STR-PST-1
+            if (stream.channels() < 2 || arguments.integer("reconnect-within", 1) == 0) {
+                throw QmpException.generic("post-copy needs two channels at least, one of which is for what the guest waits"
+                        + " for, and reconnect-within: a connection that is lost has to be made again");
+            }
+            required.addAll(Set.of(StreamFeature.POSTCOPY, StreamFeature.RESUME));
+            features.addAll(required);
+        }
+        return stream.withFeatures(features, required);
+    }
+
+    /** Empty without post-copy. */
+    private static Optional<SwitchOver> switchOver(Arguments arguments) {
+        SwitchOver usual = SwitchOver.AFTER_ONE_ROUND;
+        long time = arguments.integer("post-copy-after-time", -1);
+        long rounds = arguments.integer("post-copy-after-rounds", -1);
+        if (!arguments.flag("post-copy", rounds >= 0 || time >= 0)) {
+            return Optional.empty();
+        }
+        if (rounds < 0 && time < 0) {
+            return Optional.of(usual);
+        }
+        return Optional.of(new SwitchOver(
+                rounds < 0 ? MOST_ROUNDS : (int) rounds, time < 0 ? usual.time() : Duration.ofMillis(time)));
     }
 
     private static PrecopyOptions precopy(Arguments arguments, PrecopyOptions before) {

@@ -1,6 +1,7 @@
 package org.exomem.backend.migrate;
 
 import java.time.Duration;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 
@@ -26,6 +27,13 @@ public interface Departure {
 
     /** The connection is there again. */
     void back();
+
+    /**
+     * The guest runs at the destination, and pages are owed to it.
+     *
+     * @param abandon when it is cancelled, they are sent no more, and the guest over there is lost
+     */
+    void owing(CancelToken abandon);
 
     /** What became of memory. */
     void report(Report report);

@@ -1,5 +1,17 @@
 package org.exomem.backend.migrate;
 
+import java.util.EnumSet;
+import java.util.Optional;
+import java.util.Set;
+import org.exomem.backend.vmm.PagedMemory;
+import org.exomem.migration.pager.Pager;
+import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.WantedPage;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.pages.PageBits;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -25,18 +37,23 @@ import org.jspecify.annotations.Nullable;
  * call one after the other.
  */
 final class IncomingVm implements Destination, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(IncomingVm.class);
     /** What a VMM writes of its devices is some MiB, with the memory of a graphics card some hundred. */
     private static final long MOST_STATE = 1L << 30;
 
+    private final String vm;
     private final QmpVmm vmm;
     private final Map<String, Path> sockets;
     private final Watcher watcher;
     private final List<SharedFile> files = new ArrayList<>();
+    /** Of the files, as the VMM has them. */
+    private List<String> ids = List.of();
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
     /** Made when there is something to put into it: a process that is killed before that leaves nothing behind. */
     private @Nullable Path folder;
 
     private @Nullable MovedDevices moved;
+    private volatile @Nullable ArrivingMemory owed;
 
     /** Is told how it goes, on the threads of the migration. */
     interface Watcher {
@@ -48,7 +65,10 @@ final class IncomingVm implements Destination, AutoCloseable {
 
         void back();
 
-        /** The guest runs here. */
+        /** The guest runs here, and pages are owed to it. */
+        void owing();
+
+        /** The guest runs here with all of its memory. */
         void arrived(MovedDevices devices);
 
         /** Something that an operator should know and that stops nothing. */
@@ -56,11 +76,13 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     /**
+     * @param vm its name
      * @param vmm that waits; closed with this
      * @param sockets of the devices that exomem serves here for the VM, by their names
      * @throws IOException if the VMM does not wait for a guest
      */
-    IncomingVm(QmpVmm vmm, Map<String, Path> sockets, Watcher watcher) throws IOException {
+    IncomingVm(String vm, QmpVmm vmm, Map<String, Path> sockets, Watcher watcher) throws IOException {
+        this.vm = vm;
         this.vmm = vmm;
         this.sockets = Map.copyOf(sockets);
         this.watcher = watcher;
@@ -70,6 +92,20 @@ final class IncomingVm implements Destination, AutoCloseable {
             vmm.close();
             throw e;
         }
+    }
+
+    /** What the destination can use: a guest may begin before its memory is there where that can come on demand. */
+    StreamOptions options(StreamOptions wanted) throws IOException {
+        List<String> ids = vmm.ram().stream().map(GuestRamFile::id).toList();
+        try {
+            PagedMemory.expectPossible(vmm, ids);
+        } catch (IOException e) {
+            LOG.info("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
+            return wanted;
+        }
+        Set<StreamFeature> features = EnumSet.of(StreamFeature.POSTCOPY);
+        features.addAll(wanted.offered());
+        return wanted.withFeatures(features, wanted.required());
     }
 
     @Override
@@ -92,6 +128,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 // STR-MEM-4: what a VMM put there while it started is not the guest's.
                 file.punchHole(0, file.size());
             }
+            ids = described.stream().map(MemoryDescription.MemoryFile::name).toList();
             PageTarget target = new FilePages(memory, files);
             watcher.begins();
             return target;
@@ -158,6 +195,19 @@ final class IncomingVm implements Destination, AutoCloseable {
         removeFolder();
     }
 
+    @Override
+    public OwedMemory owing(PageBits pages, WantedPage want) throws IOException {
+        PagedMemory memory = PagedMemory.attach(vmm, ids, Optional.of(pages));
+        ArrivingMemory begun = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
+        owed = begun;
+        return begun;
+    }
+
+    @Override
+    public void startedOwing() {
+        watcher.owing();
+    }
+
     private void removeFolder() {
         if (folder != null) {
             StateFolder.remove(folder);
@@ -212,6 +262,10 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void close() {
+        ArrivingMemory arriving = owed;
+        if (arriving != null) {
+            arriving.close();
+        }
         closeFiles();
         vmm.close();
         removeFolder();

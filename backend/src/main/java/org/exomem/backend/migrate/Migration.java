@@ -50,6 +50,8 @@ final class Migration {
     private @Nullable Progress progress;
     private @Nullable Duration downtime;
     private @Nullable Report report;
+    /** Ends the sending of what is owed to a guest that has left. */
+    private @Nullable CancelToken abandon;
     private @Nullable ReceivedMigration received;
     private @Nullable String error;
 
@@ -127,11 +129,12 @@ final class Migration {
 
     private void receive(Path qmp, MigrationRequest request) throws IOException {
         try (IncomingVm guest = new IncomingVm(
+                        vm.name(),
                         QmpVmm.connect(qmp),
                         vm.sockets(),
                         new Arrival(request.stream().resumeWithin()));
-                MigrationReceiver receiver =
-                        MigrationReceiver.listen(request.address(), request.security(), request.stream(), guest)) {
+                MigrationReceiver receiver = MigrationReceiver.listen(
+                        request.address(), request.security(), guest.options(request.stream()), guest)) {
             listens(receiver.address().toString());
             cancel.onCancel(receiver::cancel);
             begun.complete(null);
@@ -152,12 +155,14 @@ final class Migration {
 
     /** False if it is over already. Has no effect any more on a guest that was handed over. */
     boolean cancel() {
+        CancelToken what;
         synchronized (this) {
             if (status.isOver()) {
                 return false;
             }
+            what = abandon == null ? cancel : abandon;
         }
-        cancel.cancel();
+        what.cancel();
         return true;
     }
 
@@ -291,6 +296,11 @@ final class Migration {
             Migration.this.back();
         }
 
+        @Override
+        public void owing() {
+            become(Status.POSTCOPY_ACTIVE, null);
+        }
+
         /** What was wanted of the VM's balloon where it was is wanted here too. */
         @Override
         public void arrived(MovedDevices devices) {
@@ -351,6 +361,16 @@ final class Migration {
             synchronized (Migration.this) {
                 progress = now;
             }
+        }
+
+        @Override
+        public void owing(CancelToken token) {
+            synchronized (Migration.this) {
+                abandon = token;
+                // It goes on.
+                end = 0;
+            }
+            become(Status.POSTCOPY_ACTIVE, null);
         }
 
         @Override

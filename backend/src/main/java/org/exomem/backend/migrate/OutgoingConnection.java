@@ -1,5 +1,14 @@
 package org.exomem.backend.migrate;
 
+import java.io.InterruptedIOException;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
+import org.exomem.migration.CancelToken;
+import org.exomem.migration.GuestPages;
+import org.exomem.migration.PeerFault;
+import org.exomem.pages.PageBits;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -18,6 +27,9 @@ import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
  * decides to make it again when it is lost, and for how long. Belongs to the migration's thread.
  */
 final class OutgoingConnection {
+    /** Between two looks whether it was given up. */
+    private static final Duration LONG = Duration.ofSeconds(10);
+
     private final MigrationSender sender;
     private final Departure watcher;
     private final Supplier<Duration> patience;
@@ -40,11 +52,16 @@ final class OutgoingConnection {
      *
      * @param vmm a file with the state of the VMM's own devices
      * @param devices what is to be known of the devices that were taken out
+     * @param owed with post-copy: the pages that come only when the guest has begun over there
+     * @param memory where they are
      */
-    void finish(Path vmm, byte[] devices) throws IOException {
+    void finish(Path vmm, byte[] devices, Optional<PageBits> owed, GuestPages memory) throws IOException {
         boolean ready = false;
         while (!ready) {
             try {
+                if (owed.isPresent()) {
+                    sender.owe(owed.get(), memory);
+                }
                 try (OutputStream out = sender.deviceState(StateFolder.VMM)) {
                     Files.copy(vmm, out);
                 }
@@ -70,6 +87,64 @@ final class OutgoingConnection {
                 if (!reconnect(e).isReady()) {
                     throw e;
                 }
+            }
+        }
+    }
+
+    /**
+     * Returns when all owed pages have arrived. The connection is made again for as long as it takes: the guest over there waits for what
+     * it needs.
+     *
+     * @param abandon ends that
+     * @param meanwhile is told every now and then how many pages have not been sent
+     * @throws PeerFault if the destination has given the guest up
+     */
+    void awaitArrived(CancelToken abandon, LongConsumer meanwhile) throws IOException {
+        CountDownLatch abandoned = new CountDownLatch(1);
+        abandon.onCancel(abandoned::countDown);
+        boolean arrived = false;
+        while (!arrived) {
+            try {
+                sender.awaitArrived(() -> {
+                    meanwhile.accept(sender.owed());
+                    if (abandon.isCancelled()) {
+                        sender.abort("given up at the source");
+                    }
+                });
+                arrived = true;
+            } catch (PeerFault e) {
+                throw e;
+            } catch (IOException e) {
+                reconnectHoweverLong(e, abandon, abandoned);
+            }
+        }
+    }
+
+    private void reconnectHoweverLong(IOException lost, CancelToken abandon, CountDownLatch abandoned)
+            throws IOException {
+        abandon.check();
+        String told = reason(lost);
+        watcher.lost(told, LONG);
+        while (true) {
+            try {
+                sender.reconnect(LONG);
+                watcher.back();
+                return;
+            } catch (IOException e) {
+                abandon.check();
+                String why = reason(e);
+                if (!why.equals(told)) {
+                    told = why;
+                    watcher.lost(why, LONG);
+                }
+            }
+            try {
+                if (abandoned.await(1, TimeUnit.SECONDS)) {
+                    abandon.check();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new InterruptedIOException("interrupted while pages are owed");
             }
         }
     }

@@ -1,5 +1,10 @@
 package org.exomem.backend.migrate;
 
+import java.util.Optional;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.MigrationCancelledException;
+import org.exomem.migration.precopy.Progress;
+import org.exomem.pages.PageBits;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -147,12 +152,14 @@ final class OutgoingVm {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
         try {
-            Report report =
-                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel).run();
+            Precopy precopy =
+                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel);
+            Report report = precopy.run();
+            Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();
             Path state = folder.resolve(StateFolder.VMM);
             vmm.saveState(state, cancel::isCancelled);
-            connection.finish(state, guest.moved(memory.target()).toBytes());
+            connection.finish(state, guest.moved(memory.target()).toBytes(), owed, image);
             if (settles) {
                 guest.descriptors().expectNoReset();
             }
@@ -160,8 +167,60 @@ final class OutgoingVm {
             connection.handOver();
             watcher.report(report);
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
+            if (owed.isPresent()) {
+                new Owing(connection, report, owed.get().count()).await();
+            }
         } finally {
             StateFolder.remove(folder);
+        }
+    }
+
+    /** What is left to do after the guest has left without all of its memory. */
+    private final class Owing {
+        private final OutgoingConnection connection;
+        private final Report report;
+        private final long pages;
+        private final long begin = System.nanoTime();
+        private final CancelToken abandon = new CancelToken();
+
+        Owing(OutgoingConnection connection, Report report, long pages) {
+            this.connection = connection;
+            this.report = report;
+            this.pages = pages;
+        }
+
+        void await() throws IOException {
+            watcher.owing(abandon);
+            try {
+                connection.awaitArrived(abandon, this::progress);
+            } catch (PeerFault e) {
+                throw lost(String.valueOf(e.getMessage()), e);
+            } catch (MigrationCancelledException e) {
+                throw lost("it was given up at this end", e);
+            }
+            watcher.report(report.withOwed(pages * image.pageSize(), Duration.ofNanos(System.nanoTime() - begin)));
+        }
+
+        private IOException lost(String why, IOException cause) {
+            return new HandoverUncertainException(
+                    "the guest began at " + request.address() + ", and the rest of its memory did not get there: " + why
+                            + ". It can't go on over there. It is paused here as it was when it left: whether it may go on"
+                            + " from there (cont), though it did more since, only you can know",
+                    cause);
+        }
+
+        private void progress(long left) {
+            long bytes = (pages - left) * image.pageSize();
+            long nanos = Math.max(1, System.nanoTime() - begin);
+            long rate = (long) (bytes * 1e9 / nanos);
+            watcher.progress(new Progress(
+                    Progress.Phase.OWING,
+                    report.rounds(),
+                    report.sentBytes() + bytes,
+                    left * image.pageSize(),
+                    rate,
+                    Duration.ofNanos(rate == 0 ? 0 : (long) (left * image.pageSize() * 1e9 / rate)),
+                    Duration.ZERO));
         }
     }
 

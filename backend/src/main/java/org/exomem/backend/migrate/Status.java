@@ -15,6 +15,8 @@ public enum Status {
     RECONNECTING,
     /** The guest is paused; the states of devices travel. */
     DEVICE,
+    /** The guest runs at the destination, and pages are owed to it. */
+    POSTCOPY_ACTIVE,
     /** The guest runs at the destination. */
     COMPLETED,
     FAILED,
@@ -28,6 +30,6 @@ public enum Status {
     /** As it is written on the wire. */
     @Override
     public String toString() {
-        return name().toLowerCase(Locale.ROOT);
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

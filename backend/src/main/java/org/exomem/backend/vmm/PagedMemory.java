@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.exomem.migration.pager.PresentPages;
+import org.exomem.pages.PageBits;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Errno;
@@ -61,30 +64,28 @@ public final class PagedMemory implements AutoCloseable {
      * @throws IOException if that can't be done, saying why; the memory may be empty then, and nobody waits for it
      */
     public static PagedMemory attach(Path qmp, List<String> ids) throws IOException {
-        try (QmpVmm vmm = QmpVmm.connect(qmp);
-                WatchedVmm watched = vmm.watched()) {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            return attach(vmm, ids, Optional.empty());
+        }
+    }
+
+    /**
+     * As {@link #attach(Path, List)}, for a VMM that is connected.
+     *
+     * @param emptied the pages that are not to be there; all if it is empty
+     */
+    public static PagedMemory attach(QmpVmm vmm, List<String> ids, Optional<PageBits> emptied) throws IOException {
+        try (WatchedVmm watched = vmm.watched()) {
             vmm.expectIncoming();
             ProcessFd process = watched.attachable();
             refuseSharing(vmm, process.pid());
             List<Path> paths = new ArrayList<>();
-            List<ImageFile> open = new ArrayList<>();
-            try {
-                for (GuestRamFile file : inOrder(vmm.ram(), ids)) {
-                    open.add(new ImageFile(file.id(), SharedFile.open(file.path())));
-                    paths.add(file.path());
-                }
-            } catch (IOException e) {
-                open.forEach(ImageFile::close);
-                throw e;
-            }
-            MemoryImage files = new MemoryImage(open);
+            MemoryImage files = open(vmm, ids, paths);
             try {
                 refuseOtherProcesses(process.pid(), files);
                 VmmMemory memory = watch(process, files);
                 try {
-                    for (ImageFile file : files.files()) {
-                        file.file().punchHole(0, file.size());
-                    }
+                    empty(files, emptied);
                     return new PagedMemory(process.pid(), paths, files, memory);
                 } catch (IOException e) {
                     memory.leave();
@@ -95,6 +96,52 @@ public final class PagedMemory implements AutoCloseable {
                 files.close();
                 throw e;
             }
+        }
+    }
+
+    /**
+     * Checks what can be checked before a VMM's memory is touched: whether it may come on demand.
+     *
+     * @throws IOException why not
+     */
+    public static void expectPossible(QmpVmm vmm, List<String> ids) throws IOException {
+        try (WatchedVmm watched = vmm.watched()) {
+            int pid = watched.attachable().pid();
+            refuseSharing(vmm, pid);
+            try (MemoryImage files = open(vmm, ids, new ArrayList<>())) {
+                VmmMemory.find(pid, files);
+            }
+        }
+    }
+
+    private static MemoryImage open(QmpVmm vmm, List<String> ids, List<Path> paths) throws IOException {
+        List<ImageFile> open = new ArrayList<>();
+        try {
+            for (GuestRamFile file : inOrder(vmm.ram(), ids)) {
+                open.add(new ImageFile(file.id(), SharedFile.open(file.path())));
+                paths.add(file.path());
+            }
+        } catch (IOException e) {
+            open.forEach(ImageFile::close);
+            throw e;
+        }
+        return new MemoryImage(open);
+    }
+
+    /** Pages that are not there any more have to be missing in the file too: a huge page that can't be split keeps all of its own. */
+    private static void empty(MemoryImage files, Optional<PageBits> emptied) throws IOException {
+        if (emptied.isEmpty()) {
+            for (ImageFile file : files.files()) {
+                file.file().punchHole(0, file.size());
+            }
+            return;
+        }
+        emptied.get().forEachRun(files::punch);
+        PageBits left = PresentPages.of(files);
+        left.and(emptied.get());
+        if (!left.isEmpty()) {
+            throw new VmmException(left.count() + " pages of the VM's memory, from page " + left.next(0)
+                    + " on, can't be given back to the host, so that they can't come on demand");
         }
     }
 

@@ -116,6 +116,16 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         }
     }
 
+    /** Gives pages back to the host. They become zeros, or missing where that is watched for. */
+    public void punch(long first, long count) throws IOException {
+        for (long page = first; page < first + count; ) {
+            int index = fileOf(page);
+            long end = Math.min(first + count, endOf(index));
+            files.get(index).file().punchHole(Pages.bytes(page - firstPages[index]), Pages.bytes(end - page));
+            page = end;
+        }
+    }
+
     @Override
     public void close() {
         files.forEach(ImageFile::close);

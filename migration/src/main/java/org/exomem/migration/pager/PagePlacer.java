@@ -30,6 +30,11 @@ public final class PagePlacer {
         return owed.contains(page);
     }
 
+    /** True as long as one of these pages is owed. */
+    public boolean isAnyOwed(long first, long count) {
+        return owed.next(first) < first + count;
+    }
+
     /** Pages of content that this one has placed, so far. */
     long placed() {
         return placed;
@@ -126,6 +131,18 @@ public final class PagePlacer {
             }
             case Errno.ESRCH -> throw new VmmGoneException();
             default -> throw failure("UFFDIO_ZEROPAGE", address, (int) -done);
+        }
+    }
+
+    /** The source has zeros for pages: they are owed no more, and whoever waits touches them again (PGR-ZERO-1). */
+    public void zeros(long first, long count) {
+        owed.arrived(first, count);
+        for (long page = first; page < first + count; page++) {
+            for (int range = 0; range < mapped.size(); range++) {
+                if (mapped.has(range, page)) {
+                    giver.wake(mapped.address(range, page), PAGE);
+                }
+            }
         }
     }
 

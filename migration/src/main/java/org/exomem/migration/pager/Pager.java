@@ -178,6 +178,16 @@ public final class Pager implements AutoCloseable {
         signal();
     }
 
+    /** Another one who places pages into the memory, for one thread; {@link #arrived} is to be called after it has. */
+    public PagePlacer placer() {
+        return new PagePlacer(memory.space().giver(), memory.mapped(), owed);
+    }
+
+    /** What is owed now, as a copy. */
+    public PageBits owed() {
+        return owed.copy();
+    }
+
     /** To be called by a source that brought the last owed page from a thread of its own. */
     public void arrived() {
         if (owed.left() == 0) {

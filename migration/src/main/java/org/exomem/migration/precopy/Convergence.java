@@ -62,7 +62,7 @@ final class Convergence {
 
     boolean isInLimit() {
         // A first round that sends everything says nothing of the last one.
-        return estimate <= limitNanos && !(blind && rounds < 2);
+        return rounds > 0 && estimate <= limitNanos && !(blind && rounds < 2);
     }
 
     /** True if another round is of no use: the last one will not be shorter. */

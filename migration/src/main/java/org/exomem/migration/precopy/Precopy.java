@@ -150,9 +150,13 @@ public final class Precopy {
     private Report run(Crew crew, Accounts accounts) throws IOException {
         long start = ticker.nanoTime();
         if (options.switchOver().isPresent()) {
-            return runToSwitchOver(crew, accounts, options.switchOver().get(), start);
+            copyUntil(options.switchOver().get(), crew, accounts, start);
+            if (!convergence.isInLimit()) {
+                return switchOver(crew, accounts, start);
+            }
+        } else {
+            copyRounds(crew, accounts, () -> true);
         }
-        copyRounds(crew, accounts, () -> true);
         prepare(crew, accounts);
         long pausing = pause(crew, accounts);
         boolean inLimit = convergence.isInLimit();
@@ -163,13 +167,17 @@ public final class Precopy {
         return report(accounts, start, pausing, inLimit);
     }
 
-    /** MIG-POST */
-    private Report runToSwitchOver(Crew crew, Accounts accounts, SwitchOver when, long start) throws IOException {
+    /** Rounds until the guest is to leave, if the rest can't be sent in its pause before (MIG-POST-1). */
+    private void copyUntil(SwitchOver when, Crew crew, Accounts accounts, long start) throws IOException {
         // Where no log of writes is kept, all that was sent before the pause would have to be sent again.
         if (when.rounds() > 0 && !source.isBlind()) {
             long end = start + when.time().toNanos();
             copyRounds(crew, accounts, () -> rounds < when.rounds() && ticker.nanoTime() - end < 0);
         }
+    }
+
+    /** The guest leaves as it is, and what the destination does not have is owed (MIG-POST-2). */
+    private Report switchOver(Crew crew, Accounts accounts, long start) throws IOException {
         check();
         endHinting();
         source.control().prepare();

@@ -22,7 +22,9 @@ public record Progress(
         /** It copies while the guest runs. */
         COPYING,
         /** The guest is paused. */
-        PAUSED
+        PAUSED,
+        /** The guest runs at the destination, and pages are owed to it. */
+        OWING
     }
 
     /** Is told of progress, a few times a second, on the engine's thread. */

@@ -39,4 +39,20 @@ public record Report(
     public long pages(Fate fate) {
         return pages.getOrDefault(fate, 0L);
     }
+
+    /** The same, after what was owed at the end has been sent, so many bytes within so long. */
+    public Report withOwed(long bytes, Duration time) {
+        return new Report(
+                pageSize,
+                pages,
+                resent,
+                unchanged,
+                rounds,
+                sentBytes + bytes,
+                total.plus(time),
+                downtime,
+                estimatedDowntime,
+                inLimit,
+                throttle);
+    }
 }

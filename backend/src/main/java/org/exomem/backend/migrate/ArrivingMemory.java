@@ -1,0 +1,158 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.exomem.backend.vmm.PagedMemory;
+import org.exomem.linux.LinuxException;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.pager.OwedPages;
+import org.exomem.migration.pager.PagePlacer;
+import org.exomem.migration.pager.PageSource;
+import org.exomem.migration.pager.Pager;
+import org.exomem.migration.pager.PagerState;
+import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.WantedPage;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The memory of a VMM while pages are owed to its guest by another host. A pager asks for what somebody waits for; the threads of the
+ * migration's data connections place what comes. Safe for use by several threads.
+ */
+final class ArrivingMemory implements OwedMemory, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ArrivingMemory.class);
+    /** The kernel puts a page off while the VMM changes its mappings; it does not do that for long. */
+    private static final int TRIES = 1000;
+
+    private final String vm;
+    private final PagedMemory memory;
+    private final Pager pager;
+    private final CompletableFuture<Void> arrived;
+    /** What the source was asked for since it came. */
+    private volatile PageBits asked;
+
+    /**
+     * @param memory closed with this, also if this fails
+     * @param watcher is told how it goes, on threads of the pager
+     */
+    ArrivingMemory(String vm, PagedMemory memory, PageBits owed, WantedPage want, Pager.Watcher watcher)
+            throws LinuxException {
+        this.vm = vm;
+        this.memory = memory;
+        this.asked = new PageBits(owed.pages());
+        try {
+            this.pager =
+                    Pager.start(vm, memory.memory(), new OwedPages(owed), new Source(want), Optional.empty(), watcher);
+        } catch (LinuxException e) {
+            memory.close();
+            throw e;
+        }
+        this.arrived = pager.end().thenAccept(ArrivingMemory::expectCompleted);
+    }
+
+    private static void expectCompleted(PagerState end) {
+        if (end.status() != PagerState.Status.COMPLETED) {
+            throw new IllegalStateException(end.reason().orElse("the pager has ended"));
+        }
+    }
+
+    PagerState state() {
+        return pager.state();
+    }
+
+    /** Asks for a page once. */
+    private final class Source implements PageSource {
+        private final WantedPage want;
+
+        Source(WantedPage want) {
+            this.want = want;
+        }
+
+        @Override
+        public void demand(long page, PagePlacer into) throws IOException {
+            PageBits before = asked;
+            if (!before.contains(page)) {
+                want.ask(page);
+                before.add(page);
+            }
+        }
+
+        @Override
+        public void prefetch(long first, long count, PagePlacer into) {
+            throw new IllegalStateException("the source sends by itself what nobody waits for");
+        }
+    }
+
+    @Override
+    public PageSink sink() {
+        return new Sink(pager.placer());
+    }
+
+    private final class Sink implements PageSink {
+        private final PagePlacer placer;
+
+        Sink(PagePlacer placer) {
+            this.placer = placer;
+        }
+
+        @Override
+        public void pages(long first, MemorySegment content) throws IOException {
+            long count = Pages.floor(content.byteSize());
+            for (int tries = 0; placer.isAnyOwed(first, count); tries++) {
+                if (tries == TRIES) {
+                    throw new IOException("page " + first + " of " + vm + " can't be placed");
+                }
+                placer.copy(first, count, content.address());
+            }
+            pager.arrived();
+        }
+
+        @Override
+        public void zeros(long first, long count) {
+            placer.zeros(first, count);
+            pager.arrived();
+        }
+
+        @Override
+        public void free(long first, long count) {
+            throw new IllegalStateException("a free page is not owed");
+        }
+    }
+
+    @Override
+    public PageBits owed() {
+        return pager.owed();
+    }
+
+    @Override
+    public void again() {
+        asked = new PageBits(asked.pages());
+        pager.tryAgain();
+    }
+
+    @Override
+    public void abandon() {
+        pager.close();
+        try {
+            memory.memory().leave();
+        } catch (IOException e) {
+            LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+        }
+    }
+
+    @Override
+    public CompletableFuture<Void> arrived() {
+        return arrived;
+    }
+
+    /** Leaves all as it is: whoever needs a page waits for the next exomem. */
+    @Override
+    public void close() {
+        pager.close();
+        memory.close();
+    }
+}
