@@ -31,7 +31,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     private final String vm;
     private final PagedMemory memory;
     private final Pager pager;
-    private final CompletableFuture<Void> arrived;
+    private final CompletableFuture<Void> arrived = new CompletableFuture<>();
     /** What the source was asked for since it came. */
     private volatile PageBits asked;
 
@@ -51,12 +51,15 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
             memory.close();
             throw e;
         }
-        this.arrived = pager.end().thenAccept(ArrivingMemory::expectCompleted);
+        pager.end().thenAccept(this::ended);
     }
 
-    private static void expectCompleted(PagerState end) {
-        if (end.status() != PagerState.Status.COMPLETED) {
-            throw new IllegalStateException(end.reason().orElse("the pager has ended"));
+    private void ended(PagerState end) {
+        switch (end.status()) {
+            case COMPLETED -> arrived.complete(null);
+            case VMM_ENDED -> arrived.completeExceptionally(new IOException("the VMM has ended"));
+            // Another exomem goes on.
+            default -> {}
         }
     }
 

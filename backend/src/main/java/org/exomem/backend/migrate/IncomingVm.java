@@ -25,6 +25,7 @@ import java.util.stream.Collectors;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
+import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
 import org.exomem.migration.stream.destination.PageTarget;
@@ -196,11 +197,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(PageBits pages, WantedPage want) throws IOException {
+    public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
         PagedMemory memory = PagedMemory.attach(vmm, ids, Optional.of(pages));
-        ArrivingMemory begun = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
-        owed = begun;
-        return begun;
+        ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
+        owed = arriving;
+        return arriving;
     }
 
     @Override

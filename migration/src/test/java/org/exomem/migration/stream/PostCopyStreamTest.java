@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -20,6 +21,7 @@ import org.exomem.migration.GuestPages;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.MigrationReceiver;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.format.StreamFeature;
@@ -293,6 +295,56 @@ class PostCopyStreamTest {
         }
         assertThat(destination.content()).isEqualTo(source.content);
         assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-7")
+    @Tag("STR-PST-9")
+    void anotherProcessGoesOnWhereTheOneBeforeHasLeftOff() throws Exception {
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        PageBits owed = pages(source.pages(), 0, 333);
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, owed, memory(held::get));
+            sender.handOver();
+            owing().want.ask(301);
+            await().atMost(WITHIN).until(() -> owing().has(301));
+            PageBits absent = owing().owed();
+            // It does not know which of the missing pages are owed: the source tells.
+            absent.add(350, 20);
+            BegunMigration begun = Objects.requireNonNull(destination.begun);
+            MigrationAddress address = receiver.address();
+            receiver.close();
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
+            held.getAndSet(new CompletableFuture<>()).complete(null);
+            destination.absent = absent;
+            receiver = MigrationReceiver.listen(
+                    address, StreamSecurity.none(), OPTIONS, destination, Optional.of(begun));
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            await().atMost(WITHIN).until(() -> owing().promised.count() == 332);
+            owing().want.ask(302);
+            await().atMost(WITHIN).until(() -> owing().has(302));
+            held.get().complete(null);
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-7")
+    void guestThatEndsAtTheDestinationIsToldToTheSource() throws Exception {
+        CompletableFuture<Void> held = new CompletableFuture<>();
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(() -> held));
+            sender.handOver();
+            owing().arrived.completeExceptionally(new IOException("the VMM has ended"));
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {}))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("the guest has ended at the destination");
+            assertThatThrownBy(receiver::receive).hasMessageContaining("the guest has ended");
+            held.complete(null);
+        }
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
 import org.exomem.migration.stream.destination.OwedMemory;
@@ -39,6 +40,7 @@ final class TestDestination implements Destination, AutoCloseable {
     volatile int timesReady;
     /** What is owed, once that was said. */
     volatile @Nullable OwedTestMemory owing;
+    volatile @Nullable BegunMigration begun;
     /** What an earlier process has not received. */
     volatile PageBits absent = new PageBits(0);
 
@@ -105,7 +107,8 @@ final class TestDestination implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(PageBits owed, WantedPage want) {
+    public OwedMemory owing(BegunMigration migration, PageBits owed, WantedPage want) {
+        begun = migration;
         OwedTestMemory pages = new OwedTestMemory(file, owed, want);
         owing = pages;
         return pages;

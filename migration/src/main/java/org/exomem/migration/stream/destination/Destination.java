@@ -30,10 +30,11 @@ public interface Destination {
      * The source owes pages when the guest begins here (STR-PST-3): throws away what there is of them, and has whoever touches one wait
      * for it. Comes before {@link #ready}, or, where an earlier process has begun with the migration, when its source has come back.
      *
+     * @param begun what another process has to know that goes on with it, should this one end
      * @param owed the pages
      * @param want asks the source for one of them
      */
-    default OwedMemory owing(PageBits owed, WantedPage want) throws IOException {
+    default OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) throws IOException {
         throw new IOException("no guest begins here before its memory has come");
     }
 

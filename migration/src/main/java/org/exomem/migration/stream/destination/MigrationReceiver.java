@@ -11,6 +11,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -86,6 +87,21 @@ public final class MigrationReceiver implements AutoCloseable {
     public static MigrationReceiver listen(
             MigrationAddress at, StreamSecurity security, StreamOptions options, Destination destination)
             throws IOException {
+        return listen(at, security, options, destination, Optional.empty());
+    }
+
+    /**
+     * As {@link #listen(MigrationAddress, StreamSecurity, StreamOptions, Destination)}, to go on with a migration.
+     *
+     * @param begun what an earlier process has begun with; its source alone is waited for then
+     */
+    public static MigrationReceiver listen(
+            MigrationAddress at,
+            StreamSecurity security,
+            StreamOptions options,
+            Destination destination,
+            Optional<BegunMigration> begun)
+            throws IOException {
         SocketAddress socketAddress = at.resolve();
         security.check(socketAddress, options.plainAllowed());
         if (at instanceof MigrationAddress.Local local) {
@@ -110,6 +126,9 @@ public final class MigrationReceiver implements AutoCloseable {
                             network.host(), ((InetSocketAddress) server.getLocalAddress()).getPort())
                     : at;
             MigrationReceiver receiver = new MigrationReceiver(server, actual, security, options, destination, made);
+            if (begun.isPresent()) {
+                receiver.migration.takeUp(begun.get());
+            }
             receiver.start("migration-accept", receiver::accept);
             return receiver;
         } catch (IOException e) {

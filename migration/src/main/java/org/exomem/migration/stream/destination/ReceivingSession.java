@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.DestinationFault;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationFailure;
@@ -76,6 +77,23 @@ final class ReceivingSession {
         this.options = options;
         this.timer = timer;
         this.state = new Reception.Receiving(first);
+    }
+
+    /**
+     * A migration whose guest runs here already, with pages owed to it, as an earlier process has left it.
+     *
+     * @param begun what that knew of it
+     */
+    ReceivingSession(BegunMigration begun, Destination destination, StreamOptions options, ScheduledExecutorService timer) {
+        this.migration = begun.migration();
+        this.source = begun.source();
+        this.memory = begun.memory();
+        this.destination = destination;
+        this.target = PageTarget.NONE;
+        this.options = options;
+        this.timer = timer;
+        this.rounds = begun.rounds();
+        this.state = new Reception.Owing(null, null);
     }
 
     UUID migration() {
@@ -241,7 +259,8 @@ final class ReceivingSession {
 
     /** The source owes these pages. */
     void owe(PageBits pages) throws IOException {
-        OwedMemory begun = destination.owing(pages, this::want);
+        OwedMemory begun =
+                destination.owing(new BegunMigration(migration, source, memory, rounds()), pages, this::want);
         synchronized (this) {
             owed = begun;
             notifyAll();
@@ -308,10 +327,27 @@ final class ReceivingSession {
         }
         if (begun != null) {
             begun.arrived()
-                    .thenRunAsync(
-                            this::finishOwing,
+                    .whenCompleteAsync(
+                            (arrived, failure) -> {
+                                if (failure == null) {
+                                    finishOwing();
+                                } else {
+                                    failOwing(failure);
+                                }
+                            },
                             task -> Thread.ofPlatform().name("migration-arrived").daemon().start(task));
         }
+    }
+
+    /** The guest has ended here before all of its memory had come: nobody needs the rest. */
+    private void failOwing(Throwable failure) {
+        DestinationFault why = new DestinationFault("the guest has ended at the destination", failure);
+        ReceivingLink link = reachable;
+        if (link != null) {
+            sendError(link, why);
+        }
+        destination.failed(why);
+        outcome.completeExceptionally(why);
     }
 
     /** All owed pages have arrived (STR-PST-6). */

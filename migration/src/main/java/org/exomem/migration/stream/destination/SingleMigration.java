@@ -29,6 +29,12 @@ final class SingleMigration {
         this.timer = timer;
     }
 
+    /** Goes on with what an earlier process has begun. */
+    void takeUp(BegunMigration begun) throws StreamFault {
+        reserve();
+        begin(new ReceivingSession(begun, destination, options, timer));
+    }
+
     /** What became of it. */
     CompletableFuture<ReceivedMigration> outcome() {
         return outcome;
