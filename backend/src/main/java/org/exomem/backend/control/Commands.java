@@ -51,6 +51,7 @@ final class Commands implements AutoCloseable {
 
     private final Vms vms;
     private final ProcessControl process;
+    private final Migrations migrations;
     private final SlowWork slowWork = new SlowWork();
     private final Map<String, Command> table = new TreeMap<>();
 
@@ -59,6 +60,7 @@ final class Commands implements AutoCloseable {
         this.process = process;
         new MemoryCommands(vms).all().forEach(this::add);
         new FreePageCommands(vms).all().forEach(this::add);
+        this.migrations = migrations;
         new MigrationCommands(migrations, slowWork).all().forEach(this::add);
         new ProcessCommands(process, slowWork).all().forEach(this::add);
         new PagerCommands(process).all().forEach(this::add);
@@ -366,6 +368,13 @@ final class Commands implements AutoCloseable {
             throw QmpException.generic("memory comes on demand of " + shortened(paged)
                     + ", and whoever needs what has not arrived would wait until exomem is started again (\"exomem"
                     + " pagers\" tells how far it is); \"force\": true (exomem quit --force) ends nevertheless");
+        }
+        List<String> owing = migrations.owing();
+        if (!owing.isEmpty()) {
+            throw QmpException.generic("the guest of " + shortened(owing)
+                    + " has left, or arrived, before its memory, and waits for the rest (\"exomem migrate VM --status\" tells"
+                    + " how far it is); \"force\": true (exomem quit --force) ends nevertheless: at the source the guest"
+                    + " is lost by that, at the destination the next exomem goes on");
         }
         return refusedWhileAttached();
     }

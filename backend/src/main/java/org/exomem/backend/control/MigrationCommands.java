@@ -31,6 +31,7 @@ import org.exomem.backend.image.SaveRequest;
 import org.exomem.backend.image.SaveTask;
 import org.exomem.backend.migrate.Direction;
 import org.exomem.backend.migrate.GuestWrites;
+import org.exomem.backend.migrate.KeyFiles;
 import org.exomem.backend.migrate.MigrationRequest;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.Migrations;
@@ -47,10 +48,6 @@ import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
-import org.exomem.migration.stream.wire.StreamSecurity;
-import org.exomem.migration.stream.wire.tls.CertificateSecurity;
-import org.exomem.migration.stream.wire.tls.PreSharedKey;
-import org.exomem.migration.stream.wire.tls.PskSecurity;
 
 /** The commands about migrations, with QEMU's names; see {@code spec/control.md}. */
 final class MigrationCommands {
@@ -222,10 +219,11 @@ final class MigrationCommands {
             precopy = switchOver(arguments).map(precopy::withSwitchOver).orElse(precopy);
         }
         PrecopyOptions rounds = precopy;
-        return slowWork.run("read keys and certificates", () -> security(tls, psk))
+        KeyFiles keys = new KeyFiles(tls, psk);
+        return slowWork.run("read keys and certificates", keys::read)
                 .thenCompose(security -> {
                     MigrationRequest request =
-                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, rounds);
+                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, rounds).withKeys(keys);
                     request = writes.map(request::withWrites).orElse(request);
                     return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
                 })
@@ -292,12 +290,6 @@ final class MigrationCommands {
         }
     }
 
-    private static StreamSecurity security(Optional<Path> tls, Optional<Path> psk) throws IOException {
-        if (tls.isPresent()) {
-            return CertificateSecurity.of(tls.get());
-        }
-        return psk.isPresent() ? new PskSecurity(PreSharedKey.of(psk.get())) : StreamSecurity.none();
-    }
 
     private CompletableFuture<JsonNode> save(Arguments arguments) {
         SaveRequest request = new SaveRequest(

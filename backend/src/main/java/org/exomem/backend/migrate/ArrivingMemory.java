@@ -2,6 +2,8 @@ package org.exomem.backend.migrate;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.vmm.PagedMemory;
@@ -61,6 +63,16 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
             // Another exomem goes on.
             default -> {}
         }
+    }
+
+    /** Of the VMM. */
+    int pid() {
+        return memory.pid();
+    }
+
+    /** Of the files, in their order. */
+    List<Path> paths() {
+        return memory.paths();
     }
 
     PagerState state() {

@@ -1,5 +1,7 @@
 package org.exomem.backend.migrate;
 
+import org.exomem.backend.state.ReplacedFile;
+import org.exomem.migration.stream.wire.MigrationAddress;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
@@ -44,6 +46,8 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     private final String vm;
     private final QmpVmm vmm;
+    private final MigrationRequest request;
+    private final Optional<ReplacedFile> file;
     private final Map<String, Path> sockets;
     private final Watcher watcher;
     private final List<SharedFile> files = new ArrayList<>();
@@ -55,6 +59,8 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     private @Nullable MovedDevices moved;
     private volatile @Nullable ArrivingMemory owed;
+    private @Nullable BegunMigration begun;
+    private MigrationAddress address;
 
     /** Is told how it goes, on the threads of the migration. */
     interface Watcher {
@@ -80,10 +86,22 @@ final class IncomingVm implements Destination, AutoCloseable {
      * @param vm its name
      * @param vmm that waits; closed with this
      * @param sockets of the devices that exomem serves here for the VM, by their names
+     * @param request what was asked for
+     * @param file for what the next exomem has to know; without, no guest can begin here before its memory
      * @throws IOException if the VMM does not wait for a guest
      */
-    IncomingVm(String vm, QmpVmm vmm, Map<String, Path> sockets, Watcher watcher) throws IOException {
+    IncomingVm(
+            String vm,
+            QmpVmm vmm,
+            Map<String, Path> sockets,
+            MigrationRequest request,
+            Optional<ReplacedFile> file,
+            Watcher watcher)
+            throws IOException {
         this.vm = vm;
+        this.request = request;
+        this.file = file;
+        this.address = request.address();
         this.vmm = vmm;
         this.sockets = Map.copyOf(sockets);
         this.watcher = watcher;
@@ -96,7 +114,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     /** What the destination can use: a guest may begin before its memory is there where that can come on demand. */
-    StreamOptions options(StreamOptions wanted) throws IOException {
+    StreamOptions options() throws IOException {
+        StreamOptions wanted = request.stream();
+        if (file.isEmpty()) {
+            return wanted;
+        }
         List<String> ids = vmm.ram().stream().map(GuestRamFile::id).toList();
         try {
             PagedMemory.expectPossible(vmm, ids);
@@ -107,6 +129,11 @@ final class IncomingVm implements Destination, AutoCloseable {
         Set<StreamFeature> features = EnumSet.of(StreamFeature.POSTCOPY);
         features.addAll(wanted.offered());
         return wanted.withFeatures(features, wanted.required());
+    }
+
+    /** Where the source comes back to. */
+    void listensAt(MigrationAddress actual) {
+        address = actual;
     }
 
     @Override
@@ -197,9 +224,10 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
+    public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
         PagedMemory memory = PagedMemory.attach(vmm, ids, Optional.of(pages));
         ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
+        begun = migration;
         owed = arriving;
         return arriving;
     }
@@ -218,10 +246,31 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void start() throws IOException {
+        keep();
         if (moved != null && !moved.running()) {
             return;
         }
         StartedGuest.start(vmm);
+    }
+
+    /** What the next exomem has to know is there before the guest runs (STR-PST-9). */
+    private void keep() throws IOException {
+        ArrivingMemory arriving = owed;
+        if (arriving == null || begun == null || moved == null) {
+            return;
+        }
+        OwedArrival arrival = new OwedArrival(
+                vm,
+                begun,
+                address,
+                request.keys(),
+                request.stream().plainAllowed(),
+                request.stream().resumeWithin(),
+                arriving.pid(),
+                vmm.socket(),
+                arriving.paths(),
+                moved);
+        file.orElseThrow().write(arrival.toBytes());
     }
 
     /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */
@@ -232,16 +281,32 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
         moved.plugInto(vmm, sockets, watcher::note);
         watcher.arrived(moved);
+        deleteFile();
     }
 
     /** Gives all memory back to the host: a VMM that waits can wait for another source. */
     @Override
     public void failed(IOException why) {
+        deleteFile();
+        if (owed != null) {
+            // Its guest ran here, and has ended; or its VMM has been given up.
+            return;
+        }
         for (SharedFile file : files) {
             try {
                 file.punchHole(0, file.size());
             } catch (IOException e) {
                 watcher.note("memory could not be given back: " + e.getMessage());
+            }
+        }
+    }
+
+    private void deleteFile() {
+        if (owed != null) {
+            try {
+                file.orElseThrow().delete();
+            } catch (IOException e) {
+                watcher.note(e.getMessage() + " can't be removed");
             }
         }
     }

@@ -4,12 +4,18 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.state.ReplacedFile;
+import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
@@ -57,22 +63,31 @@ final class Migration {
 
     /** What is done. */
     sealed interface Work {
-        /** The VM is waited for. */
-        record Receive(MigrationRequest request) implements Work {}
+        /**
+         * The VM is waited for.
+         *
+         * @param file for what the next exomem has to know, if it may know
+         */
+        record Receive(MigrationRequest request, Optional<ReplacedFile> file) implements Work {}
+
+        /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
+        record GoOn(OwedArrival arrival, ReplacedFile file) implements Work {}
 
         /** Its guest leaves, or a copy of it is made. */
         record Leave(VmTask task) implements Work {}
 
         default Direction direction() {
             return switch (this) {
-                case Receive _ -> Direction.INCOMING;
+                case Receive _, GoOn _ -> Direction.INCOMING;
                 case Leave(VmTask task) -> task.direction();
             };
         }
 
         default String peer() {
             return switch (this) {
-                case Receive(MigrationRequest request) -> request.address().toString();
+                case Receive(MigrationRequest request, Optional<ReplacedFile> _) ->
+                    request.address().toString();
+                case GoOn(OwedArrival arrival, ReplacedFile _) -> arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
             };
         }
@@ -105,7 +120,8 @@ final class Migration {
     private void run(Path qmp) {
         try {
             switch (work) {
-                case Work.Receive(MigrationRequest request) -> receive(qmp, request);
+                case Work.Receive(MigrationRequest request, Optional<ReplacedFile> file) -> receive(qmp, request, file);
+                case Work.GoOn(OwedArrival arrival, ReplacedFile file) -> goOn(arrival, file);
                 case Work.Leave(VmTask task) -> {
                     task.run(vm, qmp, new Leaving(), cancel);
                     over(Status.COMPLETED, null);
@@ -114,7 +130,9 @@ final class Migration {
         } catch (HandoverUncertainException e) {
             over(Status.FAILED, e.getMessage());
         } catch (IOException e) {
-            if (cancel.isCancelled()) {
+            if (owes() && work.direction() == Direction.INCOMING && cancel.isCancelled()) {
+                over(Status.FAILED, "exomem has ended; the guest waits for the next one");
+            } else if (cancel.isCancelled()) {
                 over(Status.CANCELLED, "it was cancelled at this end");
             } else {
                 over(Status.FAILED, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
@@ -127,26 +145,65 @@ final class Migration {
         }
     }
 
-    private void receive(Path qmp, MigrationRequest request) throws IOException {
+    private void receive(Path qmp, MigrationRequest request, Optional<ReplacedFile> file) throws IOException {
         try (IncomingVm guest = new IncomingVm(
                         vm.name(),
                         QmpVmm.connect(qmp),
                         vm.sockets(),
+                        request,
+                        file,
                         new Arrival(request.stream().resumeWithin()));
                 MigrationReceiver receiver = MigrationReceiver.listen(
-                        request.address(), request.security(), guest.options(request.stream()), guest)) {
-            listens(receiver.address().toString());
-            cancel.onCancel(receiver::cancel);
-            begun.complete(null);
-            ReceivedMigration what = receiver.receive();
-            synchronized (this) {
-                received = what;
-            }
+                        request.address(), request.security(), guest.options(), guest)) {
+            guest.listensAt(receiver.address());
             // A VMM may take one QMP connection only.
-            guest.close();
-            over(Status.COMPLETED, null);
-            receiver.awaitHeard();
+            receive(receiver, guest::close);
         }
+    }
+
+    private void goOn(OwedArrival arrival, ReplacedFile file) throws IOException {
+        Arrival watcher = new Arrival(arrival.reconnectWithin());
+        become(Status.POSTCOPY_ACTIVE, null);
+        lost("exomem was started anew, and the source has not come back yet");
+        switch (PagedMemory.takeUp(arrival.pid(), arrival.ram())) {
+            case PagedMemory.Found.Ended _ -> {
+                file.delete();
+                throw new IOException("the VMM has ended");
+            }
+            case PagedMemory.Found.Nothing _ -> {
+                // The process before was killed when all had arrived.
+                OwedVm.plug(arrival, vm.sockets(), watcher);
+                file.delete();
+                over(Status.COMPLETED, null);
+            }
+            case PagedMemory.Found.Taken(PagedMemory memory) -> goOn(arrival, file, memory, watcher);
+        }
+    }
+
+    private void goOn(OwedArrival arrival, ReplacedFile file, PagedMemory memory, Arrival watcher) throws IOException {
+        StreamOptions options = StreamOptions.defaults()
+                .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of())
+                .withPlainAllowed(arrival.plain())
+                .withResumeWithin(arrival.reconnectWithin());
+        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher);
+                MigrationReceiver receiver = MigrationReceiver.listen(
+                        arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
+            receive(receiver, guest::close);
+        }
+    }
+
+    /** @param arrived is run when the guest is here with all of its memory */
+    private void receive(MigrationReceiver receiver, Runnable arrived) throws IOException {
+        listens(receiver.address().toString());
+        cancel.onCancel(receiver::cancel);
+        begun.complete(null);
+        ReceivedMigration what = receiver.receive();
+        synchronized (this) {
+            received = what;
+        }
+        arrived.run();
+        over(Status.COMPLETED, null);
+        receiver.awaitHeard();
     }
 
     private synchronized void listens(String address) {
@@ -160,6 +217,11 @@ final class Migration {
             if (status.isOver()) {
                 return false;
             }
+            if (owes() && work.direction() == Direction.INCOMING) {
+                throw new VirtualMachine.Refused("VM \"" + vm.name() + "\" runs here, and waits for memory that "
+                        + peer + " has: it can't be sent back. If that host is lost for good, so is the guest: end its"
+                        + " VMM");
+            }
             what = abandon == null ? cancel : abandon;
         }
         what.cancel();
@@ -172,6 +234,15 @@ final class Migration {
                 && status.isOver()
                 && ended.getCount() > 0
                 && peer.equals(address.toString());
+    }
+
+    /** The process ends: as {@link #cancel}, but a guest that runs here and waits for its memory is left to the next one. */
+    void leave() {
+        CancelToken what;
+        synchronized (this) {
+            what = abandon == null ? cancel : abandon;
+        }
+        what.cancel();
     }
 
     /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
@@ -212,6 +283,11 @@ final class Migration {
 
     private synchronized boolean hasPaused() {
         return (status == Status.RECONNECTING ? before : status) == Status.DEVICE;
+    }
+
+    /** True if the guest runs, here or there, and pages are owed to it. */
+    synchronized boolean owes() {
+        return (status == Status.RECONNECTING ? before : status) == Status.POSTCOPY_ACTIVE;
     }
 
     private synchronized Status before() {
@@ -284,10 +360,12 @@ final class Migration {
         @Override
         public void lost(String why) {
             LOG.warn(
-                    "{}: the connection to the source was lost ({}); what has come is kept for {} s",
+                    "{}: the connection to the source was lost ({}); {}",
                     vm.name(),
                     why,
-                    resumeWithin.toSeconds());
+                    owes()
+                            ? "the guest waits for what it needs of its memory until the source has come back"
+                            : "what has come is kept for " + resumeWithin.toSeconds() + " s");
             Migration.this.lost(why);
         }
 
@@ -299,6 +377,7 @@ final class Migration {
         @Override
         public void owing() {
             become(Status.POSTCOPY_ACTIVE, null);
+            LOG.info("{}: its guest runs here, and the rest of its memory comes", vm.name());
         }
 
         /** What was wanted of the VM's balloon where it was is wanted here too. */

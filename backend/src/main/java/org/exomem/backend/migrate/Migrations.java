@@ -1,5 +1,10 @@
 package org.exomem.backend.migrate;
 
+import java.io.IOException;
+import org.exomem.backend.state.ReplacedFile;
+import org.exomem.backend.state.StateDirectory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -13,6 +18,7 @@ import org.exomem.backend.vm.VmTable;
 
 /** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
 public final class Migrations implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Migrations.class);
     private static final Duration END_LIMIT = Duration.ofSeconds(3);
     /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
     private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
@@ -21,6 +27,7 @@ public final class Migrations implements AutoCloseable {
     private final Consumer<MigrationState> changed;
     private final Map<String, Migration> last = new HashMap<>();
     private boolean closed;
+    private Optional<StateDirectory> kept = Optional.empty();
 
     /** VMs that something else is done with, and what. */
     private final Map<String, String> reserved = new HashMap<>();
@@ -62,7 +69,56 @@ public final class Migrations implements AutoCloseable {
         List<Migration> atItsAddress = last.values().stream()
                 .filter(old -> old.holds(request.address()))
                 .toList();
-        return begin(vm, request.vmmQmp(), new Migration.Work.Receive(request), atItsAddress);
+        return begin(vm, request.vmmQmp(), new Migration.Work.Receive(request, arrival(vm)), atItsAddress);
+    }
+
+    private Optional<ReplacedFile> arrival(String vm) {
+        try {
+            return kept.isPresent() ? Optional.of(kept.get().arrival(vm)) : Optional.empty();
+        } catch (IOException e) {
+            LOG.warn("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    /**
+     * Goes on with the guests that have arrived before their memory, and lets others do so from now on (STR-PST-9). A file that can't be
+     * used is told of in the log, and left.
+     *
+     * @param state where it is kept what the next process has to know
+     */
+    public synchronized void takeUp(StateDirectory state) {
+        kept = Optional.of(state);
+        List<ReplacedFile> files;
+        try {
+            files = state.arrivals();
+        } catch (IOException e) {
+            LOG.error("it is not known which VMs wait for their memory: {}", e.getMessage());
+            return;
+        }
+        for (ReplacedFile file : files) {
+            try {
+                OwedArrival arrival = OwedArrival.of(file.read(OwedArrival.MOST));
+                Migration migration =
+                        new Migration(vms.named(arrival.vm()), new Migration.Work.GoOn(arrival, file), changed);
+                last.put(arrival.vm(), migration);
+                migration.start(arrival.qmp(), List.of());
+            } catch (IOException | VirtualMachine.NotFound e) {
+                LOG.error(
+                        "a guest waits for its memory, and {} can't be used: {}. It is left as it is",
+                        file.path(),
+                        e.getMessage());
+            }
+        }
+    }
+
+    /** VMs whose guest runs, here or at another host, with pages owed to it. */
+    public synchronized List<String> owing() {
+        return last.values().stream()
+                .filter(Migration::owes)
+                .map(migration -> migration.state().vm())
+                .sorted()
+                .toList();
     }
 
     private synchronized CompletableFuture<Void> begin(
@@ -143,7 +199,7 @@ public final class Migrations implements AutoCloseable {
             closed = true;
             all = List.copyOf(last.values());
         }
-        all.forEach(Migration::cancel);
+        all.forEach(Migration::leave);
         all.forEach(migration -> migration.awaitEnd(END_LIMIT, PAUSED_LIMIT));
     }
 }

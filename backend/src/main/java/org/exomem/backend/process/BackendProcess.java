@@ -78,6 +78,7 @@ public final class BackendProcess implements AutoCloseable {
                     new Pagers(config.state().map(StateDirectory::new), migrations, this::sockets, this::publish);
             pagers = paged;
             paged.takeUp();
+            config.state().map(StateDirectory::new).ifPresent(migrations::takeUp);
             if (controlSocket.isPresent()) {
                 control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all, paged));
                 LOG.info("control socket on {}", controlSocket.get());

@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Where the devices of all VMs keep their state: {@code VM.balloon.state} and {@code VM.ID.mem.state}. Nothing of
  * these is ever removed; a VM's state goes when the operator removes its files. {@code VM.pager.json} is there as long as the VM's memory
- * comes on demand.
+ * comes on demand, {@code VM.arrival.json} as long as it comes from another host after its guest.
  *
  * @param path the directory
  */
@@ -29,6 +29,7 @@ public record StateDirectory(Path path) {
     private static final FileAttribute<?> OWNER_ONLY = PosixFilePermissions.asFileAttribute(OWNER);
     private static final String UID = "unix:uid";
     private static final String PAGER = ".pager.json";
+    private static final String ARRIVAL = ".arrival.json";
 
     /**
      * The state of a VM's balloon.
@@ -67,11 +68,33 @@ public record StateDirectory(Path path) {
      * @throws IOException if the directory can't be used
      */
     public List<Path> pagers() throws IOException {
+        return all(PAGER);
+    }
+
+    /**
+     * Where it is kept that a VM's guest has arrived before its memory.
+     *
+     * @throws IOException if the directory can't be used
+     */
+    public ReplacedFile arrival(String vm) throws IOException {
+        return new ReplacedFile(file(name(vm) + ARRIVAL));
+    }
+
+    /**
+     * All files of {@link #arrival} that are there.
+     *
+     * @throws IOException if the directory can't be used
+     */
+    public List<ReplacedFile> arrivals() throws IOException {
+        return all(ARRIVAL).stream().map(ReplacedFile::new).toList();
+    }
+
+    private List<Path> all(String suffix) throws IOException {
         prepare();
         try (Stream<Path> files = Files.list(path)) {
             return files.filter(file -> {
                         String name = String.valueOf(file.getFileName());
-                        return name.endsWith(PAGER) && !name.startsWith(".");
+                        return name.endsWith(suffix) && !name.startsWith(".");
                     })
                     .sorted()
                     .toList();

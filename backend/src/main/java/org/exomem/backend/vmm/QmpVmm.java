@@ -70,6 +70,11 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
+    /** Where it listens. */
+    public Path socket() {
+        return qmp.socket();
+    }
+
     /** As {@link VmmRam#files}. */
     public List<GuestRamFile> ram() throws IOException {
         return ram.files();

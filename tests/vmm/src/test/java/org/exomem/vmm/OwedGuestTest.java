@@ -1,6 +1,7 @@
 package org.exomem.vmm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.exomem.vmm.MigrationOutcome.awaitEnd;
 import static org.exomem.vmm.MigrationOutcome.status;
@@ -10,6 +11,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -21,6 +25,9 @@ final class OwedGuestTest {
     private static final long RAM = 1024 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
     private static final Map<String, Object> AT_ONCE = Map.of("post-copy-after-rounds", 0);
+    /** What nobody waits for takes some ten seconds. */
+    private static final Map<String, Object> SLOWLY =
+            Map.of("post-copy-after-rounds", 0, "max-bandwidth", 30 * MIB, "channels", 2);
 
     @RegisterExtension
     final MovingGuests guests = new MovingGuests(RAM);
@@ -55,6 +62,73 @@ final class OwedGuestTest {
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
             assertThat(destination.guest().run("memeat fill more 200 3 && memeat verify more"))
                     .contains("ok ");
+        }
+    }
+
+    @Test
+    @Tag("STR-PST-8")
+    @Tag("STR-PST-9")
+    void guestWaitsForADestinationThatWasKilledAndGoesOnWithTheNextOne() throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
+            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            source.guest().run("memeat fill kept 300 1");
+            String checksum = source.guest().run("memeat verify kept");
+            guests.begin(here, there, SLOWLY);
+            awaitRunningAt(there);
+            assertThat(status(there).path("status").asText()).isEqualTo("postcopy-active");
+            assertThatThrownBy(() -> there.command("quit")).hasMessageContaining("waits for the rest");
+            assertThatThrownBy(() -> here.command("quit")).hasMessageContaining("waits for the rest");
+            assertThatThrownBy(() -> there.control().execute("migrate-cancel", Map.of("vm", "vm")))
+                    .hasMessageContaining("runs here");
+            there.kill();
+            await().atMost(LIMIT)
+                    .until(() -> status(here).path("status").asText().equals("reconnecting"));
+            assertThat(guests.file("b.state").resolve("vm.arrival.json")).exists();
+            there.restart();
+            assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+            JsonNode left = awaitEnd(here);
+            JsonNode arrived = awaitEnd(there);
+            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
+            assertThat(arrived.path("status").asText()).as(arrived.toString()).isEqualTo("completed");
+            await().atMost(LIMIT).until(() -> there.balloon("vm").features().contains("free-page-hint"));
+            assertThat(guests.file("b.state").resolve("vm.arrival.json")).doesNotExist();
+            MovingGuests.assertNothingLeftIn(destination);
+            assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
+        }
+    }
+
+    @Test
+    @Tag("STR-PST-8")
+    void guestWhoseSourceIsLostWaitsAndFindsNoZeros() throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
+            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            source.guest().run("memeat fill kept 300 1");
+            guests.begin(here, there, SLOWLY);
+            awaitRunningAt(there);
+            here.kill();
+            await().atMost(LIMIT)
+                    .until(() -> status(there).path("status").asText().equals("reconnecting"));
+            // What it waits for does not come: it neither ends nor says anything.
+            GuestShell guest = destination.guest();
+            CompletableFuture<String> answer = CompletableFuture.supplyAsync(() -> {
+                try {
+                    return guest.run("memeat verify kept");
+                } catch (IOException e) {
+                    return "gone";
+                }
+            });
+            assertThatThrownBy(() -> answer.get(5, TimeUnit.SECONDS)).isInstanceOf(TimeoutException.class);
+            assertThat(status(there).path("status").asText()).isEqualTo("reconnecting");
+            destination.kill();
+            assertThat(awaitEnd(there).path("error-desc").asText()).contains("ended");
+            assertThat(answer.join()).isEqualTo("gone");
+            assertThat(guests.file("b.state").resolve("vm.arrival.json")).doesNotExist();
         }
     }
 

@@ -1,0 +1,166 @@
+package org.exomem.backend.migrate;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.JsonException;
+import org.exomem.migration.stream.destination.BegunMigration;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.pages.Pages;
+
+/**
+ * What the next exomem has to know of a guest that has arrived before its memory (STR-PST-9), in JSON:
+ *
+ * <pre>
+ * {"version":1,"vm":"web","migration":UUID,"source":"192.0.2.1:40000","rounds":3,
+ *  "listen":"hostb:7000","tls-dir":"/etc/exomem/pki/hostb","plain":false,"reconnect-within":60,
+ *  "pid":4711,"qmp":"/run/web.qmp",
+ *  "ram":[{"id":"ram","size":1073741824,"huge":4096,"path":"/dev/shm/web.ram"}],"devices":{...}}
+ * </pre>
+ *
+ * @param vm its name
+ * @param begun the migration
+ * @param listen where its source comes back to
+ * @param keys that protect it
+ * @param plain whether it may travel unprotected
+ * @param reconnectWithin how long after the end the source may come back to hear of it
+ * @param pid of the VMM
+ * @param qmp the VMM's QMP socket
+ * @param ram the files that are its memory, in the order of the stream's
+ * @param devices what the VM had of exomem's devices
+ */
+record OwedArrival(
+        String vm,
+        BegunMigration begun,
+        MigrationAddress listen,
+        KeyFiles keys,
+        boolean plain,
+        Duration reconnectWithin,
+        int pid,
+        Path qmp,
+        List<Path> ram,
+        MovedDevices devices) {
+    /** Of the file, in bytes. */
+    static final int MOST = 4 << 20;
+
+    private static final int VERSION = 1;
+    private static final int MOST_FILES = 64;
+
+    OwedArrival {
+        ram = List.copyOf(ram);
+    }
+
+    byte[] toBytes() throws IOException {
+        ObjectNode json = Json.object()
+                .put("version", VERSION)
+                .put("vm", vm)
+                .put("migration", begun.migration().toString())
+                .put("source", begun.source())
+                .put("rounds", begun.rounds())
+                .put("listen", listen.toString());
+        keys.tls().ifPresent(path -> json.put("tls-dir", path.toString()));
+        keys.psk().ifPresent(path -> json.put("psk-file", path.toString()));
+        json.put("plain", plain)
+                .put("reconnect-within", reconnectWithin.toSeconds())
+                .put("pid", pid)
+                .put("qmp", qmp.toString());
+        ArrayNode files = json.putArray("ram");
+        for (int i = 0; i < ram.size(); i++) {
+            MemoryDescription.MemoryFile file = begun.memory().files().get(i);
+            files.addObject()
+                    .put("id", file.name())
+                    .put("size", file.size())
+                    .put("huge", file.hugePageSize())
+                    .put("path", ram.get(i).toString());
+        }
+        try {
+            json.set("devices", Json.parse(new String(devices.toBytes(), StandardCharsets.UTF_8)));
+        } catch (JsonException e) {
+            throw new IOException(e);
+        }
+        return (Json.pretty(json) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
+    static OwedArrival of(byte[] bytes) throws IOException {
+        try {
+            JsonNode json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
+            JsonNode version = json.path("version");
+            if (!version.isInt() || version.asInt() != VERSION) {
+                throw new IOException("it has version " + version + ", and this exomem knows version " + VERSION);
+            }
+            List<Path> ram = new ArrayList<>();
+            List<MemoryDescription.MemoryFile> files = new ArrayList<>();
+            for (JsonNode file : json.path("ram")) {
+                files.add(new MemoryDescription.MemoryFile(
+                        text(file, "id"), number(file, "size"), number(file, "huge")));
+                ram.add(path(file, "path"));
+            }
+            if (ram.isEmpty() || ram.size() > MOST_FILES) {
+                throw new IOException("\"ram\" is no list of 1 to " + MOST_FILES + " files");
+            }
+            return new OwedArrival(
+                    text(json, "vm"),
+                    new BegunMigration(
+                            UUID.fromString(text(json, "migration")),
+                            text(json, "source"),
+                            new MemoryDescription(Pages.SIZE, files),
+                            number(json, "rounds")),
+                    MigrationAddress.parse(text(json, "listen")),
+                    new KeyFiles(optionalPath(json, "tls-dir"), optionalPath(json, "psk-file")),
+                    json.path("plain").asBoolean(),
+                    Duration.ofSeconds(number(json, "reconnect-within")),
+                    Math.toIntExact(number(json, "pid")),
+                    path(json, "qmp"),
+                    ram,
+                    MovedDevices.of(json.path("devices").toString().getBytes(StandardCharsets.UTF_8)));
+        } catch (JsonException e) {
+            throw new IOException("it is not JSON: " + e.getMessage(), e);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new IOException("it is not understood: " + e.getMessage(), e);
+        }
+    }
+
+    private static long number(JsonNode json, String name) throws IOException {
+        JsonNode value = json.path(name);
+        if (!value.isIntegralNumber() || !value.canConvertToLong() || value.asLong() < 0) {
+            throw new IOException("\"" + name + "\" is no number");
+        }
+        return value.asLong();
+    }
+
+    private static String text(JsonNode json, String name) throws IOException {
+        JsonNode value = json.path(name);
+        if (!value.isTextual() || value.textValue().isEmpty()) {
+            throw new IOException("\"" + name + "\" is no text");
+        }
+        return value.textValue();
+    }
+
+    private static Path path(JsonNode json, String name) throws IOException {
+        try {
+            Path path = Path.of(text(json, name));
+            if (path.isAbsolute()) {
+                return path;
+            }
+        } catch (InvalidPathException e) {
+            throw new IOException("\"" + name + "\" can't be a path: " + e.getReason(), e);
+        }
+        throw new IOException("\"" + name + "\" is no absolute path");
+    }
+
+    private static Optional<Path> optionalPath(JsonNode json, String name) throws IOException {
+        return json.has(name) ? Optional.of(path(json, name)) : Optional.empty();
+    }
+}
