@@ -102,6 +102,9 @@ final class MigrationTable {
                         ? ", the guest slowed down by up to "
                                 + pages.path("throttle").asInt() + " %"
                         : "")
+                + (pages.path("owed").asLong() > 0
+                        ? "; the guest left before " + ByteSize.format(pages.path("owed").asLong() * size) + " of them"
+                        : "")
                 + (pages.path("in-limit").asBoolean() ? "" : "; it wrote too fast for the downtime limit")
                 + "\n";
     }

@@ -60,7 +60,10 @@ final class MigrationWatch {
     /** Nothing moves yet. */
     private JsonNode whileSettingUp(JsonNode from) throws IOException {
         JsonNode state = from;
-        while (isUnderWay(state) && state.path("ram").isMissingNode() && !isInflating(state)) {
+        while (isUnderWay(state)
+                && state.path("ram").isMissingNode()
+                && !state.has("owed")
+                && !isInflating(state)) {
             state = lookAgain();
         }
         return state;
@@ -103,6 +106,13 @@ final class MigrationWatch {
         if (state.path("status").asText().equals("reconnecting")) {
             return "connection lost, reconnecting…";
         }
+        if (state.path("status").asText().equals("postcopy-active")) {
+            return "the guest runs, and "
+                    + ByteSize.format(ram.isMissingNode()
+                            ? state.path("owed").path("remaining").asLong()
+                            : ram.path("remaining").asLong())
+                    + " of its memory follow";
+        }
         return "round " + ram.path("dirty-sync-count").asInt() + ", "
                 + ByteSize.format(ram.path("transferred").asLong()) + " sent, pause of "
                 + state.path("expected-downtime").asLong() + " ms expected";
@@ -126,7 +136,7 @@ final class MigrationWatch {
 
     private static boolean isUnderWay(JsonNode state) {
         return switch (state.path("status").asText()) {
-            case "setup", "active", "device", "reconnecting" -> true;
+            case "setup", "active", "device", "postcopy-active", "reconnecting" -> true;
             default -> false;
         };
     }

@@ -40,6 +40,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.update.Renamed;
 import org.exomem.backend.update.UpdateTask;
+import org.exomem.pages.Pages;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
@@ -141,6 +142,7 @@ final class MigrationCommands {
                 with("memory-downtime-us", COUNT),
                 with("estimated-downtime-us", COUNT),
                 with("in-limit", FLAG),
+                with("owed", COUNT),
                 with("throttle", COUNT)));
         for (Fate fate : Fate.values()) {
             pages.add(with(word(fate), COUNT));
@@ -177,6 +179,13 @@ final class MigrationCommands {
                                 with("bytes-per-second", COUNT),
                                 with("phase", TEXT))),
                 maybe("pages", object(pages.toArray(Type.Member[]::new))),
+                maybe(
+                        "owed",
+                        object(
+                                with("remaining", COUNT),
+                                with("faults", COUNT),
+                                with("zero-faults", COUNT),
+                                maybe("reason", TEXT))),
                 maybe(
                         "received",
                         object(
@@ -370,6 +379,13 @@ final class MigrationCommands {
                     .put("phase", progress.phase().name().toLowerCase(Locale.ROOT));
         });
         state.report().ifPresent(report -> node.set("pages", pages(report)));
+        state.owed().ifPresent(owed -> {
+            ObjectNode pager = node.putObject("owed")
+                    .put("remaining", Pages.bytes(owed.owed()))
+                    .put("faults", owed.faults())
+                    .put("zero-faults", owed.zeroFaults());
+            owed.reason().ifPresent(reason -> pager.put("reason", reason));
+        });
         state.received()
                 .ifPresent(received -> node.putObject("received")
                         .put("source", received.source())
@@ -394,6 +410,7 @@ final class MigrationCommands {
                 .put("memory-downtime-us", report.downtime().toNanos() / 1000)
                 .put("estimated-downtime-us", report.estimatedDowntime().toNanos() / 1000)
                 .put("in-limit", report.inLimit())
+                .put("owed", report.owed())
                 .put("throttle", report.throttle());
     }
 

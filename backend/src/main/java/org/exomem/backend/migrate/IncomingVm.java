@@ -1,5 +1,8 @@
 package org.exomem.backend.migrate;
 
+import java.util.Objects;
+import java.util.function.Supplier;
+import org.exomem.migration.pager.PagerState;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import java.util.EnumSet;
@@ -72,8 +75,8 @@ final class IncomingVm implements Destination, AutoCloseable {
 
         void back();
 
-        /** The guest runs here, and pages are owed to it. */
-        void owing();
+        /** The guest runs here, and pages are owed to it; {@code pager} tells how far that is. */
+        void owing(Supplier<PagerState> pager);
 
         /** The guest runs here with all of its memory. */
         void arrived(MovedDevices devices);
@@ -234,7 +237,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void startedOwing() {
-        watcher.owing();
+        watcher.owing(Objects.requireNonNull(owed)::state);
     }
 
     private void removeFolder() {

@@ -11,6 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.backend.vm.VirtualMachine;
@@ -19,6 +20,7 @@ import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.MigrationReceiver;
@@ -59,6 +61,8 @@ final class Migration {
     /** Ends the sending of what is owed to a guest that has left. */
     private @Nullable CancelToken abandon;
     private @Nullable ReceivedMigration received;
+    /** At a destination, with post-copy. */
+    private @Nullable Supplier<PagerState> pager;
     private @Nullable String error;
 
     /** What is done. */
@@ -324,6 +328,7 @@ final class Migration {
                 Optional.ofNullable(downtime),
                 Optional.ofNullable(report),
                 Optional.ofNullable(received),
+                Optional.ofNullable(pager).map(Supplier::get),
                 Optional.ofNullable(error));
     }
 
@@ -375,7 +380,10 @@ final class Migration {
         }
 
         @Override
-        public void owing() {
+        public void owing(Supplier<PagerState> state) {
+            synchronized (Migration.this) {
+                pager = state;
+            }
             become(Status.POSTCOPY_ACTIVE, null);
             LOG.info("{}: its guest runs here, and the rest of its memory comes", vm.name());
         }

@@ -2,6 +2,7 @@ package org.exomem.backend.migrate;
 
 import java.time.Duration;
 import java.util.Optional;
+import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.ReceivedMigration;
@@ -21,6 +22,7 @@ import org.exomem.migration.stream.destination.ReceivedMigration;
  * @param downtime for which the guest was paused, at a source that is done
  * @param report what became of memory, at a source that is done
  * @param received what came, at a destination that is done
+ * @param owed how far a destination is whose guest runs before its memory has come, or was then
  * @param error why it failed
  */
 public record MigrationState(
@@ -37,6 +39,7 @@ public record MigrationState(
         Optional<Duration> downtime,
         Optional<Report> report,
         Optional<ReceivedMigration> received,
+        Optional<PagerState> owed,
         Optional<String> error) {
     /** True if the VM comes from another host. */
     public boolean incoming() {

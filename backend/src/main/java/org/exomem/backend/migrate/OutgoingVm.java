@@ -198,7 +198,7 @@ final class OutgoingVm {
             } catch (MigrationCancelledException e) {
                 throw lost("it was given up at this end", e);
             }
-            watcher.report(report.withOwed(pages * image.pageSize(), Duration.ofNanos(System.nanoTime() - begin)));
+            watcher.report(report.withOwed(pages, Duration.ofNanos(System.nanoTime() - begin)));
         }
 
         private IOException lost(String why, IOException cause) {

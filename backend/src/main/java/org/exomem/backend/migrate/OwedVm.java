@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
@@ -96,7 +97,7 @@ final class OwedVm implements Destination, AutoCloseable {
     /** The process before may have ended just before it had its VMM go on. */
     @Override
     public void cameBack() {
-        watcher.owing();
+        watcher.owing(Objects.requireNonNull(owed)::state);
         if (knownToRun || !arrival.devices().running()) {
             return;
         }

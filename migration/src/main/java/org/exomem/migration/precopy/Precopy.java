@@ -235,6 +235,7 @@ public final class Precopy {
                 Duration.ofNanos(end - pausing),
                 estimated,
                 inLimit,
+                0,
                 maxThrottle);
     }
 

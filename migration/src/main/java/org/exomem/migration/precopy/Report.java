@@ -17,6 +17,7 @@ import org.exomem.migration.Fate;
  * @param downtime the part of it for which the guest was paused
  * @param estimatedDowntime what that was expected to be
  * @param inLimit true if that was within the limit; otherwise the guest was paused because more rounds were of no use
+ * @param owed pages that followed the guest (post-copy); they count among those with content that went to the destination
  * @param throttle the most percent of its time for which the guest was made to stand still
  */
 public record Report(
@@ -30,6 +31,7 @@ public record Report(
         Duration downtime,
         Duration estimatedDowntime,
         boolean inLimit,
+        long owed,
         int throttle) {
     public Report {
         pages = Map.copyOf(pages);
@@ -40,19 +42,20 @@ public record Report(
         return pages.getOrDefault(fate, 0L);
     }
 
-    /** The same, after what was owed at the end has been sent, so many bytes within so long. */
-    public Report withOwed(long bytes, Duration time) {
+    /** The same, after so many pages have followed the guest within so long. */
+    public Report withOwed(long count, Duration time) {
         return new Report(
                 pageSize,
                 pages,
                 resent,
                 unchanged,
                 rounds,
-                sentBytes + bytes,
+                sentBytes + count * pageSize,
                 total.plus(time),
                 downtime,
                 estimatedDowntime,
                 inLimit,
+                count,
                 throttle);
     }
 }

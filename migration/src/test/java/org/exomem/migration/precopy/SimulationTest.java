@@ -61,6 +61,7 @@ class SimulationTest {
     @Tag("MIG-SETTLE-3")
     @Tag("MIG-POST-1")
     @Tag("MIG-POST-2")
+    @Tag("MIG-POST-3")
     @Tag("FPB-DESC-5")
     @Tag("FPB-DESC-6")
     void aMillionSchedulesLoseNoPageThatAnybodyNeeds() throws IOException {

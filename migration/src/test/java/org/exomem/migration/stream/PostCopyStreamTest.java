@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -35,6 +36,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A guest that begins at the destination before all of its memory is there. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
@@ -329,6 +332,59 @@ class PostCopyStreamTest {
         }
         assertThat(destination.content()).isEqualTo(source.content);
         assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-1")
+    void pageThatWasNeverOwedIsNotGiven() throws Exception {
+        CompletableFuture<Void> held = new CompletableFuture<>();
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(() -> held));
+            sender.handOver();
+            owing().want.ask(333);
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {}))
+                    .isInstanceOf(StreamFault.class)
+                    .hasMessageContaining("wants page 333, which it was not promised");
+            held.complete(null);
+        }
+    }
+
+    @Test
+    @Tag("STR-PST-1")
+    void nothingIsOwedWithoutAgreement() throws Exception {
+        try (RawSource raw = new RawSource(receiver.address())) {
+            raw.offered = 2;
+            raw.channels = 2;
+            raw.greet(0, 0).say(1, 0, 0, source.memory().encode().array());
+            assertThat(raw.hear().type()).isEqualTo(2);
+            raw.say(19, 0, 0, new byte[0]);
+            assertThat(raw.hear().text()).contains("sent OWED where that is not expected");
+        }
+        assertThatThrownBy(receiver::receive).hasMessageContaining("OWED");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "3, 64, 8, don't follow",
+        "64, 0, 8, don't follow",
+        "64, 1000, 128, don't follow",
+        "0, 64, 16, has 16 bytes",
+        "0, 63, 8, behind the last one of a piece",
+        "9, 0, 0, 9 pages are owed in all",
+    })
+    @Tag("STR-PST-2")
+    void nonsenseIsNotOwed(long first, long count, int bytes, String why) throws Exception {
+        try (RawSource raw = new RawSource(receiver.address())) {
+            raw.offered = 6;
+            raw.channels = 2;
+            raw.greet(0, 0).say(1, 0, 0, source.memory().encode().array());
+            assertThat(raw.hear().type()).isEqualTo(2);
+            byte[] piece = new byte[bytes];
+            Arrays.fill(piece, (byte) 0xff);
+            raw.say(19, first, count, piece);
+            assertThat(raw.hear().text()).contains(why);
+        }
+        assertThatThrownBy(receiver::receive).hasMessageContaining("make no sense");
     }
 
     @Test
