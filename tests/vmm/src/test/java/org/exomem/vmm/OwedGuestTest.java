@@ -65,6 +65,41 @@ final class OwedGuestTest {
         }
     }
 
+    /** What was sent before and written again meanwhile is thrown away at the destination. */
+    @Test
+    @Tag("MIG-POST-1")
+    @Tag("STR-PST-2")
+    void guestThatWritesAllTheTimeFindsWhatItHasWritten() throws IOException {
+        try (BackEnd here = backEnd("a");
+                BackEnd there = backEnd("b");
+                Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
+                Qemu destination = Qemu.start(guests.guest("b").incoming())) {
+            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            source.guest().run("memeat fill kept 100 1");
+            source.guest()
+                    .run("(n=0; while test ! -e /tmp/end; do n=$((n+1)); memeat fill churn 128 $n;"
+                            + " memeat verify churn > /tmp/last || cp /tmp/last /tmp/bad; memeat free churn; echo $n >"
+                            + " /tmp/rounds; done; echo > /tmp/ended) >/dev/null 2>&1 &");
+            guests.begin(
+                    here,
+                    there,
+                    Map.of("post-copy-after-rounds", 2, "downtime-limit", 0, "max-bandwidth", 200 * MIB, "channels", 3));
+            awaitRunningAt(there);
+            JsonNode left = awaitEnd(here);
+            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
+            assertThat(left.path("pages").path("owed").asLong())
+                    .as(left.toString())
+                    .isPositive();
+            assertThat(left.path("pages").path("rounds").asLong()).isEqualTo(3);
+            String rounds = destination.guest().run("cat /tmp/rounds");
+            await().atMost(LIMIT)
+                    .until(() -> !destination.guest().run("cat /tmp/rounds").equals(rounds));
+            destination.guest().run("touch /tmp/end; while test ! -e /tmp/ended; do sleep 0.1; done; test ! -e /tmp/bad");
+            assertThat(destination.guest().run("memeat verify kept")).contains("ok ");
+            awaitEnd(there);
+        }
+    }
+
     @Test
     @Tag("STR-PST-8")
     @Tag("STR-PST-9")
