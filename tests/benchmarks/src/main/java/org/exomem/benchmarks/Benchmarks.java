@@ -26,6 +26,7 @@ import picocli.CommandLine.Command;
             GuestFreePages.class,
             GuestWrite.class,
             GuestImages.class,
+            GuestPostCopy.class,
             Micro.class
         })
 public final class Benchmarks {

@@ -52,6 +52,11 @@ final class ServeProcess implements AutoCloseable {
         return start("--balloon", "", balloons, false, javaOptions);
     }
 
+    /** Like {@link #start}, of one VM, whose state is kept. */
+    static ServeProcess startKeeping(String balloon) throws IOException {
+        return start("--balloon", "", List.of(balloon), true, "");
+    }
+
     /**
      * Like {@link #start}, of VMs with a memory device each, called {@code m0}.
      *
