@@ -1,5 +1,7 @@
 package org.exomem.backend.migrate;
 
+import java.util.OptionalLong;
+import java.util.UUID;
 import java.util.Objects;
 import java.util.function.Supplier;
 import org.exomem.migration.pager.PagerState;
@@ -56,12 +58,15 @@ final class IncomingVm implements Destination, AutoCloseable {
     private final List<SharedFile> files = new ArrayList<>();
     /** Of the files, as the VMM has them. */
     private List<String> ids = List.of();
+
+    private @Nullable MemoryDescription memory;
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
     /** Made when there is something to put into it: a process that is killed before that leaves nothing behind. */
     private @Nullable Path folder;
 
     private @Nullable MovedDevices moved;
     private volatile @Nullable ArrivingMemory owed;
+    private PagedMemory.@Nullable Prepared prepared;
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
@@ -160,6 +165,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 file.punchHole(0, file.size());
             }
             ids = described.stream().map(MemoryDescription.MemoryFile::name).toList();
+            this.memory = memory;
             PageTarget target = new FilePages(memory, files);
             watcher.begins();
             return target;
@@ -167,6 +173,30 @@ final class IncomingVm implements Destination, AutoCloseable {
             // This destination waits on, maybe for a source with another memory.
             closeFiles();
             throw e;
+        }
+    }
+
+    /** Attaches to the VMM, and finds out whether what the next exomem has to know can be kept. */
+    @Override
+    public void mayBeOwed() throws IOException {
+        try {
+            PagedMemory.Prepared attached = PagedMemory.prepare(vmm, ids);
+            prepared = attached;
+            MovedDevices none = new MovedDevices(Map.of(), Map.of(), OptionalLong.empty(), false);
+            BegunMigration nothing = new BegunMigration(new UUID(0, 0), "", Objects.requireNonNull(memory), 0);
+            file.orElseThrow()
+                    .expectRoom(arrival(nothing, attached.pid(), attached.paths(), none).toBytes());
+        } catch (IOException e) {
+            closePrepared();
+            closeFiles();
+            throw e;
+        }
+    }
+
+    private void closePrepared() {
+        if (prepared != null) {
+            prepared.close();
+            prepared = null;
         }
     }
 
@@ -228,7 +258,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
-        PagedMemory memory = PagedMemory.attach(vmm, ids, Optional.of(pages));
+        PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(pages));
         ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
         begun = migration;
         owed = arriving;
@@ -262,18 +292,22 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (arriving == null || begun == null || moved == null) {
             return;
         }
-        OwedArrival arrival = new OwedArrival(
+        file.orElseThrow()
+                .write(arrival(begun, arriving.pid(), arriving.paths(), moved).toBytes());
+    }
+
+    private OwedArrival arrival(BegunMigration migration, int pid, List<Path> ram, MovedDevices devices) {
+        return new OwedArrival(
                 vm,
-                begun,
+                migration,
                 address,
                 request.keys(),
                 request.stream().plainAllowed(),
                 request.stream().resumeWithin(),
-                arriving.pid(),
+                pid,
                 vmm.socket(),
-                arriving.paths(),
-                moved);
-        file.orElseThrow().write(arrival.toBytes());
+                ram,
+                devices);
     }
 
     /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */
@@ -290,6 +324,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     /** Gives all memory back to the host: a VMM that waits can wait for another source. */
     @Override
     public void failed(IOException why) {
+        closePrepared();
         deleteFile();
         if (owed != null) {
             // Its guest ran here, and has ended; or its VMM has been given up.
@@ -335,6 +370,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (arriving != null) {
             arriving.close();
         }
+        closePrepared();
         closeFiles();
         vmm.close();
         removeFolder();

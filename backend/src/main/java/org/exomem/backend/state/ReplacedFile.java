@@ -27,6 +27,19 @@ public record ReplacedFile(Path path) {
 
     /** Replaces what was there. */
     public void write(byte[] content) throws IOException {
+        write(content, beside -> Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE));
+    }
+
+    /** Finds out whether so much could be written. */
+    public void expectRoom(byte[] content) throws IOException {
+        write(content, Files::delete);
+    }
+
+    private interface Written {
+        void then(Path beside) throws IOException;
+    }
+
+    private void write(byte[] content, Written written) throws IOException {
         Path beside = path.resolveSibling("." + path.getFileName() + ".new");
         try {
             Files.deleteIfExists(beside);
@@ -36,7 +49,7 @@ public record ReplacedFile(Path path) {
                     channel.write(bytes);
                 }
             }
-            Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE);
+            written.then(beside);
         } catch (IOException e) {
             try {
                 Files.deleteIfExists(beside);

@@ -65,16 +65,23 @@ public final class PagedMemory implements AutoCloseable {
      */
     public static PagedMemory attach(Path qmp, List<String> ids) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
-            return attach(vmm, ids, Optional.empty());
+            return attach(vmm, ids);
+        }
+    }
+
+    private static PagedMemory attach(QmpVmm vmm, List<String> ids) throws IOException {
+        try (Prepared prepared = prepare(vmm, ids)) {
+            return prepared.begin(Optional.empty());
         }
     }
 
     /**
-     * As {@link #attach(Path, List)}, for a VMM that is connected.
+     * Attaches to a QEMU that waits for a guest, so that only {@link Prepared#begin} is left to do. Nothing is watched for yet.
      *
-     * @param emptied the pages that are not to be there; all if it is empty
+     * @param ids of the memory, in the order in which its pages are numbered
+     * @throws IOException if that can't be done, saying why
      */
-    public static PagedMemory attach(QmpVmm vmm, List<String> ids, Optional<PageBits> emptied) throws IOException {
+    public static Prepared prepare(QmpVmm vmm, List<String> ids) throws IOException {
         try (WatchedVmm watched = vmm.watched()) {
             vmm.expectIncoming();
             ProcessFd process = watched.attachable();
@@ -82,20 +89,98 @@ public final class PagedMemory implements AutoCloseable {
             List<Path> paths = new ArrayList<>();
             MemoryImage files = open(vmm, ids, paths);
             try {
-                refuseOtherProcesses(process.pid(), files);
-                VmmMemory memory = watch(process, files);
+                MappedPages mapped = VmmMemory.find(process.pid(), files);
+                Left left = ForeignUserfaultfd.leave(process);
                 try {
-                    empty(files, emptied);
-                    return new PagedMemory(process.pid(), paths, files, memory);
+                    return new Prepared(
+                            again(process), paths, files, mapped, Userfaultfd.of(left.fd(), VmmMemory.FEATURES), left.number());
                 } catch (IOException e) {
-                    memory.leave();
-                    memory.close();
+                    ForeignUserfaultfd.close(process, left.number());
                     throw e;
                 }
             } catch (IOException | RuntimeException e) {
                 files.close();
                 throw e;
             }
+        }
+    }
+
+    /** A QEMU with a userfaultfd that does not watch for anything yet. Closing it takes that away again, unless it has begun. */
+    public static final class Prepared implements AutoCloseable {
+        private final ProcessFd process;
+        private final List<Path> paths;
+        private final MemoryImage files;
+        private final MappedPages mapped;
+        private final Userfaultfd userfaultfd;
+        private final int number;
+        private boolean begun;
+
+        private Prepared(
+                ProcessFd process,
+                List<Path> paths,
+                MemoryImage files,
+                MappedPages mapped,
+                Userfaultfd userfaultfd,
+                int number) {
+            this.process = process;
+            this.paths = paths;
+            this.files = files;
+            this.mapped = mapped;
+            this.userfaultfd = userfaultfd;
+            this.number = number;
+        }
+
+        public int pid() {
+            return process.pid();
+        }
+
+        /** Of the files, in their order. */
+        public List<Path> paths() {
+            return List.copyOf(paths);
+        }
+
+        /**
+         * Watches for missing pages from now on, and has pages be missing (PGR-BEGIN-1).
+         *
+         * @param emptied the pages that are not to be there; all if it is empty
+         * @throws IOException if that can't be done, saying why; some pages may be gone then, and nobody waits for them
+         */
+        public PagedMemory begin(Optional<PageBits> emptied) throws IOException {
+            refuseOtherProcesses(process.pid(), files);
+            begun = true;
+            VmmMemory memory;
+            try {
+                memory = new VmmMemory(
+                        userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+            } catch (IOException e) {
+                files.close();
+                throw e;
+            }
+            try {
+                empty(files, emptied);
+                return new PagedMemory(process.pid(), paths, files, memory);
+            } catch (IOException e) {
+                memory.leave();
+                memory.close();
+                files.close();
+                throw e;
+            }
+        }
+
+        @Override
+        public void close() {
+            if (begun) {
+                return;
+            }
+            begun = true;
+            try {
+                ForeignUserfaultfd.close(process, number);
+            } catch (IOException e) {
+                LOG.debug("{} keeps a userfaultfd that watches nothing", process, e);
+            }
+            userfaultfd.close();
+            process.close();
+            files.close();
         }
     }
 
@@ -183,31 +268,26 @@ public final class PagedMemory implements AutoCloseable {
         return ordered;
     }
 
-    private static VmmMemory watch(ProcessFd process, MemoryImage files) throws IOException {
-        MappedPages mapped = VmmMemory.find(process.pid(), files);
-        Left left = ForeignUserfaultfd.leave(process);
-        try {
-            return of(process, Userfaultfd.of(left.fd(), VmmMemory.FEATURES), left.number(), mapped);
-        } catch (IOException e) {
-            ForeignUserfaultfd.close(process, left.number());
-            throw e;
-        }
-    }
-
     private static VmmMemory of(ProcessFd known, Userfaultfd userfaultfd, int number, MappedPages mapped)
             throws IOException {
         ProcessFd process;
         try {
-            process = ProcessFd.open(known.pid());
-            if (!known.isAlive()) {
-                process.close();
-                throw new VmmException(known + " has ended");
-            }
+            process = again(known);
         } catch (IOException e) {
             userfaultfd.close();
             throw e;
         }
         return new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+    }
+
+    /** The same process once more. */
+    private static ProcessFd again(ProcessFd known) throws IOException {
+        ProcessFd process = ProcessFd.open(known.pid());
+        if (!known.isAlive()) {
+            process.close();
+            throw new VmmException(known + " has ended");
+        }
+        return process;
     }
 
     /**

@@ -19,6 +19,14 @@ public interface Destination {
     PageTarget open(MemoryDescription memory, String source) throws IOException;
 
     /**
+     * After {@link #open}: the source may owe pages when the guest begins here. What takes time is done now, and not while the guest is
+     * paused.
+     *
+     * @throws IOException if they can't come later; the source is told, and another may come
+     */
+    default void mayBeOwed() throws IOException {}
+
+    /**
      * A device's state begins. It counts only if {@link #ready} follows; after a cut the same state may begin again, and
      * replaces what came before.
      *

@@ -7,6 +7,7 @@ import org.exomem.migration.DestinationFault;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.format.Preamble;
+import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,12 +56,21 @@ final class SingleMigration {
         reserve();
         String source = link.main.peer();
         try {
+            PageTarget target = destination.open(memory, source);
+            if (link.features.contains(StreamFeature.POSTCOPY)) {
+                try {
+                    destination.mayBeOwed();
+                } catch (IOException e) {
+                    target.close();
+                    throw e;
+                }
+            }
             ReceivingSession opened = new ReceivingSession(
                     theirs.migration(),
                     source,
                     memory,
                     destination,
-                    destination.open(memory, source),
+                    target,
                     options,
                     timer,
                     link);
