@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.migrate.PostCopyPractice;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
@@ -77,6 +78,7 @@ public final class Demo {
             demo.life();
             if (inThisProcess) {
                 demo.practise();
+                PostCopyPractice.run(folder);
             }
             guest.close();
             try (DemoMigration migration = new DemoMigration(started, inThisProcess, folder, control)) {

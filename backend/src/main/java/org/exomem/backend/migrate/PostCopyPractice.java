@@ -1,0 +1,156 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.exomem.linux.SharedFile;
+import org.exomem.migration.PageSink;
+import org.exomem.migration.image.ImageFile;
+import org.exomem.migration.image.MemoryImage;
+import org.exomem.migration.pager.OwedPages;
+import org.exomem.migration.stream.destination.BegunMigration;
+import org.exomem.migration.stream.destination.Destination;
+import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.MigrationReceiver;
+import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.destination.WantedPage;
+import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.source.MigrationSender;
+import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.migration.stream.wire.StreamSecurity;
+import org.exomem.pages.PageBits;
+import org.exomem.pages.Pages;
+
+/**
+ * Both ends of a post-copy without a guest, for the training of the AOT cache: what a guest would wait for when it leaves without its memory is not to
+ * be loaded and interpreted then.
+ */
+public final class PostCopyPractice implements Destination {
+    private static final long MEMORY = 16 << 20;
+    private static final StreamOptions OPTIONS = StreamOptions.defaults()
+            .withChannels(2)
+            .withResumeWithin(Duration.ofSeconds(10))
+            .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of());
+
+    private final MemoryDescription memory;
+    private final SharedFile file;
+    private WantedPage want = page -> {};
+
+    private PostCopyPractice(MemoryDescription memory, SharedFile file) {
+        this.memory = memory;
+        this.file = file;
+    }
+
+    /** @param folder for the socket */
+    public static void run(Path folder) throws IOException {
+        MemoryDescription memory = new MemoryDescription(
+                Pages.SIZE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, Pages.SIZE)));
+        try (SharedFile from = SharedFile.memfd("practice-source", MEMORY);
+                SharedFile to = SharedFile.memfd("practice-destination", MEMORY)) {
+            PostCopyPractice destination = new PostCopyPractice(memory, to);
+            MigrationAddress address = MigrationAddress.parse("unix:" + folder.resolve("practice"));
+            try (MigrationReceiver receiver =
+                            MigrationReceiver.listen(address, StreamSecurity.none(), OPTIONS, destination);
+                    MigrationSender sender = MigrationSender.connect(
+                            address, StreamSecurity.none(), OPTIONS, memory, new BandwidthLimit(BandwidthLimit.NONE));
+                    MemoryImage image = new MemoryImage(List.of(new ImageFile("ram", from)))) {
+                PageBits owed = new PageBits(memory.pages());
+                owed.addAll();
+                sender.endRound();
+                sender.owe(owed, image);
+                try (OutputStream state = sender.deviceState("practice")) {
+                    state.write(new byte[1 << 16]);
+                }
+                sender.finish();
+                sender.handOver();
+                destination.want.ask(memory.pages() - 1);
+                sender.awaitArrived(() -> {});
+                receiver.receive();
+            }
+        }
+    }
+
+    @Override
+    public PageTarget open(MemoryDescription described, String source) throws IOException {
+        return new FilePages(memory, List.of(file));
+    }
+
+    @Override
+    public OutputStream deviceState(String name) {
+        return OutputStream.nullOutputStream();
+    }
+
+    @Override
+    public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage wanted) throws IOException {
+        want = wanted;
+        return new Arriving(new OwedPages(owed), new FilePages(memory, List.of(file)));
+    }
+
+    @Override
+    public void ready(ReceivedMigration received) {}
+
+    @Override
+    public void start() {}
+
+    @Override
+    public void failed(IOException why) {}
+
+    /** What came is written into the file. */
+    private record Arriving(OwedPages left, FilePages target, CompletableFuture<Void> arrived)
+            implements OwedMemory, PageSink {
+        Arriving(OwedPages left, FilePages target) {
+            this(left, target, new CompletableFuture<>());
+        }
+
+        @Override
+        public PageSink sink() {
+            return this;
+        }
+
+        @Override
+        public void pages(long first, MemorySegment content) throws IOException {
+            target.pages(first, content);
+            came(first, Pages.floor(content.byteSize()));
+        }
+
+        @Override
+        public void zeros(long first, long count) throws IOException {
+            target.zeros(first, count);
+            came(first, count);
+        }
+
+        private void came(long first, long count) {
+            left.arrived(first, count);
+            if (left.left() == 0) {
+                arrived.complete(null);
+            }
+        }
+
+        @Override
+        public void free(long first, long count) {
+            throw new IllegalStateException("a free page is not owed");
+        }
+
+        @Override
+        public PageBits owed() {
+            return left.copy();
+        }
+
+        @Override
+        public void again() {}
+
+        @Override
+        public void abandon() {}
+    }
+}
