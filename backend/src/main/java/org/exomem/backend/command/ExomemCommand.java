@@ -59,6 +59,9 @@ public final class ExomemCommand {
         commands.put("remove", RemoveCommand::new);
         commands.put("detach", DetachCommand::new);
         commands.put("attach", AttachCommand::new);
+        commands.put("health", HealthCommand::new);
+        commands.put("events", EventsCommand::new);
+        commands.put("check", CheckCommand::new);
         commands.put("pki init", PkiInitCommand::new);
         commands.put("quit", QuitCommand::new);
         commands.put("spec", SpecCommand::new);

@@ -11,7 +11,9 @@ import org.exomem.backend.config.Attachment;
 import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ConfigFile;
+import org.exomem.backend.config.HttpAddress;
 import org.exomem.backend.config.MemoryConfig;
+import org.exomem.backend.config.MetricsConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.control.SocketPath;
@@ -38,6 +40,8 @@ final class ServeCommand implements Command {
     private static final String SOCKET_PATH = "--socket-path";
     private static final String LOG_LEVEL = "--log-level";
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
+    private static final String METRICS = "--metrics";
+    private static final String METRICS_TLS = "--metrics-tls";
     private static final String NO_CONTROL = "none";
     private static final String NAME_BY_CONVENTION = "vm";
 
@@ -46,6 +50,8 @@ final class ServeCommand implements Command {
     private @Nullable String control;
     private @Nullable String state;
     private @Nullable String maxMemory;
+    private final List<String> metrics = new ArrayList<>();
+    private @Nullable String metricsTls;
     private @Nullable String socketPath;
     private @Nullable Integer fd;
     private @Nullable String logLevel;
@@ -60,7 +66,7 @@ final class ServeCommand implements Command {
         usage.option(
                 CONFIG,
                 "FILE",
-                "YAML file: a list of balloons and one of mems, control, state and max-memory.",
+                "YAML file: a list of balloons and one of mems, control, state, max-memory, metrics and metrics-tls.",
                 Completion.FILE,
                 value -> config = value);
         usage.option(
@@ -85,6 +91,20 @@ final class ServeCommand implements Command {
                         + "this host).",
                 Completion.NOTHING,
                 value -> maxMemory = value);
+        usage.repeatableOption(
+                METRICS,
+                "ADDRESS",
+                "Serves metrics for Prometheus (/metrics) and health (/healthz) over HTTP: unix:PATH, a PORT of this host,"
+                        + " IPV4:PORT or [IPV6]:PORT. May be given many times.",
+                Completion.NOTHING,
+                metrics::add);
+        usage.option(
+                METRICS_TLS,
+                "DIR",
+                "Metrics on TCP by TLS, to clients with certificates: this host's folder, as \"exomem pki init\" makes it."
+                        + " Other addresses than those of this host need it.",
+                Completion.FILE,
+                value -> metricsTls = value);
         usage.option(
                 SOCKET_PATH,
                 "PATH",
@@ -191,7 +211,15 @@ final class ServeCommand implements Command {
         }
         Optional<Path> file = path(CONFIG, config);
         ServeConfig fromFile = file.isPresent() ? ConfigFile.read(file.get()) : ServeConfig.NOTHING;
-        return fromFile.and(new ServeConfig(Optional.empty(), all, allMems, path(STATE, state), limit()));
+        return fromFile.and(new ServeConfig(Optional.empty(), all, allMems, path(STATE, state), limit(), metrics()));
+    }
+
+    private MetricsConfig metrics() throws ConfigException {
+        List<HttpAddress> addresses = new ArrayList<>();
+        for (String one : metrics) {
+            addresses.addAll(MetricsConfig.addresses(METRICS, one));
+        }
+        return new MetricsConfig(addresses, path(METRICS_TLS, metricsTls));
     }
 
     private OptionalLong limit() throws ConfigException {

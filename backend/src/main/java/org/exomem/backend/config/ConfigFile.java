@@ -14,6 +14,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -44,7 +45,8 @@ import java.util.stream.Collectors;
  */
 public final class ConfigFile {
     /** The keys of the file itself, in the order in which they are told. */
-    public static final List<String> KEYS = List.of("balloons", "mems", "control", "state", "max-memory");
+    public static final List<String> KEYS =
+            List.of("balloons", "mems", "control", "state", "max-memory", "metrics", "metrics-tls");
 
     private static final String KEYS_FOR_PEOPLE =
             String.join(", ", KEYS.subList(0, KEYS.size() - 1)) + " and " + KEYS.getLast();
@@ -57,6 +59,7 @@ public final class ConfigFile {
     private Optional<Path> control = Optional.empty();
     private Optional<Path> state = Optional.empty();
     private OptionalLong maxMemory = OptionalLong.empty();
+    private MetricsConfig metrics = MetricsConfig.NOTHING;
 
     private ConfigFile(Path file, YAMLParser yaml) {
         this.file = file;
@@ -117,7 +120,7 @@ public final class ConfigFile {
         if (yaml.nextToken() != null) {
             throw devices.complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory);
+        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics);
     }
 
     private void set(String key) throws IOException, ConfigException {
@@ -131,6 +134,9 @@ public final class ConfigFile {
                 case "control" -> control = Optional.of(controlSocket(value));
                 case "state" -> state = Optional.of(devices.path(value));
                 case "max-memory" -> maxMemory = OptionalLong.of(ServeConfig.maxMemory(value));
+                case "metrics" -> metrics = metrics.and(new MetricsConfig(metricsAddresses(value), Optional.empty()));
+                case "metrics-tls" ->
+                    metrics = metrics.and(new MetricsConfig(List.of(), Optional.of(devices.path(value))));
                 default -> throw new IllegalStateException(key);
             }
         } catch (ConfigException e) {
@@ -144,6 +150,19 @@ public final class ConfigFile {
                     "control must be a path; leave it out and say --control none to have no control socket");
         }
         return devices.path(path);
+    }
+
+    /** With sockets relative to the file's folder. */
+    private List<HttpAddress> metricsAddresses(String text) throws ConfigException {
+        List<HttpAddress> addresses = new ArrayList<>();
+        for (String one : text.split(",", -1)) {
+            String address = one.strip();
+            addresses.add(
+                    address.startsWith("unix:")
+                            ? new HttpAddress.Local(resolve(address.substring("unix:".length())))
+                            : HttpAddress.parse(address));
+        }
+        return addresses;
     }
 
     private Path resolve(String path) throws ConfigException {

@@ -19,13 +19,15 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param mems memory devices, each with a socket or a descriptor of its own
  * @param state the directory in which devices keep their state, if they do
  * @param maxMemory the most bytes that a VM's memory may have, if that was given
+ * @param metrics where metrics are served
  */
 public record ServeConfig(
         Optional<Path> control,
         List<BalloonConfig> balloons,
         List<MemoryConfig> mems,
         Optional<Path> state,
-        OptionalLong maxMemory) {
+        OptionalLong maxMemory,
+        MetricsConfig metrics) {
     /** Nothing at all, to begin with. */
     public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
 
@@ -48,6 +50,16 @@ public record ServeConfig(
     public ServeConfig(
             Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
         this(control, balloons, mems, state, OptionalLong.empty());
+    }
+
+    /** Without metrics. */
+    public ServeConfig(
+            Optional<Path> control,
+            List<BalloonConfig> balloons,
+            List<MemoryConfig> mems,
+            Optional<Path> state,
+            OptionalLong maxMemory) {
+        this(control, balloons, mems, state, maxMemory, MetricsConfig.NOTHING);
     }
 
     /**
@@ -127,17 +139,28 @@ public record ServeConfig(
                 allBalloons,
                 allMems,
                 other.state.or(() -> state),
-                other.maxMemory.isPresent() ? other.maxMemory : maxMemory);
+                other.maxMemory.isPresent() ? other.maxMemory : maxMemory,
+                metrics.and(other.metrics));
     }
 
     /** The same, with a control socket there, or with none. */
     public ServeConfig withControl(Optional<Path> path) {
-        return new ServeConfig(path, balloons, mems, state, maxMemory);
+        return new ServeConfig(path, balloons, mems, state, maxMemory, metrics);
     }
 
     /** The same, with that limit of memory if there is one. */
     public ServeConfig withMaxMemory(OptionalLong bytes) {
-        return new ServeConfig(control, balloons, mems, state, bytes);
+        return new ServeConfig(control, balloons, mems, state, bytes, metrics);
+    }
+
+    /** The same, with metrics served there. */
+    public ServeConfig withMetrics(MetricsConfig there) {
+        return new ServeConfig(control, balloons, mems, state, maxMemory, there);
+    }
+
+    /** The same, with other devices. */
+    public ServeConfig withDevices(List<BalloonConfig> others, List<MemoryConfig> otherMems) {
+        return new ServeConfig(control, others, otherMems, state, maxMemory, metrics);
     }
 
     /** The devices by their VMs, in the order in which the VMs are named. */
@@ -177,6 +200,12 @@ public record ServeConfig(
     public ServeConfig consistent() throws ConfigException {
         Map<Object, String> users = new HashMap<>();
         control.ifPresent(path -> users.put(path.toAbsolutePath(), "the control socket"));
+        metrics.check();
+        for (HttpAddress address : metrics.addresses()) {
+            if (address instanceof HttpAddress.Local local) {
+                claim(users, local.socket(), "the metrics", address);
+            }
+        }
         Map<String, BalloonConfig> named = new HashMap<>();
         for (BalloonConfig balloon : balloons) {
             if (named.put(balloon.vm(), balloon) != null) {
@@ -201,9 +230,14 @@ public record ServeConfig(
             case Attachment.Connect connect -> connect.socket();
             case Attachment.Inherited inherited -> inherited.fd();
         };
+        claim(users, place, user, attachment);
+    }
+
+    private static void claim(Map<Object, String> users, Object place, String user, Object named)
+            throws ConfigException {
         String other = users.putIfAbsent(place, user);
         if (other != null) {
-            throw new ConfigException(other + " and " + user + " both use " + attachment);
+            throw new ConfigException(other + " and " + user + " both use " + named);
         }
     }
 

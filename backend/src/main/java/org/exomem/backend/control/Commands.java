@@ -64,6 +64,7 @@ final class Commands implements AutoCloseable {
         new MigrationCommands(migrations, slowWork).all().forEach(this::add);
         new ProcessCommands(process, slowWork).all().forEach(this::add);
         new PagerCommands(process).all().forEach(this::add);
+        new HealthCommands(process).all().forEach(this::add);
         all().forEach(this::add);
     }
 

@@ -208,6 +208,11 @@ public final class ControlServer implements AutoCloseable {
         }
     }
 
+    /** Runs a task on the control socket's thread when that comes to it. */
+    public void whenLoopIsFree(Runnable task) {
+        loop.execute(task);
+    }
+
     private void sendLatest(String limit) {
         Change latest = changes.remove(limit);
         if (latest != null) {

@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
+import org.exomem.backend.health.Problem;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.vm.VirtualMachine;
 
@@ -71,6 +72,11 @@ public interface ProcessControl {
     /** The VMs whose memory comes on demand, or has come so. */
     default List<PagedState> paged() {
         return List.of();
+    }
+
+    /** What is wrong with the process and its VMs, the worst first. */
+    default CompletableFuture<List<Problem>> problems() {
+        return CompletableFuture.completedFuture(List.of());
     }
 
     /**

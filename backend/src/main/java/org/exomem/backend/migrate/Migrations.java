@@ -191,6 +191,15 @@ public final class Migrations implements AutoCloseable {
         return Optional.ofNullable(last.get(vms.named(name).name())).map(Migration::state);
     }
 
+    /** The last migration of each VM, or the one under way, in no order. */
+    public List<MigrationState> states() {
+        List<Migration> all;
+        synchronized (this) {
+            all = List.copyOf(last.values());
+        }
+        return all.stream().map(Migration::state).toList();
+    }
+
     /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */
     @Override
     public void close() {

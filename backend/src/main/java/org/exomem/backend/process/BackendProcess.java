@@ -13,12 +13,21 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.MetricsConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
 import org.exomem.backend.control.ProcessControl;
+import org.exomem.backend.control.Version;
 import org.exomem.backend.detach.VmDevices;
+import org.exomem.backend.health.Health;
+import org.exomem.backend.health.Problem;
+import org.exomem.backend.metrics.EventCounts;
+import org.exomem.backend.metrics.MetricsServer;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
@@ -53,6 +62,9 @@ public final class BackendProcess implements AutoCloseable {
     private volatile @Nullable ControlServer control;
     private volatile @Nullable DeviceSet devices;
     private volatile @Nullable Pagers pagers;
+    private volatile @Nullable MetricsServer metrics;
+    private volatile @Nullable Health health;
+    private final EventCounts counts = new EventCounts();
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
 
@@ -79,16 +91,41 @@ public final class BackendProcess implements AutoCloseable {
             pagers = paged;
             paged.takeUp();
             config.state().map(StateDirectory::new).ifPresent(migrations::takeUp);
+            Health ofAll = new Health(table, migrations, paged::states, config.state());
+            health = ofAll;
             if (controlSocket.isPresent()) {
-                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all, paged));
+                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all, paged, ofAll));
                 LOG.info("control socket on {}", controlSocket.get());
             }
+            serveMetrics(config.metrics(), paged, ofAll);
             started = true;
             endIfAbandoned();
         } catch (IOException | RuntimeException e) {
             close();
             throw e;
         }
+    }
+
+    private void serveMetrics(MetricsConfig wanted, Pagers paged, Health ofAll) throws IOException {
+        if (wanted.addresses().isEmpty()) {
+            return;
+        }
+        ControlServer server = control;
+        Map<String, Consumer<Runnable>> loops = server == null ? Map.of() : Map.of("control", server::whenLoopIsFree);
+        MetricsServer serving = new MetricsServer(
+                wanted,
+                new MetricsServer.Process(
+                        Version.current().toString(), table, migrations::states, paged::states, ofAll, counts, loops));
+        metrics = serving;
+        LOG.info(
+                "metrics on {}",
+                serving.addresses().stream().map(Object::toString).collect(Collectors.joining(", ")));
+    }
+
+    /** Where metrics are served, with ports as they are. */
+    public List<HttpAddress> metricsAddresses() {
+        MetricsServer serving = metrics;
+        return serving == null ? List.of() : serving.addresses();
     }
 
     /**
@@ -109,6 +146,11 @@ public final class BackendProcess implements AutoCloseable {
         ControlServer server = control;
         if (server != null) {
             server.publish(event);
+        }
+        counts.happened(event);
+        Health ofAll = health;
+        if (ofAll != null) {
+            ofAll.happened(event);
         }
         switch (event) {
             case VmEvent.Disconnected _, VmEvent.MigrationChange _, VmEvent.PagerChange _ -> settle();
@@ -181,6 +223,10 @@ public final class BackendProcess implements AutoCloseable {
             return;
         }
         closed = true;
+        MetricsServer serving = metrics;
+        if (serving != null) {
+            serving.close();
+        }
         Pagers paged = pagers;
         if (paged != null) {
             paged.close();
@@ -208,10 +254,17 @@ public final class BackendProcess implements AutoCloseable {
     private final class Changes implements ProcessControl {
         private final DeviceSet all;
         private final Pagers paged;
+        private final Health health;
 
-        Changes(DeviceSet all, Pagers paged) {
+        Changes(DeviceSet all, Pagers paged, Health health) {
             this.all = all;
             this.paged = paged;
+            this.health = health;
+        }
+
+        @Override
+        public CompletableFuture<List<Problem>> problems() {
+            return health.look();
         }
 
         @Override

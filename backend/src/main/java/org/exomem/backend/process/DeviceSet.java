@@ -160,6 +160,9 @@ final class DeviceSet {
         if (!config.maxMemory().equals(process.maxMemory())) {
             LOG.warn("max-memory: another limit needs a restart");
         }
+        if (!config.metrics().equals(process.metrics())) {
+            LOG.warn("metrics: other addresses need a restart");
+        }
         if (!config.control().equals(process.control())) {
             LOG.warn("control: another control socket needs a restart");
         }
@@ -184,7 +187,7 @@ final class DeviceSet {
                 case MemoryConfig mem -> mems.add(mem);
             }
         }
-        return new ServeConfig(process.control(), balloons, mems, process.state(), process.maxMemory());
+        return process.withDevices(balloons, mems);
     }
 
     /**

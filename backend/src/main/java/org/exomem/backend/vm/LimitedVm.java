@@ -38,6 +38,8 @@ final class LimitedVm implements VirtualMachine {
     /** One question waits at most: who asks every second must not fill the memory with tasks for a loop that hangs. */
     private @Nullable CompletableFuture<VmState> asked;
 
+    private @Nullable CompletableFuture<VmFigures> askedForFigures;
+
     LimitedVm(VirtualMachine vm) {
         this.vm = vm;
     }
@@ -99,6 +101,25 @@ final class LimitedVm implements VirtualMachine {
             asked = question;
         }
         return question;
+    }
+
+    @Override
+    public CompletableFuture<VmFigures> figures() {
+        return within(this::figuresQuestion);
+    }
+
+    private synchronized CompletableFuture<VmFigures> figuresQuestion() {
+        CompletableFuture<VmFigures> question = askedForFigures;
+        if (question == null || question.isDone()) {
+            question = vm.figures();
+            askedForFigures = question;
+        }
+        return question;
+    }
+
+    @Override
+    public void whenLoopIsFree(Runnable task) {
+        vm.whenLoopIsFree(task);
     }
 
     @Override

@@ -37,6 +37,8 @@ import org.exomem.balloon.BitmapAnswer;
 import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.VirtioBalloon;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
 import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.ResizeJob;
 import org.exomem.migration.image.AddressMap;
@@ -477,12 +479,54 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<VmState> state() {
-        return loop.submit(() -> new VmState(
+        return loop.submit(this::stateNow);
+    }
+
+    private VmState stateNow() {
+        return new VmState(
                 name,
                 attachment(),
                 Optional.ofNullable(balloon).map(VmBalloon::state),
                 memory.stream().map(VmMemory::state).toList(),
-                active.state()));
+                active.state());
+    }
+
+    @Override
+    public CompletableFuture<VmFigures> figures() {
+        return loop.submit(() -> {
+            Map<String, Integer> broken = new HashMap<>();
+            VmBalloon ofBalloon = balloon;
+            if (ofBalloon != null) {
+                broken.put(VmBalloon.NAME, ofBalloon.brokenQueues());
+            }
+            memory.forEach(of -> broken.put(of.id(), of.brokenQueues()));
+            return new VmFigures(
+                    stateNow(), Optional.ofNullable(ofBalloon).map(VmBalloon::figures), broken, hostResident());
+        });
+    }
+
+    /** A file may have several regions, and counts once; one that can't be asked is left out. */
+    private OptionalLong hostResident() {
+        List<FileStatus> files = new ArrayList<>();
+        for (MemoryRegion region : sharedMemory()) {
+            try {
+                FileStatus status = region.file().status();
+                if (files.stream().noneMatch(status::isSameFileAs)) {
+                    files.add(status);
+                }
+            } catch (LinuxException e) {
+                LOG.debug("{}: what its memory occupies is not known: {}", name, e.getMessage());
+            }
+        }
+        return files.isEmpty()
+                ? OptionalLong.empty()
+                : OptionalLong.of(
+                        files.stream().mapToLong(FileStatus::allocatedBytes).sum());
+    }
+
+    @Override
+    public void whenLoopIsFree(Runnable task) {
+        loop.execute(task);
     }
 
     @Override

@@ -38,6 +38,16 @@ public interface VirtualMachine {
     /** The VM and its devices as they are now. */
     CompletableFuture<VmState> state();
 
+    /** The VM with all that is counted of it. Asks the guest nothing. */
+    CompletableFuture<VmFigures> figures();
+
+    /**
+     * Runs a task on the VM's event loop when that comes to it, which may be never. For whoever measures how late it is.
+     *
+     * @throws java.util.concurrent.RejectedExecutionException if the VM is served no more
+     */
+    void whenLoopIsFree(Runnable task);
+
     /**
      * Begins to show the guest to a migration of that memory; the caller closes what it gets. Fails with {@link Refused} if the
      * memory is not what the front-end shares.

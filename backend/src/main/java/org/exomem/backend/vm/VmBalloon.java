@@ -116,6 +116,15 @@ final class VmBalloon implements AutoCloseable {
         return endpoint.isConnected();
     }
 
+    /** As {@link Endpoint#brokenQueues}. */
+    int brokenQueues() {
+        return endpoint.brokenQueues();
+    }
+
+    VmFigures.OfBalloon figures() {
+        return new VmFigures.OfBalloon(balloon.statistics(), balloon.freePages(), balloon.freePageBitmap());
+    }
+
     VmState.Balloon state() {
         long memory = memory();
         return new VmState.Balloon(

@@ -97,6 +97,11 @@ final class VmMemory implements AutoCloseable {
         return endpoint.isConnected();
     }
 
+    /** As {@link Endpoint#brokenQueues}. */
+    int brokenQueues() {
+        return endpoint.brokenQueues();
+    }
+
     MemoryState state() {
         return new MemoryState(
                 config.vm(),

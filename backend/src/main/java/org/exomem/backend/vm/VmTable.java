@@ -2,6 +2,9 @@ package org.exomem.backend.vm;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
@@ -58,5 +61,35 @@ public final class VmTable {
     /** The names of all VMs, in order. */
     public Collection<String> names() {
         return List.copyOf(vms.keySet());
+    }
+
+    /** A VM, and what is counted of it; empty if it does not answer. */
+    public record Seen(VirtualMachine vm, Optional<VmFigures> figures) {}
+
+    /**
+     * What is counted of all VMs, ordered by name. One that does not answer is waited for a second; one that goes meanwhile is left
+     * out. Completes on any thread, also on VMs' event loops: go on elsewhere.
+     */
+    public CompletableFuture<List<Seen>> figures() {
+        List<CompletableFuture<Optional<Seen>>> coming =
+                all().stream().map(VmTable::seen).toList();
+        return CompletableFuture.allOf(coming.toArray(CompletableFuture<?>[]::new))
+                .thenApply(done -> coming.stream()
+                        .map(CompletableFuture::join)
+                        .flatMap(Optional::stream)
+                        .toList());
+    }
+
+    private static CompletableFuture<Optional<Seen>> seen(VirtualMachine vm) {
+        return vm.figures().handle((figures, failure) -> {
+            if (failure == null) {
+                return Optional.of(new Seen(vm, Optional.of(figures)));
+            }
+            Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+            if (cause instanceof VirtualMachine.NotFound) {
+                return Optional.empty();
+            }
+            return Optional.of(new Seen(vm, Optional.empty()));
+        });
     }
 }

@@ -63,9 +63,23 @@ class ConfigFileTest {
                                 0));
     }
 
+    @Test
+    void metricsAreServedAtAllAddressesOfTheFile() throws Exception {
+        ServeConfig config = read("""
+                metrics: 9469, unix:metrics.sock, "[2001:db8::7]:1"
+                metrics-tls: pki/host
+                """.replace("\"", ""));
+        assertThat(config.metrics().addresses())
+                .extracting(Object::toString)
+                .containsExactly(
+                        "127.0.0.1:9469", "unix:" + folder.resolve("metrics.sock"), "[2001:db8:0:0:0:0:0:7]:1");
+        assertThat(config.metrics().tls()).contains(folder.resolve("pki/host"));
+        assertThat(read("metrics: 9469").metrics().addresses()).hasSize(1);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state and max-memory
+        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state, max-memory, metrics and metrics-tls
         'control: a~control: b'                              | 2: "control" is given twice
         'control: [a]'                                       | 1: "control" must be a single value
         'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
@@ -76,8 +90,8 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
         'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state and max-memory
-        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state and max-memory
+        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
+        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
         'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty

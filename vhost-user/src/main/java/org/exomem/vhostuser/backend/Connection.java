@@ -73,6 +73,11 @@ final class Connection {
         session.memory().logOwnTo(log);
     }
 
+    /** As {@link Session#brokenRings}. */
+    int brokenRings() {
+        return session.brokenRings();
+    }
+
     void open() {
         open = true;
         device.connected(session);

@@ -116,6 +116,12 @@ public final class Endpoint implements AutoCloseable {
         }
     }
 
+    /** How many queues of the connected front-end its driver has broken, and which stand still; 0 if none is connected. On the event loop. */
+    public int brokenQueues() {
+        Connection current = connection;
+        return current == null ? 0 : current.brokenRings();
+    }
+
     private void onLoop(Runnable task) {
         try {
             loop.submit(() -> {

@@ -131,6 +131,17 @@ final class Rings {
         return false;
     }
 
+    /** How many are broken. */
+    int broken() {
+        int count = 0;
+        for (Ring ring : rings) {
+            if (ring.isBroken()) {
+                count++;
+            }
+        }
+        return count;
+    }
+
     boolean noneBroken() {
         for (Ring ring : rings) {
             if (ring.isBroken()) {

@@ -413,6 +413,11 @@ final class Session implements DeviceLink {
         device.reset();
     }
 
+    /** How many rings are broken by their driver. */
+    int brokenRings() {
+        return rings.broken();
+    }
+
     private void kickArrived(int index, @Nullable Fd notifier) throws LinuxException {
         if (stateTransfers.isLoading()) {
             throw new FrontEndFault("queue " + index + " was started while the device's state is being loaded");

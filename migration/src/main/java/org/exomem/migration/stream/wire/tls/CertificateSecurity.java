@@ -149,12 +149,17 @@ public final class CertificateSecurity implements StreamSecurity {
 
     @Override
     public Wire incoming(SocketChannel socket) throws IOException {
+        return shaken(socket, serverEngine());
+    }
+
+    /** The end of one connection that somebody makes to here, who has to have a certificate. */
+    public SSLEngine serverEngine() {
         SSLEngine engine = context.createSSLEngine();
         SSLParameters parameters = parameters();
         parameters.setNeedClientAuth(true);
         engine.setUseClientMode(false);
         engine.setSSLParameters(parameters);
-        return shaken(socket, engine);
+        return engine;
     }
 
     private static SSLParameters parameters() {

@@ -1,0 +1,301 @@
+package org.exomem.backend.check;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.exomem.backend.config.ByteSize;
+
+/** All that {@code exomem check} looks at. What can't be read is left out: it is not there, as in a container. */
+public final class HostChecks {
+    private static final long KIB = 1024;
+    private static final int CAP_SYS_PTRACE = 19;
+    private static final String STATUS = "/proc/self/status";
+
+    /** With PAGEMAP_SCAN. */
+    private static final int[] WATCHING = {6, 7};
+
+    /** With vhost-user-test-device-pci. */
+    private static final int[] QEMU = {10, 2};
+
+    /** What the process itself has open, and clients of its control socket. */
+    private static final long OWN_DESCRIPTORS = 136;
+    /** Of a VM with a balloon and a memory device: as {@code docs/operating.md} tells. */
+    private static final long DESCRIPTORS_OF_A_VM = 83;
+
+    private static final long MANY_VMS = 200;
+    private static final long USUAL_DESCRIPTORS = 65536;
+    private static final long USUAL_MAPPINGS = 65530;
+    private static final long LEAST_ROOM = 256L << 20;
+
+    private final Host host;
+    private final String qemu;
+    private final List<Finding> findings = new ArrayList<>();
+
+    private HostChecks(Host host, String qemu) {
+        this.host = host;
+        this.qemu = qemu;
+    }
+
+    /**
+     * Looks at everything.
+     *
+     * @param qemu the program, by name or path
+     */
+    public static List<Finding> of(Host host, String qemu) {
+        HostChecks checks = new HostChecks(host, qemu);
+        checks.kernel();
+        checks.tracing();
+        checks.userfaultfd();
+        checks.descriptors();
+        checks.mappings();
+        checks.hugePages();
+        checks.sharedMemory();
+        checks.overcommit();
+        checks.memoryLimit();
+        checks.kvm();
+        checks.qemu();
+        return List.copyOf(checks.findings);
+    }
+
+    private void kernel() {
+        host.text("/proc/sys/kernel/osrelease").ifPresent(release -> {
+            String found = "Linux " + release;
+            findings.add(
+                    isAtLeast(release, WATCHING)
+                            ? Finding.ok("kernel", found)
+                            : Finding.advice(
+                                    "kernel",
+                                    found + ": pages that a guest writes can't be watched from outside its VMM",
+                                    "use Linux 6.7 or newer",
+                                    "migrations of VMs whose VMM keeps no log need not compare all memory each round, and"
+                                            + " violation=prevent and vmm-active work"));
+        });
+    }
+
+    /** Numbers that are missing are 0. */
+    private static boolean isAtLeast(String version, int... least) {
+        Matcher numbers = Pattern.compile("([0-9]{1,6})(?:\\.([0-9]{1,6}))?").matcher(version);
+        if (!numbers.lookingAt()) {
+            return false;
+        }
+        int major = Integer.parseInt(numbers.group(1));
+        int minor = numbers.group(2) == null ? 0 : Integer.parseInt(numbers.group(2));
+        return major > least[0] || major == least[0] && minor >= least[1];
+    }
+
+    private boolean mayTraceAll() {
+        return host.line(STATUS, "CapEff:")
+                .filter(bits -> bits.matches("[0-9a-f]{1,16}"))
+                .map(bits -> (Long.parseUnsignedLong(bits, 16) >> CAP_SYS_PTRACE & 1) != 0)
+                .orElse(false);
+    }
+
+    private void tracing() {
+        if (mayTraceAll()) {
+            findings.add(Finding.ok("attaching to VMMs", "this user may attach to all processes (CAP_SYS_PTRACE)"));
+            return;
+        }
+        String scope = host.text("/proc/sys/kernel/yama/ptrace_scope").orElse("0");
+        findings.add(
+                scope.equals("0")
+                        ? Finding.ok("attaching to VMMs", "to those of this user (kernel.yama.ptrace_scope is 0)")
+                        : Finding.advice(
+                                "attaching to VMMs",
+                                "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user has no"
+                                        + " CAP_SYS_PTRACE",
+                                "run exomem as root or with CAP_SYS_PTRACE, or as QEMU's user with \"sysctl"
+                                        + " kernel.yama.ptrace_scope=0\"",
+                                "migrations watch the guest's writes instead of comparing all memory; violation=prevent,"
+                                        + " vmm-active, restore on demand and clones work"));
+    }
+
+    private void userfaultfd() {
+        String topic = "userfaultfd";
+        if (mayTraceAll()) {
+            findings.add(Finding.ok(topic, "allowed (CAP_SYS_PTRACE)"));
+        } else if (host.text("/proc/sys/vm/unprivileged_userfaultfd")
+                .orElse("0")
+                .equals("1")) {
+            findings.add(Finding.ok(topic, "allowed for all users (vm.unprivileged_userfaultfd is 1)"));
+        } else if (host.mayReadAndWrite("/dev/userfaultfd")) {
+            findings.add(Finding.ok(topic, "allowed for this user (/dev/userfaultfd)"));
+        } else {
+            findings.add(Finding.advice(
+                    topic,
+                    "this user may have none that sees the kernel's own touches",
+                    "\"sysctl vm.unprivileged_userfaultfd=1\", or give exomem's and QEMU's user the right to"
+                            + " /dev/userfaultfd",
+                    "memory on demand (restore, clones), post-copy of QEMU, and violation=prevent for a VMM that is not"
+                            + " root"));
+        }
+    }
+
+    private void descriptors() {
+        Optional<String> limit = host.line("/proc/self/limits", "Max open files");
+        limit.map(text -> text.split(" +", -1)).ifPresent(words -> {
+            // The JVM takes as many as it may have.
+            String hard = words.length > 1 ? words[1] : words[0];
+            if (!hard.matches("[0-9]{1,18}")) {
+                findings.add(Finding.ok("descriptors", "unlimited"));
+                return;
+            }
+            long most = Long.parseLong(hard);
+            long vms = Math.max(0, (most - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM);
+            String found = most + ", room for " + vms + " VMs with a balloon and a memory device each";
+            findings.add(
+                    vms >= MANY_VMS
+                            ? Finding.ok("descriptors", found)
+                            : Finding.advice(
+                                    "descriptors",
+                                    found,
+                                    "LimitNOFILE=" + USUAL_DESCRIPTORS + " in exomem's systemd unit, or \"ulimit -Hn "
+                                            + USUAL_DESCRIPTORS + "\" before it starts",
+                                    "room for " + (USUAL_DESCRIPTORS - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM
+                                            + " VMs"));
+        });
+    }
+
+    private void mappings() {
+        host.text("/proc/sys/vm/max_map_count")
+                .filter(text -> text.matches("[0-9]{1,18}"))
+                .map(Long::parseLong)
+                .ifPresent(most -> findings.add(
+                        most >= USUAL_MAPPINGS
+                                ? Finding.ok("mappings", "a process may have " + most + " (vm.max_map_count)")
+                                : Finding.advice(
+                                        "mappings",
+                                        "a process may have only " + most + " (vm.max_map_count)",
+                                        "\"sysctl vm.max_map_count=" + USUAL_MAPPINGS + "\", the kernel's own default",
+                                        "a VMM's mapping is split for each range that is guarded or comes on demand, and"
+                                                + " one that may not be split any more fails")));
+    }
+
+    private void hugePages() {
+        host.text("/sys/kernel/mm/transparent_hugepage/shmem_enabled").ifPresent(choices -> {
+            String topic = "huge pages";
+            Matcher chosen = Pattern.compile("\\[([a-z_]+)]").matcher(choices);
+            String word = chosen.find() ? chosen.group(1) : choices;
+            String reserved = host.line("/proc/meminfo", "HugePages_Total:").orElse("0");
+            String found = "shared memory: " + word + "; reserved: " + reserved;
+            findings.add(
+                    word.equals("never") || word.equals("deny")
+                            ? Finding.advice(
+                                    topic,
+                                    found,
+                                    "\"echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled\", or a VM on"
+                                            + " reserved pages (memory-backend-memfd,hugetlb=on)",
+                                    "a guest's memory is shared memory, and with huge pages its accesses miss the TLB less"
+                                            + " often; exomem then gives back whole huge pages")
+                            : Finding.ok(topic, found));
+        });
+    }
+
+    private void sharedMemory() {
+        Optional<Long> ram = memoryTotal();
+        host.room("/dev/shm").ifPresent(room -> {
+            String topic = "/dev/shm";
+            String found = ByteSize.format(room.left()) + " of " + ByteSize.format(room.size()) + " are left"
+                    + ram.map(of -> ", RAM is " + ByteSize.format(of)).orElse("");
+            String change =
+                    "\"mount -o remount,size=90% /dev/shm\", and the same in /etc/fstab; or memory-backend-memfd,"
+                            + " which is not counted there";
+            if (room.left() < LEAST_ROOM) {
+                findings.add(Finding.problem(
+                        topic,
+                        found,
+                        change,
+                        "a guest whose memory file has no room for a page that it touches is killed (SIGBUS)"));
+            } else if (ram.isPresent() && room.size() < ram.get() / 4 * 3) {
+                findings.add(Finding.advice(
+                        topic,
+                        found,
+                        change,
+                        "guests with memory files there (mem-path=/dev/shm/...) can have all RAM"));
+            } else {
+                findings.add(Finding.ok(topic, found));
+            }
+        });
+    }
+
+    private Optional<Long> memoryTotal() {
+        return host.line("/proc/meminfo", "MemTotal:")
+                .map(text -> text.replaceAll("[^0-9]", ""))
+                .filter(text -> !text.isEmpty() && text.length() < 16)
+                .map(text -> Long.parseLong(text) * KIB);
+    }
+
+    private void overcommit() {
+        host.text("/proc/sys/vm/overcommit_memory")
+                .ifPresent(mode -> findings.add(
+                        mode.equals("2")
+                                ? Finding.advice(
+                                        "overcommit",
+                                        "memory is counted when it is promised (vm.overcommit_memory is 2)",
+                                        "\"sysctl vm.overcommit_memory=0\"",
+                                        "VMs can have more memory together than the host, which is what balloons are for")
+                                : Finding.ok("overcommit", "vm.overcommit_memory is " + mode)));
+    }
+
+    private void memoryLimit() {
+        Optional<String> group = host.text("/proc/self/cgroup")
+                .flatMap(text -> text.lines()
+                        .filter(line -> line.startsWith("0::"))
+                        .findFirst()
+                        .map(line -> line.substring(3)));
+        group.flatMap(path -> host.text("/sys/fs/cgroup" + (path.equals("/") ? "" : path) + "/memory.max"))
+                .filter(most -> most.matches("[0-9]{1,18}"))
+                .ifPresent(most -> findings.add(Finding.advice(
+                        "memory limit",
+                        "this shell's control group may have " + ByteSize.format(Long.parseLong(most)),
+                        "start exomem where memory.max is max, or set MemoryMax=infinity in its unit",
+                        "pages of guests' memory that exomem touches first are counted as its own")));
+    }
+
+    private void kvm() {
+        findings.add(
+                host.mayReadAndWrite("/dev/kvm")
+                        ? Finding.ok("KVM", "this user may use it")
+                        : Finding.advice(
+                                "KVM",
+                                host.exists("/dev/kvm")
+                                        ? "this user may not use /dev/kvm"
+                                        : "there is no /dev/kvm; guests are emulated",
+                                "load kvm_intel or kvm_amd, and put QEMU's user into the group kvm",
+                                "guests run at the processor's own speed"));
+    }
+
+    private void qemu() {
+        String topic = "QEMU";
+        Optional<String> line = host.firstLineOf(List.of(qemu, "--version"));
+        Matcher version = Pattern.compile("version ([0-9.]+)").matcher(line.orElse(""));
+        if (!version.find()) {
+            findings.add(Finding.advice(
+                    topic,
+                    "\"" + qemu + "\" is not found or does not say its version",
+                    "install QEMU 10.2 or newer, or name the program by --qemu; other VMMs need none",
+                    "VMs of QEMU can attach"));
+            return;
+        }
+        String number = version.group(1);
+        if (!isAtLeast(number, QEMU)) {
+            findings.add(Finding.problem(
+                    topic,
+                    number + " has no device for vhost-user back-ends of any kind (vhost-user-test-device-pci)",
+                    "use QEMU 10.2 or newer",
+                    "VMs of QEMU can attach"));
+            return;
+        }
+        findings.add(Finding.advice(
+                topic,
+                number
+                        + String.format(
+                                Locale.ROOT,
+                                ": its generic device does not connect again, and crashes QEMU upon x-query-virtio-status"),
+                "ask no QEMU for x-query-virtio-status (\"info virtio-status\"); \"exomem detach\" before exomem ends;"
+                        + " docs/qemu.md has a mend of one line",
+                "the VM keeps its devices, and QEMU runs on"));
+    }
+}

@@ -1,0 +1,86 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Duration;
+import org.exomem.backend.qmp.Json;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.CommandFailure;
+import org.exomem.cli.options.Completion;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+import org.exomem.cli.text.VisibleText;
+import org.jspecify.annotations.Nullable;
+
+/** {@code exomem events}. */
+final class EventsCommand implements Command {
+    private static final Duration LOOK_AGAIN = Duration.ofSeconds(1);
+
+    private final ControlOption control = new ControlOption();
+    private @Nullable String vm;
+    private @Nullable Integer seconds;
+    private boolean json;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Prints what happens to the VMs, as it comes, until Ctrl-C.",
+                "Of what happens often, as a guest's balloon that grows, only the last of each second is told.");
+        usage.optionalParameter("VM", "Only what happens to this one.", Completion.VM, value -> vm = value);
+        usage.flag(
+                "--json",
+                "Prints each event as a line of JSON, as the control socket gives it; sizes in bytes.",
+                () -> json = true);
+        usage.seconds("--for", "Ends after so many seconds.", value -> seconds = value);
+        control.describe(usage);
+        usage.section(
+                "Examples", "  exomem events", "  exomem events web --json | jq .data", "  exomem events --for 60");
+    }
+
+    @Override
+    public int run(Streams streams) {
+        PrintWriter out = streams.out();
+        Integer limit = seconds;
+        long end = limit == null
+                ? Long.MAX_VALUE
+                : System.nanoTime() + Duration.ofSeconds(limit).toNanos();
+        return control.connect(session -> {
+            if (vm != null && session.vm(vm).isMissingNode()) {
+                streams.note("there is no VM \"" + vm + "\" now; what happens to one of that name is told");
+            }
+            while (limit == null || System.nanoTime() - end < 0) {
+                JsonNode event = next(session);
+                if (event == null) {
+                    continue;
+                }
+                if (isWanted(event)) {
+                    out.println(json ? line(event) : VisibleText.lines(EventWords.of(event)));
+                    out.flush();
+                    if (out.checkError()) {
+                        // Nobody reads any more: as a filter ends.
+                        return ExitCode.OK;
+                    }
+                }
+            }
+            return ExitCode.OK;
+        });
+    }
+
+    private static @Nullable JsonNode next(ControlOption.Session session) {
+        try {
+            return session.client().event(LOOK_AGAIN);
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.UNAVAILABLE, "the process that serves has ended: " + e.getMessage());
+        }
+    }
+
+    private boolean isWanted(JsonNode event) {
+        return vm == null || EventWords.vm(event).equals(vm);
+    }
+
+    private static String line(JsonNode event) {
+        return new String(Json.line(event), java.nio.charset.StandardCharsets.UTF_8).strip();
+    }
+}

@@ -1,0 +1,56 @@
+package org.exomem.backend.command;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import org.exomem.cli.options.Command;
+import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.Streams;
+import org.exomem.cli.options.Usage;
+
+/** {@code exomem health}. */
+final class HealthCommand implements Command {
+    private final ControlOption control = new ControlOption();
+    private final OutputOption outputOption = new OutputOption();
+    private boolean strict;
+
+    @Override
+    public void describe(Usage usage) {
+        usage.does(
+                "Says what is wrong with the process that serves and with its VMs, and what to do about it.",
+                "A critical problem means that a VM does not get what it needs now; then the exit code is 1. Warnings are"
+                        + " shown too. Where metrics are served, /healthz says the same.");
+        usage.flag("--strict", "The exit code is 1 for warnings too.", () -> strict = true);
+        outputOption.describe(usage);
+        control.describe(usage);
+        usage.section(
+                "Examples", "  exomem health", "  exomem health --strict > /dev/null || page-somebody     in a script");
+    }
+
+    @Override
+    public int run(Streams streams) {
+        Output output = outputOption.on(streams);
+        return control.connect(session -> {
+            JsonNode report = session.execute("query-health");
+            output.show(report, () -> words(report));
+            String status = report.path("status").asText();
+            boolean healthy = status.equals("ok") || status.equals("warning") && !strict;
+            return healthy ? ExitCode.OK : ExitCode.FAILED;
+        });
+    }
+
+    private static String words(JsonNode report) {
+        StringBuilder words = new StringBuilder();
+        for (JsonNode problem : report.path("problems")) {
+            String whose =
+                    (problem.path("vm").asText() + " " + problem.path("device").asText()).strip();
+            words.append(problem.path("severity").asText())
+                    .append(": ")
+                    .append(whose.isEmpty() ? "" : whose + ": ")
+                    .append(problem.path("problem").asText())
+                    .append(System.lineSeparator())
+                    .append("    ")
+                    .append(problem.path("advice").asText())
+                    .append(System.lineSeparator());
+        }
+        return words.isEmpty() ? "ok" + System.lineSeparator() : words.toString();
+    }
+}

@@ -1,0 +1,71 @@
+package org.exomem.backend.health;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.exomem.backend.migrate.Direction;
+import org.exomem.backend.migrate.MigrationState;
+import org.exomem.backend.migrate.Status;
+
+/** Finds migrations that stand, by what it saw of them before. Safe for use by several threads. */
+final class MigrationProgress {
+    /** What stands for so long does not just wait for a slow network. */
+    private static final Duration LIMIT = Duration.ofSeconds(30);
+
+    private final Map<String, Seen> before = new HashMap<>();
+
+    /** @param since when it was first seen so, as of {@code System.nanoTime} */
+    private record Seen(Status status, long sent, long owed, long since) {}
+
+    /** Looks at them as they are now. */
+    synchronized List<Problem> problems(List<MigrationState> states, long now) {
+        before.keySet()
+                .removeIf(vm -> states.stream().noneMatch(state -> state.vm().equals(vm)));
+        List<Problem> problems = new ArrayList<>();
+        for (MigrationState state : states) {
+            look(state, now, problems);
+        }
+        return problems;
+    }
+
+    private void look(MigrationState state, long now, List<Problem> problems) {
+        String cancel = "\"exomem migrate " + state.vm() + " --cancel\" ends it, and the guest runs on where it is";
+        long owed = state.progress().map(progress -> progress.owedBytes()).orElse(0L);
+        Seen seen = before.get(state.vm());
+        if (seen == null || seen.status() != state.status() || seen.sent() != state.sent() || seen.owed() != owed) {
+            seen = new Seen(state.status(), state.sent(), owed, now);
+            before.put(state.vm(), seen);
+        }
+        boolean stands = now - seen.since() > LIMIT.toNanos();
+        switch (state.status()) {
+            case RECONNECTING ->
+                problems.add(Problem.warning(
+                        state.vm(), "", "its migration has lost the connection to " + state.peer(), cancel));
+            case ACTIVE -> {
+                if (stands && state.direction() != Direction.INCOMING) {
+                    problems.add(standing(state, cancel));
+                }
+            }
+            case DEVICE -> {
+                if (stands) {
+                    problems.add(Problem.critical(
+                            state.vm(),
+                            "",
+                            "its guest has been paused for more than " + LIMIT.toSeconds() + " s by a migration",
+                            cancel));
+                }
+            }
+            case SETUP, COMPLETED, FAILED, CANCELLED -> {}
+        }
+    }
+
+    private static Problem standing(MigrationState state, String cancel) {
+        return Problem.warning(
+                state.vm(),
+                "",
+                "its migration to " + state.peer() + " has made no progress for " + LIMIT.toSeconds() + " s",
+                "look whether the other end still runs, and at the network between; " + cancel);
+    }
+}

@@ -1,0 +1,77 @@
+package org.exomem.backend.health;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.vm.VmEvent;
+import org.exomem.vhostuser.backend.FaultKind;
+
+/** What happened lately and can't be seen any more: the last of each kind, for each device. Told from any thread. */
+final class RecentEvents {
+    /** What is older is no news. */
+    private static final Duration RECENT = Duration.ofMinutes(10);
+
+    private record Key(String vm, String device, Class<?> kind) {}
+
+    private record Happened(VmEvent event, long at) {}
+
+    private final Map<Key, Happened> last = new ConcurrentHashMap<>();
+
+    void happened(VmEvent event) {
+        switch (event) {
+            case VmEvent.Fault fault when fault.kind() == FaultKind.HOST -> remember(event);
+            case VmEvent.GuestViolation violation -> remember(event);
+            case VmEvent.MigrationChange migration when migration.status().equals("failed") -> remember(event);
+            // Whatever failed before is made good by one that goes well.
+            case VmEvent.MigrationChange migration -> last.remove(key(event));
+            case VmEvent.Removed(String vm, String device) ->
+                last.keySet()
+                        .removeIf(key -> key.vm().equals(vm) && key.device().equals(device));
+            default -> {}
+        }
+    }
+
+    private void remember(VmEvent event) {
+        last.put(key(event), new Happened(event, System.nanoTime()));
+    }
+
+    private static Key key(VmEvent event) {
+        return new Key(event.vm(), event.device(), event.getClass());
+    }
+
+    List<Problem> problems() {
+        List<Problem> problems = new ArrayList<>();
+        long now = System.nanoTime();
+        last.values().removeIf(happened -> now - happened.at() > RECENT.toNanos());
+        for (Happened happened : last.values()) {
+            long seconds = Duration.ofNanos(now - happened.at()).toSeconds();
+            String ago = " (" + seconds + " s ago)";
+            switch (happened.event()) {
+                case VmEvent.Fault(String vm, String device, FaultKind kind, String message) ->
+                    problems.add(Problem.warning(
+                            vm,
+                            device,
+                            "the host failed: " + message + ago,
+                            "mend what the message names; exomem tries again by itself"));
+                case VmEvent.GuestViolation of ->
+                    problems.add(Problem.warning(
+                            of.vm(),
+                            of.device(),
+                            "the guest uses memory that it gave up: " + ByteSize.format(of.bytes()) + " in "
+                                    + of.blocks() + " blocks, action " + of.action() + ago,
+                            "its kernel is at fault or malicious; violation=prevent keeps it from that memory"));
+                case VmEvent.MigrationChange(String vm, String status) ->
+                    problems.add(Problem.warning(
+                            vm,
+                            "",
+                            "its last migration has failed" + ago,
+                            "\"exomem migrate " + vm + " --status\" says why; the guest runs on where it was"));
+                default -> {}
+            }
+        }
+        return problems;
+    }
+}

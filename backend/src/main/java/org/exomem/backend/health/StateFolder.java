@@ -1,0 +1,80 @@
+package org.exomem.backend.health;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.exomem.backend.config.ByteSize;
+import org.jspecify.annotations.Nullable;
+
+/** Whether the folder in which devices keep their state takes more. A file system that hangs costs one thread, once. */
+final class StateFolder {
+    /** State is small: some KiB for each device, and up to 32 MiB for a balloon of 1 TiB. */
+    private static final long LEAST = 64 << 20;
+
+    private static final Duration LIMIT = Duration.ofSeconds(2);
+
+    private final Optional<Path> folder;
+    private @Nullable CompletableFuture<List<Problem>> looking;
+
+    StateFolder(Optional<Path> folder) {
+        this.folder = folder;
+    }
+
+    /** Done after two seconds at the latest. */
+    synchronized CompletableFuture<List<Problem>> problems() {
+        if (folder.isEmpty()) {
+            return CompletableFuture.completedFuture(List.of());
+        }
+        Path path = folder.get();
+        CompletableFuture<List<Problem>> now = looking;
+        if (now == null || now.isDone()) {
+            now = CompletableFuture.supplyAsync(
+                    () -> look(path),
+                    task -> Thread.ofPlatform().daemon().name("state-folder").start(task));
+            looking = now;
+        }
+        return now.copy()
+                .orTimeout(LIMIT.toNanos(), TimeUnit.NANOSECONDS)
+                .exceptionally(failure -> List.of(Problem.critical(
+                        "",
+                        "",
+                        failure instanceof TimeoutException
+                                ? "the folder for state " + path + " does not answer"
+                                : "the folder for state " + path + " can't be looked at: " + failure.getMessage(),
+                        "mend its file system; devices lose what changes until then when exomem ends")));
+    }
+
+    private static List<Problem> look(Path path) {
+        try {
+            if (!Files.isDirectory(path)) {
+                return List.of(Problem.critical(
+                        "",
+                        "",
+                        "the folder for state " + path + " has gone",
+                        "make it again and restart exomem; devices keep their state in memory only"));
+            }
+            long left = Files.getFileStore(path).getUsableSpace();
+            if (left < LEAST) {
+                return List.of(Problem.critical(
+                        "",
+                        "",
+                        "the folder for state " + path + " is full: " + ByteSize.format(left) + " are left",
+                        "make room on its file system; where state can't be kept, balloons and memory devices lose it when"
+                                + " exomem ends"));
+            }
+            return List.of();
+        } catch (IOException e) {
+            return List.of(Problem.critical(
+                    "",
+                    "",
+                    "the folder for state " + path + " can't be looked at: " + e.getMessage(),
+                    "mend its file system"));
+        }
+    }
+}
