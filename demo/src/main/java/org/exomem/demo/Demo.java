@@ -18,7 +18,7 @@ import org.exomem.backend.qmp.QmpException;
  * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
  * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
  * around it, is the third. At the end another guest, with an embedded VMM, migrates to a second process that serves, and
- * back.
+ * back, and becomes a template from which clones run.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
@@ -83,6 +83,8 @@ public final class Demo {
             guest.close();
             try (DemoMigration migration = new DemoMigration(started, inThisProcess, folder, control)) {
                 demo.migration(migration);
+                demo.clones(new DemoClones(started, folder, migration.template()));
+                migration.verify();
             }
         }
     }
@@ -217,6 +219,13 @@ public final class Demo {
                         "with the bitmap: %.1f times fewer bytes, %.1f times as fast",
                         (double) without.sentBytes() / with.sentBytes(),
                         (double) without.millis() / Math.max(1, with.millis())));
+    }
+
+    private void clones(DemoClones clones) throws IOException {
+        say("template", clones.template());
+        say("clone", clones.run());
+        say("", clones.write());
+        say("", clones.memory());
     }
 
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {

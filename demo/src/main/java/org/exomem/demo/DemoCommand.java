@@ -24,7 +24,8 @@ public final class DemoCommand implements Command {
                 "Shows the life of a guest with a balloon and a memory device, without a VMM.",
                 "A process serves, a guest in another process drives its devices, with real memory, sockets and rings."
                         + " At the end a guest with a small VMM of its own migrates to a second process that serves,"
-                        + " without asking for its free pages, and back, with a bitmap of them. It takes some seconds.");
+                        + " without asking for its free pages, and back, with a bitmap of them; then it becomes a template, from"
+                        + " which clones run. It takes some seconds.");
         // The launcher trains its AOT caches with these.
         usage.hiddenFlag("--in-this-process", () -> inThisProcess = true);
         usage.hiddenOption("--train-commands", value -> commandCache = value);

@@ -98,6 +98,29 @@ final class DemoMigration implements AutoCloseable {
         return move(there, second, here, third, true);
     }
 
+    /**
+     * Makes a template of the guest, which runs on.
+     *
+     * @return the folder of the template
+     */
+    Path template() throws IOException {
+        Path template = third.ram().resolveSibling("template");
+        long end = System.nanoTime() + LIMIT_NANOS;
+        here.execute(
+                "save",
+                vm().put("folder", template.toString())
+                        .put("template", true)
+                        .put("hints", "bitmap")
+                        .put("vmm-qmp", third.qmp().toString()));
+        completed(here, end);
+        return template;
+    }
+
+    /** Has the guest compare its memory with what it wrote. */
+    void verify() throws IOException {
+        third.verify();
+    }
+
     private Moved move(QmpClient from, DemoVmm source, QmpClient to, DemoVmm destination, boolean asked)
             throws IOException {
         Path stream = folder.resolve(destination.qmp().getFileName() + ".stream");

@@ -47,8 +47,28 @@ final class DemoVmm implements AutoCloseable {
         return started.add(() -> new DemoVmm(vmm.start(), ram, qmp));
     }
 
+    /**
+     * Starts one whose guest has the memory of a template; does not wait for it.
+     *
+     * @param folder where its QMP socket is made
+     * @param template the file of the memory, which stays as it is
+     */
+    static DemoVmm startClone(Started started, Path folder, Path template, String name, long size) throws IOException {
+        Path qmp = folder.resolve(name + ".qmp");
+        ProcessBuilder vmm = ChildJvm.of(
+                        EmbeddedVmm.class, "ram=" + template, "size=" + size, "qmp=" + qmp, "incoming=on", "clone=on")
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT);
+        // What is deleted at the end is not the template.
+        return started.add(() -> new DemoVmm(vmm.start(), folder.resolve(name + ".ram"), qmp));
+    }
+
     Path qmp() {
         return qmp;
+    }
+
+    int pid() {
+        return Math.toIntExact(process.pid());
     }
 
     /** Waits until it can be driven. */

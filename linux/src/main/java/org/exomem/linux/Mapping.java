@@ -12,6 +12,7 @@ public final class Mapping implements AutoCloseable {
     private static final int PROT_READ = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
+    private static final int MAP_PRIVATE = 2;
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_HUGEPAGE = 14;
@@ -46,8 +47,20 @@ public final class Mapping implements AutoCloseable {
         return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ);
     }
 
+    /** The same, writable, but what is written stays in this mapping; the file may be one that was opened for reading. */
+    public static Mapping privateOf(SharedFile file, long offset, long length) throws LinuxException {
+        long pageSize = file.pageSize();
+        long mapped = (length + pageSize - 1) & -pageSize;
+        return of(file.fd(), offset, length, mapped, PROT_READ_WRITE, MAP_PRIVATE);
+    }
+
     private static Mapping of(Fd fd, long offset, long length, long mapped, int protection) throws LinuxException {
-        long address = LibC.mmap(0, mapped, protection, MAP_SHARED | MAP_NORESERVE, fd.number(), offset);
+        return of(fd, offset, length, mapped, protection, MAP_SHARED);
+    }
+
+    private static Mapping of(Fd fd, long offset, long length, long mapped, int protection, int kind)
+            throws LinuxException {
+        long address = LibC.mmap(0, mapped, protection, kind | MAP_NORESERVE, fd.number(), offset);
         if (address == -1) {
             throw new LinuxException("mmap(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
         }

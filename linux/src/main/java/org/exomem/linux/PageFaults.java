@@ -23,7 +23,6 @@ public final class PageFaults implements AutoCloseable {
 
     private static final long HIGHEST = (1L << 47) - (1L << 16);
     private static final long REGISTER = 0xc020aa00L;
-    private static final long UNREGISTER = 0x8010aa01L;
     private static final long WAKE = 0x8010aa02L;
     private static final long COPY = 0xc028aa03L;
     private static final long ZEROPAGE = 0xc020aa04L;
@@ -86,11 +85,7 @@ public final class PageFaults implements AutoCloseable {
      * @throws LinuxException ENOMEM if the process has too many mappings
      */
     public void unregister(long address, long length) throws LinuxException {
-        call(UNREGISTER, address, length, "UFFDIO_UNREGISTER");
-        // The kernel wakes them before it has taken the range out. Whoever came in between, under the lock of the one
-        // mapping,
-        // would wait for good (seen with Linux 6.18).
-        wake(address, length);
+        userfaultfd.unregister(address, length);
     }
 
     /** Has everybody who waits in the range touch it again. Events that were read and not answered come again. */

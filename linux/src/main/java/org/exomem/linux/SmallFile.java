@@ -5,8 +5,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 
 /**
  * The content of a small file that a user has named: of a regular one only, so that nobody waits for the writer of a FIFO or
@@ -16,6 +21,8 @@ import java.nio.file.StandardOpenOption;
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record SmallFile(FileStatus status, byte[] content) {
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final int O_NONBLOCK = 0x800;
     private static final int O_CLOEXEC = 0x80000;
 
@@ -36,6 +43,34 @@ public record SmallFile(FileStatus status, byte[] content) {
                 throw new IOException(file + " is not a regular file");
             }
             return new SmallFile(status, content(file, fd, most));
+        }
+    }
+
+    /**
+     * Makes a file that only its owner can read and change, in place of one that is there. It is there completely, or not at all; it is not forced to
+     * disk.
+     *
+     * @throws IOException if that can't be done; what was there stays
+     */
+    public static void replace(Path file, byte[] content) throws IOException {
+        Path beside = file.resolveSibling("." + file.getFileName() + ".new");
+        try {
+            Files.deleteIfExists(beside);
+            try (FileChannel channel = FileChannel.open(
+                    beside, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OWNER_ONLY)) {
+                ByteBuffer rest = ByteBuffer.wrap(content);
+                while (rest.hasRemaining()) {
+                    channel.write(rest);
+                }
+            }
+            Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            try {
+                Files.deleteIfExists(beside);
+            } catch (IOException left) {
+                e.addSuppressed(left);
+            }
+            throw e;
         }
     }
 

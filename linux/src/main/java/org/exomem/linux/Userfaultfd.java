@@ -202,12 +202,21 @@ public final class Userfaultfd implements AutoCloseable {
         }
     }
 
-    /** Watches a range no more, and lets everybody go on who waits there. */
+    /**
+     * Watches a range no more, and lets everybody go on who waits there.
+     *
+     * @throws LinuxException ENOMEM if the process has too many mappings
+     */
     public void unregister(long address, long length) throws LinuxException {
         MemorySegment argument = NativeBuffer.ofSize(16);
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
+        // The kernel wakes them before it has taken the range out. Whoever came in between, under the lock of the one
+        // mapping, would wait for good (seen with Linux 6.18); and whoever waits to write to a protected page is not
+        // woken
+        // at all.
+        wake(address, length);
     }
 
     /**

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.Timeout;
 class PageFaultsTest {
     private static final long PAGE = 4096;
     private static final int PAGES = 16;
+    private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
 
     private SharedFile file;
@@ -140,6 +142,49 @@ class PageFaultsTest {
         faults.unregister(start, PAGES * PAGE);
         assertThat(write.join()).isEqualTo(1);
         assertThat(faults.isWatched(start)).isFalse();
+    }
+
+    /**
+     * The kernel wakes whoever waits before it has taken the range out, so that one of them may wait once more when that is done. Which
+     * of both comes first is chance; it is brought about here by mapping the file anew in its place.
+     */
+    @Test
+    void whoeverWaitsWhereNothingIsWatchedAnyMoreGoesOnWhenTheRangeIsLetGo() throws LinuxException {
+        CompletableFuture<Long> write = write(start);
+        assertThat(Poll.readable(faults.fd(), LIMIT)).isTrue();
+        mapAnew();
+        assertThat(write).isNotDone();
+        faults.unregister(start, PAGES * PAGE);
+        assertThat(write).succeedsWithin(LIMIT).isEqualTo(1L);
+    }
+
+    /** The kernel wakes nobody then who waits to write to a page that is there. */
+    @Test
+    void whoeverWaitsToWriteToAProtectedPageGoesOnWhenTheRangeIsLetGo() throws LinuxException {
+        faults.unregister(start, PAGES * PAGE);
+        write(start).join();
+        try (Userfaultfd writes = Userfaultfd.of(Userfaultfd.make(), PageFaults.FEATURES)) {
+            writes.register(start, PAGE, EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
+            writes.protect(start, PAGE);
+            CompletableFuture<Long> write = write(start);
+            assertThat(Poll.readable(writes.fd(), LIMIT)).isTrue();
+            assertThat(write).isNotDone();
+            writes.unregister(start, PAGE);
+            assertThat(write).succeedsWithin(LIMIT).isEqualTo(1L);
+        }
+    }
+
+    private void mapAnew() {
+        int readAndWrite = 3;
+        int sharedFixed = 0x11;
+        assertThat(LibC.mmap(
+                        start,
+                        PAGES * PAGE,
+                        readAndWrite,
+                        sharedFixed,
+                        file.fd().number(),
+                        0))
+                .isEqualTo(start);
     }
 
     @Test

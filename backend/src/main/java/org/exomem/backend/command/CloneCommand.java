@@ -112,7 +112,10 @@ final class CloneCommand implements Command {
                             own,
                             Optional.ofNullable(program),
                             replace.texts(),
-                            serve ? Optional.of(this::serve) : Optional.empty()));
+                            serve
+                                    ? Optional.of((clone, in, qmp, pid, devices) ->
+                                            serve(image, clone, in, qmp, pid, devices))
+                                    : Optional.empty()));
             List<Cloning.Outcome> outcomes = prepare > 0 ? cloning.prepare(prepare) : cloning.start(count);
             if (!output.isJson() && prepare == 0) {
                 cloning.notes().forEach(output::note);
@@ -129,8 +132,10 @@ final class CloneCommand implements Command {
         }
     }
 
-    private Map<String, Path> serve(String clone, Path in, Path qmp, MovedDevices devices) {
-        ObjectNode arguments = Json.object();
+    private Map<String, Path> serve(ImageFolder image, String clone, Path in, Path qmp, int pid, MovedDevices devices) {
+        ObjectNode arguments = Json.object()
+                .put("vmm-pid", pid)
+                .put("template", image.folder().toAbsolutePath().toString());
         Map<String, Path> sockets = new HashMap<>();
         for (String name : devices.devices().keySet()) {
             Path socket = in.resolve(name + ".sock");

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.template.TemplateFiles;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.Completion;
@@ -43,7 +44,13 @@ final class TemplateCheckCommand implements Command {
             if (key.isPresent()) {
                 ImageSignature.check(image, key.get());
             }
+            TemplateFiles files = TemplateFiles.of(image);
+            files.expectNoWriter();
             ImageSignature.checkRam(image);
+            Optional<String> change = files.change();
+            if (change.isPresent()) {
+                throw new CommandFailure(ExitCode.FAILED, "the template is being changed: " + change.get());
+            }
             streams.out()
                     .println("template \"" + name + "\" of "
                             + ByteSize.format(image.manifest().ramBytes()) + " is as it was made"

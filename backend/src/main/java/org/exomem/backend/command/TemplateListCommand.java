@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.template.CheckedTemplate;
 import org.exomem.backend.template.CloneMemory;
 import org.exomem.backend.template.Templates;
 import org.exomem.cli.options.Command;
@@ -35,7 +36,8 @@ final class TemplateListCommand implements Command {
                 "  OWN     what all clones together have written, and no one shares");
     }
 
-    private record Row(Templates.Found found, List<CloneMemory> clones) {
+    /** @param changed whether its files are others than those that were checked */
+    private record Row(Templates.Found found, List<CloneMemory> clones, boolean changed) {
         long own() {
             return clones.stream().mapToLong(CloneMemory::own).sum();
         }
@@ -53,9 +55,11 @@ final class TemplateListCommand implements Command {
         try {
             List<Row> rows = new ArrayList<>();
             for (Templates.Found found : templates.templates().list()) {
-                rows.add(new Row(
-                        found,
-                        found.image().isPresent() ? CloneMemory.of(found.image().get()) : List.of()));
+                ImageFolder image = found.image().orElse(null);
+                rows.add(
+                        image == null
+                                ? new Row(found, List.of(), false)
+                                : new Row(found, CloneMemory.of(image), CheckedTemplate.hasChanged(image)));
             }
             return outputOption.on(streams).show(json(rows), () -> table(rows));
         } catch (IOException e) {
@@ -83,6 +87,11 @@ final class TemplateListCommand implements Command {
                     ByteSize.format(row.data()),
                     Integer.toString(row.clones.size()),
                     ByteSize.format(row.own()));
+            if (row.changed) {
+                faults.append(row.found.name())
+                        .append(": its files were written to, or their owner or permissions changed, since a clone"
+                                + " was started last; \"exomem template check\" reads all of it\n");
+            }
         }
         return table.toString() + faults;
     }
@@ -98,7 +107,8 @@ final class TemplateListCommand implements Command {
                             .put("vm", image.manifest().vm())
                             .put("saved", image.manifest().saved().toString())
                             .put("ram", image.manifest().ramBytes())
-                            .put("data", row.data()));
+                            .put("data", row.data())
+                            .put("changed", row.changed));
             ArrayNode clones = one.putArray("clones");
             row.clones.forEach(clone -> clones.addObject()
                     .put("pid", clone.pid())

@@ -54,6 +54,10 @@ final class Arguments {
         return json.path(name).longValue();
     }
 
+    Optional<Long> optionalInteger(String name) {
+        return argument(name).map(JsonNode::longValue);
+    }
+
     long integer(String name, long otherwise) {
         return argument(name).map(JsonNode::longValue).orElse(otherwise);
     }

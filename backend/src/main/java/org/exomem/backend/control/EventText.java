@@ -44,6 +44,7 @@ final class EventText {
                         maybe("address", COUNT)));
         types.put("MIGRATION", object(vm, with("status", TEXT)));
         types.put("PAGER", object(vm, with("status", PagerCommands.STATUS), maybe("reason", TEXT)));
+        types.put("TEMPLATE_CHANGED", object(vm, with("template", TEXT), with("reason", TEXT)));
         types.put("DEVICE_CONNECTED", object(vm, device));
         types.put("DEVICE_DISCONNECTED", object(vm, device, with("reason", TEXT)));
         types.put("DEVICE_ABANDONED", object(vm, device));
@@ -72,6 +73,7 @@ final class EventText {
             case VmEvent.GuestViolation violation -> "GUEST_VIOLATION";
             case VmEvent.MigrationChange migration -> "MIGRATION";
             case VmEvent.PagerChange pager -> "PAGER";
+            case VmEvent.TemplateChange template -> "TEMPLATE_CHANGED";
             case VmEvent.Connected connected -> "DEVICE_CONNECTED";
             case VmEvent.Disconnected gone -> "DEVICE_DISCONNECTED";
             case VmEvent.Abandoned abandoned -> "DEVICE_ABANDONED";
@@ -106,6 +108,10 @@ final class EventText {
                 pager.reason().ifPresent(reason -> data.put("reason", reason));
                 yield data;
             }
+            case VmEvent.TemplateChange template ->
+                data.put("vm", template.vm())
+                        .put("template", template.template())
+                        .put("reason", template.reason());
             case VmEvent.Connected connected -> place(data, connected);
             case VmEvent.Disconnected gone -> place(data, gone).put("reason", gone.reason());
             case VmEvent.Abandoned abandoned -> place(data, abandoned);
@@ -135,6 +141,7 @@ final class EventText {
             case VmEvent.GuestViolation violation -> Optional.empty();
             case VmEvent.MigrationChange migration -> Optional.empty();
             case VmEvent.PagerChange pager -> Optional.of(what + pager.vm());
+            case VmEvent.TemplateChange template -> Optional.empty();
             case VmEvent.Connected connected -> Optional.empty();
             case VmEvent.Disconnected gone -> Optional.empty();
             case VmEvent.Abandoned abandoned -> Optional.empty();

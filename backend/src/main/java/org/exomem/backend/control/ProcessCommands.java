@@ -8,6 +8,7 @@ import static org.exomem.backend.control.Type.choice;
 import static org.exomem.backend.control.Type.list;
 import static org.exomem.backend.control.Type.maybe;
 import static org.exomem.backend.control.Type.object;
+import static org.exomem.backend.control.Type.whole;
 import static org.exomem.backend.control.Type.with;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -35,6 +36,8 @@ final class ProcessCommands {
     private static final String LISTEN = "listen";
     private static final String CONNECT = "connect";
     private static final String INHERITED = "inherited";
+    private static final String VMM_PID = "vmm-pid";
+    private static final String TEMPLATE = "template";
 
     private final ProcessControl process;
     private final SlowWork slowWork;
@@ -52,7 +55,11 @@ final class ProcessCommands {
                 Command.of(
                         "vm-add",
                         // The options of devices are checked where those of the command line and of the file are.
-                        object(maybe("balloons", list(ANY)), maybe("mems", list(ANY))),
+                        object(
+                                maybe("balloons", list(ANY)),
+                                maybe("mems", list(ANY)),
+                                maybe(VMM_PID, whole(1, Integer.MAX_VALUE)),
+                                maybe(TEMPLATE, TEXT)),
                         NOTHING,
                         this::add),
                 Command.of(
@@ -108,8 +115,16 @@ final class ProcessCommands {
 
     /** Not on the control socket's thread: options may name a group, which a directory service may have to look up. */
     private CompletableFuture<JsonNode> add(Arguments arguments) {
-        return slowWork.run("read the options", () -> read(arguments.all()))
-                .thenCompose(process::add)
+        Optional<ProcessControl.Clone> clone = arguments
+                .optionalInteger(VMM_PID)
+                .map(pid -> new ProcessControl.Clone((int) (long) pid, arguments.optionalPath(TEMPLATE)));
+        if (clone.isEmpty() && arguments.optionalText(TEMPLATE).isPresent()) {
+            throw QmpException.generic("argument \"" + TEMPLATE + "\" needs \"" + VMM_PID + "\"");
+        }
+        ObjectNode devices = arguments.all().deepCopy();
+        devices.remove(List.of(VMM_PID, TEMPLATE));
+        return slowWork.run("read the options", () -> read(devices))
+                .thenCompose(config -> process.add(config, clone))
                 .thenApply(done -> Json.object());
     }
 

@@ -19,10 +19,22 @@ public interface ProcessControl {
     /** Ends the process, soon. */
     void quit();
 
-    /** Serves more devices, all of them or none. */
-    default CompletableFuture<Void> add(ServeConfig devices) {
+    /**
+     * Serves more devices, all of them or none.
+     *
+     * @param clone whose they are, if they are to go with it
+     */
+    default CompletableFuture<Void> add(ServeConfig devices, Optional<Clone> clone) {
         return refused();
     }
+
+    /**
+     * A VMM whose devices are served as long as it runs.
+     *
+     * @param pid of its process
+     * @param template the folder of the template from which it runs, if it does
+     */
+    record Clone(int pid, Optional<Path> template) {}
 
     /**
      * Serves a VM, or one device of it, no more: at once where no VMM is attached, otherwise as soon as it has left.

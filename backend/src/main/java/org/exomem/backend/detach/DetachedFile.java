@@ -1,21 +1,13 @@
 package org.exomem.backend.detach;
 
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
-import static java.nio.file.StandardOpenOption.CREATE_NEW;
-import static java.nio.file.StandardOpenOption.WRITE;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
-import java.util.Set;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.JsonException;
 import org.exomem.linux.FileStatus;
@@ -27,8 +19,6 @@ import org.exomem.linux.SmallFile;
  */
 record DetachedFile(Path path) {
     private static final String SUFFIX = ".detached";
-    private static final FileAttribute<?> OWNER_ONLY =
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final String UID = "unix:uid";
     private static final int ROOT = 0;
     /** In bytes. */
@@ -40,17 +30,8 @@ record DetachedFile(Path path) {
 
     /** Replaces what was there. It is there completely, or not at all. */
     void write(DetachedDevice device) throws IOException {
-        Path beside = path.resolveSibling("." + path.getFileName() + ".new");
         try {
-            Files.deleteIfExists(beside);
-            try (FileChannel channel = FileChannel.open(beside, Set.of(CREATE_NEW, WRITE), OWNER_ONLY)) {
-                ByteBuffer bytes =
-                        ByteBuffer.wrap((Json.pretty(device.toJson()) + "\n").getBytes(StandardCharsets.UTF_8));
-                while (bytes.hasRemaining()) {
-                    channel.write(bytes);
-                }
-            }
-            Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE);
+            SmallFile.replace(path, (Json.pretty(device.toJson()) + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new IOException("what it takes to attach the device again can't be kept in " + path + ": " + e, e);
         }

@@ -20,6 +20,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.images.ram.FileSystemKind;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
@@ -258,6 +259,12 @@ public final class Restore {
         VmmCommandLine changed = line;
         for (Manifest.Ram ram : image.manifest().ram()) {
             Path file = absent(line, ram);
+            Path folder = file.toAbsolutePath().getParent();
+            if (folder != null && FileSystemKind.of(folder) == FileSystemKind.HUGETLBFS) {
+                throw new IOException(
+                        file + " would be of huge pages, which can't come on demand: restore without --on-demand, or"
+                                + " name another file by --replace");
+            }
             SharedFile.create(file, ram.name().size()).close();
             made.add(file);
             changed = changed.withEmptyMemory(ram.name().name(), file);

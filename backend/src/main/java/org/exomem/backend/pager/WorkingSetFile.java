@@ -1,23 +1,15 @@
 package org.exomem.backend.pager;
 
-import static java.nio.file.StandardOpenOption.CREATE_NEW;
-import static java.nio.file.StandardOpenOption.WRITE;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.Set;
 import org.exomem.images.Sha256;
 import org.exomem.linux.SmallFile;
 import org.exomem.pages.PageBits;
@@ -42,8 +34,6 @@ record WorkingSetFile(Path path) {
     /** What it is called in the image's folder. */
     static final String NAME = "working-set";
 
-    private static final FileAttribute<?> OWNER_ONLY =
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final byte[] MAGIC = "EXOMEMWS".getBytes(StandardCharsets.US_ASCII);
     private static final int VERSION = 1;
     /** As much as the background brings first around a touch: to know it in finer parts would change little. */
@@ -133,22 +123,9 @@ record WorkingSetFile(Path path) {
             return;
         }
         byte[] bytes = bytes(image, set);
-        Path beside = path.resolveSibling("." + path.getFileName() + ".new");
         try {
-            Files.deleteIfExists(beside);
-            try (FileChannel channel = FileChannel.open(beside, Set.of(CREATE_NEW, WRITE), OWNER_ONLY)) {
-                ByteBuffer rest = ByteBuffer.wrap(bytes);
-                while (rest.hasRemaining()) {
-                    channel.write(rest);
-                }
-            }
-            Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE);
+            SmallFile.replace(path, bytes);
         } catch (IOException e) {
-            try {
-                Files.deleteIfExists(beside);
-            } catch (IOException left) {
-                e.addSuppressed(left);
-            }
             throw new IOException("the working set can't be kept in " + path + ": " + e, e);
         }
     }

@@ -37,6 +37,7 @@ import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmShutdown;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.backend.vmm.VmmStop;
+import org.exomem.linux.process.ProcessFd;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,6 +68,21 @@ public final class BackendProcess implements AutoCloseable {
     private final EventCounts counts = new EventCounts();
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
+
+    private final CloneWatch clones = new CloneWatch(new CloneWatch.Told() {
+        @Override
+        public void ended(ProcessFd vmm) {
+            DeviceSet all = devices;
+            if (all != null) {
+                all.removeThoseOf(vmm);
+            }
+        }
+
+        @Override
+        public void templateChanged(String clone, Path template, String why) {
+            publish(new VmEvent.TemplateChange(clone, template.toString(), why));
+        }
+    });
 
     private volatile boolean started;
     private volatile String reason = "it was closed";
@@ -227,6 +243,7 @@ public final class BackendProcess implements AutoCloseable {
         if (serving != null) {
             serving.close();
         }
+        clones.close();
         Pagers paged = pagers;
         if (paged != null) {
             paged.close();
@@ -273,11 +290,26 @@ public final class BackendProcess implements AutoCloseable {
         }
 
         @Override
-        public CompletableFuture<Void> add(ServeConfig more) {
+        public CompletableFuture<Void> add(ServeConfig more, Optional<Clone> clone) {
             return run(() -> {
-                all.add(more);
+                if (clone.isEmpty()) {
+                    all.add(more, Optional.empty());
+                } else {
+                    addClone(more, clone.get());
+                }
                 return null;
             });
+        }
+
+        private void addClone(ServeConfig more, Clone clone) throws ConfigException, IOException {
+            ProcessFd vmm = ProcessFd.open(clone.pid());
+            try {
+                all.add(more, Optional.of(vmm));
+            } catch (ConfigException | IOException | RuntimeException e) {
+                vmm.close();
+                throw e;
+            }
+            clones.add(vmm, more.vms().stream().map(VmConfig::name).toList(), clone.template());
         }
 
         @Override

@@ -30,6 +30,7 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.backend.vmm.AttachedProcesses;
+import org.exomem.linux.process.ProcessFd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -75,8 +76,15 @@ final class DeviceSet {
     /** A VM did not answer, and will be asked again. */
     private boolean retrying;
 
-    /** @param configured whether the device comes from options and the file, and not from a command */
-    private record Wanted(DeviceConfig device, boolean configured) {}
+    /**
+     * @param configured whether the device comes from options and the file, and not from a command
+     * @param vmm as long as which runs it is wanted, if that is so
+     */
+    private record Wanted(DeviceConfig device, boolean configured, Optional<ProcessFd> vmm) {
+        static Wanted configured(DeviceConfig device) {
+            return new Wanted(device, true, Optional.empty());
+        }
+    }
 
     /**
      * @param what has not been done yet, for the log
@@ -105,7 +113,7 @@ final class DeviceSet {
         }
         for (VmConfig vm : process.vms()) {
             for (DeviceConfig device : vm.devices()) {
-                wanted.put(key(device), new Wanted(device, true));
+                wanted.put(key(device), Wanted.configured(device));
             }
             begin(vm);
         }
@@ -138,7 +146,7 @@ final class DeviceSet {
         Map<String, Wanted> next = new LinkedHashMap<>();
         for (DeviceConfig device : config.devices()) {
             refuseNewDescriptor(device);
-            next.put(key(device), new Wanted(device, true));
+            next.put(key(device), Wanted.configured(device));
         }
         wanted.forEach((key, device) -> {
             if (!device.configured()) {
@@ -193,17 +201,18 @@ final class DeviceSet {
     /**
      * Serves more devices: all, or none.
      *
+     * @param vmm as long as which runs they are to be served, see {@link #removeThoseOf}; empty for as long as nobody removes them
      * @throws ConfigException if one is there already, or they do not go together
      * @throws IOException if one can't be served
      */
-    synchronized void add(ServeConfig more) throws ConfigException, IOException {
+    synchronized void add(ServeConfig more, Optional<ProcessFd> vmm) throws ConfigException, IOException {
         Map<String, Wanted> next = new LinkedHashMap<>(wanted);
         if (more.devices().isEmpty()) {
             throw new ConfigException("nothing to add: name balloons or mems");
         }
         List<DeviceConfig> toBegin = new ArrayList<>();
         for (DeviceConfig device : more.devices()) {
-            if (next.putIfAbsent(key(device), new Wanted(device, false)) != null) {
+            if (next.putIfAbsent(key(device), new Wanted(device, false, vmm)) != null) {
                 throw new ConfigException(device.label() + " is served already");
             }
             refuseNewDescriptor(device);
@@ -257,6 +266,13 @@ final class DeviceSet {
             }
         }
         return kept;
+    }
+
+    /** Serves the devices no more that were added with a VMM, which has ended. One that was added anew since stays. */
+    synchronized void removeThoseOf(ProcessFd vmm) {
+        if (wanted.values().removeIf(of -> of.vmm().equals(Optional.of(vmm)))) {
+            carryOut();
+        }
     }
 
     /** Takes note that {@link #settle} is to be called; false if a call is due anyway that has not begun. Waits for nobody. */
@@ -347,7 +363,7 @@ final class DeviceSet {
                     "{}: can't be served with its changed options, and keeps those from before: {}",
                     device.label(),
                     e.getMessage());
-            Wanted old = new Wanted(before.get(), of.configured());
+            Wanted old = new Wanted(before.get(), of.configured(), of.vmm());
             wanted.put(key(device), old);
             tryToBegin(old, Optional.empty());
         }

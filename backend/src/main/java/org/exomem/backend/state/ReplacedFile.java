@@ -1,18 +1,10 @@
 package org.exomem.backend.state;
 
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
-import static java.nio.file.StandardOpenOption.CREATE_NEW;
-import static java.nio.file.StandardOpenOption.WRITE;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
 import org.exomem.linux.SmallFile;
 
 /**
@@ -22,41 +14,23 @@ import org.exomem.linux.SmallFile;
  * @param path of the file
  */
 public record ReplacedFile(Path path) {
-    private static final FileAttribute<?> OWNER_ONLY =
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-
     /** Replaces what was there. */
     public void write(byte[] content) throws IOException {
-        write(content, beside -> Files.move(beside, path, StandardCopyOption.ATOMIC_MOVE));
+        replace(path, content);
     }
 
-    /** Finds out whether so much could be written. */
+    /** Finds out whether so much could be written; what is there stays. */
     public void expectRoom(byte[] content) throws IOException {
-        write(content, Files::delete);
+        Path beside = path.resolveSibling("." + path.getFileName() + ".room");
+        replace(beside, content);
+        Files.delete(beside);
     }
 
-    private interface Written {
-        void then(Path beside) throws IOException;
-    }
-
-    private void write(byte[] content, Written written) throws IOException {
-        Path beside = path.resolveSibling("." + path.getFileName() + ".new");
+    private static void replace(Path file, byte[] content) throws IOException {
         try {
-            Files.deleteIfExists(beside);
-            try (FileChannel channel = FileChannel.open(beside, Set.of(CREATE_NEW, WRITE), OWNER_ONLY)) {
-                ByteBuffer bytes = ByteBuffer.wrap(content);
-                while (bytes.hasRemaining()) {
-                    channel.write(bytes);
-                }
-            }
-            written.then(beside);
+            SmallFile.replace(file, content);
         } catch (IOException e) {
-            try {
-                Files.deleteIfExists(beside);
-            } catch (IOException left) {
-                e.addSuppressed(left);
-            }
-            throw new IOException("what the next exomem has to know can't be kept in " + path + ": " + e, e);
+            throw new IOException("what the next exomem has to know can't be kept in " + file + ": " + e, e);
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.List;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.images.ram.FileSystemKind;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 import org.exomem.linux.SharedFile;
@@ -45,6 +46,10 @@ final class CloneRam {
     /** Makes the files of a clone's own, and the options of its VMM. */
     VmmCommandLine make(VmmCommandLine line, Path folder) throws IOException {
         RamFiles files = RamFiles.in(folder);
+        if (files.fileSystem() == FileSystemKind.HUGETLBFS) {
+            throw new IOException(
+                    "a clone's folder can't be on hugetlbfs, as " + folder + " is: name another one by" + " --folder");
+        }
         files.create(names(), RamFiles.Room.ON_DEMAND);
         VmmCommandLine changed = line;
         for (RamFileName name : names()) {

@@ -14,9 +14,10 @@ public interface CloneServing {
      * @param clone its name, by which exomem is to know the VM
      * @param folder of the clone, in which the sockets are to be
      * @param qmp the socket on which its VMM listens for QMP
+     * @param pid of its VMM
      * @param devices that the template's VM had
      * @return the sockets of the devices that are served, by their names
      * @throws IOException if none can be served
      */
-    Map<String, Path> serve(String clone, Path folder, Path qmp, MovedDevices devices) throws IOException;
+    Map<String, Path> serve(String clone, Path folder, Path qmp, int pid, MovedDevices devices) throws IOException;
 }

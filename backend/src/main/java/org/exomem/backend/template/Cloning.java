@@ -267,7 +267,9 @@ public final class Cloning {
                 MovedDevices devices = MovedDevices.ofImage(image.manifest());
                 Path folder = options.folder().resolve(launched.name());
                 devices.plugInto(
-                        vmm, serving.get().serve(launched.name(), folder, launched.qmp(), devices), notes::add);
+                        vmm,
+                        serving.get().serve(launched.name(), folder, launched.qmp(), vmm.pid(), devices),
+                        notes::add);
             } catch (IOException e) {
                 notes.add("it has no devices of exomem: " + e.getMessage());
             }

@@ -61,6 +61,18 @@ public sealed interface VmEvent {
         }
     }
 
+    /**
+     * The template has changed, or may, of which the VM is a clone.
+     *
+     * @param reason what has changed, for people
+     */
+    record TemplateChange(String vm, String template, String reason) implements VmEvent {
+        @Override
+        public String device() {
+            return "";
+        }
+    }
+
     record Connected(String vm, String device) implements VmEvent {}
 
     record Disconnected(String vm, String device, String reason) implements VmEvent {}

@@ -181,6 +181,52 @@ class ChangedDevicesTest {
     }
 
     @Test
+    @Tag("CTL-41")
+    void vmThatWasAddedWithAVmmGoesWhenThatHasEnded() throws Exception {
+        Process vmm = new ProcessBuilder("sleep", "600").start();
+        try {
+            String add = "{'execute': 'vm-add', 'arguments': {'vmm-pid': " + vmm.pid()
+                    + ", 'balloons': [{'vm': 'c', 'socket': '" + path("c") + "'}]}}";
+            assertThat(ask(add)).isEqualTo("{}");
+            reload("vm=a,socket=" + path("a"), "vm=b,socket=" + path("b"));
+            assertThat(ask("{'execute': 'query-vms'}")).contains("'name':'c'");
+            assertThat(ask(add)).contains("is served already");
+            vmm.destroyForcibly();
+            await().atMost(LIMIT).until(() -> !ask("{'execute': 'query-vms'}").contains("'name':'c'"));
+            assertThat(vms.folder().resolve("c")).doesNotExist();
+            // Its name is free.
+            assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'c', 'socket': '" + path("c")
+                            + "'}]}}"))
+                    .isEqualTo("{}");
+            assertThat(ask(add.replace("'c'", "'d'").replace(path("c"), path("d"))))
+                    .contains("process " + vmm.pid());
+        } finally {
+            vmm.destroyForcibly().waitFor();
+        }
+        assertThat(ask("{'execute': 'vm-add', 'arguments': {'template': '/t', 'balloons': [{'vm': 'd', 'socket': '"
+                        + path("d") + "'}]}}"))
+                .contains("needs 'vmm-pid'");
+        assertThat(ask("{'execute': 'vm-add', 'arguments': {'vmm-pid': 0, 'balloons': []}}"))
+                .contains("GenericError");
+    }
+
+    @Test
+    @Tag("CTL-41")
+    void deviceThatWasAddedAnewStaysWhenTheVmmOfTheOldOneEnds() throws Exception {
+        Process vmm = new ProcessBuilder("sleep", "600").start();
+        try {
+            ask("{'execute': 'vm-add', 'arguments': {'vmm-pid': " + vmm.pid() + ", 'balloons': [{'vm': 'c', 'socket': '"
+                    + path("c") + "'}, {'vm': 'd', 'socket': '" + path("d") + "'}]}}");
+            ask("{'execute': 'vm-remove', 'arguments': {'vm': 'c'}}");
+            ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'c', 'socket': '" + path("c") + "'}]}}");
+        } finally {
+            vmm.destroyForcibly().waitFor();
+        }
+        await().atMost(LIMIT).until(() -> !ask("{'execute': 'query-vms'}").contains("'name':'d'"));
+        assertThat(ask("{'execute': 'query-vms'}")).contains("'name':'c'");
+    }
+
+    @Test
     @Tag("CTL-32")
     void deviceIsRemovedWhileTheOthersOfItsVmGoOn() throws Exception {
         ask("{'execute': 'vm-add', 'arguments': {'mems': [{'vm': 'a', 'id': 'm', 'socket': '" + path("m")

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +19,8 @@ import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 import org.exomem.images.signature.ImageSignature;
+import org.exomem.linux.Mapping;
+import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -71,6 +75,51 @@ final class TemplatesTest {
         assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty())).hasMessageContaining(RAM.file());
         // What fails is not taken for checked the next time.
         assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty())).hasMessageContaining(RAM.file());
+    }
+
+    @Test
+    @Tag("IMG-CLONE-8")
+    void templateThatSomebodyHasOpenForWritingIsRefused() throws IOException {
+        ImageFolder image = make(new Templates(folder), "t");
+        CheckedTemplate.check(image, Optional.empty());
+        try (SharedFile writable = SharedFile.open(image.ram(RAM))) {
+            assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty()))
+                    .hasMessageContaining(RAM.file())
+                    .hasMessageContaining("open for writing");
+            try (Mapping mapping = Mapping.of(writable, 0, 4096)) {
+                writable.close();
+                assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty()))
+                        .hasMessageContaining("open for writing");
+                assertThat(mapping.segment().byteSize()).isEqualTo(4096);
+            }
+        }
+        assertThat(CheckedTemplate.check(image, Optional.empty())).isFalse();
+    }
+
+    @Test
+    @Tag("IMG-CLONE-9")
+    void changesOfATemplateAreNoticedWithoutReadingIt() throws IOException {
+        ImageFolder image = make(new Templates(folder), "t");
+        assertThat(CheckedTemplate.hasChanged(image)).isFalse();
+        CheckedTemplate.check(image, Optional.empty());
+        assertThat(CheckedTemplate.hasChanged(image)).isFalse();
+        TemplateFiles before = TemplateFiles.of(image);
+        assertThat(before.change()).isEmpty();
+        try (SharedFile writable = SharedFile.open(image.ram(RAM))) {
+            assertThat(before.change())
+                    .hasValueSatisfying(why -> assertThat(why).contains("open for writing"));
+            try (Mapping mapping = Mapping.of(writable, 0, 4096)) {
+                mapping.segment().set(ValueLayout.JAVA_BYTE, 17, (byte) 1);
+            }
+        }
+        assertThat(before.change()).hasValueSatisfying(why -> assertThat(why).contains(RAM.file(), "was written to"));
+        assertThat(CheckedTemplate.hasChanged(image)).isTrue();
+        TemplateFiles written = TemplateFiles.of(image);
+        Path copy = Files.copy(image.ram(RAM), folder.resolve("copy"));
+        Files.move(copy, image.ram(RAM), StandardCopyOption.REPLACE_EXISTING);
+        assertThat(written.change()).hasValueSatisfying(why -> assertThat(why).contains("was replaced"));
+        Files.delete(image.ram(RAM));
+        assertThat(written.change()).hasValueSatisfying(why -> assertThat(why).contains("was removed"));
     }
 
     private static ImageFolder make(Templates templates, String name) throws IOException {

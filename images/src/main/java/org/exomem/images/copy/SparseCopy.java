@@ -18,6 +18,7 @@ import org.exomem.images.ImageException.Fault;
 import org.exomem.images.ram.FileSystemKind;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
+import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
@@ -90,7 +91,7 @@ public final class SparseCopy {
      * @param to the path of the copy, where nothing is yet; for its owner only
      * @param free the pages whose content nobody needs, by their numbers in the file; null if none is known
      * @throws ImageException {@link Fault#EXISTS} if something is there, which is left as it is
-     * @throws LinuxException ENOSPC, … if it can't be written; there is no copy then
+     * @throws LinuxException ENOSPC, … if it can't be written, or the host has not enough huge pages for it; there is no copy then
      * @throws IllegalArgumentException if the file is of no whole pages, or {@code free} of another number of pages
      */
     public static Result copy(SharedFile from, Path to, @Nullable PageBits free, Progress progress) throws IOException {
@@ -104,6 +105,14 @@ public final class SparseCopy {
         } catch (LinuxException e) {
             if (e.errno() == Errno.EEXIST) {
                 throw new ImageException(Fault.EXISTS, to + " is there already", e);
+            }
+            if (e.errno() == Errno.EINVAL && isInHugePages(to)) {
+                Files.deleteIfExists(to);
+                throw new ImageException(
+                        Fault.MISMATCH,
+                        to + " can't have " + copy.size + " bytes: that is no multiple of the huge pages of its file"
+                                + " system",
+                        e);
             }
             throw e;
         }
@@ -120,16 +129,23 @@ public final class SparseCopy {
         }
     }
 
+    private static boolean isInHugePages(Path file) throws IOException {
+        Path folder = file.toAbsolutePath().getParent();
+        return folder != null && FileSystemKind.of(folder) == FileSystemKind.HUGETLBFS;
+    }
+
     private Result into(SharedFile to, FileSystemKind kind) throws IOException {
         if (to.pageSize() != PAGE) {
-            throw new ImageException(
-                    Fault.MISMATCH, "a RAM file can't be copied to " + kind + ", which can't be written to; use tmpfs");
+            try (Mapping mapping = Mapping.of(to, 0, size)) {
+                run((start, end) -> copy(new HugePagesTarget(to, mapping.segment()), start, end));
+            }
+            return result(Way.COPIED);
         }
         if (to.cloneOf(from)) {
             return shared(to);
         }
         boolean byFileSystem = kind == FileSystemKind.REMOTE && to.copyRange(from, 0, 0) == 0;
-        run(byFileSystem ? (start, end) -> byFileSystem(to, start, end) : (start, end) -> copy(to, start, end));
+        run(byFileSystem ? (start, end) -> byFileSystem(to, start, end) : (start, end) -> copy(to::write, start, end));
         return result(byFileSystem ? Way.BY_FILE_SYSTEM : Way.COPIED);
     }
 
@@ -151,6 +167,24 @@ public final class SparseCopy {
             tell(end - at);
         }
         return result(Way.SHARED);
+    }
+
+    /** Where bytes go. */
+    @FunctionalInterface
+    private interface Target {
+        void write(long offset, MemorySegment bytes) throws IOException;
+    }
+
+    /** A file of huge pages can be written to only where it is mapped. */
+    private record HugePagesTarget(SharedFile to, MemorySegment mapped) implements Target {
+        @Override
+        public void write(long offset, MemorySegment bytes) throws IOException {
+            long page = to.pageSize();
+            long first = offset & -page;
+            // Before it is touched: a host without a huge page would answer that by ending this process.
+            to.allocate(first, (offset + bytes.byteSize() - first + page - 1) & -page);
+            MemorySegment.copy(bytes, 0, mapped, offset, bytes.byteSize());
+        }
     }
 
     private interface Range {
@@ -269,7 +303,7 @@ public final class SparseCopy {
                 (at, length) -> tally.free.add(length));
     }
 
-    private void copy(SharedFile to, long start, long end) throws IOException {
+    private void copy(Target to, long start, long end) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(PIECE, PAGE);
             forEachNeeded(
@@ -284,7 +318,7 @@ public final class SparseCopy {
         }
     }
 
-    private void piece(SharedFile to, long at, MemorySegment buffer) throws IOException {
+    private void piece(Target to, long at, MemorySegment buffer) throws IOException {
         long length = buffer.byteSize();
         if (from.read(at, buffer) < length) {
             throw new ImageException(Fault.CHANGED, from + " became shorter while it was copied");

@@ -17,6 +17,7 @@ import java.util.Set;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.Sha256;
+import org.exomem.images.ram.FileSystemKind;
 import org.exomem.images.ram.RamFile;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
@@ -57,14 +58,24 @@ public final class ImageWriter {
      * Begins an image. A folder that is not there is made, for its owner only; only the last folder of the path is made. What a taken image,
      * or a save that was broken off, has left there is removed, all but RAM files.
      *
-     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image; nothing is changed then
+     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
+     *     changed then
      */
     public static ImageWriter begin(Path folder) throws IOException {
         return begin(folder, step -> {});
     }
 
     static ImageWriter begin(Path folder, Watch watch) throws IOException {
-        RamFiles.made(folder);
+        boolean made = !Files.exists(folder);
+        if (RamFiles.made(folder).fileSystem() == FileSystemKind.HUGETLBFS) {
+            if (made) {
+                Files.delete(folder);
+            }
+            throw new ImageException(
+                    Fault.MISMATCH,
+                    folder + " is on hugetlbfs, where only memory can be: an image has other files too. Name a folder"
+                            + " elsewhere");
+        }
         if (Files.exists(folder.resolve(ImageFolder.MANIFEST), LinkOption.NOFOLLOW_LINKS)) {
             throw new ImageException(
                     Fault.EXISTS, folder + " holds a saved VM already; remove that folder, or name another one");

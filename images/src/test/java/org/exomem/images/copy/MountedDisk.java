@@ -22,6 +22,11 @@ final class MountedDisk implements AutoCloseable {
         return mounted(folder, "-t", "tmpfs", "-o", "size=" + size, "tmpfs");
     }
 
+    /** Memory of huge pages of 2 MiB. */
+    static MountedDisk hugetlbfs(Path folder) throws IOException {
+        return mounted(folder, "-t", "hugetlbfs", "-o", "pagesize=2M", "hugetlbfs");
+    }
+
     /** XFS, whose files can share storage. */
     static MountedDisk xfs(Path above) throws IOException {
         assumeTrue(run(List.of("mkfs.xfs", "-V")), "needs mkfs.xfs, of the package xfsprogs");

@@ -18,7 +18,9 @@ import org.exomem.images.ImageException;
 import org.exomem.images.copy.SparseCopy.Progress;
 import org.exomem.images.copy.SparseCopy.Result;
 import org.exomem.images.copy.SparseCopy.Way;
+import org.exomem.images.manifest.ImageWriter;
 import org.exomem.linux.Errno;
+import org.exomem.linux.HugePages;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -236,6 +238,42 @@ class SparseCopyTest {
             assertThat(SparseCopy.copy(full, folder.resolve("full"), null, Progress.NONE))
                     .isEqualTo(new Result(Way.COPIED, 1 << 20, 0, 0, 0));
             assertThat(folder.resolve("full")).hasSize(1 << 20);
+        }
+    }
+
+    @Test
+    void ramIsCopiedToHugePagesAndBackWhereTheHostHasThem() throws IOException {
+        long seed = 7;
+        try (HugePages huge = HugePages.reserve((int) (SIZE / HugePages.SIZE));
+                MountedDisk disk = MountedDisk.hugetlbfs(Files.createDirectory(folder.resolve("huge")));
+                Ram ram = new Ram(SharedFile.memfd("ram", SIZE), seed)) {
+            Path there = disk.folder().resolve("ram");
+            Result to = SparseCopy.copy(ram.file, there, null, Progress.NONE);
+            assertThat(to.copied() + to.holes() + to.zeros()).isEqualTo(SIZE);
+            try (SharedFile copy = SharedFile.openForReading(there)) {
+                assertThat(copy.pageSize()).isEqualTo(HugePages.SIZE);
+                SparseCopy.copy(copy, folder.resolve("back"), null, Progress.NONE);
+            }
+            try (SharedFile back = SharedFile.openForReading(folder.resolve("back"));
+                    Mapping is = Mapping.forReading(back, 0, SIZE);
+                    Mapping was = Mapping.of(ram.file, 0, SIZE)) {
+                assertThat(is.segment().mismatch(was.segment())).isEqualTo(-1);
+            }
+            assertThatThrownBy(() -> SparseCopy.copy(ram.file, disk.folder().resolve("more"), null, Progress.NONE))
+                    .isInstanceOfSatisfying(
+                            LinuxException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ENOSPC));
+            assertThat(disk.folder().resolve("more")).doesNotExist();
+            try (SharedFile odd = SharedFile.memfd("odd", 3 * PAGE)) {
+                assertThatThrownBy(() -> SparseCopy.copy(odd, disk.folder().resolve("odd"), null, Progress.NONE))
+                        .isInstanceOf(ImageException.class)
+                        .hasMessageContaining("no multiple of the huge pages");
+            }
+            assertThat(disk.folder().resolve("odd")).doesNotExist();
+            assertThatThrownBy(() -> ImageWriter.begin(disk.folder().resolve("image")))
+                    .isInstanceOf(ImageException.class)
+                    .hasMessageContaining("hugetlbfs");
+            assertThat(disk.folder().resolve("image")).doesNotExist();
+            Files.delete(there);
         }
     }
 }

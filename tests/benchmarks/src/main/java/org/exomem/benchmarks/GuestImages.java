@@ -31,6 +31,7 @@ import picocli.CommandLine.Option;
 final class GuestImages extends Benchmark {
     private static final Duration LIMIT = Duration.ofMinutes(3);
     private static final String VM = "a";
+    private static final String SERVE = "--serve";
     private static final double WANTED_UPDATE_MILLIS = 150;
     private static final double WANTED_SAVE_MILLIS = 50;
     private static final double WANTED_CLONE_MILLIS = 130;
@@ -143,20 +144,38 @@ final class GuestImages extends Benchmark {
             end(start(1));
             oneByOne("clone to running", false, figures);
             oneByOne("clone to running, its VMM waited", true, figures);
+            many("clones", figures);
+            oneByOne("clone with a balloon to running", false, figures, SERVE);
+            oneByOne("clone with a balloon to running, its VMM waited", true, figures, SERVE);
+            many("clones with balloons", figures, SERVE);
+        }
+
+        private void many(String what, List<Figure> figures, String... more) throws IOException {
             long begin = System.nanoTime();
-            JsonNode all = start(clones);
+            JsonNode all = start(clones, more);
             figures.add(Figure.of(
-                    name(clones + " clones to running, with the command's own start"),
+                    name(clones + " " + what + " to running, with the command's own start"),
                     (System.nanoTime() - begin) / 1e6,
                     "ms"));
             try {
-                memory(figures);
+                if (List.of(more).contains(SERVE)) {
+                    for (JsonNode one : all) {
+                        awaitBalloon(one.path("name").asText());
+                    }
+                    figures.add(Figure.of(
+                            name(clones + " " + what + ": until the last guest's driver is there"),
+                            (System.nanoTime() - begin) / 1e6,
+                            "ms"));
+                }
+                memory(what, figures);
             } finally {
                 end(all);
             }
         }
 
-        private void oneByOne(String what, boolean prepared, List<Figure> figures) throws IOException {
+        private void oneByOne(String what, boolean prepared, List<Figure> figures, String... more) throws IOException {
+            boolean serve = List.of(more).contains(SERVE);
+            List<Double> drivers = new ArrayList<>();
             List<Double> times = new ArrayList<>();
             List<Double> walls = new ArrayList<>();
             for (int i = 0; i < rounds; i++) {
@@ -164,18 +183,25 @@ final class GuestImages extends Benchmark {
                     start(1, "--prepare", "1");
                 }
                 long begin = System.nanoTime();
-                JsonNode one = start(1);
+                JsonNode one = start(1, more);
                 walls.add((System.nanoTime() - begin) / 1e6);
                 times.add(one.path(0).path("time-us").asDouble() / 1e3);
+                if (serve) {
+                    awaitBalloon(one.path(0).path("name").asText());
+                    drivers.add((System.nanoTime() - begin) / 1e6);
+                }
                 end(one);
             }
             say("  " + what + ": " + times + " ms, with the command: " + walls + " ms");
             Figure time = Figure.of(name(what), Median.of(times), "ms");
             figures.add(size <= 1024 ? time.atMost(WANTED_CLONE_MILLIS) : time);
             figures.add(Figure.of(name(what + ", with the command's own start"), Median.of(walls), "ms"));
+            if (serve) {
+                figures.add(Figure.of(name(what + ": until its driver is there"), Median.of(drivers), "ms"));
+            }
         }
 
-        private void memory(List<Figure> figures) throws IOException {
+        private void memory(String what, List<Figure> figures) throws IOException {
             JsonNode template = command(
                             "template",
                             "list",
@@ -190,12 +216,12 @@ final class GuestImages extends Benchmark {
             }
             double each = own / template.path("clones").size();
             double shmem = sharedMemory(folder);
-            figures.add(Figure.of(name("a clone: memory of its own"), each / MIB, "MiB"));
-            figures.add(Figure.of(name("the template's memory"), data / MIB, "MiB"));
-            figures.add(Figure.of(name("a clone: memory saved"), (data - each) / MIB, "MiB")
+            figures.add(Figure.of(name(what + ": memory of each of its own"), each / MIB, "MiB"));
+            figures.add(Figure.of(name(what + ": the template's memory"), data / MIB, "MiB"));
+            figures.add(Figure.of(name(what + ": memory saved by each"), (data - each) / MIB, "MiB")
                     .atLeast(WANTED_SAVED_MIB));
             figures.add(Figure.of(
-                            name("clones: guests' memory, of the template's and what they wrote"),
+                            name(what + ": guests' memory, of the template's and what they wrote"),
                             (shmem + own) / (data + own),
                             "")
                     .atMost(WANTED_CLONES_RATIO));
@@ -220,22 +246,44 @@ final class GuestImages extends Benchmark {
             for (JsonNode one : started) {
                 Path own = folder.resolve("clones").resolve(one.path("name").asText());
                 OwnQemu.of(own.resolve("a")).close();
+                // Before another clone takes its name.
+                Awaitility.await()
+                        .atMost(LIMIT)
+                        .until(() -> features(one.path("name").asText()) < 0);
                 delete(own);
             }
         }
 
         private void awaitBalloon() {
-            Awaitility.await().atMost(LIMIT).pollInterval(Duration.ofMillis(50)).until(() -> {
-                try (QmpClient control = exomem.control()) {
-                    return control.execute("query-vms").path(0).path("features").size() > 0;
+            awaitBalloon(VM);
+        }
+
+        private void awaitBalloon(String vm) {
+            Awaitility.await()
+                    .atMost(LIMIT)
+                    .pollDelay(Duration.ZERO)
+                    .pollInterval(Duration.ofMillis(20))
+                    .until(() -> features(vm) > 0);
+        }
+
+        /** How many its driver has taken; -1 if the VM is not served. */
+        private int features(String vm) throws IOException {
+            try (QmpClient control = exomem.control()) {
+                for (JsonNode one : control.execute("query-vms")) {
+                    if (one.path("name").asText().equals(vm)) {
+                        return one.path("features").size();
+                    }
                 }
-            });
+                return -1;
+            }
         }
 
         private JsonNode command(String... words) throws IOException {
             List<String> all = new ArrayList<>(ServeProcess.launcher());
             all.addAll(List.of(words));
-            if (Stream.of("save", "update-vmm").anyMatch(words[0]::equals) || words[1].equals("create")) {
+            if (Stream.of("save", "update-vmm").anyMatch(words[0]::equals)
+                    || words[1].equals("create")
+                    || all.contains(SERVE)) {
                 all.addAll(List.of("--control", exomem.socket("control").toString()));
             }
             Process process = new ProcessBuilder(all)

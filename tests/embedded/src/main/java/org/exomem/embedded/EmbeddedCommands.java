@@ -126,7 +126,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         all.addObject()
                 .put("id", "ram")
                 .put("size", guest.ram().size())
-                .put("share", true)
+                .put("share", guest.ram().isShared())
                 .put("merge", true)
                 .put("dump", true)
                 .put("prealloc", false);
@@ -157,7 +157,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         if (path(arguments).equals("/objects/ram")) {
             properties
                     .put("size", guest.ram().size())
-                    .put("share", true)
+                    .put("share", guest.ram().isShared())
                     .put("mem-path", guest.ram().path().toString());
         } else if (properties.isEmpty()) {
             throw new QmpError("DeviceNotFound", "Device '" + path(arguments) + "' not found");

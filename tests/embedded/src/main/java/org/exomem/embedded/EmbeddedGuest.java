@@ -43,7 +43,9 @@ public final class EmbeddedGuest implements AutoCloseable {
      * @throws IOException if there can't be such a memory or socket, or the balloon's back-end does not work
      */
     public static EmbeddedGuest start(EmbeddedOptions options) throws IOException {
-        EmbeddedRam ram = EmbeddedRam.open(options.ram(), options.size(), options.low(), options.log());
+        EmbeddedRam ram = options.isClone()
+                ? EmbeddedRam.ofTemplate(options.ram(), options.size(), options.low())
+                : EmbeddedRam.open(options.ram(), options.size(), options.low(), options.log());
         EmbeddedGuest guest = new EmbeddedGuest(options, ram);
         try {
             guest.begin();

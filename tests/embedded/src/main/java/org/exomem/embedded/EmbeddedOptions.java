@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param seed decides about the contents of pages, and about which pages are used
  * @param incoming whether the guest waits for the state of another
  * @param handsOver whether the VMM hands over a userfaultfd when it is asked
+ * @param isClone whether the file is a template, which the guest finds in its memory and does not write to
  */
 public record EmbeddedOptions(
         Path ram,
@@ -32,7 +33,8 @@ public record EmbeddedOptions(
         int processors,
         long seed,
         boolean incoming,
-        boolean handsOver) {
+        boolean handsOver,
+        boolean isClone) {
     /** How a driver answers when it is asked for free pages. */
     public enum Hints {
         /** With the free ones, which it keeps until the device says that it is done. */
@@ -69,44 +71,66 @@ public record EmbeddedOptions(
     /** A guest with two processors and nothing else. */
     public static EmbeddedOptions of(Path ram, long size, Path qmp) {
         return new EmbeddedOptions(
-                ram, size, size <= MOST_LOW ? size : USUAL_LOW, qmp, null, null, Hints.HONEST, 2, 1, false, false);
+                ram,
+                size,
+                size <= MOST_LOW ? size : USUAL_LOW,
+                qmp,
+                null,
+                null,
+                Hints.HONEST,
+                2,
+                1,
+                false,
+                false,
+                false);
     }
 
     public EmbeddedOptions withLow(long bytes) {
-        return new EmbeddedOptions(ram, size, bytes, qmp, log, balloon, hints, processors, seed, incoming, handsOver);
+        return new EmbeddedOptions(
+                ram, size, bytes, qmp, log, balloon, hints, processors, seed, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions withLog(Path file) {
-        return new EmbeddedOptions(ram, size, low, qmp, file, balloon, hints, processors, seed, incoming, handsOver);
+        return new EmbeddedOptions(
+                ram, size, low, qmp, file, balloon, hints, processors, seed, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions withBalloon(Path socket) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, socket, hints, processors, seed, incoming, handsOver);
+        return new EmbeddedOptions(
+                ram, size, low, qmp, log, socket, hints, processors, seed, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions withHints(Hints answer) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, answer, processors, seed, incoming, handsOver);
+        return new EmbeddedOptions(
+                ram, size, low, qmp, log, balloon, answer, processors, seed, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions withProcessors(int count) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, count, seed, incoming, handsOver);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, count, seed, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions withSeed(long value) {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, value, incoming, handsOver);
+        return new EmbeddedOptions(
+                ram, size, low, qmp, log, balloon, hints, processors, value, incoming, handsOver, isClone);
     }
 
     public EmbeddedOptions thatIsIncoming() {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, true, handsOver);
+        return new EmbeddedOptions(
+                ram, size, low, qmp, log, balloon, hints, processors, seed, true, handsOver, isClone);
     }
 
     public EmbeddedOptions thatHandsOver() {
-        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, incoming, true);
+        return new EmbeddedOptions(ram, size, low, qmp, log, balloon, hints, processors, seed, incoming, true, isClone);
+    }
+
+    public EmbeddedOptions thatIsAClone() {
+        return new EmbeddedOptions(
+                ram, size, low, qmp, log, balloon, hints, processors, seed, incoming, handsOver, true);
     }
 
     /**
      * Reads {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
-     * [processors=N] [seed=N] [incoming=on] [handover=on]}.
+     * [processors=N] [seed=N] [incoming=on] [handover=on] [clone=on]}.
      *
      * @throws IllegalArgumentException if an option is unknown, or a required one is missing
      */
@@ -124,6 +148,7 @@ public record EmbeddedOptions(
                 case "processors" -> options.withProcessors(Integer.parseInt(value));
                 case "seed" -> options.withSeed(Long.parseLong(value));
                 case "handover" -> value.equals("on") ? options.thatHandsOver() : options;
+                case "clone" -> value.equals("on") ? options.thatIsAClone() : options;
                 case "incoming" -> value.equals("on") ? options.thatIsIncoming() : options;
                 default -> throw new IllegalArgumentException("there is no option " + word.getKey());
             };

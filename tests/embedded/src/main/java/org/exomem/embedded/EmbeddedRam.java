@@ -28,9 +28,11 @@ final class EmbeddedRam implements AutoCloseable {
     private final GuestRam ram;
     private final MemorySegment contents;
     private final long low;
+    private final boolean isClone;
     private final @Nullable WriteLog log;
 
-    private EmbeddedRam(Path path, GuestRam ram, long low, @Nullable WriteLog log) {
+    private EmbeddedRam(Path path, GuestRam ram, long low, boolean isClone, @Nullable WriteLog log) {
+        this.isClone = isClone;
         this.path = path;
         this.ram = ram;
         this.contents = ram.contents();
@@ -45,19 +47,33 @@ final class EmbeddedRam implements AutoCloseable {
      * @param log the file of the log, if there is to be one
      */
     static EmbeddedRam open(Path path, long size, long low, @Nullable Path log) throws LinuxException {
-        long[] layout = low < size ? new long[] {0, low, FOUR_GIB, size - low} : new long[] {0, size};
-        GuestRam ram = GuestRam.ofSharedFile(path, layout);
+        GuestRam ram = GuestRam.ofSharedFile(path, layout(size, low));
         try {
             Region last = ram.regions().getLast();
             return new EmbeddedRam(
                     path,
                     ram,
                     Math.min(low, size),
+                    false,
                     log == null ? null : WriteLog.create(log, last.guestAddress() + last.size()));
         } catch (LinuxException e) {
             ram.close();
             throw e;
         }
+    }
+
+    /** The same of a clone: it finds in its memory what is in the file, and does not write to that. */
+    static EmbeddedRam ofTemplate(Path path, long size, long low) throws LinuxException {
+        return new EmbeddedRam(path, GuestRam.ofTemplate(path, layout(size, low)), Math.min(low, size), true, null);
+    }
+
+    private static long[] layout(long size, long low) {
+        return low < size ? new long[] {0, low, FOUR_GIB, size - low} : new long[] {0, size};
+    }
+
+    /** True if what is written is in the file, and not in this process alone. */
+    boolean isShared() {
+        return !isClone;
     }
 
     Path path() {
@@ -109,6 +125,9 @@ final class EmbeddedRam implements AutoCloseable {
      * @throws UncheckedIOException if it has no room
      */
     void prepare(PageAllocator.Run run) {
+        if (isClone) {
+            return;
+        }
         try {
             ram.file().allocate(run.first() * GuestRam.PAGE, run.count() * GuestRam.PAGE);
         } catch (LinuxException e) {

@@ -176,7 +176,7 @@ public final class BackEnd implements AutoCloseable {
     }
 
     /** Returns the words that run {@code exomem} with these. */
-    private static List<String> words(String... words) {
+    static List<String> words(String... words) {
         return Stream.concat(
                         Stream.of(
                                 Path.of(System.getProperty("java.home"), "bin", "java")

@@ -154,6 +154,10 @@ final class ClonedGuestTest {
                 assertThat(written).isGreaterThan(400 * MIB);
                 assertThat(own(exomem, templates, first)).isLessThan(written - 250 * MIB);
                 exomem.command("balloon", "golden-1", "1G", "--wait");
+                // It can't get another VMM, and runs on.
+                assertThatThrownBy(() -> exomem.command("update-vmm", "golden-1"))
+                        .hasMessageContaining("runs a clone");
+                assertThat(first.guest().run("memeat verify own")).contains("ok ");
                 // What is shared already is found in the VMM's mappings.
                 exomem.command("detach", "golden-1");
                 exomem.command("attach", "golden-1");
@@ -175,6 +179,10 @@ final class ClonedGuestTest {
                 assertThat(third.guest().run("memeat verify own")).contains("ok ");
                 assertThat(third.guest().run("memeat verify more")).contains("ok ");
             }
+            // Whose VMM has ended is known no more.
+            await().atMost(LIMIT)
+                    .until(() -> !exomem.command("vms").contains("golden-")
+                            && !exomem.command("vms").contains("second-"));
         }
     }
 
@@ -195,6 +203,9 @@ final class ClonedGuestTest {
                         .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
                 qemu.guest().run("memeat fill kept 100 1");
                 checksum = qemu.guest().run("memeat verify kept");
+                exomem.command("mem", "vm", "256M", "--wait");
+                plugsMemoryAndIsNeitherSavedNorMoved(exomem, "vm", qemu);
+                exomem.command("mem", "vm", "0", "--wait");
                 exomem.command("template", "create", "vm", "golden", "--templates", templates);
             }
             String clones = guests.file("clones").toString();
@@ -208,6 +219,7 @@ final class ClonedGuestTest {
                 clone.guest().run("memeat fill more 900 9");
                 assertThat(clone.guest().run("memeat verify more")).contains("ok ");
                 assertThat(clone.guest().run("memeat verify kept")).isEqualTo(checksum);
+                plugsMemoryAndIsNeitherSavedNorMoved(exomem, "golden-1", clone);
                 clone.guest().run("memeat free more");
                 exomem.command("mem", "golden-1", "0", "--wait");
                 assertThat(clone.guest().run("memeat verify kept")).isEqualTo(checksum);
@@ -216,6 +228,26 @@ final class ClonedGuestTest {
                         .isLessThan(700 * MIB);
             }
         }
+    }
+
+    /** With memory plugged in a device, which would have to be unplugged. */
+    private void plugsMemoryAndIsNeitherSavedNorMoved(BackEnd exomem, String vm, OwnQemu qemu) throws IOException {
+        long plugged = plugged(exomem, vm);
+        assertThatThrownBy(() -> exomem.command(
+                        "save", vm, "--to", guests.file("refused").toString()))
+                .hasMessageContaining("plugged");
+        assertThatThrownBy(() -> exomem.command("update-vmm", vm)).hasMessageMatching("(?s).*(plugged|runs a clone).*");
+        assertThat(plugged(exomem, vm)).isEqualTo(plugged).isPositive();
+        assertThat(guests.file("refused").resolve("manifest.json")).doesNotExist();
+        assertThat(qemu.guest().run("memeat verify kept")).contains("ok ");
+    }
+
+    private static long plugged(BackEnd exomem, String vm) throws IOException {
+        return Json.parse(exomem.command("mem", vm, "--json"))
+                .path(0)
+                .path("data")
+                .path("size")
+                .asLong();
     }
 
     /** What a clone has for itself, in bytes. */

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
 import org.exomem.backend.qmp.Json;
@@ -107,6 +108,45 @@ final class SavedVmTest {
                     saveAndEnd(exomem, image);
                 }
             }
+        }
+    }
+
+    @Test
+    void imageRunsForAnotherUserWhoseItIs() throws IOException {
+        Path image = guests.file("image");
+        String checksum;
+        try (BackEnd exomem = guests.backEnd("a");
+                OwnQemu qemu =
+                        OwnQemu.start(guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
+            await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+            qemu.guest().run("memeat fill kept 100 1");
+            checksum = qemu.guest().run("memeat verify kept");
+            exomem.command("save", "vm", "--to", image.toString(), "--end");
+        }
+        Path ram = guests.file("a.ram");
+        Files.deleteIfExists(ram);
+        Files.setPosixFilePermissions(guests.file(""), PosixFilePermissions.fromString("rwxr-xr-x"));
+        // The image is its owner's alone.
+        assertThat(OtherUser.run("restore", image.toString()))
+                .startsWith("1 ")
+                .contains(image.toString())
+                .containsIgnoringCase("denied");
+        OtherUser.give(image);
+        // It may read the image, and may not make the files of the VM where they were.
+        assertThat(OtherUser.run("restore", image.toString()))
+                .startsWith("1 ")
+                .contains(ram.toString())
+                .containsIgnoringCase("denied");
+        Path own = Files.createDirectory(guests.file("own"));
+        OtherUser.give(own);
+        assertThat(OtherUser.run("restore", image.toString(), "--replace", guests.file("a.") + "=" + own.resolve("a.")))
+                .startsWith("0 ")
+                .contains("VM \"vm\" runs");
+        try (OwnQemu qemu = OwnQemu.of(own.resolve("a"))) {
+            assertThat(Files.getAttribute(Path.of("/proc", Long.toString(qemu.pid())), "unix:uid"))
+                    .isEqualTo(OtherUser.UID);
+            assertThat(Files.getAttribute(own.resolve("a.ram"), "unix:uid")).isEqualTo(OtherUser.UID);
+            assertThat(qemu.guest().run("memeat verify kept")).isEqualTo(checksum);
         }
     }
 

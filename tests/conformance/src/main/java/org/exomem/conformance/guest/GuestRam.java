@@ -79,9 +79,18 @@ public final class GuestRam implements AutoCloseable {
         return total;
     }
 
+    /** A file that is only read: what the guest writes is its own, and not in the file. */
+    public static GuestRam ofTemplate(Path file, long... addressesAndSizes) throws LinuxException {
+        return of(SharedFile.openForReading(file), true, addressesAndSizes);
+    }
+
     private static GuestRam of(SharedFile file, long[] layout) throws LinuxException {
+        return of(file, false, layout);
+    }
+
+    private static GuestRam of(SharedFile file, boolean isTemplate, long[] layout) throws LinuxException {
         try {
-            Mapping mapping = Mapping.of(file, 0, file.size());
+            Mapping mapping = isTemplate ? Mapping.privateOf(file, 0, file.size()) : Mapping.of(file, 0, file.size());
             Region[] regions = new Region[layout.length / 2];
             long offset = 0;
             for (int i = 0; i < regions.length; i++) {

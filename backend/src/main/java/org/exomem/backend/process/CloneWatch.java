@@ -1,0 +1,205 @@
+package org.exomem.backend.process;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.exomem.backend.template.TemplateFiles;
+import org.exomem.images.manifest.ImageFolder;
+import org.exomem.linux.EventFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.PollSet;
+import org.exomem.linux.process.ProcessFd;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Looks after the clones whose devices are served: tells when the VMM of one has ended (CTL-41), and when the template changes from which it
+ * runs (IMG-CLONE-9). By a thread of its own, as long as there is a clone. Safe for use by several threads.
+ */
+final class CloneWatch implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CloneWatch.class);
+
+    /** Between two looks at the templates. */
+    private static final Duration LOOK = Duration.ofSeconds(5);
+
+    private final Told told;
+    /** By their VMMs, which are open as long as they are here. */
+    private final Map<ProcessFd, Clone> clones = new LinkedHashMap<>();
+    /** As long as the thread runs. */
+    private @Nullable EventFd wake;
+
+    private boolean closed;
+
+    /** Is told, on the thread of this, and may take its time. */
+    interface Told {
+        /** @param vmm is closed when this returns */
+        void ended(ProcessFd vmm);
+
+        /** @param why what has changed, for people */
+        void templateChanged(String clone, Path template, String why);
+    }
+
+    private record Clone(List<String> vms, Optional<Template> template) {}
+
+    private static final class Template {
+        private final Path folder;
+        private final TemplateFiles files;
+        private Optional<String> last = Optional.empty();
+
+        Template(Path folder, TemplateFiles files) {
+            this.folder = folder;
+            this.files = files;
+        }
+    }
+
+    CloneWatch(Told told) {
+        this.told = told;
+    }
+
+    /**
+     * Begins to look after a clone.
+     *
+     * @param vmm closed when it has ended, or with this
+     * @param vms its names
+     * @param template the folder of its template, as it is now; it may be one that this process may not look into
+     * @throws LinuxException EMFILE
+     */
+    void add(ProcessFd vmm, List<String> vms, Optional<Path> template) throws LinuxException {
+        Clone clone = new Clone(List.copyOf(vms), template.flatMap(CloneWatch::files));
+        synchronized (this) {
+            if (closed) {
+                vmm.close();
+                return;
+            }
+            clones.put(vmm, clone);
+            if (wake == null) {
+                EventFd made = new EventFd();
+                wake = made;
+                Thread.ofPlatform().name("clones").daemon().start(() -> run(made));
+            } else {
+                wake.signal();
+            }
+        }
+    }
+
+    private static Optional<Template> files(Path folder) {
+        try {
+            return Optional.of(new Template(folder, TemplateFiles.of(ImageFolder.open(folder))));
+        } catch (IOException e) {
+            LOG.warn("{}: nobody will be told if it changes while clones run from it: {}", folder, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    private void run(EventFd signal) {
+        long look = System.nanoTime() + LOOK.toNanos();
+        try {
+            while (true) {
+                List<ProcessFd> now = still();
+                if (now.isEmpty()) {
+                    return;
+                }
+                awaitEnd(now, signal, look);
+                if (System.nanoTime() - look >= 0) {
+                    lookAtTemplates();
+                    look = System.nanoTime() + LOOK.toNanos();
+                }
+            }
+        } catch (LinuxException | RuntimeException e) {
+            LOG.error("clones are not looked after any more", e);
+        } finally {
+            leave(signal);
+        }
+    }
+
+    /** Those whose VMMs run; if there is none, the next one starts a thread anew. */
+    private synchronized List<ProcessFd> still() {
+        if (closed) {
+            return List.of();
+        }
+        if (clones.isEmpty()) {
+            wake = null;
+        }
+        return List.copyOf(clones.keySet());
+    }
+
+    private synchronized void leave(EventFd signal) {
+        if (signal.equals(wake)) {
+            wake = null;
+        }
+        if (closed) {
+            clones.keySet().forEach(ProcessFd::close);
+            clones.clear();
+        }
+        signal.close();
+    }
+
+    private void awaitEnd(List<ProcessFd> vmms, EventFd signal, long until) throws LinuxException {
+        PollSet ready =
+                new PollSet(Stream.concat(Stream.of(signal.fd()), vmms.stream().map(ProcessFd::fd))
+                        .toArray(Fd[]::new));
+        if (!ready.await((int) Math.max(0, (until - System.nanoTime()) / 1_000_000 + 1))) {
+            return;
+        }
+        if (ready.isReady(0)) {
+            signal.drain();
+        }
+        for (int i = 0; i < vmms.size(); i++) {
+            if (ready.isReady(i + 1)) {
+                ended(vmms.get(i));
+            }
+        }
+    }
+
+    private void ended(ProcessFd vmm) {
+        Clone clone;
+        synchronized (this) {
+            clone = Objects.requireNonNull(clones.remove(vmm));
+        }
+        LOG.info("{}: its VMM has ended, and it is served no more", String.join(", ", clone.vms));
+        try {
+            told.ended(vmm);
+        } catch (RuntimeException e) {
+            LOG.error("{}: a fault of exomem itself, please report it", clone.vms, e);
+        } finally {
+            vmm.close();
+        }
+    }
+
+    private void lookAtTemplates() {
+        List<Clone> now;
+        synchronized (this) {
+            now = List.copyOf(clones.values());
+        }
+        for (Clone clone : now) {
+            clone.template.ifPresent(template -> {
+                Optional<String> change = template.files.change();
+                if (change.isPresent() && !change.equals(template.last)) {
+                    String why = change.get();
+                    LOG.warn(
+                            "{}: its template changes under it, and its memory may: {}",
+                            String.join(", ", clone.vms),
+                            why);
+                    clone.vms.forEach(vm -> told.templateChanged(vm, template.folder, why));
+                }
+                template.last = change;
+            });
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        if (wake != null) {
+            wake.signal();
+        }
+    }
+}

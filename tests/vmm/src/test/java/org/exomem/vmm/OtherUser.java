@@ -1,0 +1,75 @@
+package org.exomem.vmm;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** Runs commands of {@code exomem} as a user without rights of its own; a test that can't have one is skipped. */
+final class OtherUser {
+    /** The user "nobody". */
+    static final int UID = 65534;
+
+    /** A home that only its owner can enter is one that others can enter, in a mount namespace of its own: JDK, jars and QEMU may be there. */
+    private static final String SCRIPT = """
+            set -e
+            there=$(mktemp -d)
+            mount --bind "$HOME" "$there"
+            mount -t tmpfs -o mode=755 tmpfs "$HOME"
+            for folder in "$there"/.[!.]* "$there"/*; do
+                if [ -d "$folder" ]; then
+                    mkdir "$HOME/${folder##*/}"
+                    mount --bind "$folder" "$HOME/${folder##*/}"
+                fi
+            done
+            umount -l "$there"
+            rmdir "$there"
+            exec setpriv --reuid=%d --regid=0 --clear-groups "$@"
+            """.formatted(UID);
+
+    private OtherUser() {}
+
+    /**
+     * Runs a command.
+     *
+     * @return what it said, with its exit code before that
+     */
+    static String run(String... words) throws IOException {
+        assumeTrue(
+                Integer.valueOf(0).equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"))
+                        && Stream.of("unshare", "setpriv")
+                                .allMatch(program -> Files.isExecutable(Path.of("/usr/bin", program))),
+                "needs to be root, to be somebody else");
+        List<String> all = new ArrayList<>(List.of("unshare", "-m", "sh", "-c", SCRIPT, "sh"));
+        all.addAll(BackEnd.words(words));
+        Process process = new ProcessBuilder(all).redirectErrorStream(true).start();
+        try {
+            process.getOutputStream().close();
+            String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            if (!process.waitFor(60, TimeUnit.SECONDS)) {
+                throw new IOException("it does not end");
+            }
+            return process.exitValue() + " " + said;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    /** Makes a file or folder, with all that is in it, that user's. */
+    static void give(Path path) throws IOException {
+        try (Stream<Path> all = Files.walk(path)) {
+            for (Path one : all.toList()) {
+                Files.setAttribute(one, "unix:uid", UID);
+            }
+        }
+    }
+}
