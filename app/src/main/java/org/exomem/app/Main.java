@@ -9,9 +9,11 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] arguments) {
-        ExomemCommand.exit(new ExomemCommand()
-                .with("demo", DemoCommand::new)
-                .with("conform", ConformCommand::new)
-                .run(arguments));
+        ExomemCommand.exit(program().run(arguments));
+    }
+
+    /** The program with all its commands. */
+    static ExomemCommand program() {
+        return new ExomemCommand().with("demo", DemoCommand::new).with("conform", ConformCommand::new);
     }
 }

@@ -38,6 +38,8 @@ class LauncherLocaleTest {
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")));
         Path home = Files.createDirectories(folder.resolve("räume"));
         Path launcher = Files.copy(repository().resolve("exomem"), home.resolve("exomem"));
+        Files.createDirectories(home.resolve("packaging"));
+        Files.copy(repository().resolve("packaging/jvm"), home.resolve("packaging/jvm"));
         Path target = Files.createDirectories(home.resolve("app/target"));
         Path java = Files.createDirectories(home.resolve("jdk/bin")).resolve("java");
         Files.writeString(java, """

@@ -9,14 +9,16 @@ import java.util.concurrent.TimeUnit;
 
 /** Another JVM like this one: same Java, same options, same class path. */
 final class ChildJvm {
+    /** Agents and a training run are this JVM's own affair. */
+    private static final List<String> OWN = List.of("-javaagent", "-XX:AOT", "-XX:DumpLoadedClassList");
+
     private ChildJvm() {}
 
     static ProcessBuilder of(Class<?> main, String... arguments) {
         List<String> words = new ArrayList<>();
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
-            // Agents and a training run are this JVM's own affair.
-            if (!option.startsWith("-javaagent") && !option.startsWith("-XX:AOTCacheOutput")) {
+            if (OWN.stream().noneMatch(option::startsWith)) {
                 words.add(option);
             }
         }

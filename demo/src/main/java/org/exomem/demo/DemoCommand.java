@@ -15,6 +15,7 @@ public final class DemoCommand implements Command {
     static final String COMMAND_SERIES = "--command-series";
 
     private boolean inThisProcess;
+    private boolean trainWhole;
     private @Nullable String commandCache;
     private @Nullable String seriesControl;
 
@@ -26,8 +27,9 @@ public final class DemoCommand implements Command {
                         + " At the end a guest with a small VMM of its own migrates to a second process that serves,"
                         + " without asking for its free pages, and back, with a bitmap of them; then it becomes a template, from"
                         + " which clones run. It takes some seconds.");
-        // The launcher trains its AOT caches with these.
+        // The launcher and the package train their AOT caches with these.
         usage.hiddenFlag("--in-this-process", () -> inThisProcess = true);
+        usage.hiddenFlag("--train", () -> trainWhole = true);
         usage.hiddenOption("--train-commands", value -> commandCache = value);
         usage.hiddenOption(COMMAND_SERIES, value -> seriesControl = value);
     }
@@ -37,6 +39,8 @@ public final class DemoCommand implements Command {
         try {
             if (seriesControl != null) {
                 CommandSeries.run(seriesControl, streams);
+            } else if (trainWhole) {
+                WholeTraining.run(streams);
             } else if (commandCache != null) {
                 CommandTraining.run(Path.of(commandCache));
             } else {

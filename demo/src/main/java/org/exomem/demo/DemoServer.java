@@ -70,6 +70,19 @@ sealed interface DemoServer extends AutoCloseable {
         }
     }
 
+    /** True if a process answers on its control socket. */
+    static boolean answers(Path control) {
+        if (!Files.exists(control)) {
+            return false;
+        }
+        try {
+            QmpClient.connect(control).close();
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     /** How it went so far, for people. */
     String describe() throws IOException;
 
@@ -113,18 +126,6 @@ sealed interface DemoServer extends AutoCloseable {
                 throw new DemoFailure("interrupted");
             }
             startMillis = (System.nanoTime() - begin) / 1_000_000;
-        }
-
-        private static boolean answers(Path control) {
-            if (!Files.exists(control)) {
-                return false;
-            }
-            try {
-                QmpClient.connect(control).close();
-                return true;
-            } catch (IOException e) {
-                return false;
-            }
         }
 
         @Override

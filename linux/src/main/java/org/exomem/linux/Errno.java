@@ -26,6 +26,7 @@ public final class Errno {
     public static final int ENAMETOOLONG = 36;
     public static final int ENOSYS = 38;
     public static final int ENOTSOCK = 88;
+    public static final int EAFNOSUPPORT = 97;
     public static final int EADDRINUSE = 98;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNRESET = 104;

@@ -9,17 +9,19 @@ import org.exomem.cli.options.CommandLine;
 import org.exomem.cli.options.Completion;
 
 /**
- * A script for bash and zsh that completes commands and options, of which it has a table, paths, the names of VMs and
- * devices, for which it asks the process that serves: at most once in some seconds, because that starts a JVM; and the ids of
- * requirements, for which it asks the program once.
+ * A script for Bash, zsh and fish that completes commands and options, of which it has a table, paths, addresses, the ids of requirements, and
+ * the names of VMs and devices. These stand in a file beside the control socket ({@code NamesFile}): no key starts a JVM. There is one
+ * script, in Bash: zsh understands it, and fish has Bash, which exomem needs anyway, run it.
  */
 final class CompletionScript {
-    private static final String BEFORE_TABLE = """
-        # Completes command lines of exomem in bash and zsh; made by "exomem completion".
-        # Source it, or put it where your shell looks for completions.
+    private static final String HEAD = """
+        #compdef exomem
+        # Completes command lines of exomem; made by "exomem completion".
+        """;
 
+    private static final String BEFORE_TABLE = """
         if [ -n "${ZSH_VERSION:-}" ]; then
-          autoload -U +X compinit && compinit
+          autoload -U +X compinit && compinit -u
           autoload -U +X bashcompinit && bashcompinit
         fi
 
@@ -34,35 +36,57 @@ final class CompletionScript {
           esac
         }
 
-        # Has the lines "VM" or "VM DEVICE" of the process that serves in _exomem_lines; asks it at most every 5 s.
-        _exomem_ask() {
-          local table=$1 control=$2 key="$1 $2"
-          if [ "${_exomem_key-}" != "$key" ] || [ $((SECONDS - ${_exomem_asked:-0})) -ge 5 ]; then
-            _exomem_key=$key _exomem_asked=$SECONDS
-            _exomem_lines=$(EXOMEM_NO_BUILD=1 "${COMP_WORDS[0]}" vms $table ${control:+--control "$control"} \\
-              2>/dev/null | awk 'NR > 1 { print $1, $2 }')
+        # Prints the lines "VM DEVICE" of the process that serves on a control socket: its own names for completion.
+        _exomem_names() {
+          local control=$1 file line
+          if [ -z "$control" ]; then
+            if [ -n "${XDG_RUNTIME_DIR:-}" ]; then control=$XDG_RUNTIME_DIR/exomem.sock
+            elif [ "${UID:-1}" = 0 ]; then control=/run/exomem.sock
+            else control=/tmp/exomem-$UID/exomem.sock
+            fi
           fi
+          for file in "$control.names" "/run/exomem/${control##*/}.names"; do
+            if [ -r "$file" ]; then
+              while read -r line; do printf '%s\\n' "$line"; done <"$file"
+              return
+            fi
+          done
         }
 
         # Prints what completes a value of that kind.
         _exomem_values() {
+          local name device before=
           case $1 in
-            VM) printf '%s\\n' "$_exomem_lines" | cut -d' ' -f1 ;;
-            DEVICE) printf '%s\\n' "$_exomem_lines" | awk -v vm="$vm" '$1 == vm { print $2 }' ;;
-            REQUIREMENT) printf '%s\\n' "$_exomem_ids" ;;
+            VM)
+              _exomem_names "$control" | while IFS=' ' read -r name device; do
+                if [ "$name" != "$before" ]; then printf '%s\\n' "$name"; fi
+                before=$name
+              done ;;
+            DEVICE)
+              _exomem_names "$control" | while IFS=' ' read -r name device; do
+                if [ "$name" = "$vm" ] && [ "$device" != balloon ]; then printf '%s\\n' "$device"; fi
+              done ;;
+            ADDRESS) printf 'unix:\\n'; compgen -A hostname -- "$current" ;;
+            REQUIREMENT) printf '%s\\n' "$_exomem_ids" | tr ' ' '\\n' ;;
             FILE) compgen -f -- "$current" ;;
             NOTHING) ;;
             *) printf '%s\\n' "${1//|/ }" | tr ' ' '\\n' ;;
           esac
         }
 
-        _exomem() {
-          local IFS=$' \\t\\n' current=${COMP_WORDS[COMP_CWORD]} typed=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
+        _exomem_complete() {
+          local IFS=$' \\t\\n' current=${COMP_WORDS[COMP_CWORD]} typed=("${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}")
           local opts vals args command=${typed[0]-} control= vm= kind= place=0 word value taken
           COMPREPLY=()
-          # Bash takes "--control=X" for three words.
+          # Bash takes "--control=X" for three words, and "unix:PATH" too.
           if [ "$current" = "=" ]; then current=; fi
-          if [ "$command" = pki ]; then command="pki ${typed[1]-}" typed=("${typed[@]:1}"); fi
+          if [ "$current" = ":" ] || [ "${COMP_WORDS[COMP_CWORD-1]-}" = ":" ]; then
+            current=${current#:} kind=FILE
+          fi
+          case $command in
+        @PAIRS@)
+              command="$command ${typed[1]-}" typed=("${typed[@]:1}") ;;
+          esac
           _exomem_usage "$command"
           set -- "${typed[@]:1}"
           while [ $# -gt 0 ]; do
@@ -96,41 +120,70 @@ final class CompletionScript {
           for ((word = COMP_CWORD + 1; word < ${#COMP_WORDS[@]}; word++)); do
             if [ "${COMP_WORDS[word]}" = --control ]; then control=${COMP_WORDS[word + 1]-}; fi
           done
-          case $kind in
-            VM) _exomem_ask "" "$control" ;;
-            DEVICE) _exomem_ask --memory "$control" ;;
-            REQUIREMENT)
-              # They stay the same as long as the program does.
-              if [ -z "${_exomem_ids-}" ]; then
-                _exomem_ids=$(EXOMEM_NO_BUILD=1 "${COMP_WORDS[0]}" spec --all 2>/dev/null | awk 'NR > 1 { print $1 }')
-              fi ;;
-          esac
           if [ -n "$kind" ]; then
             IFS=$'\\n'
             COMPREPLY=($(compgen -W "$(_exomem_values "$kind")" -- "$current"))
             if [ "$kind" = FILE ]; then compopt -o filenames 2>/dev/null; fi
+            if [ "${COMPREPLY[0]-}" = unix: ]; then compopt -o nospace 2>/dev/null; fi
           fi
         }
+        """;
 
-        complete -F _exomem exomem
+    private static final String REGISTER = """
+
+        complete -F _exomem_complete exomem
+        # Where zsh loads this file as the function that completes.
+        if [ -n "${ZSH_VERSION:-}" ] && [ "${funcstack[1]:-}" = _exomem ]; then _bash_complete -F _exomem_complete; fi
+        """;
+
+    /** Bash splits words at = and :, and fish does not. */
+    private static final String FISH = """
+
+        function __exomem_complete
+            set -l words (commandline -opc) (commandline -ct)
+            bash -c "$__exomem_script"'
+                all=()
+                for word in "$@"; do
+                    if [[ $word == --*=* ]]; then all+=("${word%%=*}" = "${word#*=}"); else all+=("$word"); fi
+                done
+                COMP_WORDS=("${all[@]}") COMP_CWORD=$((${#all[@]} - 1)) before=
+                if [[ ${!#} == --*=* ]]; then before=${!#}; before=${before%%=*}=; fi
+                _exomem_complete 2>/dev/null
+                for word in "${COMPREPLY[@]}"; do printf "%s\\n" "$before$word"; done' exomem $words
+        end
+        complete -c exomem -f -a '(__exomem_complete)'
         """;
 
     private CompletionScript() {}
 
-    static String of(Map<String, CommandLine> commands) {
-        StringBuilder script = new StringBuilder(BEFORE_TABLE);
+    /** @param ids of all requirements */
+    static String of(CompletionCommand.Shell shell, Map<String, CommandLine> commands, List<String> ids) {
+        String script = script(commands, ids);
+        return switch (shell) {
+            case BASH, ZSH -> HEAD + script + REGISTER;
+            case FISH ->
+                HEAD + "set -g __exomem_script '" + script.replace("\\", "\\\\").replace("'", "\\'") + "'\n" + FISH;
+        };
+    }
+
+    private static String script(Map<String, CommandLine> commands, List<String> ids) {
+        StringBuilder script = new StringBuilder();
+        script.append("_exomem_ids='").append(String.join(" ", ids)).append("'\n\n");
+        script.append(BEFORE_TABLE);
         commands.forEach((name, command) -> entry(script, name, command));
         // The second word of a command that has two.
         List<String> pairs =
                 commands.keySet().stream().filter(name -> name.contains(" ")).toList();
-        first(pairs.stream()).distinct().forEach(group -> {
+        List<String> groups = first(pairs.stream()).distinct().toList();
+        groups.forEach(group -> {
             String seconds = words(pairs.stream()
                     .filter(name -> name.startsWith(group + " "))
                     .map(name -> name.substring(group.length() + 1)));
             entry(script, "'" + group + " '", "", "", seconds);
         });
         entry(script, "*", "", "", words(first(commands.keySet().stream()).distinct()));
-        return script.append(BEHIND_TABLE).toString();
+        return script.append(BEHIND_TABLE.replace("@PAIRS@", "    " + String.join("|", groups)))
+                .toString();
     }
 
     private static Stream<String> first(Stream<String> names) {
@@ -167,6 +220,7 @@ final class CompletionScript {
         return switch (completion) {
             case Completion.Nothing _ -> "NOTHING";
             case Completion.File _ -> "FILE";
+            case Completion.Address _ -> "ADDRESS";
             case Completion.Vm _ -> "VM";
             case Completion.Device _ -> "DEVICE";
             case Completion.Requirement _ -> "REQUIREMENT";

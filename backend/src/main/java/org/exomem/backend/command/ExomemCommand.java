@@ -15,6 +15,7 @@ import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.CommandLine;
 import org.exomem.cli.options.ExitCode;
+import org.exomem.cli.options.ManPage;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.VisibleText;
@@ -179,6 +180,22 @@ public final class ExomemCommand {
         Map<String, String> summaries = new LinkedHashMap<>();
         commandLines().forEach((name, line) -> summaries.put(name, line.summary()));
         return ProgramHelp.text(summaries);
+    }
+
+    /**
+     * The manual pages of the program and of all commands, by the names of the pages.
+     *
+     * @param date for the foot of the pages
+     */
+    public Map<String, String> manPages(String date) {
+        ManPage.Book book = new ManPage.Book("exomem", date, Version.current().toString());
+        Map<String, CommandLine> lines = commandLines();
+        Map<String, String> summaries = new LinkedHashMap<>();
+        lines.forEach((name, line) -> summaries.put(name, line.summary()));
+        Map<String, String> pages = new LinkedHashMap<>();
+        pages.put("exomem", ManPage.of(book, ProgramHelp.ABOUT, summaries, ProgramHelp.sections()));
+        lines.forEach((name, line) -> pages.put(book.name(name), line.manPage(book, List.of(ExitCode.HELP))));
+        return pages;
     }
 
     private CommandLine commandLine(String name) {

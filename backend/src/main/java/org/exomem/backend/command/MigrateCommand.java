@@ -56,7 +56,7 @@ final class MigrateCommand implements Command {
                 "--to",
                 "ADDRESS",
                 "Where the destination waits: HOST:PORT, [IPV6]:PORT or unix:PATH.",
-                Completion.FILE,
+                Completion.ADDRESS,
                 value -> to = SecurityOptions.address("--to", value));
         security.describe(usage);
         usage.path(

@@ -34,7 +34,7 @@ final class ReceiveCommand implements Command {
                 "--listen",
                 "ADDRESS",
                 "Where to wait: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 takes any that is free.",
-                Completion.FILE,
+                Completion.ADDRESS,
                 value -> listen = SecurityOptions.address("--listen", value));
         security.describe(usage);
         usage.path(

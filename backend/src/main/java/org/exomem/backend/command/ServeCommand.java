@@ -20,6 +20,8 @@ import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.control.Version;
 import org.exomem.backend.log.Log;
 import org.exomem.backend.process.BackendProcess;
+import org.exomem.backend.service.Heartbeat;
+import org.exomem.backend.service.ServiceManager;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.exomem.cli.options.Command;
@@ -145,9 +147,12 @@ final class ServeCommand implements Command {
         Optional<Path> controlSocket = wanted.control();
         // The signals before the first socket is there: who sees that may send one at once.
         BackendProcess process = new BackendProcess();
-        try (ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process));
-                process) {
+        try (ServiceManager manager = ServiceManager.ofProcess();
+                ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process, manager));
+                process;
+                Heartbeat _ = Heartbeat.start(manager, process::pulse)) {
             process.start(wanted.checked(), controlSocket);
+            manager.ready();
             int vms = wanted.vms().size();
             LOG.info(
                     "exomem {} serves {}; process {}{}",
@@ -156,6 +161,7 @@ final class ServeCommand implements Command {
                     ProcessHandle.current().pid(),
                     controlSocket.map(path -> ", control socket on " + path).orElse(""));
             LOG.info("ends: {}", process.awaitStop());
+            manager.stopping();
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
@@ -172,16 +178,19 @@ final class ServeCommand implements Command {
     }
 
     /** SIGHUP (CTL-33): what is wrong is told, and changes nothing. */
-    private void reload(BackendProcess process) {
+    private void reload(BackendProcess process, ServiceManager manager) {
         if (config == null) {
             LOG.warn("SIGHUP: there is nothing to read again without --config; it is ignored");
             return;
         }
+        manager.reloading();
         try {
             LOG.info("SIGHUP: reads {} again", config);
             process.reload(configured());
         } catch (ConfigException e) {
             LOG.error("SIGHUP: nothing is changed: {}", e.getMessage());
+        } finally {
+            manager.ready();
         }
     }
 

@@ -21,8 +21,12 @@ abstract class DeviceOptions<C> {
             new DeviceOption("socket", "PATH", "listens there for the VMM", "required, unless fd is given");
     static final DeviceOption CONNECT =
             DeviceOption.onOff("connect", "connects to the socket instead, where the VMM listens", false);
-    static final DeviceOption FD =
-            new DeviceOption("fd", "N", "uses an inherited Unix socket instead, listening or connected", "none");
+    static final DeviceOption FD = new DeviceOption(
+            "fd",
+            "N|NAME",
+            "uses an inherited Unix socket instead, listening or connected: by its number, or by the name that systemd"
+                    + " gave it",
+            "none");
     static final DeviceOption SOCKET_MODE = new DeviceOption(
             "socket-mode",
             "MODE",
@@ -99,7 +103,7 @@ abstract class DeviceOptions<C> {
             switch (key) {
                 case "vm" -> vm = Value.name(value);
                 case "socket" -> socket = Value.path(value);
-                case "fd" -> fd = Value.number(value, 0, Integer.MAX_VALUE);
+                case "fd" -> fd = Value.inherited(value);
                 case "connect" -> connect = Value.onOff(value);
                 case "socket-mode" -> socketMode = Value.mode(value);
                 case "socket-group" -> socketGroup = Value.group(value);

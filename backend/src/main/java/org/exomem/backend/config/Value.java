@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.regex.Pattern;
+import org.exomem.linux.HandedSockets;
 import org.exomem.linux.SocketAccess;
 
 /** The values of options, each refused with what would be right. */
@@ -48,6 +49,17 @@ final class Value {
             throw new ConfigException("a path has no zero byte");
         }
         return Path.of(value).toAbsolutePath();
+    }
+
+    /** A descriptor, by its number or by the name under which a service manager handed it over. */
+    static int inherited(String value) throws ConfigException {
+        if (value.isEmpty() || Character.isDigit(value.charAt(0)) || value.startsWith("-")) {
+            return number(value, 0, Integer.MAX_VALUE);
+        }
+        HandedSockets handed = HandedSockets.ofProcess();
+        return handed.named(value)
+                .orElseThrow(() -> new ConfigException("no one socket \"" + value + "\" was handed to this process"
+                        + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
     }
 
     static int number(String value, int least, int most) throws ConfigException {

@@ -6,6 +6,7 @@ import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -27,15 +28,19 @@ import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
+import org.exomem.linux.Fd;
 import org.exomem.linux.OwnPath;
 import org.exomem.linux.OwnerOnlySocket;
 import org.exomem.linux.StaleSocket;
@@ -91,6 +96,35 @@ public final class ControlServer implements AutoCloseable {
         return listen(path, new Commands(vms, migrations, process), new ClientLimit(vms));
     }
 
+    /**
+     * Serves on a socket that listens already, and that stays at its path when this ends (CTL-23).
+     *
+     * @param descriptor taken over, also on failure
+     * @param path where clients find it, for people
+     * @throws IOException if it is no Unix stream socket that listens
+     */
+    public static ControlServer inherit(
+            Fd descriptor, Path path, VmTable vms, Migrations migrations, ProcessControl process) throws IOException {
+        ControlServer server = new ControlServer(path, new Commands(vms, migrations, process), new ClientLimit(vms));
+        try {
+            if (UnixSockets.roleOf(descriptor) != UnixSockets.Role.LISTENING) {
+                throw new IOException("control socket: " + descriptor + " does not listen");
+            }
+            descriptor.setNonBlocking();
+            server.listenOn(bootstrap -> bootstrap
+                    .channelFactory(() -> new EpollServerDomainSocketChannel(descriptor.number()))
+                    .register());
+            // Netty takes a socket that it did not bind for one that is not ready.
+            Objects.requireNonNull(server.listening).read();
+            return server;
+        } catch (IOException | RuntimeException e) {
+            descriptor.close();
+            server.commands.close();
+            server.loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+            throw e;
+        }
+    }
+
     static ControlServer listen(Path path, Commands commands, ClientLimit limit) throws IOException {
         ControlServer server = new ControlServer(path, commands, limit);
         try {
@@ -122,16 +156,18 @@ public final class ControlServer implements AutoCloseable {
     }
 
     private void bindAt(Path at) {
-        listening = new ServerBootstrap()
+        listenOn(bootstrap ->
+                bootstrap.channel(EpollServerDomainSocketChannel.class).bind(new DomainSocketAddress(at.toFile())));
+    }
+
+    private void listenOn(Function<ServerBootstrap, ChannelFuture> begin) {
+        ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(loop)
-                .channel(EpollServerDomainSocketChannel.class)
                 .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
-                .childHandler(new ClientInitializer())
-                .bind(new DomainSocketAddress(at.toFile()))
-                .syncUninterruptibly()
-                .channel();
+                .childHandler(new ClientInitializer());
+        listening = begin.apply(bootstrap).syncUninterruptibly().channel();
         // Behind netty's own, which stops accepting for a second when there is no descriptor for a client.
         listening.pipeline().addLast(refusals);
     }
@@ -224,6 +260,13 @@ public final class ControlServer implements AutoCloseable {
         ObjectNode event = EventText.event(EventText.name(change.event), EventText.data(change.event), change.when);
         // One that turns out to have left is taken out at once, while the others are still to be told.
         List.copyOf(connections).forEach(connection -> connection.event(event));
+    }
+
+    /** Done when the thread of the control socket has come to it. From any thread. */
+    public CompletableFuture<Void> answers() {
+        CompletableFuture<Void> answer = new CompletableFuture<>();
+        loop.execute(() -> answer.complete(null));
+        return answer;
     }
 
     /** Disconnects all clients and removes the socket. */

@@ -3,9 +3,11 @@ package org.exomem.backend.process;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -15,12 +17,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.concurrent.TimeUnit;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HttpAddress;
 import org.exomem.backend.config.MetricsConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
+import org.exomem.backend.control.NamesFile;
 import org.exomem.backend.control.ProcessControl;
 import org.exomem.backend.control.Version;
 import org.exomem.backend.detach.VmDevices;
@@ -31,13 +35,18 @@ import org.exomem.backend.metrics.MetricsServer;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
+import org.exomem.backend.service.Pulse;
 import org.exomem.backend.state.StateDirectory;
+import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmShutdown;
+import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.backend.vmm.VmmStop;
 import org.exomem.linux.process.ProcessFd;
+import org.exomem.linux.Fd;
+import org.exomem.linux.HandedSockets;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +57,12 @@ public final class BackendProcess implements AutoCloseable {
 
     /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
+
+    /** For the control socket; VMs have a limit of their own. */
+    private static final Duration PULSE_LIMIT = Duration.ofSeconds(1);
+
+    /** What the control socket is called among those that a service manager hands over. */
+    private static final String CONTROL = "control";
 
     /** For what waits for VMs; one after the other by the lock of the devices. */
     private static final Executor WORKERS =
@@ -61,6 +76,7 @@ public final class BackendProcess implements AutoCloseable {
             state -> publish(
                     new VmEvent.MigrationChange(state.vm(), state.status().toString())));
     private volatile @Nullable ControlServer control;
+    private volatile @Nullable NamesFile names;
     private volatile @Nullable DeviceSet devices;
     private volatile @Nullable Pagers pagers;
     private volatile @Nullable MetricsServer metrics;
@@ -110,7 +126,10 @@ public final class BackendProcess implements AutoCloseable {
             Health ofAll = new Health(table, migrations, paged::states, config.state());
             health = ofAll;
             if (controlSocket.isPresent()) {
-                control = ControlServer.listen(controlSocket.get(), table, migrations, new Changes(all, paged, ofAll));
+                control = serveControl(controlSocket.get(), new Changes(all, paged, ofAll));
+                NamesFile file = NamesFile.of(controlSocket.get(), WORKERS);
+                names = file;
+                tellNames();
                 LOG.info("control socket on {}", controlSocket.get());
             }
             serveMetrics(config.metrics(), paged, ofAll);
@@ -144,6 +163,51 @@ public final class BackendProcess implements AutoCloseable {
         return serving == null ? List.of() : serving.addresses();
     }
 
+    /** On the socket that a service manager made and called so, if there is one. */
+    private ControlServer serveControl(Path path, ProcessControl changes) throws IOException {
+        OptionalInt handed = HandedSockets.ofProcess().named(CONTROL);
+        return handed.isPresent()
+                ? ControlServer.inherit(new Fd(handed.getAsInt()), path, table, migrations, changes)
+                : ControlServer.listen(path, table, migrations, changes);
+    }
+
+    private void tellNames() {
+        NamesFile file = names;
+        DeviceSet all = devices;
+        if (file != null && all != null) {
+            file.changed(() -> all.vms().stream().map(ServedVm::config).toList());
+        }
+    }
+
+    /** How the process is: asks all event loops, and takes a second at most. From any thread. */
+    public CompletableFuture<Pulse> pulse() {
+        ControlServer server = control;
+        CompletableFuture<Boolean> controlAnswers = server == null
+                ? CompletableFuture.completedFuture(true)
+                : server.answers()
+                        .thenApply(done -> true)
+                        .completeOnTimeout(false, PULSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        List<VirtualMachine> all = table.all();
+        List<CompletableFuture<Optional<Boolean>>> attached = all.stream()
+                .map(vm -> vm.state()
+                        .handle((state, failure) -> Optional.ofNullable(state).map(VmState::connected)))
+                .toList();
+        return CompletableFuture.allOf(attached.toArray(CompletableFuture<?>[]::new))
+                .thenCombine(controlAnswers, (done, answered) -> {
+                    List<String> silent = new ArrayList<>();
+                    int connected = 0;
+                    for (int i = 0; i < all.size(); i++) {
+                        Optional<Boolean> answer = attached.get(i).join();
+                        if (answer.isEmpty()) {
+                            silent.add(all.get(i).name());
+                        } else if (answer.get()) {
+                            connected++;
+                        }
+                    }
+                    return new Pulse(all.size(), connected, silent, answered);
+                });
+    }
+
     /**
      * Serves what another configuration wants, as far as no VMM has to leave before; the rest follows when it has. What came
      * to be served by commands stays. Waits for VMs' event loops, a second for each at most.
@@ -167,6 +231,9 @@ public final class BackendProcess implements AutoCloseable {
         Health ofAll = health;
         if (ofAll != null) {
             ofAll.happened(event);
+        }
+        if (event instanceof VmEvent.Added || event instanceof VmEvent.Removed) {
+            tellNames();
         }
         switch (event) {
             case VmEvent.Disconnected _, VmEvent.MigrationChange _, VmEvent.PagerChange _ -> settle();
@@ -258,6 +325,10 @@ public final class BackendProcess implements AutoCloseable {
         ControlServer server = control;
         if (server != null) {
             server.close();
+        }
+        NamesFile file = names;
+        if (file != null) {
+            file.close();
         }
     }
 

@@ -439,7 +439,7 @@ class CommandsTest {
             pki init              | exomem: DIR is missing
         balloon a 1G 2G       | exomem: "2G" is one word too many
         hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
-        completion fish       | exomem: bash|zsh: "fish" is none of bash, zsh
+        completion csh        | exomem: bash|zsh|fish: "csh" is none of bash, zsh, fish
         balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
         balloon a 1G --timeout     | exomem: --timeout needs SECONDS after it
         balloon a 1G --timeout -1  | exomem: --timeout -1: must be from 0 to 86400 seconds, a day

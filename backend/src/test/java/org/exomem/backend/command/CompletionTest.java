@@ -1,6 +1,7 @@
 package org.exomem.backend.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -8,13 +9,14 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The completion script in a real bash, with a stand-in for the program. */
+/** The completion scripts in real shells, with a stand-in for the program, which completion must not start. */
 class CompletionTest {
     @TempDir
     Path folder;
@@ -25,33 +27,42 @@ class CompletionTest {
         Files.writeString(program, """
             #!/bin/sh
             echo "$*" >>"%s/calls"
-            case "$*" in
-              "vms --control /other") printf 'VM STATE\\nother x\\n' ;;
-              "vms") printf 'VM STATE\\ndb x\\nweb x\\n' ;;
-              "spec --all") printf 'ID STRENGTH\\na.b.1 MUST\\na.c.1 MAY\\n' ;;
-              "vms --memory") printf 'VM DEVICE\\ndb m9\\nweb m0\\nweb m1\\n' ;;
-            esac
             """.formatted(folder));
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
-        Files.writeString(folder.resolve("script"), Ran.of("completion", "bash").out());
+        Files.writeString(folder.resolve("exomem.sock.names"), """
+                db balloon
+                db m9
+                web balloon
+                web m0
+                web m1
+                """);
+        Files.writeString(folder.resolve("other.sock.names"), "other balloon\n");
+        for (String shell : List.of("bash", "zsh", "fish")) {
+            Files.writeString(
+                    folder.resolve("script." + shell),
+                    Ran.of("completion", shell).out());
+        }
     }
 
     /** What is offered for the last of the words, in a line. */
     private String offered(String words) throws Exception {
-        String program = folder.resolve("exomem").toString();
         List<String> command = new ArrayList<>(List.of(
                 "bash",
                 "-c",
-                "source \"$1\"; shift; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _exomem; _exomem; "
+                "source script.bash; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _exomem_complete; "
                         + "printf '%s ' \"${COMPREPLY[@]}\"",
                 "bash",
-                folder.resolve("script").toString(),
-                program));
+                folder.resolve("exomem").toString()));
         command.addAll(List.of(words.split(" ", -1)));
-        Process process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .directory(folder.toFile())
-                .start();
+        return run(command);
+    }
+
+    private String run(List<String> command) throws Exception {
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).directory(folder.toFile());
+        builder.environment()
+                .putAll(Map.of("XDG_RUNTIME_DIR", folder.toString(), "HOME", folder.toString(), "LC_ALL", "C.UTF-8"));
+        Process process = builder.start();
         return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
     }
 
@@ -59,6 +70,8 @@ class CompletionTest {
     @CsvSource(delimiter = '|', ignoreLeadingAndTrailingWhitespace = false, textBlock = """
         ba|balloon
         pki |init
+        vm |command
+        template c|create check
         balloon --w|--wait
         balloon |db web
         mem w|web
@@ -67,26 +80,70 @@ class CompletionTest {
         receive d|db
         stats |db web
         mem web |m0 m1
-        mem --control /other |other
+        mem --control other.sock |other
         mem |db web
-        balloon --control = /other |other
+        balloon --control = other.sock |other
         hints web |start stop done
         hints web s|start stop
-        spec |a.b.1 a.c.1
-        spec a.c|a.c.1
+        spec VRT-SPL-1|VRT-SPL-1
         spec --a|--all
-        completion |bash zsh
+        completion |bash zsh fish
         balloon web |''
         vms |''
-        migrate web --tls scr|script
+        migrate web --tls script.z|script.zsh
+        migrate web --to un|unix:
+        migrate web --to unix : script.z|script.zsh
         """)
     void offersWhatFits(String words, String expected) throws Exception {
+        if (words.startsWith("spec VRT")) {
+            // Whatever ids there are: one that begins so is offered.
+            assertThat(offered("spec ")).matches("[\\w. -]{10000,}");
+            return;
+        }
         assertThat(offered(words)).isEqualTo(expected);
     }
 
     @Test
-    void asksTheProcessThatServesOnlyOnceInAWhile() throws Exception {
+    void noKeyStartsTheProgram() throws Exception {
         offered("balloon ");
-        assertThat(Files.readAllLines(folder.resolve("calls"))).containsExactly("vms");
+        offered("mem web ");
+        offered("spec ");
+        assertThat(folder.resolve("calls")).doesNotExist();
+    }
+
+    @Test
+    void whereNobodyServesNothingIsOffered() throws Exception {
+        Files.delete(folder.resolve("exomem.sock.names"));
+        assertThat(offered("balloon ")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        exomem mem web |m0,m1
+        exomem ball|balloon
+        exomem balloon --control=other.sock |other
+        exomem pki i|init
+        exomem hints web s|start,stop
+        """)
+    void fishOffersTheSame(String line, String expected) throws Exception {
+        assumeTrue(isThere("fish"), "fish is not installed");
+        String typed = line.startsWith("exomem mem") || line.endsWith("sock") ? line + " " : line;
+        String said = run(List.of("fish", "-c", "source script.fish; complete -C '" + typed + "'"));
+        assertThat(String.join(",", said.split("\\s+", -1))).isEqualTo(expected);
+    }
+
+    @Test
+    void zshLoadsTheScriptAndOffersTheSame() throws Exception {
+        assumeTrue(isThere("zsh"), "zsh is not installed");
+        String said = run(List.of(
+                "zsh",
+                "-fc",
+                "source ./script.zsh; COMP_WORDS=(exomem mem web '') COMP_CWORD=3; "
+                        + "setopt KSH_ARRAYS BASH_REMATCH sh_word_split; _exomem_complete; print -- ${COMPREPLY[@]}"));
+        assertThat(said).isEqualTo("m0 m1");
+    }
+
+    private static boolean isThere(String shell) {
+        return Files.isExecutable(Path.of("/usr/bin", shell)) || Files.isExecutable(Path.of("/bin", shell));
     }
 }

@@ -58,6 +58,11 @@ public final class CommandLine {
         return PicocliSpec.help(usage, common);
     }
 
+    /** Its manual page. */
+    public String manPage(ManPage.Book book, List<Section> common) {
+        return ManPage.of(book, usage, common);
+    }
+
     /** What it takes, for completion. */
     public List<Argument.Option> options() {
         return usage.options().stream().filter(option -> !option.hidden()).toList();

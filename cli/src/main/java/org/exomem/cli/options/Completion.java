@@ -6,6 +6,7 @@ import java.util.List;
 public sealed interface Completion {
     Completion NOTHING = new Nothing();
     Completion FILE = new File();
+    Completion ADDRESS = new Address();
     Completion VM = new Vm();
     Completion DEVICE = new Device();
     Completion REQUIREMENT = new Requirement();
@@ -15,6 +16,9 @@ public sealed interface Completion {
 
     /** Paths. */
     record File() implements Completion {}
+
+    /** Where another process listens: {@code unix:PATH}, or a host and a port. */
+    record Address() implements Completion {}
 
     /** The names of the VMs that are served. */
     record Vm() implements Completion {}

@@ -114,7 +114,7 @@ final class PicocliSpec {
                 .build();
     }
 
-    private static String synopsis(Usage usage) {
+    static String synopsis(Usage usage) {
         List<String> words = new ArrayList<>();
         words.add("exomem " + usage.name());
         for (Argument.Option option : usage.options()) {

@@ -1,0 +1,59 @@
+package org.exomem.backend.service;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/** Takes the pulse of the process again and again, and tells the service manager: its line of status, and that it is alive. */
+public final class Heartbeat implements AutoCloseable {
+    private static final Duration STATUS_INTERVAL = Duration.ofSeconds(5);
+
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+            task -> Thread.ofPlatform().name("heartbeat").daemon().unstarted(task));
+    private final ServiceManager manager;
+    private final Supplier<CompletableFuture<Pulse>> pulse;
+
+    private Heartbeat(ServiceManager manager, Supplier<CompletableFuture<Pulse>> pulse) {
+        this.manager = manager;
+        this.pulse = pulse;
+    }
+
+    /**
+     * Begins, if somebody listens.
+     *
+     * @param pulse answers within some seconds whatever hangs; is not waited for
+     */
+    public static Heartbeat start(ServiceManager manager, Supplier<CompletableFuture<Pulse>> pulse) {
+        Heartbeat heart = new Heartbeat(manager, pulse);
+        if (manager.isThere()) {
+            // Three times in the time that the manager waits: one may come late.
+            long every = manager.watchdog()
+                    .map(limit -> limit.dividedBy(3))
+                    .filter(interval -> interval.compareTo(STATUS_INTERVAL) < 0)
+                    .orElse(STATUS_INTERVAL)
+                    .toMillis();
+            heart.timer.scheduleAtFixedRate(heart::beat, 0, Math.max(1, every), TimeUnit.MILLISECONDS);
+        }
+        return heart;
+    }
+
+    private void beat() {
+        pulse.get().whenComplete((now, failure) -> {
+            if (now == null) {
+                return;
+            }
+            manager.status(now.line());
+            if (now.isAlive() && manager.watchdog().isPresent()) {
+                manager.alive();
+            }
+        });
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}

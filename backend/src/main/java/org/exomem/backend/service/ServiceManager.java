@@ -1,0 +1,125 @@
+package org.exomem.backend.service;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.NotifySocket;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the service manager that started this process, if one wants to know, how the process is: the protocol of sd_notify(3). What can't be
+ * told is logged and nothing else: the VMs are served all the same. Safe for use by several threads; waits for nobody.
+ */
+public final class ServiceManager implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
+
+    private final @Nullable NotifySocket socket;
+    private final Optional<Duration> watchdog;
+    private String status = "";
+    private boolean failing;
+
+    private ServiceManager(@Nullable NotifySocket socket, Optional<Duration> watchdog) {
+        this.socket = socket;
+        this.watchdog = watchdog;
+    }
+
+    /** The one that started this process; one that hears nothing if there is none. */
+    public static ServiceManager ofProcess() {
+        return of(System.getenv(), ProcessHandle.current().pid());
+    }
+
+    static ServiceManager of(Map<String, String> environment, long process) {
+        String address = environment.get("NOTIFY_SOCKET");
+        if (address == null || address.isEmpty()) {
+            return new ServiceManager(null, Optional.empty());
+        }
+        try {
+            return new ServiceManager(NotifySocket.connect(address), watchdog(environment, process));
+        } catch (LinuxException e) {
+            LOG.warn("the service manager can't be told of this process: {}", e.getMessage());
+            return new ServiceManager(null, Optional.empty());
+        }
+    }
+
+    /** How long it waits for a sign of life; empty if it does not, or waits for one of another process. */
+    private static Optional<Duration> watchdog(Map<String, String> environment, long process) {
+        String of = environment.get("WATCHDOG_PID");
+        if (of != null && !of.equals(Long.toString(process))) {
+            return Optional.empty();
+        }
+        try {
+            long micros = Long.parseLong(environment.getOrDefault("WATCHDOG_USEC", "0"));
+            return micros > 0
+                    ? Optional.of(Duration.of(micros, TimeUnit.MICROSECONDS.toChronoUnit()))
+                    : Optional.empty();
+        } catch (NumberFormatException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** True if somebody listens. */
+    public boolean isThere() {
+        return socket != null;
+    }
+
+    /** How long it waits for {@link #alive} before it ends this process; empty if it does not. */
+    public Optional<Duration> watchdog() {
+        return watchdog;
+    }
+
+    /** All is served; also after {@link #reloading}. */
+    public void ready() {
+        send("READY=1");
+    }
+
+    /** The configuration is read again, until {@link #ready}. */
+    public void reloading() {
+        // The clock of System.nanoTime is CLOCK_MONOTONIC here, by which the manager tells this reload from the one
+        // before.
+        send("RELOADING=1\nMONOTONIC_USEC=" + TimeUnit.NANOSECONDS.toMicros(System.nanoTime()));
+    }
+
+    /** The process is ending. */
+    public void stopping() {
+        send("STOPPING=1");
+    }
+
+    /** A sign of life. */
+    public void alive() {
+        send("WATCHDOG=1");
+    }
+
+    /** What the process does, in a line; sent if it is another one than before. */
+    public synchronized void status(String line) {
+        if (!line.equals(status)) {
+            status = line;
+            send("STATUS=" + line.replace('\n', ' '));
+        }
+    }
+
+    private synchronized void send(String message) {
+        if (socket == null) {
+            return;
+        }
+        try {
+            socket.send(message);
+            failing = false;
+        } catch (LinuxException | IllegalStateException e) {
+            if (!failing) {
+                failing = true;
+                LOG.warn("the service manager can't be told of this process: {}", e.getMessage());
+            }
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (socket != null) {
+            socket.close();
+        }
+    }
+}

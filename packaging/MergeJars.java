@@ -1,0 +1,189 @@
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.ClassFileVersion;
+import java.lang.classfile.ClassHierarchyResolver;
+import java.lang.classfile.ClassModel;
+import java.lang.classfile.ClassTransform;
+import java.lang.classfile.instruction.LocalVariable;
+import java.lang.classfile.instruction.LocalVariableType;
+import java.lang.constant.ClassDesc;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.Deflater;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * Makes one jar of many, as a package holds it: for one version of Java, without native libraries, and the same bytes each time.
+ *
+ * <pre>java MergeJars.java MAIN-CLASS JAVA-VERSION SECONDS OUTPUT JAR...</pre>
+ *
+ * SECONDS since 1970 is the time that all entries get. What stands in two jars must be alike, but for the lists of services, which are
+ * joined, and for what describes a jar as such, which is left out. Licences are not: {@code META-INF/licences/NAME-OF-JAR/} has them. The tables of
+ * Picnic, a signature that was given up, are a megabyte, and left out.
+ */
+final class MergeJars {
+    private static final Pattern VERSIONED = Pattern.compile("META-INF/versions/(\\d+)/(.+)");
+    private static final Pattern NATIVE = Pattern.compile(".*\\.(so|dll|dylib|jnilib|a)|.*\\.so\\.\\d+");
+    /** Signatures are of a whole jar; indices, modules and Maven's files of what it was. */
+    private static final Pattern OF_THE_JAR = Pattern.compile("(META|OSGI)-INF/([^/]+\\.(SF|RSA|DSA|EC)|MANIFEST\\.MF|INDEX\\.LIST)"
+            + "|META-INF/(maven|native-image|proguard)/.*|org/bouncycastle/pqc/legacy/picnic/.*\\.properties|(.*/)?module-info\\.class|META-INF/sbom/.*|META-INF/.*\\.(kotlin_module|versions\\.properties)");
+
+    private static final Pattern LICENCE = Pattern.compile("(META-INF/)?(LICENSE|LICENCE|NOTICE|AL2\\.0|LGPL2\\.1|FastDoubleParser-)[^/]*");
+
+    private static final ClassTransform WITHOUT_VARIABLES = ClassTransform.transformingMethodBodies((builder, element) -> {
+        if (!(element instanceof LocalVariable || element instanceof LocalVariableType)) {
+            builder.with(element);
+        }
+    });
+
+    private final Map<String, byte[]> entries = new TreeMap<>();
+    private final Map<String, String> origins = new TreeMap<>();
+    private final int java;
+
+    private MergeJars(int java) {
+        this.java = java;
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        List<String> words = List.of(arguments);
+        MergeJars merged = new MergeJars(Integer.parseInt(words.get(1)));
+        for (String jar : words.subList(4, words.size())) {
+            merged.add(Path.of(jar));
+        }
+        String manifest = "Manifest-Version: 1.0\r\nMain-Class: " + words.get(0) + "\r\nEnable-Native-Access: ALL-UNNAMED\r\n\r\n";
+        merged.write(
+                manifest.getBytes(StandardCharsets.UTF_8),
+                LocalDateTime.ofInstant(Instant.ofEpochSecond(Long.parseLong(words.get(2))), ZoneOffset.UTC),
+                Path.of(words.get(3)));
+    }
+
+    private void add(Path jar) throws IOException {
+        String name = jar.getFileName().toString().replaceFirst("\\.jar$", "");
+        // Of each file the one for the highest version that this Java takes.
+        Map<String, ZipEntry> chosen = new TreeMap<>();
+        Map<String, Integer> versions = new TreeMap<>();
+        try (ZipFile file = new ZipFile(jar.toFile())) {
+            for (ZipEntry entry : file.stream().filter(each -> !each.isDirectory()).toList()) {
+                Matcher versioned = VERSIONED.matcher(entry.getName());
+                boolean matches = versioned.matches();
+                String path = matches ? versioned.group(2) : entry.getName();
+                int version = matches ? Integer.parseInt(versioned.group(1)) : 0;
+                if (version <= java && version >= versions.getOrDefault(path, 0)) {
+                    chosen.put(path, entry);
+                    versions.put(path, version);
+                }
+            }
+            ClassHierarchyResolver hierarchy = ClassHierarchyResolver.ofResourceParsing(type -> open(file, type))
+                    .orElse(ClassHierarchyResolver.defaultResolver());
+            for (Map.Entry<String, ZipEntry> each : chosen.entrySet()) {
+                byte[] content = file.getInputStream(each.getValue()).readAllBytes();
+                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(content, hierarchy) : content);
+            }
+        }
+    }
+
+    private static InputStream open(ZipFile file, ClassDesc type) {
+        String descriptor = type.descriptorString();
+        ZipEntry entry = file.getEntry(descriptor.substring(1, descriptor.length() - 1) + ".class");
+        try {
+            return entry == null ? null : file.getInputStream(entry);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void add(String jar, String path, byte[] content) throws IOException {
+        if (LICENCE.matcher(path).matches()) {
+            put(jar, "META-INF/licences/" + jar + "/" + path.replace("META-INF/", ""), content);
+        } else if (path.startsWith("META-INF/services/")) {
+            put(jar, path, joined(entries.getOrDefault(path, new byte[0]), content));
+            origins.remove(path);
+        } else if (!OF_THE_JAR.matcher(path).matches() && !NATIVE.matcher(path).matches()) {
+            put(jar, path, content);
+        }
+    }
+
+    /**
+     * A class without the names of its local variables, which nobody reads, and in a format that an AOT cache can hold: that of Java 5, in
+     * which picocli is, it can't.
+     *
+     * @param hierarchy knows the classes of the same jar
+     */
+    private static byte[] lean(byte[] content, ClassHierarchyResolver hierarchy) {
+        ClassModel model = ClassFile.of().parse(content);
+        if (model.majorVersion() >= ClassFile.JAVA_6_VERSION) {
+            return ClassFile.of().transformClass(model, WITHOUT_VARIABLES);
+        }
+        ClassTransform newer = (builder, element) -> {
+            if (element instanceof ClassFileVersion) {
+                builder.withVersion(ClassFile.JAVA_8_VERSION, 0);
+            } else {
+                builder.with(element);
+            }
+        };
+        return ClassFile.of(
+                        ClassFile.StackMapsOption.GENERATE_STACK_MAPS,
+                        ClassFile.ClassHierarchyResolverOption.of(hierarchy))
+                .transformClass(model, newer.andThen(WITHOUT_VARIABLES));
+    }
+
+    private void put(String jar, String path, byte[] content) throws IOException {
+        byte[] before = entries.put(path, content);
+        String other = origins.put(path, jar);
+        if (other != null && !Arrays.equals(before, content)) {
+            throw new IOException(path + " is in " + other + " and, with another content, in " + jar);
+        }
+    }
+
+    private static byte[] joined(byte[] first, byte[] second) {
+        Set<String> lines = new LinkedHashSet<>();
+        for (byte[] part : List.of(first, second)) {
+            new String(part, StandardCharsets.UTF_8)
+                    .lines()
+                    .map(line -> line.replaceFirst("#.*", "").strip())
+                    .filter(line -> !line.isEmpty())
+                    .forEach(lines::add);
+        }
+        return (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    private void write(byte[] manifest, LocalDateTime time, Path to) throws IOException {
+        List<Map.Entry<String, byte[]>> all = new ArrayList<>();
+        all.add(Map.entry("META-INF/MANIFEST.MF", manifest));
+        all.addAll(entries.entrySet());
+        ByteArrayOutputStream jar = new ByteArrayOutputStream(16 << 20);
+        try (ZipOutputStream zip = new ZipOutputStream(jar)) {
+            zip.setLevel(Deflater.BEST_COMPRESSION);
+            for (Map.Entry<String, byte[]> each : all) {
+                ZipEntry entry = new ZipEntry(each.getKey());
+                entry.setTimeLocal(time);
+                zip.putNextEntry(entry);
+                zip.write(each.getValue());
+                zip.closeEntry();
+            }
+        }
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(to))) {
+            jar.writeTo(out);
+        }
+    }
+}
