@@ -30,7 +30,16 @@ public final class ResidentPages {
         return resident;
     }
 
-    private static long bytes(SharedFile file, long offset, long length, MemorySegment pages) throws LinuxException {
+    /**
+     * Which pages of a part of the file are in memory. The kernel looks at each page: some 10 ms for a GiB. It takes no lock of the file
+     * meanwhile, as looking for holes does.
+     *
+     * @param offset of the first byte in the file, a multiple of the file's page size
+     * @param length bytes, a multiple of 4096
+     * @param pages a byte for each 4096 bytes; in its lowest bit, whether they are in memory
+     * @throws LinuxException if the file can't be mapped
+     */
+    public static void of(SharedFile file, long offset, long length, MemorySegment pages) throws LinuxException {
         // A mapping of huge pages has whole ones only.
         long mapped = (length + file.pageSize() - 1) & -file.pageSize();
         long address = LibC.mmap(
@@ -42,14 +51,18 @@ public final class ResidentPages {
             if (LibC.mincore(address, length, pages.address()) < 0) {
                 throw new LinuxException("mincore", file.toString(), LibC.errno());
             }
-            long resident = 0;
-            long count = (length + SharedFile.SMALL_PAGE - 1) / SharedFile.SMALL_PAGE;
-            for (long page = 0; page < count; page++) {
-                resident += pages.get(JAVA_BYTE, page) & 1;
-            }
-            return resident * SharedFile.SMALL_PAGE;
         } finally {
             LibC.munmap(address, mapped);
         }
+    }
+
+    private static long bytes(SharedFile file, long offset, long length, MemorySegment pages) throws LinuxException {
+        of(file, offset, length, pages);
+        long resident = 0;
+        long count = (length + SharedFile.SMALL_PAGE - 1) / SharedFile.SMALL_PAGE;
+        for (long page = 0; page < count; page++) {
+            resident += pages.get(JAVA_BYTE, page) & 1;
+        }
+        return resident * SharedFile.SMALL_PAGE;
     }
 }

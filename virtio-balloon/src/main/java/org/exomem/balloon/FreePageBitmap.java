@@ -33,6 +33,8 @@ final class FreePageBitmap {
 
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final long[] NOTHING = {};
+
     private final BitmapFormat format;
     private final Predicate<Virtqueue> mayPush;
     private final Consumer<Virtqueue> call;
@@ -96,6 +98,11 @@ final class FreePageBitmap {
     /** The page descriptors that the driver has told; empty while the queue does not run. */
     List<PageDescriptors> descriptors() {
         return descriptors.descriptors();
+    }
+
+    /** The pages of a GiB that were free in the last answer of the driver that is there; empty if there are none. */
+    long[] told(int gib) {
+        return queue == null ? NOTHING : told.copy(gib);
     }
 
     /** The driver that starts the queue next is another one, or not known to be the same. */

@@ -31,6 +31,8 @@ final class Hinting {
         void hintingChanged(HintingState state);
     }
 
+    private static final long[] NOTHING = {};
+
     private final PageFeed feed;
     private final Listener listener;
     private final LeftAlone leftAlone;
@@ -81,6 +83,12 @@ final class Hinting {
     /** The bytes hinted in the current or last session, each page once. */
     long hintedBytes() {
         return Pages.bytes(hinted.count());
+    }
+
+    /** The pages of a GiB that the driver has hinted, and not got back; empty if there are none. */
+    long[] told(int gib) {
+        boolean keeps = state == HintingState.RUNNING || state == HintingState.STOPPED;
+        return keeps ? hinted.copy(gib) : NOTHING;
     }
 
     /** What stands in config {@code free_page_hint_cmd_id} (BAL-HINT-6). */

@@ -2,6 +2,7 @@ package org.exomem.balloon;
 
 import java.util.Arrays;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 import org.exomem.pages.PromisedMemory;
 import org.exomem.vhostuser.backend.StepBudget;
@@ -33,6 +34,9 @@ final class Reporting {
     private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
     /** The page of each buffer in the upper bits, and which buffer it is in the lower ones. */
     private final long[] order = new long[AT_ONCE];
+
+    /** What was given back for a report of this driver. Nobody tells when it uses such a page again. */
+    private PageSet givenBack = new PageSet();
 
     private long reports;
     private long bytes;
@@ -74,6 +78,11 @@ final class Reporting {
     /** The bytes reported since the device was made, without those that the front-end does not share. */
     long bytes() {
         return bytes;
+    }
+
+    /** The pages of a GiB that were reported and given back; empty if there are none. */
+    long[] told(int gib) {
+        return givenBack.copy(gib);
     }
 
     /**
@@ -174,7 +183,12 @@ final class Reporting {
         }
         long pages = WholePages.count(address, length);
         if (pages > 0) {
-            feed.offer(PageFeed.Kind.REPORTED, 0, Pages.bytes(WholePages.first(address)), Pages.bytes(pages));
+            long first = WholePages.first(address);
+            if (discarder != null && first + pages <= PageSet.LIMIT) {
+                givenBack.addAll(first, pages);
+                budget.spend((long) StepBudget.WORD * (pages / Long.SIZE));
+            }
+            feed.offer(PageFeed.Kind.REPORTED, 0, Pages.bytes(first), Pages.bytes(pages));
         }
         return true;
     }
@@ -203,5 +217,6 @@ final class Reporting {
             queue.unpop(chain);
         }
         holding = false;
+        givenBack = new PageSet();
     }
 }

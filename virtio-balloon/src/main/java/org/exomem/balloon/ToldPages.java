@@ -69,6 +69,11 @@ final class ToldPages {
         return Pages.bytes(pages.count());
     }
 
+    /** The pages of a GiB, as {@link PageSet#copy} gives them. */
+    long[] copy(int gib) {
+        return pages.copy(gib);
+    }
+
     /** Counts blocks in a GiB more; false if all are counted. */
     boolean countBlocks() {
         return blocks.countNext(pages);

@@ -49,6 +49,8 @@ public final class ExomemCommand {
         commands.put("ram remove", RamRemoveCommand::new);
         commands.put("save", SaveCommand::new);
         commands.put("restore", RestoreCommand::new);
+        commands.put("top", TopCommand::new);
+        commands.put("ui", UiCommand::new);
         commands.put("pagers", PagersCommand::new);
         commands.put("template key", TemplateKeyCommand::new);
         commands.put("template create", TemplateCreateCommand::new);

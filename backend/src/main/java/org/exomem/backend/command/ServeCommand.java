@@ -2,6 +2,7 @@ package org.exomem.backend.command;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +23,7 @@ import org.exomem.backend.log.Log;
 import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.service.Heartbeat;
 import org.exomem.backend.service.ServiceManager;
+import org.exomem.backend.ui.UiServer;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.exomem.cli.options.Command;
@@ -38,6 +40,7 @@ import org.slf4j.LoggerFactory;
 final class ServeCommand implements Command {
     private static final String CONFIG = "--config";
     private static final String CONTROL = "--control";
+    private static final String UI = "--ui";
     private static final String STATE = "--state";
     private static final String SOCKET_PATH = "--socket-path";
     private static final String LOG_LEVEL = "--log-level";
@@ -50,6 +53,7 @@ final class ServeCommand implements Command {
     private final DeviceOptions devices = new DeviceOptions();
     private @Nullable String config;
     private @Nullable String control;
+    private @Nullable String ui;
     private @Nullable String state;
     private @Nullable String maxMemory;
     private final List<String> metrics = new ArrayList<>();
@@ -78,6 +82,12 @@ final class ServeCommand implements Command {
                         + " /run for root, else in /tmp/exomem-UID).",
                 Completion.FILE,
                 value -> control = value);
+        usage.option(
+                UI,
+                "ADDRESS:PORT",
+                "Also serves the page of \"exomem ui\" there, to look at only, for this host only: 127.0.0.1:8747, say.",
+                Completion.NOTHING,
+                value -> ui = value);
         usage.option(
                 STATE,
                 "DIR",
@@ -145,6 +155,7 @@ final class ServeCommand implements Command {
         setLogLevel();
         ServeConfig wanted = configured();
         Optional<Path> controlSocket = wanted.control();
+        Optional<InetSocketAddress> page = page(controlSocket);
         // The signals before the first socket is there: who sees that may send one at once.
         BackendProcess process = new BackendProcess();
         try (ServiceManager manager = ServiceManager.ofProcess();
@@ -160,12 +171,39 @@ final class ServeCommand implements Command {
                     vms == 1 ? "1 VM" : vms + " VMs",
                     ProcessHandle.current().pid(),
                     controlSocket.map(path -> ", control socket on " + path).orElse(""));
-            LOG.info("ends: {}", process.awaitStop());
+            awaitStop(process, page, controlSocket);
             manager.stopping();
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
         return ExitCode.OK;
+    }
+
+    private static void awaitStop(
+            BackendProcess process, Optional<InetSocketAddress> page, Optional<Path> controlSocket)
+            throws IOException, InterruptedException {
+        if (page.isEmpty()) {
+            LOG.info("ends: {}", process.awaitStop());
+            return;
+        }
+        try (UiServer server = UiServer.start(page.get(), controlSocket.orElseThrow(), Optional.empty(), false)) {
+            LOG.info("page on {}", UiAddress.url(server.address()));
+            LOG.info("ends: {}", process.awaitStop());
+        }
+    }
+
+    private Optional<InetSocketAddress> page(Optional<Path> controlSocket) throws ConfigException {
+        if (ui == null) {
+            return Optional.empty();
+        }
+        InetSocketAddress address = UiAddress.parse(UI, ui);
+        if (!address.getAddress().isLoopbackAddress()) {
+            throw new ConfigException(UI + ": other hosts reach " + ui + "; \"exomem ui\" serves those, with a token");
+        }
+        if (controlSocket.isEmpty()) {
+            throw new ConfigException(UI + " needs a control socket");
+        }
+        return Optional.of(address);
     }
 
     private void setLogLevel() throws ConfigException {

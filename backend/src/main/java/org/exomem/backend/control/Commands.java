@@ -26,6 +26,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.exomem.backend.map.MemoryMaps;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.qmp.Json;
@@ -53,11 +54,13 @@ final class Commands implements AutoCloseable {
     private final ProcessControl process;
     private final Migrations migrations;
     private final SlowWork slowWork = new SlowWork();
+    private final MemoryMaps maps;
     private final Map<String, Command> table = new TreeMap<>();
 
     Commands(VmTable known, Migrations migrations, ProcessControl process) {
         this.vms = new Vms(known);
         this.process = process;
+        this.maps = new MemoryMaps(migrations);
         new MemoryCommands(vms).all().forEach(this::add);
         new FreePageCommands(vms).all().forEach(this::add);
         this.migrations = migrations;
@@ -65,6 +68,7 @@ final class Commands implements AutoCloseable {
         new ProcessCommands(process, slowWork).all().forEach(this::add);
         new PagerCommands(process).all().forEach(this::add);
         new HealthCommands(process).all().forEach(this::add);
+        new MapCommands(vms, maps).all().forEach(this::add);
         all().forEach(this::add);
     }
 
@@ -147,6 +151,7 @@ final class Commands implements AutoCloseable {
                 maybe("actual", COUNT),
                 maybe("target", COUNT),
                 maybe("ballooned", COUNT),
+                maybe("host", COUNT),
                 maybe("stats-interval", COUNT),
                 maybe("features", list(TEXT)),
                 maybe("memory-devices", list(TEXT)),
@@ -277,6 +282,7 @@ final class Commands implements AutoCloseable {
             ArrayNode features = vm.putArray("features");
             balloon.features().forEach(features::add);
         });
+        state.host().ifPresent(bytes -> vm.put("host", bytes));
         ArrayNode devices = vm.putArray("memory-devices");
         state.memory().forEach(device -> devices.add(device.id()));
         state.active().ifPresent(active -> vm.set("active", describe(active)));
@@ -347,6 +353,7 @@ final class Commands implements AutoCloseable {
     @Override
     public void close() {
         slowWork.close();
+        maps.close();
     }
 
     /** Refuses while a VMM is attached, or may be (CTL-30): for a VMM that does not connect again its devices would be gone. */

@@ -280,6 +280,7 @@ public final class SaveTask implements VmTask {
                             PrecopyOptions.DEFAULT.withDowntimeLimit(DOWNTIME),
                             watcher::progress,
                             cancel)
+                    .watchedBy(pages -> watcher.pages(leaving.addresses(), pages))
                     .run();
             watcher.report(report);
             MovedDevices moved = saveState(System.nanoTime() - report.downtime().toNanos(), leaving, state);

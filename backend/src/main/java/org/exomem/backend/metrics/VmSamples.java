@@ -31,7 +31,7 @@ final class VmSamples {
         VmState state = figures.state();
         String vm = state.name();
         samples.add(Metric.VM_CONNECTED, state.connected(), vm);
-        figures.hostResident().ifPresent(bytes -> samples.add(Metric.VM_HOST_RESIDENT, bytes, vm));
+        figures.state().host().ifPresent(bytes -> samples.add(Metric.VM_HOST_RESIDENT, bytes, vm));
         state.active().ifPresent(active -> {
             if (active instanceof ActiveState.Known known) {
                 samples.add(Metric.VM_ACTIVE, known.estimate(), vm);

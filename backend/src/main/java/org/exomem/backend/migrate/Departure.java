@@ -2,6 +2,8 @@ package org.exomem.backend.migrate;
 
 import java.time.Duration;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.precopy.PagesOnTheWay;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 
@@ -21,6 +23,9 @@ public interface Departure {
 
     /** Again and again, as memory travels. */
     void progress(Progress progress);
+
+    /** These are the pages that travel, and where the guest has them. */
+    default void pages(AddressMap addresses, PagesOnTheWay pages) {}
 
     /** The connection was lost, and is made again for so long. */
     void lost(String why, Duration within);

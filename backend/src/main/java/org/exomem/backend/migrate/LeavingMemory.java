@@ -15,6 +15,7 @@ import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pagesource.DescriptorSource;
@@ -111,6 +112,11 @@ public final class LeavingMemory implements AutoCloseable {
         for (ImageFile file : image.files()) {
             vmm.expectMapped(file.name(), file.file());
         }
+    }
+
+    /** Where the guest has its pages. */
+    public AddressMap addresses() {
+        return view.addresses();
     }
 
     /** The logical size in bytes that is wanted of the VM, if another than the whole is. */

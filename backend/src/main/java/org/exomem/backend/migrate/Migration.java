@@ -21,6 +21,8 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.pager.PagerState;
+import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.precopy.PagesOnTheWay;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.MigrationReceiver;
@@ -56,6 +58,7 @@ final class Migration {
     private BalloonFirst.@Nullable Result balloonFirst;
     private GuestWrites.@Nullable Found writes;
     private @Nullable Progress progress;
+    private @Nullable Travelling travelling;
     private @Nullable Duration downtime;
     private @Nullable Report report;
     /** Ends the sending of what is owed to a guest that has left. */
@@ -302,6 +305,7 @@ final class Migration {
         synchronized (this) {
             status = how;
             error = why;
+            travelling = null;
             end = end == 0 ? System.nanoTime() : end;
         }
         if (how == Status.COMPLETED) {
@@ -311,6 +315,11 @@ final class Migration {
         }
         changed.accept(state());
         begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name() + "\": " + why));
+    }
+
+    /** The pages that travel, while they do. */
+    synchronized Optional<Travelling> travelling() {
+        return Optional.ofNullable(travelling);
     }
 
     synchronized MigrationState state() {
@@ -419,6 +428,13 @@ final class Migration {
         public void writes(GuestWrites.Found how) {
             synchronized (Migration.this) {
                 writes = how;
+            }
+        }
+
+        @Override
+        public void pages(AddressMap addresses, PagesOnTheWay pages) {
+            synchronized (Migration.this) {
+                travelling = new Travelling(addresses, pages);
             }
         }
 

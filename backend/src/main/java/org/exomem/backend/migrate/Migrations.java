@@ -200,6 +200,15 @@ public final class Migrations implements AutoCloseable {
         return all.stream().map(Migration::state).toList();
     }
 
+    /**
+     * The pages of a VM that leaves, while they travel.
+     *
+     * @throws VirtualMachine.NotFound if there is no such VM
+     */
+    public synchronized Optional<Travelling> travelling(String name) {
+        return Optional.ofNullable(last.get(vms.named(name).name())).flatMap(Migration::travelling);
+    }
+
     /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */
     @Override
     public void close() {

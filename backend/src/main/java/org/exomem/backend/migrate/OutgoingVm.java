@@ -153,7 +153,8 @@ final class OutgoingVm {
         Path folder = StateFolder.makeFor(vmm);
         try {
             Precopy precopy =
-                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel);
+                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel)
+                            .watchedBy(pages -> watcher.pages(memory.addresses(), pages));
             Report report = precopy.run();
             Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();

@@ -173,6 +173,16 @@ final class LimitedVm implements VirtualMachine {
     }
 
     @Override
+    public CompletableFuture<MemoryParts> memoryParts() {
+        return closedIfLate(COMMAND_LIMIT, vm::memoryParts, MemoryParts::close);
+    }
+
+    @Override
+    public CompletableFuture<List<PageUse>> pageUse(List<Integer> gibs) {
+        return within(() -> vm.pageUse(gibs));
+    }
+
+    @Override
     public CompletableFuture<Void> sharePages(Path socket) {
         return within(() -> vm.sharePages(socket));
     }

@@ -4,12 +4,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -36,6 +40,7 @@ import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.BitmapAnswer;
 import org.exomem.balloon.BitmapRequest;
 import org.exomem.balloon.FreePages;
+import org.exomem.balloon.ToldPageKind;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
@@ -46,6 +51,7 @@ import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.FreeReason;
 import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
+import org.exomem.pages.PageSet;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.PromisedMemory;
 import org.exomem.pages.StateReplay;
@@ -488,7 +494,8 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 attachment(),
                 Optional.ofNullable(balloon).map(VmBalloon::state),
                 memory.stream().map(VmMemory::state).toList(),
-                active.state());
+                active.state(),
+                hostResident());
     }
 
     @Override
@@ -500,8 +507,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 broken.put(VmBalloon.NAME, ofBalloon.brokenQueues());
             }
             memory.forEach(of -> broken.put(of.id(), of.brokenQueues()));
-            return new VmFigures(
-                    stateNow(), Optional.ofNullable(ofBalloon).map(VmBalloon::figures), broken, hostResident());
+            return new VmFigures(stateNow(), Optional.ofNullable(ofBalloon).map(VmBalloon::figures), broken);
         });
     }
 
@@ -607,6 +613,49 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                         failure instanceof IOException
                                 ? new Refused("VM \"" + name + "\": " + failure.getMessage())
                                 : failure));
+    }
+
+    @Override
+    public CompletableFuture<MemoryParts> memoryParts() {
+        return loop.submit(() -> {
+            endOfGuestMemory();
+            List<VmmProcesses.Part> parts = new ArrayList<>();
+            try {
+                for (MemoryRegion region : sharedMemory()) {
+                    parts.add(
+                            VmmProcesses.Part.of(region, region.guestAddress(), region.guestAddress() + region.size()));
+                }
+                parts.sort(Comparator.comparingLong(VmmProcesses.Part::guestAddress));
+                return new MemoryParts(parts);
+            } catch (LinuxException e) {
+                parts.forEach(VmmProcesses.Part::close);
+                throw e;
+            }
+        });
+    }
+
+    @Override
+    public CompletableFuture<List<PageUse>> pageUse(List<Integer> gibs) {
+        return loop.submit(() -> gibs.stream().map(this::pageUse).toList());
+    }
+
+    private PageUse pageUse(int gib) {
+        VmBalloon ofBalloon = balloon;
+        Map<ToldPageKind, long[]> told = new EnumMap<>(ToldPageKind.class);
+        if (ofBalloon != null) {
+            for (ToldPageKind kind : ToldPageKind.values()) {
+                told.put(kind, ofBalloon.told(kind, gib));
+            }
+        }
+        if (memory.isEmpty()) {
+            return new PageUse(gib, told, new long[0]);
+        }
+        long[] pages = new long[PageSet.CHUNK_WORDS];
+        boolean any = false;
+        for (VmMemory of : memory) {
+            any |= of.unplugged(gib, pages);
+        }
+        return new PageUse(gib, told, any ? pages : new long[0]);
     }
 
     /** The first guest address behind all memory that the guest has, or may get from memory devices. */

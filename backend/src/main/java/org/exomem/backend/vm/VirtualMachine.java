@@ -107,6 +107,19 @@ public interface VirtualMachine {
     CompletableFuture<PageSubscription> followPages(int capacity);
 
     /**
+     * The memory that the VM's front-end shares; the caller closes what it gets. Fails with {@link NotActive} while none is
+     * shared.
+     */
+    CompletableFuture<MemoryParts> memoryParts();
+
+    /**
+     * What the VM's devices know of its pages now, in one step of the VM's loop, of some 50 us for each GiB.
+     *
+     * @param gibs the numbers of GiBs of guest addresses, 16 at most
+     */
+    CompletableFuture<List<PageUse>> pageUse(List<Integer> gibs);
+
+    /**
      * Connects to the socket of a VMM, and shares with it which pages are free, until it closes the connection
      * (spec/pages.md). Done when the VMM has been sent the bitmap.
      */

@@ -18,6 +18,7 @@ import org.exomem.balloon.FreePageRequests;
 import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.balloon.KeptBalloon;
+import org.exomem.balloon.ToldPageKind;
 import org.exomem.balloon.VirtioBalloon;
 import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageFeed;
@@ -242,6 +243,10 @@ final class VmBalloon implements AutoCloseable {
 
     FreePages freePages() {
         return balloon.freePages();
+    }
+
+    long[] told(ToldPageKind kind, int gib) {
+        return balloon.told(kind, gib);
     }
 
     void askForFreePages(BitmapRequest request) {

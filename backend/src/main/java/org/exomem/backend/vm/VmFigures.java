@@ -2,7 +2,6 @@ package org.exomem.backend.vm;
 
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.BitmapAnswer;
 import org.exomem.balloon.FreePages;
@@ -13,10 +12,8 @@ import org.exomem.balloon.FreePages;
  * @param state the VM and its devices
  * @param balloon what is counted of its balloon, if it has one
  * @param brokenQueues for each device, by its name, how many of its queues stand still because their driver broke a rule
- * @param hostResident bytes that the files of the guest's memory occupy at the host; empty while no memory is shared
  */
-public record VmFigures(
-        VmState state, Optional<OfBalloon> balloon, Map<String, Integer> brokenQueues, OptionalLong hostResident) {
+public record VmFigures(VmState state, Optional<OfBalloon> balloon, Map<String, Integer> brokenQueues) {
     public VmFigures {
         brokenQueues = Map.copyOf(brokenQueues);
     }

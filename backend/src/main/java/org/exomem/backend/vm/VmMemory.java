@@ -175,6 +175,11 @@ final class VmMemory implements AutoCloseable {
         });
     }
 
+    /** As {@link VirtioMem#unplugged}. */
+    boolean unplugged(int gib, long[] pages) {
+        return device.unplugged(gib, pages);
+    }
+
     /** The part of the region that is not plugged. */
     long unplugged() {
         return config.plan().size() - plugged;

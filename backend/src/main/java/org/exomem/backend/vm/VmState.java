@@ -9,13 +9,15 @@ import java.util.OptionalLong;
  *
  * @param attachment where the front-end attaches, for people: to the balloon, or else to the memory devices
  * @param active what is known of what its guest writes, if that is looked at
+ * @param host what the files of its memory have allocated on this host; empty while no memory is shared
  */
 public record VmState(
         String name,
         String attachment,
         Optional<Balloon> balloon,
         List<MemoryState> memory,
-        Optional<ActiveState> active) {
+        Optional<ActiveState> active,
+        OptionalLong host) {
     public VmState {
         memory = List.copyOf(memory);
     }

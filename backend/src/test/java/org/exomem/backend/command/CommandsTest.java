@@ -419,7 +419,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, pagers, template, clone, add, remove, detach, attach, health, events, check, pki, quit, spec, completion
+        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, top, ui, pagers, template, clone, add, remove, detach, attach, health, events, check, pki, quit, spec, completion
         serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
         balloon               | exomem: VM is missing
         balloon a --wiat      | exomem: there is no option "--wiat"; is it --wait that is meant?

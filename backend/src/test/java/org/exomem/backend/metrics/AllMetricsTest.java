@@ -140,13 +140,13 @@ class AllMetricsTest {
                         "",
                         Optional.of(new VmState.Balloon(false, 0, OptionalLong.empty(), 0, 0, List.of(), 0)),
                         List.of(),
-                        Optional.empty()),
+                        Optional.empty(),
+                        OptionalLong.empty()),
                 Optional.of(new VmFigures.OfBalloon(
                         new BalloonStatistics(0, new TreeMap<>()),
                         new FreePages(HintingState.values()[0], 0, 0, 0, 0, 0, 0),
                         new BitmapAnswer(BitmapState.IDLE, 0, 0, 0, 0, 0, 0, List.of(), 0))),
-                Map.of("balloon", 0),
-                OptionalLong.empty()));
+                Map.of("balloon", 0)));
         assertThat(text())
                 .doesNotContain("resident_bytes{")
                 .doesNotContain("_target_bytes")
@@ -179,13 +179,13 @@ class AllMetricsTest {
                         "",
                         Optional.of(new VmState.Balloon(true, GIB, OptionalLong.of(GIB / 2), GIB, 0, List.of(), 5)),
                         List.of(memory),
-                        Optional.of(new ActiveState.Known(5, GIB, 1, 2, Duration.ofMillis(1), Duration.ofMillis(1)))),
+                        Optional.of(new ActiveState.Known(5, GIB, 1, 2, Duration.ofMillis(1), Duration.ofMillis(1))),
+                        OptionalLong.of(12345)),
                 Optional.of(new VmFigures.OfBalloon(
                         new BalloonStatistics(99, statistics),
                         new FreePages(HintingState.values()[0], 1, 2, 3, 4, 5, 6),
                         new BitmapAnswer(BitmapState.COMPLETE, 1, 77, 1, 2, 3, 4, List.of(), 0))),
-                Map.of("balloon", 0, "m0", 1),
-                OptionalLong.of(12345));
+                Map.of("balloon", 0, "m0", 1));
     }
 
     private static MigrationState migration(Status status) {

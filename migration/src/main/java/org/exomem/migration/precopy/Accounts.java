@@ -29,6 +29,10 @@ final class Accounts {
     private final PageBits guessed;
 
     private final PageBits scratch;
+    /** What was written between the last two syncs; only to be looked at. */
+    private final PageBits written;
+
+    private boolean synced;
     private final Map<Fate, PageBits> excused = new EnumMap<>(Fate.class);
     private boolean postpones;
     private boolean guesses = true;
@@ -52,6 +56,7 @@ final class Accounts {
         this.later = new PageBits(pages);
         this.guessed = new PageBits(pages);
         this.scratch = new PageBits(pages);
+        this.written = new PageBits(pages);
         this.early = new PageBits(pages);
         this.tellsEarly = source.dirty().stream().anyMatch(DirtySource::mayTellEarly);
         for (FreePageSource free : source.free()) {
@@ -91,6 +96,11 @@ final class Accounts {
         last = true;
     }
 
+    /** What there is to be looked at by others. */
+    PagesOnTheWay onTheWay() {
+        return new PagesOnTheWay(table.travelled, written);
+    }
+
     /** The pages that this round has still to look at; workers take them out. */
     PageBits owed() {
         return owed;
@@ -110,6 +120,11 @@ final class Accounts {
         for (DirtySource dirty : source.dirty()) {
             dirty.sync(scratch);
         }
+        // The first sync tells what was written at any time before.
+        if (synced) {
+            written.copyOf(scratch);
+        }
+        synced = true;
         if (tellsEarly && last) {
             // MIG-DIRTY-8
             scratch.or(early);

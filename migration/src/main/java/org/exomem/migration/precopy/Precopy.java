@@ -62,6 +62,7 @@ public final class Precopy {
     private final Destination destination;
     private final PrecopyOptions options;
     private final Progress.Listener listener;
+    private PagesOnTheWay.Listener watcher = pages -> {};
     private final Means means;
     private final Ticker ticker;
     private final int pageSize;
@@ -112,6 +113,12 @@ public final class Precopy {
         this.convergence = new Convergence(options, source.isBlind(), means.assumedRate);
     }
 
+    /** Has somebody told of the pages that are on their way; before {@link #run}. Returns this. */
+    public Precopy watchedBy(PagesOnTheWay.Listener of) {
+        watcher = of;
+        return this;
+    }
+
     /**
      * Migrates the memory, once. When this returns, the destination has all of it and the guest is paused; when it throws,
      * the guest runs.
@@ -140,7 +147,9 @@ public final class Precopy {
             couriers.add(new Courier(source.memory(), table, fingerprint, tally, sink, means.buffers));
         }
         try (Crew crew = means.crews.apply(couriers)) {
-            return run(crew, new Accounts(source, table, options.hintedPages()));
+            Accounts accounts = new Accounts(source, table, options.hintedPages());
+            watcher.begins(accounts.onTheWay());
+            return run(crew, accounts);
         } catch (IOException | RuntimeException | Error e) {
             giveUp(e);
             throw e;

@@ -1,0 +1,56 @@
+package org.exomem.backend.map;
+
+import org.exomem.pages.PageSet;
+import org.exomem.pages.Pages;
+
+/**
+ * The guest addresses of which a map is wanted, in cells of equal size; the last cell may be smaller. All in pages of 4096 bytes.
+ *
+ * @param first the first page
+ * @param length at least 1
+ * @param cellPages pages in a cell, at least 1
+ */
+public record MapRange(long first, long length, long cellPages) {
+    /** The most cells of a map. */
+    public static final int MOST_CELLS = 4096;
+
+    /**
+     * A range in at most so many cells, whose size is a power of two: people read them.
+     *
+     * @param from guest address of the first byte; a page of which any part is in the range is in it
+     * @param bytes at least 1
+     * @param cells 1 to {@link #MOST_CELLS}
+     * @throws IllegalArgumentException if the range ends behind the last address that a page may have
+     */
+    static MapRange of(long from, long bytes, int cells) {
+        long most = Pages.bytes(PageSet.LIMIT);
+        if (from < 0 || bytes < 1 || from > most - bytes) {
+            throw new IllegalArgumentException(
+                    "a range of " + bytes + " bytes from " + from + " on is not in 0 to " + most);
+        }
+        long first = Pages.floor(from);
+        long length = Pages.ceil(from + bytes) - first;
+        long least = (length + cells - 1) / cells;
+        return new MapRange(first, length, least == 1 ? 1 : Long.highestOneBit(least - 1) << 1);
+    }
+
+    /** The first page behind the range. */
+    long end() {
+        return first + length;
+    }
+
+    /** The number of cells. */
+    public int cells() {
+        return (int) ((length + cellPages - 1) / cellPages);
+    }
+
+    /** The cell that a page is in. */
+    int cell(long page) {
+        return (int) ((page - first) / cellPages);
+    }
+
+    /** The first page behind a cell. */
+    long endOf(int cell) {
+        return Math.min(end(), first + (cell + 1) * cellPages);
+    }
+}

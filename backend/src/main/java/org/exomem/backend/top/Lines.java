@@ -1,0 +1,54 @@
+package org.exomem.backend.top;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jline.utils.AttributedString;
+import org.jline.utils.AttributedStringBuilder;
+import org.jline.utils.AttributedStyle;
+
+/** The lines of a picture, which grow from left to right and from above. */
+final class Lines {
+    private final List<AttributedString> done = new ArrayList<>();
+    private AttributedStringBuilder line = new AttributedStringBuilder();
+
+    Lines add(String text, AttributedStyle style) {
+        line.styled(style, text);
+        return this;
+    }
+
+    Lines add(String text) {
+        return add(text, AttributedStyle.DEFAULT);
+    }
+
+    /** Text that ends at a column of so many more. */
+    Lines right(String text, int width, AttributedStyle style) {
+        return add(" ".repeat(Math.max(0, width - text.length())) + text, style);
+    }
+
+    /** Text that is followed by blanks up to so many columns; longer text is cut. */
+    Lines left(String text, int width, AttributedStyle style) {
+        String cut = text.length() > width ? text.substring(0, Math.max(0, width - 1)) + "…" : text;
+        return add(cut + " ".repeat(Math.max(0, width - cut.length())), style);
+    }
+
+    /** A bar of so many columns. */
+    Lines bar(double share, int width, AttributedStyle full, AttributedStyle empty) {
+        int filled = (int) Math.round(Math.clamp(share, 0.0, 1.0) * width);
+        return add("█".repeat(filled), full).add("░".repeat(width - filled), empty);
+    }
+
+    Lines end() {
+        done.add(line.toAttributedString());
+        line = new AttributedStringBuilder();
+        return this;
+    }
+
+    int count() {
+        return done.size();
+    }
+
+    /** The lines, each cut to so many columns. */
+    List<AttributedString> all(int columns) {
+        return done.stream().map(text -> text.columnSubSequence(0, columns)).toList();
+    }
+}

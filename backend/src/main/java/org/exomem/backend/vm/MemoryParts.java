@@ -1,0 +1,19 @@
+package org.exomem.backend.vm;
+
+import java.util.List;
+
+/**
+ * The memory that a VM's front-end shares, part by part, to be looked at outside of the VM's event loop.
+ *
+ * @param parts in ascending order of guest addresses, with descriptors of their own
+ */
+public record MemoryParts(List<VmmProcesses.Part> parts) implements AutoCloseable {
+    public MemoryParts {
+        parts = List.copyOf(parts);
+    }
+
+    @Override
+    public void close() {
+        parts.forEach(VmmProcesses.Part::close);
+    }
+}

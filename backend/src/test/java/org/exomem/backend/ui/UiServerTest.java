@@ -1,0 +1,219 @@
+package org.exomem.backend.ui;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.QmpClient;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the page's server answers, and to whom. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class UiServerTest {
+    private static final String RIGHT = "Bearer " + UiHosts.TOKEN;
+
+    @TempDir
+    Path folder;
+
+    private UiHosts hosts;
+
+    @BeforeEach
+    void serve() throws Exception {
+        hosts = new UiHosts(folder);
+    }
+
+    @AfterEach
+    void stop() {
+        hosts.close();
+    }
+
+    private Socket connect() throws IOException {
+        return new Socket(
+                InetAddress.getLoopbackAddress(), hosts.server.address().getPort());
+    }
+
+    /** Sends a request as it is, and reads until the server is done with it. */
+    private String ask(String request) throws IOException {
+        try (Socket socket = connect()) {
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private String get(String path, String host) throws IOException {
+        return ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+    }
+
+    private String change(String origin, String authorization, String body) throws IOException {
+        return ask("POST /command HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"
+                + (origin.isEmpty() ? "" : "Origin: " + origin + "\r\n")
+                + "Authorization: " + authorization + "\r\nContent-Length: " + body.length()
+                + "\r\nConnection: close\r\n\r\n" + body);
+    }
+
+    @Test
+    void thePageComesWithAPolicyThatLetsItAskNobodyElse() throws Exception {
+        for (String path : List.of("/", "/ui.js", "/ui.css", "/icon.svg")) {
+            assertThat(get(path, "127.0.0.1:8747"))
+                    .startsWith("HTTP/1.1 200 OK")
+                    .contains("default-src 'none'")
+                    .contains("frame-ancestors 'none'")
+                    .contains("nosniff");
+        }
+        assertThat(get("/../ui.js", "localhost")).startsWith("HTTP/1.1 404");
+        assertThat(get("/UiServer.class", "[::1]:8747")).startsWith("HTTP/1.1 404");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"evil.example", "evil.example:8747", "127.0.0.1.evil.example", "", "localhost.evil"})
+    void aPageOfAForeignNameMayNotAsk(String host) throws Exception {
+        assertThat(get("/events", host)).startsWith("HTTP/1.1 403");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'', right, 403",
+        "http://evil.example, right, 403",
+        "http://127.0.0.1:2, right, 403",
+        "http://127.0.0.1:1, Bearer wrong, 403",
+        "http://127.0.0.1:1, '', 403",
+        "http://127.0.0.1:1, right, 200"
+    })
+    void aChangeNeedsTheOriginAndTheToken(String origin, String authorization, int status) throws Exception {
+        String body = "{\"execute\":\"balloon\",\"arguments\":{\"vm\":\"vm\",\"value\":104857600}}";
+        assertThat(change(origin, authorization.equals("right") ? RIGHT : authorization, body))
+                .startsWith("HTTP/1.1 " + status);
+        try (QmpClient client = QmpClient.connect(hosts.control("a"))) {
+            JsonNode balloon = client.execute("query-balloon", Json.object().put("vm", "vm"));
+            assertThat(balloon.has("target")).isEqualTo(status == 200);
+        }
+    }
+
+    @Test
+    void aCommandThatIsNotOfThePageIsRefused() throws Exception {
+        String origin = "http://127.0.0.1:1";
+        assertThat(change(origin, RIGHT, "{\"execute\":\"quit\",\"arguments\":{\"force\":true}}"))
+                .startsWith("HTTP/1.1 403");
+        assertThat(change(origin, RIGHT, "{\"execute\":\"balloon\"}")).startsWith("HTTP/1.1 403");
+        assertThat(change(origin, RIGHT, "nonsense")).startsWith("HTTP/1.1 400");
+        assertThat(change(origin, RIGHT, "{\"execute\":\"balloon\",\"arguments\":{\"vm\":\"nobody\",\"value\":1}}"))
+                .startsWith("HTTP/1.1 200")
+                .contains("\"error\"");
+    }
+
+    @Test
+    void anAddressThatOtherHostsReachNeedsAToken() {
+        InetSocketAddress all = new InetSocketAddress("0.0.0.0", 0);
+        assertThatThrownBy(() -> UiServer.start(all, hosts.control("a"), Optional.empty(), false))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void fromOtherHostsNothingIsSeenWithoutTheToken() throws Exception {
+        InetSocketAddress all = new InetSocketAddress("0.0.0.0", 0);
+        try (UiServer open = UiServer.start(all, hosts.control("a"), Optional.of(UiHosts.TOKEN), false);
+                Socket socket = new Socket(
+                        InetAddress.getLoopbackAddress(), open.address().getPort())) {
+            socket.getOutputStream()
+                    .write("GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                            .getBytes(StandardCharsets.UTF_8));
+            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .startsWith("HTTP/1.1 401");
+        }
+    }
+
+    @Test
+    void requestsThatAreNoneEndTheirConnectionAndNothingElse() throws Exception {
+        long seed = System.nanoTime();
+        Random random = new Random(seed);
+        for (int i = 0; i < 50; i++) {
+            byte[] bytes = new byte[1 + random.nextInt(200)];
+            random.nextBytes(bytes);
+            try (Socket socket = connect()) {
+                socket.getOutputStream().write(bytes);
+                socket.shutdownOutput();
+                socket.getInputStream().readAllBytes();
+            } catch (IOException e) {
+                // It was closed before all was sent.
+            }
+        }
+        for (String query : List.of("?vm=vm&from=x", "?vm=vm&cells=-5&length=99999999999999999999", "?%zz")) {
+            assertThat(get("/events" + query, "localhost")).as("seed %s", seed).startsWith("HTTP/1.1 400");
+        }
+        assertThat(get("/", "localhost")).startsWith("HTTP/1.1 200");
+    }
+
+    @Test
+    void streamTellsOfVmsAndOfTheCellsOfAMap() throws Exception {
+        StringBuilder told = new StringBuilder();
+        try (Socket socket = connect()) {
+            socket.getOutputStream()
+                    .write("GET /events?vm=vm&cells=64 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                            .getBytes(StandardCharsets.UTF_8));
+            InputStream in = socket.getInputStream();
+            byte[] some = new byte[4096];
+            while (!told.toString().contains("\"changes\"")) {
+                int count = in.read(some);
+                assertThat(count).as("%s", told).isPositive();
+                told.append(new String(some, 0, count, StandardCharsets.UTF_8));
+            }
+        }
+        assertThat(told.toString())
+                .contains("text/event-stream")
+                .contains("event: vms")
+                .contains("\"name\":\"vm\",\"state\":\"connected\"")
+                .contains("event: map")
+                .contains("\"count\":64");
+        await().untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet().stream()
+                        .filter(thread -> thread.getName().equals("ui-page")))
+                .isEmpty());
+    }
+
+    @Test
+    void tokenIsInAFileThatOnlyItsOwnerReads() throws Exception {
+        Path path = folder.resolve("token");
+        Files.writeString(path, "of another");
+        try (TokenFile token = TokenFile.make(path)) {
+            assertThat(Files.readString(path)).isEqualTo(token.token() + "\n");
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
+                    .isEqualTo("rw-------");
+        }
+        assertThat(path).doesNotExist();
+    }
+
+    @Test
+    void cellsAreWrittenShortAndOnlyWhereTheyChange() throws Exception {
+        JsonNode map = Json.parse("{\"page\":4096,\"cell\":32768,\"length\":163840,\"pages\":{\"used\":[8,8,5,0,0],"
+                + "\"hinted\":[0,0,3,0,0],\"hole\":[0,0,0,8,8],\"travelled\":[0,8,0,0,0]}}");
+        List<String> cells = CellText.cells(map);
+        assertThat(CellText.whole(cells)).isEqualTo("u u8t8 u5h3 o*2");
+        List<String> next = new ArrayList<>(cells);
+        next.set(0, "b");
+        next.set(3, "u");
+        next.set(4, "u");
+        assertThat(CellText.changes(cells, next)).isEqualTo("0:b 3:u*2");
+    }
+}
