@@ -1,9 +1,9 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.nio.file.Path;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HintsChoice;

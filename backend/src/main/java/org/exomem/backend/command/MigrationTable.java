@@ -103,7 +103,8 @@ final class MigrationTable {
                                 + pages.path("throttle").asInt() + " %"
                         : "")
                 + (pages.path("owed").asLong() > 0
-                        ? "; the guest left before " + ByteSize.format(pages.path("owed").asLong() * size) + " of them"
+                        ? "; the guest left before "
+                                + ByteSize.format(pages.path("owed").asLong() * size) + " of them"
                         : "")
                 + (pages.path("in-limit").asBoolean() ? "" : "; it wrote too fast for the downtime limit")
                 + "\n";

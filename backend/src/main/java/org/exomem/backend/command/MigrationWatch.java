@@ -60,10 +60,7 @@ final class MigrationWatch {
     /** Nothing moves yet. */
     private JsonNode whileSettingUp(JsonNode from) throws IOException {
         JsonNode state = from;
-        while (isUnderWay(state)
-                && state.path("ram").isMissingNode()
-                && !state.has("owed")
-                && !isInflating(state)) {
+        while (isUnderWay(state) && state.path("ram").isMissingNode() && !state.has("owed") && !isInflating(state)) {
             state = lookAgain();
         }
         return state;
@@ -108,9 +105,10 @@ final class MigrationWatch {
         }
         if (state.path("status").asText().equals("postcopy-active")) {
             return "the guest runs, and "
-                    + ByteSize.format(ram.isMissingNode()
-                            ? state.path("owed").path("remaining").asLong()
-                            : ram.path("remaining").asLong())
+                    + ByteSize.format(
+                            ram.isMissingNode()
+                                    ? state.path("owed").path("remaining").asLong()
+                                    : ram.path("remaining").asLong())
                     + " of its memory follow";
         }
         return "round " + ram.path("dirty-sync-count").asInt() + ", "

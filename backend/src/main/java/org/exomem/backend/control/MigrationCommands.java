@@ -13,7 +13,6 @@ import static org.exomem.backend.control.Type.with;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -40,15 +39,15 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.update.Renamed;
 import org.exomem.backend.update.UpdateTask;
-import org.exomem.pages.Pages;
 import org.exomem.migration.Fate;
 import org.exomem.migration.precopy.HintedPages;
 import org.exomem.migration.precopy.PrecopyOptions;
-import org.exomem.migration.precopy.SwitchOver;
 import org.exomem.migration.precopy.Report;
+import org.exomem.migration.precopy.SwitchOver;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.pages.Pages;
 
 /** The commands about migrations, with QEMU's names; see {@code spec/control.md}. */
 final class MigrationCommands {
@@ -231,8 +230,9 @@ final class MigrationCommands {
         KeyFiles keys = new KeyFiles(tls, psk);
         return slowWork.run("read keys and certificates", keys::read)
                 .thenCompose(security -> {
-                    MigrationRequest request =
-                            new MigrationRequest(address, qmp, security, options, bandwidth, hints, rounds).withKeys(keys);
+                    MigrationRequest request = new MigrationRequest(
+                                    address, qmp, security, options, bandwidth, hints, rounds)
+                            .withKeys(keys);
                     request = writes.map(request::withWrites).orElse(request);
                     return task.begin(vm, balloonFirst ? request.withBalloonFirst() : request);
                 })
@@ -256,8 +256,9 @@ final class MigrationCommands {
         if (switchOver(arguments).isPresent()) {
             // STR-PST-1
             if (stream.channels() < 2 || arguments.integer("reconnect-within", 1) == 0) {
-                throw QmpException.generic("post-copy needs two channels at least, one of which is for what the guest waits"
-                        + " for, and reconnect-within: a connection that is lost has to be made again");
+                throw QmpException.generic(
+                        "post-copy needs two channels at least, one of which is for what the guest waits"
+                                + " for, and reconnect-within: a connection that is lost has to be made again");
             }
             required.addAll(Set.of(StreamFeature.POSTCOPY, StreamFeature.RESUME));
             features.addAll(required);
@@ -298,7 +299,6 @@ final class MigrationCommands {
             throw QmpException.generic(String.valueOf(e.getMessage()));
         }
     }
-
 
     private CompletableFuture<JsonNode> save(Arguments arguments) {
         SaveRequest request = new SaveRequest(

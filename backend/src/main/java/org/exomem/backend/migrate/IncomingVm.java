@@ -1,24 +1,5 @@
 package org.exomem.backend.migrate;
 
-import java.util.OptionalLong;
-import java.util.UUID;
-import java.util.Objects;
-import java.util.function.Supplier;
-import org.exomem.migration.pager.PagerState;
-import org.exomem.backend.state.ReplacedFile;
-import org.exomem.migration.stream.wire.MigrationAddress;
-import java.util.EnumSet;
-import java.util.Optional;
-import java.util.Set;
-import org.exomem.backend.vmm.PagedMemory;
-import org.exomem.migration.pager.Pager;
-import org.exomem.migration.stream.destination.OwedMemory;
-import org.exomem.migration.stream.destination.WantedPage;
-import org.exomem.migration.stream.format.StreamFeature;
-import org.exomem.migration.stream.format.StreamOptions;
-import org.exomem.pages.PageBits;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -26,19 +7,38 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.UUID;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
+import org.exomem.migration.pager.Pager;
+import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
+import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
 import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
+import org.exomem.migration.stream.wire.MigrationAddress;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A VM that comes: a VMM waits for it, with RAM in files that exomem fills. Belongs to the threads of one migration, which
@@ -185,7 +185,8 @@ final class IncomingVm implements Destination, AutoCloseable {
             MovedDevices none = new MovedDevices(Map.of(), Map.of(), OptionalLong.empty(), false);
             BegunMigration nothing = new BegunMigration(new UUID(0, 0), "", Objects.requireNonNull(memory), 0);
             file.orElseThrow()
-                    .expectRoom(arrival(nothing, attached.pid(), attached.paths(), none).toBytes());
+                    .expectRoom(arrival(nothing, attached.pid(), attached.paths(), none)
+                            .toBytes());
         } catch (IOException e) {
             closePrepared();
             closeFiles();

@@ -3,8 +3,8 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -12,21 +12,21 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.exomem.migration.stream.format.StreamFeature;
-import org.exomem.migration.stream.format.StreamOptions;
-import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.state.ReplacedFile;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
-import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.image.AddressMap;
+import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.precopy.PagesOnTheWay;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.MigrationReceiver;
 import org.exomem.migration.stream.destination.ReceivedMigration;
+import org.exomem.migration.stream.format.StreamFeature;
+import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -63,9 +63,11 @@ final class Migration {
     private @Nullable Report report;
     /** Ends the sending of what is owed to a guest that has left. */
     private @Nullable CancelToken abandon;
+
     private @Nullable ReceivedMigration received;
     /** At a destination, with post-copy. */
     private @Nullable Supplier<PagerState> pager;
+
     private @Nullable String error;
 
     /** What is done. */
@@ -94,7 +96,8 @@ final class Migration {
             return switch (this) {
                 case Receive(MigrationRequest request, Optional<ReplacedFile> _) ->
                     request.address().toString();
-                case GoOn(OwedArrival arrival, ReplacedFile _) -> arrival.listen().toString();
+                case GoOn(OwedArrival arrival, ReplacedFile _) ->
+                    arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
             };
         }
@@ -160,8 +163,8 @@ final class Migration {
                         request,
                         file,
                         new Arrival(request.stream().resumeWithin()));
-                MigrationReceiver receiver = MigrationReceiver.listen(
-                        request.address(), request.security(), guest.options(), guest)) {
+                MigrationReceiver receiver =
+                        MigrationReceiver.listen(request.address(), request.security(), guest.options(), guest)) {
             guest.listensAt(receiver.address());
             // A VMM may take one QMP connection only.
             receive(receiver, guest::close);

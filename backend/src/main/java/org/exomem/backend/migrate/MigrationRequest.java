@@ -45,7 +45,8 @@ public record MigrationRequest(
     }
 
     MigrationRequest withAddress(MigrationAddress other) {
-        return new MigrationRequest(other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, writes, keys);
+        return new MigrationRequest(
+                other, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, writes, keys);
     }
 
     MigrationRequest withVmm(Path qmp) {
@@ -54,15 +55,18 @@ public record MigrationRequest(
     }
 
     MigrationRequest withSecurity(StreamSecurity other) {
-        return new MigrationRequest(address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst, writes, keys);
+        return new MigrationRequest(
+                address, vmmQmp, other, stream, bandwidth, hints, precopy, balloonFirst, writes, keys);
     }
 
     MigrationRequest withStream(StreamOptions other) {
-        return new MigrationRequest(address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst, writes, keys);
+        return new MigrationRequest(
+                address, vmmQmp, security, other, bandwidth, hints, precopy, balloonFirst, writes, keys);
     }
 
     MigrationRequest withBandwidth(long other) {
-        return new MigrationRequest(address, vmmQmp, security, stream, other, hints, precopy, balloonFirst, writes, keys);
+        return new MigrationRequest(
+                address, vmmQmp, security, stream, other, hints, precopy, balloonFirst, writes, keys);
     }
 
     MigrationRequest withHints(HintsChoice wanted) {

@@ -1,10 +1,6 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
-import org.exomem.backend.state.ReplacedFile;
-import org.exomem.backend.state.StateDirectory;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -13,8 +9,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.exomem.backend.state.ReplacedFile;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmTable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
 public final class Migrations implements AutoCloseable {

@@ -1,26 +1,26 @@
 package org.exomem.backend.migrate;
 
-import java.io.InterruptedIOException;
-import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.function.LongConsumer;
-import org.exomem.migration.CancelToken;
-import org.exomem.migration.GuestPages;
-import org.exomem.migration.PeerFault;
-import org.exomem.pages.PageBits;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 import java.util.function.Supplier;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.GuestPages;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationFailure;
+import org.exomem.migration.PeerFault;
 import org.exomem.migration.precopy.Destination;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
+import org.exomem.pages.PageBits;
 
 /**
  * The connection by which a VM leaves. Whatever travels over it, memory, states or the hand-over, this is the one place that

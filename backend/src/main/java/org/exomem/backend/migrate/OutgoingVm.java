@@ -1,25 +1,25 @@
 package org.exomem.backend.migrate;
 
-import java.util.Optional;
-import org.exomem.migration.HandoverUncertainException;
-import org.exomem.migration.MigrationCancelledException;
-import org.exomem.migration.precopy.Progress;
-import org.exomem.pages.PageBits;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pagesource.HintSessions;
 import org.exomem.migration.precopy.MigrationSource;
 import org.exomem.migration.precopy.Precopy;
+import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.source.MigrationSender;
 import org.exomem.migration.stream.wire.BandwidthLimit;
+import org.exomem.pages.PageBits;
 
 /**
  * A VM that leaves. Memory first, while the guest runs; then its vhost-user devices are taken out, which a VMM can't
@@ -152,9 +152,9 @@ final class OutgoingVm {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
         try {
-            Precopy precopy =
-                    new Precopy(source, connection.destination(), request.precopy(), watcher::progress, cancel)
-                            .watchedBy(pages -> watcher.pages(memory.addresses(), pages));
+            Precopy precopy = new Precopy(
+                            source, connection.destination(), request.precopy(), watcher::progress, cancel)
+                    .watchedBy(pages -> watcher.pages(memory.addresses(), pages));
             Report report = precopy.run();
             Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();

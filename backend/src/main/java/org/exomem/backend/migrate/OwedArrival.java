@@ -103,8 +103,8 @@ record OwedArrival(
             List<Path> ram = new ArrayList<>();
             List<MemoryDescription.MemoryFile> files = new ArrayList<>();
             for (JsonNode file : json.path("ram")) {
-                files.add(new MemoryDescription.MemoryFile(
-                        text(file, "id"), number(file, "size"), number(file, "huge")));
+                files.add(
+                        new MemoryDescription.MemoryFile(text(file, "id"), number(file, "size"), number(file, "huge")));
                 ram.add(path(file, "path"));
             }
             if (ram.isEmpty() || ram.size() > MOST_FILES) {

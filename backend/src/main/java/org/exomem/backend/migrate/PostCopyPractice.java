@@ -54,8 +54,8 @@ public final class PostCopyPractice implements Destination {
 
     /** @param folder for the socket */
     public static void run(Path folder) throws IOException {
-        MemoryDescription memory = new MemoryDescription(
-                Pages.SIZE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, Pages.SIZE)));
+        MemoryDescription memory =
+                new MemoryDescription(Pages.SIZE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, Pages.SIZE)));
         try (SharedFile from = SharedFile.memfd("practice-source", MEMORY);
                 SharedFile to = SharedFile.memfd("practice-destination", MEMORY)) {
             PostCopyPractice destination = new PostCopyPractice(memory, to);

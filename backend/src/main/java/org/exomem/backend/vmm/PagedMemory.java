@@ -5,8 +5,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.exomem.migration.pager.PresentPages;
-import org.exomem.pages.PageBits;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.linux.Errno;
@@ -21,7 +19,9 @@ import org.exomem.linux.process.ProcessFd;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pager.MappedPages;
+import org.exomem.migration.pager.PresentPages;
 import org.exomem.migration.pager.VmmMemory;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -93,7 +93,12 @@ public final class PagedMemory implements AutoCloseable {
                 Left left = ForeignUserfaultfd.leave(process);
                 try {
                     return new Prepared(
-                            again(process), paths, files, mapped, Userfaultfd.of(left.fd(), VmmMemory.FEATURES), left.number());
+                            again(process),
+                            paths,
+                            files,
+                            mapped,
+                            Userfaultfd.of(left.fd(), VmmMemory.FEATURES),
+                            left.number());
                 } catch (IOException e) {
                     ForeignUserfaultfd.close(process, left.number());
                     throw e;
@@ -150,8 +155,7 @@ public final class PagedMemory implements AutoCloseable {
             begun = true;
             VmmMemory memory;
             try {
-                memory = new VmmMemory(
-                        userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+                memory = new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
             } catch (IOException e) {
                 files.close();
                 throw e;

@@ -22,9 +22,8 @@ public record PrecopyOptions(
         Duration patience,
         Optional<SwitchOver> switchOver) {
     /** A downtime of 300 ms, 30 rounds, no slowing down, all data sent. */
-    public static final PrecopyOptions DEFAULT =
-            new PrecopyOptions(
-                    Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500), Optional.empty());
+    public static final PrecopyOptions DEFAULT = new PrecopyOptions(
+            Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500), Optional.empty());
 
     public PrecopyOptions {
         if (downtimeLimit.isNegative() || patience.isNegative() || maxRounds < 1) {

@@ -44,10 +44,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class PostCopyStreamTest {
     private static final Duration WITHIN = Duration.ofSeconds(20);
     private static final Set<StreamFeature> FEATURES = Set.of(StreamFeature.RESUME, StreamFeature.POSTCOPY);
-    private static final StreamOptions OPTIONS = StreamOptions.defaults()
-            .withChannels(2)
-            .withResumeWithin(WITHIN)
-            .withFeatures(FEATURES, Set.of());
+    private static final StreamOptions OPTIONS =
+            StreamOptions.defaults().withChannels(2).withResumeWithin(WITHIN).withFeatures(FEATURES, Set.of());
 
     private final Held before = Held.now();
     private final TestSource source = new TestSource(400, 7);
@@ -210,7 +208,9 @@ class PostCopyStreamTest {
                 if (migrateOver(sender, owed)) {
                     resumed++;
                     receiver.receive();
-                    assertThat(destination.content()).as("cut after %d bytes", at).isEqualTo(source.content);
+                    assertThat(destination.content())
+                            .as("cut after %d bytes", at)
+                            .isEqualTo(source.content);
                     assertThat(destination.state("cpu")).hasSize(3000);
                     assertThat(destination.failures).isEmpty();
                 } else {
@@ -320,8 +320,8 @@ class PostCopyStreamTest {
             assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
             held.getAndSet(new CompletableFuture<>()).complete(null);
             destination.absent = absent;
-            receiver = MigrationReceiver.listen(
-                    address, StreamSecurity.none(), OPTIONS, destination, Optional.of(begun));
+            receiver =
+                    MigrationReceiver.listen(address, StreamSecurity.none(), OPTIONS, destination, Optional.of(begun));
             assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
             await().atMost(WITHIN).until(() -> owing().promised.count() == 332);
             owing().want.ask(302);

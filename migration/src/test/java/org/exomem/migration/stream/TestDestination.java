@@ -18,11 +18,11 @@ import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
 import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
+import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
-import org.exomem.migration.stream.destination.ReceivedMigration;
-import org.exomem.migration.stream.format.MemoryDescription;
 
 /** A destination with memory of its own, which remembers what it was told. */
 final class TestDestination implements Destination, AutoCloseable {
@@ -40,6 +40,7 @@ final class TestDestination implements Destination, AutoCloseable {
     volatile int timesReady;
     /** What is owed, once that was said. */
     volatile @Nullable OwedTestMemory owing;
+
     volatile @Nullable BegunMigration begun;
     /** What an earlier process has not received. */
     volatile PageBits absent = new PageBits(0);

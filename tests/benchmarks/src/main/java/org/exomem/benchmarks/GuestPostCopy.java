@@ -35,7 +35,10 @@ final class GuestPostCopy extends Benchmark {
     @Option(names = "--memory", paramLabel = "MIB", description = "Of the guest. Default: ${DEFAULT-VALUE}")
     private long memory = 8192;
 
-    @Option(names = "--used", paramLabel = "MIB", description = "What it has filled, and reads. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--used",
+            paramLabel = "MIB",
+            description = "What it has filled, and reads. Default: ${DEFAULT-VALUE}")
     private int used = 500;
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -100,7 +103,8 @@ final class GuestPostCopy extends Benchmark {
         figures.add(Figure.of("QEMU's post-copy: " + what, their, unit));
         figures.add(Figure.of("exomem's post-copy: " + what, our, unit));
         if (wanted > 0) {
-            figures.add(Figure.of(what + ", exomem's of QEMU's", our / their, "").atMost(wanted));
+            figures.add(
+                    Figure.of(what + ", exomem's of QEMU's", our / their, "").atMost(wanted));
         }
     }
 
@@ -133,8 +137,8 @@ final class GuestPostCopy extends Benchmark {
 
     private Run byQemu(Path folder) throws IOException {
         try (Qemu source = Qemu.start(guest(folder, "a").privateMemory().ownBalloon(""));
-                Qemu destination =
-                        Qemu.start(guest(folder, "b").privateMemory().ownBalloon("").incoming())) {
+                Qemu destination = Qemu.start(
+                        guest(folder, "b").privateMemory().ownBalloon("").incoming())) {
             String checksum = fill(source, used);
             double before = read(source, checksum);
             for (Qemu end : List.of(source, destination)) {
@@ -152,8 +156,10 @@ final class GuestPostCopy extends Benchmark {
             destination.qmp().execute("migrate-incoming", Map.of("uri", uri));
             long begin = System.nanoTime();
             source.qmp().execute("migrate", Map.of("uri", uri));
-            Awaitility.await().atMost(LIMIT).pollInterval(LOOK_AGAIN).until(() -> status(source.qmp(), Map.of())
-                    .equals("active"));
+            Awaitility.await()
+                    .atMost(LIMIT)
+                    .pollInterval(LOOK_AGAIN)
+                    .until(() -> status(source.qmp(), Map.of()).equals("active"));
             source.qmp().execute("migrate-start-postcopy");
             return run(source, destination, checksum, before, begin, () -> status(source.qmp(), Map.of()));
         }

@@ -83,7 +83,15 @@ final class OwedGuestTest {
             guests.begin(
                     here,
                     there,
-                    Map.of("post-copy-after-rounds", 2, "downtime-limit", 0, "max-bandwidth", 200 * MIB, "channels", 3));
+                    Map.of(
+                            "post-copy-after-rounds",
+                            2,
+                            "downtime-limit",
+                            0,
+                            "max-bandwidth",
+                            200 * MIB,
+                            "channels",
+                            3));
             awaitRunningAt(there);
             JsonNode left = awaitEnd(here);
             assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
@@ -94,7 +102,9 @@ final class OwedGuestTest {
             String rounds = destination.guest().run("cat /tmp/rounds");
             await().atMost(LIMIT)
                     .until(() -> !destination.guest().run("cat /tmp/rounds").equals(rounds));
-            destination.guest().run("touch /tmp/end; while test ! -e /tmp/ended; do sleep 0.1; done; test ! -e /tmp/bad");
+            destination
+                    .guest()
+                    .run("touch /tmp/end; while test ! -e /tmp/ended; do sleep 0.1; done; test ! -e /tmp/bad");
             assertThat(destination.guest().run("memeat verify kept")).contains("ok ");
             awaitEnd(there);
         }

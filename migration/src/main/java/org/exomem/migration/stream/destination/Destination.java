@@ -2,9 +2,9 @@ package org.exomem.migration.stream.destination;
 
 import java.io.IOException;
 import java.io.OutputStream;
-import org.exomem.pages.PageBits;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.stream.format.MemoryDescription;
+import org.exomem.pages.PageBits;
 
 /**
  * What receives a guest. Each failure that a method throws ends the migration, and its message is what the source's user

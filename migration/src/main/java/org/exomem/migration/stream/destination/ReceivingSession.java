@@ -10,15 +10,11 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.exomem.pages.PageBits;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.DestinationFault;
-import org.exomem.migration.PageSink;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationFailure;
+import org.exomem.migration.PageSink;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.destination.Reception.Event;
 import org.exomem.migration.stream.format.ChunkType;
@@ -29,6 +25,10 @@ import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.PlainWire;
 import org.exomem.migration.stream.wire.Wire;
+import org.exomem.pages.PageBits;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One migration at its destination, over all the connections that it takes: a {@link Reception} and what its states bring
@@ -84,7 +84,8 @@ final class ReceivingSession {
      *
      * @param begun what that knew of it
      */
-    ReceivingSession(BegunMigration begun, Destination destination, StreamOptions options, ScheduledExecutorService timer) {
+    ReceivingSession(
+            BegunMigration begun, Destination destination, StreamOptions options, ScheduledExecutorService timer) {
         this.migration = begun.migration();
         this.source = begun.source();
         this.memory = begun.memory();
@@ -160,7 +161,8 @@ final class ReceivingSession {
                 sendError(failing.link(), failing.why());
             }
             case Reception.Failing failing -> abandonOwed();
-            case Reception.Owing(ReceivingLink link, IOException cut) when link != null && cut != null -> {
+            case Reception.Owing(ReceivingLink link, IOException cut)
+            when link != null && cut != null -> {
                 link.close();
                 destination.lost(cut);
             }
@@ -335,7 +337,10 @@ final class ReceivingSession {
                                     failOwing(failure);
                                 }
                             },
-                            task -> Thread.ofPlatform().name("migration-arrived").daemon().start(task));
+                            task -> Thread.ofPlatform()
+                                    .name("migration-arrived")
+                                    .daemon()
+                                    .start(task));
         }
     }
 

@@ -184,7 +184,9 @@ sealed interface Reception {
             case Event.Prepared prepared -> prepared(state);
             case Event.LetGo letGo -> letGo(state, letGo.link);
             case Event.Started(boolean owed) ->
-                state instanceof Starting(ReceivingLink link) ? owed ? new Owing(link, null) : new Running(link) : state;
+                state instanceof Starting(ReceivingLink link)
+                        ? owed ? new Owing(link, null) : new Running(link)
+                        : state;
             case Event.Arrived arrived ->
                 state instanceof Owing(ReceivingLink link, IOException cut) && link != null ? new Running(link) : state;
             case Event.StartUncertain uncertain ->
@@ -254,8 +256,8 @@ sealed interface Reception {
             case Cut cut when cut.at.link() == link && why instanceof DestinationFault -> failing(cut.at, why);
             // Telling the source to go on while the guest starts here would make two guests of one.
             case Starting starting when why instanceof DestinationFault -> new Failing(link, why, true);
-            case Owing(ReceivingLink current, IOException cut) when current == link && cut == null ->
-                new Owing(current, why);
+            case Owing(ReceivingLink current, IOException cut)
+            when current == link && cut == null -> new Owing(current, why);
             default -> state;
         };
     }

@@ -65,15 +65,8 @@ final class SingleMigration {
                     throw e;
                 }
             }
-            ReceivingSession opened = new ReceivingSession(
-                    theirs.migration(),
-                    source,
-                    memory,
-                    destination,
-                    target,
-                    options,
-                    timer,
-                    link);
+            ReceivingSession opened =
+                    new ReceivingSession(theirs.migration(), source, memory, destination, target, options, timer, link);
             begin(opened);
             return opened;
         } catch (IOException e) {

@@ -3,8 +3,8 @@ package org.exomem.migration.stream.format;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import org.exomem.pages.BitWords;
 import org.exomem.migration.StreamFault;
+import org.exomem.pages.BitWords;
 import org.exomem.pages.PageBits;
 
 /**
@@ -58,7 +58,8 @@ public final class OwedPieces {
         }
         if (count == 0 && !payload.hasRemaining()) {
             if (first != owed.count()) {
-                throw fault(Long.toUnsignedString(first) + " pages are owed in all, and " + owed.count() + " were named");
+                throw fault(
+                        Long.toUnsignedString(first) + " pages are owed in all, and " + owed.count() + " were named");
             }
             complete = true;
             return true;

@@ -14,8 +14,6 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
-import org.exomem.pages.PageBits;
-import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
@@ -23,9 +21,11 @@ import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.format.ChunkReader;
 import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.ChunkWriter;
+import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.migration.stream.wire.LivenessWatch;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
