@@ -82,7 +82,7 @@ class ArrowsTest {
             .whereLayer("pages")
             .mayOnlyBeAccessedByLayers("images", "vhost-user", "balloon", "mem", "migration", "backend")
             .whereLayer("images")
-            .mayOnlyBeAccessedByLayers("backend")
+            .mayOnlyBeAccessedByLayers("backend", "demo")
             .whereLayer("reference")
             .mayOnlyBeAccessedByLayers("conform", "backend")
             .whereLayer("cli")
