@@ -121,8 +121,10 @@ final class CompletionScript {
             if [ "${COMP_WORDS[word]}" = --control ]; then control=${COMP_WORDS[word + 1]-}; fi
           done
           if [ -n "$kind" ]; then
-            IFS=$'\\n'
-            COMPREPLY=($(compgen -W "$(_exomem_values "$kind")" -- "$current"))
+            # Not compgen -W: that would run what stands in $() in the name of a file.
+            while IFS= read -r word; do
+              if [ "${word:0:${#current}}" = "$current" ]; then COMPREPLY+=("$word"); fi
+            done < <(_exomem_values "$kind")
             if [ "$kind" = FILE ]; then compopt -o filenames 2>/dev/null; fi
             if [ "${COMPREPLY[0]-}" = unix: ]; then compopt -o nospace 2>/dev/null; fi
           fi

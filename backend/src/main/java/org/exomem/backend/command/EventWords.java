@@ -48,6 +48,8 @@ final class EventWords {
             case "DEVICE_CONNECTED" -> "a VMM has attached";
             case "DEVICE_DISCONNECTED" -> "the VMM has left" + because(data);
             case "DEVICE_ABANDONED" -> "no VMM can attach any more";
+            case "TEMPLATE_CHANGED" ->
+                "its template " + text(data, "template") + " has changed under it" + because(data);
             case "DEVICE_ADDED" -> "is served on " + text(data, "attachment");
             case "DEVICE_REMOVED" -> "is served no more";
             case "DEVICE_ERROR" -> "a fault of the " + text(data, "kind") + ": " + text(data, "message");

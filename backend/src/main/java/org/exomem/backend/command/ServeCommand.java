@@ -54,6 +54,7 @@ final class ServeCommand implements Command {
     private @Nullable String config;
     private @Nullable String control;
     private @Nullable String ui;
+    private volatile boolean ready;
     private @Nullable String state;
     private @Nullable String maxMemory;
     private final List<String> metrics = new ArrayList<>();
@@ -158,11 +159,13 @@ final class ServeCommand implements Command {
         Optional<InetSocketAddress> page = page(controlSocket);
         // The signals before the first socket is there: who sees that may send one at once.
         BackendProcess process = new BackendProcess();
-        try (ServiceManager manager = ServiceManager.ofProcess();
+        try (@Nullable UiServer _ = pageServer(page, controlSocket).orElse(null);
+                ServiceManager manager = ServiceManager.ofProcess();
                 ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process, manager));
                 process;
                 Heartbeat _ = Heartbeat.start(manager, process::pulse)) {
             process.start(wanted.checked(), controlSocket);
+            ready = true;
             manager.ready();
             int vms = wanted.vms().size();
             LOG.info(
@@ -171,7 +174,7 @@ final class ServeCommand implements Command {
                     vms == 1 ? "1 VM" : vms + " VMs",
                     ProcessHandle.current().pid(),
                     controlSocket.map(path -> ", control socket on " + path).orElse(""));
-            awaitStop(process, page, controlSocket);
+            LOG.info("ends: {}", process.awaitStop());
             manager.stopping();
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, e);
@@ -179,17 +182,15 @@ final class ServeCommand implements Command {
         return ExitCode.OK;
     }
 
-    private static void awaitStop(
-            BackendProcess process, Optional<InetSocketAddress> page, Optional<Path> controlSocket)
-            throws IOException, InterruptedException {
+    /** Before any VM is served: it asks the control socket only when a browser asks it. */
+    private static Optional<UiServer> pageServer(Optional<InetSocketAddress> page, Optional<Path> controlSocket)
+            throws IOException {
         if (page.isEmpty()) {
-            LOG.info("ends: {}", process.awaitStop());
-            return;
+            return Optional.empty();
         }
-        try (UiServer server = UiServer.start(page.get(), controlSocket.orElseThrow(), Optional.empty(), false)) {
-            LOG.info("page on {}", UiAddress.url(server.address()));
-            LOG.info("ends: {}", process.awaitStop());
-        }
+        UiServer server = UiServer.start(page.get(), controlSocket.orElseThrow(), Optional.empty(), false);
+        LOG.info("page on {}", UiAddress.url(server.address()));
+        return Optional.of(server);
     }
 
     private Optional<InetSocketAddress> page(Optional<Path> controlSocket) throws ConfigException {
@@ -228,7 +229,10 @@ final class ServeCommand implements Command {
         } catch (ConfigException e) {
             LOG.error("SIGHUP: nothing is changed: {}", e.getMessage());
         } finally {
-            manager.ready();
+            // Not before all is served for the first time.
+            if (ready) {
+                manager.ready();
+            }
         }
     }
 

@@ -82,7 +82,9 @@ public final class MemoryMaps implements AutoCloseable {
 
     private Drawing begin(VirtualMachine vm, MemoryParts memory, long from, OptionalLong length, int cells) {
         try (memory) {
-            resident.values().removeIf(known -> known.isIdle(KEPT));
+            forgetIdle();
+            CompletableFuture.delayedExecutor(KEPT.toMillis() + 1000, TimeUnit.MILLISECONDS, thread)
+                    .execute(this::forgetIdle);
             List<Part> parts = memory.parts();
             long end = parts.getLast().guestAddress() + parts.getLast().length();
             MapRange range = MapRange.of(from, length.orElse(Math.max(1, end - from)), cells);
@@ -97,6 +99,11 @@ public final class MemoryMaps implements AutoCloseable {
             throw new VirtualMachine.Refused(
                     "VM \"" + vm.name() + "\": its memory can't be looked at: " + e.getMessage());
         }
+    }
+
+    /** Also when no other map is drawn. */
+    private void forgetIdle() {
+        resident.values().removeIf(known -> known.isIdle(KEPT));
     }
 
     /** Takes no more; waits for nothing. */

@@ -380,7 +380,13 @@ public final class BackendProcess implements AutoCloseable {
                 vmm.close();
                 throw e;
             }
-            clones.add(vmm, more.vms().stream().map(VmConfig::name).toList(), clone.template());
+            try {
+                clones.add(vmm, more.vms().stream().map(VmConfig::name).toList(), clone.template());
+            } catch (IOException | RuntimeException e) {
+                all.removeThoseOf(vmm);
+                vmm.close();
+                throw e;
+            }
         }
 
         @Override

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.exomem.backend.template.TemplateFiles;
 import org.exomem.images.manifest.ImageFolder;
@@ -60,6 +61,8 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
+    private final AtomicBoolean looking = new AtomicBoolean();
+
     CloneWatch(Told told) {
         this.told = told;
     }
@@ -79,12 +82,13 @@ final class CloneWatch implements AutoCloseable {
                 vmm.close();
                 return;
             }
-            clones.put(vmm, clone);
             if (wake == null) {
                 EventFd made = new EventFd();
+                clones.put(vmm, clone);
                 wake = made;
                 Thread.ofPlatform().name("clones").daemon().start(() -> run(made));
             } else {
+                clones.put(vmm, clone);
                 wake.signal();
             }
         }
@@ -109,7 +113,7 @@ final class CloneWatch implements AutoCloseable {
                 }
                 awaitEnd(now, signal, look);
                 if (System.nanoTime() - look >= 0) {
-                    lookAtTemplates();
+                    lookBeside();
                     look = System.nanoTime() + LOOK.toNanos();
                 }
             }
@@ -117,6 +121,19 @@ final class CloneWatch implements AutoCloseable {
             LOG.error("clones are not looked after any more", e);
         } finally {
             leave(signal);
+        }
+    }
+
+    /** On a thread of its own, one at a time: a template may be in a file system that hangs. */
+    private void lookBeside() {
+        if (looking.compareAndSet(false, true)) {
+            Thread.ofPlatform().name("templates").daemon().start(() -> {
+                try {
+                    lookAtTemplates();
+                } finally {
+                    looking.set(false);
+                }
+            });
         }
     }
 

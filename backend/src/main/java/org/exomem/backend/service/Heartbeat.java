@@ -6,9 +6,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Takes the pulse of the process again and again, and tells the service manager: its line of status, and that it is alive. */
 public final class Heartbeat implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Heartbeat.class);
     private static final Duration STATUS_INTERVAL = Duration.ofSeconds(5);
 
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
@@ -35,9 +38,18 @@ public final class Heartbeat implements AutoCloseable {
                     .filter(interval -> interval.compareTo(STATUS_INTERVAL) < 0)
                     .orElse(STATUS_INTERVAL)
                     .toMillis();
-            heart.timer.scheduleAtFixedRate(heart::beat, 0, Math.max(1, every), TimeUnit.MILLISECONDS);
+            heart.timer.scheduleAtFixedRate(heart::tryToBeat, 0, Math.max(1, every), TimeUnit.MILLISECONDS);
         }
         return heart;
+    }
+
+    /** A fault of exomem itself must not end it: that would end a process that is well. */
+    private void tryToBeat() {
+        try {
+            beat();
+        } catch (RuntimeException e) {
+            LOG.error("the service manager could not be told how the process is", e);
+        }
     }
 
     private void beat() {

@@ -12,11 +12,11 @@ import java.util.List;
  */
 public record Pulse(int vms, int attached, List<String> silent, boolean control) {
     /**
-     * True if to end the process would help nobody: one VM that hangs is held up by its own host files, and all others would lose their
-     * devices.
+     * True if to end the process would help nobody: one VM that hangs is held up by its own host files, and would be again; all others
+     * would lose their devices.
      */
     public boolean isAlive() {
-        return control && (silent.isEmpty() || silent.size() < vms);
+        return control && (vms < 2 || silent.size() < vms);
     }
 
     /** A line for people. */

@@ -21,12 +21,14 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.timeout.ReadTimeoutHandler;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.exomem.backend.map.MapRange;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.JsonException;
@@ -51,13 +53,18 @@ final class UiHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
     private static final Set<String> CHANGES = Set.of("balloon", "mem-resize", "free-pages", "migrate-cancel");
     private static final int USUAL_CELLS = 1024;
+    /** Each has a thread and a control connection. */
+    private static final int MOST_STREAMS = 16;
 
     private final Path control;
     private final Access access;
     private final Assets assets;
+    private final AtomicInteger streams;
     private @Nullable PictureStream stream;
 
-    UiHandler(Path control, Access access, Assets assets) {
+    /** @param streams how many pages of all connections are told of events */
+    UiHandler(Path control, Access access, Assets assets, AtomicInteger streams) {
+        this.streams = streams;
         this.control = control;
         this.access = access;
         this.assets = assets;
@@ -65,6 +72,11 @@ final class UiHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
     @Override
     protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
+        if (stream != null) {
+            // A connection that events are sent on takes no other request.
+            context.close();
+            return;
+        }
         QueryStringDecoder uri;
         try {
             uri = new QueryStringDecoder(request.uri());
@@ -105,6 +117,11 @@ final class UiHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
             answer(context, request, HttpResponseStatus.BAD_REQUEST, "text/plain", String.valueOf(e.getMessage()));
             return;
         }
+        if (streams.incrementAndGet() > MOST_STREAMS) {
+            streams.decrementAndGet();
+            answer(context, request, HttpResponseStatus.SERVICE_UNAVAILABLE, "text/plain", "too many pages are open");
+            return;
+        }
         HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
         guard(response.headers()).set(HttpHeaderNames.CONTENT_TYPE, "text/event-stream");
         HttpUtil.setTransferEncodingChunked(response, true);
@@ -112,9 +129,15 @@ final class UiHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
         Channel channel = context.channel();
         PictureStream picture = new PictureStream(control, view, message -> send(channel, message));
         stream = picture;
+        // It ends by itself, and its browser asks for nothing meanwhile.
+        if (context.pipeline().get(ReadTimeoutHandler.class) != null) {
+            context.pipeline().remove(ReadTimeoutHandler.class);
+        }
         Thread.ofPlatform().daemon().name("ui-page").start(() -> {
-            picture.run();
-            if (channel.isActive()) {
+            try {
+                picture.run();
+            } finally {
+                streams.decrementAndGet();
                 channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT).addListener(ChannelFutureListener.CLOSE);
             }
         });

@@ -12,6 +12,7 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -28,10 +29,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class UiServer implements AutoCloseable {
     private static final int MOST_REQUEST = 1 << 16;
     private static final int MOST_CONNECTIONS = 64;
+    private static final int SILENCE_SECONDS = 60;
 
     private final MultiThreadIoEventLoopGroup loop =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("ui"), EpollIoHandler.newFactory());
     private final AtomicInteger connections = new AtomicInteger();
+    private final AtomicInteger streams = new AtomicInteger();
     private final Channel listening;
 
     private UiServer(InetSocketAddress address, Path control, Access access) throws IOException {
@@ -54,7 +57,8 @@ public final class UiServer implements AutoCloseable {
                                     .addLast(
                                             new HttpServerCodec(),
                                             new HttpObjectAggregator(MOST_REQUEST),
-                                            new UiHandler(control, access, assets));
+                                            new ReadTimeoutHandler(SILENCE_SECONDS),
+                                            new UiHandler(control, access, assets, streams));
                         }
                     })
                     .bind(address)
