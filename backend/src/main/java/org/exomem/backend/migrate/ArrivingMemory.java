@@ -14,6 +14,7 @@ import org.exomem.migration.pager.PagePlacer;
 import org.exomem.migration.pager.PageSource;
 import org.exomem.migration.pager.Pager;
 import org.exomem.migration.pager.PagerState;
+import org.exomem.migration.pager.VmmGoneException;
 import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.pages.PageBits;
@@ -38,21 +39,14 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     private volatile PageBits asked;
 
     /**
-     * @param memory closed with this, also if this fails
-     * @param watcher is told how it goes, on threads of the pager
+     * @param memory closed with this; stays the caller's if this fails
      */
-    ArrivingMemory(String vm, PagedMemory memory, PageBits owed, WantedPage want, Pager.Watcher watcher)
-            throws LinuxException {
+    ArrivingMemory(String vm, PagedMemory memory, PageBits owed, WantedPage want) throws LinuxException {
         this.vm = vm;
         this.memory = memory;
         this.asked = new PageBits(owed.pages());
-        try {
-            this.pager =
-                    Pager.start(vm, memory.memory(), new OwedPages(owed), new Source(want), Optional.empty(), watcher);
-        } catch (LinuxException e) {
-            memory.close();
-            throw e;
-        }
+        this.pager = Pager.start(
+                vm, memory.memory(), new OwedPages(owed), new Source(want), Optional.empty(), new Pager.Watcher() {});
         pager.end().thenAccept(this::ended);
     }
 
@@ -61,7 +55,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
             case COMPLETED -> arrived.complete(null);
             case VMM_ENDED -> arrived.completeExceptionally(new IOException("the VMM has ended"));
             // Another exomem goes on.
-            default -> {}
+            default -> end.reason().ifPresent(why -> LOG.error("{}: nobody serves its memory any more: {}", vm, why));
         }
     }
 
@@ -121,7 +115,14 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
                 if (tries == TRIES) {
                     throw new IOException("page " + first + " of " + vm + " can't be placed");
                 }
-                placer.copy(first, count, content.address());
+                try {
+                    placer.copy(first, count, content.address());
+                } catch (VmmGoneException e) {
+                    // Its memory goes before its process does: the source is to be told that, and not of a lost
+                    // connection.
+                    arrived.completeExceptionally(e);
+                    return;
+                }
             }
             pager.arrived();
         }

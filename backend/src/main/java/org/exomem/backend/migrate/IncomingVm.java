@@ -21,8 +21,8 @@ import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
-import org.exomem.migration.pager.Pager;
 import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
@@ -185,7 +185,7 @@ final class IncomingVm implements Destination, AutoCloseable {
             MovedDevices none = new MovedDevices(Map.of(), Map.of(), OptionalLong.empty(), false);
             BegunMigration nothing = new BegunMigration(new UUID(0, 0), "", Objects.requireNonNull(memory), 0);
             file.orElseThrow()
-                    .expectRoom(arrival(nothing, attached.pid(), attached.paths(), none)
+                    .expectRoom(arrival(nothing, attached.pid(), attached.paths(), none, false)
                             .toBytes());
         } catch (IOException e) {
             closePrepared();
@@ -260,7 +260,18 @@ final class IncomingVm implements Destination, AutoCloseable {
     @Override
     public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
         PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(pages));
-        ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want, new Pager.Watcher() {});
+        ArrivingMemory arriving;
+        try {
+            arriving = new ArrivingMemory(vm, memory, pages, want);
+        } catch (LinuxException e) {
+            try {
+                // Nobody would serve whoever touches a missing page.
+                memory.memory().leave();
+            } finally {
+                memory.close();
+            }
+            throw e;
+        }
         begun = migration;
         owed = arriving;
         return arriving;
@@ -280,24 +291,32 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void start() throws IOException {
-        keep();
+        keep(false);
         if (moved != null && !moved.running()) {
             return;
         }
         StartedGuest.start(vmm);
+        try {
+            keep(true);
+        } catch (IOException e) {
+            // It runs. The next exomem would start it once more, if it was paused meanwhile.
+            watcher.note(String.valueOf(e.getMessage()));
+        }
     }
 
     /** What the next exomem has to know is there before the guest runs (STR-PST-9). */
-    private void keep() throws IOException {
+    private void keep(boolean started) throws IOException {
         ArrivingMemory arriving = owed;
         if (arriving == null || begun == null || moved == null) {
             return;
         }
         file.orElseThrow()
-                .write(arrival(begun, arriving.pid(), arriving.paths(), moved).toBytes());
+                .write(arrival(begun, arriving.pid(), arriving.paths(), moved, started)
+                        .toBytes());
     }
 
-    private OwedArrival arrival(BegunMigration migration, int pid, List<Path> ram, MovedDevices devices) {
+    private OwedArrival arrival(
+            BegunMigration migration, int pid, List<Path> ram, MovedDevices devices, boolean started) {
         return new OwedArrival(
                 vm,
                 migration,
@@ -308,7 +327,8 @@ final class IncomingVm implements Destination, AutoCloseable {
                 pid,
                 vmm.socket(),
                 ram,
-                devices);
+                devices,
+                started);
     }
 
     /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */

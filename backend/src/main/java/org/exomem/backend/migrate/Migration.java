@@ -17,9 +17,12 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.image.AddressMap;
 import org.exomem.migration.pager.PagerState;
+import org.exomem.migration.pager.VmmGoneException;
 import org.exomem.migration.precopy.PagesOnTheWay;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
@@ -37,6 +40,7 @@ final class Migration {
     private static final Logger LOG = LoggerFactory.getLogger(Migration.class);
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
+    private static final Duration RETRY = Duration.ofSeconds(2);
 
     private final VirtualMachine vm;
     private final Work work;
@@ -171,26 +175,45 @@ final class Migration {
         }
     }
 
+    /** Tries again for as long as the VMM runs: its guest waits, and its source comes back for as long as it takes. */
     private void goOn(OwedArrival arrival, ReplacedFile file) throws IOException {
         Arrival watcher = new Arrival(arrival.reconnectWithin());
         become(Status.POSTCOPY_ACTIVE, null);
         lost("exomem was started anew, and the source has not come back yet");
-        switch (PagedMemory.takeUp(arrival.pid(), arrival.ram())) {
-            case PagedMemory.Found.Ended _ -> {
-                file.delete();
-                throw new IOException("the VMM has ended");
+        CountDownLatch cancelled = new CountDownLatch(1);
+        cancel.onCancel(cancelled::countDown);
+        while (true) {
+            IOException why;
+            try {
+                switch (PagedMemory.takeUp(arrival.pid(), arrival.ram())) {
+                    case PagedMemory.Found.Ended _ -> {
+                        file.delete();
+                        throw new VmmGoneException();
+                    }
+                    case PagedMemory.Found.Nothing _ -> goOn(arrival, file, Optional.empty(), watcher);
+                    case PagedMemory.Found.Taken(PagedMemory memory) ->
+                        goOn(arrival, file, Optional.of(memory), watcher);
+                }
+                return;
+            } catch (VmmGoneException | DestinationFault e) {
+                throw e;
+            } catch (IOException e) {
+                why = e;
             }
-            case PagedMemory.Found.Nothing _ -> {
-                // The process before was killed when all had arrived.
-                OwedVm.plug(arrival, vm.sockets(), watcher);
-                file.delete();
-                over(Status.COMPLETED, null);
+            lost(MigrationFailure.text(why));
+            try {
+                if (cancelled.await(RETRY.toMillis(), TimeUnit.MILLISECONDS)) {
+                    throw why;
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw why;
             }
-            case PagedMemory.Found.Taken(PagedMemory memory) -> goOn(arrival, file, memory, watcher);
         }
     }
 
-    private void goOn(OwedArrival arrival, ReplacedFile file, PagedMemory memory, Arrival watcher) throws IOException {
+    private void goOn(OwedArrival arrival, ReplacedFile file, Optional<PagedMemory> memory, Arrival watcher)
+            throws IOException {
         StreamOptions options = StreamOptions.defaults()
                 .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of())
                 .withPlainAllowed(arrival.plain())
@@ -198,7 +221,34 @@ final class Migration {
         try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher);
                 MigrationReceiver receiver = MigrationReceiver.listen(
                         arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
-            receive(receiver, guest::close);
+            if (memory.isEmpty()) {
+                // The process before was killed when all had arrived. The source may not have heard of it.
+                listens(receiver.address().toString());
+                cancel.onCancel(receiver::cancel);
+                guest.startIfNeeded();
+                guest.started();
+                over(Status.COMPLETED, null);
+                receiver.awaitHeard();
+                return;
+            }
+            CompletableFuture<ProcessHandle> ended =
+                    ProcessHandle.of(arrival.pid()).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
+            CompletableFuture<Void> noticed = ended.thenAccept(process -> {
+                if (guest.waitsForItsSource()) {
+                    receiver.cancel();
+                }
+            });
+            try {
+                receive(receiver, guest::close);
+            } catch (IOException e) {
+                if (ended.isDone() && guest.waitsForItsSource()) {
+                    file.delete();
+                    throw new VmmGoneException();
+                }
+                throw e;
+            } finally {
+                noticed.cancel(false);
+            }
         }
     }
 

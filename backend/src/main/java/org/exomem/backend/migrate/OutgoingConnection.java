@@ -76,15 +76,22 @@ final class OutgoingConnection {
         }
     }
 
-    /** Lets go; returns when the guest runs at the destination. Throws as {@link MigrationSender#handOver} does. */
-    void handOver() throws IOException {
+    /**
+     * Lets go; returns when the guest runs at the destination. Throws as {@link MigrationSender#handOver} does.
+     *
+     * @param abandon if pages are owed to it: the connection is made again for as long as it takes then, until this is cancelled
+     */
+    void handOver(Optional<CancelToken> abandon) throws IOException {
         boolean runs = false;
         while (!runs) {
             try {
                 sender.handOver();
                 runs = true;
             } catch (HandoverUncertainException e) {
-                if (!reconnect(e).isReady()) {
+                if (abandon.isPresent()) {
+                    watcher.owing(abandon.get());
+                    reconnectHoweverLong(e, abandon.get());
+                } else if (!reconnect(e).isReady()) {
                     throw e;
                 }
             }
@@ -100,8 +107,6 @@ final class OutgoingConnection {
      * @throws PeerFault if the destination has given the guest up
      */
     void awaitArrived(CancelToken abandon, LongConsumer meanwhile) throws IOException {
-        CountDownLatch abandoned = new CountDownLatch(1);
-        abandon.onCancel(abandoned::countDown);
         boolean arrived = false;
         while (!arrived) {
             try {
@@ -115,13 +120,14 @@ final class OutgoingConnection {
             } catch (PeerFault e) {
                 throw e;
             } catch (IOException e) {
-                reconnectHoweverLong(e, abandon, abandoned);
+                reconnectHoweverLong(e, abandon);
             }
         }
     }
 
-    private void reconnectHoweverLong(IOException lost, CancelToken abandon, CountDownLatch abandoned)
-            throws IOException {
+    private void reconnectHoweverLong(IOException lost, CancelToken abandon) throws IOException {
+        CountDownLatch abandoned = new CountDownLatch(1);
+        abandon.onCancel(abandoned::countDown);
         abandon.check();
         String told = reason(lost);
         watcher.lost(told, LONG);

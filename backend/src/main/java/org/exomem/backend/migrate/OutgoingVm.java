@@ -165,18 +165,19 @@ final class OutgoingVm {
                 guest.descriptors().expectNoReset();
             }
             guest.letGo();
-            connection.handOver();
+            if (owed.isPresent()) {
+                new Owing(connection, report, owed.get().count()).handOver(pausing);
+                return;
+            }
+            connection.handOver(Optional.empty());
             watcher.report(report);
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
-            if (owed.isPresent()) {
-                new Owing(connection, report, owed.get().count()).await();
-            }
         } finally {
             StateFolder.remove(folder);
         }
     }
 
-    /** What is left to do after the guest has left without all of its memory. */
+    /** A guest that leaves without all of its memory, and the rest of that. */
     private final class Owing {
         private final OutgoingConnection connection;
         private final Report report;
@@ -190,23 +191,31 @@ final class OutgoingVm {
             this.pages = pages;
         }
 
-        void await() throws IOException {
-            watcher.owing(abandon);
+        /** @param pausing when the guest was paused, ns */
+        void handOver(long pausing) throws IOException {
+            boolean runs = false;
             try {
+                connection.handOver(Optional.of(abandon));
+                runs = true;
+                watcher.report(report);
+                watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
+                watcher.owing(abandon);
                 connection.awaitArrived(abandon, this::progress);
             } catch (PeerFault e) {
-                throw lost(String.valueOf(e.getMessage()), e);
+                // One that can't start it gives it back (STR-END-3).
+                throw runs ? lost("it did not get all of its memory: " + e.getMessage(), e) : e;
             } catch (MigrationCancelledException e) {
-                throw lost("it was given up at this end", e);
+                throw lost("it was given up at this end, and it is not known whether it got all of its memory", e);
             }
             watcher.report(report.withOwed(pages, Duration.ofNanos(System.nanoTime() - begin)));
         }
 
         private IOException lost(String why, IOException cause) {
             return new HandoverUncertainException(
-                    "the guest began at " + request.address() + ", and the rest of its memory did not get there: " + why
-                            + ". It can't go on over there. It is paused here as it was when it left: whether it may go on"
-                            + " from there (cont), though it did more since, only you can know",
+                    "the guest was handed over to " + request.address() + ": " + why
+                            + ". Look there: if it runs with all of its memory, end the VMM here. If it can't, end the VMM there;"
+                            + " here it is paused as it was when it left, and only you can know whether it may go on from there"
+                            + " (cont), though it did more since. Never let both run",
                     cause);
         }
 

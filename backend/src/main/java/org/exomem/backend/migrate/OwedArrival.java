@@ -25,7 +25,7 @@ import org.exomem.pages.Pages;
  * <pre>
  * {"version":1,"vm":"web","migration":UUID,"source":"192.0.2.1:40000","rounds":3,
  *  "listen":"hostb:7000","tls-dir":"/etc/exomem/pki/hostb","plain":false,"reconnect-within":60,
- *  "pid":4711,"qmp":"/run/web.qmp",
+ *  "started":true,"pid":4711,"qmp":"/run/web.qmp",
  *  "ram":[{"id":"ram","size":1073741824,"huge":4096,"path":"/dev/shm/web.ram"}],"devices":{...}}
  * </pre>
  *
@@ -39,6 +39,7 @@ import org.exomem.pages.Pages;
  * @param qmp the VMM's QMP socket
  * @param ram the files that are its memory, in the order of the stream's
  * @param devices what the VM had of exomem's devices
+ * @param started whether the VMM was told to have the guest run, and has
  */
 record OwedArrival(
         String vm,
@@ -50,7 +51,8 @@ record OwedArrival(
         int pid,
         Path qmp,
         List<Path> ram,
-        MovedDevices devices) {
+        MovedDevices devices,
+        boolean started) {
     /** Of the file, in bytes. */
     static final int MOST = 4 << 20;
 
@@ -73,6 +75,7 @@ record OwedArrival(
         keys.psk().ifPresent(path -> json.put("psk-file", path.toString()));
         json.put("plain", plain)
                 .put("reconnect-within", reconnectWithin.toSeconds())
+                .put("started", started)
                 .put("pid", pid)
                 .put("qmp", qmp.toString());
         ArrayNode files = json.putArray("ram");
@@ -124,7 +127,8 @@ record OwedArrival(
                     Math.toIntExact(number(json, "pid")),
                     path(json, "qmp"),
                     ram,
-                    MovedDevices.of(json.path("devices").toString().getBytes(StandardCharsets.UTF_8)));
+                    MovedDevices.of(json.path("devices").toString().getBytes(StandardCharsets.UTF_8)),
+                    json.path("started").asBoolean());
         } catch (JsonException e) {
             throw new IOException("it is not JSON: " + e.getMessage(), e);
         } catch (IllegalArgumentException | ArithmeticException e) {

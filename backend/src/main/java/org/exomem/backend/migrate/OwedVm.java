@@ -4,13 +4,14 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.LinuxException;
+import org.exomem.migration.PageSink;
 import org.exomem.migration.StreamFault;
-import org.exomem.migration.pager.Pager;
 import org.exomem.migration.pager.PresentPages;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
@@ -33,17 +34,20 @@ final class OwedVm implements Destination, AutoCloseable {
 
     private final OwedArrival arrival;
     private final ReplacedFile file;
-    private final PagedMemory memory;
+    /** Empty if all has arrived. */
+    private final Optional<PagedMemory> memory;
+
     private final Map<String, Path> sockets;
     private final IncomingVm.Watcher watcher;
-    private @Nullable ArrivingMemory owed;
+    private volatile @Nullable ArrivingMemory owed;
     private boolean knownToRun;
+    private boolean isPlugged;
 
-    /** @param memory closed with this */
+    /** @param memory closed with this; empty if all has arrived */
     OwedVm(
             OwedArrival arrival,
             ReplacedFile file,
-            PagedMemory memory,
+            Optional<PagedMemory> memory,
             Map<String, Path> sockets,
             IncomingVm.Watcher watcher) {
         this.arrival = arrival;
@@ -65,18 +69,27 @@ final class OwedVm implements Destination, AutoCloseable {
 
     @Override
     public PageBits absent() throws IOException {
-        PageBits present = PresentPages.of(memory.files());
-        PageBits absent = new PageBits(present.pages());
-        absent.addAll();
-        absent.andNot(present);
+        PageBits absent = new PageBits(arrival.begun().memory().pages());
+        if (memory.isPresent()) {
+            absent.addAll();
+            absent.andNot(PresentPages.of(memory.get().files()));
+        }
         return absent;
     }
 
     @Override
     public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws LinuxException {
-        ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory, pages, want, new Pager.Watcher() {});
+        if (memory.isEmpty()) {
+            return new NothingOwed(pages.pages());
+        }
+        ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory.get(), pages, want);
         owed = arriving;
         return arriving;
+    }
+
+    /** True as long as nobody serves the VMM's memory: nothing else notices that it ends. */
+    boolean waitsForItsSource() {
+        return owed == null;
     }
 
     @Override
@@ -94,11 +107,18 @@ final class OwedVm implements Destination, AutoCloseable {
         watcher.lost(String.valueOf(why.getMessage()));
     }
 
-    /** The process before may have ended just before it had its VMM go on. */
     @Override
     public void cameBack() {
-        watcher.owing(Objects.requireNonNull(owed)::state);
-        if (knownToRun || !arrival.devices().running()) {
+        ArrivingMemory arriving = owed;
+        if (arriving != null) {
+            watcher.owing(arriving::state);
+        }
+        Thread.ofPlatform().name("migration-start").daemon().start(this::startIfNeeded);
+    }
+
+    /** The process before may have ended just before it had its VMM go on. Waits for the VMM, which may wait for a page. */
+    synchronized void startIfNeeded() {
+        if (knownToRun || arrival.started() || !arrival.devices().running()) {
             return;
         }
         try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
@@ -113,12 +133,16 @@ final class OwedVm implements Destination, AutoCloseable {
 
     @Override
     public void started() {
+        if (isPlugged) {
+            return;
+        }
+        isPlugged = true;
         plug(arrival, sockets, watcher);
         delete();
     }
 
     /** All is there: the devices are plugged in that the VM had. */
-    static void plug(OwedArrival arrival, Map<String, Path> sockets, IncomingVm.Watcher watcher) {
+    private static void plug(OwedArrival arrival, Map<String, Path> sockets, IncomingVm.Watcher watcher) {
         try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
             arrival.devices().plugInto(vmm, sockets, watcher::note);
             watcher.arrived(arrival.devices());
@@ -152,7 +176,31 @@ final class OwedVm implements Destination, AutoCloseable {
         if (arriving != null) {
             arriving.close();
         } else {
-            memory.close();
+            memory.ifPresent(PagedMemory::close);
+        }
+    }
+
+    /** All was there before the process began. */
+    private record NothingOwed(long pages) implements OwedMemory {
+        @Override
+        public PageSink sink() {
+            return PageTarget.NONE;
+        }
+
+        @Override
+        public PageBits owed() {
+            return new PageBits(pages);
+        }
+
+        @Override
+        public void again() {}
+
+        @Override
+        public void abandon() {}
+
+        @Override
+        public CompletableFuture<Void> arrived() {
+            return CompletableFuture.completedFuture(null);
         }
     }
 }

@@ -90,6 +90,7 @@ public final class PagedMemory implements AutoCloseable {
             MemoryImage files = open(vmm, ids, paths);
             try {
                 MappedPages mapped = VmmMemory.find(process.pid(), files);
+                closeLeftOvers(process);
                 Left left = ForeignUserfaultfd.leave(process);
                 try {
                     return new Prepared(
@@ -110,6 +111,14 @@ public final class PagedMemory implements AutoCloseable {
         }
     }
 
+    /** What an exomem has left that was killed before its guest came: later nobody could tell which one counts. */
+    private static void closeLeftOvers(ProcessFd process) throws IOException {
+        for (Left old : ForeignUserfaultfd.left(process, VmmMemory.FEATURES)) {
+            old.fd().close();
+            ForeignUserfaultfd.close(process, old.number());
+        }
+    }
+
     /** A QEMU with a userfaultfd that does not watch for anything yet. Closing it takes that away again, unless it has begun. */
     public static final class Prepared implements AutoCloseable {
         private final ProcessFd process;
@@ -118,6 +127,7 @@ public final class PagedMemory implements AutoCloseable {
         private final MappedPages mapped;
         private final Userfaultfd userfaultfd;
         private final int number;
+        private final int pid;
         private boolean begun;
 
         private Prepared(
@@ -128,6 +138,7 @@ public final class PagedMemory implements AutoCloseable {
                 Userfaultfd userfaultfd,
                 int number) {
             this.process = process;
+            this.pid = process.pid();
             this.paths = paths;
             this.files = files;
             this.mapped = mapped;
@@ -158,16 +169,29 @@ public final class PagedMemory implements AutoCloseable {
                 memory = new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
             } catch (IOException e) {
                 files.close();
+                closeThere(e);
                 throw e;
             }
             try {
                 empty(files, emptied);
                 return new PagedMemory(process.pid(), paths, files, memory);
             } catch (IOException e) {
-                memory.leave();
-                memory.close();
-                files.close();
+                try {
+                    memory.leave();
+                } finally {
+                    memory.close();
+                    files.close();
+                }
                 throw e;
+            }
+        }
+
+        /** The process's own descriptor: what was registered by it is so no more. */
+        private void closeThere(IOException because) {
+            try (ProcessFd once = ProcessFd.open(pid)) {
+                ForeignUserfaultfd.close(once, number);
+            } catch (IOException e) {
+                because.addSuppressed(e);
             }
         }
 

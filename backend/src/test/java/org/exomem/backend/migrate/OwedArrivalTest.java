@@ -36,7 +36,8 @@ class OwedArrivalTest {
             4711,
             Path.of("/run/web.qmp"),
             List.of(Path.of("/dev/shm/web.ram")),
-            new MovedDevices(Map.of(), Map.of(), OptionalLong.of(1 << 19), true));
+            new MovedDevices(Map.of(), Map.of(), OptionalLong.of(1 << 19), true),
+            true);
 
     @Test
     @Tag("STR-PST-9")

@@ -63,6 +63,7 @@ public final class Pager implements AutoCloseable {
     private volatile Optional<String> trouble = Optional.empty();
     private volatile Optional<String> reason = Optional.empty();
     private volatile boolean stopping;
+    private volatile boolean closing;
     private volatile boolean again;
 
     /** The memory that is served, and how to leave it. */
@@ -218,7 +219,7 @@ public final class Pager implements AutoCloseable {
                 }
             }
             if (how == Status.COMPLETED) {
-                memory.leave();
+                leave();
             }
         } catch (VmmGoneException e) {
             how = Status.VMM_ENDED;
@@ -230,6 +231,30 @@ public final class Pager implements AutoCloseable {
             Thread.currentThread().interrupt();
         } finally {
             finish(how);
+        }
+    }
+
+    /** Tries again: somebody may debug the VMM just now. Whoever touches a page of zeros meanwhile does not wait. */
+    private void leave() throws IOException {
+        PollSet ready = new PollSet(memory.faults(), wake.fd(), memory.process());
+        while (true) {
+            try {
+                memory.leave();
+                return;
+            } catch (VmmGoneException e) {
+                throw e;
+            } catch (IOException e) {
+                if (closing) {
+                    throw e;
+                }
+                stalled(e);
+            }
+            if (ready.await((int) (RETRY_NANOS / 1_000_000))) {
+                if (ready.isReady(WAKE)) {
+                    wake.drain();
+                }
+                faults.serve();
+            }
         }
     }
 
@@ -343,6 +368,7 @@ public final class Pager implements AutoCloseable {
     /** Stops serving; whoever touches a missing page waits from now on. Waits for its threads. */
     @Override
     public void close() {
+        closing = true;
         stopping = true;
         signal();
         try {

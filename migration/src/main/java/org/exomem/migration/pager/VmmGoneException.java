@@ -6,7 +6,7 @@ import java.io.IOException;
 public final class VmmGoneException extends IOException {
     private static final long serialVersionUID = 1;
 
-    VmmGoneException() {
+    public VmmGoneException() {
         super("the VMM has ended");
     }
 }

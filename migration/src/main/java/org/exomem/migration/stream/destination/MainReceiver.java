@@ -13,7 +13,6 @@ import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.OwedPieces;
 import org.exomem.migration.stream.format.Phase;
 import org.exomem.migration.stream.format.RoundDigest;
-import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.LivenessWatch;
 import org.jspecify.annotations.Nullable;
@@ -81,7 +80,7 @@ final class MainReceiver {
 
     private void owed() throws IOException {
         // STR-PST-1
-        if (!link.features.contains(StreamFeature.POSTCOPY) || state != null || states != 0) {
+        if (!link.mayBeOwed() || state != null || states != 0) {
             throw new StreamFault("the source sent OWED where that is not expected");
         }
         boolean arriving = session.phase() == Phase.RECEIVING;
@@ -153,6 +152,10 @@ final class MainReceiver {
     }
 
     private void end() throws IOException {
+        if (owed.hasBegun() && !owed.isComplete()) {
+            // STR-PST-2
+            throw new StreamFault("the source ended before it had said all that it owes");
+        }
         if (state != null || reader.payload().remaining() != RoundDigest.BYTES) {
             throw new StreamFault("the source ended within the state of a device");
         }
@@ -176,6 +179,8 @@ final class MainReceiver {
         boolean starts = session.takeOver(link);
         if (starts) {
             start();
+        } else {
+            session.awaitStarted(link);
         }
         if (!session.owes()) {
             // Nothing is sent after this: a source hangs up when it has read it (STR-END-7).
@@ -198,7 +203,9 @@ final class MainReceiver {
             session.leaveUncertain(e);
             throw e;
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't start the guest", e);
+            DestinationFault fault = new DestinationFault("the destination can't start the guest", e);
+            session.failStart(fault);
+            throw fault;
         } catch (RuntimeException | Error e) {
             HandoverUncertainException uncertain = new HandoverUncertainException(
                     "a fault of exomem itself while it started the guest, which may run: " + e, e);

@@ -46,6 +46,7 @@ public final class MigrationReceiver implements AutoCloseable {
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
 
     private static final long CLOSE_SECONDS = 3;
+    private static final Duration FOREVER = Duration.ofDays(1000);
 
     private final ServerSocketChannel server;
     private final MigrationAddress address;
@@ -171,14 +172,16 @@ public final class MigrationReceiver implements AutoCloseable {
 
     /**
      * After {@link #receive}: waits until the source has heard that its guest runs here, and answers it if it has to come back
-     * to ask; no longer than it may take to notice a cut and is given to come back then, nor after {@link #cancel}.
+     * to ask; without limit if pages were owed to it, as the source comes back for as long as it takes; else no longer than it may take to notice a cut and is given to come back then, nor after {@link #cancel}.
      */
     public void awaitHeard() {
         ReceivingSession current = migration.session();
         if (current == null || options.resumeWithin().isZero()) {
             return;
         }
-        Duration limit = options.resumeWithin().plus(options.patience().multipliedBy(2));
+        Duration limit = current.owes()
+                ? FOREVER
+                : options.resumeWithin().plus(options.patience().multipliedBy(2));
         try {
             CompletableFuture.anyOf(cancelled, current.heard()).get(limit.toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {

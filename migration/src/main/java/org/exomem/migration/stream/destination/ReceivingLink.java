@@ -50,6 +50,11 @@ final class ReceivingLink {
         return all;
     }
 
+    /** True if pages may be owed (STR-PST-1). */
+    boolean mayBeOwed() {
+        return features.contains(StreamFeature.POSTCOPY) && features.contains(StreamFeature.RESUME) && data.length > 1;
+    }
+
     boolean allEnded() {
         for (boolean one : ended) {
             if (!one) {

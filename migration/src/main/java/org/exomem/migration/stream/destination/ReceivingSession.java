@@ -161,6 +161,8 @@ final class ReceivingSession {
                 sendError(failing.link(), failing.why());
             }
             case Reception.Failing failing -> abandonOwed();
+            case Reception.Starting(ReceivingLink link, IOException cut)
+            when cut != null && owed != null -> link.close();
             case Reception.Owing(ReceivingLink link, IOException cut)
             when link != null && cut != null -> {
                 link.close();
@@ -233,7 +235,8 @@ final class ReceivingSession {
             step(new Event.Lost(old, new IOException("the source came back on another connection")));
             old.close();
             long end = System.nanoTime() + options.patience().toNanos();
-            while (old.threads > 0) {
+            // With post-copy the thread that starts the guest may wait for a page that only the new connection brings.
+            while (old.threads > (state instanceof Reception.Starting && owed != null ? 1 : 0)) {
                 waitUntil(end, "connections of before the cut don't end");
             }
             current = state.current();
@@ -478,14 +481,30 @@ final class ReceivingSession {
         boolean waits;
         synchronized (this) {
             waits = owed != null;
-            happened(new Event.Started(waits));
         }
         if (waits) {
             destination.startedOwing();
+        }
+        happened(new Event.Started(waits));
+        if (waits) {
             awaitArrived();
         } else {
             finish();
         }
+    }
+
+    /** The guest can't be started here, and will not be. */
+    void failStart(DestinationFault why) {
+        happened(new Event.StartFailed(why));
+    }
+
+    /** The source asks again whether the guest runs: waits until that is known. */
+    synchronized void awaitStarted(ReceivingLink mine) throws IOException {
+        while (state instanceof Reception.Starting) {
+            state.check(mine);
+            waitUntil(Long.MAX_VALUE, "");
+        }
+        state.check(mine);
     }
 
     private void finish() {

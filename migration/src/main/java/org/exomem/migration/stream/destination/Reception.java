@@ -97,8 +97,12 @@ sealed interface Reception {
      */
     record Cut(Arriving at, IOException why) implements Reception {}
 
-    /** The source has let go; the guest is started. */
-    record Starting(ReceivingLink link) implements Reception {}
+    /**
+     * The source has let go; the guest is started.
+     *
+     * @param cut why the connections are lost, if they are
+     */
+    record Starting(ReceivingLink link, @Nullable IOException cut) implements Reception {}
 
     /**
      * The guest runs here, and pages are owed to it.
@@ -144,6 +148,9 @@ sealed interface Reception {
         /** All owed pages have arrived. */
         record Arrived() implements Event {}
 
+        /** The guest does not run here, and will not. */
+        record StartFailed(IOException why) implements Event {}
+
         /** The guest may run. */
         record StartUncertain(HandoverUncertainException why) implements Event {}
 
@@ -184,9 +191,13 @@ sealed interface Reception {
             case Event.Prepared prepared -> prepared(state);
             case Event.LetGo letGo -> letGo(state, letGo.link);
             case Event.Started(boolean owed) ->
-                state instanceof Starting(ReceivingLink link)
-                        ? owed ? new Owing(link, null) : new Running(link)
+                state instanceof Starting(ReceivingLink link, IOException cut)
+                        ? owed ? new Owing(link, cut) : new Running(link)
                         : state;
+            // Nothing else takes the guest away: telling the source to go on while it starts here would make two of
+            // one.
+            case Event.StartFailed failed ->
+                state instanceof Starting starting ? new Failing(starting.link, failed.why, true) : state;
             case Event.Arrived arrived ->
                 state instanceof Owing(ReceivingLink link, IOException cut) && link != null ? new Running(link) : state;
             case Event.StartUncertain uncertain ->
@@ -232,7 +243,7 @@ sealed interface Reception {
     private static Reception letGo(Reception state, ReceivingLink link) throws IOException {
         state.check(link);
         return switch (state) {
-            case Ready ready -> new Starting(ready.link);
+            case Ready ready -> new Starting(ready.link, null);
             // It asks again, because it did not hear the answer.
             case Starting starting -> starting;
             case Owing owing -> owing;
@@ -254,8 +265,8 @@ sealed interface Reception {
                         : new Cut(at, why);
             // Coming back would not mend what the destination could not do.
             case Cut cut when cut.at.link() == link && why instanceof DestinationFault -> failing(cut.at, why);
-            // Telling the source to go on while the guest starts here would make two guests of one.
-            case Starting starting when why instanceof DestinationFault -> new Failing(link, why, true);
+            case Starting(ReceivingLink current, IOException cut)
+            when current == link && cut == null -> new Starting(current, why);
             case Owing(ReceivingLink current, IOException cut)
             when current == link && cut == null -> new Owing(current, why);
             default -> state;
@@ -265,7 +276,7 @@ sealed interface Reception {
     private static Reception resumed(Reception state, ReceivingLink next) throws IOException {
         return switch (state) {
             case Cut cut -> cut.at.on(next);
-            case Starting starting -> new Starting(next);
+            case Starting starting -> new Starting(next, null);
             case Owing owing -> new Owing(next, null);
             case Running running -> new Running(next);
             case Confirmed confirmed -> new Confirmed(next);
@@ -318,6 +329,7 @@ sealed interface Reception {
             case Failing failing -> false;
             case Failed failed -> false;
             case Uncertain uncertain -> false;
+            case Starting starting -> starting.cut == null;
             case Owing owing -> owing.cut == null && owing.link != null;
             default -> true;
         };
@@ -342,6 +354,7 @@ sealed interface Reception {
     default void check(ReceivingLink link) throws MigrationFailure {
         IOException why = switch (this) {
             case Cut cut -> cut.why;
+            case Starting starting -> starting.cut;
             case Owing owing -> owing.cut;
             case Failing failing -> failing.why;
             case Failed failed -> failed.why;

@@ -86,6 +86,11 @@ public final class OwedPieces {
         return false;
     }
 
+    /** True if a chunk has come. */
+    public boolean hasBegun() {
+        return complete || behind > 0;
+    }
+
     /** True if the last chunk has come. */
     public boolean isComplete() {
         return complete;

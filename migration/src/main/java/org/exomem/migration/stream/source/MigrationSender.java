@@ -427,6 +427,10 @@ public final class MigrationSender implements AutoCloseable {
 
     private ResumePoint resume(long end) throws IOException {
         link().close();
+        if (owing != null) {
+            // Its threads must not use channels that are attached anew.
+            owing.close();
+        }
         Duration left = Duration.ofNanos(Math.max(1, end - System.nanoTime()));
         SourceLink.Answer answer = open(left.compareTo(options.patience()) < 0 ? left : options.patience());
         return new ResumePoint(state.done().number(), Phase.of(answer.count()) != Phase.RECEIVING);

@@ -3,7 +3,6 @@ package org.exomem.migration.stream.source;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -27,9 +26,15 @@ final class OwingSource implements AutoCloseable {
     /** What nobody waits for travels in pieces of so many bytes, so that what somebody waits for is soon between two of them. */
     private static final int PIECE = 1 << 18;
 
+    private static final int QUEUE = 4096;
+
     private final GuestPages memory;
     private final PageBits promised;
     private final MemorySegment zeros;
+    /** What is wanted on connections on which nothing is sent yet. */
+    private final PageBits early;
+
+    private @Nullable SourceLink earlyOn;
     private @Nullable Serving serving;
     private volatile long left;
 
@@ -40,6 +45,7 @@ final class OwingSource implements AutoCloseable {
     OwingSource(GuestPages memory, PageBits promised) {
         this.memory = memory;
         this.promised = promised;
+        this.early = new PageBits(promised.pages());
         this.zeros = Arena.ofAuto().allocate(memory.pageSize(), Long.BYTES);
         this.left = promised.count();
     }
@@ -57,28 +63,41 @@ final class OwingSource implements AutoCloseable {
     synchronized void begin(SourceLink link, List<SenderChannel> channels, PageBits owed) {
         close();
         Serving next = new Serving(link, channels, owed);
-        serving = next;
         next.start();
+        if (earlyOn == link) {
+            early.forEachRun((first, count) -> {
+                for (long page = first; page < first + count; page++) {
+                    next.want(page);
+                }
+            });
+        }
+        early.clear();
+        serving = next;
     }
 
     /**
-     * Somebody waits for a page at the destination.
+     * Somebody waits for a page at the destination. One that is wanted before {@link #begin} is sent then.
      *
+     * @param from the connections on which that was said
      * @throws StreamFault if the page was never owed
      */
-    void want(long page) throws StreamFault {
+    void want(SourceLink from, long page) throws StreamFault {
         if (page < 0 || page >= promised.pages() || !promised.contains(page)) {
             throw new StreamFault(
                     "the destination wants page " + Long.toUnsignedString(page) + ", which it was not promised");
         }
-        Serving now;
         synchronized (this) {
-            now = serving;
+            Serving now = serving;
+            if (now != null && now.link == from) {
+                now.want(page);
+                return;
+            }
+            if (earlyOn != from) {
+                early.clear();
+                earlyOn = from;
+            }
+            early.add(page);
         }
-        if (now == null) {
-            throw new StreamFault("the destination wants pages before it was told that it gets no others");
-        }
-        now.want(page);
     }
 
     /** Sends nothing more; waits for its threads. */
@@ -98,8 +117,18 @@ final class OwingSource implements AutoCloseable {
         private final OwedPages owed;
         private final Touches touches = new Touches();
         private final PrefetchOrder order;
-        private final ArrayDeque<Long> wanted = new ArrayDeque<>();
+        /** Guards what is wanted, and {@code closed}. */
+        private final Object wanted = new Object();
+
         private final PageBits asked = new PageBits(promised.pages());
+        /** What is wanted and was not taken. */
+        private final PageBits waiting = new PageBits(promised.pages());
+        /** In what order, as far as there is room. */
+        private final long[] queue = new long[QUEUE];
+
+        private int head;
+        private int queued;
+        private boolean overflown;
         private final List<Thread> threads = new ArrayList<>();
         private boolean closed;
 
@@ -139,15 +168,22 @@ final class OwingSource implements AutoCloseable {
             }));
         }
 
-        /** On the thread that listens. */
+        /** Guarded by the outer monitor: touches have one writer. */
         void want(long page) {
             touches.add(page);
             synchronized (wanted) {
-                if (!asked.contains(page)) {
-                    asked.add(page);
-                    wanted.addLast(page);
-                    wanted.notifyAll();
+                if (asked.contains(page)) {
+                    return;
                 }
+                asked.add(page);
+                waiting.add(page);
+                if (queued < QUEUE) {
+                    queue[(head + queued) % QUEUE] = page;
+                    queued++;
+                } else {
+                    overflown = true;
+                }
+                wanted.notifyAll();
             }
         }
 
@@ -164,15 +200,40 @@ final class OwingSource implements AutoCloseable {
         /** -1 at the end. */
         private long next() {
             synchronized (wanted) {
-                while (wanted.isEmpty() && !closed) {
+                while (!closed) {
+                    long page = take();
+                    if (page >= 0) {
+                        waiting.remove(page);
+                        return page;
+                    }
                     try {
                         wanted.wait();
                     } catch (InterruptedException e) {
                         return -1;
                     }
                 }
-                return closed ? -1 : wanted.removeFirst();
+                return -1;
             }
+        }
+
+        /** -1 if nothing is wanted. */
+        private long take() {
+            while (queued > 0) {
+                long page = queue[head];
+                head = (head + 1) % QUEUE;
+                queued--;
+                if (waiting.contains(page)) {
+                    return page;
+                }
+            }
+            if (overflown) {
+                long page = waiting.next(0);
+                if (page < waiting.pages()) {
+                    return page;
+                }
+                overflown = false;
+            }
+            return -1;
         }
 
         private void sendOthers(SenderChannel channel) throws IOException {

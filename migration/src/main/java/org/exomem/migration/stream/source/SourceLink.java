@@ -143,7 +143,7 @@ final class SourceLink implements AutoCloseable {
                     case ALIVE -> {}
                     case ACCEPTED, ROUND_DONE, READY, RUNNING -> heard(answer());
                     case OWED -> owed();
-                    case WANT -> owing().want(reader.first());
+                    case WANT -> owing().want(this, reader.first());
                     case ARRIVED -> arrived();
                     case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
                     default -> throw new StreamFault("the destination sent " + reader.type());

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
@@ -135,11 +136,15 @@ class ReceptionTest {
     @Tag("STR-END-3")
     void onceTheSourceHasLetGoOnlyAFailureToStartGivesTheGuestBack() throws Exception {
         Reception starting = after(ready(), new Event.LetGo(link));
-        assertThat(after(starting, new Event.Lost(link, CUT))).isSameAs(starting);
-        assertThat(after(starting, new Event.Lost(link, new StreamFault("nonsense"))))
-                .isSameAs(starting);
+        for (IOException why : List.of(CUT, new StreamFault("nonsense"), new DestinationFault("no room", CUT))) {
+            Reception cut = after(starting, new Event.Lost(link, why));
+            assertThat(cut).isEqualTo(new Reception.Starting(link, why));
+            assertThat(after(cut, new Event.Resumed(next))).isEqualTo(new Reception.Starting(next, null));
+            // With pages owed it is noticed, or whoever needs one would wait for good.
+            assertThat(after(cut, new Event.Started(true))).isEqualTo(new Reception.Owing(link, why));
+        }
         assertThat(after(starting, new Event.Stop())).isSameAs(starting);
-        assertThat(after(starting, new Event.Lost(link, new DestinationFault("no", CUT))))
+        assertThat(after(starting, new Event.StartFailed(new DestinationFault("no", CUT))))
                 .isInstanceOf(Reception.Failing.class);
         Reception uncertain = after(starting, new Event.StartUncertain(new HandoverUncertainException("?", CUT)));
         assertThatThrownBy(() -> after(uncertain, new Event.Resumed(next)))
