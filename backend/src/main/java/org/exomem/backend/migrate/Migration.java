@@ -300,6 +300,10 @@ final class Migration {
     void leave() {
         CancelToken what;
         synchronized (this) {
+            if (status.isOver()) {
+                // A source that has to hear that its guest runs here gets a moment for that.
+                return;
+            }
             what = abandon == null ? cancel : abandon;
         }
         what.cancel();
