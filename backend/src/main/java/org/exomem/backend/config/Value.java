@@ -58,8 +58,9 @@ final class Value {
         }
         HandedSockets handed = HandedSockets.ofProcess();
         return handed.named(value)
-                .orElseThrow(() -> new ConfigException("no one socket \"" + value + "\" was handed to this process"
-                        + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
+                .orElseThrow(
+                        () -> new ConfigException("there is no socket \"" + value + "\" that was handed to this process"
+                                + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
     }
 
     static int number(String value, int least, int most) throws ConfigException {

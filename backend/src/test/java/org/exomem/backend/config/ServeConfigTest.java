@@ -67,7 +67,7 @@ class ServeConfigTest {
         vm=a,socket=/s,size=2                  | size: a VM can't live in 2 B; sizes are in bytes unless they have a unit, such as 512M
         vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
         vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
-        vm=a,fd=x                              | fd: "x" is not a number from 0 to 2147483647
+        vm=a,fd=x                              | fd: there is no socket "x" that was handed to this process
         vm=a,socket=/s,statistics=off,stats-interval=1 | stats-interval needs statistics=on
         vm=a,,socket=/s                        | vm: "a,socket=/s" is not a name; use 1 to 64 letters, digits and . _ : @ -
         vm=a,socket=/s,socket-mode=660x        | socket-mode: "660x" is not a mode; write it in octal, such as 0660
