@@ -265,7 +265,7 @@ public final class ControlServer implements AutoCloseable {
     /** Done when the thread of the control socket has come to it. From any thread. */
     public CompletableFuture<Void> answers() {
         CompletableFuture<Void> answer = new CompletableFuture<>();
-        loop.execute(() -> answer.complete(null));
+        whenLoopIsFree(() -> answer.complete(null));
         return answer;
     }
 

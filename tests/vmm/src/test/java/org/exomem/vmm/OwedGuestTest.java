@@ -47,17 +47,15 @@ final class OwedGuestTest {
                 BackEnd there = backEnd("b");
                 Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
                 Qemu destination = Qemu.start(guests.guest("b").incoming())) {
-            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            awaitBalloon(here);
             source.guest().run("memeat fill kept 300 1");
             String checksum = source.guest().run("memeat verify kept");
             guests.begin(here, there, AT_ONCE);
             awaitRunningAt(there);
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
-            JsonNode left = awaitEnd(here);
-            JsonNode arrived = awaitEnd(there);
-            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
-            assertThat(arrived.path("status").asText()).as(arrived.toString()).isEqualTo("completed");
-            await().atMost(LIMIT).until(() -> there.balloon("vm").features().contains("free-page-hint"));
+            assertCompleted(here);
+            assertCompleted(there);
+            awaitBalloon(there);
             MovingGuests.assertNothingLeftIn(destination);
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
             assertThat(destination.guest().run("memeat fill more 200 3 && memeat verify more"))
@@ -74,7 +72,7 @@ final class OwedGuestTest {
                 BackEnd there = backEnd("b");
                 Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
                 Qemu destination = Qemu.start(guests.guest("b").incoming())) {
-            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            awaitBalloon(here);
             source.guest().run("memeat fill kept 100 1");
             source.guest()
                     .run("(n=0; while test ! -e /tmp/end; do n=$((n+1)); memeat fill churn 128 $n;"
@@ -118,7 +116,7 @@ final class OwedGuestTest {
                 BackEnd there = backEnd("b");
                 Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
                 Qemu destination = Qemu.start(guests.guest("b").incoming())) {
-            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            awaitBalloon(here);
             source.guest().run("memeat fill kept 300 1");
             String checksum = source.guest().run("memeat verify kept");
             guests.begin(here, there, SLOWLY);
@@ -134,11 +132,9 @@ final class OwedGuestTest {
             assertThat(guests.file("b.state").resolve("vm.arrival.json")).exists();
             there.restart();
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
-            JsonNode left = awaitEnd(here);
-            JsonNode arrived = awaitEnd(there);
-            assertThat(left.path("status").asText()).as(left.toString()).isEqualTo("completed");
-            assertThat(arrived.path("status").asText()).as(arrived.toString()).isEqualTo("completed");
-            await().atMost(LIMIT).until(() -> there.balloon("vm").features().contains("free-page-hint"));
+            assertCompleted(here);
+            assertCompleted(there);
+            awaitBalloon(there);
             assertThat(guests.file("b.state").resolve("vm.arrival.json")).doesNotExist();
             MovingGuests.assertNothingLeftIn(destination);
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
@@ -152,7 +148,7 @@ final class OwedGuestTest {
                 BackEnd there = backEnd("b");
                 Qemu source = Qemu.start(guests.guest("a").vhostUserBalloon(here.socket("vm")));
                 Qemu destination = Qemu.start(guests.guest("b").incoming())) {
-            await().atMost(LIMIT).until(() -> here.balloon("vm").features().contains("free-page-hint"));
+            awaitBalloon(here);
             source.guest().run("memeat fill kept 300 1");
             guests.begin(here, there, SLOWLY);
             awaitRunningAt(there);
@@ -175,6 +171,15 @@ final class OwedGuestTest {
             assertThat(answer.join()).isEqualTo("gone");
             assertThat(guests.file("b.state").resolve("vm.arrival.json")).doesNotExist();
         }
+    }
+
+    private static void awaitBalloon(BackEnd exomem) {
+        await().atMost(LIMIT).until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+    }
+
+    private static void assertCompleted(BackEnd exomem) {
+        JsonNode end = awaitEnd(exomem);
+        assertThat(end.path("status").asText()).as(end.toString()).isEqualTo("completed");
     }
 
     private static void awaitRunningAt(BackEnd there) {
