@@ -21,7 +21,6 @@ import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.stream.destination.BegunMigration;
@@ -67,6 +66,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     private @Nullable MovedDevices moved;
     private volatile @Nullable ArrivingMemory owed;
     private PagedMemory.@Nullable Prepared prepared;
+    /** From when pages were promised until they are owed. */
+    private @Nullable PagedMemory listening;
+    /** What was promised. */
+    private PageBits promised = new PageBits(0);
+
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
@@ -258,23 +262,38 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     @Override
+    public void listening(PageBits pages) throws IOException {
+        listening = Objects.requireNonNull(prepared).begin(Optional.of(pages));
+        promised = pages;
+    }
+
+    @Override
     public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
-        PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(pages));
-        ArrivingMemory arriving;
-        try {
-            arriving = new ArrivingMemory(vm, memory, pages, want);
-        } catch (LinuxException e) {
-            try {
-                // Nobody would serve whoever touches a missing page.
-                memory.memory().leave();
-            } finally {
-                memory.close();
-            }
-            throw e;
-        }
+        PagedMemory memory = Objects.requireNonNull(listening);
+        PageBits more = new PageBits(pages.pages());
+        more.copyOf(pages);
+        more.andNot(promised);
+        memory.emptyAlso(more);
+        ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want);
+        listening = null;
         begun = migration;
         owed = arriving;
         return arriving;
+    }
+
+    /** Nobody would serve whoever touches a missing page. */
+    private void leaveListening() {
+        PagedMemory memory = listening;
+        if (memory != null) {
+            listening = null;
+            try {
+                memory.memory().leave();
+            } catch (IOException e) {
+                LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+            } finally {
+                memory.close();
+            }
+        }
     }
 
     @Override
@@ -345,6 +364,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     /** Gives all memory back to the host: a VMM that waits can wait for another source. */
     @Override
     public void failed(IOException why) {
+        leaveListening();
         closePrepared();
         deleteFile();
         if (owed != null) {
@@ -391,6 +411,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (arriving != null) {
             arriving.close();
         }
+        leaveListening();
         closePrepared();
         closeFiles();
         vmm.close();

@@ -146,11 +146,13 @@ final class OutgoingVm {
 
     private void moveMemoryAndState(
             MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints) throws IOException {
-        OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
+        OutgoingConnection connection = new OutgoingConnection(sender, image, watcher, this::patience);
         boolean settles = memory.settles(request.hints(), writes);
         MigrationSource source = memory.source(writes, hints, settles);
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
+        Path state = folder.resolve(StateFolder.VMM);
+        guest.savesInto(state);
         try {
             Precopy precopy = new Precopy(
                             source, connection.destination(), request.precopy(), watcher::progress, cancel)
@@ -158,9 +160,8 @@ final class OutgoingVm {
             Report report = precopy.run();
             Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();
-            Path state = folder.resolve(StateFolder.VMM);
-            vmm.saveState(state, cancel::isCancelled);
-            connection.finish(state, guest.moved(memory.target()).toBytes(), owed, image);
+            guest.saveState();
+            connection.finish(state, guest.moved(memory.target()).toBytes(), owed);
             if (settles) {
                 guest.descriptors().expectNoReset();
             }
