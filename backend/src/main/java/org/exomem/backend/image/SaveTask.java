@@ -271,8 +271,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        private MovedDevices copy(
-                LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target)
+        private MovedDevices copy(LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target)
                 throws IOException {
             boolean settles = leaving.settles(request.hints(), writes);
             Report report = new Precopy(

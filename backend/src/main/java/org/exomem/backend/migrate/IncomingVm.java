@@ -19,8 +19,10 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.MemoryLeft;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.stream.destination.BegunMigration;
@@ -67,10 +69,9 @@ final class IncomingVm implements Destination, AutoCloseable {
     private volatile @Nullable ArrivingMemory owed;
     private PagedMemory.@Nullable Prepared prepared;
     /** From when pages were promised until they are owed. */
-    private @Nullable PagedMemory listening;
-    /** What was promised. */
-    private PageBits promised = new PageBits(0);
+    private @Nullable ArrivingMemory listening;
 
+    private @Nullable MemoryLeft memoryLeft;
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
@@ -258,23 +259,27 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
         StateFolder.give(vmmState(), vmm);
         vmm.loadState(vmmState());
-        removeFolder();
     }
 
     @Override
-    public void listening(PageBits pages) throws IOException {
-        listening = Objects.requireNonNull(prepared).begin(Optional.of(pages));
-        promised = pages;
+    public void listening(PageBits promised) throws IOException {
+        // None of this is for the guest's pause.
+        folder = StateFolder.makeFor(vmm);
+        memoryLeft = vmm.leaveMemory();
+        vmm.expectIncoming();
+        PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(promised));
+        try {
+            listening = new ArrivingMemory(vm, memory, promised);
+        } catch (LinuxException e) {
+            leave(memory);
+            throw e;
+        }
     }
 
     @Override
     public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
-        PagedMemory memory = Objects.requireNonNull(listening);
-        PageBits more = new PageBits(pages.pages());
-        more.copyOf(pages);
-        more.andNot(promised);
-        memory.emptyAlso(more);
-        ArrivingMemory arriving = new ArrivingMemory(vm, memory, pages, want);
+        ArrivingMemory arriving = Objects.requireNonNull(listening);
+        arriving.begin(pages, want);
         listening = null;
         begun = migration;
         owed = arriving;
@@ -282,23 +287,38 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     /** Nobody would serve whoever touches a missing page. */
+    private void leave(PagedMemory memory) {
+        try {
+            memory.memory().leave();
+        } catch (IOException e) {
+            LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+        } finally {
+            memory.close();
+        }
+    }
+
+    /** The guest does not come, and nobody has touched its memory yet. */
     private void leaveListening() {
-        PagedMemory memory = listening;
+        ArrivingMemory memory = listening;
         if (memory != null) {
             listening = null;
-            try {
-                memory.memory().leave();
-            } catch (IOException e) {
-                LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
-            } finally {
-                memory.close();
-            }
+            memory.abandon();
+            memory.close();
         }
     }
 
     @Override
     public void startedOwing() {
+        removeFolder();
         watcher.owing(Objects.requireNonNull(owed)::state);
+    }
+
+    private void endLeavingMemory() {
+        MemoryLeft left = memoryLeft;
+        if (left != null) {
+            memoryLeft = null;
+            left.close();
+        }
     }
 
     private void removeFolder() {
@@ -312,9 +332,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     public void start() throws IOException {
         keep(false);
         if (moved != null && !moved.running()) {
+            endLeavingMemory();
             return;
         }
         StartedGuest.start(vmm);
+        endLeavingMemory();
         try {
             keep(true);
         } catch (IOException e) {
@@ -356,6 +378,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved == null) {
             return;
         }
+        removeFolder();
         moved.plugInto(vmm, sockets, watcher::note);
         watcher.arrived(moved);
         deleteFile();
@@ -365,6 +388,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     @Override
     public void failed(IOException why) {
         leaveListening();
+        endLeavingMemory();
         closePrepared();
         deleteFile();
         if (owed != null) {

@@ -34,6 +34,7 @@ final class OutgoingConnection {
     private final GuestPages memory;
     private final Departure watcher;
     private final Supplier<Duration> patience;
+    private boolean owes;
 
     /**
      * @param memory of the VM
@@ -49,10 +50,7 @@ final class OutgoingConnection {
     /** For memory. */
     Destination destination() {
         return new Destination(
-                sender.channels(),
-                sender::endRound,
-                lost -> reconnect(lost).rounds(),
-                this::promise);
+                sender.channels(), sender::endRound, lost -> reconnect(lost).rounds(), this::promise);
     }
 
     private void promise(PageBits pages) throws IOException {
@@ -69,17 +67,24 @@ final class OutgoingConnection {
     }
 
     /**
+     * With post-copy: says which pages come only when the guest has begun over there (STR-PST-2). A cut from here to the end of {@link
+     * #finish} ends the migration (STR-PST-7).
+     *
+     * @param owed all of them
+     */
+    void owe(PageBits owed) throws IOException {
+        owes = true;
+        sender.owe(owed);
+    }
+
+    /**
      * Sends what is left after memory; returns when the destination could start the guest at once.
      *
      * @param vmm a file with the state of the VMM's own devices
      * @param devices what is to be known of the devices that were taken out
-     * @param owed with post-copy: the pages that come only when the guest has begun over there
      */
-    void finish(Path vmm, byte[] devices, Optional<PageBits> owed) throws IOException {
+    void finish(Path vmm, byte[] devices) throws IOException {
         boolean ready = false;
-        if (owed.isPresent()) {
-            sender.owe(owed.get());
-        }
         while (!ready) {
             try {
                 try (OutputStream out = sender.deviceState(StateFolder.VMM)) {
@@ -91,8 +96,7 @@ final class OutgoingConnection {
                 sender.finish();
                 ready = true;
             } catch (ConnectionLostException e) {
-                if (owed.isPresent()) {
-                    // STR-PST-7
+                if (owes) {
                     throw e;
                 }
                 ready = reconnect(e).isReady();

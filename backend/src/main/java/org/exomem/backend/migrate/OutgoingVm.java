@@ -153,6 +153,8 @@ final class OutgoingVm {
         Path folder = StateFolder.makeFor(vmm);
         Path state = folder.resolve(StateFolder.VMM);
         guest.savesInto(state);
+        // Once before the pause too: what is done for the first time takes its time.
+        guest.moved(memory.target()).toBytes();
         try {
             Precopy precopy = new Precopy(
                             source, connection.destination(), request.precopy(), watcher::progress, cancel)
@@ -160,8 +162,11 @@ final class OutgoingVm {
             Report report = precopy.run();
             Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();
+            if (owed.isPresent()) {
+                connection.owe(owed.get());
+            }
             guest.saveState();
-            connection.finish(state, guest.moved(memory.target()).toBytes(), owed);
+            connection.finish(state, guest.moved(memory.target()).toBytes());
             if (settles) {
                 guest.descriptors().expectNoReset();
             }

@@ -239,10 +239,11 @@ final class Accounts {
         return true;
     }
 
-    /** Adds what the destination gets later; counts as sent (MIG-POST-2). */
+    /** Adds what the destination gets later; counts as sent, and is looked at no more (MIG-POST-2). */
     void owe(PageBits to) {
         to.or(owed);
         table.travelled.or(owed);
+        owed.clear();
     }
 
     /** The connection was lost: it is unknown what has arrived of what this round has sent (MIG-CUT-1). */

@@ -31,6 +31,7 @@ final class MainReceiver {
     private @Nullable PageBits promised;
     /** True if all that is owed was said. */
     private boolean owes;
+
     private @Nullable OutputStream state;
     private long states;
     private long offset;

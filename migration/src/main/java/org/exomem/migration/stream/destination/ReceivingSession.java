@@ -58,6 +58,7 @@ final class ReceivingSession {
     private int cuts;
     /** With post-copy, from the end on. */
     private @Nullable OwedMemory owed;
+
     private volatile boolean listening;
     /** Read: pages of a round are applied. */
     private final ReadWriteLock applying = new ReentrantReadWriteLock();
