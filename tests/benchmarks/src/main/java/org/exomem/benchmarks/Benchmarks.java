@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             Idle.class,
             WatchCost.class,
             PageFaultCost.class,
+            RemoteFaultCost.class,
             CommandStart.class,
             ManyVms.class,
             PatrolCost.class,

@@ -110,15 +110,15 @@ final class PageFaultCost extends Benchmark {
         return child.answer();
     }
 
-    private static Taken touch(ChildJvm child, long sum) throws IOException {
-        String[] words = ask(child, "touch").split(" ");
+    private Taken touch(ChildJvm child, long sum) throws IOException {
+        String[] words = ask(child, "touch " + (memory << 8) + " 0").split(" ");
         if (Long.parseLong(words[2]) != sum) {
             throw new IOException("the memory does not hold what the image has");
         }
         return new Taken(Long.parseLong(words[0]) / 1e3, Long.parseLong(words[1]) / 1e3);
     }
 
-    private static Taken paged(ProcessFd process, ImagePages image, MemoryImage files, ChildJvm child, long sum)
+    private Taken paged(ProcessFd process, ImagePages image, MemoryImage files, ChildJvm child, long sum)
             throws IOException {
         MappedPages mapped = VmmMemory.find(process.pid(), files);
         ForeignUserfaultfd.Left left = ForeignUserfaultfd.leave(process);
@@ -138,8 +138,7 @@ final class PageFaultCost extends Benchmark {
         }
     }
 
-    private static Taken bare(ProcessFd process, Path saved, MemoryImage files, ChildJvm child, long sum)
-            throws IOException {
+    private Taken bare(ProcessFd process, Path saved, MemoryImage files, ChildJvm child, long sum) throws IOException {
         MappedPages.Range range = VmmMemory.find(process.pid(), files).ranges().getFirst();
         Userfaultfd userfaultfd =
                 Userfaultfd.of(ForeignUserfaultfd.fetch(process).fd(), VmmMemory.FEATURES);

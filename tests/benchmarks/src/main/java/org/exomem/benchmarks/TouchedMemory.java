@@ -10,7 +10,10 @@ import org.HdrHistogram.Histogram;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** A process that has memory mapped, and touches it when it is told to: the one whose faults {@link PageFaultCost} serves. */
+/**
+ * A process that has memory mapped, and touches it when it is told to: the one whose faults {@link PageFaultCost} and {@link
+ * RemoteFaultCost} serve.
+ */
 final class TouchedMemory {
     private static final long LONGEST_NANOS = 10_000_000_000L;
     private static final long SEED = 1;
@@ -18,14 +21,20 @@ final class TouchedMemory {
 
     private TouchedMemory() {}
 
-    /** Answers {@code pid}, or {@code touch} with the nanoseconds that half and 99 of 100 touches took at most, and the sum of what it found. */
+    /**
+     * Answers {@code pid}, or {@code touch PAGES NANOS}: touches so many pages, in no order, and says what half and 99 of 100 of the touches
+     * took at most that took so long at least, ns, the sum of what it found, and how many touches count.
+     */
     public static void main(String[] arguments) throws IOException {
         SharedFile file = new SharedFile(ChildJvm.descriptors(arguments).getFirst());
         MemorySegment memory = Mapping.of(file, 0, file.size()).segment();
         long[] pages = shuffled(file.size() / SharedFile.SMALL_PAGE);
-        ChildJvm.serve(question -> question.equals("touch")
-                ? touch(memory, pages)
-                : Long.toString(ProcessHandle.current().pid()));
+        ChildJvm.serve(question -> {
+            String[] words = question.split(" ");
+            return words[0].equals("touch")
+                    ? touch(memory, pages, Integer.parseInt(words[1]), Long.parseLong(words[2]))
+                    : Long.toString(ProcessHandle.current().pid());
+        });
     }
 
     private static long[] shuffled(long count) {
@@ -40,15 +49,19 @@ final class TouchedMemory {
         return pages;
     }
 
-    private static String touch(MemorySegment memory, long[] pages) {
+    private static String touch(MemorySegment memory, long[] pages, int count, long least) {
         Histogram nanos = new Histogram(LONGEST_NANOS, 3);
         long sum = 0;
-        for (long page : pages) {
+        for (int i = 0; i < count; i++) {
             long start = System.nanoTime();
             // Volatile: any other read may be moved behind the second look at the clock.
-            sum += (long) LONG.getVolatile(memory, page * SharedFile.SMALL_PAGE);
-            nanos.recordValue(System.nanoTime() - start);
+            sum += (long) LONG.getVolatile(memory, pages[i] * SharedFile.SMALL_PAGE);
+            long taken = System.nanoTime() - start;
+            if (taken >= least) {
+                nanos.recordValue(taken);
+            }
         }
-        return nanos.getValueAtPercentile(50) + " " + nanos.getValueAtPercentile(99) + " " + sum;
+        return nanos.getValueAtPercentile(50) + " " + nanos.getValueAtPercentile(99) + " " + sum + " "
+                + nanos.getTotalCount();
     }
 }

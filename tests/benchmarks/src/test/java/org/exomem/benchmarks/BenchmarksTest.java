@@ -35,6 +35,7 @@ class BenchmarksTest {
                 List.of("idle", "--starts=1", "--vms=2", "--seconds=1", "--settle=5"),
                 List.of("watch", "--memory=64", "--rounds=1"),
                 List.of("page-faults", "--memory=4", "--rounds=1"),
+                List.of("remote-faults", "--memory=64", "--touched=4", "--rounds=1"),
                 List.of("command-start", "--rounds=1"),
                 List.of("many-vms", "--vms=2"),
                 List.of("stream", "--memory=8", "--rounds=1", "--warm-up=0"),
