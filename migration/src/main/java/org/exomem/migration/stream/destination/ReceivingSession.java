@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
@@ -56,6 +57,8 @@ final class ReceivingSession {
     private int cuts;
     /** With post-copy, from the end on. */
     private @Nullable OwedMemory owed;
+    /** What the source owed when it first said so. Not changed any more. */
+    private volatile @Nullable PageBits promised;
     /** Where the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
@@ -264,6 +267,7 @@ final class ReceivingSession {
 
     /** The source owes these pages. */
     void owe(PageBits pages) throws IOException {
+        promised = pages;
         OwedMemory begun =
                 destination.owing(new BegunMigration(migration, source, memory, rounds()), pages, this::want);
         synchronized (this) {
@@ -285,6 +289,7 @@ final class ReceivingSession {
             owe(pages);
             awaitArrived();
         } else {
+            expectAllOf(known.owed(), pages);
             known.again();
         }
         boolean all;
@@ -295,6 +300,33 @@ final class ReceivingSession {
             mine.say(writer -> writer.chunk(ChunkType.ARRIVED, 0, 0));
         } else {
             destination.cameBack();
+        }
+    }
+
+    /** STR-PST-10 */
+    private void expectAllOf(PageBits missing, PageBits pages) throws StreamFault {
+        missing.andNot(pages);
+        if (!missing.isEmpty()) {
+            throw new StreamFault("the source does not owe page " + missing.next(0) + " any more, which is not there");
+        }
+        PageBits more = new PageBits(pages.pages());
+        more.copyOf(pages);
+        more.andNot(Objects.requireNonNull(promised));
+        if (!more.isEmpty()) {
+            throw new StreamFault("the source owes page " + more.next(0) + " now, which it did not before");
+        }
+    }
+
+    /**
+     * Checks that all of these pages, which are in memory, were owed (STR-PST-10).
+     *
+     * @throws StreamFault if one was not
+     */
+    void expectOwed(long first, long count) throws StreamFault {
+        PageBits known = Objects.requireNonNull(promised);
+        long other = known.nextAbsent(first);
+        if (other < first + count) {
+            throw new StreamFault("the source sent page " + other + ", which it did not owe");
         }
     }
 
