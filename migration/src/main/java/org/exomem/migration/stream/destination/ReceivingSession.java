@@ -9,8 +9,10 @@ import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
@@ -59,6 +61,9 @@ final class ReceivingSession {
     private @Nullable OwedMemory owed;
     /** What the source owed when it first said so. Not changed any more. */
     private volatile @Nullable PageBits promised;
+    /** Whether it is found out at the moment if a page comes that was wanted. */
+    private final AtomicBoolean looksForWanted = new AtomicBoolean();
+
     /** Where the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
@@ -336,6 +341,35 @@ final class ReceivingSession {
             throw new ConnectionLostException("the connection to the source is lost", null);
         }
         link.say(writer -> writer.chunk(ChunkType.WANT, page, 1));
+        if (looksForWanted.compareAndSet(false, true)) {
+            lookFor(page, link);
+        }
+    }
+
+    /** STR-PST-11. One page at a time: if the next one does not come either, it is looked for then. */
+    private void lookFor(long page, ReceivingLink link) {
+        Duration within = options.patience();
+        try {
+            timer.schedule(
+                    () -> {
+                        looksForWanted.set(false);
+                        OwedMemory known = owed();
+                        if (link == reachable && known != null && known.owed().contains(page)) {
+                            fail(
+                                    link,
+                                    new IOException("page " + page + ", which somebody waits for, did not come within "
+                                            + within.toMillis() + " ms"));
+                        }
+                    },
+                    within.toNanos(),
+                    TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("nobody waits any more for page {}: this destination is closed", page, e);
+        }
+    }
+
+    private synchronized @Nullable OwedMemory owed() {
+        return owed;
     }
 
     /**
