@@ -18,7 +18,7 @@ import org.exomem.backend.qmp.QmpException;
  * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
  * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
  * around it, is the third. At the end another guest, with an embedded VMM, migrates to a second process that serves, and
- * back, and becomes a template from which clones run.
+ * back, becomes a template from which clones run, and migrates once more, before its memory.
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
@@ -84,6 +84,7 @@ public final class Demo {
             try (DemoMigration migration = new DemoMigration(started, inThisProcess, folder, control)) {
                 demo.migration(migration);
                 demo.clones(new DemoClones(started, folder, migration.template()));
+                demo.postCopy(migration);
                 migration.verify();
             }
         }
@@ -226,6 +227,14 @@ public final class Demo {
         say("clone", clones.run());
         say("", clones.write());
         say("", clones.memory());
+    }
+
+    private void postCopy(DemoMigration migration) throws IOException {
+        String what = "post-copy";
+        for (String line : migration.postCopy()) {
+            say(what, line);
+            what = "";
+        }
     }
 
     private JsonNode ask(String command, ObjectNode arguments) throws IOException {

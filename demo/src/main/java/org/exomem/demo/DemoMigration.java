@@ -7,9 +7,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
+import org.exomem.conformance.guest.GuestRam;
 
 /**
  * A guest with an embedded VMM that moves to another host and back. A host is an exomem that serves the VM, and the VMMs
@@ -25,6 +27,10 @@ final class DemoMigration implements AutoCloseable {
     private static final long MEMORY = 512 * MIB;
     private static final long FILLED = 300 * MIB;
     private static final long FREED = 280 * MIB;
+    /** That it fills again before it leaves without its memory. */
+    private static final long MORE = 100 * MIB;
+    /** Bytes a second that it can be sent then, as on a network. */
+    private static final long NETWORK = 100 * MIB;
     /** Pages a second that the guest writes all the time. */
     private static final long WRITES = 1000;
 
@@ -37,7 +43,10 @@ final class DemoMigration implements AutoCloseable {
     private final DemoVmm first;
     private final DemoVmm second;
     private final DemoVmm third;
+    private final DemoVmm fourth;
     private final QmpClient there;
+    /** That has the guest now, once it does not move any more. */
+    private DemoVmm last;
 
     /** Starts the second host, and all VMMs. */
     DemoMigration(Started started, boolean inThisProcess, Path folder, QmpClient here) throws IOException {
@@ -48,13 +57,17 @@ final class DemoMigration implements AutoCloseable {
         first = DemoVmm.start(started, folder, memory, "first", MEMORY, "balloon=" + socket(folder, HERE));
         second = DemoVmm.start(started, folder, memory, "second", MEMORY, "incoming=on");
         third = DemoVmm.start(started, folder, memory, "third", MEMORY, "incoming=on");
+        // It hands over what it takes to have its guest wait for memory.
+        fourth = DemoVmm.start(started, folder, memory, "fourth", MEMORY, "incoming=on", "handover=on");
+        last = third;
         Path control = folder.resolve(THERE + ".sock");
         DemoServer.start(
                 started,
                 inThisProcess,
                 control,
                 folder,
-                new DemoServer.Devices(List.of(balloon(folder, THERE)), List.of()));
+                new DemoServer.Devices(
+                        List.of(balloon(folder, THERE)), List.of(), Optional.of(folder.resolve("state"))));
         there = QmpClient.connect(control);
     }
 
@@ -81,6 +94,7 @@ final class DemoMigration implements AutoCloseable {
                 "x-load", Json.object().put("fill", FILLED).put("free", FREED).put("writes", WRITES));
         second.connect().close();
         third.connect().close();
+        fourth.connect().close();
         return "another guest of " + ByteSize.format(MEMORY) + " fills " + ByteSize.format(FILLED) + ", frees "
                 + ByteSize.format(FREED) + ", and goes on writing the rest";
     }
@@ -95,7 +109,53 @@ final class DemoMigration implements AutoCloseable {
 
     /** Moves the guest to the first host again, and asks it for a bitmap of its free pages. */
     Moved back() throws IOException {
-        return move(there, second, here, third, true);
+        Moved moved = move(there, second, here, third, true);
+        second.close();
+        return moved;
+    }
+
+    /**
+     * Moves the guest to the second host once more, where it begins before any of its memory is there.
+     *
+     * @return what happened, for people, in lines
+     * @throws DemoFailure if it did not arrive as it was
+     */
+    List<String> postCopy() throws IOException {
+        third.execute("x-load", Json.object().put("fill", MORE));
+        Path stream = folder.resolve("owed.stream");
+        there.execute("migrate-incoming", uri(stream, fourth));
+        long end = System.nanoTime() + LIMIT_NANOS;
+        // Between two processes of one host all would be there before the guest has touched anything.
+        here.execute(
+                "migrate",
+                uri(stream, third)
+                        .put("hints", "none")
+                        .put("post-copy-after-rounds", 0)
+                        .put("max-bandwidth", NETWORK));
+        JsonNode state = ended(here, end);
+        String error = state.path("error-desc").asText();
+        if (error.contains("POSTCOPY")) {
+            there.execute("migrate-cancel", vm());
+            return List.of("not possible here: exomem may not have a userfaultfd of the VMM (" + error + ")");
+        }
+        if (!error.isEmpty()) {
+            throw notMigrated(error);
+        }
+        JsonNode arrived = completed(there, end);
+        last = fourth;
+        long pages = state.path("pages").path("owed").asLong();
+        long faults = arrived.path("owed").path("faults").asLong();
+        if (pages * GuestRam.PAGE < MORE || faults == 0) {
+            throw new DemoFailure("the guest had its memory before it began: " + arrived);
+        }
+        return List.of(
+                "once more to the second exomem, before its memory: it runs there after a pause of "
+                        + state.path("downtime").asLong() + " ms",
+                ByteSize.format(pages * GuestRam.PAGE) + " were owed to it then, and came at "
+                        + ByteSize.format(NETWORK) + "/s behind the " + faults
+                        + " pages that it waited for; all was there after "
+                        + state.path("total-time").asLong() + " ms",
+                "the guest reads its " + ByteSize.format(fourth.verify()) + " there as it wrote them");
     }
 
     /**
@@ -118,7 +178,7 @@ final class DemoMigration implements AutoCloseable {
 
     /** Has the guest compare its memory with what it wrote. */
     void verify() throws IOException {
-        third.verify();
+        last.verify();
     }
 
     private Moved move(QmpClient from, DemoVmm source, QmpClient to, DemoVmm destination, boolean asked)
@@ -136,26 +196,31 @@ final class DemoMigration implements AutoCloseable {
         return vm().put("uri", "unix:" + stream).put("vmm-qmp", vmm.qmp().toString());
     }
 
+    /** @throws DemoFailure if the migration failed, or the time is over */
     private static JsonNode completed(QmpClient host, long end) throws IOException {
-        JsonNode state = state(host, end);
-        while (!state.path("status").asText().equals("completed")) {
-            host.event(LOOK_AGAIN);
-            state = state(host, end);
+        JsonNode state = ended(host, end);
+        if (state.has("error-desc")) {
+            throw notMigrated(state.path("error-desc").asText());
         }
         return state;
     }
 
-    /** @throws DemoFailure if the migration failed, or the time is over */
-    private static JsonNode state(QmpClient host, long end) throws IOException {
-        JsonNode state = host.execute("query-migrate", vm());
-        if (state.has("error-desc")) {
-            throw new DemoFailure(
-                    "the guest did not migrate: " + state.path("error-desc").asText());
+    /** Waits until the migration is completed, or tells of an error. */
+    private static JsonNode ended(QmpClient host, long end) throws IOException {
+        while (true) {
+            JsonNode state = host.execute("query-migrate", vm());
+            if (state.path("status").asText().equals("completed") || state.has("error-desc")) {
+                return state;
+            }
+            if (System.nanoTime() > end) {
+                throw new DemoFailure("the guest did not migrate in time: " + state);
+            }
+            host.event(LOOK_AGAIN);
         }
-        if (System.nanoTime() > end) {
-            throw new DemoFailure("the guest did not migrate in time: " + state);
-        }
-        return state;
+    }
+
+    private static DemoFailure notMigrated(String why) {
+        return new DemoFailure("the guest did not migrate: " + why);
     }
 
     private static ObjectNode vm() {

@@ -26,14 +26,21 @@ sealed interface DemoServer extends AutoCloseable {
     /** The file of that name in the demo's folder has what the process that serves wrote. */
     String LOG = "log";
 
-    /** What is served: values of {@code --balloon} and {@code --mem}. */
-    record Devices(List<String> balloons, List<String> memories) {}
+    /**
+     * What is served.
+     *
+     * @param balloons values of {@code --balloon}
+     * @param memories values of {@code --mem}
+     * @param state value of {@code --state}: without it no guest begins before its memory is there
+     */
+    record Devices(List<String> balloons, List<String> memories, Optional<Path> state) {}
 
     /** The devices of the demo's guest, and the balloon of the one that migrates at the end. */
     static Devices devices(Path balloon, Path memory, Path folder) {
         return new Devices(
                 List.of("vm=" + VM + ",socket=" + word(balloon), DemoMigration.balloon(folder, DemoMigration.HERE)),
-                List.of(memory(memory)));
+                List.of(memory(memory)),
+                Optional.empty());
     }
 
     /**
@@ -106,6 +113,7 @@ sealed interface DemoServer extends AutoCloseable {
             List<String> words = new ArrayList<>(List.of("serve", "--control", control.toString()));
             devices.balloons().forEach(balloon -> words.addAll(List.of("--balloon", balloon)));
             devices.memories().forEach(memory -> words.addAll(List.of("--mem", memory)));
+            devices.state().ifPresent(state -> words.addAll(List.of("--state", state.toString())));
             ProcessBuilder serve = ChildJvm.of(Exomem.class, words.toArray(String[]::new))
                     .redirectError(
                             ProcessBuilder.Redirect.appendTo(folder.resolve(LOG).toFile()));
@@ -171,7 +179,7 @@ sealed interface DemoServer extends AutoCloseable {
         private Here(Path control, Devices devices) throws IOException {
             try {
                 ServeConfig config =
-                        new ServeConfig(Optional.of(control), balloons(devices), memories(devices), Optional.empty());
+                        new ServeConfig(Optional.of(control), balloons(devices), memories(devices), devices.state());
                 process.start(config, Optional.of(control));
             } catch (ConfigException e) {
                 throw new DemoFailure(String.valueOf(e.getMessage()));

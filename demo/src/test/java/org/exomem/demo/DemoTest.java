@@ -38,7 +38,7 @@ class DemoTest {
     Path folder;
 
     @Test
-    void endsWithTwoMigrationsAndLeavesNoProcess() throws Exception {
+    void endsWithMigrationsClonesAndAPostCopyAndLeavesNoProcess() throws Exception {
         Set<ProcessHandle> before = children();
         StringWriter written = new StringWriter();
         Demo.run(new PrintWriter(written), false);
@@ -48,6 +48,9 @@ class DemoTest {
                 .containsPattern(
                         "and back, with a bitmap of its free pages: [2-7]\\d\\S* MiB in \\d+ ms, paused for \\d+ ms")
                 .containsPattern("(?s)(the guest reads its 20 MiB there as it wrote them.*){2}")
+                .containsPattern("before its memory: it runs there after a pause of \\d+ ms")
+                .containsPattern("120\\S* MiB were owed to it then, and came at 100 MiB/s behind the [1-9]\\d* pages")
+                .contains("the guest reads its 120 MiB there as it wrote them")
                 .containsPattern("told to be free +0 +[67]\\d{4}\\b")
                 .containsPattern("All of it worked, and took [0-9.]+ s\\.\\R$");
         assertThat(children()).isEqualTo(before);
@@ -96,7 +99,7 @@ class DemoTest {
             assertThat(line).isNotNull();
             demo.descendants().forEach(processes::add);
             List<Path> memories = memories(processes);
-            assertThat(memories).hasSize(3);
+            assertThat(memories).hasSize(4);
             assertThat(Files.exists(memories.getFirst())).isTrue();
             demo.destroy();
             assertThat(demo.waitFor()).isNotZero();

@@ -138,7 +138,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
                     throw new IOException("page " + first + " of " + vm + " can't be placed");
                 }
                 try {
-                    placer.copy(first, count, content.address());
+                    placer.copyOwed(first, count, content.address());
                 } catch (VmmGoneException e) {
                     // Its memory goes before its process does: the source is to be told that, and not of a lost
                     // connection.

@@ -1,6 +1,7 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -132,6 +133,7 @@ public final class Migrations implements AutoCloseable {
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
+        refuseLeftArrival(name);
         Path qmp = vmmQmp.or(vm::vmmQmp)
                 .orElseThrow(
                         () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
@@ -153,10 +155,29 @@ public final class Migrations implements AutoCloseable {
         if (migration != null && !migration.state().status().isOver()) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating; migrate-cancel ends that");
         }
+        refuseLeftArrival(name);
         String other = reserved.putIfAbsent(name, what);
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
+    }
+
+    /** A guest may run here that waits for its memory, and no migration goes on with it (MIG-POST-4). */
+    private void refuseLeftArrival(String name) {
+        Path file;
+        try {
+            if (kept.isEmpty() || !Files.exists(kept.get().arrival(name).path())) {
+                return;
+            }
+            file = kept.get().arrival(name).path();
+        } catch (IOException e) {
+            throw new VirtualMachine.Refused("VM \"" + name + "\": it is not known whether its guest waits here for its"
+                    + " memory: " + e.getMessage());
+        }
+        throw new VirtualMachine.Refused("VM \"" + name + "\" may run here and wait for memory that another host has: "
+                + file
+                + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
+                + " run there and is to be given up: end the VMM, and remove that file");
     }
 
     /** Ends what {@link #reserve} began. */

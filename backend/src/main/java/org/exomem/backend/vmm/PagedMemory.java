@@ -12,7 +12,6 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.process.FileHolders;
-import org.exomem.linux.process.ForeignUserfaultfd;
 import org.exomem.linux.process.ForeignUserfaultfd.Left;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.ProcessFd;
@@ -84,24 +83,26 @@ public final class PagedMemory implements AutoCloseable {
     public static Prepared prepare(QmpVmm vmm, List<String> ids) throws IOException {
         try (WatchedVmm watched = vmm.watched()) {
             vmm.expectIncoming();
-            ProcessFd process = watched.attachable();
+            PagerDescriptor kind = watched.handsOver() ? PagerDescriptor.HANDED_OVER : PagerDescriptor.MADE;
+            ProcessFd process = watched.pageable();
             refuseSharing(vmm, process.pid());
             List<Path> paths = new ArrayList<>();
             MemoryImage files = open(vmm, ids, paths);
             try {
                 MappedPages mapped = VmmMemory.find(process.pid(), files);
                 closeLeftOvers(process);
-                Left left = ForeignUserfaultfd.leave(process);
+                Left left = watched.leaveUserfaultfd();
                 try {
                     return new Prepared(
                             again(process),
                             paths,
                             files,
                             mapped,
-                            Userfaultfd.of(left.fd(), VmmMemory.FEATURES),
+                            Userfaultfd.of(left.fd(), kind.features()),
+                            kind,
                             left.number());
                 } catch (IOException e) {
-                    ForeignUserfaultfd.close(process, left.number());
+                    kind.close(process, left.number());
                     throw e;
                 }
             } catch (IOException | RuntimeException e) {
@@ -113,9 +114,9 @@ public final class PagedMemory implements AutoCloseable {
 
     /** What an exomem has left that was killed before its guest came: later nobody could tell which one counts. */
     private static void closeLeftOvers(ProcessFd process) throws IOException {
-        for (Left old : ForeignUserfaultfd.left(process, VmmMemory.FEATURES)) {
-            old.fd().close();
-            ForeignUserfaultfd.close(process, old.number());
+        for (PagerDescriptor.Found old : PagerDescriptor.all(process)) {
+            old.left().fd().close();
+            old.kind().close(process, old.left().number());
         }
     }
 
@@ -126,6 +127,7 @@ public final class PagedMemory implements AutoCloseable {
         private final MemoryImage files;
         private final MappedPages mapped;
         private final Userfaultfd userfaultfd;
+        private final PagerDescriptor kind;
         private final int number;
         private final int pid;
         private boolean begun;
@@ -136,6 +138,7 @@ public final class PagedMemory implements AutoCloseable {
                 MemoryImage files,
                 MappedPages mapped,
                 Userfaultfd userfaultfd,
+                PagerDescriptor kind,
                 int number) {
             this.process = process;
             this.pid = process.pid();
@@ -143,6 +146,7 @@ public final class PagedMemory implements AutoCloseable {
             this.files = files;
             this.mapped = mapped;
             this.userfaultfd = userfaultfd;
+            this.kind = kind;
             this.number = number;
         }
 
@@ -166,7 +170,7 @@ public final class PagedMemory implements AutoCloseable {
             begun = true;
             VmmMemory memory;
             try {
-                memory = new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+                memory = new VmmMemory(userfaultfd, process, mapped, () -> kind.close(process, number));
             } catch (IOException e) {
                 files.close();
                 closeThere(e);
@@ -189,7 +193,7 @@ public final class PagedMemory implements AutoCloseable {
         /** The process's own descriptor: what was registered by it is so no more. */
         private void closeThere(IOException because) {
             try (ProcessFd once = ProcessFd.open(pid)) {
-                ForeignUserfaultfd.close(once, number);
+                kind.close(once, number);
             } catch (IOException e) {
                 because.addSuppressed(e);
             }
@@ -202,7 +206,7 @@ public final class PagedMemory implements AutoCloseable {
             }
             begun = true;
             try {
-                ForeignUserfaultfd.close(process, number);
+                kind.close(process, number);
             } catch (IOException e) {
                 LOG.debug("{} keeps a userfaultfd that watches nothing", process, e);
             }
@@ -219,10 +223,14 @@ public final class PagedMemory implements AutoCloseable {
      */
     public static void expectPossible(QmpVmm vmm, List<String> ids) throws IOException {
         try (WatchedVmm watched = vmm.watched()) {
-            int pid = watched.attachable().pid();
+            int pid = watched.pageable().pid();
             refuseSharing(vmm, pid);
             try (MemoryImage files = open(vmm, ids, new ArrayList<>())) {
                 VmmMemory.find(pid, files);
+            }
+            if (watched.handsOver()) {
+                // Nobody stands still for that.
+                watched.leaveUserfaultfd().fd().close();
             }
         }
     }
@@ -296,16 +304,19 @@ public final class PagedMemory implements AutoCloseable {
         return ordered;
     }
 
-    private static VmmMemory of(ProcessFd known, Userfaultfd userfaultfd, int number, MappedPages mapped)
-            throws IOException {
+    private static VmmMemory of(ProcessFd known, PagerDescriptor.Found found, MappedPages mapped) throws IOException {
         ProcessFd process;
         try {
             process = again(known);
         } catch (IOException e) {
-            userfaultfd.close();
+            found.left().fd().close();
             throw e;
         }
-        return new VmmMemory(userfaultfd, process, mapped, () -> ForeignUserfaultfd.close(process, number));
+        return new VmmMemory(
+                Userfaultfd.inUse(found.left().fd()),
+                process,
+                mapped,
+                () -> found.kind().close(process, found.left().number()));
     }
 
     /** The same process once more. */
@@ -381,19 +392,36 @@ public final class PagedMemory implements AutoCloseable {
         return true;
     }
 
-    /** Null if nothing was left. */
+    /**
+     * Of several the one that watches this memory: the kernel lets no other one do so meanwhile. Null if nothing was left.
+     *
+     * @throws IOException if it is watched by none of those that a pager may have
+     */
     private static @Nullable VmmMemory left(ProcessFd process, MappedPages mapped) throws IOException {
-        List<Left> left = new ArrayList<>(ForeignUserfaultfd.left(process, VmmMemory.FEATURES));
+        List<PagerDescriptor.Found> left = new ArrayList<>(PagerDescriptor.all(process));
+        VmmMemory taken = null;
+        LinuxException busy = null;
         try {
-            if (left.isEmpty()) {
-                return null;
+            while (taken == null && !left.isEmpty()) {
+                try {
+                    taken = of(process, left.removeFirst(), mapped);
+                } catch (LinuxException e) {
+                    if (e.errno() != Errno.EBUSY) {
+                        throw e;
+                    }
+                    busy = e;
+                }
             }
-            Left first = left.removeFirst();
-            LOG.info("what an earlier process left in {} is taken up", process);
-            return of(process, Userfaultfd.inUse(first.fd()), first.number(), mapped);
         } finally {
-            left.forEach(other -> other.fd().close());
+            left.forEach(other -> other.left().fd().close());
         }
+        if (taken == null && busy != null) {
+            throw busy;
+        }
+        if (taken != null) {
+            LOG.info("what an earlier process left in {} is taken up", process);
+        }
+        return taken;
     }
 
     /**

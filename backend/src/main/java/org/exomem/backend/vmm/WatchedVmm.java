@@ -60,14 +60,43 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
+     * The process, if its memory may come on demand: it hands over a userfaultfd (VMM-19), or may be attached to (VMM-16).
+     *
+     * @return closed with this
+     * @throws VmmException if it does neither
+     */
+    ProcessFd pageable() throws VmmException {
+        return handsOver ? process : attachable();
+    }
+
+    /** True if the VMM is asked for a userfaultfd, and not attached to (VMM-19). */
+    boolean handsOver() {
+        return handsOver;
+    }
+
+    /**
+     * Has a userfaultfd be open in the VMM, and fetches it; no features were asked of it yet. One that was handed over stays there
+     * until the VMM is asked for the next one.
+     *
+     * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
+     */
+    ForeignUserfaultfd.Left leaveUserfaultfd() throws IOException {
+        return handsOver ? handedOver() : ForeignUserfaultfd.leave(process);
+    }
+
+    private ForeignUserfaultfd.Left handedOver() throws IOException {
+        int number = qmp.execute(HAND_OVER).path("fd").asInt(-1);
+        return new ForeignUserfaultfd.Left(process.fetch(number), number);
+    }
+
+    /**
      * Gets a userfaultfd for the VMM's address space, of which no features were asked yet.
      *
      * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
      */
     public ForeignUserfaultfd.Fetched userfaultfd() throws IOException {
         if (handsOver) {
-            return new ForeignUserfaultfd.Fetched(
-                    process.fetch(qmp.execute(HAND_OVER).path("fd").asInt(-1)), Duration.ZERO);
+            return new ForeignUserfaultfd.Fetched(handedOver().fd(), Duration.ZERO);
         }
         ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
         LOG.info(

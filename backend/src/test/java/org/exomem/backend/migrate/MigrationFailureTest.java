@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.exomem.backend.TestVms;
+import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.conformance.guest.GuestRam;
@@ -64,6 +65,25 @@ class MigrationFailureTest {
             hosts.destination.assertEnded(Status.CANCELLED, "it was cancelled at this end");
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
+        }
+    }
+
+    @Test
+    @Tag("MIG-POST-4")
+    void vmWhoseGuestMayWaitHereForItsMemoryIsNotFree() throws Exception {
+        StateDirectory state = new StateDirectory(folder.resolve("state"));
+        Path file = state.arrival(TwoHosts.VM).path();
+        try (TwoHosts hosts = TwoHosts.atWork(folder)) {
+            Files.writeString(file, "{\"version\":7}");
+            hosts.destination.migrations.takeUp(state);
+            assertThatThrownBy(() -> hosts.receive(hosts.request()))
+                    .hasMessageContaining("may run here and wait for memory that another host has: " + file);
+            assertThatThrownBy(() -> hosts.destination.migrations.reserve(TwoHosts.VM, "is being detached"))
+                    .hasMessageContaining("end the VMM, and remove that file");
+            assertThat(file).exists();
+            Files.delete(file);
+            hosts.migrate(hosts.request());
+            hosts.assertMoved();
         }
     }
 

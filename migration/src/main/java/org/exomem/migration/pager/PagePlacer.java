@@ -69,6 +69,18 @@ public final class PagePlacer {
         }
     }
 
+    /** As {@link #copy(long, long, long)}, but only the pages that are owed by now: none that is not becomes anything else (PGR-SOURCE-1). */
+    public void copyOwed(long first, long count, long content) throws IOException {
+        long end = first + count;
+        for (long page = owed.next(first); page < end; ) {
+            long run = owed.run(page, end - page);
+            if (run > 0) {
+                copy(page, run, content + Pages.bytes(page - first));
+            }
+            page = owed.next(page + Math.max(1, run));
+        }
+    }
+
     /** Returns false if the rest has to come again. */
     private boolean copy(int range, long first, long behind, long content) throws IOException {
         for (long page = first; page < behind; ) {

@@ -12,7 +12,9 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.SmallDisk;
 import org.exomem.linux.process.OpenFiles;
@@ -242,6 +244,66 @@ class PagerTest {
             PagerState state = serving.end();
             assertThat(state.status()).isEqualTo(Status.VMM_ENDED);
             assertThat(state.reason()).contains("the VMM has ended");
+        }
+    }
+
+    /** Somebody may debug the VMM just then. */
+    @Test
+    @Tag("PGR-END-1")
+    @Tag("PGR-STALL-1")
+    void pagerThatCanNotLeaveTriesAgainAndServesMeanwhile() throws Exception {
+        AtomicInteger tries = new AtomicInteger();
+        try (SavedGuest guest = guest(64);
+                MemoryImage memory = SavedGuest.memory(guest.ram());
+                ImagePages image = guest.image();
+                VmmMemory vmm = SavedGuest.watch(guest.vmm().pid(), guest.userfaultfd(), false, memory, () -> {
+                    throw new IOException("somebody traces it");
+                })) {
+            Pager.Memory stubborn = new Pager.Memory() {
+                @Override
+                public AddressSpace space() {
+                    return vmm.space();
+                }
+
+                @Override
+                public Fd faults() {
+                    return vmm.faults();
+                }
+
+                @Override
+                public Fd process() {
+                    return vmm.process();
+                }
+
+                @Override
+                public MappedPages mapped() {
+                    return vmm.mapped();
+                }
+
+                @Override
+                public void leave() throws IOException {
+                    if (tries.incrementAndGet() <= 3) {
+                        throw new IOException("somebody traces it");
+                    }
+                }
+            };
+            try (Pager pager = Pager.start(
+                    "test",
+                    stubborn,
+                    new OwedPages(image.owedTo(memory)),
+                    image,
+                    Optional.of(Prefetch.AT_ONCE),
+                    told)) {
+                await().atMost(LIMIT).until(() -> tries.get() > 0);
+                // A page of zeros: it is not owed, and missing as long as the memory is watched.
+                assertThat(guest.vmm().ask("read", 7)).isEqualTo("0 0");
+                PagerState state = pager.end()
+                        .orTimeout(LIMIT.toSeconds(), TimeUnit.SECONDS)
+                        .join();
+                assertThat(state.status()).isEqualTo(Status.COMPLETED);
+                assertThat(tries).hasValue(4);
+                assertThat(told.stalls).isEqualTo(1);
+            }
         }
     }
 

@@ -53,6 +53,12 @@ class PostCopyStreamTest {
     private TestDestination destination;
     private MigrationReceiver receiver;
     private Tampered way;
+    /** Of the destination. */
+    private StreamOptions options = OPTIONS;
+    /** A connection of which nothing gets through while {@link #isSilent}. */
+    private int silent = -1;
+
+    private volatile boolean isSilent;
 
     PostCopyStreamTest() throws IOException {
         destination = new TestDestination(source.memory());
@@ -62,11 +68,15 @@ class PostCopyStreamTest {
 
     private MigrationReceiver listener() throws IOException {
         return MigrationReceiver.listen(
-                MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), OPTIONS, destination);
+                MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), options, destination);
     }
 
     private Tampered cutter() throws IOException {
         return new Tampered(receiver.address(), (connection, offset, bytes) -> {
+            if (connection == silent && isSilent) {
+                bytes.position(bytes.limit());
+                return true;
+            }
             long left = cutAfter.addAndGet(-bytes.remaining());
             if (left >= 0) {
                 return true;
@@ -333,6 +343,85 @@ class PostCopyStreamTest {
             owing().want.ask(302);
             await().atMost(WITHIN).until(() -> owing().has(302));
             held.get().complete(null);
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    /** The VMM's answer that its guest runs may wait for a page: it comes over the connections that are made meanwhile. */
+    @Test
+    @Tag("STR-PST-7")
+    @Tag("STR-END-3")
+    void connectionsThatAreLostWhileTheGuestStartsAreMadeAgainMeanwhileAndItStartsOnce() throws Exception {
+        destination.whileStarting = () -> {
+            way.cut();
+            await().atMost(WITHIN).until(() -> owing().cameBack.get() == 1);
+            owing().want.ask(301);
+            await().atMost(WITHIN).until(() -> owing().has(301));
+            return true;
+        };
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(held::get));
+            assertThatThrownBy(sender::handOver).isInstanceOf(HandoverUncertainException.class);
+            held.getAndSet(new CompletableFuture<>()).complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            sender.handOver();
+            assertThat(destination.timesStarted).isEqualTo(1);
+            held.get().complete(null);
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.timesStarted).isEqualTo(1);
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    /** Longer than a destination waits for the source of any other migration. */
+    @Test
+    @Tag("STR-PST-7")
+    void sourceThatComesBackLateFindsItsGuestWaiting() throws Exception {
+        options = OPTIONS.withResumeWithin(Duration.ofMillis(1));
+        listenAgain();
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(held::get));
+            sender.handOver();
+            way.cut();
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
+            assertThat(destination.lost.await(20, TimeUnit.SECONDS)).isTrue();
+            long lost = System.nanoTime();
+            await().pollInterval(Duration.ofMillis(5)).until(() -> System.nanoTime() - lost > 100_000_000);
+            held.get().complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
+    @Tag("STR-PST-11")
+    void wantedPageIsNotWaitedForOnAConnectionThatHasDiedWithoutASign() throws Exception {
+        options = OPTIONS.withPatience(Duration.ofSeconds(2));
+        // The first data connection of the source: from some time on it carries nothing, and nobody hears of it.
+        silent = 1;
+        listenAgain();
+        try (MigrationSender sender = connect()) {
+            CompletableFuture<Void> held = new CompletableFuture<>();
+            AtomicReference<CompletableFuture<Void>> hold = new AtomicReference<>(held);
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(hold::get));
+            sender.handOver();
+            isSilent = true;
+            owing().want.ask(301);
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
+            assertThat(owing().has(301)).isFalse();
+            held.complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            await().atMost(WITHIN).until(() -> owing().has(301));
             sender.awaitArrived(() -> {});
             receiver.receive();
         }

@@ -37,7 +37,11 @@ final class TestDestination implements Destination, AutoCloseable {
     volatile String refuses = "";
     final CountDownLatch lost = new CountDownLatch(1);
     volatile Callable<?> whileGettingReady = () -> true;
+    /** The guest may touch memory while it starts. */
+    volatile Callable<?> whileStarting = () -> true;
+
     volatile int timesReady;
+    volatile int timesStarted;
     /** What is owed, once that was said. */
     volatile @Nullable OwedTestMemory owing;
 
@@ -133,6 +137,12 @@ final class TestDestination implements Destination, AutoCloseable {
     @Override
     public void start() throws IOException {
         refuse("start");
+        timesStarted++;
+        try {
+            whileStarting.call();
+        } catch (Exception e) {
+            throw new IOException(e);
+        }
         started = true;
     }
 

@@ -61,6 +61,13 @@ enum Target {
             StreamFuzz::fuzzerTestOneInput,
             800,
             "org.exomem.migration.**"),
+    OWED_STREAM(
+            "owed-stream",
+            "the migration stream while pages are owed, both ways",
+            OwedStreamFuzz.class,
+            OwedStreamFuzz::fuzzerTestOneInput,
+            400,
+            "org.exomem.migration.**"),
     STATE(
             "state",
             "state files",

@@ -26,6 +26,7 @@ final class DataReceiver {
     private PageSink target;
     private final int pageSize;
     private final long pages;
+    private boolean onlyOwed;
 
     DataReceiver(ReceivingSession session, ReceivingLink link, int channel, ChunkReader reader) {
         this.session = session;
@@ -56,6 +57,7 @@ final class DataReceiver {
         PageSink owed = link.features.contains(StreamFeature.POSTCOPY) ? session.awaitOwing(link) : null;
         if (owed != null) {
             target = owed;
+            onlyOwed = true;
             receiveOwed(decompressor);
         }
     }
@@ -150,6 +152,9 @@ final class DataReceiver {
         if (first < 0 || count < 1 || count > pages || first > pages - count) {
             throw new StreamFault("a chunk is for " + Long.toUnsignedString(count) + " pages from "
                     + Long.toUnsignedString(first) + ", outside of a memory of " + pages + " pages");
+        }
+        if (onlyOwed) {
+            session.expectOwed(first, count);
         }
     }
 

@@ -6,10 +6,13 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.exomem.migration.ConnectionLostException;
@@ -62,6 +65,11 @@ final class ReceivingSession {
     private volatile boolean listening;
     /** Read: pages of a round are applied. */
     private final ReadWriteLock applying = new ReentrantReadWriteLock();
+    /** What the source owed when it first said so. Not changed any more. */
+    private volatile @Nullable PageBits promised;
+    /** Whether it is found out at the moment if a page comes that was wanted. */
+    private final AtomicBoolean looksForWanted = new AtomicBoolean();
+
     /** Where the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
@@ -283,6 +291,7 @@ final class ReceivingSession {
 
     /** The source owes these pages. */
     void owe(PageBits pages) throws IOException {
+        promised = pages;
         OwedMemory begun =
                 destination.owing(new BegunMigration(migration, source, memory, rounds()), pages, this::want);
         synchronized (this) {
@@ -304,6 +313,7 @@ final class ReceivingSession {
             owe(pages);
             awaitArrived();
         } else {
+            expectAllOf(known.owed(), pages);
             known.again();
         }
         boolean all;
@@ -317,12 +327,68 @@ final class ReceivingSession {
         }
     }
 
+    /** STR-PST-10 */
+    private void expectAllOf(PageBits missing, PageBits pages) throws StreamFault {
+        missing.andNot(pages);
+        if (!missing.isEmpty()) {
+            throw new StreamFault("the source does not owe page " + missing.next(0) + " any more, which is not there");
+        }
+        PageBits more = new PageBits(pages.pages());
+        more.copyOf(pages);
+        more.andNot(Objects.requireNonNull(promised));
+        if (!more.isEmpty()) {
+            throw new StreamFault("the source owes page " + more.next(0) + " now, which it did not before");
+        }
+    }
+
+    /**
+     * Checks that all of these pages, which are in memory, were owed (STR-PST-10).
+     *
+     * @throws StreamFault if one was not
+     */
+    void expectOwed(long first, long count) throws StreamFault {
+        PageBits known = Objects.requireNonNull(promised);
+        long other = known.nextAbsent(first);
+        if (other < first + count) {
+            throw new StreamFault("the source sent page " + other + ", which it did not owe");
+        }
+    }
+
     private void want(long page) throws IOException {
         ReceivingLink link = reachable;
         if (link == null) {
             throw new ConnectionLostException("the connection to the source is lost", null);
         }
         link.say(writer -> writer.chunk(ChunkType.WANT, page, 1));
+        if (looksForWanted.compareAndSet(false, true)) {
+            lookFor(page, link);
+        }
+    }
+
+    /** STR-PST-11. One page at a time: if the next one does not come either, it is looked for then. */
+    private void lookFor(long page, ReceivingLink link) {
+        Duration within = options.patience();
+        try {
+            timer.schedule(
+                    () -> {
+                        looksForWanted.set(false);
+                        OwedMemory known = owed();
+                        if (link == reachable && known != null && known.owed().contains(page)) {
+                            fail(
+                                    link,
+                                    new IOException("page " + page + ", which somebody waits for, did not come within "
+                                            + within.toMillis() + " ms"));
+                        }
+                    },
+                    within.toNanos(),
+                    TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("nobody waits any more for page {}: this destination is closed", page, e);
+        }
+    }
+
+    private synchronized @Nullable OwedMemory owed() {
+        return owed;
     }
 
     /**
