@@ -64,14 +64,14 @@ final class UiCommand implements Command {
         // Says at once if nobody serves.
         control.connect(session -> ExitCode.OK);
         CountDownLatch end = new CountDownLatch(1);
-        @Nullable TokenFile token = allowChanges ? token() : null;
-        try (token;
-                UiServer server = UiServer.start(
-                        config, control.socket(), Optional.ofNullable(token).map(TokenFile::token));
+        Optional<String> secret = allowChanges ? Optional.of(TokenFile.newToken()) : Optional.empty();
+        // The file when it is clear that this one serves: there may be one of another that goes on.
+        try (UiServer server = UiServer.start(config, control.socket(), secret);
+                @Nullable TokenFile token = secret.map(this::file).orElse(null);
                 EndOnSignal _ = EndOnSignal.after(() -> remove(token))) {
             for (HttpAddress address : server.addresses()) {
                 String url = address.url(config.tls().isPresent());
-                streams.out().println(token == null ? url : url + "#token=" + token.token());
+                streams.out().println(secret.map(of -> url + "#token=" + of).orElse(url));
             }
             if (token != null) {
                 streams.note("the token is in " + token.path());
@@ -91,10 +91,10 @@ final class UiCommand implements Command {
         return config;
     }
 
-    private TokenFile token() {
+    private TokenFile file(String token) {
         Path socket = control.socket();
         try {
-            return TokenFile.make(socket.resolveSibling(socket.getFileName() + ".ui-token"));
+            return TokenFile.make(socket.resolveSibling(socket.getFileName() + ".ui-token"), token);
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "no file for the token can be made: " + e);
         }

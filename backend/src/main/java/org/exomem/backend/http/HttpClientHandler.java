@@ -206,7 +206,9 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
 
         @Override
         public void end() {
-            channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT).addListener(ChannelFutureListener.CLOSE);
+            if (channel.isActive() && !channel.eventLoop().isShuttingDown()) {
+                channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT).addListener(ChannelFutureListener.CLOSE);
+            }
         }
     }
 

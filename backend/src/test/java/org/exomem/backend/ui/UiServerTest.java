@@ -215,12 +215,26 @@ class UiServerTest {
     void tokenIsInAFileThatOnlyItsOwnerReads() throws Exception {
         Path path = folder.resolve("token");
         Files.writeString(path, "of another");
-        try (TokenFile token = TokenFile.make(path)) {
+        String secret = TokenFile.newToken();
+        assertThat(secret).matches("[0-9a-f]{48}").isNotEqualTo(TokenFile.newToken());
+        try (TokenFile token = TokenFile.make(path, secret)) {
             assertThat(Files.readString(path)).isEqualTo(token.token() + "\n");
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
                     .isEqualTo("rw-------");
         }
         assertThat(path).doesNotExist();
+    }
+
+    @Test
+    void tokenOfASecondOneStaysWhenTheFirstEnds() throws Exception {
+        Path path = folder.resolve("token");
+        TokenFile first = TokenFile.make(path, "first");
+        try (TokenFile second = TokenFile.make(path, "second")) {
+            first.close();
+            assertThat(Files.readString(path)).isEqualTo(second.token() + "\n");
+        }
+        assertThat(path).doesNotExist();
+        first.close();
     }
 
     @Test
