@@ -244,7 +244,7 @@ final class Commands implements AutoCloseable {
                                 sockets.addObject().put("device", device).put("path", path.toString()));
                 list.add(described);
             }
-            return list;
+            return Json.written(list);
         });
     }
 

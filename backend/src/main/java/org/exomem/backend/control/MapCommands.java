@@ -66,7 +66,9 @@ final class MapCommands {
                         arguments.integer("from", 0),
                         length == 0 ? OptionalLong.empty() : OptionalLong.of(length),
                         (int) arguments.integer("cells", USUAL_CELLS))
-                .thenApply(MapCommands::describe);
+                .thenApply(MapCommands::describe)
+                // CTL-4: here on the thread of maps, and not on the one that all clients share.
+                .thenApply(Json::written);
     }
 
     private static ObjectNode describe(MemoryMap map) {

@@ -105,7 +105,7 @@ final class MemoryCommands {
     }
 
     private CompletableFuture<JsonNode> queryMemoryDevices(Arguments arguments) {
-        return devices().thenApply(devices -> array(devices.stream().map(MemoryCommands::describe)));
+        return devices().thenApply(devices -> Json.written(array(devices.stream().map(MemoryCommands::describe))));
     }
 
     private CompletableFuture<JsonNode> queryJobs(Arguments arguments) {

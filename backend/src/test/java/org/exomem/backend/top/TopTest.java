@@ -10,7 +10,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.exomem.backend.TestVms;
@@ -101,10 +100,10 @@ class TopTest {
         assertThat(seen()).startsWith("beta  0x1800000 – 0x2800000  16 MiB in cells of ");
         screen.press(Key.LEFT);
         assertThat(seen()).startsWith("beta  0x1600000 – 0x2600000");
-        screen.press(Key.UP);
-        screen.press(Key.UP);
-        screen.press(Key.UP);
-        screen.press(Key.UP);
+        for (int i = 0; i < 4; i++) {
+            screen.press(Key.UP);
+            seen();
+        }
         assertThat(seen()).startsWith("beta  0x0 – 0x1000000");
         for (int i = 0; i < 20; i++) {
             screen.press(Key.DOWN);
@@ -177,7 +176,7 @@ class TopTest {
         screen = new TopScreen(client, false);
         screen.open("beta");
         screen.look(24, ROWS);
-        assertThat(text(screen.draw(24, ROWS, true))).containsPattern("(?m)^ +0  [#.]{8}$");
+        assertThat(text(screen.draw(24, ROWS, true))).containsPattern("(?m)^ +0 B  [#.]{8}$");
     }
 
     @ParameterizedTest
@@ -246,16 +245,16 @@ class TopTest {
         try (Shown shown = new Shown(type)) {
             shown.await("3 VMs");
             shown.type("\u001b[B\r");
-            shown.await("in cells of 64 KiB");
-            shown.terminal.setSize(new Size(40, 20));
-            shown.await("in cells of 512 Ki");
+            // With another size all is drawn anew, and not only what has changed.
+            shown.terminal.setSize(new Size(60, 20));
+            shown.await("in cells of 256 KiB");
             shown.terminal.setSize(new Size(COLUMNS, ROWS));
-            shown.await("in cells of 64 KiB");
+            shown.await("in cells of 32 KiB");
             shown.type(quit);
             shown.end.get(30, TimeUnit.SECONDS);
             assertThat(shown.terminal.getAttributes().toString()).isEqualTo(shown.before.toString());
             if (type.startsWith("xterm")) {
-                assertThat(shown.drawn.toString(StandardCharsets.UTF_8)).endsWith("\u001b[?1049l\u001b[23;0;0t");
+                assertThat(shown.drawn.toString(StandardCharsets.UTF_8)).contains("\u001b[?1049l");
             }
         }
     }
@@ -273,7 +272,7 @@ class TopTest {
     }
 
     @Test
-    void aTerminalThatGoesAwayEndsIt() throws ExecutionException, InterruptedException, Exception {
+    void aTerminalThatGoesAwayEndsIt() throws Exception {
         try (Shown shown = new Shown("xterm-256color")) {
             shown.await("3 VMs");
             shown.terminal.close();

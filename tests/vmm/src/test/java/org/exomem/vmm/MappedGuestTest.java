@@ -119,7 +119,7 @@ class MappedGuestTest {
 
     /** The guest goes on while it is looked at. */
     private static void assertHostMemory(Qemu qemu, JsonNode map) throws IOException {
-        long host = qemu.ram(0).allocated() + qemu.ram(1).allocated();
+        long host = qemu.ram().allocated();
         assertThat(host(map))
                 .isCloseTo(host, org.assertj.core.api.Assertions.within(BalloonedGuestTest.NOISE));
     }
