@@ -15,9 +15,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.databind.node.POJONode;
 import com.fasterxml.jackson.databind.node.TextNode;
-import com.fasterxml.jackson.databind.util.RawValue;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -134,11 +132,6 @@ public final class Json {
         return what + ", at character " + Math.max(1, e.getLocation().getCharOffset() + 1);
     }
 
-    /** The same, written already: an answer that is large is not for a thread that others wait for. */
-    public static JsonNode written(JsonNode node) {
-        return NODES.rawValueNode(new RawValue(text(node)));
-    }
-
     /** One line without its end. */
     public static String text(JsonNode node) {
         return write(node, false);
@@ -185,8 +178,8 @@ public final class Json {
             generator.writeEndArray();
         } else if (node instanceof TextNode text) {
             generator.writeString(text.textValue());
-        } else if (node instanceof POJONode written && written.getPojo() instanceof RawValue raw) {
-            generator.writeRawValue(raw.rawValue().toString());
+        } else if (node instanceof WrittenJson written) {
+            generator.writeRawValue(new String(written.bytes(), StandardCharsets.UTF_8));
         } else {
             // Numbers, true, false and null are in JSON what they are in Java.
             generator.writeRawValue(node.asText());
