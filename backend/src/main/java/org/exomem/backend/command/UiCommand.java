@@ -2,7 +2,6 @@ package org.exomem.backend.command;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.backend.config.ConfigException;

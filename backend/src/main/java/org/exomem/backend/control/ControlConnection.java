@@ -277,8 +277,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     private static ChannelFuture sendResult(ChannelHandlerContext ctx, @Nullable JsonNode id, JsonNode result) {
         if (result instanceof WrittenJson written) {
             String end = (id == null ? "" : ",\"id\":" + Json.text(id)) + "}\r\n";
-            return ctx.writeAndFlush(Unpooled.wrappedBuffer(
-                    BEGIN_RETURN, written.bytes(), end.getBytes(StandardCharsets.UTF_8)));
+            return ctx.writeAndFlush(
+                    Unpooled.wrappedBuffer(BEGIN_RETURN, written.bytes(), end.getBytes(StandardCharsets.UTF_8)));
         }
         ObjectNode reply = Json.object();
         reply.set("return", result);

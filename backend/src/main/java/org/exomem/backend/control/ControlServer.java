@@ -105,7 +105,8 @@ public final class ControlServer implements AutoCloseable {
      */
     public static ControlServer inherit(
             Fd descriptor, Path path, VmTable vms, Migrations migrations, ProcessControl process) throws IOException {
-        ControlServer server = new ControlServer(path, new Commands(vms, migrations, process), new ClientLimit(vms, process::descriptors));
+        ControlServer server = new ControlServer(
+                path, new Commands(vms, migrations, process), new ClientLimit(vms, process::descriptors));
         try {
             if (UnixSockets.roleOf(descriptor) != UnixSockets.Role.LISTENING) {
                 throw new IOException("control socket: " + descriptor + " does not listen");

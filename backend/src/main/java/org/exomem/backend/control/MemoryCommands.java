@@ -106,7 +106,8 @@ final class MemoryCommands {
     }
 
     private CompletableFuture<JsonNode> queryMemoryDevices(Arguments arguments) {
-        return devices().thenApply(devices -> WrittenJson.of(array(devices.stream().map(MemoryCommands::describe))));
+        return devices()
+                .thenApply(devices -> WrittenJson.of(array(devices.stream().map(MemoryCommands::describe))));
     }
 
     private CompletableFuture<JsonNode> queryJobs(Arguments arguments) {

@@ -29,7 +29,8 @@ final class HostRule {
         }
         String host = hosts.getFirst();
         String here = (tls ? "https://" : "http://") + host;
-        return (tls || isThisHost(withoutPort(host))) && (origins.isEmpty() || origins.getFirst().equals(here));
+        return (tls || isThisHost(withoutPort(host)))
+                && (origins.isEmpty() || origins.getFirst().equals(here));
     }
 
     private static String withoutPort(String host) {

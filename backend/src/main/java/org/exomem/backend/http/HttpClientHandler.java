@@ -55,7 +55,11 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
      * @param allowed by {@link HostRule}
      * @param request none if it is no HTTP that is understood here
      */
-    private record Question(HttpMethod method, boolean keepAlive, boolean allowed, @Nullable HttpRequest request) {}
+    private record Question(
+            HttpMethod method,
+            boolean keepAlive,
+            boolean allowed,
+            @Nullable HttpRequest request) {}
 
     /** @param tls whether the client speaks TLS */
     HttpClientHandler(Map<String, HttpRoute> routes, boolean tls) {
@@ -72,7 +76,9 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         boolean understood = request.decoderResult().isSuccess();
         waiting.add(new Question(
                 request.method(),
-                understood && HttpUtil.isKeepAlive(request) && request.protocolVersion().equals(HttpVersion.HTTP_1_1),
+                understood
+                        && HttpUtil.isKeepAlive(request)
+                        && request.protocolVersion().equals(HttpVersion.HTTP_1_1),
                 understood && HostRule.allows(request.protocolVersion(), request.headers(), tls),
                 understood ? read(request) : null));
         answerNext(ctx);
@@ -81,10 +87,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
     private static @Nullable HttpRequest read(FullHttpRequest request) {
         try {
             return HttpRequest.of(
-                    request.method().name(),
-                    request.uri(),
-                    request.headers(),
-                    ByteBufUtil.getBytes(request.content()));
+                    request.method().name(), request.uri(), request.headers(), ByteBufUtil.getBytes(request.content()));
         } catch (IllegalArgumentException e) {
             return null;
         }
@@ -124,7 +127,9 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             return HttpAnswer.text(
                             404,
                             "there is nothing here; there is "
-                                    + String.join(", ", routes.keySet().stream().sorted().toList()) + "\n")
+                                    + String.join(
+                                            ", ",
+                                            routes.keySet().stream().sorted().toList()) + "\n")
                     .now();
         }
         if (!route.takes(request.method())) {

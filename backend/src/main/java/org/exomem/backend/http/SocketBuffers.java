@@ -13,8 +13,7 @@ public final class SocketBuffers {
     private static final int ORDER = 5;
 
     /** For all loops that serve clients. */
-    public static final ByteBufAllocator ALLOCATOR =
-            new PooledByteBufAllocator(true, 0, 1, PAGE, ORDER, 0, 0, false);
+    public static final ByteBufAllocator ALLOCATOR = new PooledByteBufAllocator(true, 0, 1, PAGE, ORDER, 0, 0, false);
 
     private SocketBuffers() {}
 }

@@ -31,4 +31,3 @@ record Assets(Map<String, Asset> files) {
         }
     }
 }
-

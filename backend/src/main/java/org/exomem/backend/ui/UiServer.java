@@ -54,9 +54,11 @@ public final class UiServer implements AutoCloseable {
                 .files()
                 .forEach((path, asset) -> routes.put(
                         path,
-                        HttpRoute.get(request ->
-                                new HttpAnswer.Whole(HttpAnswer.OK, asset.type(), asset.content()).now())));
-        routes.put("/access", HttpRoute.get(request ->
+                        HttpRoute.get(
+                                request -> new HttpAnswer.Whole(HttpAnswer.OK, asset.type(), asset.content()).now())));
+        routes.put(
+                "/access",
+                HttpRoute.get(request ->
                         whole(Json.object().put("changes", access.changes())).now()));
         routes.put("/events", HttpRoute.get(this::events));
         routes.put("/command", HttpRoute.post(this::command));

@@ -114,8 +114,8 @@ class CompletionTest {
     }
 
     /** Names of files and VMs, and words that are typed, which a shell would run if it took them for its own language. */
-    private static final List<String> RUNNABLE =
-            List.of("$(touch ran)", "`touch ran`", "a;touch ran;", "x[$(touch ran)]", "${y:=$(touch ran)}", "z'$(touch ran)");
+    private static final List<String> RUNNABLE = List.of(
+            "$(touch ran)", "`touch ran`", "a;touch ran;", "x[$(touch ran)]", "${y:=$(touch ran)}", "z'$(touch ran)");
 
     private void makeRunnable() throws Exception {
         for (String name : RUNNABLE) {
@@ -182,8 +182,7 @@ class CompletionTest {
         assumeTrue(isThere("script"), "script is not installed");
         Files.createFile(folder.resolve("$(touch ran)"));
         Files.writeString(folder.resolve("rc"), "PATH=" + folder + ":$PATH\nsource script.bash\nPS1='> '\n");
-        ProcessBuilder builder = new ProcessBuilder(
-                        "script", "-qec", "bash --noprofile --rcfile rc -i", "/dev/null")
+        ProcessBuilder builder = new ProcessBuilder("script", "-qec", "bash --noprofile --rcfile rc -i", "/dev/null")
                 .redirectErrorStream(true)
                 .directory(folder.toFile());
         builder.environment().putAll(Map.of("HOME", folder.toString(), "LC_ALL", "C.UTF-8", "TERM", "dumb"));

@@ -28,7 +28,8 @@ class ClientLimitTest {
         assertThat(new ClientLimit(VmTable.of(), () -> 200, () -> 1024).most()).isEqualTo(696);
         try (ServedVm a = BalloonOnly.start("a", folder, event -> {});
                 ServedVm b = BalloonOnly.start("b", folder, event -> {})) {
-            assertThat(new ClientLimit(VmTable.of(a, b), () -> 0, () -> 1024).most()).isEqualTo(810);
+            assertThat(new ClientLimit(VmTable.of(a, b), () -> 0, () -> 1024).most())
+                    .isEqualTo(810);
         }
     }
 
@@ -39,7 +40,8 @@ class ClientLimitTest {
 
     @Test
     void thereIsALimitWithoutAnyOfTheSystem() {
-        assertThat(new ClientLimit(VmTable.of(), () -> 0, () -> Long.MAX_VALUE).most()).isEqualTo(4096);
+        assertThat(new ClientLimit(VmTable.of(), () -> 0, () -> Long.MAX_VALUE).most())
+                .isEqualTo(4096);
         assertThat(new ClientLimit(VmTable.of(), () -> 0).most()).isPositive();
     }
 

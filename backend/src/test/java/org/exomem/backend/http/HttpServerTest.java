@@ -63,12 +63,16 @@ class HttpServerTest {
                                 new HttpAddress.Local(folder.resolve("socket"))),
                         Optional.empty()),
                 Map.of(
-                        "/page", HttpRoute.get(request -> HttpAnswer.text(200, "page\n").now()),
+                        "/page",
+                                HttpRoute.get(request ->
+                                        HttpAnswer.text(200, "page\n").now()),
                         "/query",
-                                HttpRoute.get(request -> HttpAnswer.text(200, request.query().toString())
+                                HttpRoute.get(request -> HttpAnswer.text(
+                                                200, request.query().toString())
                                         .now()),
-                        "/echo", HttpRoute.post(request -> HttpAnswer.text(200, request.text())
-                                .now()),
+                        "/echo",
+                                HttpRoute.post(request ->
+                                        HttpAnswer.text(200, request.text()).now()),
                         "/fault",
                                 HttpRoute.get(request -> {
                                     throw new IllegalStateException("of the test");
@@ -164,7 +168,8 @@ class HttpServerTest {
 
     @Test
     void aPageThatFailsIsAFaultOfTheServerAndOfThatRequestAlone() throws Exception {
-        String twice = ask("GET /fault HTTP/1.1\r\nHost: localhost\r\n\r\nGET /page HTTP/1.1\r\nHost: localhost\r\n" + END);
+        String twice =
+                ask("GET /fault HTTP/1.1\r\nHost: localhost\r\n\r\nGET /page HTTP/1.1\r\nHost: localhost\r\n" + END);
         assertThat(twice).startsWith("HTTP/1.1 500").contains("HTTP/1.1 200 OK").endsWith("page\n");
     }
 

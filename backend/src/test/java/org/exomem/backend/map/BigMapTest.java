@@ -126,8 +126,7 @@ class BigMapTest {
     }
 
     private static JsonNode map(QmpClient client) throws IOException {
-        return client.execute(
-                "query-memory-map", Json.object().put("vm", "big").put("cells", MapRange.MOST_CELLS));
+        return client.execute("query-memory-map", Json.object().put("vm", "big").put("cells", MapRange.MOST_CELLS));
     }
 
     /** Nanoseconds of processor that the longest step took while a map was drawn, of most maps at most. */
@@ -176,7 +175,8 @@ class BigMapTest {
         HttpConfig http = new HttpConfig(HttpConfig.addresses("", "0"), Optional.empty());
         try (UiServer page = UiServer.start(http, folder.resolve("control"), Optional.empty());
                 Socket socket = new Socket(
-                        InetAddress.getLoopbackAddress(), ((HttpAddress.Tcp) page.addresses().getFirst()).port())) {
+                        InetAddress.getLoopbackAddress(),
+                        ((HttpAddress.Tcp) page.addresses().getFirst()).port())) {
             socket.getOutputStream()
                     .write("GET /events?vm=big&cells=4096 HTTP/1.1\r\nHost: localhost\r\n\r\n"
                             .getBytes(StandardCharsets.US_ASCII));

@@ -64,7 +64,8 @@ class HttpTest {
         try (MeasuredVms vms = new MeasuredVms(folder, "vm=a")) {
             String answers = Plain.send(
                     vms.port(),
-                    "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20) + "GET /nothing HTTP/1.1\r\n" + CLOSE);
+                    "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20) + "GET /nothing HTTP/1.1\r\n"
+                            + CLOSE);
             assertThat(answers.split("HTTP/1\\.1 200 OK", -1)).hasSize(21);
             assertThat(answers.lastIndexOf("404")).isGreaterThan(answers.lastIndexOf("200 OK"));
         }

@@ -39,8 +39,7 @@ final class MeasuredVms implements AutoCloseable {
         addresses.add(new HttpAddress.Tcp(InetAddress.getLoopbackAddress(), 0));
         addresses.add(new HttpAddress.Local(folder.resolve("metrics")));
         process.start(
-                config.withMetrics(new HttpConfig(addresses, Optional.empty()))
-                        .checked(),
+                config.withMetrics(new HttpConfig(addresses, Optional.empty())).checked(),
                 Optional.of(folder.resolve("control")));
     }
 

@@ -62,9 +62,7 @@ class TopTest {
     }
 
     private static String text(List<AttributedString> lines) {
-        return lines.stream()
-                .map(line -> line.toString().stripTrailing())
-                .collect(Collectors.joining("\n", "", "\n"));
+        return lines.stream().map(line -> line.toString().stripTrailing()).collect(Collectors.joining("\n", "", "\n"));
     }
 
     @Test
@@ -181,11 +179,37 @@ class TopTest {
 
     @ParameterizedTest
     @CsvSource({
-        "q, QUIT", "Q, QUIT", "'\u0003', QUIT", "'\u0004', QUIT", "'\r', ENTER", "'\n', ENTER", "'\u007f', BACK",
-        "+, PLUS", "=, PLUS", "-, MINUS", "0, HOME", "k, UP", "j, DOWN", "h, LEFT", "l, RIGHT", "x, OTHER", "é, OTHER",
-        "'\u001b', BACK", "'\u001b[A', UP", "'\u001b[B', DOWN", "'\u001b[C', RIGHT", "'\u001b[D', LEFT",
-        "'\u001bOA', UP", "'\u001bOD', LEFT", "'\u001b[H', HOME", "'\u001b[1~', HOME", "'\u001b[7~', HOME",
-        "'\u001b[3~', OTHER", "'\u001b[1;5C', RIGHT", "'\u001b[999999999999999999999', OTHER", "'\u001bx', BACK",
+        "q, QUIT",
+        "Q, QUIT",
+        "'\u0003', QUIT",
+        "'\u0004', QUIT",
+        "'\r', ENTER",
+        "'\n', ENTER",
+        "'\u007f', BACK",
+        "+, PLUS",
+        "=, PLUS",
+        "-, MINUS",
+        "0, HOME",
+        "k, UP",
+        "j, DOWN",
+        "h, LEFT",
+        "l, RIGHT",
+        "x, OTHER",
+        "é, OTHER",
+        "'\u001b', BACK",
+        "'\u001b[A', UP",
+        "'\u001b[B', DOWN",
+        "'\u001b[C', RIGHT",
+        "'\u001b[D', LEFT",
+        "'\u001bOA', UP",
+        "'\u001bOD', LEFT",
+        "'\u001b[H', HOME",
+        "'\u001b[1~', HOME",
+        "'\u001b[7~', HOME",
+        "'\u001b[3~', OTHER",
+        "'\u001b[1;5C', RIGHT",
+        "'\u001b[999999999999999999999', OTHER",
+        "'\u001bx', BACK",
         "'', QUIT"
     })
     void keysAreWhatTerminalsSendForThem(String sent, Key key) throws Exception {

@@ -93,8 +93,7 @@ class PageProcessTest {
     private static String event(HttpClient client, String address, String text) throws Exception {
         var answer = client.send(
                 HttpRequest.newBuilder(URI.create(address)).build(), HttpResponse.BodyHandlers.ofInputStream());
-        try (BufferedReader lines =
-                new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8))) {
+        try (BufferedReader lines = new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 if (line.contains(text)) {
                     return line;
@@ -208,8 +207,9 @@ class PageProcessTest {
                             HttpRequest.newBuilder(URI.create(page + "/command"))
                                     .header("Origin", page)
                                     .header("Authorization", "Bearer " + token)
-                                    .POST(HttpRequest.BodyPublishers.ofString(
-                                            "{\"execute\":\"balloon\",\"arguments\":{\"vm\":\"web\",\"value\":1048576}}"))
+                                    .POST(
+                                            HttpRequest.BodyPublishers.ofString(
+                                                    "{\"execute\":\"balloon\",\"arguments\":{\"vm\":\"web\",\"value\":1048576}}"))
                                     .build(),
                             HttpResponse.BodyHandlers.discarding())
                     .statusCode();
@@ -247,7 +247,6 @@ class PageProcessTest {
     private static PrivateKey key(Path file) throws Exception {
         String text = Files.readString(file).replaceAll("-----[A-Z ]+-----", "");
         return KeyFactory.getInstance("EC")
-                .generatePrivate(
-                        new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(text)));
+                .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(text)));
     }
 }

@@ -50,8 +50,7 @@ class UiServerTest {
     }
 
     private Socket connect() throws IOException {
-        return new Socket(
-                InetAddress.getLoopbackAddress(), hosts.port());
+        return new Socket(InetAddress.getLoopbackAddress(), hosts.port());
     }
 
     /** Sends a request as it is, and reads until the server is done with it. */
@@ -141,9 +140,7 @@ class UiServerTest {
                 byte[] begin = socket.getInputStream().readNBytes(15);
                 assertThat(new String(begin, StandardCharsets.UTF_8)).isEqualTo("HTTP/1.1 200 OK");
             }
-            assertThat(get("/events", "localhost"))
-                    .startsWith("HTTP/1.1 503")
-                    .endsWith("too many pages are open\n");
+            assertThat(get("/events", "localhost")).startsWith("HTTP/1.1 503").endsWith("too many pages are open\n");
             // Whoever only looks at the head takes none away.
             assertThat(ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                     .startsWith("HTTP/1.1 503");

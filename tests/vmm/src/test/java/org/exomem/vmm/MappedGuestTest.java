@@ -120,7 +120,6 @@ class MappedGuestTest {
     /** The guest goes on while it is looked at. */
     private static void assertHostMemory(Qemu qemu, JsonNode map) throws IOException {
         long host = qemu.ram().allocated();
-        assertThat(host(map))
-                .isCloseTo(host, org.assertj.core.api.Assertions.within(BalloonedGuestTest.NOISE));
+        assertThat(host(map)).isCloseTo(host, org.assertj.core.api.Assertions.within(BalloonedGuestTest.NOISE));
     }
 }
