@@ -24,6 +24,7 @@ import org.exomem.backend.config.HttpAddress;
 import org.exomem.backend.config.HttpConfig;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -211,6 +212,13 @@ class HttpServerTest {
             byte[] much = new byte[1 << 16];
             await().until(() -> !streaming.get().send(much));
         }
+    }
+
+    /** CTL-19: what is kept for it is what it can come to have open. */
+    @Test
+    @Tag("CTL-19")
+    void descriptorsThatAreKeptAreThoseOfItsSocketsItsLoopAndAllClients() {
+        assertThat(server.descriptors()).isEqualTo(2 + 3 + HttpServer.MOST_CLIENTS);
     }
 
     @Test
