@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.control.DescriptorNeeds;
 
 /** All that {@code exomem check} looks at. What can't be read is left out: it is not there, as in a container. */
 public final class HostChecks {
@@ -20,10 +21,9 @@ public final class HostChecks {
     /** With vhost-user-test-device-pci. */
     private static final int[] QEMU = {10, 2};
 
-    /** What the process itself has open, and clients of its control socket. */
-    private static final long OWN_DESCRIPTORS = 136;
-    /** Of a VM with a balloon and a memory device: as {@code docs/operating.md} tells. */
-    private static final long DESCRIPTORS_OF_A_VM = 83;
+    private static final long OWN_DESCRIPTORS = DescriptorNeeds.OF_THE_PROCESS + DescriptorNeeds.LEAST_CLIENTS;
+    /** Of a VM with a balloon and a memory device. */
+    private static final long DESCRIPTORS_OF_A_VM = DescriptorNeeds.ofVm(2);
 
     private static final long MANY_VMS = 200;
     private static final long USUAL_DESCRIPTORS = 65536;

@@ -2,7 +2,6 @@ package org.exomem.backend.command;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,8 +12,8 @@ import org.exomem.backend.config.BalloonConfig;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ConfigFile;
 import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.config.MemoryConfig;
-import org.exomem.backend.config.MetricsConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.control.SocketPath;
@@ -23,7 +22,6 @@ import org.exomem.backend.log.Log;
 import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.service.Heartbeat;
 import org.exomem.backend.service.ServiceManager;
-import org.exomem.backend.ui.UiServer;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.balloon.BalloonOptions;
 import org.exomem.cli.options.Command;
@@ -41,6 +39,7 @@ final class ServeCommand implements Command {
     private static final String CONFIG = "--config";
     private static final String CONTROL = "--control";
     private static final String UI = "--ui";
+    private static final String UI_TLS = "--ui-tls";
     private static final String STATE = "--state";
     private static final String SOCKET_PATH = "--socket-path";
     private static final String LOG_LEVEL = "--log-level";
@@ -53,7 +52,8 @@ final class ServeCommand implements Command {
     private final DeviceOptions devices = new DeviceOptions();
     private @Nullable String config;
     private @Nullable String control;
-    private @Nullable String ui;
+    private final List<String> ui = new ArrayList<>();
+    private @Nullable String uiTls;
     private volatile boolean ready;
     private @Nullable String state;
     private @Nullable String maxMemory;
@@ -73,7 +73,7 @@ final class ServeCommand implements Command {
         usage.option(
                 CONFIG,
                 "FILE",
-                "YAML file: a list of balloons and one of mems, control, state, max-memory, metrics and metrics-tls.",
+                "YAML file: a list of balloons and one of mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls.",
                 Completion.FILE,
                 value -> config = value);
         usage.option(
@@ -83,12 +83,19 @@ final class ServeCommand implements Command {
                         + " /run for root, else in /tmp/exomem-UID).",
                 Completion.FILE,
                 value -> control = value);
-        usage.option(
+        usage.repeatableOption(
                 UI,
-                "ADDRESS:PORT",
-                "Also serves the page of \"exomem ui\" there, to look at only, for this host only: 127.0.0.1:8747, say.",
+                "ADDRESS",
+                "Also serves the page of \"exomem ui\" there, to look at only: an address as for --metrics, such as 8747."
+                        + " May be given many times.",
                 Completion.NOTHING,
-                value -> ui = value);
+                ui::add);
+        usage.option(
+                UI_TLS,
+                "DIR",
+                "The page on TCP by TLS, to browsers with certificates, as --metrics-tls.",
+                Completion.FILE,
+                value -> uiTls = value);
         usage.option(
                 STATE,
                 "DIR",
@@ -156,11 +163,9 @@ final class ServeCommand implements Command {
         setLogLevel();
         ServeConfig wanted = configured();
         Optional<Path> controlSocket = wanted.control();
-        Optional<InetSocketAddress> page = page(controlSocket);
         // The signals before the first socket is there: who sees that may send one at once.
         BackendProcess process = new BackendProcess();
-        try (@Nullable UiServer _ = pageServer(page, controlSocket).orElse(null);
-                ServiceManager manager = ServiceManager.ofProcess();
+        try (ServiceManager manager = ServiceManager.ofProcess();
                 ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process, manager));
                 process;
                 Heartbeat _ = Heartbeat.start(manager, process::pulse)) {
@@ -180,31 +185,6 @@ final class ServeCommand implements Command {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
         return ExitCode.OK;
-    }
-
-    /** Before any VM is served: it asks the control socket only when a browser asks it. */
-    private static Optional<UiServer> pageServer(Optional<InetSocketAddress> page, Optional<Path> controlSocket)
-            throws IOException {
-        if (page.isEmpty()) {
-            return Optional.empty();
-        }
-        UiServer server = UiServer.start(page.get(), controlSocket.orElseThrow(), Optional.empty(), false);
-        LOG.info("page on {}", UiAddress.url(server.address()));
-        return Optional.of(server);
-    }
-
-    private Optional<InetSocketAddress> page(Optional<Path> controlSocket) throws ConfigException {
-        if (ui == null) {
-            return Optional.empty();
-        }
-        InetSocketAddress address = UiAddress.parse(UI, ui);
-        if (!address.getAddress().isLoopbackAddress()) {
-            throw new ConfigException(UI + ": other hosts reach " + ui + "; \"exomem ui\" serves those, with a token");
-        }
-        if (controlSocket.isEmpty()) {
-            throw new ConfigException(UI + " needs a control socket");
-        }
-        return Optional.of(address);
     }
 
     private void setLogLevel() throws ConfigException {
@@ -262,15 +242,22 @@ final class ServeCommand implements Command {
         }
         Optional<Path> file = path(CONFIG, config);
         ServeConfig fromFile = file.isPresent() ? ConfigFile.read(file.get()) : ServeConfig.NOTHING;
-        return fromFile.and(new ServeConfig(Optional.empty(), all, allMems, path(STATE, state), limit(), metrics()));
+        return fromFile.and(new ServeConfig(
+                Optional.empty(),
+                all,
+                allMems,
+                path(STATE, state),
+                limit(),
+                http(METRICS, metrics, path(METRICS_TLS, metricsTls)),
+                http(UI, ui, path(UI_TLS, uiTls))));
     }
 
-    private MetricsConfig metrics() throws ConfigException {
+    private static HttpConfig http(String option, List<String> values, Optional<Path> tls) throws ConfigException {
         List<HttpAddress> addresses = new ArrayList<>();
-        for (String one : metrics) {
-            addresses.addAll(MetricsConfig.addresses(METRICS, one));
+        for (String one : values) {
+            addresses.addAll(HttpConfig.addresses(option, one));
         }
-        return new MetricsConfig(addresses, path(METRICS_TLS, metricsTls));
+        return new HttpConfig(addresses, tls);
     }
 
     private OptionalLong limit() throws ConfigException {

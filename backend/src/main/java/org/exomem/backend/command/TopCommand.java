@@ -1,25 +1,18 @@
 package org.exomem.backend.command;
 
 import java.io.IOException;
-import java.util.List;
-import java.util.Optional;
 import org.exomem.backend.qmp.QmpClient;
-import org.exomem.backend.top.Keys;
 import org.exomem.backend.top.TopScreen;
-import org.exomem.backend.top.TopScreen.Key;
+import org.exomem.backend.top.TopTerminal;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
-import org.jline.terminal.Attributes;
-import org.jline.terminal.Size;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
 import org.jline.utils.AttributedString;
-import org.jline.utils.Display;
-import org.jline.utils.InfoCmp.Capability;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem top}. */
@@ -90,62 +83,10 @@ final class TopCommand implements Command {
                 .nativeSignals(true)
                 .signalHandler(Terminal.SignalHandler.SIG_DFL)
                 .build()) {
-            return new Watch(terminal, screen(client, colours())).run();
+            new TopTerminal(terminal, screen(client, colours())).run();
+            return ExitCode.OK;
         } catch (IllegalStateException e) {
             throw new CommandFailure(ExitCode.FAILED, "this is no terminal; \"exomem top --once\" prints one picture");
-        }
-    }
-
-    /** A terminal on which the screen is shown until it is quit. */
-    private static final class Watch {
-        private final Terminal terminal;
-        private final TopScreen screen;
-        private final Display display;
-        private int lastColumns;
-        private int lastRows;
-
-        Watch(Terminal terminal, TopScreen screen) {
-            this.terminal = terminal;
-            this.screen = screen;
-            this.display = new Display(terminal, true);
-        }
-
-        int run() throws IOException {
-            Attributes before = terminal.enterRawMode();
-            terminal.puts(Capability.enter_ca_mode);
-            terminal.puts(Capability.cursor_invisible);
-            terminal.puts(Capability.keypad_xmit);
-            try {
-                Keys keys = new Keys(terminal.reader());
-                boolean goesOn = true;
-                while (goesOn) {
-                    Size size = terminal.getSize();
-                    int columns = Math.max(1, size.getColumns());
-                    int rows = Math.max(1, size.getRows());
-                    screen.look(columns, rows);
-                    draw(columns, rows);
-                    Optional<Key> key = keys.next(screen.pace());
-                    goesOn = key.isEmpty() || screen.press(key.get());
-                }
-                return ExitCode.OK;
-            } finally {
-                terminal.setAttributes(before);
-                terminal.puts(Capability.keypad_local);
-                terminal.puts(Capability.cursor_visible);
-                terminal.puts(Capability.exit_ca_mode);
-                terminal.flush();
-            }
-        }
-
-        private void draw(int columns, int rows) {
-            if (columns != lastColumns || rows != lastRows) {
-                display.resize(rows, columns);
-                display.clear();
-                lastColumns = columns;
-                lastRows = rows;
-            }
-            List<AttributedString> lines = screen.draw(columns, rows, true);
-            display.update(lines, 0);
         }
     }
 }

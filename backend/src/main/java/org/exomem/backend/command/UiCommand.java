@@ -1,10 +1,13 @@
 package org.exomem.backend.command;
 
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.HttpConfig;
+import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.ui.TokenFile;
 import org.exomem.backend.ui.UiServer;
 import org.exomem.cli.options.Command;
@@ -18,9 +21,13 @@ import org.jspecify.annotations.Nullable;
 /** {@code exomem ui}. */
 final class UiCommand implements Command {
     private static final String LISTEN = "--listen";
+    private static final String TLS = "--tls";
+    /** On this host only. */
+    private static final String USUAL = "127.0.0.1:8747";
 
     private final ControlOption control = new ControlOption();
-    private String listen = UiAddress.USUAL;
+    private String listen = USUAL;
+    private @Nullable String tls;
     private boolean allowChanges;
 
     @Override
@@ -31,11 +38,17 @@ final class UiCommand implements Command {
                         + " for anything. \"exomem serve --ui\" serves it too.");
         usage.option(
                 LISTEN,
-                "ADDRESS:PORT",
-                "Where to listen (default: " + UiAddress.USUAL + "). An address that other hosts reach needs the token,"
-                        + " which travels unencrypted: prefer \"ssh -L\".",
+                "ADDRESS",
+                "Where to listen: a PORT of this host, IPV4:PORT, [IPV6]:PORT or unix:PATH (default: " + USUAL + ").",
                 Completion.NOTHING,
                 value -> listen = value);
+        usage.option(
+                TLS,
+                "DIR",
+                "Serves by TLS, to browsers with certificates: this host's folder, as \"exomem pki init\" makes it."
+                        + " Other addresses than those of this host need it.",
+                Completion.FILE,
+                value -> tls = value);
         usage.flag(
                 "--allow-changes",
                 "Lets the page change sizes and cancel migrations, with the token that is printed. It is also in a file"
@@ -46,18 +59,19 @@ final class UiCommand implements Command {
 
     @Override
     public int run(Streams streams) throws Exception {
-        InetSocketAddress address = UiAddress.parse(LISTEN, listen);
+        HttpConfig config = config();
         // Says at once if nobody serves.
         control.connect(session -> ExitCode.OK);
-        boolean needsToken = allowChanges || !address.getAddress().isLoopbackAddress();
         CountDownLatch end = new CountDownLatch(1);
-        @Nullable TokenFile token = needsToken ? token() : null;
-        try (token;
-                UiServer server = UiServer.start(
-                        address, control.socket(), Optional.ofNullable(token).map(TokenFile::token), allowChanges);
+        Optional<String> secret = allowChanges ? Optional.of(TokenFile.newToken()) : Optional.empty();
+        // The file when it is clear that this one serves: there may be one of another that goes on.
+        try (UiServer server = UiServer.start(config, control.socket(), secret);
+                @Nullable TokenFile token = secret.map(this::file).orElse(null);
                 EndOnSignal _ = EndOnSignal.after(() -> remove(token))) {
-            String url = UiAddress.url(server.address());
-            streams.out().println(token == null ? url : url + "#token=" + token.token());
+            for (HttpAddress address : server.addresses()) {
+                String url = address.url(config.tls().isPresent());
+                streams.out().println(secret.map(of -> url + "#token=" + of).orElse(url));
+            }
             if (token != null) {
                 streams.note("the token is in " + token.path());
             }
@@ -69,10 +83,17 @@ final class UiCommand implements Command {
         return ExitCode.OK;
     }
 
-    private TokenFile token() {
+    private HttpConfig config() throws ConfigException {
+        Optional<Path> certificates = tls == null ? Optional.empty() : Optional.of(ServeConfig.path(TLS, tls));
+        HttpConfig config = new HttpConfig(HttpConfig.addresses(LISTEN, listen), certificates);
+        config.check("the page", TLS + " DIR");
+        return config;
+    }
+
+    private TokenFile file(String token) {
         Path socket = control.socket();
         try {
-            return TokenFile.make(socket.resolveSibling(socket.getFileName() + ".ui-token"));
+            return TokenFile.make(socket.resolveSibling(socket.getFileName() + ".ui-token"), token);
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "no file for the token can be made: " + e);
         }

@@ -46,7 +46,7 @@ import java.util.stream.Collectors;
 public final class ConfigFile {
     /** The keys of the file itself, in the order in which they are told. */
     public static final List<String> KEYS =
-            List.of("balloons", "mems", "control", "state", "max-memory", "metrics", "metrics-tls");
+            List.of("balloons", "mems", "control", "state", "max-memory", "metrics", "metrics-tls", "ui", "ui-tls");
 
     private static final String KEYS_FOR_PEOPLE =
             String.join(", ", KEYS.subList(0, KEYS.size() - 1)) + " and " + KEYS.getLast();
@@ -59,7 +59,8 @@ public final class ConfigFile {
     private Optional<Path> control = Optional.empty();
     private Optional<Path> state = Optional.empty();
     private OptionalLong maxMemory = OptionalLong.empty();
-    private MetricsConfig metrics = MetricsConfig.NOTHING;
+    private HttpConfig metrics = HttpConfig.NOTHING;
+    private HttpConfig ui = HttpConfig.NOTHING;
 
     private ConfigFile(Path file, YAMLParser yaml) {
         this.file = file;
@@ -120,7 +121,7 @@ public final class ConfigFile {
         if (yaml.nextToken() != null) {
             throw devices.complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics);
+        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics, ui);
     }
 
     private void set(String key) throws IOException, ConfigException {
@@ -134,9 +135,10 @@ public final class ConfigFile {
                 case "control" -> control = Optional.of(controlSocket(value));
                 case "state" -> state = Optional.of(devices.path(value));
                 case "max-memory" -> maxMemory = OptionalLong.of(ServeConfig.maxMemory(value));
-                case "metrics" -> metrics = metrics.and(new MetricsConfig(metricsAddresses(value), Optional.empty()));
-                case "metrics-tls" ->
-                    metrics = metrics.and(new MetricsConfig(List.of(), Optional.of(devices.path(value))));
+                case "metrics" -> metrics = metrics.and(addresses(value));
+                case "metrics-tls" -> metrics = metrics.and(certificates(value));
+                case "ui" -> ui = ui.and(addresses(value));
+                case "ui-tls" -> ui = ui.and(certificates(value));
                 default -> throw new IllegalStateException(key);
             }
         } catch (ConfigException e) {
@@ -153,7 +155,7 @@ public final class ConfigFile {
     }
 
     /** With sockets relative to the file's folder. */
-    private List<HttpAddress> metricsAddresses(String text) throws ConfigException {
+    private HttpConfig addresses(String text) throws ConfigException {
         List<HttpAddress> addresses = new ArrayList<>();
         for (String one : text.split(",", -1)) {
             String address = one.strip();
@@ -162,7 +164,11 @@ public final class ConfigFile {
                             ? new HttpAddress.Local(resolve(address.substring("unix:".length())))
                             : HttpAddress.parse(address));
         }
-        return addresses;
+        return new HttpConfig(addresses, Optional.empty());
+    }
+
+    private HttpConfig certificates(String folder) throws ConfigException {
+        return new HttpConfig(List.of(), Optional.of(devices.path(folder)));
     }
 
     private Path resolve(String path) throws ConfigException {

@@ -39,6 +39,11 @@ public sealed interface HttpAddress {
         }
     }
 
+    /** Where a browser finds it, for people: a Unix socket is reached by others, such as {@code ssh -L}. */
+    default String url(boolean tls) {
+        return this instanceof Tcp ? (tls ? "https://" : "http://") + this + "/" : toString();
+    }
+
     /** True if only this host can connect. */
     boolean isLocal();
 

@@ -20,6 +20,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * @param state the directory in which devices keep their state, if they do
  * @param maxMemory the most bytes that a VM's memory may have, if that was given
  * @param metrics where metrics are served
+ * @param ui where the page is served, to look at
  */
 public record ServeConfig(
         Optional<Path> control,
@@ -27,7 +28,8 @@ public record ServeConfig(
         List<MemoryConfig> mems,
         Optional<Path> state,
         OptionalLong maxMemory,
-        MetricsConfig metrics) {
+        HttpConfig metrics,
+        HttpConfig ui) {
     /** Nothing at all, to begin with. */
     public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
 
@@ -52,14 +54,14 @@ public record ServeConfig(
         this(control, balloons, mems, state, OptionalLong.empty());
     }
 
-    /** Without metrics. */
+    /** Without metrics and page. */
     public ServeConfig(
             Optional<Path> control,
             List<BalloonConfig> balloons,
             List<MemoryConfig> mems,
             Optional<Path> state,
             OptionalLong maxMemory) {
-        this(control, balloons, mems, state, maxMemory, MetricsConfig.NOTHING);
+        this(control, balloons, mems, state, maxMemory, HttpConfig.NOTHING, HttpConfig.NOTHING);
     }
 
     /**
@@ -140,27 +142,33 @@ public record ServeConfig(
                 allMems,
                 other.state.or(() -> state),
                 other.maxMemory.isPresent() ? other.maxMemory : maxMemory,
-                metrics.and(other.metrics));
+                metrics.and(other.metrics),
+                ui.and(other.ui));
     }
 
     /** The same, with a control socket there, or with none. */
     public ServeConfig withControl(Optional<Path> path) {
-        return new ServeConfig(path, balloons, mems, state, maxMemory, metrics);
+        return new ServeConfig(path, balloons, mems, state, maxMemory, metrics, ui);
     }
 
     /** The same, with that limit of memory if there is one. */
     public ServeConfig withMaxMemory(OptionalLong bytes) {
-        return new ServeConfig(control, balloons, mems, state, bytes, metrics);
+        return new ServeConfig(control, balloons, mems, state, bytes, metrics, ui);
     }
 
     /** The same, with metrics served there. */
-    public ServeConfig withMetrics(MetricsConfig there) {
-        return new ServeConfig(control, balloons, mems, state, maxMemory, there);
+    public ServeConfig withMetrics(HttpConfig there) {
+        return new ServeConfig(control, balloons, mems, state, maxMemory, there, ui);
+    }
+
+    /** The same, with the page served there. */
+    public ServeConfig withUi(HttpConfig there) {
+        return new ServeConfig(control, balloons, mems, state, maxMemory, metrics, there);
     }
 
     /** The same, with other devices. */
     public ServeConfig withDevices(List<BalloonConfig> others, List<MemoryConfig> otherMems) {
-        return new ServeConfig(control, others, otherMems, state, maxMemory, metrics);
+        return new ServeConfig(control, others, otherMems, state, maxMemory, metrics, ui);
     }
 
     /** The devices by their VMs, in the order in which the VMs are named. */
@@ -200,11 +208,12 @@ public record ServeConfig(
     public ServeConfig consistent() throws ConfigException {
         Map<Object, String> users = new HashMap<>();
         control.ifPresent(path -> users.put(path.toAbsolutePath(), "the control socket"));
-        metrics.check();
-        for (HttpAddress address : metrics.addresses()) {
-            if (address instanceof HttpAddress.Local local) {
-                claim(users, local.socket(), "the metrics", address);
-            }
+        metrics.check("metrics", "--metrics-tls DIR, metrics-tls in the file");
+        claim(users, metrics, "the metrics");
+        ui.check("the page", "--ui-tls DIR, ui-tls in the file");
+        claim(users, ui, "the page");
+        if (!ui.addresses().isEmpty() && control.isEmpty()) {
+            throw new ConfigException("ui: the page needs a control socket");
         }
         Map<String, BalloonConfig> named = new HashMap<>();
         for (BalloonConfig balloon : balloons) {
@@ -222,6 +231,17 @@ public record ServeConfig(
             claim(users, mem.attachment(), "VM \"" + mem.vm() + "\" with its memory device \"" + mem.id() + "\"");
         }
         return this;
+    }
+
+    private static void claim(Map<Object, String> users, HttpConfig http, String user) throws ConfigException {
+        for (HttpAddress address : http.addresses()) {
+            switch (address) {
+                case HttpAddress.Local local -> claim(users, local.socket(), user, address);
+                // Port 0 is any that is free.
+                case HttpAddress.Tcp tcp when tcp.port() != 0 -> claim(users, tcp, user, address);
+                case HttpAddress.Tcp _ -> {}
+            }
+        }
     }
 
     private static void claim(Map<Object, String> users, Attachment attachment, String user) throws ConfigException {

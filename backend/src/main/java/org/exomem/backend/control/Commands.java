@@ -31,6 +31,7 @@ import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.backend.vm.ActiveState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
@@ -244,7 +245,7 @@ final class Commands implements AutoCloseable {
                                 sockets.addObject().put("device", device).put("path", path.toString()));
                 list.add(described);
             }
-            return list;
+            return WrittenJson.of(list);
         });
     }
 

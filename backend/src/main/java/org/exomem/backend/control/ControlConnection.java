@@ -10,6 +10,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.ReferenceCountUtil;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.Objects;
@@ -20,6 +21,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.JsonException;
 import org.exomem.backend.qmp.JsonFrames;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.backend.vm.VirtualMachine;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,6 +39,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
 
     /** The most commands that wait for the one that runs, before reading stops. */
     private static final int MAX_WAITING = 64;
+
+    private static final byte[] BEGIN_RETURN = "{\"return\":".getBytes(StandardCharsets.UTF_8);
 
     private static final Logger LOG = LoggerFactory.getLogger(ControlConnection.class);
 
@@ -271,6 +275,11 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     }
 
     private static ChannelFuture sendResult(ChannelHandlerContext ctx, @Nullable JsonNode id, JsonNode result) {
+        if (result instanceof WrittenJson written) {
+            String end = (id == null ? "" : ",\"id\":" + Json.text(id)) + "}\r\n";
+            return ctx.writeAndFlush(
+                    Unpooled.wrappedBuffer(BEGIN_RETURN, written.bytes(), end.getBytes(StandardCharsets.UTF_8)));
+        }
         ObjectNode reply = Json.object();
         reply.set("return", result);
         return send(ctx, withId(reply, id));

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
-import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
@@ -35,6 +34,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.exomem.backend.http.SocketBuffers;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
@@ -93,7 +93,7 @@ public final class ControlServer implements AutoCloseable {
      */
     public static ControlServer listen(Path path, VmTable vms, Migrations migrations, ProcessControl process)
             throws IOException {
-        return listen(path, new Commands(vms, migrations, process), new ClientLimit(vms));
+        return listen(path, new Commands(vms, migrations, process), new ClientLimit(vms, process::descriptors));
     }
 
     /**
@@ -105,7 +105,8 @@ public final class ControlServer implements AutoCloseable {
      */
     public static ControlServer inherit(
             Fd descriptor, Path path, VmTable vms, Migrations migrations, ProcessControl process) throws IOException {
-        ControlServer server = new ControlServer(path, new Commands(vms, migrations, process), new ClientLimit(vms));
+        ControlServer server = new ControlServer(
+                path, new Commands(vms, migrations, process), new ClientLimit(vms, process::descriptors));
         try {
             if (UnixSockets.roleOf(descriptor) != UnixSockets.Role.LISTENING) {
                 throw new IOException("control socket: " + descriptor + " does not listen");
@@ -163,7 +164,7 @@ public final class ControlServer implements AutoCloseable {
     private void listenOn(Function<ServerBootstrap, ChannelFuture> begin) {
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(loop)
-                .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
+                .childOption(ChannelOption.ALLOCATOR, SocketBuffers.ALLOCATOR)
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES))
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childHandler(new ClientInitializer());

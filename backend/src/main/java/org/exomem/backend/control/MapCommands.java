@@ -18,6 +18,7 @@ import org.exomem.backend.map.MemoryMap;
 import org.exomem.backend.map.MemoryMaps;
 import org.exomem.backend.map.PageKind;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
@@ -66,7 +67,9 @@ final class MapCommands {
                         arguments.integer("from", 0),
                         length == 0 ? OptionalLong.empty() : OptionalLong.of(length),
                         (int) arguments.integer("cells", USUAL_CELLS))
-                .thenApply(MapCommands::describe);
+                .thenApply(MapCommands::describe)
+                // CTL-4: here on the thread of maps, and not on the one that all clients share.
+                .thenApply(WrittenJson::of);
     }
 
     private static ObjectNode describe(MemoryMap map) {

@@ -22,6 +22,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.mem.ResizeJob;
@@ -105,7 +106,8 @@ final class MemoryCommands {
     }
 
     private CompletableFuture<JsonNode> queryMemoryDevices(Arguments arguments) {
-        return devices().thenApply(devices -> array(devices.stream().map(MemoryCommands::describe)));
+        return devices()
+                .thenApply(devices -> WrittenJson.of(array(devices.stream().map(MemoryCommands::describe))));
     }
 
     private CompletableFuture<JsonNode> queryJobs(Arguments arguments) {

@@ -19,6 +19,11 @@ public interface ProcessControl {
     /** Ends the process, soon. */
     void quit();
 
+    /** How many descriptors the process keeps for what is neither a VM nor a client of the control socket. */
+    default long descriptors() {
+        return 0;
+    }
+
     /**
      * Serves more devices, all of them or none.
      *

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.NearNames;
 import org.exomem.backend.vm.VirtualMachine;
@@ -12,6 +13,9 @@ import org.exomem.backend.vm.VmTable;
 
 /** The VMs that commands may be about, by name: those that are served when the command comes. */
 final class Vms {
+    private static final Executor WORKER =
+            task -> Thread.ofVirtual().name("vms").start(task);
+
     private final VmTable table;
 
     /** A VM, and how it is now; empty if it does not answer. */
@@ -38,12 +42,16 @@ final class Vms {
         return table.all();
     }
 
-    /** All VMs as they are now, ordered by name. */
+    /**
+     * All VMs as they are now, ordered by name. Completes on a thread of its own: what is made of so many answers is made neither on the
+     * event loop of the VM that answers last, nor on the one that all clients share.
+     */
     CompletableFuture<List<Answer>> states() {
         List<CompletableFuture<Answer>> states =
                 table.all().stream().map(Vms::answer).toList();
         return CompletableFuture.allOf(states.toArray(CompletableFuture<?>[]::new))
-                .thenApply(done -> states.stream().map(CompletableFuture::join).toList());
+                .thenApplyAsync(
+                        done -> states.stream().map(CompletableFuture::join).toList(), WORKER);
     }
 
     private static CompletableFuture<Answer> answer(VirtualMachine vm) {

@@ -1,23 +1,39 @@
 package org.exomem.backend.http;
 
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CompletableFuture;
 
-/**
- * What a client gets.
- *
- * @param status of HTTP, such as 200
- * @param type the content type
- */
-// The bytes are made for one answer, and nobody keeps them.
-@SuppressWarnings("ArrayRecordComponent")
-public record HttpAnswer(int status, String type, byte[] body) {
-    public static final int OK = 200;
-    public static final int UNAVAILABLE = 503;
+/** What a client gets. */
+public sealed interface HttpAnswer {
+    int OK = 200;
+    int BAD_REQUEST = 400;
+    int FORBIDDEN = 403;
+    int UNAVAILABLE = 503;
 
-    private static final String TEXT = "text/plain; charset=utf-8";
+    /**
+     * An answer that is there.
+     *
+     * @param status of HTTP, such as 200
+     * @param type the content type
+     */
+    // The bytes are made for one answer, and nobody keeps them.
+    @SuppressWarnings("ArrayRecordComponent")
+    record Whole(int status, String type, byte[] body) implements HttpAnswer {}
+
+    /**
+     * One that goes on until either end has enough. Its connection takes no other request.
+     *
+     * @param type the content type
+     */
+    record Lasting(String type, HttpStream stream) implements HttpAnswer {}
 
     /** Words. */
-    public static HttpAnswer text(int status, String text) {
-        return new HttpAnswer(status, TEXT, text.getBytes(StandardCharsets.UTF_8));
+    static Whole text(int status, String text) {
+        return new Whole(status, "text/plain; charset=utf-8", text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** One that is there already. */
+    default CompletableFuture<HttpAnswer> now() {
+        return CompletableFuture.completedFuture(this);
     }
 }

@@ -1,19 +1,27 @@
 package org.exomem.backend.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.timeout.ReadTimeoutHandler;
 import java.util.ArrayDeque;
 import java.util.Map;
 import java.util.Queue;
@@ -29,39 +37,60 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
     private static final Logger LOG = LoggerFactory.getLogger(HttpClientHandler.class);
     /** What one read may bring, of the shortest requests, and more. */
     private static final int MOST_WAITING = 256;
+    /** Nothing of another host, no script but a file of ours, and in no frame. */
+    private static final String POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+            + " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    private final Map<String, HttpPage> pages;
+    private final Map<String, HttpRoute> routes;
+    private final boolean tls;
     private final Queue<Question> waiting = new ArrayDeque<>();
     private boolean answering;
+    /** Of a connection that takes no other request any more. */
+    private @Nullable HttpStream stream;
 
-    /** @param keepAlive whether the client may ask again on this connection */
-    private record Question(HttpMethod method, String path, String accept, boolean keepAlive, boolean bad) {}
+    /**
+     * A request, as far as it is understood.
+     *
+     * @param keepAlive whether the client may ask again on this connection
+     * @param allowed by {@link HostRule}
+     * @param request none if it is no HTTP that is understood here
+     */
+    private record Question(
+            HttpMethod method,
+            boolean keepAlive,
+            boolean allowed,
+            @Nullable HttpRequest request) {}
 
-    HttpClientHandler(Map<String, HttpPage> pages) {
-        this.pages = pages;
+    /** @param tls whether the client speaks TLS */
+    HttpClientHandler(Map<String, HttpRoute> routes, boolean tls) {
+        this.routes = routes;
+        this.tls = tls;
     }
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
-        if (waiting.size() >= MOST_WAITING) {
+        if (stream != null || waiting.size() >= MOST_WAITING) {
             ctx.close();
             return;
         }
-        String accept = request.headers().get(HttpHeaderNames.ACCEPT);
+        boolean understood = request.decoderResult().isSuccess();
         waiting.add(new Question(
                 request.method(),
-                path(request.uri()),
-                accept == null ? "" : accept,
-                HttpUtil.isKeepAlive(request)
-                        && request.protocolVersion().equals(HttpVersion.HTTP_1_1)
-                        && request.decoderResult().isSuccess(),
-                request.decoderResult().isFailure()));
+                understood
+                        && HttpUtil.isKeepAlive(request)
+                        && request.protocolVersion().equals(HttpVersion.HTTP_1_1),
+                understood && HostRule.allows(request.protocolVersion(), request.headers(), tls),
+                understood ? read(request) : null));
         answerNext(ctx);
     }
 
-    private static String path(String uri) {
-        int end = uri.indexOf('?');
-        return end < 0 ? uri : uri.substring(0, end);
+    private static @Nullable HttpRequest read(FullHttpRequest request) {
+        try {
+            return HttpRequest.of(
+                    request.method().name(), request.uri(), request.headers(), ByteBufUtil.getBytes(request.content()));
+        } catch (IllegalArgumentException e) {
+            return null;
+        }
     }
 
     private void answerNext(ChannelHandlerContext ctx) {
@@ -73,51 +102,63 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         answering = true;
         answer(question).whenComplete((answer, failure) -> {
             if (failure != null) {
-                LOG.warn("no answer to {} {}", question.method(), question.path(), failure);
+                LOG.warn("no answer to {} {}", question.method(), path(question), failure);
             }
             HttpAnswer told = failure == null ? answer : HttpAnswer.text(500, "a fault of exomem; its log says more\n");
             ctx.executor().execute(() -> send(ctx, question, told));
         });
     }
 
+    private static String path(Question question) {
+        return question.request() == null ? "" : question.request().path();
+    }
+
     private CompletableFuture<HttpAnswer> answer(Question question) {
-        if (question.bad()) {
-            return done(HttpAnswer.text(400, "this is no request of HTTP that is understood here\n"));
+        HttpRequest request = question.request();
+        if (request == null) {
+            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "this is no request of HTTP that is understood here\n")
+                    .now();
         }
-        HttpPage page = pages.get(question.path());
-        if (page == null) {
-            return done(HttpAnswer.text(
-                    404,
-                    "there is nothing here; there is "
-                            + String.join(", ", pages.keySet().stream().sorted().toList()) + "\n"));
+        if (!question.allowed()) {
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, HostRule.REFUSAL).now();
         }
-        if (!question.method().equals(HttpMethod.GET) && !question.method().equals(HttpMethod.HEAD)) {
-            return done(HttpAnswer.text(405, "nothing can be changed here; GET and HEAD are understood\n"));
+        HttpRoute route = routes.get(request.path());
+        if (route == null) {
+            return HttpAnswer.text(
+                            404,
+                            "there is nothing here; there is "
+                                    + String.join(
+                                            ", ",
+                                            routes.keySet().stream().sorted().toList()) + "\n")
+                    .now();
+        }
+        if (!route.takes(request.method())) {
+            return HttpAnswer.text(405, "this is not asked for so; " + route.methods() + " is understood\n")
+                    .now();
         }
         try {
-            return page.now(question.accept());
+            return route.page().answer(request);
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private static CompletableFuture<HttpAnswer> done(HttpAnswer answer) {
-        return CompletableFuture.completedFuture(answer);
+    private void send(ChannelHandlerContext ctx, Question question, HttpAnswer answer) {
+        switch (answer) {
+            case HttpAnswer.Whole whole -> send(ctx, question, whole);
+            case HttpAnswer.Lasting lasting -> begin(ctx, question, lasting);
+        }
     }
 
-    private void send(ChannelHandlerContext ctx, Question question, @Nullable HttpAnswer answer) {
-        HttpAnswer told = answer == null ? HttpAnswer.text(500, "") : answer;
+    private void send(ChannelHandlerContext ctx, Question question, HttpAnswer.Whole told) {
         boolean head = question.method().equals(HttpMethod.HEAD);
         ByteBuf body = head ? Unpooled.EMPTY_BUFFER : Unpooled.wrappedBuffer(told.body());
         FullHttpResponse response =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.valueOf(told.status()), body);
-        response.headers()
-                .set(HttpHeaderNames.CONTENT_TYPE, told.type())
-                .set(HttpHeaderNames.CONTENT_LENGTH, told.body().length)
-                .set(HttpHeaderNames.CACHE_CONTROL, HttpHeaderValues.NO_STORE)
-                .set("x-content-type-options", "nosniff");
-        if (told.status() == HttpResponseStatus.METHOD_NOT_ALLOWED.code()) {
-            response.headers().set(HttpHeaderNames.ALLOW, "GET, HEAD");
+        guard(response.headers(), told.type()).set(HttpHeaderNames.CONTENT_LENGTH, told.body().length);
+        HttpRoute route = routes.get(path(question));
+        if (told.status() == HttpResponseStatus.METHOD_NOT_ALLOWED.code() && route != null) {
+            response.headers().set(HttpHeaderNames.ALLOW, route.methods());
         }
         if (!question.keepAlive()) {
             response.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
@@ -133,5 +174,66 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
                 ctx.close();
             }
         });
+    }
+
+    private void begin(ChannelHandlerContext ctx, Question question, HttpAnswer.Lasting told) {
+        boolean head = question.method().equals(HttpMethod.HEAD);
+        if (head || !ctx.channel().isActive()) {
+            told.stream().gone();
+            if (head) {
+                send(ctx, question, new HttpAnswer.Whole(HttpAnswer.OK, told.type(), new byte[0]));
+            }
+            return;
+        }
+        stream = told.stream();
+        waiting.clear();
+        HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+        guard(response.headers(), told.type());
+        HttpUtil.setTransferEncodingChunked(response, true);
+        ctx.writeAndFlush(response);
+        // It ends by itself, and its client says nothing meanwhile.
+        if (ctx.pipeline().get(ReadTimeoutHandler.class) != null) {
+            ctx.pipeline().remove(ReadTimeoutHandler.class);
+        }
+        ctx.channel().config().setAutoRead(true);
+        told.stream().begin(new StreamClient(ctx.channel()));
+    }
+
+    private record StreamClient(Channel channel) implements HttpStream.Client {
+        @Override
+        public boolean send(byte[] some) {
+            if (!channel.isActive() || !channel.isWritable()) {
+                return false;
+            }
+            channel.writeAndFlush(new DefaultHttpContent(Unpooled.wrappedBuffer(some)));
+            return true;
+        }
+
+        @Override
+        public void end() {
+            if (channel.isActive() && !channel.eventLoop().isShuttingDown()) {
+                channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT).addListener(ChannelFutureListener.CLOSE);
+            }
+        }
+    }
+
+    private static HttpHeaders guard(HttpHeaders headers, String type) {
+        return headers.set(HttpHeaderNames.CONTENT_TYPE, type)
+                .set(HttpHeaderNames.CACHE_CONTROL, HttpHeaderValues.NO_STORE)
+                .set("content-security-policy", POLICY)
+                .set("x-content-type-options", "nosniff")
+                .set("referrer-policy", "no-referrer")
+                .set("cross-origin-opener-policy", "same-origin")
+                .set("cross-origin-resource-policy", "same-origin");
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) throws Exception {
+        waiting.clear();
+        HttpStream open = stream;
+        if (open != null) {
+            open.gone();
+        }
+        super.channelInactive(ctx);
     }
 }

@@ -5,10 +5,6 @@ import java.util.concurrent.CompletableFuture;
 /** What is at a path. */
 @FunctionalInterface
 public interface HttpPage {
-    /**
-     * The page as it is now. Called on the server's thread, and must not wait; completes on any thread.
-     *
-     * @param accept what the client would like, as in the header; empty if it does not say
-     */
-    CompletableFuture<HttpAnswer> now(String accept);
+    /** The page as it is now. Called on the server's thread, and must not wait; completes on any thread. */
+    CompletableFuture<HttpAnswer> answer(HttpRequest request);
 }

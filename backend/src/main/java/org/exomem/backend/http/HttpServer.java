@@ -1,7 +1,6 @@
 package org.exomem.backend.http;
 
 import io.netty.bootstrap.ServerBootstrap;
-import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -10,6 +9,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -37,56 +37,75 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.linux.OwnPath;
 import org.exomem.linux.OwnerOnlySocket;
 import org.exomem.linux.StaleSocket;
 import org.exomem.linux.UnixSockets;
+import org.exomem.migration.stream.wire.tls.CertificateSecurity;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Answers GET and HEAD with pages that are made for each request. One thread for all clients, which never makes a page itself. Few
- * clients are taken, who may be silent for a minute: each costs a descriptor, and those are for VMs.
+ * Serves pages over HTTP 1.1: those that are made for each request, and those that go on. One thread for all clients, which never makes a
+ * page itself. Few clients are taken, who may be silent for a minute: each costs a descriptor, and those are for VMs. Who asks is held
+ * to {@link HostRule}.
  */
 // Netty's loop logs what its tasks throw; none of them is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpServer implements AutoCloseable {
+    /** So many clients are taken. */
+    public static final int MOST_CLIENTS = 64;
+    /** The loop's epoll, eventfd and timer. */
+    private static final int LOOP_DESCRIPTORS = 3;
+
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
-    private static final int MOST_CLIENTS = 64;
     private static final int RECEIVE_BYTES = 4096;
     private static final int MOST_LINE = 2048;
     private static final int MOST_HEADERS = 8192;
+    /** A stream whose client leaves so much unread ends. */
+    private static final WriteBufferWaterMark UNREAD = new WriteBufferWaterMark(1 << 15, 1 << 17);
+
     private static final Duration SILENCE = Duration.ofSeconds(60);
     private static final Duration HANDSHAKE_LIMIT = Duration.ofSeconds(10);
 
-    private final Map<String, HttpPage> pages;
+    private final String what;
+    private final Map<String, HttpRoute> routes;
     private final Optional<Supplier<SSLEngine>> tls;
-    private final MultiThreadIoEventLoopGroup loop =
-            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("http", true), EpollIoHandler.newFactory());
+    private final MultiThreadIoEventLoopGroup loop;
     private final List<Channel> listening = new ArrayList<>();
     private final List<OwnPath> made = new ArrayList<>();
     private final List<HttpAddress> addresses = new ArrayList<>();
     /** Belongs on the loop. */
     private final Set<Channel> clients = new HashSet<>();
 
-    private HttpServer(Map<String, HttpPage> pages, Optional<Supplier<SSLEngine>> tls) {
-        this.pages = Map.copyOf(pages);
+    private HttpServer(String what, Optional<Supplier<SSLEngine>> tls, Map<String, HttpRoute> routes) {
+        this.what = what;
+        this.routes = Map.copyOf(routes);
         this.tls = tls;
+        this.loop = new MultiThreadIoEventLoopGroup(
+                1, new DefaultThreadFactory("http-" + what, true), EpollIoHandler.newFactory());
     }
 
     /**
      * Starts to listen, on all addresses or none.
      *
-     * @param tls makes the server's end of a TLS connection, for all that comes by TCP; empty for no TLS
-     * @param pages by their paths
-     * @throws IOException if one can't be listened on; says which and why
+     * @param what is served, in a word: for the log, for errors and as the name of the thread
+     * @param routes by their paths
+     * @throws IOException if an address can't be listened on, or the certificates are of no use; says which and why
+     * @throws IllegalArgumentException if anybody could connect, see {@link HttpConfig#isOpenToAnybody}
      */
-    public static HttpServer start(
-            List<HttpAddress> addresses, Optional<Supplier<SSLEngine>> tls, Map<String, HttpPage> pages)
-            throws IOException {
-        HttpServer server = new HttpServer(pages, tls);
+    public static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes) throws IOException {
+        if (config.isOpenToAnybody()) {
+            throw new IllegalArgumentException(what + " could be read by other hosts without a certificate");
+        }
+        Optional<Supplier<SSLEngine>> tls = Optional.empty();
+        if (config.tls().isPresent()) {
+            tls = Optional.of(CertificateSecurity.of(config.tls().get())::serverEngine);
+        }
+        HttpServer server = new HttpServer(what, tls, routes);
         try {
-            for (HttpAddress address : addresses) {
+            for (HttpAddress address : config.addresses()) {
                 server.listen(address);
             }
             return server;
@@ -99,6 +118,11 @@ public final class HttpServer implements AutoCloseable {
     /** Where it listens, with ports as they are. */
     public List<HttpAddress> addresses() {
         return List.copyOf(addresses);
+    }
+
+    /** How many descriptors it takes at most. */
+    public int descriptors() {
+        return LOOP_DESCRIPTORS + listening.size() + MOST_CLIENTS;
     }
 
     /** Runs a task on the server's thread when that comes to it. */
@@ -126,11 +150,11 @@ public final class HttpServer implements AutoCloseable {
     private void listen(Path socket) throws IOException {
         HttpAddress address = new HttpAddress.Local(socket);
         if (socket.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
-            throw new IOException("metrics can't be served on " + address + ": there is no folder " + folder);
+            throw new IOException(what + " can't be served on " + address + ": there is no folder " + folder);
         }
         int bytes = socket.toString().getBytes(StandardCharsets.UTF_8).length;
         if (bytes > UnixSockets.MAX_PATH_BYTES) {
-            throw new IOException("metrics can't be served on " + address + ": a socket's path has at most "
+            throw new IOException(what + " can't be served on " + address + ": a socket's path has at most "
                     + UnixSockets.MAX_PATH_BYTES + " bytes");
         }
         StaleSocket.remove(socket);
@@ -148,7 +172,7 @@ public final class HttpServer implements AutoCloseable {
                 bootstrap.childHandler(new ClientInitializer(secret)).bind(to).awaitUninterruptibly();
         if (bound.cause() != null) {
             throw new IOException(
-                    "metrics can't be served on " + address + ": "
+                    what + " can't be served on " + address + ": "
                             + bound.cause().getMessage(),
                     bound.cause());
         }
@@ -159,7 +183,8 @@ public final class HttpServer implements AutoCloseable {
     private ServerBootstrap bootstrap() {
         return new ServerBootstrap()
                 .group(loop)
-                .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
+                .childOption(ChannelOption.ALLOCATOR, SocketBuffers.ALLOCATOR)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNREAD)
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(RECEIVE_BYTES));
     }
 
@@ -173,7 +198,7 @@ public final class HttpServer implements AutoCloseable {
         @Override
         protected void initChannel(Channel channel) {
             if (clients.size() >= MOST_CLIENTS) {
-                LOG.debug("metrics: {} clients are there, and no more are taken", MOST_CLIENTS);
+                LOG.debug("{}: {} clients are there, and no more are taken", what, MOST_CLIENTS);
                 channel.close();
                 return;
             }
@@ -181,18 +206,19 @@ public final class HttpServer implements AutoCloseable {
             channel.closeFuture().addListener(closed -> clients.remove(channel));
             ChannelPipeline pipeline = channel.pipeline();
             pipeline.addLast(new ReadTimeoutHandler(SILENCE.toSeconds(), TimeUnit.SECONDS));
-            if (overNetwork && tls.isPresent()) {
-                SslHandler secured = new SslHandler(tls.get().get());
-                secured.setHandshakeTimeout(HANDSHAKE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-                pipeline.addLast(secured);
+            boolean secured = overNetwork && tls.isPresent();
+            if (secured) {
+                SslHandler ends = new SslHandler(tls.get().get());
+                ends.setHandshakeTimeout(HANDSHAKE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+                pipeline.addLast(ends);
             }
             pipeline.addLast(new HttpServerCodec(new HttpDecoderConfig()
                     .setMaxInitialLineLength(MOST_LINE)
                     .setMaxHeaderSize(MOST_HEADERS)
                     .setMaxChunkSize(RECEIVE_BYTES)));
-            // Nobody has anything to send here.
+            // Nobody has much to send here.
             pipeline.addLast(new HttpObjectAggregator(RECEIVE_BYTES, true));
-            pipeline.addLast(new HttpClientHandler(pages));
+            pipeline.addLast(new HttpClientHandler(routes, secured));
             pipeline.addLast(new Last());
         }
     }
@@ -201,7 +227,7 @@ public final class HttpServer implements AutoCloseable {
     private static final class Last extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            LOG.debug("a client of the metrics is gone: {}", cause.toString());
+            LOG.debug("a client is gone: {}", cause.toString());
             ctx.close();
         }
     }

@@ -1,4 +1,4 @@
-/** HTTP, as far as metrics and health need it: short answers to GET. */
+/** HTTP, as far as metrics, health and the page need it: one server for small requests, and who may ask it. */
 @NullMarked
 package org.exomem.backend.http;
 

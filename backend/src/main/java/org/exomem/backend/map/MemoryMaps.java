@@ -23,11 +23,11 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * Draws maps of VMs' memory, on a thread of its own. A VM's loop is asked for copies of its devices' bits, 16 GiB in a step, and does
- * nothing else for it. Safe for use by several threads.
+ * Draws maps of VMs' memory, on a thread of its own. A VM's loop is asked for copies of its devices' bits, of so many GiB in a step
+ * as it has time for, and does nothing else for it. Safe for use by several threads.
  */
 public final class MemoryMaps implements AutoCloseable {
-    private static final int GIBS_AT_ONCE = 16;
+    private static final int GIBS_AT_ONCE = 64;
     /** As many maps wait for the thread at most. */
     private static final int WAITING = 64;
 
@@ -161,10 +161,11 @@ public final class MemoryMaps implements AutoCloseable {
                 return CompletableFuture.completedFuture(new MemoryMap(range, counts.counts(), regions));
             }
             List<Integer> some = gibs.subList(index, Math.min(gibs.size(), index + GIBS_AT_ONCE));
-            return vm.pageUse(some).thenApplyAsync(this::count, thread).thenCompose(done -> next(index + some.size()));
+            return vm.pageUse(some).thenApplyAsync(this::count, thread).thenCompose(done -> next(index + done));
         }
 
-        private boolean count(List<PageUse> uses) {
+        /** Returns how many GiBs these are. */
+        private int count(List<PageUse> uses) {
             for (PageUse use : uses) {
                 Travelled travelled = migrations
                         .travelling(vm.name())
@@ -173,7 +174,7 @@ public final class MemoryMaps implements AutoCloseable {
                 Residence known = residence.getOrDefault(use.gib(), Residence.UNKNOWN);
                 counts.add(use, memory(use.gib()), known, travelled);
             }
-            return true;
+            return uses.size();
         }
 
         private long[] memory(int gib) {

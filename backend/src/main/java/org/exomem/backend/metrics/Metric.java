@@ -14,8 +14,8 @@ enum Metric {
     EVENT_LOOP_DELAY(
             "exomem_event_loop_delay_seconds",
             Type.HISTOGRAM,
-            "How late event loops are, asked about once a second: those of all VMs (loop=\"vm\"), the control socket's and that of"
-                    + " HTTP.",
+            "How late event loops are, asked about once a second: those of all VMs (loop=\"vm\"), the control"
+                    + " socket's (\"control\"), that of metrics (\"http\") and that of the page (\"page\").",
             "loop"),
     HEALTH_PROBLEMS(
             "exomem_health_problems", Type.GAUGE, "What \"exomem health\" lists, counted by severity.", "severity"),

@@ -11,26 +11,25 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import javax.net.ssl.SSLEngine;
 import org.exomem.backend.config.HttpAddress;
-import org.exomem.backend.config.MetricsConfig;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.health.Health;
 import org.exomem.backend.health.HealthText;
 import org.exomem.backend.health.Problem;
 import org.exomem.backend.http.HttpAnswer;
+import org.exomem.backend.http.HttpRequest;
+import org.exomem.backend.http.HttpRoute;
 import org.exomem.backend.http.HttpServer;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VmTable;
-import org.exomem.migration.stream.wire.tls.CertificateSecurity;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,14 +73,12 @@ public final class MetricsServer implements AutoCloseable {
      *
      * @throws IOException if an address can't be listened on, or certificates can't be used
      */
-    public MetricsServer(MetricsConfig config, Process process) throws IOException {
+    public MetricsServer(HttpConfig config, Process process) throws IOException {
         this.process = process;
-        Optional<Supplier<SSLEngine>> tls = Optional.empty();
-        if (config.tls().isPresent()) {
-            tls = Optional.of(CertificateSecurity.of(config.tls().get())::serverEngine);
-        }
         this.server = HttpServer.start(
-                config.addresses(), tls, Map.of("/metrics", accept -> scrape(), "/healthz", this::health));
+                "metrics",
+                config,
+                Map.of("/metrics", HttpRoute.get(request -> scrape()), "/healthz", HttpRoute.get(this::health)));
         Map<String, Consumer<Runnable>> loops = new HashMap<>(process.loops());
         loops.put("http", server::whenLoopIsFree);
         this.delays = new LoopDelays(process.vms(), loops);
@@ -91,6 +88,11 @@ public final class MetricsServer implements AutoCloseable {
     /** Where it is served, with ports as they are. */
     public List<HttpAddress> addresses() {
         return server.addresses();
+    }
+
+    /** How many descriptors it takes at most. */
+    public int descriptors() {
+        return server.descriptors();
     }
 
     private synchronized CompletableFuture<HttpAnswer> scrape() {
@@ -142,11 +144,11 @@ public final class MetricsServer implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         room = out.size() + ROOM;
-        return new HttpAnswer(HttpAnswer.OK, PrometheusTextFormatWriter.CONTENT_TYPE, out.toByteArray());
+        return new HttpAnswer.Whole(HttpAnswer.OK, PrometheusTextFormatWriter.CONTENT_TYPE, out.toByteArray());
     }
 
-    private CompletableFuture<HttpAnswer> health(String accept) {
-        boolean json = accept.toLowerCase(Locale.ROOT).contains("json");
+    private CompletableFuture<HttpAnswer> health(HttpRequest request) {
+        boolean json = request.header("accept").toLowerCase(Locale.ROOT).contains("json");
         return process.health().look().thenApplyAsync(problems -> answer(problems, json), worker);
     }
 
@@ -155,7 +157,7 @@ public final class MetricsServer implements AutoCloseable {
         int status = critical ? HttpAnswer.UNAVAILABLE : HttpAnswer.OK;
         if (json) {
             ObjectNode report = HealthText.json(problems);
-            return new HttpAnswer(status, "application/json", Json.line(report));
+            return new HttpAnswer.Whole(status, "application/json", Json.line(report));
         }
         return HttpAnswer.text(status, HealthText.words(problems));
     }

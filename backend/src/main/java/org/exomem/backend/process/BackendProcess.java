@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,7 +21,7 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HttpAddress;
-import org.exomem.backend.config.MetricsConfig;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.backend.control.ControlServer;
@@ -37,6 +38,7 @@ import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
 import org.exomem.backend.service.Pulse;
 import org.exomem.backend.state.StateDirectory;
+import org.exomem.backend.ui.UiServer;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
@@ -80,6 +82,7 @@ public final class BackendProcess implements AutoCloseable {
     private volatile @Nullable DeviceSet devices;
     private volatile @Nullable Pagers pagers;
     private volatile @Nullable MetricsServer metrics;
+    private volatile @Nullable UiServer page;
     private volatile @Nullable Health health;
     private final EventCounts counts = new EventCounts();
     /** Devices to which no front-end can come any more. */
@@ -132,6 +135,7 @@ public final class BackendProcess implements AutoCloseable {
                 tellNames();
                 LOG.info("control socket on {}", controlSocket.get());
             }
+            servePage(config, controlSocket);
             serveMetrics(config.metrics(), paged, ofAll);
             started = true;
             endIfAbandoned();
@@ -141,25 +145,50 @@ public final class BackendProcess implements AutoCloseable {
         }
     }
 
-    private void serveMetrics(MetricsConfig wanted, Pagers paged, Health ofAll) throws IOException {
+    private void servePage(ServeConfig config, Optional<Path> controlSocket) throws IOException {
+        if (config.ui().addresses().isEmpty()) {
+            return;
+        }
+        Path asked = controlSocket.orElseThrow(() -> new IOException("the page needs a control socket"));
+        UiServer serving = UiServer.start(config.ui(), asked, Optional.empty());
+        page = serving;
+        LOG.info("page on {}", text(serving.addresses()));
+    }
+
+    private void serveMetrics(HttpConfig wanted, Pagers paged, Health ofAll) throws IOException {
         if (wanted.addresses().isEmpty()) {
             return;
         }
+        Map<String, Consumer<Runnable>> loops = new HashMap<>();
         ControlServer server = control;
-        Map<String, Consumer<Runnable>> loops = server == null ? Map.of() : Map.of("control", server::whenLoopIsFree);
+        if (server != null) {
+            loops.put("control", server::whenLoopIsFree);
+        }
+        UiServer shown = page;
+        if (shown != null) {
+            loops.put("page", shown::whenLoopIsFree);
+        }
         MetricsServer serving = new MetricsServer(
                 wanted,
                 new MetricsServer.Process(
                         Version.current().toString(), table, migrations::states, paged::states, ofAll, counts, loops));
         metrics = serving;
-        LOG.info(
-                "metrics on {}",
-                serving.addresses().stream().map(Object::toString).collect(Collectors.joining(", ")));
+        LOG.info("metrics on {}", text(serving.addresses()));
+    }
+
+    private static String text(List<HttpAddress> addresses) {
+        return addresses.stream().map(Object::toString).collect(Collectors.joining(", "));
     }
 
     /** Where metrics are served, with ports as they are. */
     public List<HttpAddress> metricsAddresses() {
         MetricsServer serving = metrics;
+        return serving == null ? List.of() : serving.addresses();
+    }
+
+    /** Where the page is served, with ports as they are. */
+    public List<HttpAddress> pageAddresses() {
+        UiServer serving = page;
         return serving == null ? List.of() : serving.addresses();
     }
 
@@ -310,6 +339,10 @@ public final class BackendProcess implements AutoCloseable {
         if (serving != null) {
             serving.close();
         }
+        UiServer shown = page;
+        if (shown != null) {
+            shown.close();
+        }
         clones.close();
         Pagers paged = pagers;
         if (paged != null) {
@@ -353,6 +386,15 @@ public final class BackendProcess implements AutoCloseable {
         @Override
         public CompletableFuture<List<Problem>> problems() {
             return health.look();
+        }
+
+        @Override
+        public long descriptors() {
+            MetricsServer measured = metrics;
+            UiServer shown = page;
+            return clones.descriptors()
+                    + (measured == null ? 0 : measured.descriptors())
+                    + (shown == null ? 0 : shown.descriptors());
         }
 
         @Override

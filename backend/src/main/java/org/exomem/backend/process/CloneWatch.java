@@ -103,6 +103,11 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
+    /** How many descriptors this has: one for each clone's VMM, and one to be woken. */
+    synchronized int descriptors() {
+        return clones.size() + (wake == null ? 0 : 1);
+    }
+
     private void run(EventFd signal) {
         long look = System.nanoTime() + LOOK.toNanos();
         try {

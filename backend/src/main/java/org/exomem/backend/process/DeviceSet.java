@@ -171,6 +171,9 @@ final class DeviceSet {
         if (!config.metrics().equals(process.metrics())) {
             LOG.warn("metrics: other addresses need a restart");
         }
+        if (!config.ui().equals(process.ui())) {
+            LOG.warn("ui: other addresses need a restart");
+        }
         if (!config.control().equals(process.control())) {
             LOG.warn("control: another control socket needs a restart");
         }

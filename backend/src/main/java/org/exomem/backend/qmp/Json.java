@@ -178,6 +178,8 @@ public final class Json {
             generator.writeEndArray();
         } else if (node instanceof TextNode text) {
             generator.writeString(text.textValue());
+        } else if (node instanceof WrittenJson written) {
+            generator.writeRawValue(new String(written.bytes(), StandardCharsets.UTF_8));
         } else {
             // Numbers, true, false and null are in JSON what they are in Java.
             generator.writeRawValue(node.asText());

@@ -12,6 +12,8 @@ import org.jline.utils.AttributedStyle;
  */
 final class MapPicture {
     private static final int ADDRESS = 15;
+    /** Cells in a line of a terminal that is narrow. */
+    private static final int LEAST = 4;
 
     private final Colours colours;
 
@@ -21,7 +23,7 @@ final class MapPicture {
 
     /** How many cells are in a line of so many columns: a power of two, as the size of a cell is. */
     static int columns(int width) {
-        return Math.max(16, Integer.highestOneBit(Math.max(16, width - ADDRESS)));
+        return Integer.highestOneBit(Math.max(LEAST, width - ADDRESS));
     }
 
     /** @param map as {@code query-memory-map} tells */

@@ -3,7 +3,6 @@ package org.exomem.backend.ui;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Map;
-import java.util.Optional;
 
 /** The files of the page, by their path in its address. */
 record Assets(Map<String, Asset> files) {
@@ -30,9 +29,5 @@ record Assets(Map<String, Asset> files) {
             }
             return new Asset(type, file.readAllBytes());
         }
-    }
-
-    Optional<Asset> at(String path) {
-        return Optional.ofNullable(files.get(path));
     }
 }

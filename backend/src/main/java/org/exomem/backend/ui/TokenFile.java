@@ -3,6 +3,7 @@ package org.exomem.backend.ui;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -10,15 +11,19 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Set;
 
-/** A new token, in a file that only this user can read; removed when this is closed. */
+/** A token in a file that only this user can read; removed when this is closed, unless there is another one's by then. */
 public record TokenFile(Path path, String token) implements AutoCloseable {
     private static final int BYTES = 24;
 
-    /** Makes the file; one of that name is replaced. */
-    public static TokenFile make(Path path) throws IOException {
+    /** One that nobody knows yet. */
+    public static String newToken() {
         byte[] random = new byte[BYTES];
         new SecureRandom().nextBytes(random);
-        String token = HexFormat.of().formatHex(random);
+        return HexFormat.of().formatHex(random);
+    }
+
+    /** Makes the file; one of that name is replaced. */
+    public static TokenFile make(Path path, String token) throws IOException {
         Files.deleteIfExists(path);
         try (var channel = Files.newByteChannel(
                 path,
@@ -31,6 +36,12 @@ public record TokenFile(Path path, String token) implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        Files.deleteIfExists(path);
+        try {
+            if (Files.readString(path, StandardCharsets.US_ASCII).strip().equals(token)) {
+                Files.deleteIfExists(path);
+            }
+        } catch (NoSuchFileException e) {
+            // Another one has removed it.
+        }
     }
 }

@@ -1,103 +1,163 @@
 package org.exomem.backend.ui;
 
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.buffer.UnpooledByteBufAllocator;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.epoll.EpollServerSocketChannel;
-import io.netty.channel.socket.SocketChannel;
-import io.netty.handler.codec.http.HttpObjectAggregator;
-import io.netty.handler.codec.http.HttpServerCodec;
-import io.netty.handler.timeout.ReadTimeoutHandler;
-import io.netty.util.concurrent.DefaultThreadFactory;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.HttpConfig;
+import org.exomem.backend.http.HttpAnswer;
+import org.exomem.backend.http.HttpRequest;
+import org.exomem.backend.http.HttpRoute;
+import org.exomem.backend.http.HttpServer;
+import org.exomem.backend.map.MapRange;
+import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.JsonException;
+import org.exomem.backend.qmp.QmpClient;
+import org.exomem.backend.qmp.QmpException;
 
 /**
- * Serves the page of {@code exomem ui} over HTTP. One thread for all browsers; each page that is open has one more, which asks the
- * control socket.
+ * Serves the page of {@code exomem ui}. Each page that is open has a thread, which asks the control socket.
+ *
+ * <pre>
+ * GET  /  /ui.css  /ui.js  /icon.svg        the page
+ * GET  /access                              {"changes": whether anything may be changed with a token}
+ * GET  /events?vm=&from=&length=&cells=     server-sent events, see {@link PictureStream}
+ * POST /command {"execute", "arguments"}    one of the commands that change something, with a token
+ * </pre>
  */
-@SuppressWarnings("FutureReturnValueIgnored") // Netty's loop logs what its tasks throw; none of them is waited for.
 public final class UiServer implements AutoCloseable {
-    private static final int MOST_REQUEST = 1 << 16;
-    private static final int MOST_CONNECTIONS = 64;
-    private static final int SILENCE_SECONDS = 60;
+    /** So many pages are told of what happens: each has a thread and a control connection. */
+    static final int MOST_STREAMS = 16;
 
-    private final MultiThreadIoEventLoopGroup loop =
-            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("ui"), EpollIoHandler.newFactory());
-    private final AtomicInteger connections = new AtomicInteger();
-    private final AtomicInteger streams = new AtomicInteger();
-    private final Channel listening;
+    private static final Set<String> CHANGES = Set.of("balloon", "mem-resize", "free-pages", "migrate-cancel");
+    private static final int USUAL_CELLS = 1024;
+    private static final String JSON = "application/json";
 
-    private UiServer(InetSocketAddress address, Path control, Access access) throws IOException {
-        Assets assets = Assets.load();
-        try {
-            listening = new ServerBootstrap()
-                    .group(loop)
-                    .channel(EpollServerSocketChannel.class)
-                    .option(ChannelOption.SO_REUSEADDR, true)
-                    .childOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
-                    .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(1 << 15, 1 << 17))
-                    .childHandler(new ChannelInitializer<SocketChannel>() {
-                        @Override
-                        protected void initChannel(SocketChannel channel) {
-                            if (connections.incrementAndGet() > MOST_CONNECTIONS) {
-                                channel.close();
-                            }
-                            channel.closeFuture().addListener(closed -> connections.decrementAndGet());
-                            channel.pipeline()
-                                    .addLast(
-                                            new HttpServerCodec(),
-                                            new HttpObjectAggregator(MOST_REQUEST),
-                                            new ReadTimeoutHandler(SILENCE_SECONDS),
-                                            new UiHandler(control, access, assets, streams));
-                        }
-                    })
-                    .bind(address)
-                    .syncUninterruptibly()
-                    .channel();
-        } catch (Exception e) {
-            loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-            throw new IOException("can't listen on " + address + ": " + e.getMessage(), e);
-        }
+    private final Path control;
+    private final Access access;
+    private final Semaphore streams = new Semaphore(MOST_STREAMS);
+    private final HttpServer server;
+
+    private UiServer(HttpConfig config, Path control, Access access) throws IOException {
+        this.control = control;
+        this.access = access;
+        Map<String, HttpRoute> routes = new HashMap<>();
+        Assets.load()
+                .files()
+                .forEach((path, asset) -> routes.put(
+                        path,
+                        HttpRoute.get(
+                                request -> new HttpAnswer.Whole(HttpAnswer.OK, asset.type(), asset.content()).now())));
+        routes.put(
+                "/access",
+                HttpRoute.get(request ->
+                        whole(Json.object().put("changes", access.changes())).now()));
+        routes.put("/events", HttpRoute.get(this::events));
+        routes.put("/command", HttpRoute.post(this::command));
+        server = HttpServer.start("page", config, routes);
     }
 
     /**
      * Begins to serve.
      *
-     * @param address where to listen; with port 0 the kernel chooses one
      * @param control the control socket of the process that is shown
-     * @param token what allows changes, and to look from other hosts; empty if neither is wanted
-     * @param changes whether the page may change anything, with the token
-     * @throws IOException if nobody can listen there
-     * @throws IllegalArgumentException if other hosts reach the address, and there is no token
+     * @param token what allows changes; empty if nothing may be changed
+     * @throws IOException if an address can't be listened on, or certificates can't be used
+     * @throws IllegalArgumentException if other hosts could look without a certificate
      */
-    public static UiServer start(InetSocketAddress address, Path control, Optional<String> token, boolean changes)
-            throws IOException {
-        boolean onlyThisHost = Access.isOfThisHost(address.getAddress());
-        if (!onlyThisHost && token.isEmpty()) {
-            throw new IllegalArgumentException("an address that other hosts reach needs a token");
-        }
-        return new UiServer(address, control, new Access(token, onlyThisHost, changes));
+    public static UiServer start(HttpConfig config, Path control, Optional<String> token) throws IOException {
+        return new UiServer(config, control, new Access(token));
     }
 
-    /** Where it listens. */
-    public InetSocketAddress address() {
-        return (InetSocketAddress) listening.localAddress();
+    /** Where it is served, with ports as they are. */
+    public List<HttpAddress> addresses() {
+        return server.addresses();
+    }
+
+    /** How many descriptors it takes at most: each client may have a connection to the control socket besides its own. */
+    public int descriptors() {
+        return server.descriptors() + HttpServer.MOST_CLIENTS;
+    }
+
+    /** Runs a task on the server's thread when that comes to it. */
+    public void whenLoopIsFree(Runnable task) {
+        server.whenLoopIsFree(task);
+    }
+
+    private static HttpAnswer whole(JsonNode content) {
+        return new HttpAnswer.Whole(HttpAnswer.OK, JSON, Json.line(content));
+    }
+
+    private CompletableFuture<HttpAnswer> events(HttpRequest request) {
+        Optional<PictureStream.View> view;
+        try {
+            view = view(request);
+        } catch (IllegalArgumentException e) {
+            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "no number: " + e.getMessage() + "\n")
+                    .now();
+        }
+        if (!streams.tryAcquire()) {
+            return HttpAnswer.text(HttpAnswer.UNAVAILABLE, "too many pages are open\n")
+                    .now();
+        }
+        return new HttpAnswer.Lasting("text/event-stream", new PageStream(control, view, streams::release)).now();
+    }
+
+    private static Optional<PictureStream.View> view(HttpRequest request) {
+        return request.parameter("vm")
+                .map(name -> new PictureStream.View(
+                        name,
+                        request.parameter("from").map(Long::valueOf),
+                        request.parameter("length").map(Long::valueOf),
+                        Math.clamp(
+                                request.parameter("cells").map(Integer::valueOf).orElse(USUAL_CELLS),
+                                1,
+                                MapRange.MOST_CELLS)));
+    }
+
+    private CompletableFuture<HttpAnswer> command(HttpRequest request) {
+        if (!access.mayChange(request)) {
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "changes need the token\n")
+                    .now();
+        }
+        JsonNode command;
+        try {
+            command = Json.parse(request.text());
+        } catch (JsonException e) {
+            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "not JSON\n").now();
+        }
+        if (!CHANGES.contains(command.path("execute").asText())
+                || !(command.path("arguments") instanceof ObjectNode arguments)) {
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "not a command of this page\n")
+                    .now();
+        }
+        // The process that serves may take its time, and the server's thread has other browsers.
+        return CompletableFuture.supplyAsync(
+                () -> whole(execute(command.path("execute").asText(), arguments)),
+                task -> Thread.ofVirtual().name("page-command").start(task));
+    }
+
+    private ObjectNode execute(String command, ObjectNode arguments) {
+        try (QmpClient client = QmpClient.connectToOwn(control)) {
+            return Json.object().set("return", client.execute(command, arguments));
+        } catch (QmpException e) {
+            return Json.object().put("error", e.getMessage());
+        } catch (IOException e) {
+            return Json.object().put("error", "the control socket " + control + ": " + e.getMessage());
+        }
     }
 
     /** Ends all connections. */
     @Override
     public void close() {
-        listening.close().syncUninterruptibly();
-        loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        server.close();
     }
 }

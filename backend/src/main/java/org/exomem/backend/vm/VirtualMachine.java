@@ -113,9 +113,10 @@ public interface VirtualMachine {
     CompletableFuture<MemoryParts> memoryParts();
 
     /**
-     * What the VM's devices know of its pages now, in one step of the VM's loop, of some 50 us for each GiB.
+     * What the VM's devices know of its pages now, in one step of the VM's loop that takes a part of a millisecond.
      *
-     * @param gibs the numbers of GiBs of guest addresses, 16 at most
+     * @param gibs the numbers of GiBs of guest addresses
+     * @return of so many of them, from the first on, as the step had time for; of one at least
      */
     CompletableFuture<List<PageUse>> pageUse(List<Integer> gibs);
 

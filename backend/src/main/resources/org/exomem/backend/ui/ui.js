@@ -319,7 +319,7 @@ function listen() {
 }
 async function read(url, control) {
   const answer = await fetch(url, {headers: headers(), signal: control.signal, cache: 'no-store'});
-  if (!answer.ok) throw new Error(answer.status === 401 ? 'this needs the address with the token' : await answer.text());
+  if (!answer.ok) throw new Error(await answer.text());
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const before = new Set(vms.keys());
   let fresh = true, text = '';

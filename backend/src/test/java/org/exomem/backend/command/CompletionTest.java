@@ -3,6 +3,7 @@ package org.exomem.backend.command;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The completion scripts in real shells, with a stand-in for the program, which completion must not start. */
 class CompletionTest {
@@ -109,6 +111,91 @@ class CompletionTest {
         offered("mem web ");
         offered("spec ");
         assertThat(folder.resolve("calls")).doesNotExist();
+    }
+
+    /** Names of files and VMs, and words that are typed, which a shell would run if it took them for its own language. */
+    private static final List<String> RUNNABLE = List.of(
+            "$(touch ran)", "`touch ran`", "a;touch ran;", "x[$(touch ran)]", "${y:=$(touch ran)}", "z'$(touch ran)");
+
+    private void makeRunnable() throws Exception {
+        for (String name : RUNNABLE) {
+            Files.createFile(folder.resolve(name));
+        }
+        List<String> names = new ArrayList<>();
+        RUNNABLE.forEach(name -> names.add(name + " balloon"));
+        Files.write(folder.resolve("exomem.sock.names"), names);
+    }
+
+    /** What is offered in a shell for these words, in lines. */
+    private String offered(String shell, List<String> words) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
+                "bash",
+                "-c",
+                "source script.bash; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _exomem_complete; "
+                        + "printf '%s\\n' \"${COMPREPLY[@]}\"",
+                "bash"));
+        if (shell.equals("zsh")) {
+            command = new ArrayList<>(List.of(
+                    "zsh",
+                    "-fc",
+                    "source ./script.zsh; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); "
+                            + "setopt KSH_ARRAYS BASH_REMATCH sh_word_split; _exomem_complete; "
+                            + "printf '%s\\n' \"${COMPREPLY[@]}\"",
+                    "zsh"));
+        }
+        command.addAll(words);
+        return run(command);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"bash", "zsh"})
+    void noKeyRunsWhatIsInANameOrWasTyped(String shell) throws Exception {
+        assumeTrue(isThere(shell), shell + " is not installed");
+        makeRunnable();
+        assertThat(offered(shell, List.of("exomem", "migrate", "web", "--tls", "")))
+                .contains(RUNNABLE);
+        for (String typed : RUNNABLE) {
+            offered(shell, List.of("exomem", "migrate", "web", "--tls", typed));
+            offered(shell, List.of("exomem", "migrate", "web", "--to", typed));
+            offered(shell, List.of("exomem", "mem", typed, ""));
+            offered(shell, List.of("exomem", "mem", typed));
+            offered(shell, List.of("exomem", typed, ""));
+            offered(shell, List.of("exomem", "balloon", "--control", typed, ""));
+            offered(shell, List.of("exomem", "balloon", "-" + typed));
+        }
+        assertThat(folder.resolve("ran")).doesNotExist();
+    }
+
+    @Test
+    void fishRunsNothingOfANameEither() throws Exception {
+        assumeTrue(isThere("fish"), "fish is not installed");
+        makeRunnable();
+        String said = run(List.of("fish", "-c", "source script.fish; complete -C 'exomem migrate web --tls '"));
+        assertThat(said).contains("touch ran");
+        run(List.of("fish", "-c", "source script.fish; complete -C 'exomem mem \"x[$(touch ran)]\" '"));
+        assertThat(folder.resolve("ran")).doesNotExist();
+    }
+
+    /** A real interactive Bash: what a key puts on the line is run by Enter, and is one word then. */
+    @Test
+    void whatBashPutsOnTheLineIsTheNameItself() throws Exception {
+        assumeTrue(isThere("script"), "script is not installed");
+        Files.createFile(folder.resolve("$(touch ran)"));
+        Files.writeString(folder.resolve("rc"), "PATH=" + folder + ":$PATH\nsource script.bash\nPS1='> '\n");
+        ProcessBuilder builder = new ProcessBuilder("script", "-qec", "bash --noprofile --rcfile rc -i", "/dev/null")
+                .redirectErrorStream(true)
+                .directory(folder.toFile());
+        builder.environment().putAll(Map.of("HOME", folder.toString(), "LC_ALL", "C.UTF-8", "TERM", "dumb"));
+        Process bash = builder.start();
+        try (OutputStream keys = bash.getOutputStream()) {
+            keys.write("exomem migrate web --tls $\t\nexit\n".getBytes(StandardCharsets.UTF_8));
+            keys.flush();
+            String seen = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(folder.resolve("calls")).as(seen).hasContent("migrate web --tls $(touch ran)");
+        } finally {
+            bash.destroyForcibly();
+        }
+        assertThat(folder.resolve("ran")).doesNotExist();
     }
 
     @Test

@@ -32,7 +32,7 @@ class OptionsDocumentTest {
     void namesEveryOptionOfServe() throws IOException {
         String help = Ran.of("serve", "--help").out();
         String options = String.join("\n", table("## Options of serve"));
-        Pattern.compile("^  (--[a-z-]+)", Pattern.MULTILINE)
+        Pattern.compile("^ +(--[a-z-]+)[= \n]", Pattern.MULTILINE)
                 .matcher(help)
                 .results()
                 .map(found -> found.group(1))

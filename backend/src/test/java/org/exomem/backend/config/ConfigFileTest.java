@@ -77,9 +77,19 @@ class ConfigFileTest {
         assertThat(read("metrics: 9469").metrics().addresses()).hasSize(1);
     }
 
+    @Test
+    void thePageIsServedAtAllAddressesOfTheFile() throws Exception {
+        ServeConfig config = read("ui: 8747, 192.0.2.7:8748\nui-tls: pki/host\n");
+        assertThat(config.ui().addresses())
+                .extracting(Object::toString)
+                .containsExactly("127.0.0.1:8747", "192.0.2.7:8748");
+        assertThat(config.ui().tls()).contains(folder.resolve("pki/host"));
+        assertThat(config.metrics().addresses()).isEmpty();
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state, max-memory, metrics and metrics-tls
+        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'control: a~control: b'                              | 2: "control" is given twice
         'control: [a]'                                       | 1: "control" must be a single value
         'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
@@ -90,8 +100,8 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
         'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
-        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
+        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
+        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
         'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty

@@ -24,22 +24,25 @@ class ClientLimitTest {
 
     @Test
     void descriptorsThatVmsMayNeedAreKept() throws Exception {
-        assertThat(new ClientLimit(VmTable.of(), () -> 1024).most()).isEqualTo(896);
+        assertThat(new ClientLimit(VmTable.of(), () -> 0, () -> 1024).most()).isEqualTo(896);
+        assertThat(new ClientLimit(VmTable.of(), () -> 200, () -> 1024).most()).isEqualTo(696);
         try (ServedVm a = BalloonOnly.start("a", folder, event -> {});
                 ServedVm b = BalloonOnly.start("b", folder, event -> {})) {
-            assertThat(new ClientLimit(VmTable.of(a, b), () -> 1024).most()).isEqualTo(810);
+            assertThat(new ClientLimit(VmTable.of(a, b), () -> 0, () -> 1024).most())
+                    .isEqualTo(810);
         }
     }
 
     @Test
     void someClientsAreTakenHoweverFewDescriptorsThereAre() {
-        assertThat(new ClientLimit(VmTable.of(), () -> 20).most()).isEqualTo(8);
+        assertThat(new ClientLimit(VmTable.of(), () -> 0, () -> 20).most()).isEqualTo(8);
     }
 
     @Test
     void thereIsALimitWithoutAnyOfTheSystem() {
-        assertThat(new ClientLimit(VmTable.of(), () -> Long.MAX_VALUE).most()).isEqualTo(4096);
-        assertThat(new ClientLimit(VmTable.of()).most()).isPositive();
+        assertThat(new ClientLimit(VmTable.of(), () -> 0, () -> Long.MAX_VALUE).most())
+                .isEqualTo(4096);
+        assertThat(new ClientLimit(VmTable.of(), () -> 0).most()).isPositive();
     }
 
     @Test
@@ -48,7 +51,7 @@ class ClientLimitTest {
         VmTable vms = VmTable.of();
         Commands commands = new Commands(vms, new Migrations(vms, state -> {}), () -> {});
         List<RawClient> clients = new ArrayList<>();
-        try (ControlServer server = ControlServer.listen(socket, commands, new ClientLimit(vms, () -> 0))) {
+        try (ControlServer server = ControlServer.listen(socket, commands, new ClientLimit(vms, () -> 0, () -> 0))) {
             assertThat(server).isNotNull();
             for (int i = 0; i < 8; i++) {
                 clients.add(RawClient.negotiated(socket));

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HttpAddress;
-import org.exomem.backend.config.MetricsConfig;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.process.BackendProcess;
 
@@ -39,8 +39,7 @@ final class MeasuredVms implements AutoCloseable {
         addresses.add(new HttpAddress.Tcp(InetAddress.getLoopbackAddress(), 0));
         addresses.add(new HttpAddress.Local(folder.resolve("metrics")));
         process.start(
-                config.withMetrics(new MetricsConfig(addresses, Optional.empty()))
-                        .checked(),
+                config.withMetrics(new HttpConfig(addresses, Optional.empty())).checked(),
                 Optional.of(folder.resolve("control")));
     }
 

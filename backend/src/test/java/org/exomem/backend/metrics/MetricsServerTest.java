@@ -21,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HttpAddress;
-import org.exomem.backend.config.MetricsConfig;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.health.Health;
 import org.exomem.backend.migrate.Migrations;
@@ -187,7 +187,7 @@ class MetricsServerTest {
             VmTable table = VmTable.of(held.vm());
             try (Migrations migrations = new Migrations(table, state -> {});
                     MetricsServer server = new MetricsServer(
-                            new MetricsConfig(MetricsConfig.addresses("", "0"), Optional.empty()),
+                            new HttpConfig(HttpConfig.addresses("", "0"), Optional.empty()),
                             new MetricsServer.Process(
                                     "1",
                                     table,
@@ -220,7 +220,7 @@ class MetricsServerTest {
                     .isEqualTo("rw-------");
             try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
                 channel.connect(UnixDomainSocketAddress.of(socket));
-                channel.write(ByteBuffer.wrap("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+                channel.write(ByteBuffer.wrap("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
                         .getBytes(StandardCharsets.US_ASCII)));
                 assertThat(Plain.all(channel)).startsWith("HTTP/1.1 200 OK").contains("\nexomem_vms 1.0\n");
             }
@@ -233,14 +233,14 @@ class MetricsServerTest {
         ServeConfig config =
                 new ServeConfig(Optional.empty(), List.of(ServeConfig.balloon("vm=a,socket=" + folder.resolve("a"))));
         for (String address : List.of("0.0.0.0:9469", "192.0.2.7:1", "[::]:9469")) {
-            MetricsConfig metrics = new MetricsConfig(MetricsConfig.addresses("", address), Optional.empty());
+            HttpConfig metrics = new HttpConfig(HttpConfig.addresses("", address), Optional.empty());
             assertThatThrownBy(() -> config.withMetrics(metrics).checked())
                     .isInstanceOf(ConfigException.class)
                     .hasMessageContaining("metrics on " + address.replace("[::]", "[0:0:0:0:0:0:0:0]"))
                     .hasMessageContaining("--metrics-tls");
         }
         for (String address : List.of("9469", "127.0.0.1:9469", "[::1]:9469", "localhost:1", "unix:/run/x")) {
-            assertThat(config.withMetrics(new MetricsConfig(MetricsConfig.addresses("", address), Optional.empty()))
+            assertThat(config.withMetrics(new HttpConfig(HttpConfig.addresses("", address), Optional.empty()))
                             .checked()
                             .metrics()
                             .addresses())
@@ -252,7 +252,7 @@ class MetricsServerTest {
     void addressThatIsNoneIsRefusedWithWhatOneLooksLike() {
         for (String address : List.of(
                 "", ":", ":9469", "a.example:9469", "65536", "-1", "1:2:3", "[::1", "::1:9469", "unix:", "1.2.3:x")) {
-            assertThatThrownBy(() -> MetricsConfig.addresses("--metrics", address))
+            assertThatThrownBy(() -> HttpConfig.addresses("--metrics", address))
                     .as(address)
                     .isInstanceOf(ConfigException.class)
                     .hasMessageStartingWith("--metrics");

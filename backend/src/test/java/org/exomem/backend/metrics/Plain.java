@@ -17,7 +17,7 @@ final class Plain {
     }
 
     static String get(int port, String path) throws IOException {
-        return send(port, "GET " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        return send(port, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     }
 
     /** All that comes upon that text until the server closes. */

@@ -1,14 +1,14 @@
 package org.exomem.backend.ui;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.HttpAddress;
+import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.qmp.Json;
@@ -30,8 +30,7 @@ final class UiHosts implements AutoCloseable {
         this.folder = folder;
         guest = host("a", UnaryOperator.identity());
         host("b", EmbeddedOptions::thatIsIncoming);
-        server = UiServer.start(
-                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), control("a"), Optional.of(TOKEN), true);
+        server = UiServer.start(http("0"), control("a"), Optional.of(TOKEN));
         open.add(server);
     }
 
@@ -61,8 +60,16 @@ final class UiHosts implements AutoCloseable {
         return folder.resolve(name + ".control");
     }
 
+    static HttpConfig http(String address) throws ConfigException {
+        return new HttpConfig(HttpConfig.addresses("", address), Optional.empty());
+    }
+
+    int port() {
+        return ((HttpAddress.Tcp) server.addresses().getFirst()).port();
+    }
+
     String url() {
-        return "http://127.0.0.1:" + server.address().getPort() + "/";
+        return "http://127.0.0.1:" + port() + "/";
     }
 
     /** Moves the VM, at so many bytes a second. */

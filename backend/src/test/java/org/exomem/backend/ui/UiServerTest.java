@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -51,8 +50,7 @@ class UiServerTest {
     }
 
     private Socket connect() throws IOException {
-        return new Socket(
-                InetAddress.getLoopbackAddress(), hosts.server.address().getPort());
+        return new Socket(InetAddress.getLoopbackAddress(), hosts.port());
     }
 
     /** Sends a request as it is, and reads until the server is done with it. */
@@ -125,23 +123,41 @@ class UiServerTest {
     }
 
     @Test
-    void anAddressThatOtherHostsReachNeedsAToken() {
-        InetSocketAddress all = new InetSocketAddress("0.0.0.0", 0);
-        assertThatThrownBy(() -> UiServer.start(all, hosts.control("a"), Optional.empty(), false))
+    void anAddressThatOtherHostsReachNeedsCertificates() {
+        assertThatThrownBy(() -> UiServer.start(UiHosts.http("0.0.0.0:0"), hosts.control("a"), Optional.empty()))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
-    void fromOtherHostsNothingIsSeenWithoutTheToken() throws Exception {
-        InetSocketAddress all = new InetSocketAddress("0.0.0.0", 0);
-        try (UiServer open = UiServer.start(all, hosts.control("a"), Optional.of(UiHosts.TOKEN), false);
-                Socket socket = new Socket(
-                        InetAddress.getLoopbackAddress(), open.address().getPort())) {
-            socket.getOutputStream()
-                    .write("GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-                            .getBytes(StandardCharsets.UTF_8));
-            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
-                    .startsWith("HTTP/1.1 401");
+    void soManyPagesMayBeOpenAndTheNextIsToldSo() throws Exception {
+        List<Socket> open = new ArrayList<>();
+        try {
+            for (int i = 0; i < UiServer.MOST_STREAMS; i++) {
+                Socket socket = connect();
+                open.add(socket);
+                socket.getOutputStream()
+                        .write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+                byte[] begin = socket.getInputStream().readNBytes(15);
+                assertThat(new String(begin, StandardCharsets.UTF_8)).isEqualTo("HTTP/1.1 200 OK");
+            }
+            assertThat(get("/events", "localhost")).startsWith("HTTP/1.1 503").endsWith("too many pages are open\n");
+            // Whoever only looks at the head takes none away.
+            assertThat(ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+                    .startsWith("HTTP/1.1 503");
+            // The page itself comes all the same.
+            assertThat(get("/", "localhost")).startsWith("HTTP/1.1 200");
+            open.removeFirst().close();
+            await().until(() -> {
+                Socket next = connect();
+                open.add(next);
+                next.getOutputStream()
+                        .write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+                return new String(next.getInputStream().readNBytes(15), StandardCharsets.UTF_8).endsWith("200 OK");
+            });
+        } finally {
+            for (Socket each : open) {
+                each.close();
+            }
         }
     }
 
@@ -196,12 +212,26 @@ class UiServerTest {
     void tokenIsInAFileThatOnlyItsOwnerReads() throws Exception {
         Path path = folder.resolve("token");
         Files.writeString(path, "of another");
-        try (TokenFile token = TokenFile.make(path)) {
+        String secret = TokenFile.newToken();
+        assertThat(secret).matches("[0-9a-f]{48}").isNotEqualTo(TokenFile.newToken());
+        try (TokenFile token = TokenFile.make(path, secret)) {
             assertThat(Files.readString(path)).isEqualTo(token.token() + "\n");
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
                     .isEqualTo("rw-------");
         }
         assertThat(path).doesNotExist();
+    }
+
+    @Test
+    void tokenOfASecondOneStaysWhenTheFirstEnds() throws Exception {
+        Path path = folder.resolve("token");
+        TokenFile first = TokenFile.make(path, "first");
+        try (TokenFile second = TokenFile.make(path, "second")) {
+            first.close();
+            assertThat(Files.readString(path)).isEqualTo(second.token() + "\n");
+        }
+        assertThat(path).doesNotExist();
+        first.close();
     }
 
     @Test

@@ -19,6 +19,7 @@ import picocli.CommandLine.Command;
             CommandStart.class,
             ManyVms.class,
             PatrolCost.class,
+            WatchedLoop.class,
             GuestInflate.class,
             GuestPlug.class,
             StreamThroughput.class,

@@ -30,6 +30,7 @@ class BenchmarksTest {
                 List.of("device-inflate", "--memory=8", "--rounds=1", "--warm-up=0"),
                 List.of("device-plug", "--requests=16", "--memory=8", "--rounds=1", "--warm-up=0"),
                 List.of("patrol", "--region=1", "--rounds=1", "--found=4", "--interval=1", "--violations=1"),
+                List.of("watched-loop", "--vms=2", "--memory=2", "--seconds=1", "--rounds=1"),
                 List.of("block-map", "--forks=0", "--iterations=1", "--millis=10"),
                 List.of("kick-latency", "--rounds=1", "--times=50"),
                 List.of("idle", "--starts=1", "--vms=2", "--seconds=1", "--settle=5"),

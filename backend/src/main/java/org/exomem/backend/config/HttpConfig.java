@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Where metrics and health are served over HTTP.
+ * Where something is served over HTTP.
  *
- * @param addresses none if they are not served
+ * @param addresses none if it is not served
  * @param tls the folder with this host's certificate and the CA's, as {@code exomem pki init} makes it; TCP then is TLS, with
  *     certificates of clients
  */
-public record MetricsConfig(List<HttpAddress> addresses, Optional<Path> tls) {
+public record HttpConfig(List<HttpAddress> addresses, Optional<Path> tls) {
     /** Nothing is served. */
-    public static final MetricsConfig NOTHING = new MetricsConfig(List.of(), Optional.empty());
+    public static final HttpConfig NOTHING = new HttpConfig(List.of(), Optional.empty());
 
-    public MetricsConfig {
+    public HttpConfig {
         addresses = List.copyOf(addresses);
     }
 
@@ -38,23 +38,33 @@ public record MetricsConfig(List<HttpAddress> addresses, Optional<Path> tls) {
     }
 
     /** The addresses of both; the other's folder before this one's. */
-    public MetricsConfig and(MetricsConfig other) {
+    public HttpConfig and(HttpConfig other) {
         List<HttpAddress> all = new ArrayList<>(addresses);
         other.addresses.stream().filter(address -> !all.contains(address)).forEach(all::add);
-        return new MetricsConfig(all, other.tls.or(() -> tls));
+        return new HttpConfig(all, other.tls.or(() -> tls));
     }
 
-    /** @throws ConfigException if others than this host could connect and would not have to prove who they are */
-    void check() throws ConfigException {
+    /** True if others than this host could connect and would not have to prove who they are. */
+    public boolean isOpenToAnybody() {
+        return tls.isEmpty() && !addresses.stream().allMatch(HttpAddress::isLocal);
+    }
+
+    /**
+     * Checks what no single option can know.
+     *
+     * @param what is served, as in "metrics"
+     * @param option that names the folder, as in "--metrics-tls DIR"
+     * @throws ConfigException if it {@link #isOpenToAnybody}, or a folder of certificates is of no use
+     */
+    public void check(String what, String option) throws ConfigException {
         for (HttpAddress address : addresses) {
             if (!address.isLocal() && tls.isEmpty()) {
-                throw new ConfigException("metrics on " + address + " could be read by other hosts: name a folder with"
-                        + " certificates (--metrics-tls DIR, metrics-tls in the file), or serve them on a port of this"
-                        + " host only");
+                throw new ConfigException(what + " on " + address + " could be read by other hosts: name a folder with"
+                        + " certificates (" + option + "), or serve on a port of this host only");
             }
         }
         if (tls.isPresent() && addresses.stream().noneMatch(HttpAddress.Tcp.class::isInstance)) {
-            throw new ConfigException("metrics-tls is for TCP, and metrics are served on none");
+            throw new ConfigException(option + " is for TCP, and " + what + " is served on none");
         }
     }
 }
