@@ -181,10 +181,11 @@ public final class SaveTask implements VmTask {
 
         private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal) throws IOException {
             MovedDevices moved;
+            guest.savesInto(state);
             try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
                 moved = inPlace
-                        ? saveState(pause(), leaving, state)
-                        : templates.isEmpty() ? copy(leaving, state) : copyClone(leaving, state);
+                        ? saveState(pause(), leaving)
+                        : templates.isEmpty() ? copy(leaving) : copyClone(leaving);
             }
             if (!request.end()) {
                 guest.returnDevices(watcher::note);
@@ -216,7 +217,7 @@ public final class SaveTask implements VmTask {
             return pausing;
         }
 
-        private MovedDevices copyClone(LeavingMemory leaving, Path state) throws IOException {
+        private MovedDevices copyClone(LeavingMemory leaving) throws IOException {
             List<ClonedMemory> parts = new ArrayList<>();
             for (int i = 0; i < names.size(); i++) {
                 RamFileName name = names.get(i);
@@ -234,7 +235,7 @@ public final class SaveTask implements VmTask {
             for (ClonedMemory part : parts) {
                 part.addOwn();
             }
-            return saveState(pausing, leaving, state);
+            return saveState(pausing, leaving);
         }
 
         private void copyTemplate(ClonedMemory part) throws IOException {
@@ -250,7 +251,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        private MovedDevices copy(LeavingMemory leaving, Path state) throws IOException {
+        private MovedDevices copy(LeavingMemory leaving) throws IOException {
             RamFiles files = RamFiles.in(request.folder());
             files.create(names, RamFiles.Room.ON_DEMAND);
             names.forEach(name -> made.add(files.path(name)));
@@ -263,15 +264,14 @@ public final class SaveTask implements VmTask {
                 // Open until the guest runs on: what it takes to end the watch is not for the pause.
                 try (FilePages target = new FilePages(LeavingMemory.description(memory), open);
                         GuestWrites writes = leaving.writes(request.writes(), watcher::writes)) {
-                    return copy(leaving, writes, hints, target, state);
+                    return copy(leaving, writes, hints, target);
                 }
             } finally {
                 open.forEach(SharedFile::close);
             }
         }
 
-        private MovedDevices copy(
-                LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target, Path state)
+        private MovedDevices copy(LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target)
                 throws IOException {
             boolean settles = leaving.settles(request.hints(), writes);
             Report report = new Precopy(
@@ -283,7 +283,7 @@ public final class SaveTask implements VmTask {
                     .watchedBy(pages -> watcher.pages(leaving.addresses(), pages))
                     .run();
             watcher.report(report);
-            MovedDevices moved = saveState(System.nanoTime() - report.downtime().toNanos(), leaving, state);
+            MovedDevices moved = saveState(System.nanoTime() - report.downtime().toNanos(), leaving);
             if (settles) {
                 guest.descriptors().expectNoReset();
             }
@@ -291,8 +291,8 @@ public final class SaveTask implements VmTask {
         }
 
         /** @param pausing when the pause began */
-        private MovedDevices saveState(long pausing, LeavingMemory leaving, Path state) throws IOException {
-            vmm.saveState(state, cancel::isCancelled);
+        private MovedDevices saveState(long pausing, LeavingMemory leaving) throws IOException {
+            guest.saveState();
             MovedDevices moved = guest.moved(leaving.target());
             if (!request.end()) {
                 guest.resume();

@@ -34,20 +34,48 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     private final String vm;
     private final PagedMemory memory;
     private final Pager pager;
+    private final OwedPages pages;
+    private final PageBits promised;
     private final CompletableFuture<Void> arrived = new CompletableFuture<>();
     /** What the source was asked for since it came. */
     private volatile PageBits asked;
 
+    private volatile WantedPage want = page -> {
+        throw new IOException("page " + page + " is needed before the guest was paused at its source");
+    };
+
     /**
+     * Serves the memory from now on; nothing is asked for before {@link #begin}.
+     *
      * @param memory closed with this; stays the caller's if this fails
+     * @param promised pages that are missing in it; not changed any more
      */
-    ArrivingMemory(String vm, PagedMemory memory, PageBits owed, WantedPage want) throws LinuxException {
+    ArrivingMemory(String vm, PagedMemory memory, PageBits promised) throws LinuxException {
         this.vm = vm;
         this.memory = memory;
-        this.asked = new PageBits(owed.pages());
-        this.pager = Pager.start(
-                vm, memory.memory(), new OwedPages(owed), new Source(want), Optional.empty(), new Pager.Watcher() {});
+        this.promised = promised;
+        this.asked = new PageBits(promised.pages());
+        this.pages = OwedPages.growing(promised);
+        this.pager = Pager.start(vm, memory.memory(), pages, new Source(), Optional.empty(), new Pager.Watcher() {});
         pager.end().thenAccept(this::ended);
+    }
+
+    /**
+     * Has all that is owed be missing, and asks for what somebody waits for; once.
+     *
+     * @param owed those that were promised too
+     * @param wants asks the source for a page
+     */
+    void begin(PageBits owed, WantedPage wants) throws IOException {
+        PageBits more = new PageBits(owed.pages());
+        more.copyOf(owed);
+        more.andNot(promised);
+        want = wants;
+        // Before they are missing: a page that is missing and not owed becomes zeros.
+        pages.add(more);
+        memory.emptyAlso(more);
+        pages.complete();
+        pager.arrived();
     }
 
     private void ended(PagerState end) {
@@ -75,12 +103,6 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
 
     /** Asks for a page once. */
     private final class Source implements PageSource {
-        private final WantedPage want;
-
-        Source(WantedPage want) {
-            this.want = want;
-        }
-
         @Override
         public void demand(long page, PagePlacer into) throws IOException {
             PageBits before = asked;

@@ -19,6 +19,7 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
+import org.exomem.backend.vmm.MemoryLeft;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.LinuxException;
@@ -67,6 +68,10 @@ final class IncomingVm implements Destination, AutoCloseable {
     private @Nullable MovedDevices moved;
     private volatile @Nullable ArrivingMemory owed;
     private PagedMemory.@Nullable Prepared prepared;
+    /** From when pages were promised until they are owed. */
+    private @Nullable ArrivingMemory listening;
+
+    private @Nullable MemoryLeft memoryLeft;
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
@@ -254,32 +259,66 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
         StateFolder.give(vmmState(), vmm);
         vmm.loadState(vmmState());
-        removeFolder();
+    }
+
+    @Override
+    public void listening(PageBits promised) throws IOException {
+        // None of this is for the guest's pause.
+        folder = StateFolder.makeFor(vmm);
+        memoryLeft = vmm.leaveMemory();
+        vmm.expectIncoming();
+        PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(promised));
+        try {
+            listening = new ArrivingMemory(vm, memory, promised);
+        } catch (LinuxException e) {
+            leave(memory);
+            throw e;
+        }
     }
 
     @Override
     public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
-        PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(pages));
-        ArrivingMemory arriving;
-        try {
-            arriving = new ArrivingMemory(vm, memory, pages, want);
-        } catch (LinuxException e) {
-            try {
-                // Nobody would serve whoever touches a missing page.
-                memory.memory().leave();
-            } finally {
-                memory.close();
-            }
-            throw e;
-        }
+        ArrivingMemory arriving = Objects.requireNonNull(listening);
+        arriving.begin(pages, want);
+        listening = null;
         begun = migration;
         owed = arriving;
         return arriving;
     }
 
+    /** Nobody would serve whoever touches a missing page. */
+    private void leave(PagedMemory memory) {
+        try {
+            memory.memory().leave();
+        } catch (IOException e) {
+            LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+        } finally {
+            memory.close();
+        }
+    }
+
+    /** The guest does not come, and nobody has touched its memory yet. */
+    private void leaveListening() {
+        ArrivingMemory memory = listening;
+        if (memory != null) {
+            listening = null;
+            memory.abandon();
+            memory.close();
+        }
+    }
+
     @Override
     public void startedOwing() {
+        removeFolder();
         watcher.owing(Objects.requireNonNull(owed)::state);
+    }
+
+    private void endLeavingMemory() {
+        MemoryLeft left = memoryLeft;
+        if (left != null) {
+            memoryLeft = null;
+            left.close();
+        }
     }
 
     private void removeFolder() {
@@ -293,9 +332,11 @@ final class IncomingVm implements Destination, AutoCloseable {
     public void start() throws IOException {
         keep(false);
         if (moved != null && !moved.running()) {
+            endLeavingMemory();
             return;
         }
         StartedGuest.start(vmm);
+        endLeavingMemory();
         try {
             keep(true);
         } catch (IOException e) {
@@ -337,6 +378,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved == null) {
             return;
         }
+        removeFolder();
         moved.plugInto(vmm, sockets, watcher::note);
         watcher.arrived(moved);
         deleteFile();
@@ -345,6 +387,8 @@ final class IncomingVm implements Destination, AutoCloseable {
     /** Gives all memory back to the host: a VMM that waits can wait for another source. */
     @Override
     public void failed(IOException why) {
+        leaveListening();
+        endLeavingMemory();
         closePrepared();
         deleteFile();
         if (owed != null) {
@@ -391,6 +435,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (arriving != null) {
             arriving.close();
         }
+        leaveListening();
         closePrepared();
         closeFiles();
         vmm.close();

@@ -1,5 +1,7 @@
 package org.exomem.backend.migrate;
 
+import static java.util.Objects.requireNonNull;
+
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -70,6 +72,9 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     private final Map<String, MemoryRegionPlan> regions;
 
     private State state = new State.Runs();
+    private @Nullable Path stateFile;
+    /** True if the VMM saves its state, or has. */
+    private boolean saving;
     /** From when the pause is near. */
     private @Nullable MemoryLeft memoryLeft;
     /** The last thing that the driver was asked about hints; until DONE it keeps the pages that it has hinted. */
@@ -275,8 +280,31 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         vmm.pause();
     }
 
+    /**
+     * Where {@link #saveState} has the VMM's own state saved. It begins with that as soon as the guest stays paused, next to whatever else is
+     * done meanwhile.
+     */
+    public void savesInto(Path file) {
+        stateFile = file;
+    }
+
+    @Override
+    public void paused() throws IOException {
+        vmm.beginSave(requireNonNull(stateFile, "where the state goes"));
+        saving = true;
+    }
+
+    /** Returns when the VMM's own state is in the file of {@link #savesInto}. */
+    public void saveState() throws IOException {
+        if (!saving) {
+            paused();
+        }
+        vmm.awaitSaved(cancel::isCancelled);
+    }
+
     @Override
     public void resume() throws IOException {
+        saving = false;
         vmm.goOn(ran());
         state = new State.Runs();
         status.accept(Status.ACTIVE);

@@ -31,12 +31,18 @@ final class OutgoingConnection {
     private static final Duration LONG = Duration.ofSeconds(10);
 
     private final MigrationSender sender;
+    private final GuestPages memory;
     private final Departure watcher;
     private final Supplier<Duration> patience;
+    private boolean owes;
 
-    /** @param patience how long to try to make the connection again, as things are then */
-    OutgoingConnection(MigrationSender sender, Departure watcher, Supplier<Duration> patience) {
+    /**
+     * @param memory of the VM
+     * @param patience how long to try to make the connection again, as things are then
+     */
+    OutgoingConnection(MigrationSender sender, GuestPages memory, Departure watcher, Supplier<Duration> patience) {
         this.sender = sender;
+        this.memory = memory;
         this.watcher = watcher;
         this.patience = patience;
     }
@@ -44,7 +50,31 @@ final class OutgoingConnection {
     /** For memory. */
     Destination destination() {
         return new Destination(
-                sender.channels(), sender::endRound, lost -> reconnect(lost).rounds());
+                sender.channels(), sender::endRound, lost -> reconnect(lost).rounds(), this::promise);
+    }
+
+    private void promise(PageBits pages) throws IOException {
+        boolean listens = false;
+        while (!listens) {
+            try {
+                sender.promise(pages, memory);
+                listens = true;
+            } catch (ConnectionLostException e) {
+                // Refused by a destination that listens already (STR-PST-7).
+                reconnect(e);
+            }
+        }
+    }
+
+    /**
+     * With post-copy: says which pages come only when the guest has begun over there (STR-PST-2). A cut from here to the end of {@link
+     * #finish} ends the migration (STR-PST-7).
+     *
+     * @param owed all of them
+     */
+    void owe(PageBits owed) throws IOException {
+        owes = true;
+        sender.owe(owed);
     }
 
     /**
@@ -52,16 +82,11 @@ final class OutgoingConnection {
      *
      * @param vmm a file with the state of the VMM's own devices
      * @param devices what is to be known of the devices that were taken out
-     * @param owed with post-copy: the pages that come only when the guest has begun over there
-     * @param memory where they are
      */
-    void finish(Path vmm, byte[] devices, Optional<PageBits> owed, GuestPages memory) throws IOException {
+    void finish(Path vmm, byte[] devices) throws IOException {
         boolean ready = false;
         while (!ready) {
             try {
-                if (owed.isPresent()) {
-                    sender.owe(owed.get(), memory);
-                }
                 try (OutputStream out = sender.deviceState(StateFolder.VMM)) {
                     Files.copy(vmm, out);
                 }
@@ -71,6 +96,9 @@ final class OutgoingConnection {
                 sender.finish();
                 ready = true;
             } catch (ConnectionLostException e) {
+                if (owes) {
+                    throw e;
+                }
                 ready = reconnect(e).isReady();
             }
         }

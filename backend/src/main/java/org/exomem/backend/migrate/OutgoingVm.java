@@ -146,11 +146,15 @@ final class OutgoingVm {
 
     private void moveMemoryAndState(
             MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints) throws IOException {
-        OutgoingConnection connection = new OutgoingConnection(sender, watcher, this::patience);
+        OutgoingConnection connection = new OutgoingConnection(sender, image, watcher, this::patience);
         boolean settles = memory.settles(request.hints(), writes);
         MigrationSource source = memory.source(writes, hints, settles);
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(vmm);
+        Path state = folder.resolve(StateFolder.VMM);
+        guest.savesInto(state);
+        // Once before the pause too: what is done for the first time takes its time.
+        guest.moved(memory.target()).toBytes();
         try {
             Precopy precopy = new Precopy(
                             source, connection.destination(), request.precopy(), watcher::progress, cancel)
@@ -158,9 +162,11 @@ final class OutgoingVm {
             Report report = precopy.run();
             Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
             long pausing = System.nanoTime() - report.downtime().toNanos();
-            Path state = folder.resolve(StateFolder.VMM);
-            vmm.saveState(state, cancel::isCancelled);
-            connection.finish(state, guest.moved(memory.target()).toBytes(), owed, image);
+            if (owed.isPresent()) {
+                connection.owe(owed.get());
+            }
+            guest.saveState();
+            connection.finish(state, guest.moved(memory.target()).toBytes());
             if (settles) {
                 guest.descriptors().expectNoReset();
             }

@@ -9,7 +9,6 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
-import org.exomem.linux.LinuxException;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.pager.PresentPages;
@@ -78,11 +77,12 @@ final class OwedVm implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws LinuxException {
+    public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
         if (memory.isEmpty()) {
             return new NothingOwed(pages.pages());
         }
-        ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory.get(), pages, want);
+        ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory.get(), pages);
+        arriving.begin(pages, want);
         owed = arriving;
         return arriving;
     }

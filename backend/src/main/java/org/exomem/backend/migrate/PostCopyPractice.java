@@ -68,7 +68,10 @@ public final class PostCopyPractice implements Destination {
                 PageBits owed = new PageBits(memory.pages());
                 owed.addAll();
                 sender.endRound();
-                sender.owe(owed, image);
+                PageBits promised = new PageBits(memory.pages());
+                promised.add(0, memory.pages() / 2);
+                sender.promise(promised, image);
+                sender.owe(owed);
                 try (OutputStream state = sender.deviceState("practice")) {
                     state.write(new byte[1 << 16]);
                 }
@@ -90,6 +93,9 @@ public final class PostCopyPractice implements Destination {
     public OutputStream deviceState(String name) {
         return OutputStream.nullOutputStream();
     }
+
+    @Override
+    public void listening(PageBits promised) {}
 
     @Override
     public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage wanted) throws IOException {

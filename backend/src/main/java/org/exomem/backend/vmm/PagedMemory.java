@@ -424,6 +424,17 @@ public final class PagedMemory implements AutoCloseable {
         return taken;
     }
 
+    /**
+     * Has more pages be missing, before anybody may touch one.
+     *
+     * @throws IOException if they can't be given back to the host
+     */
+    public void emptyAlso(PageBits pages) throws IOException {
+        if (!pages.isEmpty()) {
+            empty(files, Optional.of(pages));
+        }
+    }
+
     public int pid() {
         return pid;
     }

@@ -208,7 +208,7 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Takes back what {@link #pause} and {@link #saveState} did: cancels a transfer that is under way, and returns when the
+     * Takes back what {@link #pause}, {@link #saveState} and {@link #beginSave} did: cancels a transfer that is under way, and returns when the
      * guest is as it was (VMM-6).
      *
      * @param running whether it ran
@@ -342,6 +342,16 @@ public final class QmpVmm implements AutoCloseable {
     /** As {@link StateTransfer#save}. */
     public void saveState(Path file, BooleanSupplier givenUp) throws IOException {
         state.save(file, givenUp);
+    }
+
+    /** As {@link StateTransfer#beginSave}. */
+    public void beginSave(Path file) throws IOException {
+        state.beginSave(file);
+    }
+
+    /** As {@link StateTransfer#awaitSaved}. */
+    public void awaitSaved(BooleanSupplier givenUp) throws IOException {
+        state.awaitSaved(givenUp);
     }
 
     /** As {@link StateTransfer#send}. */

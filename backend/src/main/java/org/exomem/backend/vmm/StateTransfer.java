@@ -46,6 +46,16 @@ final class StateTransfer {
         move("migrate", "file:" + file, NOT_SAVED, givenUp);
     }
 
+    /** Begins with {@link #save}, while {@link #leaveMemory} is open; {@link #awaitSaved} waits. */
+    void beginSave(Path file) throws IOException {
+        qmp.execute("migrate", Json.object().put("uri", "file:" + file));
+    }
+
+    /** Waits until what was begun is done; as {@link #save}. */
+    void awaitSaved(BooleanSupplier givenUp) throws IOException {
+        awaitEnd(NOT_SAVED, givenUp);
+    }
+
     /** The same, to a VMM on this host that expects it on a socket. */
     void send(Path socket, BooleanSupplier givenUp) throws IOException {
         move("migrate", "unix:" + socket, NOT_SAVED, givenUp);

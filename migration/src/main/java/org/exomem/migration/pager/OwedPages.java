@@ -7,8 +7,8 @@ import org.exomem.pages.BitWords;
 import org.exomem.pages.PageBits;
 
 /**
- * The pages that have content at their source and have not arrived (PGR-OWED-1). Pages only leave the set. Safe for use by several threads;
- * nothing is allocated or locked.
+ * The pages that have content at their source and have not arrived (PGR-OWED-1). Pages only leave the set, but for one that grows until
+ * {@link #complete}. Safe for use by several threads; nothing is allocated or locked.
  */
 public final class OwedPages implements BitWords {
     private static final VarHandle WORDS = MethodHandles.arrayElementVarHandle(long[].class);
@@ -19,12 +19,46 @@ public final class OwedPages implements BitWords {
 
     /** @param owed is copied */
     public OwedPages(PageBits owed) {
+        this(owed, 0);
+    }
+
+    private OwedPages(PageBits owed, int held) {
         this.pages = owed.pages();
         this.words = new long[owed.words()];
         for (int i = 0; i < words.length; i++) {
             words[i] = owed.word(i);
         }
-        this.left = new AtomicLong(owed.count());
+        this.left = new AtomicLong(owed.count() + held);
+    }
+
+    /**
+     * A set to which pages are added until {@link #complete}. Till then {@link #left} is one more than there are: not all has arrived as
+     * long as more may come.
+     *
+     * @param owed is copied
+     */
+    public static OwedPages growing(PageBits owed) {
+        return new OwedPages(owed, 1);
+    }
+
+    /**
+     * Adds pages to a set that grows. For one thread, which calls {@link #complete} too.
+     *
+     * @param more none that is or was in the set
+     */
+    public void add(PageBits more) {
+        left.addAndGet(more.count());
+        for (int i = 0; i < words.length; i++) {
+            long added = more.word(i);
+            if (added != 0) {
+                WORDS.getAndBitwiseOr(words, i, added);
+            }
+        }
+    }
+
+    /** No more pages are added. */
+    public void complete() {
+        left.decrementAndGet();
     }
 
     /** The number of pages that there are, owed or not. */

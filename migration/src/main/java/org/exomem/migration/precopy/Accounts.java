@@ -239,12 +239,11 @@ final class Accounts {
         return true;
     }
 
-    /** What the destination gets later, as a copy; counts as sent (MIG-POST-2). */
-    PageBits owe() {
-        PageBits owes = new PageBits(owed.pages());
-        owes.copyOf(owed);
-        table.travelled.or(owes);
-        return owes;
+    /** Adds what the destination gets later; counts as sent, and is looked at no more (MIG-POST-2). */
+    void owe(PageBits to) {
+        to.or(owed);
+        table.travelled.or(owed);
+        owed.clear();
     }
 
     /** The connection was lost: it is unknown what has arrived of what this round has sent (MIG-CUT-1). */

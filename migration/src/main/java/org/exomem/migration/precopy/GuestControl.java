@@ -16,6 +16,12 @@ public interface GuestControl {
      */
     void pause() throws IOException;
 
+    /**
+     * The guest that {@link #pause} has stopped stays so, unless the migration fails: what else there is of it can be saved, next to the last
+     * round.
+     */
+    default void paused() throws IOException {}
+
     /** Lets a guest run on that was paused, or half so, because the migration has failed. */
     void resume() throws IOException;
 

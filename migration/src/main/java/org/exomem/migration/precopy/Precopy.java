@@ -190,15 +190,25 @@ public final class Precopy {
         check();
         endHinting();
         source.control().prepare();
+        // What it takes to let all of them be missing over there is not for the pause.
+        owe(accounts);
+        PageBits promised = new PageBits(owed.pages());
+        promised.copyOf(owed);
+        destination.promise().make(promised);
         long pausing = pause(crew, accounts);
         accounts.lastRound();
         rounds++;
+        owe(accounts);
+        check();
+        return report(accounts, start, pausing, true);
+    }
+
+    /** Adds what the destination has not as it is here now. */
+    private void owe(Accounts accounts) throws IOException {
         accounts.sync();
         accounts.excuse();
         accounts.takeUpPostponed();
-        check();
-        owed = accounts.owe();
-        return report(accounts, start, pausing, true);
+        accounts.owe(owed);
     }
 
     /**
@@ -283,6 +293,7 @@ public final class Precopy {
             source.control().pause();
             Settling settling = accounts.settle();
             if (settling == Settling.CERTAIN) {
+                source.control().paused();
                 return pausing;
             }
             source.control().resume();

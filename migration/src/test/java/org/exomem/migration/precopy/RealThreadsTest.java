@@ -147,7 +147,7 @@ class RealThreadsTest {
         }
 
         Destination destination() {
-            return new Destination(sinks, this::endRound, this::reconnect);
+            return new Destination(sinks, this::endRound, this::reconnect, Promise.NONE);
         }
     }
 

@@ -87,9 +87,12 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     @Nullable
     Report report;
 
+    /** What no guest writes. */
+    private static final long GONE = -1;
     /** Pages that were owed when the guest left. */
     long owed;
 
+    private final PageBits promised;
     private final boolean switchesOver;
 
     Simulation(long seed, Mutant mutant) {
@@ -106,6 +109,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         this.asksForHints = chance.below(4) > 0;
         this.destination = new long[world.memory.length];
         this.freed = new boolean[world.pages];
+        this.promised = new PageBits(world.pages);
         this.way = new Way(chance, chance.oneIn(3) ? 1 + chance.below(24) : 0);
         this.failingCall = chance.oneIn(4) ? 1 + chance.below(120) : -1;
         this.cancellingCall = chance.oneIn(8) ? 1 + chance.below(120) : -1;
@@ -120,7 +124,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         this.switchesOver = options.switchOver().isPresent();
         this.precopy = new Precopy(
                 new MigrationSource(this, dirtySources(), sources, asksForHints ? this : HintSessions.NONE, this),
-                new Destination(List.of(this), this::endRound, this::reconnect),
+                new Destination(List.of(this), this::endRound, this::reconnect, this::promise),
                 options,
                 progress -> {},
                 cancel,
@@ -426,6 +430,19 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         way.barrier();
     }
 
+    /** What is promised is gone at the destination. The guest runs on for a while. */
+    private void promise(PageBits pages) throws IOException {
+        verify(!world.paused, "the guest is paused before the destination listens", -1);
+        promised.copyOf(pages);
+        pages.forEachRun((first, count) -> {
+            int from = (int) first * World.WORDS_IN_PAGE;
+            Arrays.fill(destination, from, from + (int) count * World.WORDS_IN_PAGE, GONE);
+        });
+        for (int steps = chance.below(40); steps >= 0; steps--) {
+            call();
+        }
+    }
+
     private long reconnect(ConnectionLostException lost) throws IOException {
         call();
         pass(0);
@@ -582,6 +599,8 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
             System.arraycopy(world.memory, from, destination, from, (int) count * World.WORDS_IN_PAGE);
         });
         owed = precopy.owed().count();
+        promised.andNot(precopy.owed());
+        verify(promised.isEmpty(), "what was promised is not owed", (int) promised.next(0));
     }
 
     private void compare() {

@@ -45,6 +45,9 @@ final class TestDestination implements Destination, AutoCloseable {
     /** What is owed, once that was said. */
     volatile @Nullable OwedTestMemory owing;
 
+    /** What was owed before the guest had stopped at the source. */
+    volatile @Nullable PageBits promised;
+
     volatile @Nullable BegunMigration begun;
     /** What an earlier process has not received. */
     volatile PageBits absent = new PageBits(0);
@@ -109,6 +112,13 @@ final class TestDestination implements Destination, AutoCloseable {
         }
         timesReady++;
         ready = true;
+    }
+
+    @Override
+    public void listening(PageBits pages) throws IOException {
+        refuse("promise");
+        promised = new PageBits(pages.pages());
+        promised.copyOf(pages);
     }
 
     @Override

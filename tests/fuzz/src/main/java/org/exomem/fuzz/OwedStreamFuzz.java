@@ -63,7 +63,7 @@ public final class OwedStreamFuzz {
 
     private static final int[] MAIN = {OWED, OWED, OWED, OPEN, STATE, CLOSE, END, GO, ALIVE, HEARD};
     private static final int[] DATA = {PAGES_CHUNK, PAGES_CHUNK, PAGES_CHUNK, ZEROS};
-    private static final int[] BACK = {WANT, WANT, WANT, WANT, OWED, OWED, ARRIVED, ALIVE, 2, 7, 12, 14};
+    private static final int[] BACK = {WANT, WANT, WANT, WANT, OWED, OWED, ARRIVED, ALIVE, 2, 7, 12, 14, 22};
 
     private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final MemoryDescription MEMORY =
@@ -95,6 +95,9 @@ public final class OwedStreamFuzz {
 
         private PageBits left = new PageBits(PAGES);
         private MessageDigest digest = sha256();
+        /** What was owed before the guest was paused, once that was said. */
+        private @Nullable PageBits listening;
+
         private boolean complete;
         private boolean letGo;
         private int states;
@@ -133,8 +136,8 @@ public final class OwedStreamFuzz {
             }
             requireState();
             BrokenRule.unless(!heard[0] || why.isEmpty(), "HEARD was not taken: " + why);
-            // What is wrong is final, until the guest is here.
-            return !heard[0] && (script.isRight() || letGo);
+            // What is wrong is final until the guest is here; so is a cut after the first promise and before all was said.
+            return !heard[0] && (script.isRight() && (listening == null || complete) || letGo);
         }
 
         /** What comes on the other connections when all of the main one has; then what is left for that to say. */
@@ -172,6 +175,7 @@ public final class OwedStreamFuzz {
             BrokenRule.unless(guest.started == letGo, "a guest was started, or not, against what came");
             FuzzedPlaces places = guest.places;
             BrokenRule.unless((places != null) == (promised != null), "pages are owed, or not, against what came");
+            BrokenRule.unless(guest.listening == (listening != null), "a promise was taken, or not, against what came");
             if (places != null) {
                 BrokenRule.unless(Arrays.equals(places.bytes(), expected), "memory does not hold what was sent");
                 BrokenRule.unless(same(places.owed(), left), "other pages are owed than have not come");
@@ -202,6 +206,14 @@ public final class OwedStreamFuzz {
             }
         }
 
+        /** What may be owed besides what was promised. */
+        private PageBits others() {
+            PageBits others = new PageBits(PAGES);
+            others.addAll();
+            others.andNot(copy(listening));
+            return others;
+        }
+
         private void usual(int type, Chunk chunk) {
             switch (type) {
                 case OPEN -> {
@@ -218,7 +230,7 @@ public final class OwedStreamFuzz {
                     chunk.count = Math.max(0, offset);
                 }
                 case END -> chunk.payload = chained(snapshot(digest).digest());
-                case OWED -> pieces.usual(input, promised == null ? null : left, chunk);
+                case OWED -> pieces.usual(input, promised != null ? left : listening != null ? others() : null, chunk);
                 case PAGES_CHUNK -> {
                     run(chunk);
                     chunk.payload = content((int) chunk.count, input.u8());
@@ -250,6 +262,7 @@ public final class OwedStreamFuzz {
                     boolean right = offset < 0
                             && chunk.first == states
                             && !complete
+                            && !isPromising()
                             && chunk.payload.length > 0
                             && chunk.payload.length < 256;
                     count(header, chunk.payload, right);
@@ -283,11 +296,18 @@ public final class OwedStreamFuzz {
         }
 
         private boolean takeOwed(byte[] header, Chunk chunk) {
-            if (offset >= 0 || states > 0 || complete && promised == null || !pieces.take(chunk)) {
+            if (offset >= 0
+                    || states > 0
+                    || complete && promised == null
+                    || !complete && promised != null
+                    || !pieces.take(chunk)) {
                 return false;
             }
             count(header, chunk.payload, true);
-            if (pieces.complete && complete) {
+            if (pieces.complete && !complete) {
+                return takePromise();
+            }
+            if (pieces.complete) {
                 PageBits forgotten = copy(left);
                 forgotten.andNot(pieces.owed);
                 PageBits more = copy(pieces.owed);
@@ -300,20 +320,39 @@ public final class OwedStreamFuzz {
             return true;
         }
 
+        private boolean takePromise() {
+            if (listening == null) {
+                listening = copy(pieces.owed);
+                pieces = new Pieces();
+                return true;
+            }
+            PageBits twice = copy(pieces.owed);
+            twice.and(listening);
+            if (!twice.isEmpty()) {
+                return false;
+            }
+            PageBits all = copy(pieces.owed);
+            all.or(listening);
+            promised = copy(all);
+            left = copy(all);
+            return true;
+        }
+
+        /** True if what is owed was begun to be said, and not to its end. */
+        private boolean isPromising() {
+            return !complete && promised == null && (listening != null || pieces.begun);
+        }
+
         private boolean takeEnd(Chunk chunk) {
             byte[] all = chained(snapshot(digest).digest());
             if (complete
                     || offset >= 0
-                    || pieces.begun && !pieces.complete
+                    || isPromising()
                     || chunk.first != 0
                     || !Arrays.equals(all, chunk.payload)) {
                 return false;
             }
             complete = true;
-            if (pieces.complete) {
-                promised = copy(pieces.owed);
-                left = copy(pieces.owed);
-            }
             return true;
         }
 
@@ -437,7 +476,7 @@ public final class OwedStreamFuzz {
             }
             return switch (type) {
                 case ALIVE -> empty;
-                case 2, 7, 12, 14 -> {
+                case 2, 7, 12, 14, 22 -> {
                     boolean right = !answered && chunk.payload.length == (type == 7 ? 32 : 0);
                     answered |= right;
                     yield right;
@@ -823,6 +862,7 @@ public final class OwedStreamFuzz {
     private static final class Guest implements Destination {
         private final long most;
         private volatile @Nullable FuzzedPlaces places;
+        private boolean listening;
         private boolean ready;
         private boolean started;
 
@@ -841,8 +881,14 @@ public final class OwedStreamFuzz {
         }
 
         @Override
+        public void listening(PageBits promised) {
+            BrokenRule.unless(!listening, "a guest waits twice for what is promised");
+            listening = true;
+        }
+
+        @Override
         public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) {
-            BrokenRule.unless(!ready && places == null, "pages are owed twice, or to a guest that is ready");
+            BrokenRule.unless(listening && !ready && places == null, "pages are owed twice, or to a guest that is ready");
             FuzzedPlaces made = new FuzzedPlaces(owed, most);
             places = made;
             return made;

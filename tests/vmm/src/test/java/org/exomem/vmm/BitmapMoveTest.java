@@ -103,7 +103,8 @@ final class BitmapMoveTest {
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
-            guests.begin(here, there, Map.of("writes", writes));
+            // Slowly enough for a guest on a busy host to answer while its first round lasts.
+            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 64 * MIB));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");

@@ -65,8 +65,8 @@ final class DataReceiver {
     private void receiveRounds(@Nullable Decompressor decompressor) throws IOException {
         while (reader.next()) {
             switch (reader.type()) {
-                case PAGES -> pages(decompressor);
-                case ZEROS, FREE -> run(reader.type());
+                case PAGES -> session.inRound(() -> pages(decompressor));
+                case ZEROS, FREE -> session.inRound(() -> run(reader.type()));
                 case ROUND_END -> endRound();
                 case END -> {
                     end();

@@ -35,11 +35,22 @@ public interface Destination {
     OutputStream deviceState(String name) throws IOException;
 
     /**
-     * The source owes pages when the guest begins here (STR-PST-3): throws away what there is of them, and has whoever touches one wait
-     * for it. Comes before {@link #ready}, or, where an earlier process has begun with the migration, when its source has come back.
+     * The source will owe pages when the guest begins here, which still runs there (STR-PST-3): throws away what there is of them, and has
+     * whoever touches one wait. Comes once, after the last page of a round; {@link #owing} follows, or {@link #failed}.
+     *
+     * @param promised the pages
+     */
+    default void listening(PageBits promised) throws IOException {
+        throw new IOException("no guest begins here before its memory has come");
+    }
+
+    /**
+     * The source owes pages when the guest begins here, and has stopped there: throws away what there is of those that were not
+     * promised, and asks for each for which somebody waits. Comes after {@link #listening} and before {@link #ready}; or by itself, where
+     * an earlier process has begun with the migration, when its source has come back.
      *
      * @param begun what another process has to know that goes on with it, should this one end
-     * @param owed the pages
+     * @param owed the pages, those that were promised too
      * @param want asks the source for one of them
      */
     default OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) throws IOException {

@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.format.ChunkReader;
@@ -15,6 +16,7 @@ import org.exomem.migration.stream.format.Phase;
 import org.exomem.migration.stream.format.RoundDigest;
 import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.LivenessWatch;
+import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /** The destination's end of the main connection, after the migration was accepted: device states, the end, the handover. */
@@ -23,7 +25,13 @@ final class MainReceiver {
     private final ReceivingLink link;
     private final ChunkReader reader;
     private final LivenessWatch watch;
-    private final OwedPieces owed;
+    /** What comes now. */
+    private OwedPieces owed;
+    /** The pages that were promised, once all of these were said. */
+    private @Nullable PageBits promised;
+    /** True if all that is owed was said. */
+    private boolean owes;
+
     private @Nullable OutputStream state;
     private long states;
     private long offset;
@@ -80,7 +88,7 @@ final class MainReceiver {
 
     private void owed() throws IOException {
         // STR-PST-1
-        if (!link.mayBeOwed() || state != null || states != 0) {
+        if (!link.mayBeOwed() || state != null || states != 0 || owes) {
             throw new StreamFault("the source sent OWED where that is not expected");
         }
         boolean arriving = session.phase() == Phase.RECEIVING;
@@ -88,16 +96,59 @@ final class MainReceiver {
             throw new StreamFault("the source owes nothing to this destination");
         }
         reader.count(reader.payload());
-        if (owed.take(reader.first(), reader.count(), reader.payload()) && !arriving) {
-            try {
-                session.oweAgain(link, owed.owed());
-            } catch (IOException e) {
-                throw new IOException("the destination can't go on with what is owed: " + e.getMessage(), e);
-            }
+        if (!owed.take(reader.first(), reader.count(), reader.payload())) {
+            return;
+        }
+        if (!arriving) {
+            oweAgain();
+        } else if (promised == null) {
+            listen();
+        } else {
+            owe(promised);
+        }
+    }
+
+    private void oweAgain() throws IOException {
+        owes = true;
+        try {
+            session.oweAgain(link, owed.owed());
+        } catch (IOException e) {
+            throw new IOException("the destination can't go on with what is owed: " + e.getMessage(), e);
+        }
+    }
+
+    private void listen() throws IOException {
+        promised = owed.owed();
+        owed = new OwedPieces(session.memory().pages());
+        try {
+            session.listen(link, promised);
+        } catch (MigrationFailure e) {
+            throw e;
+        } catch (IOException e) {
+            throw new DestinationFault("no guest can begin at the destination before its memory has come", e);
+        }
+        link.say(writer -> writer.chunk(ChunkType.LISTENING, 0, 0));
+    }
+
+    private void owe(PageBits before) throws IOException {
+        PageBits all = owed.owed();
+        PageBits twice = new PageBits(all.pages());
+        twice.copyOf(all);
+        twice.and(before);
+        if (!twice.isEmpty()) {
+            throw new StreamFault("page " + twice.next(0) + " is owed twice");
+        }
+        all.or(before);
+        owes = true;
+        try {
+            session.owe(all);
+        } catch (IOException e) {
+            throw new DestinationFault("the destination can't do without what is owed", e);
         }
     }
 
     private void open() throws IOException {
+        expectAllOwed();
         if (state != null || reader.first() != states || session.phase() != Phase.RECEIVING) {
             throw new StreamFault("the source began device state " + reader.first() + " where " + states
                     + (state == null ? " was next" : " was not at its end"));
@@ -109,6 +160,13 @@ final class MainReceiver {
             state = session.destination().deviceState(name);
         } catch (IOException e) {
             throw new DestinationFault("the destination can't take the state of device " + name, e);
+        }
+    }
+
+    /** STR-PST-2 */
+    private void expectAllOwed() throws StreamFault {
+        if (!owes && (promised != null || owed.hasBegun())) {
+            throw new StreamFault("the source went on before it had said all that it owes");
         }
     }
 
@@ -152,21 +210,15 @@ final class MainReceiver {
     }
 
     private void end() throws IOException {
-        if (owed.hasBegun() && !owed.isComplete()) {
-            // STR-PST-2
-            throw new StreamFault("the source ended before it had said all that it owes");
-        }
+        expectAllOwed();
         if (state != null || reader.payload().remaining() != RoundDigest.BYTES) {
             throw new StreamFault("the source ended within the state of a device");
         }
         byte[] theirs = new byte[RoundDigest.BYTES];
         reader.payload().get(theirs);
         ReceivedMigration received =
-                session.complete(link, reader.first(), theirs, reader.digest().finish(), owed.isComplete());
+                session.complete(link, reader.first(), theirs, reader.digest().finish());
         try {
-            if (owed.isComplete()) {
-                session.owe(owed.owed());
-            }
             session.destination().ready(received);
         } catch (IOException e) {
             throw new DestinationFault("the destination can't get the guest ready", e);

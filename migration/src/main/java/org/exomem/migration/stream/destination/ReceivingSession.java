@@ -13,6 +13,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.exomem.migration.ConnectionLostException;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
@@ -64,6 +66,9 @@ final class ReceivingSession {
     /** Whether it is found out at the moment if a page comes that was wanted. */
     private final AtomicBoolean looksForWanted = new AtomicBoolean();
 
+    private volatile boolean listening;
+    /** Read: pages of a round are applied. */
+    private final ReadWriteLock applying = new ReentrantReadWriteLock();
     /** Where the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
@@ -159,8 +164,9 @@ final class ReceivingSession {
         }
         notifyAll();
         reachable = state.isReachable() ? state.current() : null;
+        listening = state instanceof Reception.Listening;
         switch (state) {
-            case Reception.Complete complete -> target.close();
+            case Reception.Complete(ReceivingLink link, boolean owes) when !owes -> target.close();
             case Reception.Cut cut when !(before instanceof Reception.Cut) -> enterCut(cut);
             case Reception.Failing failing
             when !(before instanceof Reception.Cut) -> {
@@ -268,6 +274,18 @@ final class ReceivingSession {
             known = owed;
         }
         return known != null ? known.owed() : destination.absent();
+    }
+
+    /** The source has promised these pages, and its guest still runs there. */
+    void listen(ReceivingLink mine, PageBits pages) throws IOException {
+        step(new Event.Promised(mine));
+        applying.writeLock().lock();
+        try {
+            target.close();
+        } finally {
+            applying.writeLock().unlock();
+        }
+        destination.listening(pages);
     }
 
     /** The source owes these pages. */
@@ -378,12 +396,36 @@ final class ReceivingSession {
      * @return null if nothing is owed
      */
     synchronized @Nullable PageSink awaitOwing(ReceivingLink mine) throws IOException {
-        while (state instanceof Reception.Receiving || owed == null && state.owes()) {
+        while (state instanceof Reception.Receiving
+                || state instanceof Reception.Listening
+                || owed == null && state.owes()) {
             state.check(mine);
             waitUntil(Long.MAX_VALUE, "");
         }
         state.check(mine);
         return owed == null ? null : owed.sink();
+    }
+
+    /** What a data connection does with what came. */
+    interface Applying {
+        void run() throws IOException;
+    }
+
+    /**
+     * Has a data connection apply pages of a round.
+     *
+     * @throws StreamFault if the source has said that no more come
+     */
+    void inRound(Applying what) throws IOException {
+        applying.readLock().lock();
+        try {
+            if (listening) {
+                throw new StreamFault("pages of a round came after the source had promised the rest for later");
+            }
+            what.run();
+        } finally {
+            applying.readLock().unlock();
+        }
     }
 
     /** True if a data connection has all that it can bring, and may end. */
@@ -501,10 +543,9 @@ final class ReceivingSession {
      *
      * @param expected the source's digest of all rounds and states
      * @param stateDigest ours of the states
-     * @param owes whether pages come only when the guest has begun here
      */
-    synchronized ReceivedMigration complete(
-            ReceivingLink mine, long after, byte[] expected, byte[] stateDigest, boolean owes) throws IOException {
+    synchronized ReceivedMigration complete(ReceivingLink mine, long after, byte[] expected, byte[] stateDigest)
+            throws IOException {
         if (after != rounds || state.phase() != Phase.RECEIVING) {
             throw new StreamFault("the source ended after round " + after + " and not " + rounds);
         }
@@ -517,7 +558,7 @@ final class ReceivingSession {
         if (!MessageDigest.isEqual(expected, RoundDigest.chain(digest, List.of(stateDigest)))) {
             throw new StreamFault("what came is not what the source sent: their digests differ");
         }
-        step(new Event.Ended(mine, owes));
+        step(new Event.Ended(mine));
         return received();
     }
 

@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  * Failing ───────────────────── the last thread of a connection has left ───► Failed
  * </pre>
  *
- * With post-copy there is Owing between Starting and Running, as long as pages are owed to the guest that runs here.
+ * With post-copy there is Listening between Receiving and Complete, from when the source has promised pages, and Owing between Starting
+ * and Running, as long as pages are owed to the guest that runs here.
  *
  * <p>From Starting on nothing but a start that failed for certain takes the guest away again (STR-END-3): a cut changes nothing
  * there, and a source that comes back gets another connection in the same state (STR-RES-5).
@@ -57,6 +58,19 @@ sealed interface Reception {
         @Override
         public Arriving on(ReceivingLink next) {
             return new Receiving(next);
+        }
+    }
+
+    /** No more rounds come, and memory is closed. Pages were promised, and whoever touches one here waits; the guest may still run there. */
+    record Listening(ReceivingLink link) implements Arriving {
+        @Override
+        public Phase phase() {
+            return Phase.RECEIVING;
+        }
+
+        @Override
+        public Arriving on(ReceivingLink next) {
+            return new Listening(next);
         }
     }
 
@@ -133,8 +147,11 @@ sealed interface Reception {
 
     /** What happens. */
     sealed interface Event {
+        /** The source has promised pages. */
+        record Promised(ReceivingLink link) implements Event {}
+
         /** END came on all connections, and the digests are equal. */
-        record Ended(ReceivingLink link, boolean owed) implements Event {}
+        record Ended(ReceivingLink link) implements Event {}
 
         /** The guest was made ready. */
         record Prepared() implements Event {}
@@ -181,12 +198,20 @@ sealed interface Reception {
      */
     static Reception next(Reception state, Event event) throws IOException {
         return switch (event) {
+            case Event.Promised promised -> {
+                state.check(promised.link);
+                if (!(state instanceof Receiving)) {
+                    throw new StreamFault("pages were promised where they must not be");
+                }
+                yield new Listening(promised.link);
+            }
             case Event.Ended ended -> {
                 state.check(ended.link);
-                if (!(state instanceof Receiving)) {
-                    throw new StreamFault("END came a second time");
-                }
-                yield new Complete(ended.link, ended.owed);
+                yield switch (state) {
+                    case Receiving receiving -> new Complete(ended.link, false);
+                    case Listening listening -> new Complete(ended.link, true);
+                    default -> throw new StreamFault("END came a second time");
+                };
             }
             case Event.Prepared prepared -> prepared(state);
             case Event.LetGo letGo -> letGo(state, letGo.link);
@@ -260,6 +285,7 @@ sealed interface Reception {
                 // STR-ERR-2, STR-PST-7
                 MigrationFailure.isFinal(why)
                                 || !link.features.contains(StreamFeature.RESUME)
+                                || at instanceof Listening
                                 || at instanceof Complete(ReceivingLink current, boolean owed) && owed
                         ? failing(at, why)
                         : new Cut(at, why);
@@ -319,7 +345,9 @@ sealed interface Reception {
 
     /** True if pages are owed when the guest begins here, as far as the state tells. */
     default boolean owes() {
-        return this instanceof Complete(ReceivingLink link, boolean owed) && owed || this instanceof Owing;
+        return this instanceof Listening
+                || this instanceof Complete(ReceivingLink link, boolean owed) && owed
+                || this instanceof Owing;
     }
 
     /** True if something can be said on the connections that count. */

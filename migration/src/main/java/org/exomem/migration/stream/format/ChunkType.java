@@ -24,7 +24,8 @@ public enum ChunkType {
     HEARD(18, 0, 0),
     OWED(19, 0, Limits.CONTROL),
     WANT(20, 0, 0),
-    ARRIVED(21, 0, 0);
+    ARRIVED(21, 0, 0),
+    LISTENING(22, 0, 0);
 
     /** Bounds of payloads, bytes. */
     public static final class Limits {

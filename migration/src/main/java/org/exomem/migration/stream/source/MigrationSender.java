@@ -256,20 +256,41 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Says which pages come only when the guest has begun at the destination (STR-PST-2). After the last round, before the states of
-     * devices; again after a cut that came before the destination was ready.
+     * Says which pages come only when the guest has begun at the destination, as far as that is known while it runs here (STR-PST-2). After
+     * the last round. Returns when the destination listens: whoever touches one of them there waits for it.
      *
      * @param pages that the destination does not have as they are here
-     * @param from where they are read; does not change any more, unless the migration fails before {@link #handOver}
+     * @param from where they are read later; does not change any more from {@link #finish} on, unless the migration fails before {@link
+     *     #handOver}
      */
-    public void owe(PageBits pages, GuestPages from) throws IOException {
+    public void promise(PageBits pages, GuestPages from) throws IOException {
         if (!mayOwe()) {
             throw new IllegalStateException("post-copy was not agreed on");
         }
+        step(new SourceState.Event.PromiseSent());
         OwingSource owed = new OwingSource(from, pages);
         owing = owed;
-        link().serve(owed);
-        link().say(writer -> OwedPieces.write(pages, writer));
+        SourceLink current = link();
+        current.serve(owed);
+        current.say(writer -> OwedPieces.write(pages, writer));
+        current.await(ChunkType.LISTENING);
+    }
+
+    /**
+     * Says which pages are owed besides those that were promised; once, after {@link #promise} and before the states of devices.
+     *
+     * @param pages all that are owed, as they are now that the guest is paused
+     */
+    public void owe(PageBits pages) throws IOException {
+        OwingSource owed = owing;
+        if (owed == null) {
+            throw new IllegalStateException("nothing was promised");
+        }
+        PageBits more = new PageBits(pages.pages());
+        more.copyOf(pages);
+        more.andNot(owed.promised());
+        owed.promise(more);
+        link().say(writer -> OwedPieces.write(more, writer));
     }
 
     /** How many of the owed pages have not been sent. */

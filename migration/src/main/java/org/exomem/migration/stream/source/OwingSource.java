@@ -39,12 +39,13 @@ final class OwingSource implements AutoCloseable {
     private volatile long left;
 
     /**
-     * @param memory does not change any more, unless the migration fails before the destination has the guest
-     * @param promised the owed pages; not changed any more
+     * @param memory does not change any more once {@link #begin} was called, unless the migration fails before the destination has the guest
+     * @param promised the pages that are owed so far; copied
      */
     OwingSource(GuestPages memory, PageBits promised) {
         this.memory = memory;
-        this.promised = promised;
+        this.promised = new PageBits(promised.pages());
+        this.promised.copyOf(promised);
         this.early = new PageBits(promised.pages());
         this.zeros = Arena.ofAuto().allocate(memory.pageSize(), Long.BYTES);
         this.left = promised.count();
@@ -52,6 +53,12 @@ final class OwingSource implements AutoCloseable {
 
     PageBits promised() {
         return promised;
+    }
+
+    /** More pages are owed; before {@link #begin}. */
+    synchronized void promise(PageBits more) {
+        promised.or(more);
+        left = promised.count();
     }
 
     /** How many pages have not been sent; some may have been sent and be on their way. */
@@ -81,23 +88,21 @@ final class OwingSource implements AutoCloseable {
      * @param from the connections on which that was said
      * @throws StreamFault if the page was never owed
      */
-    void want(SourceLink from, long page) throws StreamFault {
+    synchronized void want(SourceLink from, long page) throws StreamFault {
         if (page < 0 || page >= promised.pages() || !promised.contains(page)) {
             throw new StreamFault(
                     "the destination wants page " + Long.toUnsignedString(page) + ", which it was not promised");
         }
-        synchronized (this) {
-            Serving now = serving;
-            if (now != null && now.link == from) {
-                now.want(page);
-                return;
-            }
-            if (earlyOn != from) {
-                early.clear();
-                earlyOn = from;
-            }
-            early.add(page);
+        Serving now = serving;
+        if (now != null && now.link == from) {
+            now.want(page);
+            return;
         }
+        if (earlyOn != from) {
+            early.clear();
+            earlyOn = from;
+        }
+        early.add(page);
     }
 
     /** Sends nothing more; waits for its threads. */

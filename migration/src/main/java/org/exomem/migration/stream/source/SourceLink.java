@@ -141,7 +141,7 @@ final class SourceLink implements AutoCloseable {
                 watch.heard();
                 switch (reader.type()) {
                     case ALIVE -> {}
-                    case ACCEPTED, ROUND_DONE, READY, RUNNING -> heard(answer());
+                    case ACCEPTED, ROUND_DONE, LISTENING, READY, RUNNING -> heard(answer());
                     case OWED -> owed();
                     case WANT -> owing().want(this, reader.first());
                     case ARRIVED -> arrived();

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  *   │ └──────────────────┼───────┘     └────┘ STATE_OPEN
  *   └─── ROUND_DONE ─────┘
  *
- * With post-copy RUNNING leads to Owing, and ARRIVED from there to HandedOver.
+ * With post-copy OWED leads from Sending to Promised, and from there nothing but states and END follow; RUNNING leads to Owing, and
+ * ARRIVED from there to HandedOver.
  *
  * after a cut, in each of them:   any ── RESUME ──► Connecting(any) ── ACCEPTED ──► Sending, Ready, LetGo or Owing
  * </pre>
@@ -76,6 +77,9 @@ sealed interface SourceState {
     /** ROUND_END was sent on all data connections. The destination must answer with the same digest. */
     record Ending(SourceLink link, Rounds done, Rounds next) implements SourceState {}
 
+    /** The destination was told what comes only when the guest has begun there. */
+    record Promised(SourceLink link, Rounds done) implements SourceState {}
+
     /** Device states travel; so many were begun. */
     record States(SourceLink link, Rounds done, int begun) implements SourceState {}
 
@@ -109,6 +113,9 @@ sealed interface SourceState {
         /** ROUND_DONE came. */
         @SuppressWarnings("ArrayRecordComponent") // never compared
         record RoundDone(long number, byte[] digest) implements Event {}
+
+        /** The first OWED is sent. */
+        record PromiseSent() implements Event {}
 
         /** A device's state begins. */
         record StateBegun() implements Event {}
@@ -148,15 +155,22 @@ sealed interface SourceState {
                     default -> throw outOfTurn(state, event);
                 };
             case Event.RoundDone came -> roundDone(state, came.number, came.digest);
+            case Event.PromiseSent sent ->
+                switch (state) {
+                    case Sending(SourceLink link, Rounds done) -> new Promised(link, done);
+                    default -> throw outOfTurn(state, event);
+                };
             case Event.StateBegun begun ->
                 switch (state) {
                     case Sending(SourceLink link, Rounds done) -> new States(link, done, 1);
+                    case Promised(SourceLink link, Rounds done) -> new States(link, done, 1);
                     case States(SourceLink link, Rounds done, int before) -> new States(link, done, before + 1);
                     default -> throw outOfTurn(state, event);
                 };
             case Event.EndSent sent ->
                 switch (state) {
                     case Sending(SourceLink link, Rounds done) -> new Ended(link, done);
+                    case Promised(SourceLink link, Rounds done) -> new Ended(link, done);
                     case States(SourceLink link, Rounds done, int begun) -> new Ended(link, done);
                     default -> throw outOfTurn(state, event);
                 };

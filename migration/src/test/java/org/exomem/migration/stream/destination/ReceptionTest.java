@@ -63,7 +63,7 @@ class ReceptionTest {
     }
 
     private Reception ready() throws IOException {
-        return after(new Reception.Receiving(link), new Event.Ended(link, false), new Event.Prepared());
+        return after(new Reception.Receiving(link), new Event.Ended(link), new Event.Prepared());
     }
 
     @Test
@@ -114,7 +114,7 @@ class ReceptionTest {
     void aGuestIsMadeReadyOnceThoughTheConnectionIsLostMeanwhile() throws Exception {
         Reception back = after(
                 new Reception.Receiving(link),
-                new Event.Ended(link, false),
+                new Event.Ended(link),
                 new Event.Lost(link, CUT),
                 new Event.Prepared(),
                 new Event.Resumed(next));
@@ -126,7 +126,7 @@ class ReceptionTest {
     void aGuestThatCannotBeMadeReadyIsGivenUpThoughTheConnectionIsLostMeanwhile() throws Exception {
         Reception failing = after(
                 new Reception.Receiving(link),
-                new Event.Ended(link, false),
+                new Event.Ended(link),
                 new Event.Lost(link, CUT),
                 new Event.Lost(link, new DestinationFault("no", CUT)));
         assertThat(failing).isInstanceOf(Reception.Failing.class);
@@ -159,13 +159,13 @@ class ReceptionTest {
         assertThatThrownBy(() -> after(receiving, new Event.LetGo(link))).isInstanceOf(StreamFault.class);
         assertThatThrownBy(() -> after(receiving, new Event.Heard()))
                 .hasMessage("HEARD arrived before RUNNING was sent");
-        assertThatThrownBy(() -> after(ready(), new Event.Ended(link, false))).isInstanceOf(StreamFault.class);
+        assertThatThrownBy(() -> after(ready(), new Event.Ended(link))).isInstanceOf(StreamFault.class);
     }
 
     @Test
     @Tag("STR-RES-2")
     void connectionsOfBeforeAreVoid() {
-        assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link, false)))
+        assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link)))
                 .hasMessage("the source came back on another connection");
     }
 }
