@@ -175,7 +175,8 @@ public final class Migrations implements AutoCloseable {
                     + " memory: " + e.getMessage());
         }
         throw new VirtualMachine.Refused("VM \"" + name + "\" may run here and wait for memory that another host has: "
-                + file + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
+                + file
+                + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
                 + " run there and is to be given up: end the VMM, and remove that file");
     }
 

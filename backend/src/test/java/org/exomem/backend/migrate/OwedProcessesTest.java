@@ -145,10 +145,10 @@ class OwedProcessesTest {
     /** Returns where the destination listens, when the guest runs there and most of what is owed to it has not come. */
     private String leaveBeforeItsMemory() throws IOException {
         ask(qmp("a"), "x-load", Json.object().put("fill", FILLED).put("free", FREED));
-        ask(control("b"), "migrate-incoming", Json.object()
-                .put("vm", "web")
-                .put("uri", "127.0.0.1:0")
-                .put("reconnect-within", 1));
+        ask(
+                control("b"),
+                "migrate-incoming",
+                Json.object().put("vm", "web").put("uri", "127.0.0.1:0").put("reconnect-within", 1));
         String address = state("b").path("peer").asText();
         ask(
                 control("a"),
@@ -189,8 +189,10 @@ class OwedProcessesTest {
         destination.destroyForcibly().waitFor();
         int port = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
         try (ServerSocketChannel other = ServerSocketChannel.open()) {
-            await().atMost(LIMIT).ignoreExceptions().until(() -> other.bind(new InetSocketAddress("127.0.0.1", port))
-                    .isOpen());
+            await().atMost(LIMIT)
+                    .ignoreExceptions()
+                    .until(() ->
+                            other.bind(new InetSocketAddress("127.0.0.1", port)).isOpen());
             destination = exomem("b");
             await().atMost(LIMIT)
                     .untilAsserted(() ->

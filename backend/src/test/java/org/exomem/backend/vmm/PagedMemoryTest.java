@@ -77,8 +77,10 @@ class PagedMemoryTest {
     @Test
     @Tag("PGR-AGAIN-2")
     void memoryThatSomebodyElseWatchesIsRefusedInWords() throws Exception {
-        watchedBy("other", vmm -> assertThatThrownBy(() -> takeUp(vmm))
-                .isInstanceOf(IOException.class)
-                .hasMessageContaining("another userfaultfd has it"));
+        watchedBy(
+                "other",
+                vmm -> assertThatThrownBy(() -> takeUp(vmm))
+                        .isInstanceOf(IOException.class)
+                        .hasMessageContaining("another userfaultfd has it"));
     }
 }

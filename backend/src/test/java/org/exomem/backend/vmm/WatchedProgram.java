@@ -28,9 +28,7 @@ final class WatchedProgram {
                 Userfaultfd second = Userfaultfd.of(Userfaultfd.make(), VmmMemory.FEATURES);
                 Userfaultfd third = Userfaultfd.of(Userfaultfd.make(), features)) {
             third.register(
-                    mapping.segment().address(),
-                    file.size(),
-                    EnumSet.of(pager ? Mode.MISSING : Mode.WRITE_PROTECT));
+                    mapping.segment().address(), file.size(), EnumSet.of(pager ? Mode.MISSING : Mode.WRITE_PROTECT));
             System.out.println(first.fd().number() + " " + second.fd().number());
             System.in.read();
         }

@@ -288,11 +288,18 @@ class PagerTest {
                 }
             };
             try (Pager pager = Pager.start(
-                    "test", stubborn, new OwedPages(image.owedTo(memory)), image, Optional.of(Prefetch.AT_ONCE), told)) {
+                    "test",
+                    stubborn,
+                    new OwedPages(image.owedTo(memory)),
+                    image,
+                    Optional.of(Prefetch.AT_ONCE),
+                    told)) {
                 await().atMost(LIMIT).until(() -> tries.get() > 0);
                 // A page of zeros: it is not owed, and missing as long as the memory is watched.
                 assertThat(guest.vmm().ask("read", 7)).isEqualTo("0 0");
-                PagerState state = pager.end().orTimeout(LIMIT.toSeconds(), TimeUnit.SECONDS).join();
+                PagerState state = pager.end()
+                        .orTimeout(LIMIT.toSeconds(), TimeUnit.SECONDS)
+                        .join();
                 assertThat(state.status()).isEqualTo(Status.COMPLETED);
                 assertThat(tries).hasValue(4);
                 assertThat(told.stalls).isEqualTo(1);

@@ -136,7 +136,8 @@ public final class OwedStreamFuzz {
             }
             requireState();
             BrokenRule.unless(!heard[0] || why.isEmpty(), "HEARD was not taken: " + why);
-            // What is wrong is final until the guest is here; so is a cut after the first promise and before all was said.
+            // What is wrong is final until the guest is here; so is a cut after the first promise and before all was
+            // said.
             return !heard[0] && (script.isRight() && (listening == null || complete) || letGo);
         }
 
@@ -181,7 +182,8 @@ public final class OwedStreamFuzz {
                 BrokenRule.unless(same(places.owed(), left), "other pages are owed than have not come");
                 BrokenRule.unlessEqual(places.timesAgain(), again, "the times that the source has come back");
                 BrokenRule.unless(
-                        !said.hasArrived() || left.isEmpty() && letGo, "the source was told too early that all is there");
+                        !said.hasArrived() || left.isEmpty() && letGo,
+                        "the source was told too early that all is there");
             }
         }
 
@@ -197,9 +199,10 @@ public final class OwedStreamFuzz {
             said.clear();
             try {
                 Optional<PageBits> missing = reception.comeBack(said);
-                BrokenRule.unless(missing.isPresent() == (promised != null), "a source was told of what is missing, or not");
-                missing.ifPresent(
-                        pages -> BrokenRule.unless(same(pages, left), "a source was told that other pages are missing"));
+                BrokenRule.unless(
+                        missing.isPresent() == (promised != null), "a source was told of what is missing, or not");
+                missing.ifPresent(pages ->
+                        BrokenRule.unless(same(pages, left), "a source was told that other pages are missing"));
                 return true;
             } catch (IOException e) {
                 throw new BrokenRule("a source may not come back: " + e.getMessage());
@@ -345,11 +348,7 @@ public final class OwedStreamFuzz {
 
         private boolean takeEnd(Chunk chunk) {
             byte[] all = chained(snapshot(digest).digest());
-            if (complete
-                    || offset >= 0
-                    || isPromising()
-                    || chunk.first != 0
-                    || !Arrays.equals(all, chunk.payload)) {
+            if (complete || offset >= 0 || isPromising() || chunk.first != 0 || !Arrays.equals(all, chunk.payload)) {
                 return false;
             }
             complete = true;
@@ -357,10 +356,8 @@ public final class OwedStreamFuzz {
         }
 
         private boolean takeData(byte[] header, int type, int flags, Chunk chunk) {
-            boolean inside = chunk.first >= 0
-                    && chunk.count >= 1
-                    && chunk.count <= PAGES
-                    && chunk.first <= PAGES - chunk.count;
+            boolean inside =
+                    chunk.first >= 0 && chunk.count >= 1 && chunk.count <= PAGES && chunk.first <= PAGES - chunk.count;
             if (flags != 0 || !inside || copy(promised).nextAbsent(chunk.first) < chunk.first + chunk.count) {
                 return false;
             }
@@ -427,7 +424,8 @@ public final class OwedStreamFuzz {
             try (FuzzedOwner owner = new FuzzedOwner(MEMORY, new Memory(memory), promised, main, made)) {
                 BrokenRule.unless(!owner.awaitEnd().isBlank(), "a refusal gives no reason");
                 Optional<PageBits> missing = owner.missing();
-                BrokenRule.unless(missing.isPresent() == pieces.complete, "what is missing was taken, or not, against what came");
+                BrokenRule.unless(
+                        missing.isPresent() == pieces.complete, "what is missing was taken, or not, against what came");
                 missing.ifPresent(pages -> BrokenRule.unless(same(pages, pieces.owed), "other pages are missing"));
                 BrokenRule.unless(owner.hasArrived() == arrived, "all has arrived, or not, against what came");
                 Said sent = new Said();
@@ -483,8 +481,7 @@ public final class OwedStreamFuzz {
                 }
                 case OWED -> pieces.take(chunk);
                 case WANT -> {
-                    boolean right =
-                            empty && chunk.first >= 0 && chunk.first < PAGES && promised.contains(chunk.first);
+                    boolean right = empty && chunk.first >= 0 && chunk.first < PAGES && promised.contains(chunk.first);
                     if (right) {
                         wanted.add(chunk.first);
                     }
@@ -606,9 +603,7 @@ public final class OwedStreamFuzz {
                 isRight &= bits == 0;
             }
             if (right) {
-                right = isRight
-                        && chunk.payload.length <= FuzzedOwing.MOST
-                        && taking.take(header, type, flags, chunk);
+                right = isRight && chunk.payload.length <= FuzzedOwing.MOST && taking.take(header, type, flags, chunk);
             }
             write(header, chunk.payload);
             if ((how & 64) != 0 && right) {
@@ -888,7 +883,8 @@ public final class OwedStreamFuzz {
 
         @Override
         public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) {
-            BrokenRule.unless(listening && !ready && places == null, "pages are owed twice, or to a guest that is ready");
+            BrokenRule.unless(
+                    listening && !ready && places == null, "pages are owed twice, or to a guest that is ready");
             FuzzedPlaces made = new FuzzedPlaces(owed, most);
             places = made;
             return made;

@@ -30,7 +30,8 @@ public final class FuzzedOwner implements AutoCloseable {
     private final SourceLink link;
 
     /** @param main what the destination says; its chunks count from 0. It is read from now on, and waits until this is made */
-    public FuzzedOwner(MemoryDescription memory, GuestPages pages, PageBits promised, Wire main, CompletableFuture<Void> made) {
+    public FuzzedOwner(
+            MemoryDescription memory, GuestPages pages, PageBits promised, Wire main, CompletableFuture<Void> made) {
         this.memory = memory;
         this.promised = promised;
         this.owing = new OwingSource(pages, promised);
@@ -42,15 +43,16 @@ public final class FuzzedOwner implements AutoCloseable {
     private static Greeting greeting(Wire wire, Preamble.Role role, int channel) {
         Set<StreamFeature> features = EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY);
         long bits = StreamFeature.bits(features);
-        Preamble preamble = new Preamble(
-                Preamble.VERSION, Preamble.VERSION, role, channel, bits, bits, new UUID(1, 2), 0, 2);
+        Preamble preamble =
+                new Preamble(Preamble.VERSION, Preamble.VERSION, role, channel, bits, bits, new UUID(1, 2), 0, 2);
         return new Greeting(wire, preamble, preamble, features);
     }
 
     /** Waits until all that the destination says was read; why that was the end. */
     public String awaitEnd() {
         try {
-            return String.valueOf(link.because(new IOException("it does not end")).getMessage());
+            return String.valueOf(
+                    link.because(new IOException("it does not end")).getMessage());
         } catch (IOException e) {
             return String.valueOf(e.getMessage());
         }
