@@ -60,11 +60,10 @@ public final class OwedStreamFuzz {
     private static final int OWED = 19;
     private static final int WANT = 20;
     private static final int ARRIVED = 21;
-    private static final int LISTENING = 22;
 
     private static final int[] MAIN = {OWED, OWED, OWED, OPEN, STATE, CLOSE, END, GO, ALIVE, HEARD};
     private static final int[] DATA = {PAGES_CHUNK, PAGES_CHUNK, PAGES_CHUNK, ZEROS};
-    private static final int[] BACK = {WANT, WANT, WANT, WANT, OWED, OWED, ARRIVED, ALIVE, 2, 7, 12, 14, LISTENING};
+    private static final int[] BACK = {WANT, WANT, WANT, WANT, OWED, OWED, ARRIVED, ALIVE, 2, 7, 12, 14, 22};
 
     private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final MemoryDescription MEMORY =
@@ -91,13 +90,14 @@ public final class OwedStreamFuzz {
         private final byte[] expected = new byte[PAGE * PAGES];
 
         private Pieces pieces = new Pieces();
-        /** What was owed while the guest ran at its source; null if nothing was, or it is not known yet. */
-        private @Nullable PageBits before;
-        /** What was owed at first, in all; null if nothing was, or it is not known yet. */
+        /** What was owed at first; null if nothing was, or it is not known yet. */
         private @Nullable PageBits promised;
 
         private PageBits left = new PageBits(PAGES);
         private MessageDigest digest = sha256();
+        /** What was owed before the guest was paused, once that was said. */
+        private @Nullable PageBits listening;
+
         private boolean complete;
         private boolean letGo;
         private int states;
@@ -136,9 +136,9 @@ public final class OwedStreamFuzz {
             }
             requireState();
             BrokenRule.unless(!heard[0] || why.isEmpty(), "HEARD was not taken: " + why);
-            // What is wrong is final, until the guest is here; and so is a cut once pages were thrown away, until it is
-            // ready.
-            return !heard[0] && (script.isRight() || letGo) && (before == null || complete);
+            // What is wrong is final until the guest is here; so is a cut after the first promise and before all was
+            // said.
+            return !heard[0] && (script.isRight() && (listening == null || complete) || letGo);
         }
 
         /** What comes on the other connections when all of the main one has; then what is left for that to say. */
@@ -176,6 +176,7 @@ public final class OwedStreamFuzz {
             BrokenRule.unless(guest.started == letGo, "a guest was started, or not, against what came");
             FuzzedPlaces places = guest.places;
             BrokenRule.unless((places != null) == (promised != null), "pages are owed, or not, against what came");
+            BrokenRule.unless(guest.listening == (listening != null), "a promise was taken, or not, against what came");
             if (places != null) {
                 BrokenRule.unless(Arrays.equals(places.bytes(), expected), "memory does not hold what was sent");
                 BrokenRule.unless(same(places.owed(), left), "other pages are owed than have not come");
@@ -208,6 +209,14 @@ public final class OwedStreamFuzz {
             }
         }
 
+        /** What may be owed besides what was promised. */
+        private PageBits others() {
+            PageBits others = new PageBits(PAGES);
+            others.addAll();
+            others.andNot(copy(listening));
+            return others;
+        }
+
         private void usual(int type, Chunk chunk) {
             switch (type) {
                 case OPEN -> {
@@ -224,7 +233,7 @@ public final class OwedStreamFuzz {
                     chunk.count = Math.max(0, offset);
                 }
                 case END -> chunk.payload = chained(snapshot(digest).digest());
-                case OWED -> pieces.usual(input, promised == null ? besides() : left, chunk);
+                case OWED -> pieces.usual(input, promised != null ? left : listening != null ? others() : null, chunk);
                 case PAGES_CHUNK -> {
                     run(chunk);
                     chunk.payload = content((int) chunk.count, input.u8());
@@ -232,23 +241,6 @@ public final class OwedStreamFuzz {
                 case ZEROS -> run(chunk);
                 default -> {}
             }
-        }
-
-        /** Pages that may be owed besides those before; null if any may. */
-        private @Nullable PageBits besides() {
-            if (before == null) {
-                return null;
-            }
-            PageBits others = new PageBits(PAGES);
-            others.add(input.below(PAGES), 1);
-            others.add(0, input.below(PAGES));
-            others.andNot(before);
-            return others;
-        }
-
-        /** True if not all was said that is owed. */
-        private boolean hasMoreToOwe() {
-            return promised == null && (before != null || pieces.begun);
         }
 
         /** One that is owed, if there is one. */
@@ -271,9 +263,9 @@ public final class OwedStreamFuzz {
                 case OWED -> takeOwed(header, chunk);
                 case OPEN -> {
                     boolean right = offset < 0
-                            && !hasMoreToOwe()
                             && chunk.first == states
                             && !complete
+                            && !isPromising()
                             && chunk.payload.length > 0
                             && chunk.payload.length < 256;
                     count(header, chunk.payload, right);
@@ -307,12 +299,16 @@ public final class OwedStreamFuzz {
         }
 
         private boolean takeOwed(byte[] header, Chunk chunk) {
-            if (offset >= 0 || states > 0 || complete != (promised != null) || !pieces.take(chunk)) {
+            if (offset >= 0
+                    || states > 0
+                    || complete && promised == null
+                    || !complete && promised != null
+                    || !pieces.take(chunk)) {
                 return false;
             }
             count(header, chunk.payload, true);
             if (pieces.complete && !complete) {
-                return before == null ? listen() : owe(before);
+                return takePromise();
             }
             if (pieces.complete) {
                 PageBits forgotten = copy(left);
@@ -327,28 +323,32 @@ public final class OwedStreamFuzz {
             return true;
         }
 
-        private boolean listen() {
-            before = copy(pieces.owed);
-            pieces = new Pieces();
-            return true;
-        }
-
-        private boolean owe(PageBits already) {
+        private boolean takePromise() {
+            if (listening == null) {
+                listening = copy(pieces.owed);
+                pieces = new Pieces();
+                return true;
+            }
             PageBits twice = copy(pieces.owed);
-            twice.and(already);
+            twice.and(listening);
             if (!twice.isEmpty()) {
                 return false;
             }
             PageBits all = copy(pieces.owed);
-            all.or(already);
-            promised = all;
+            all.or(listening);
+            promised = copy(all);
             left = copy(all);
             return true;
         }
 
+        /** True if what is owed was begun to be said, and not to its end. */
+        private boolean isPromising() {
+            return !complete && promised == null && (listening != null || pieces.begun);
+        }
+
         private boolean takeEnd(Chunk chunk) {
             byte[] all = chained(snapshot(digest).digest());
-            if (complete || offset >= 0 || hasMoreToOwe() || chunk.first != 0 || !Arrays.equals(all, chunk.payload)) {
+            if (complete || offset >= 0 || isPromising() || chunk.first != 0 || !Arrays.equals(all, chunk.payload)) {
                 return false;
             }
             complete = true;
@@ -474,7 +474,7 @@ public final class OwedStreamFuzz {
             }
             return switch (type) {
                 case ALIVE -> empty;
-                case 2, 7, 12, 14, LISTENING -> {
+                case 2, 7, 12, 14, 22 -> {
                     boolean right = !answered && chunk.payload.length == (type == 7 ? 32 : 0);
                     answered |= right;
                     yield right;
@@ -857,6 +857,7 @@ public final class OwedStreamFuzz {
     private static final class Guest implements Destination {
         private final long most;
         private volatile @Nullable FuzzedPlaces places;
+        private boolean listening;
         private boolean ready;
         private boolean started;
 
@@ -875,11 +876,15 @@ public final class OwedStreamFuzz {
         }
 
         @Override
-        public void listening(PageBits pages) {}
+        public void listening(PageBits promised) {
+            BrokenRule.unless(!listening, "a guest waits twice for what is promised");
+            listening = true;
+        }
 
         @Override
         public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) {
-            BrokenRule.unless(!ready && places == null, "pages are owed twice, or to a guest that is ready");
+            BrokenRule.unless(
+                    listening && !ready && places == null, "pages are owed twice, or to a guest that is ready");
             FuzzedPlaces made = new FuzzedPlaces(owed, most);
             places = made;
             return made;

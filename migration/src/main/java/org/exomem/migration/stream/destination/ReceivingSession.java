@@ -61,15 +61,14 @@ final class ReceivingSession {
     private int cuts;
     /** With post-copy, from the end on. */
     private @Nullable OwedMemory owed;
-
-    private volatile boolean listening;
-    /** Read: pages of a round are applied. */
-    private final ReadWriteLock applying = new ReentrantReadWriteLock();
     /** What the source owed when it first said so. Not changed any more. */
     private volatile @Nullable PageBits promised;
     /** Whether it is found out at the moment if a page comes that was wanted. */
     private final AtomicBoolean looksForWanted = new AtomicBoolean();
 
+    private volatile boolean listening;
+    /** Read: pages of a round are applied. */
+    private final ReadWriteLock applying = new ReentrantReadWriteLock();
     /** Where the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
