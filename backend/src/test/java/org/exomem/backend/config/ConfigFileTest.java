@@ -79,7 +79,7 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state, max-memory, metrics and metrics-tls
+        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, include, control, state, max-memory, metrics and metrics-tls
         'control: a~control: b'                              | 2: "control" is given twice
         'control: [a]'                                       | 1: "control" must be a single value
         'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
@@ -102,6 +102,40 @@ class ConfigFileTest {
         assertThatThrownBy(() -> read(text.replace('~', '\n')))
                 .isInstanceOf(ConfigException.class)
                 .hasMessage(folder.resolve("config.yaml") + ":" + complaint);
+    }
+
+    @Test
+    void filesOfTheFolderThatIsIncludedHaveMoreDevices() throws Exception {
+        Files.createDirectory(folder.resolve("vms"));
+        Files.writeString(folder.resolve("vms/b.yaml"), "balloons: [{vm: b, socket: b.sock}]");
+        Files.writeString(folder.resolve("vms/a.yaml"), "mems: [{vm: a, id: m0, socket: /a, addr: 4G, size: 1G}]");
+        Files.writeString(folder.resolve("vms/a.yaml.new"), "not finished");
+        ServeConfig config = read("balloons: [{vm: first, socket: /f}]\ninclude: vms\nstate: state");
+        assertThat(config.balloons()).extracting(BalloonConfig::vm).containsExactly("first", "b");
+        assertThat(config.mems()).extracting(MemoryConfig::vm).containsExactly("a");
+        assertThat(config.balloons().getLast().attachment())
+                .isEqualTo(new Attachment.Listen(folder.resolve("vms/b.sock")));
+        assertThat(config.state()).contains(folder.resolve("state"));
+    }
+
+    @Test
+    void folderThatIsIncludedNeedNotBeThere() throws Exception {
+        assertThat(read("include: vms").devices()).isEmpty();
+    }
+
+    @Test
+    void fileThatIsIncludedHasDevicesOnly() throws Exception {
+        Files.createDirectory(folder.resolve("vms"));
+        Path one = folder.resolve("vms/one.yaml");
+        Files.writeString(one, "balloons: []\nstate: /elsewhere");
+        assertThatThrownBy(() -> read("include: vms"))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage(one + ":2: \"state\" is not for a file that is included; there are balloons and mems");
+        Files.writeString(one, "include: .");
+        assertThatThrownBy(() -> read("include: vms")).hasMessageContaining("\"include\" is not for a file");
+        Files.delete(one);
+        Files.writeString(folder.resolve("file"), "");
+        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("can't be listed");
     }
 
     @Test
