@@ -90,8 +90,8 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
         'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
-        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics and metrics-tls
+        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics and metrics-tls
+        ''                                                   | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics and metrics-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
         'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty
