@@ -77,8 +77,17 @@ abstract class ReplugCommand implements Command {
         if (vmmQmp != null && vmmQmp.isEmpty()) {
             throw new UsageException("--vmm-qmp: the path is empty");
         }
-        return control.connect(session -> vm != null ? one(session, vm, streams) : all(session, streams));
+        return control.connect(session -> {
+            int exitCode = vm != null ? one(session, vm, streams) : all(session, streams);
+            if (exitCode == ExitCode.OK) {
+                finish(session);
+            }
+            return exitCode;
+        });
     }
+
+    /** What is left to do when all was done. */
+    void finish(ControlOption.Session session) throws IOException {}
 
     private int one(ControlOption.Session session, String name, Streams streams) throws IOException {
         List<String> devices = replug(session, name);
