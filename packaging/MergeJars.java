@@ -11,6 +11,7 @@ import java.lang.classfile.ClassModel;
 import java.lang.classfile.ClassTransform;
 import java.lang.classfile.constantpool.ClassEntry;
 import java.lang.classfile.constantpool.PoolEntry;
+import java.lang.classfile.instruction.LineNumber;
 import java.lang.classfile.instruction.LocalVariable;
 import java.lang.classfile.instruction.LocalVariableType;
 import java.lang.constant.ClassDesc;
@@ -65,6 +66,13 @@ final class MergeJars {
         }
     });
 
+    /** As the runtime's own classes are, too: lines of libraries would be 2 MB in jar and cache. */
+    private static final ClassTransform WITHOUT_LINES = WITHOUT_VARIABLES.andThen(ClassTransform.transformingMethodBodies((builder, element) -> {
+        if (!(element instanceof LineNumber)) {
+            builder.with(element);
+        }
+    }));
+
     private final Map<String, byte[]> entries = new TreeMap<>();
     private final Map<String, String> origins = new TreeMap<>();
     private final int java;
@@ -107,7 +115,7 @@ final class MergeJars {
                     .orElse(ClassHierarchyResolver.defaultResolver());
             for (Map.Entry<String, ZipEntry> each : chosen.entrySet()) {
                 byte[] content = file.getInputStream(each.getValue()).readAllBytes();
-                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(content, hierarchy) : content);
+                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(each.getKey(), content, hierarchy) : content);
             }
         }
     }
@@ -134,15 +142,16 @@ final class MergeJars {
     }
 
     /**
-     * A class without the names of its local variables, which nobody reads, and in a format that an AOT cache can hold: that of Java 5, in
+     * A class without the names of its local variables, which nobody reads, one of a library without its lines, and in a format that an AOT cache can hold: that of Java 5, in
      * which picocli is, it can't.
      *
      * @param hierarchy knows the classes of the same jar
      */
-    private static byte[] lean(byte[] content, ClassHierarchyResolver hierarchy) {
+    private static byte[] lean(String path, byte[] content, ClassHierarchyResolver hierarchy) {
         ClassModel model = ClassFile.of().parse(content);
+        ClassTransform less = path.startsWith("org/exomem/") ? WITHOUT_VARIABLES : WITHOUT_LINES;
         if (model.majorVersion() >= ClassFile.JAVA_6_VERSION) {
-            return ClassFile.of().transformClass(model, WITHOUT_VARIABLES);
+            return ClassFile.of().transformClass(model, less);
         }
         ClassTransform newer = (builder, element) -> {
             if (element instanceof ClassFileVersion) {
@@ -154,7 +163,7 @@ final class MergeJars {
         return ClassFile.of(
                         ClassFile.StackMapsOption.GENERATE_STACK_MAPS,
                         ClassFile.ClassHierarchyResolverOption.of(hierarchy))
-                .transformClass(model, newer.andThen(WITHOUT_VARIABLES));
+                .transformClass(model, newer.andThen(less));
     }
 
     /** @throws IOException if a class refers to one that was left out */
