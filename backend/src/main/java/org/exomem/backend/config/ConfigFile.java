@@ -157,8 +157,8 @@ public final class ConfigFile {
             throw devices.complaint("\"" + key + "\" is not a key; there are " + KEYS_FOR_PEOPLE);
         }
         if (included) {
-            throw devices.complaint(
-                    "\"" + key + "\" is not for a file that is included; there are " + String.join(" and ", DEVICE_KEYS));
+            throw devices.complaint("\"" + key + "\" is not for a file that is included; there are "
+                    + String.join(" and ", DEVICE_KEYS));
         }
         String value = devices.scalar(key);
         String where = place();
