@@ -9,6 +9,9 @@ import java.lang.classfile.ClassFileVersion;
 import java.lang.classfile.ClassHierarchyResolver;
 import java.lang.classfile.ClassModel;
 import java.lang.classfile.ClassTransform;
+import java.lang.classfile.constantpool.ClassEntry;
+import java.lang.classfile.constantpool.PoolEntry;
+import java.lang.classfile.instruction.LineNumber;
 import java.lang.classfile.instruction.LocalVariable;
 import java.lang.classfile.instruction.LocalVariableType;
 import java.lang.constant.ClassDesc;
@@ -38,8 +41,8 @@ import java.util.zip.ZipOutputStream;
  * <pre>java MergeJars.java MAIN-CLASS JAVA-VERSION SECONDS OUTPUT JAR...</pre>
  *
  * SECONDS since 1970 is the time that all entries get. What stands in two jars must be alike, but for the lists of services, which are
- * joined, and for what describes a jar as such, which is left out. Licences are not: {@code META-INF/licences/NAME-OF-JAR/} has them. The tables of
- * Picnic, a signature that was given up, are a megabyte, and left out.
+ * joined, and for what describes a jar as such, which is left out. Licences are not: {@code META-INF/licences/NAME-OF-JAR/} has them. Parts of
+ * libraries that nothing refers to are left out, and the tables of Picnic, a signature that was given up: a megabyte.
  */
 final class MergeJars {
     private static final Pattern VERSIONED = Pattern.compile("META-INF/versions/(\\d+)/(.+)");
@@ -48,6 +51,13 @@ final class MergeJars {
     private static final Pattern OF_THE_JAR = Pattern.compile("(META|OSGI)-INF/([^/]+\\.(SF|RSA|DSA|EC)|MANIFEST\\.MF|INDEX\\.LIST)"
             + "|META-INF/(maven|native-image|proguard)/.*|org/bouncycastle/pqc/legacy/picnic/.*\\.properties|(.*/)?module-info\\.class|META-INF/sbom/.*|META-INF/.*\\.(kotlin_module|versions\\.properties)");
 
+    /** Parts of netty and BouncyCastle that exomem has no use for, and that no other part refers to: 2 MB. */
+    private static final Pattern UNUSED = Pattern.compile("io/netty/(handler/(codec/(compression|spdy|rtsp"
+            + "|http/(multipart|cors|websocketx|HttpContent(Dec|C)ompressor[^/]*))|traffic)|channel/(pool|local|oio|socket/oio|group))(/.*|\\.class)?"
+            + "|org/bouncycastle/(cms(?!/CMSException)|cmc|oer|its|est|tsp|dvcs|mime|voms|eac|pkix|kmip|mls|operator/bc|pkcs/(bc|(jcajce/Jc[ae])?PKCS12[^/]*|MacDataGenerator)"
+            + "|openssl/jcajce/JcaPKIX[^/]*|cert/(crmf|cmp|ocsp|path|selector|dane|bc)"
+            + "|asn1/(cmc|esf|dvcs|est|smime|icao|isismtt|ess))(/.*|\\.class)?");
+
     private static final Pattern LICENCE = Pattern.compile("(META-INF/)?(LICENSE|LICENCE|NOTICE|AL2\\.0|LGPL2\\.1|FastDoubleParser-)[^/]*");
 
     private static final ClassTransform WITHOUT_VARIABLES = ClassTransform.transformingMethodBodies((builder, element) -> {
@@ -55,6 +65,13 @@ final class MergeJars {
             builder.with(element);
         }
     });
+
+    /** As the runtime's own classes are, too: lines of libraries would be 2 MB in jar and cache. */
+    private static final ClassTransform WITHOUT_LINES = WITHOUT_VARIABLES.andThen(ClassTransform.transformingMethodBodies((builder, element) -> {
+        if (!(element instanceof LineNumber)) {
+            builder.with(element);
+        }
+    }));
 
     private final Map<String, byte[]> entries = new TreeMap<>();
     private final Map<String, String> origins = new TreeMap<>();
@@ -70,6 +87,7 @@ final class MergeJars {
         for (String jar : words.subList(4, words.size())) {
             merged.add(Path.of(jar));
         }
+        merged.expectWhole();
         String manifest = "Manifest-Version: 1.0\r\nMain-Class: " + words.get(0) + "\r\nEnable-Native-Access: ALL-UNNAMED\r\n\r\n";
         merged.write(
                 manifest.getBytes(StandardCharsets.UTF_8),
@@ -97,7 +115,7 @@ final class MergeJars {
                     .orElse(ClassHierarchyResolver.defaultResolver());
             for (Map.Entry<String, ZipEntry> each : chosen.entrySet()) {
                 byte[] content = file.getInputStream(each.getValue()).readAllBytes();
-                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(content, hierarchy) : content);
+                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(each.getKey(), content, hierarchy) : content);
             }
         }
     }
@@ -118,21 +136,22 @@ final class MergeJars {
         } else if (path.startsWith("META-INF/services/")) {
             put(jar, path, joined(entries.getOrDefault(path, new byte[0]), content));
             origins.remove(path);
-        } else if (!OF_THE_JAR.matcher(path).matches() && !NATIVE.matcher(path).matches()) {
+        } else if (!UNUSED.matcher(path).matches() && !OF_THE_JAR.matcher(path).matches() && !NATIVE.matcher(path).matches()) {
             put(jar, path, content);
         }
     }
 
     /**
-     * A class without the names of its local variables, which nobody reads, and in a format that an AOT cache can hold: that of Java 5, in
+     * A class without the names of its local variables, which nobody reads, one of a library without its lines, and in a format that an AOT cache can hold: that of Java 5, in
      * which picocli is, it can't.
      *
      * @param hierarchy knows the classes of the same jar
      */
-    private static byte[] lean(byte[] content, ClassHierarchyResolver hierarchy) {
+    private static byte[] lean(String path, byte[] content, ClassHierarchyResolver hierarchy) {
         ClassModel model = ClassFile.of().parse(content);
+        ClassTransform less = path.startsWith("org/exomem/") ? WITHOUT_VARIABLES : WITHOUT_LINES;
         if (model.majorVersion() >= ClassFile.JAVA_6_VERSION) {
-            return ClassFile.of().transformClass(model, WITHOUT_VARIABLES);
+            return ClassFile.of().transformClass(model, less);
         }
         ClassTransform newer = (builder, element) -> {
             if (element instanceof ClassFileVersion) {
@@ -144,7 +163,21 @@ final class MergeJars {
         return ClassFile.of(
                         ClassFile.StackMapsOption.GENERATE_STACK_MAPS,
                         ClassFile.ClassHierarchyResolverOption.of(hierarchy))
-                .transformClass(model, newer.andThen(WITHOUT_VARIABLES));
+                .transformClass(model, newer.andThen(less));
+    }
+
+    /** @throws IOException if a class refers to one that was left out */
+    private void expectWhole() throws IOException {
+        for (Map.Entry<String, byte[]> each : entries.entrySet()) {
+            if (!each.getKey().endsWith(".class")) {
+                continue;
+            }
+            for (PoolEntry entry : ClassFile.of().parse(each.getValue()).constantPool()) {
+                if (entry instanceof ClassEntry other && UNUSED.matcher(other.asInternalName()).matches()) {
+                    throw new IOException(each.getKey() + " needs " + other.asInternalName() + ", which is left out");
+                }
+            }
+        }
     }
 
     private void put(String jar, String path, byte[] content) throws IOException {

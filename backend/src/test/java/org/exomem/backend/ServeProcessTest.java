@@ -76,6 +76,16 @@ class ServeProcessTest {
     }
 
     @Test
+    void serviceWithAFileStartsBeforeItHasVms() throws Exception {
+        Path file = Files.writeString(folder.resolve("exomem.yaml"), "state: " + path("state") + "\n");
+        Process process = exomem("serve", "--config", file.toString(), "--control", path("control"));
+        awaitControl(process);
+        try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
+            assertThat(client.execute("query-vms", Json.object())).isEmpty();
+        }
+    }
+
+    @Test
     void sigintEndsItLikewise() throws Exception {
         Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
         awaitControl(process);

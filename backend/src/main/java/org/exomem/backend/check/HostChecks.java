@@ -12,6 +12,8 @@ import org.exomem.backend.control.DescriptorNeeds;
 /** All that {@code exomem check} looks at. What can't be read is left out: it is not there, as in a container. */
 public final class HostChecks {
     private static final long KIB = 1024;
+    private static final int CAP_DAC_OVERRIDE = 1;
+    private static final int CAP_DAC_READ_SEARCH = 2;
     private static final int CAP_SYS_PTRACE = 19;
     private static final String STATUS = "/proc/self/status";
 
@@ -87,14 +89,19 @@ public final class HostChecks {
     }
 
     private boolean mayTraceAll() {
+        return has(CAP_SYS_PTRACE);
+    }
+
+    private boolean has(int capability) {
         return host.line(STATUS, "CapEff:")
                 .filter(bits -> bits.matches("[0-9a-f]{1,16}"))
-                .map(bits -> (Long.parseUnsignedLong(bits, 16) >> CAP_SYS_PTRACE & 1) != 0)
+                .map(bits -> (Long.parseUnsignedLong(bits, 16) >> capability & 1) != 0)
                 .orElse(false);
     }
 
     private void tracing() {
-        if (mayTraceAll()) {
+        // Without the second the lists in /proc of what others have open and mapped stay closed.
+        if (mayTraceAll() && (has(CAP_DAC_READ_SEARCH) || has(CAP_DAC_OVERRIDE))) {
             findings.add(Finding.ok("attaching to VMMs", "this user may attach to all processes (CAP_SYS_PTRACE)"));
             return;
         }
@@ -104,9 +111,9 @@ public final class HostChecks {
                         ? Finding.ok("attaching to VMMs", "to those of this user (kernel.yama.ptrace_scope is 0)")
                         : Finding.advice(
                                 "attaching to VMMs",
-                                "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user has no"
-                                        + " CAP_SYS_PTRACE",
-                                "run exomem as root or with CAP_SYS_PTRACE, or as QEMU's user with \"sysctl"
+                                "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user has not"
+                                        + " both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+                                "run exomem as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as QEMU's user with \"sysctl"
                                         + " kernel.yama.ptrace_scope=0\"",
                                 "migrations watch the guest's writes instead of comparing all memory; violation=prevent,"
                                         + " vmm-active, restore on demand and clones work"));

@@ -1,10 +1,13 @@
 package org.exomem.backend.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import org.exomem.cli.options.Usage;
 
 /** {@code exomem detach}. */
 final class DetachCommand extends ReplugCommand {
+    private boolean quit;
+
     DetachCommand() {
         super("vm-detach", "detached");
     }
@@ -18,10 +21,13 @@ final class DetachCommand extends ReplugCommand {
                         + " attach\" puts the devices back, also after exomem was started anew. The VMM must be QEMU, its"
                         + " QMP socket named by vmm-qmp=, and each device have an id and a root port.");
         describeCommon(usage);
+        usage.flag(
+                "--quit",
+                "Then ends the process that serves, unless a device could not be taken out or another VMM is attached.",
+                () -> quit = true);
         usage.section(
                 "To update exomem under running VMs",
-                "  exomem detach --all",
-                "  exomem quit",
+                "  exomem detach --all --quit",
                 "  exomem serve --config FILE &      (the new one)",
                 "  exomem attach --all");
     }
@@ -29,6 +35,13 @@ final class DetachCommand extends ReplugCommand {
     @Override
     boolean isFor(JsonNode known) {
         return known.path("connected").asBoolean() || !known.path("responding").asBoolean();
+    }
+
+    @Override
+    void finish(ControlOption.Session session) throws IOException {
+        if (quit) {
+            session.execute("quit");
+        }
     }
 
     @Override

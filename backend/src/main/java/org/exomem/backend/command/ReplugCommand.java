@@ -3,10 +3,15 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.cli.options.Command;
@@ -22,6 +27,9 @@ import org.jspecify.annotations.Nullable;
 abstract class ReplugCommand implements Command {
     /** A guest's driver lets each device go within half a minute, or the VMM takes it back in the next. */
     private static final Duration LIMIT = Duration.ofMinutes(10);
+
+    /** VMs at the same time. */
+    private static final int AT_ONCE = 256;
 
     private final ControlOption control = new ControlOption();
     private final String command;
@@ -69,8 +77,17 @@ abstract class ReplugCommand implements Command {
         if (vmmQmp != null && vmmQmp.isEmpty()) {
             throw new UsageException("--vmm-qmp: the path is empty");
         }
-        return control.connect(session -> vm != null ? one(session, vm, streams) : all(session, streams));
+        return control.connect(session -> {
+            int exitCode = vm != null ? one(session, vm, streams) : all(session, streams);
+            if (exitCode == ExitCode.OK) {
+                finish(session);
+            }
+            return exitCode;
+        });
     }
+
+    /** What is left to do when all was done. */
+    void finish(ControlOption.Session session) throws IOException {}
 
     private int one(ControlOption.Session session, String name, Streams streams) throws IOException {
         List<String> devices = replug(session, name);
@@ -81,24 +98,55 @@ abstract class ReplugCommand implements Command {
         return ExitCode.OK;
     }
 
+    /** At once, each by a connection of its own: a guest takes seconds to let a device go, and none shall be without its own for that of others. */
     private int all(ControlOption.Session session, Streams streams) throws IOException {
-        int exitCode = ExitCode.OK;
+        List<String> names = new ArrayList<>();
         for (JsonNode known : session.execute("query-vms")) {
-            String name = known.path("name").asText();
-            if (!isFor(known)) {
-                continue;
-            }
-            try {
-                List<String> devices = replug(session, name);
-                if (!devices.isEmpty()) {
-                    streams.out().println(name + ": " + done + " " + String.join(", ", devices));
-                }
-            } catch (CommandFailure e) {
-                streams.note(name + ": " + e.getMessage());
-                exitCode = ExitCode.FAILED;
+            if (isFor(known)) {
+                names.add(known.path("name").asText());
             }
         }
-        return exitCode;
+        if (names.isEmpty()) {
+            return ExitCode.OK;
+        }
+        try (ExecutorService workers = Executors.newFixedThreadPool(Math.min(names.size(), AT_ONCE))) {
+            List<Future<List<String>>> answers = names.stream()
+                    .map(name -> workers.submit(() -> byItself(name)))
+                    .toList();
+            int exitCode = ExitCode.OK;
+            for (int i = 0; i < names.size(); i++) {
+                exitCode = Math.max(exitCode, tell(names.get(i), answers.get(i), streams));
+            }
+            return exitCode;
+        }
+    }
+
+    private List<String> byItself(String name) {
+        List<String> devices = new ArrayList<>();
+        control.connect(own -> {
+            devices.addAll(replug(own, name));
+            return ExitCode.OK;
+        });
+        return devices;
+    }
+
+    private int tell(String name, Future<List<String>> answer, Streams streams) throws IOException {
+        try {
+            List<String> devices = answer.get();
+            if (!devices.isEmpty()) {
+                streams.out().println(name + ": " + done + " " + String.join(", ", devices));
+            }
+            return ExitCode.OK;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof CommandFailure failure) {
+                streams.note(name + ": " + failure.getMessage());
+                return ExitCode.FAILED;
+            }
+            throw new IOException(name + ": " + e.getCause(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException();
+        }
     }
 
     private List<String> replug(ControlOption.Session session, String name) throws IOException {

@@ -169,7 +169,7 @@ final class ServeCommand implements Command {
                 ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process, manager));
                 process;
                 Heartbeat _ = Heartbeat.start(manager, process::pulse)) {
-            process.start(wanted.checked(), controlSocket);
+            process.start(startable(wanted), controlSocket);
             ready = true;
             manager.ready();
             int vms = wanted.vms().size();
@@ -185,6 +185,11 @@ final class ServeCommand implements Command {
             throw new CommandFailure(ExitCode.FAILED, e);
         }
         return ExitCode.OK;
+    }
+
+    /** A service may start before it has VMs: the file, or commands of the control socket, bring them later. */
+    private ServeConfig startable(ServeConfig wanted) throws ConfigException {
+        return config != null && wanted.control().isPresent() ? wanted.consistent() : wanted.checked();
     }
 
     private void setLogLevel() throws ConfigException {

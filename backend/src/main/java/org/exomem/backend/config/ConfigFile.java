@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The YAML file of {@code --config}. Strict: what is not understood is an error that names file, line and key.
@@ -45,8 +46,11 @@ import java.util.stream.Collectors;
  */
 public final class ConfigFile {
     /** The keys of the file itself, in the order in which they are told. */
-    public static final List<String> KEYS =
-            List.of("balloons", "mems", "control", "state", "max-memory", "metrics", "metrics-tls", "ui", "ui-tls");
+    public static final List<String> KEYS = List.of(
+            "balloons", "mems", "include", "control", "state", "max-memory", "metrics", "metrics-tls", "ui", "ui-tls");
+
+    /** The keys of a file that is included. */
+    private static final List<String> DEVICE_KEYS = KEYS.subList(0, 2);
 
     private static final String KEYS_FOR_PEOPLE =
             String.join(", ", KEYS.subList(0, KEYS.size() - 1)) + " and " + KEYS.getLast();
@@ -56,29 +60,36 @@ public final class ConfigFile {
     private final Path file;
     private final YAMLParser yaml;
     private final DeviceReader devices;
+    private final boolean included;
+    private Optional<Path> include = Optional.empty();
     private Optional<Path> control = Optional.empty();
     private Optional<Path> state = Optional.empty();
     private OptionalLong maxMemory = OptionalLong.empty();
     private HttpConfig metrics = HttpConfig.NOTHING;
     private HttpConfig ui = HttpConfig.NOTHING;
 
-    private ConfigFile(Path file, YAMLParser yaml) {
+    private ConfigFile(Path file, YAMLParser yaml, boolean included) {
         this.file = file;
         this.yaml = yaml;
+        this.included = included;
         this.devices = new DeviceReader(yaml, this::place, this::resolve);
     }
 
     /**
-     * Reads the file. Relative paths in it are relative to the folder it is in.
+     * Reads the file, and those of the folder that it includes. Relative paths are relative to the folder of the file that has them.
      *
-     * @throws ConfigException if it can't be read or is not understood; says where and why
+     * @throws ConfigException if one can't be read or is not understood; says where and why
      */
     public static ServeConfig read(Path file) throws ConfigException {
+        return read(file, false);
+    }
+
+    private static ServeConfig read(Path file, boolean included) throws ConfigException {
         if (Files.isDirectory(file)) {
             throw new ConfigException("\"" + file + "\" is a folder; a YAML file is wanted");
         }
         try (YAMLParser yaml = new YAMLFactory().createParser(text(file))) {
-            return new ConfigFile(file, yaml).document();
+            return new ConfigFile(file, yaml, included).document();
         } catch (JsonProcessingException e) {
             throw new ConfigException(file + ":" + line(e.getLocation()) + ": not YAML: " + reason(e));
         } catch (CharacterCodingException e) {
@@ -121,17 +132,40 @@ public final class ConfigFile {
         if (yaml.nextToken() != null) {
             throw devices.complaint("a second document; a file has one");
         }
-        return new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics, ui);
+        ServeConfig all = new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics, ui);
+        for (Path each : includedFiles()) {
+            all = all.and(read(each, true));
+        }
+        return all;
+    }
+
+    /** In the order of their names; none if there is no such folder (yet). */
+    private List<Path> includedFiles() throws ConfigException {
+        if (include.isEmpty() || !Files.exists(include.get())) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(include.get())) {
+            return files.filter(each -> each.getFileName().toString().endsWith(".yaml"))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new ConfigException(file + ": include: " + include.get() + " can't be listed: " + e.getMessage());
+        }
     }
 
     private void set(String key) throws IOException, ConfigException {
         if (!KEYS.contains(key)) {
             throw devices.complaint("\"" + key + "\" is not a key; there are " + KEYS_FOR_PEOPLE);
         }
+        if (included) {
+            throw devices.complaint("\"" + key + "\" is not for a file that is included; there are "
+                    + String.join(" and ", DEVICE_KEYS));
+        }
         String value = devices.scalar(key);
         String where = place();
         try {
             switch (key) {
+                case "include" -> include = Optional.of(devices.path(value));
                 case "control" -> control = Optional.of(controlSocket(value));
                 case "state" -> state = Optional.of(devices.path(value));
                 case "max-memory" -> maxMemory = OptionalLong.of(ServeConfig.maxMemory(value));

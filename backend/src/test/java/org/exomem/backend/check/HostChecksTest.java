@@ -116,6 +116,13 @@ class HostChecksTest {
         assertThat(finding("userfaultfd").level()).isEqualTo(Level.ADVICE);
         assertThat(finding("userfaultfd").change()).contains("vm.unprivileged_userfaultfd=1");
 
+        // CAP_SYS_PTRACE alone does not open /proc/PID/fd of another user.
+        put("/proc/self/status", "CapEff:\t0000000000080000");
+        assertThat(finding("attaching to VMMs").level()).isEqualTo(Level.ADVICE);
+        put("/proc/self/status", "CapEff:\t0000000000080004");
+        assertThat(finding("attaching to VMMs").level()).isEqualTo(Level.OK);
+        put("/proc/self/status", "CapEff:\t0000000000000000");
+
         put("/proc/sys/kernel/yama/ptrace_scope", "0");
         put("/proc/sys/vm/unprivileged_userfaultfd", "1");
         assertThat(finding("attaching to VMMs").level()).isEqualTo(Level.OK);

@@ -89,7 +89,7 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
+        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'control: a~control: b'                              | 2: "control" is given twice
         'control: [a]'                                       | 1: "control" must be a single value
         'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
@@ -100,8 +100,8 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
         'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
-        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
-        ''                                                   | 1: the file must be a mapping with balloons, mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
+        '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
+        ''                                                   | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
         'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty
@@ -112,6 +112,40 @@ class ConfigFileTest {
         assertThatThrownBy(() -> read(text.replace('~', '\n')))
                 .isInstanceOf(ConfigException.class)
                 .hasMessage(folder.resolve("config.yaml") + ":" + complaint);
+    }
+
+    @Test
+    void filesOfTheFolderThatIsIncludedHaveMoreDevices() throws Exception {
+        Files.createDirectory(folder.resolve("vms"));
+        Files.writeString(folder.resolve("vms/b.yaml"), "balloons: [{vm: b, socket: b.sock}]");
+        Files.writeString(folder.resolve("vms/a.yaml"), "mems: [{vm: a, id: m0, socket: /a, addr: 4G, size: 1G}]");
+        Files.writeString(folder.resolve("vms/a.yaml.new"), "not finished");
+        ServeConfig config = read("balloons: [{vm: first, socket: /f}]\ninclude: vms\nstate: state");
+        assertThat(config.balloons()).extracting(BalloonConfig::vm).containsExactly("first", "b");
+        assertThat(config.mems()).extracting(MemoryConfig::vm).containsExactly("a");
+        assertThat(config.balloons().getLast().attachment())
+                .isEqualTo(new Attachment.Listen(folder.resolve("vms/b.sock")));
+        assertThat(config.state()).contains(folder.resolve("state"));
+    }
+
+    @Test
+    void folderThatIsIncludedNeedNotBeThere() throws Exception {
+        assertThat(read("include: vms").devices()).isEmpty();
+    }
+
+    @Test
+    void fileThatIsIncludedHasDevicesOnly() throws Exception {
+        Files.createDirectory(folder.resolve("vms"));
+        Path one = folder.resolve("vms/one.yaml");
+        Files.writeString(one, "balloons: []\nstate: /elsewhere");
+        assertThatThrownBy(() -> read("include: vms"))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage(one + ":2: \"state\" is not for a file that is included; there are balloons and mems");
+        Files.writeString(one, "include: .");
+        assertThatThrownBy(() -> read("include: vms")).hasMessageContaining("\"include\" is not for a file");
+        Files.delete(one);
+        Files.writeString(folder.resolve("file"), "");
+        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("can't be listed");
     }
 
     @Test

@@ -1,6 +1,7 @@
 package org.exomem.linux.process;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -13,10 +14,11 @@ import java.util.stream.Stream;
  * @param names what the kernel calls each, by the number of the descriptor: a path, {@code anon_inode:[eventfd]}, …
  */
 public record OpenFiles(Map<Integer, String> names) {
-    /** @throws IOException if the process has ended, or may not be looked at */
+    /** @throws IOException if the process has ended, or may not be looked at, which is an {@link AccessDeniedException} */
     public static OpenFiles of(int pid) throws IOException {
         Map<Integer, String> names = new TreeMap<>();
-        try (Stream<Path> descriptors = Files.list(Path.of("/proc", Integer.toString(pid), "fd"))) {
+        Path folder = Path.of("/proc", Integer.toString(pid), "fd");
+        try (Stream<Path> descriptors = list(folder)) {
             for (Path descriptor : (Iterable<Path>) descriptors::iterator) {
                 try {
                     names.put(
@@ -28,5 +30,18 @@ public record OpenFiles(Map<Integer, String> names) {
             }
         }
         return new OpenFiles(names);
+    }
+
+    private static Stream<Path> list(Path folder) throws IOException {
+        try {
+            return Files.list(folder);
+        } catch (AccessDeniedException e) {
+            AccessDeniedException because = new AccessDeniedException(
+                    folder.toString(),
+                    null,
+                    "not permitted; that needs root, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or the same user");
+            because.initCause(e);
+            throw because;
+        }
     }
 }

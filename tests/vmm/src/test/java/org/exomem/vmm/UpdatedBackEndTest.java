@@ -41,7 +41,8 @@ final class UpdatedBackEndTest {
             assertThat(backEnd.balloon("a").isConnected()).isFalse();
             // The driver takes all pages back when its device goes.
             await().atMost(LIMIT).until(() -> qemu.guest().memory().free() > RAM - 288 * MIB);
-            backEnd.command("quit");
+            // Nothing is left to be detached.
+            assertThat(backEnd.command("detach", "--all", "--quit")).isEmpty();
             backEnd.restart();
             assertThat(backEnd.balloon("a").isConnected()).isFalse();
 

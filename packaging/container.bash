@@ -1,0 +1,94 @@
+# A Debian in a folder, booted with its own systemd in a container of systemd-nspawn, for the tests of packages. To be sourced by a
+# Bash script that has set "work" to a folder of its own. As root.
+
+container= leader=
+
+step() { printf '== %s (%s s)\n' "$*" "$SECONDS"; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+
+# Waits up to 60 s (or $LIMIT) for a command to succeed.
+until_true() {
+    local end=$((SECONDS + ${LIMIT:-60}))
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        read -rt 0.1 <> <(:) || true
+    done
+}
+
+# make_tree RELEASE TREE: a fresh Debian with systemd. EXOMEM_ROOT_RELEASE names one that was made before, which is copied.
+make_tree() {
+    local before=EXOMEM_ROOT_$1
+    if [ -n "${!before:-}" ]; then
+        cp -a --reflink=auto "${!before}" "$2"
+    else
+        # The script of sid: an older debootstrap knows no newer names.
+        debootstrap --variant=minbase --include=adduser,systemd,systemd-sysv,dbus,ca-certificates "$1" "$2" "${EXOMEM_DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
+            /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap $1"; }
+    fi
+    cp --remove-destination /etc/resolv.conf "$2/etc/resolv.conf"
+    # Each container is another machine.
+    tr -d - </proc/sys/kernel/random/uuid >"$2/etc/machine-id"
+    ln -sf /dev/null "$2/etc/systemd/system/systemd-firstboot.service"
+}
+
+# boot TREE [OPTIONS OF systemd-nspawn]: the host's systemd, if it has one, hears nothing of it. Its control groups lie in one folder; its
+# mounts and what systemd-nspawn keeps in /run are gone with it.
+boot() {
+    local tree=$1
+    shift
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount --propagation private bash -euc '
+        umount -R /sys/fs/cgroup
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup
+        mkdir -p "/sys/fs/cgroup/exomem-test-$$"
+        echo $$ >"/sys/fs/cgroup/exomem-test-$$/cgroup.procs"
+        mount -t tmpfs tmpfs /run
+        exec systemd-nspawn "$@"' bash --quiet --boot --register=no --keep-unit --console=pipe --resolv-conf=off --machine=exomem-test \
+        --system-call-filter="ptrace userfaultfd pidfd_open pidfd_getfd process_vm_readv process_vm_writev" \
+        --directory="$tree" "$@" >"$work/console" 2>&1 </dev/null &
+    container=$!
+    until_true container_leader || { cat "$work/console" >&2; fail "systemd-nspawn"; }
+    leader=$(container_leader)
+    until_true is_up || { cat "$work/console" >&2; fail "systemd does not come up: $(inside systemctl list-jobs --no-legend || true)"; }
+}
+
+# Whatever has failed: not all that a container starts has to work in one.
+is_up() {
+    case $(inside systemctl is-system-running 2>/dev/null) in
+        running | degraded) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+container_leader() {
+    local child
+    kill -0 "$container" || exit 1
+    read -r child _ <"/proc/$container/task/$container/children"
+    [ "$(cat "/proc/$child/comm")" = systemd ] && echo "$child"
+}
+
+# Runs a program in the container, as root.
+inside() {
+    nsenter --target "$leader" --mount --uts --ipc --pid --cgroup --root --wd -- \
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# The path of a file of the container, for the host.
+path() { printf '%s' "/proc/$leader/root$1"; }
+
+# shut_down: ends what boot has started, and waits for it.
+shut_down() {
+    [ -n "$container" ] || return 0
+    # Of its own process alone. In order first, then at once.
+    kill -TERM "$container" 2>/dev/null || true
+    LIMIT=20 until_true eval "! kill -0 $container" || kill -TERM "$container" 2>/dev/null || true
+    wait "$container" 2>/dev/null || true
+    local groups
+    for groups in $(findmnt -rnt cgroup2 -o TARGET); do
+        [ ! -d "$groups/exomem-test-$container" ] || find "$groups/exomem-test-$container" -depth -type d -exec rmdir {} + || true
+    done
+    container=
+}
+
+# apt PACKAGE...: installs in the container.
+apt() { inside apt-get install -qq -y --no-install-recommends "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "apt-get install $*"; }; }
