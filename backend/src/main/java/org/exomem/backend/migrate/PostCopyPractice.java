@@ -1,14 +1,19 @@
 package org.exomem.backend.migrate;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.image.ImageFile;
@@ -31,13 +36,20 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Both ends of a post-copy without a guest, for the training of the AOT cache: what a guest would wait for when it leaves without its memory is not to
- * be loaded and interpreted then.
+ * Both ends of a post-copy without a guest. A guest that leaves without its memory waits for each page that it needs, and is not to wait for
+ * classes to be loaded and code to be compiled: the AOT cache is trained by this, and a process does it once while it waits for the other end.
  */
 public final class PostCopyPractice implements Destination {
-    private static final long MEMORY = 16 << 20;
+    private static final Logger LOG = LoggerFactory.getLogger(PostCopyPractice.class);
+    private static final AtomicBoolean BEGUN = new AtomicBoolean();
+    /** So much that what is done for each page is compiled. */
+    private static final long MEMORY = 64 << 20;
+    /** One page of so many holds zeros. */
+    private static final int ZEROS = 8;
     private static final StreamOptions OPTIONS = StreamOptions.defaults()
             .withChannels(2)
             .withResumeWithin(Duration.ofSeconds(10))
@@ -52,12 +64,41 @@ public final class PostCopyPractice implements Destination {
         this.file = file;
     }
 
+    /** In the first migration of the process by which pages may be owed: practises on a thread of its own. */
+    static void once() {
+        if (BEGUN.compareAndSet(false, true)) {
+            Thread.ofPlatform().name("post-copy-practice").daemon().start(() -> {
+                try {
+                    Path folder = Files.createTempDirectory("exomem-practice");
+                    try {
+                        run(folder);
+                    } finally {
+                        Files.delete(folder);
+                    }
+                } catch (IOException e) {
+                    LOG.debug("a first post-copy may be slower", e);
+                }
+            });
+        }
+    }
+
+    private static void fill(SharedFile file) throws IOException {
+        try (Mapping mapping = Mapping.of(file, 0, MEMORY)) {
+            for (long page = 0; page < Pages.floor(MEMORY); page++) {
+                if (page % ZEROS != 0) {
+                    mapping.segment().set(JAVA_LONG, page * Pages.SIZE, page);
+                }
+            }
+        }
+    }
+
     /** @param folder for the socket */
     public static void run(Path folder) throws IOException {
         MemoryDescription memory =
                 new MemoryDescription(Pages.SIZE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, Pages.SIZE)));
         try (SharedFile from = SharedFile.memfd("practice-source", MEMORY);
                 SharedFile to = SharedFile.memfd("practice-destination", MEMORY)) {
+            fill(from);
             PostCopyPractice destination = new PostCopyPractice(memory, to);
             MigrationAddress address = MigrationAddress.parse("unix:" + folder.resolve("practice"));
             try (MigrationReceiver receiver =

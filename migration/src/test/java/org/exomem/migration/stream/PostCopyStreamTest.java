@@ -47,6 +47,9 @@ class PostCopyStreamTest {
     private static final StreamOptions OPTIONS =
             StreamOptions.defaults().withChannels(2).withResumeWithin(WITHIN).withFeatures(FEATURES, Set.of());
 
+    /** 64 pages, as OWED has them. */
+    private static final byte[] ALL = {-1, -1, -1, -1, -1, -1, -1, -1};
+
     private final Held before = Held.now();
     private final TestSource source = new TestSource(400, 7);
     private final AtomicLong cutAfter = new AtomicLong(Long.MAX_VALUE);
@@ -470,16 +473,90 @@ class PostCopyStreamTest {
     @Tag("STR-PST-2")
     void nonsenseIsNotOwed(long first, long count, int bytes, String why) throws Exception {
         try (RawSource raw = new RawSource(receiver.address())) {
-            raw.offered = 6;
-            raw.channels = 2;
-            raw.greet(0, 0).say(1, 0, 0, source.memory().encode().array());
-            assertThat(raw.hear().type()).isEqualTo(2);
+            agree(raw);
             byte[] piece = new byte[bytes];
             Arrays.fill(piece, (byte) 0xff);
             raw.say(19, first, count, piece);
             assertThat(raw.hear().text()).contains(why);
         }
         assertThatThrownBy(receiver::receive).hasMessageContaining("make no sense");
+    }
+
+    /** A source that agrees on post-copy. */
+    private void agree(RawSource raw) throws IOException {
+        raw.offered = 6;
+        raw.channels = 2;
+        raw.greet(0, 0).say(1, 0, 0, source.memory().encode().array());
+        assertThat(raw.hear().type()).isEqualTo(2);
+    }
+
+    /** Of the first 64 pages. */
+    private void promise(RawSource raw) throws IOException {
+        raw.say(19, 0, 64, ALL);
+        raw.say(19, 64, 0, new byte[0]);
+        assertThat(raw.hear().type()).as("LISTENING").isEqualTo(22);
+        assertThat(Objects.requireNonNull(destination.promised).count()).isEqualTo(64);
+        assertThat(destination.owing).as("nothing is asked for yet").isNull();
+    }
+
+    @Test
+    @Tag("STR-PST-2")
+    void pageThatWasPromisedIsNotOwedOnceMore() throws Exception {
+        try (RawSource raw = new RawSource(receiver.address())) {
+            agree(raw);
+            promise(raw);
+            raw.say(19, 0, 64, ALL);
+            raw.say(19, 64, 0, new byte[0]);
+            assertThat(raw.hear().text()).contains("page 0 is owed twice");
+        }
+        assertThatThrownBy(receiver::receive).hasMessageContaining("owed twice");
+        assertThat(destination.owing).isNull();
+    }
+
+    @Test
+    @Tag("STR-PST-2")
+    void stateDoesNotBeginBeforeAllWasSaidThatIsOwed() throws Exception {
+        try (RawSource raw = new RawSource(receiver.address())) {
+            agree(raw);
+            promise(raw);
+            raw.say(8, 0, 0, new byte[] {'c'});
+            assertThat(raw.hear().text()).contains("before it had said all that it owes");
+        }
+        assertThatThrownBy(receiver::receive).hasMessageContaining("before it had said all");
+    }
+
+    @Test
+    @Tag("STR-PST-2")
+    void noPageOfARoundFollowsAPromise() throws Exception {
+        try (RawSource raw = new RawSource(receiver.address());
+                RawSource data = new RawSource(receiver.address())) {
+            agree(raw);
+            data.offered = 6;
+            data.channels = 2;
+            data.greet(1, 0);
+            promise(raw);
+            data.say(3, 100, 1, new byte[TestSource.PAGE]);
+            assertThat(raw.hear().text()).contains("pages of a round came after");
+        }
+        assertThatThrownBy(receiver::receive).hasMessageContaining("pages of a round came after");
+    }
+
+    @Test
+    @Tag("STR-PST-3")
+    void destinationThatCanNotListenSaysSoWhileTheGuestRunsAtItsSource() throws Exception {
+        destination.refuses = "promise";
+        try (MigrationSender sender = connect()) {
+            source.sendAll(sender, 3);
+            sender.endRound();
+            PageBits owed = pages(source.pages(), 0, 333);
+            GuestPages memory = memory(() -> CompletableFuture.completedFuture(null));
+            assertThatThrownBy(() -> sender.promise(owed, memory))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("no promise today");
+            assertThatThrownBy(receiver::receive).hasMessageContaining("no promise today");
+        }
+        assertThat(destination.failures).hasSize(1);
+        assertThat(destination.ready).isFalse();
     }
 
     @Test

@@ -163,6 +163,25 @@ class ReceptionTest {
     }
 
     @Test
+    @Tag("STR-PST-7")
+    void aCutIsFinalFromThePromiseOfPagesOnUntilTheGuestIsReady() throws Exception {
+        Reception listening = after(new Reception.Receiving(link), new Event.Promised(link));
+        assertThat(listening.phase()).isEqualTo(Phase.RECEIVING);
+        assertThat(listening.owes()).isTrue();
+        Reception complete = after(listening, new Event.Ended(link));
+        assertThat(complete).isEqualTo(new Reception.Complete(link, true));
+        for (Reception at : List.of(listening, complete)) {
+            assertThat(after(at, new Event.Lost(link, CUT)))
+                    .isInstanceOfSatisfying(Reception.Failing.class, of -> assertThat(of.complete())
+                            .as("memory was closed")
+                            .isTrue());
+        }
+        Reception ready = after(complete, new Event.Prepared());
+        assertThat(after(ready, new Event.Lost(link, CUT))).isInstanceOf(Reception.Cut.class);
+        assertThatThrownBy(() -> after(listening, new Event.Promised(link))).isInstanceOf(StreamFault.class);
+    }
+
+    @Test
     @Tag("STR-RES-2")
     void connectionsOfBeforeAreVoid() {
         assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link)))
