@@ -139,7 +139,6 @@ final class IncomingVm implements Destination, AutoCloseable {
             LOG.info("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
             return wanted;
         }
-        PostCopyPractice.once();
         Set<StreamFeature> features = EnumSet.of(StreamFeature.POSTCOPY);
         features.addAll(wanted.offered());
         return wanted.withFeatures(features, wanted.required());

@@ -88,9 +88,6 @@ final class OutgoingVm {
     }
 
     private void move() throws IOException {
-        if (request.precopy().switchOver().isPresent()) {
-            PostCopyPractice.once();
-        }
         // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
         try (LeavingMemory memory = LeavingMemory.show(vm, vmm, image, guest);
                 Connecting connecting = Connecting.begin(this::connect)) {

@@ -5,14 +5,12 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.PageSink;
@@ -36,17 +34,12 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Both ends of a post-copy without a guest. A guest that leaves without its memory waits for each page that it needs, and is not to wait for
- * classes to be loaded and code to be compiled: the AOT cache is trained by this, and a process does it once while it waits for the other end.
+ * classes to be loaded: the AOT cache is trained by this.
  */
 public final class PostCopyPractice implements Destination {
-    private static final Logger LOG = LoggerFactory.getLogger(PostCopyPractice.class);
-    private static final AtomicBoolean BEGUN = new AtomicBoolean();
-    /** So much that what is done for each page is compiled. */
     private static final long MEMORY = 64 << 20;
     /** One page of so many holds zeros. */
     private static final int ZEROS = 8;
@@ -62,24 +55,6 @@ public final class PostCopyPractice implements Destination {
     private PostCopyPractice(MemoryDescription memory, SharedFile file) {
         this.memory = memory;
         this.file = file;
-    }
-
-    /** In the first migration of the process by which pages may be owed: practises on a thread of its own. */
-    static void once() {
-        if (BEGUN.compareAndSet(false, true)) {
-            Thread.ofPlatform().name("post-copy-practice").daemon().start(() -> {
-                try {
-                    Path folder = Files.createTempDirectory("exomem-practice");
-                    try {
-                        run(folder);
-                    } finally {
-                        Files.delete(folder);
-                    }
-                } catch (IOException e) {
-                    LOG.debug("a first post-copy may be slower", e);
-                }
-            });
-        }
     }
 
     private static void fill(SharedFile file) throws IOException {
