@@ -43,6 +43,7 @@ public final class PostCopyPractice implements Destination {
     private static final long MEMORY = 64 << 20;
     /** One page of so many holds zeros. */
     private static final int ZEROS = 8;
+
     private static final StreamOptions OPTIONS = StreamOptions.defaults()
             .withChannels(2)
             .withResumeWithin(Duration.ofSeconds(10))

@@ -12,7 +12,6 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.PollSet;
-import org.exomem.linux.ThreadPriority;
 import org.exomem.migration.pager.PagerState.Status;
 import org.exomem.pages.PageBits;
 import org.slf4j.Logger;
@@ -45,10 +44,6 @@ public final class Pager implements AutoCloseable {
     private static final int FAULT = 0;
     private static final int WAKE = 1;
     private static final int PROCESS = 2;
-    /** Faults before all else, where that is allowed; what nobody waits for last. */
-    private static final int FAULTS_NICE = -15;
-
-    private static final int BACKGROUND_NICE = 10;
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
     private final String name;
@@ -198,7 +193,7 @@ public final class Pager implements AutoCloseable {
 
     private void run() {
         // Without the right to it, it is as all others are.
-        boolean first = ThreadPriority.set(FAULTS_NICE);
+        boolean first = Urgency.first();
         LOG.debug("pager {}: {} pages are owed, faults come first: {}", name, owed.left(), first);
         Status how = Status.CLOSED;
         try {
@@ -382,7 +377,7 @@ public final class Pager implements AutoCloseable {
 
     /** What the thread does that brings what nobody waits for. */
     private void prefetch(Prefetch wish, Prefetcher prefetcher) {
-        ThreadPriority.set(BACKGROUND_NICE);
+        Urgency.last();
         boolean failed = false;
         boolean told = false;
         long rest = System.nanoTime() + wish.after().toNanos();

@@ -9,6 +9,7 @@ import org.exomem.migration.DestinationFault;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
+import org.exomem.migration.pager.Urgency;
 import org.exomem.migration.stream.format.ChunkReader;
 import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.Decompressor;
@@ -80,6 +81,10 @@ final class DataReceiver {
 
     /** STR-PST-5 */
     private void receiveOwed(@Nullable Decompressor decompressor) throws IOException {
+        if (channel == 0) {
+            // STR-PST-4: somebody waits for all that comes here.
+            Urgency.first();
+        }
         while (reader.next()) {
             switch (reader.type()) {
                 case PAGES -> pages(decompressor);

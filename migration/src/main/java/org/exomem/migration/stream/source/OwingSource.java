@@ -11,6 +11,7 @@ import org.exomem.migration.StreamFault;
 import org.exomem.migration.pager.OwedPages;
 import org.exomem.migration.pager.PrefetchOrder;
 import org.exomem.migration.pager.Touches;
+import org.exomem.migration.pager.Urgency;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -193,6 +194,7 @@ final class OwingSource implements AutoCloseable {
         }
 
         private void sendWanted(SenderChannel channel) throws IOException {
+            Urgency.first();
             MemorySegment buffer = buffer(memory.pageSize());
             for (long page = next(); page >= 0; page = next()) {
                 if (owed.contains(page)) {

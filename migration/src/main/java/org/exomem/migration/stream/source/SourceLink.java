@@ -18,6 +18,7 @@ import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PeerFault;
 import org.exomem.migration.StreamFault;
+import org.exomem.migration.pager.Urgency;
 import org.exomem.migration.stream.format.ChunkReader;
 import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.ChunkWriter;
@@ -67,6 +68,9 @@ final class SourceLink implements AutoCloseable {
     private volatile @Nullable OwingSource owing;
 
     private @Nullable OwedPieces missing;
+    /** Of the listener: true from the first page on for which somebody waits. */
+    private boolean urgent;
+
     private boolean allArrived;
     private @Nullable Answer answer;
     private @Nullable IOException failure;
@@ -143,7 +147,7 @@ final class SourceLink implements AutoCloseable {
                     case ALIVE -> {}
                     case ACCEPTED, ROUND_DONE, LISTENING, READY, RUNNING -> heard(answer());
                     case OWED -> owed();
-                    case WANT -> owing().want(this, reader.first());
+                    case WANT -> want();
                     case ARRIVED -> arrived();
                     case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
                     default -> throw new StreamFault("the destination sent " + reader.type());
@@ -153,6 +157,14 @@ final class SourceLink implements AutoCloseable {
         } catch (IOException e) {
             fail(e);
         }
+    }
+
+    private void want() throws StreamFault {
+        if (!urgent) {
+            urgent = true;
+            Urgency.first();
+        }
+        owing().want(this, reader.first());
     }
 
     /** From now on the destination may want pages of these. */

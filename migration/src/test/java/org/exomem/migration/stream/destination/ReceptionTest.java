@@ -172,9 +172,11 @@ class ReceptionTest {
         assertThat(complete).isEqualTo(new Reception.Complete(link, true));
         for (Reception at : List.of(listening, complete)) {
             assertThat(after(at, new Event.Lost(link, CUT)))
-                    .isInstanceOfSatisfying(Reception.Failing.class, of -> assertThat(of.complete())
-                            .as("memory was closed")
-                            .isTrue());
+                    .isInstanceOfSatisfying(
+                            Reception.Failing.class,
+                            of -> assertThat(of.complete())
+                                    .as("memory was closed")
+                                    .isTrue());
         }
         Reception ready = after(complete, new Event.Prepared());
         assertThat(after(ready, new Event.Lost(link, CUT))).isInstanceOf(Reception.Cut.class);
