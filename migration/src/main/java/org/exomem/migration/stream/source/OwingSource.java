@@ -244,6 +244,8 @@ final class OwingSource implements AutoCloseable {
         }
 
         private void sendOthers(SenderChannel channel) throws IOException {
+            // Paid for afterwards: somebody may begin to wait for a page that is on its way.
+            channel.setUnlimited();
             MemorySegment buffer = buffer(Math.max(PIECE, memory.pageSize()));
             while (!isClosed()) {
                 long first;
@@ -256,7 +258,9 @@ final class OwingSource implements AutoCloseable {
                     count = order.count();
                     taken(first, count);
                 }
+                long before = channel.sent();
                 send(channel, first, count, buffer);
+                channel.payFor(channel.sent() - before);
             }
         }
 

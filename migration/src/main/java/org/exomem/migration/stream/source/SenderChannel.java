@@ -80,6 +80,15 @@ final class SenderChannel implements PageSink {
         });
     }
 
+    /**
+     * Waits until bytes are paid for by the limit of what may be sent in a second that were sent without one.
+     *
+     * @throws IOException if it is interrupted
+     */
+    void payFor(long bytes) throws IOException {
+        limit.take(bytes);
+    }
+
     /** From now on it does not count for the limit of what may be sent in a second: somebody waits for what goes here. */
     void setUnlimited() {
         connected().setUnlimited();
