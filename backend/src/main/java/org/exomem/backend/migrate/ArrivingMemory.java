@@ -76,6 +76,8 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
         memory.emptyAlso(more);
         pages.complete();
         pager.arrived();
+        // Somebody may have needed a page before it could be asked for, where an earlier process has begun.
+        pager.tryAgain();
     }
 
     private void ended(PagerState end) {
@@ -177,7 +179,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
         pager.close();
         try {
             memory.memory().leave();
-        } catch (IOException e) {
+        } catch (IOException | IllegalStateException e) {
             LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
         }
     }

@@ -72,6 +72,9 @@ final class IncomingVm implements Destination, AutoCloseable {
     private @Nullable ArrivingMemory listening;
 
     private @Nullable MemoryLeft memoryLeft;
+    /** True once the VMM may use memory. */
+    private boolean loads;
+
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
@@ -258,6 +261,7 @@ final class IncomingVm implements Destination, AutoCloseable {
             throw new IOException("the source sent no state of its VMM");
         }
         StateFolder.give(vmmState(), vmm);
+        loads = true;
         vmm.loadState(vmmState());
     }
 
@@ -309,7 +313,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void startedOwing() {
-        removeFolder();
+        endLeavingMemory();
         watcher.owing(Objects.requireNonNull(owed)::state);
     }
 
@@ -332,11 +336,15 @@ final class IncomingVm implements Destination, AutoCloseable {
     public void start() throws IOException {
         keep(false);
         if (moved != null && !moved.running()) {
-            endLeavingMemory();
+            removeFolder();
             return;
         }
-        StartedGuest.start(vmm);
-        endLeavingMemory();
+        try {
+            StartedGuest.start(vmm);
+        } finally {
+            // Only now: the guest need not wait for that.
+            removeFolder();
+        }
         try {
             keep(true);
         } catch (IOException e) {
@@ -378,7 +386,6 @@ final class IncomingVm implements Destination, AutoCloseable {
         if (moved == null) {
             return;
         }
-        removeFolder();
         moved.plugInto(vmm, sockets, watcher::note);
         watcher.arrived(moved);
         deleteFile();
@@ -391,9 +398,13 @@ final class IncomingVm implements Destination, AutoCloseable {
         endLeavingMemory();
         closePrepared();
         deleteFile();
-        if (owed != null) {
-            // Its guest ran here, and has ended; or its VMM has been given up.
-            return;
+        ArrivingMemory arriving = owed;
+        if (arriving != null) {
+            if (loads) {
+                // Its guest ran here, and has ended; or its VMM has been given up.
+                return;
+            }
+            arriving.abandon();
         }
         for (SharedFile file : files) {
             try {
@@ -438,6 +449,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         leaveListening();
         closePrepared();
         closeFiles();
+        endLeavingMemory();
         vmm.close();
         removeFolder();
     }

@@ -34,7 +34,7 @@ final class OutgoingConnection {
     private final GuestPages memory;
     private final Departure watcher;
     private final Supplier<Duration> patience;
-    private boolean owes;
+    private boolean promised;
 
     /**
      * @param memory of the VM
@@ -58,12 +58,18 @@ final class OutgoingConnection {
         while (!listens) {
             try {
                 sender.promise(pages, memory);
+                promised = true;
                 listens = true;
             } catch (ConnectionLostException e) {
                 // Refused by a destination that listens already (STR-PST-7).
                 reconnect(e);
             }
         }
+    }
+
+    /** True if the destination was told that pages come later; {@link #owe} says which, in all, also if none do. */
+    boolean hasPromised() {
+        return promised;
     }
 
     /**
@@ -73,7 +79,6 @@ final class OutgoingConnection {
      * @param owed all of them
      */
     void owe(PageBits owed) throws IOException {
-        owes = true;
         sender.owe(owed);
     }
 
@@ -96,10 +101,11 @@ final class OutgoingConnection {
                 sender.finish();
                 ready = true;
             } catch (ConnectionLostException e) {
-                if (owes) {
+                ready = reconnect(e).isReady();
+                if (promised && !ready) {
+                    // STR-PST-7
                     throw e;
                 }
-                ready = reconnect(e).isReady();
             }
         }
     }

@@ -160,7 +160,7 @@ final class OutgoingVm {
                             source, connection.destination(), request.precopy(), watcher::progress, cancel)
                     .watchedBy(pages -> watcher.pages(memory.addresses(), pages));
             Report report = precopy.run();
-            Optional<PageBits> owed = Optional.of(precopy.owed()).filter(pages -> !pages.isEmpty());
+            Optional<PageBits> owed = connection.hasPromised() ? Optional.of(precopy.owed()) : Optional.empty();
             long pausing = System.nanoTime() - report.downtime().toNanos();
             if (owed.isPresent()) {
                 connection.owe(owed.get());

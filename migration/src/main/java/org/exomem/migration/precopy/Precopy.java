@@ -78,6 +78,7 @@ public final class Precopy {
     private long lastProgress;
     private long roundStart;
     private PageBits owed;
+    private boolean hasPromised;
     private long sentBefore;
 
     /**
@@ -194,6 +195,7 @@ public final class Precopy {
         owe(accounts);
         PageBits promised = new PageBits(owed.pages());
         promised.copyOf(owed);
+        hasPromised = true;
         destination.promise().make(promised);
         long pausing = pause(crew, accounts);
         accounts.lastRound();
@@ -312,6 +314,10 @@ public final class Precopy {
 
     /** What is owed now is not for the pause. */
     private void sendWhatWasGuessed(Crew crew, Accounts accounts) throws IOException {
+        if (hasPromised) {
+            // No round follows a promise (STR-PST-2). The next sync makes these pages owed.
+            return;
+        }
         do {
             round(crew, accounts, false);
             accounts.sync();

@@ -93,6 +93,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     long owed;
 
     private final PageBits promised;
+    private boolean hasPromised;
     private final boolean switchesOver;
 
     Simulation(long seed, Mutant mutant) {
@@ -426,6 +427,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     }
 
     private void endRound() throws IOException {
+        verify(!hasPromised, "a round after pages were promised", -1);
         call();
         way.barrier();
     }
@@ -433,6 +435,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     /** What is promised is gone at the destination. The guest runs on for a while. */
     private void promise(PageBits pages) throws IOException {
         verify(!world.paused, "the guest is paused before the destination listens", -1);
+        hasPromised = true;
         promised.copyOf(pages);
         pages.forEachRun((first, count) -> {
             int from = (int) first * World.WORDS_IN_PAGE;

@@ -542,6 +542,28 @@ class PostCopyStreamTest {
     }
 
     @Test
+    @Tag("STR-PST-2")
+    @Tag("STR-PST-6")
+    void promiseAfterWhichNothingIsOwedEndsWithAll() throws Exception {
+        try (MigrationSender sender = connect()) {
+            source.sendAll(sender, 3);
+            sender.endRound();
+            PageBits none = new PageBits(source.pages());
+            sender.promise(none, memory(() -> CompletableFuture.completedFuture(null)));
+            sender.owe(none);
+            try (OutputStream state = sender.deviceState("cpu")) {
+                state.write(new byte[3000]);
+            }
+            sender.finish();
+            sender.handOver();
+            sender.awaitArrived(() -> {});
+            receiver.receive();
+        }
+        assertThat(destination.content()).isEqualTo(source.content);
+        assertThat(destination.failures).isEmpty();
+    }
+
+    @Test
     @Tag("STR-PST-3")
     void destinationThatCanNotListenSaysSoWhileTheGuestRunsAtItsSource() throws Exception {
         destination.refuses = "promise";

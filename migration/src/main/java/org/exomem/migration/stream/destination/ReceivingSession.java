@@ -66,6 +66,8 @@ final class ReceivingSession {
     /** Whether it is found out at the moment if a page comes that was wanted. */
     private final AtomicBoolean looksForWanted = new AtomicBoolean();
 
+    private volatile long wantedLast;
+
     private volatile boolean listening;
     /** Read: pages of a round are applied. */
     private final ReadWriteLock applying = new ReentrantReadWriteLock();
@@ -164,7 +166,7 @@ final class ReceivingSession {
         }
         notifyAll();
         reachable = state.isReachable() ? state.current() : null;
-        listening = state instanceof Reception.Listening;
+        listening |= state instanceof Reception.Listening;
         switch (state) {
             case Reception.Complete(ReceivingLink link, boolean owes) when !owes -> target.close();
             case Reception.Cut cut when !(before instanceof Reception.Cut) -> enterCut(cut);
@@ -359,30 +361,40 @@ final class ReceivingSession {
             throw new ConnectionLostException("the connection to the source is lost", null);
         }
         link.say(writer -> writer.chunk(ChunkType.WANT, page, 1));
+        wantedLast = page;
         if (looksForWanted.compareAndSet(false, true)) {
             lookFor(page, link);
         }
     }
 
-    /** STR-PST-11. One page at a time: if the next one does not come either, it is looked for then. */
+    /** STR-PST-11. One page at a time, and then the one that was wanted last: it may be what everybody waits for. */
     private void lookFor(long page, ReceivingLink link) {
         Duration within = options.patience();
         try {
-            timer.schedule(
-                    () -> {
-                        looksForWanted.set(false);
-                        OwedMemory known = owed();
-                        if (link == reachable && known != null && known.owed().contains(page)) {
-                            fail(
-                                    link,
-                                    new IOException("page " + page + ", which somebody waits for, did not come within "
-                                            + within.toMillis() + " ms"));
-                        }
-                    },
-                    within.toNanos(),
-                    TimeUnit.NANOSECONDS);
+            timer.schedule(() -> looked(page, link), within.toNanos(), TimeUnit.NANOSECONDS);
         } catch (RejectedExecutionException e) {
             LOG.debug("nobody waits any more for page {}: this destination is closed", page, e);
+        }
+    }
+
+    private void looked(long page, ReceivingLink link) {
+        looksForWanted.set(false);
+        OwedMemory known = owed();
+        ReceivingLink now = reachable;
+        if (known == null || now == null) {
+            return;
+        }
+        PageBits left = known.owed();
+        if (link == now && left.contains(page)) {
+            fail(
+                    link,
+                    new IOException("page " + page + ", which somebody waits for, did not come within "
+                            + options.patience().toMillis() + " ms"));
+            return;
+        }
+        long last = wantedLast;
+        if (left.contains(last) && looksForWanted.compareAndSet(false, true)) {
+            lookFor(last, now);
         }
     }
 
