@@ -172,7 +172,7 @@ final class OutgoingVm {
             }
             guest.letGo();
             if (owed.isPresent()) {
-                new Owing(connection, report, owed.get().count()).handOver(pausing);
+                new Owing(connection, report, owed.get().count(), folder).handOver(pausing);
                 return;
             }
             connection.handOver(Optional.empty());
@@ -188,10 +188,13 @@ final class OutgoingVm {
         private final OutgoingConnection connection;
         private final Report report;
         private final long pages;
+        private final Path state;
         private final long begin = System.nanoTime();
         private final CancelToken abandon = new CancelToken();
 
-        Owing(OutgoingConnection connection, Report report, long pages) {
+        /** @param state is not needed any more when the guest runs over there */
+        Owing(OutgoingConnection connection, Report report, long pages, Path state) {
+            this.state = state;
             this.connection = connection;
             this.report = report;
             this.pages = pages;
@@ -203,6 +206,7 @@ final class OutgoingVm {
             try {
                 connection.handOver(Optional.of(abandon));
                 runs = true;
+                StateFolder.remove(state);
                 watcher.report(report);
                 watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
                 watcher.owing(abandon);

@@ -20,12 +20,14 @@ public final class StateFolder {
 
     private static final Logger LOG = LoggerFactory.getLogger(StateFolder.class);
     private static final String OWNER = "unix:uid";
+    /** The number of the process follows: who finds a folder knows whether that still runs. */
+    private static final String PREFIX = "exomem-migration-";
 
     private StateFolder() {}
 
     /** Makes one, for a VMM. */
     public static Path makeFor(QmpVmm vmm) throws IOException {
-        Path folder = Files.createTempDirectory("exomem-migration");
+        Path folder = Files.createTempDirectory(PREFIX + ProcessHandle.current().pid() + "-");
         give(folder, vmm);
         return folder;
     }

@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 
 /**
  * What migrations may leave behind, to be compared with what there was before: sockets, files of guests' memory and of the engine, and
- * threads of this process, and folders for a VMM's state. Other processes, such as other tests, may make and remove such folders at any time.
+ * threads of this process, and its folders for a VMM's state. Other tests run in other processes at the same time.
  */
 record Left(Map<String, Integer> held, Set<Path> folders) {
     /** For what a machine under load may be late with. */
@@ -39,6 +39,8 @@ record Left(Map<String, Integer> held, Set<Path> folders) {
     }
 
     private static final List<String> KINDS = List.of("socket:", "/memfd:", ".ram", ".log");
+    private static final String OWN_FOLDERS =
+            "exomem-migration-" + ProcessHandle.current().pid() + "-";
     private static final List<String> THREADS = List.of("migrat", "precopy", "vm-");
 
     static Left now() {
@@ -54,7 +56,7 @@ record Left(Map<String, Integer> held, Set<Path> folders) {
 
     private static Set<Path> temporary() {
         try (Stream<Path> all = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
-            return all.filter(path -> path.getFileName().toString().startsWith("exomem-migration"))
+            return all.filter(path -> path.getFileName().toString().startsWith(OWN_FOLDERS))
                     .collect(Collectors.toSet());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
