@@ -1,5 +1,5 @@
 # A Debian in a folder, booted with its own systemd in a container of systemd-nspawn, for the tests of packages. To be sourced by a
-# Bash script that has set "work" to a folder of its own. As root.
+# Bash script that has set "work" to a folder of its own, and "here" to this one. As root.
 
 container= leader=
 
@@ -21,8 +21,11 @@ make_tree() {
     if [ -n "${!before:-}" ]; then
         cp -a --reflink=auto "${!before}" "$2"
     else
+        local from
+        # shellcheck disable=SC2034,SC1091 # topic: for its messages
+        from=$(topic=packages && . "$here/../tests/debian.bash" && mirror) || exit
         # The script of sid: an older debootstrap knows no newer names.
-        debootstrap --variant=minbase --include=adduser,systemd,systemd-sysv,dbus,ca-certificates "$1" "$2" "${EXOMEM_DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
+        debootstrap --variant=minbase --include=adduser,systemd,systemd-sysv,dbus,ca-certificates "$1" "$2" "$from" \
             /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap $1"; }
     fi
     cp --remove-destination /etc/resolv.conf "$2/etc/resolv.conf"
