@@ -36,6 +36,8 @@ final class WriteRate {
     private final List<Area> sample;
     /** How many times the sample is in all that it stands for. */
     private final double parts;
+
+    private final long samplePages;
     /** Pages of the sample that were written, at the last look. */
     private long found;
 
@@ -43,8 +45,9 @@ final class WriteRate {
         this.written = written;
         long all = pieces.stream().mapToLong(Area::length).sum();
         this.sample = sample(pieces, all);
-        this.parts = (double) all
-                / Math.max(1, sample.stream().mapToLong(Area::length).sum());
+        long sampled = sample.stream().mapToLong(Area::length).sum();
+        this.samplePages = Pages.floor(sampled);
+        this.parts = (double) all / Math.max(1, sampled);
     }
 
     /** Blocks at equal distances. */
@@ -61,7 +64,7 @@ final class WriteRate {
     }
 
     /**
-     * Looks at a process for 10 ms, and four times for 25 ms more if it writes much.
+     * Looks at a process for 10 ms, and up to four times for 25 ms more if it writes much.
      *
      * @param userfaultfd made in the process; nothing of the pieces is registered with it, before and after, unless this fails
      * @param written of the process
@@ -77,7 +80,7 @@ final class WriteRate {
         }
         rate.protect();
         boolean exceeds = rate.isAbove(perSecond, SHORT_NANOS);
-        for (int i = 0; exceeds && i < LONG_LOOKS; i++) {
+        for (int i = 0; exceeds && i < LONG_LOOKS && !rate.wasMostlyWritten(); i++) {
             exceeds = rate.isAbove(perSecond, LONG_NANOS);
         }
         for (Area block : rate.sample) {
@@ -97,6 +100,11 @@ final class WriteRate {
         found = look();
         long hits = found - before;
         return hits >= LEAST_HITS && hits * parts > perSecond * seconds;
+    }
+
+    /** Then a guest that goes on as before finds few pages that it has not written yet. */
+    private boolean wasMostlyWritten() {
+        return found > samplePages / 2;
     }
 
     private void protect() throws IOException {
