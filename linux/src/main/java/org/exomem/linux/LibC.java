@@ -89,6 +89,9 @@ final class LibC {
     /** With PRIO_PROCESS and {@code who} 0, the nice value of the calling thread alone. */
     static native int setpriority(int which, int who, int priority);
 
+    /** The same; a thread that is not there has -1, which others may have too. */
+    static native int getpriority(int which, int who);
+
     /** What the C library has no name for. */
     static native long syscall(long number, long first);
 

@@ -1,8 +1,15 @@
 package org.exomem.linux;
 
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
 /** How the kernel shares processors among threads. */
 public final class ThreadPriority {
     private static final int PRIO_PROCESS = 0;
+    private static final int LAST = 19;
+    private static final Path THREADS = Path.of("/proc/self/task");
 
     private ThreadPriority() {}
 
@@ -14,5 +21,38 @@ public final class ThreadPriority {
      */
     public static boolean set(int nice) {
         return LibC.setpriority(PRIO_PROCESS, 0, nice) == 0;
+    }
+
+    /**
+     * Adds to the nice value of this process's threads of a name; those that they make later have it from them.
+     *
+     * @param name as the kernel knows it, which keeps the first 15 bytes of a name
+     * @param by from 0, up to the nice value 19
+     * @return how many it was added to; a thread that ends meanwhile is none
+     */
+    public static int lower(String name, int by) {
+        int changed = 0;
+        String[] threads = THREADS.toFile().list();
+        for (String thread : threads == null ? new String[0] : threads) {
+            if (name.equals(name(thread)) && lower(Integer.parseInt(thread), by)) {
+                changed++;
+            }
+        }
+        return changed;
+    }
+
+    private static boolean lower(int thread, int by) {
+        int nice = LibC.getpriority(PRIO_PROCESS, thread) + by;
+        return LibC.setpriority(PRIO_PROCESS, thread, Math.min(LAST, nice)) == 0;
+    }
+
+    private static String name(String thread) {
+        try {
+            return Files.readString(THREADS.resolve(thread).resolve("comm"), StandardCharsets.ISO_8859_1)
+                    .stripTrailing();
+        } catch (IOException e) {
+            // It has ended.
+            return "";
+        }
     }
 }

@@ -8,6 +8,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.DescriptorNeeds;
+import org.exomem.backend.http.HttpServer;
+import org.exomem.backend.ui.UiServer;
 
 /** All that {@code exomem check} looks at. What can't be read is left out: it is not there, as in a container. */
 public final class HostChecks {
@@ -23,7 +25,11 @@ public final class HostChecks {
     /** With vhost-user-test-device-pci. */
     private static final int[] QEMU = {10, 2};
 
-    private static final long OWN_DESCRIPTORS = DescriptorNeeds.OF_THE_PROCESS + DescriptorNeeds.LEAST_CLIENTS;
+    /** With metrics and the page, each on a Unix socket and a TCP address. */
+    private static final long OWN_DESCRIPTORS = DescriptorNeeds.OF_THE_PROCESS
+            + DescriptorNeeds.LEAST_CLIENTS
+            + HttpServer.descriptors(2)
+            + UiServer.descriptors(2);
     /** Of a VM with a balloon and a memory device. */
     private static final long DESCRIPTORS_OF_A_VM = DescriptorNeeds.ofVm(2);
 

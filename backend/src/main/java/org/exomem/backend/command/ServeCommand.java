@@ -20,6 +20,7 @@ import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.control.Version;
 import org.exomem.backend.log.Log;
 import org.exomem.backend.process.BackendProcess;
+import org.exomem.backend.process.CompilerPriority;
 import org.exomem.backend.service.Heartbeat;
 import org.exomem.backend.service.ServiceManager;
 import org.exomem.backend.vm.FeatureNames;
@@ -172,6 +173,7 @@ final class ServeCommand implements Command {
             process.start(startable(wanted), controlSocket);
             ready = true;
             manager.ready();
+            CompilerPriority.runLast();
             int vms = wanted.vms().size();
             LOG.info(
                     "exomem {} serves {}; process {}{}",
@@ -217,6 +219,7 @@ final class ServeCommand implements Command {
             // Not before all is served for the first time.
             if (ready) {
                 manager.ready();
+            CompilerPriority.runLast();
             }
         }
     }

@@ -122,7 +122,12 @@ public final class HttpServer implements AutoCloseable {
 
     /** How many descriptors it takes at most. */
     public int descriptors() {
-        return LOOP_DESCRIPTORS + listening.size() + MOST_CLIENTS;
+        return descriptors(listening.size());
+    }
+
+    /** The same of one that listens at so many addresses. */
+    public static int descriptors(int addresses) {
+        return LOOP_DESCRIPTORS + addresses + MOST_CLIENTS;
     }
 
     /** Runs a task on the server's thread when that comes to it. */

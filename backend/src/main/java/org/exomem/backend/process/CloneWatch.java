@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
+import org.exomem.backend.template.OwnRam;
 import org.exomem.backend.template.TemplateFiles;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.linux.EventFd;
@@ -22,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks after the clones whose devices are served: tells when the VMM of one has ended (CTL-41), and when the template changes from which it
- * runs (IMG-CLONE-9). By a thread of its own, as long as there is a clone. Safe for use by several threads.
+ * Looks after the clones whose devices are served: tells when the VMM of one has ended (CTL-41), removes what only that one needed (IMG-CLONE-10),
+ * and tells when the template changes from which it runs (IMG-CLONE-9). By a thread of its own, as long as there is a clone. Safe for use by several threads.
  */
 final class CloneWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CloneWatch.class);
@@ -48,7 +49,7 @@ final class CloneWatch implements AutoCloseable {
         void templateChanged(String clone, Path template, String why);
     }
 
-    private record Clone(List<String> vms, Optional<Template> template) {}
+    private record Clone(List<String> vms, Optional<Template> template, OwnRam ram) {}
 
     private static final class Template {
         private final Path folder;
@@ -76,7 +77,7 @@ final class CloneWatch implements AutoCloseable {
      * @throws LinuxException EMFILE
      */
     void add(ProcessFd vmm, List<String> vms, Optional<Path> template) throws LinuxException {
-        Clone clone = new Clone(List.copyOf(vms), template.flatMap(CloneWatch::files));
+        Clone clone = new Clone(List.copyOf(vms), template.flatMap(CloneWatch::files), OwnRam.of(vmm.pid()));
         synchronized (this) {
             if (closed) {
                 vmm.close();
@@ -193,6 +194,7 @@ final class CloneWatch implements AutoCloseable {
             LOG.error("{}: a fault of exomem itself, please report it", clone.vms, e);
         } finally {
             vmm.close();
+            clone.ram.remove();
         }
     }
 

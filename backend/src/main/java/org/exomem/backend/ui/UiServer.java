@@ -84,7 +84,12 @@ public final class UiServer implements AutoCloseable {
 
     /** How many descriptors it takes at most: each client may have a connection to the control socket besides its own. */
     public int descriptors() {
-        return server.descriptors() + HttpServer.MOST_CLIENTS;
+        return descriptors(addresses().size());
+    }
+
+    /** The same of one that listens at so many addresses. */
+    public static int descriptors(int addresses) {
+        return HttpServer.descriptors(addresses) + HttpServer.MOST_CLIENTS;
     }
 
     /** Runs a task on the server's thread when that comes to it. */

@@ -13,7 +13,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.exomem.backend.qmp.Json;
+import org.exomem.images.ram.RamFileName;
 import org.exomem.linux.FileStatus;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -116,6 +118,7 @@ final class ClonedGuestTest {
     @Tag("IMG-CLONE-5")
     @Tag("IMG-CLONE-6")
     @Tag("IMG-CLONE-7")
+    @Tag("IMG-CLONE-10")
     void cloneHasABalloonOfItsOwn() throws IOException {
         String templates = guests.file("templates").toString();
         try (BackEnd exomem = guests.backEnd("a")) {
@@ -183,6 +186,15 @@ final class ClonedGuestTest {
             await().atMost(LIMIT)
                     .until(() -> !exomem.command("vms").contains("golden-")
                             && !exomem.command("vms").contains("second-"));
+            // Nor does it leave memory behind.
+            await().atMost(LIMIT).until(() -> ramFiles(guests.file("clones")).isEmpty());
+        }
+    }
+
+    private static List<Path> ramFiles(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(file -> RamFileName.parse(file.getFileName().toString()).isPresent())
+                    .toList();
         }
     }
 

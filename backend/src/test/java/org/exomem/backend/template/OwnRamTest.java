@@ -1,0 +1,86 @@
+package org.exomem.backend.template;
+
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.exomem.images.ram.RamFileName;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** This process has mapped what a clone's VMM has. */
+@Tag("IMG-CLONE-10")
+class OwnRamTest {
+    private static final RamFileName RAM = new RamFileName(0, 8192, "ram");
+
+    @TempDir
+    Path folder;
+
+    private final Arena arena = Arena.ofShared();
+    private Path own;
+    private Path template;
+
+    @BeforeEach
+    void makeFiles() throws IOException {
+        own = file("own");
+        template = file("template");
+    }
+
+    private Path file(String parent) throws IOException {
+        return Files.write(
+                Files.createDirectory(folder.resolve(parent)).resolve(RAM.file()), new byte[(int) RAM.size()]);
+    }
+
+    @AfterEach
+    void unmap() {
+        arena.close();
+    }
+
+    private void map(Path file, MapMode mode) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, READ, WRITE)) {
+            channel.map(mode, 0, RAM.size(), arena);
+        }
+    }
+
+    private static OwnRam found() {
+        return OwnRam.of((int) ProcessHandle.current().pid());
+    }
+
+    @Test
+    void fileThatIsMappedSharedBesideATemplateOfItsNameIsRemovedAndNoOther() throws IOException {
+        map(template, MapMode.PRIVATE);
+        map(own, MapMode.READ_WRITE);
+        Path other = Files.createFile(own.resolveSibling("exomem.log"));
+        found().remove();
+        assertThat(own).doesNotExist();
+        assertThat(template).exists();
+        assertThat(other).exists();
+    }
+
+    @Test
+    void ramOfAVmThatIsNoCloneStays() throws IOException {
+        map(own, MapMode.READ_WRITE);
+        found().remove();
+        assertThat(own).exists();
+    }
+
+    @Test
+    void fileThatWasMadeAnewInItsPlaceStays() throws IOException {
+        map(template, MapMode.PRIVATE);
+        map(own, MapMode.READ_WRITE);
+        OwnRam ram = found();
+        Files.delete(own);
+        Files.writeString(own, "another's");
+        ram.remove();
+        assertThat(own).hasContent("another's");
+    }
+}
