@@ -219,7 +219,7 @@ final class ServeCommand implements Command {
             // Not before all is served for the first time.
             if (ready) {
                 manager.ready();
-            CompilerPriority.runLast();
+                CompilerPriority.runLast();
             }
         }
     }

@@ -193,7 +193,8 @@ final class ClonedGuestTest {
 
     private static List<Path> ramFiles(Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(file -> RamFileName.parse(file.getFileName().toString()).isPresent())
+            return files.filter(file ->
+                            RamFileName.parse(file.getFileName().toString()).isPresent())
                     .toList();
         }
     }
