@@ -56,6 +56,9 @@ public final class SaveTask implements VmTask {
     /** The pause is for what the guest writes in so short a time, and for the state of its devices. */
     private static final Duration DOWNTIME = Duration.ofMillis(20);
 
+    /** A page in an image takes room for as long as that is there. */
+    private static final int HINT_WORTH = 20;
+
     private static final Set<PosixFilePermission> READ_ONLY = PosixFilePermissions.fromString("r--------");
 
     private final SaveRequest request;
@@ -227,8 +230,9 @@ public final class SaveTask implements VmTask {
                 }
                 ClonedMemory part = new ClonedMemory(
                         vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
-                made.add(writer.ram(name));
+                // Not before: a file that was there is not this one's to remove.
                 copyTemplate(part);
+                made.add(writer.ram(name));
                 parts.add(part);
             }
             long pausing = pause();
@@ -277,7 +281,7 @@ public final class SaveTask implements VmTask {
             Report report = new Precopy(
                             leaving.source(writes, hints, settles),
                             new Destination(Collections.nCopies(WRITERS, target), () -> {}),
-                            PrecopyOptions.DEFAULT.withDowntimeLimit(DOWNTIME),
+                            PrecopyOptions.DEFAULT.withDowntimeLimit(DOWNTIME).withHintWorth(HINT_WORTH),
                             watcher::progress,
                             cancel)
                     .watchedBy(pages -> watcher.pages(leaving.addresses(), pages))

@@ -27,14 +27,14 @@ import org.exomem.pages.PageBits;
 public final class Precopy {
     private static final long PROGRESS_NANOS = 100_000_000;
     private static final long SHORT_NANOS = 1_000_000;
-    private static final long QUIET_NANOS = 100_000_000;
-    private static final long LEAST_GAP_NANOS = 5_000_000;
-    /** The part of the time for which hints have come that they may stay away: a quarter. */
-    private static final int GAP_PART = 4;
-    /** What is not sent is worth so many times the time that it would take: the network is not exomem's alone. */
-    private static final int WORTH = 2;
-    /** The part of a round's time that it may begin later for the sake of hints: a twenty-fifth. */
-    private static final int PATIENCE_PART = 25;
+    private static final long QUIET_NANOS = 50_000_000;
+    private static final long LEAST_GAP_NANOS = 2_500_000;
+    /** The part of the time for which hints have come that they may stay away: an eighth. */
+    private static final int GAP_PART = 8;
+    /** The part of a round's time that it may begin later for the sake of hints, for each time that these are worth: a fiftieth. */
+    private static final int PATIENCE_PART = 50;
+    /** What is taken for little, of the longest that the guest may be paused: a twenty-fifth. */
+    private static final int LITTLE_PART = 25;
     /** A lock that is seldom taken is free at one of so many pauses; one that is never free costs no more than that. */
     private static final int SETTLE_TRIES = 8;
 
@@ -275,7 +275,7 @@ public final class Precopy {
         endHinting();
         long before = ticker.nanoTime();
         source.control().prepare();
-        if (ticker.nanoTime() - before > options.downtimeLimit().toNanos() / PATIENCE_PART) {
+        if (ticker.nanoTime() - before > options.downtimeLimit().toNanos() / LITTLE_PART) {
             round(crew, accounts, false);
         }
     }
@@ -395,7 +395,7 @@ public final class Precopy {
 
     /**
      * Asks for hints, and lets the round begin later while they come: a little in any case, and then for as long as they have excused
-     * half of what could have been sent meanwhile (MIG-ROUND-6).
+     * so much of what could have been sent meanwhile that they were worth it (MIG-ROUND-6).
      */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
@@ -403,7 +403,8 @@ public final class Precopy {
         }
         accounts.excuse();
         long owed = owedBytes(accounts);
-        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owed) / PATIENCE_PART);
+        int worth = options.hintWorth();
+        long patience = Math.min(options.patience().toNanos(), convergence.nanos(owed) / PATIENCE_PART * worth);
         hinting = true;
         source.hints().begin();
         long start = ticker.nanoTime();
@@ -413,7 +414,8 @@ public final class Precopy {
         long now = start;
         while (!accounts.hintsHaveEnded()
                 && (now - start < patience
-                        || now - last < gap(last - first) && WORTH * convergence.nanos(owed - left) > now - first)) {
+                        || now - last < gap(last - first) * worth
+                                && worth * convergence.nanos(owed - left) > now - first)) {
             check();
             report(accounts);
             ticker.pass(SHORT_NANOS);
@@ -432,7 +434,10 @@ public final class Precopy {
         roundStart += now - start;
     }
 
-    /** How long hints may stay away, of which the latest came so long after the first, before no more are waited for; nanoseconds. */
+    /**
+     * How long hints may stay away, of which the latest came so long after the first, before no more are waited for, for each time that
+     * they are worth; nanoseconds.
+     */
     private static long gap(long cameFor) {
         return Math.min(QUIET_NANOS, cameFor / GAP_PART + LEAST_GAP_NANOS);
     }

@@ -372,14 +372,27 @@ class PrecopyTest {
 
     /** At a gigabyte in a second: a page takes as many nanoseconds as it has bytes. */
     private Report migrateWith(Hinting hinting) throws IOException {
+        return migrateWith(hinting, PrecopyOptions.DEFAULT);
+    }
+
+    private Report migrateWith(Hinting hinting, PrecopyOptions options) throws IOException {
         return new Precopy(
                         new MigrationSource(image, List.of(NOTHING), List.of(hinting), hinting, control),
                         new Destination(List.of(new Sink()), () -> {}),
-                        PrecopyOptions.DEFAULT,
+                        options,
                         progress -> {},
                         cancel,
                         means(1_000_000_000, 64L << 20))
                 .run();
+    }
+
+    @Test
+    @Tag("MIG-ROUND-6")
+    void hintsThatAreWorthMoreAreWaitedForWhereTheyComeMoreSlowly() throws IOException {
+        fill(0, PAGES);
+        Report report = migrateWith(new Hinting(PAGES, 15 * PAGE), PrecopyOptions.DEFAULT.withHintWorth(20));
+        assertThat(report.pages(Fate.HINTED)).isEqualTo(PAGES);
+        assertThat(report.sentBytes()).isZero();
     }
 
     @Test

@@ -121,6 +121,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                 chance.oneIn(2),
                 hintedPages,
                 Duration.ofNanos(chance.oneIn(4) ? 0 : 5_000_000),
+                1 + chance.below(20),
                 switchOver());
         this.switchesOver = options.switchOver().isPresent();
         this.precopy = new Precopy(

@@ -119,6 +119,7 @@ final class ClonedGuestTest {
     @Tag("IMG-CLONE-6")
     @Tag("IMG-CLONE-7")
     @Tag("IMG-CLONE-10")
+    @Tag("IMG-SAVE-2")
     void cloneHasABalloonOfItsOwn() throws IOException {
         String templates = guests.file("templates").toString();
         try (BackEnd exomem = guests.backEnd("a")) {
@@ -173,6 +174,11 @@ final class ClonedGuestTest {
                 assertThat(first.guest().run("memeat verify kept")).isEqualTo(checksum);
                 // What the device has touched is in the clone's own file, and is in an image of it too.
                 exomem.command("template", "create", "golden-1", "second", "--templates", templates);
+                // An image would have the same name as the clone's own file.
+                Path own = guests.file("clones/golden-1");
+                assertThatThrownBy(() -> exomem.command("save", "golden-1", "--to", own.toString()))
+                        .hasMessageContaining("is there already");
+                assertThat(ramFiles(own)).isNotEmpty();
                 assertThat(first.guest().run("memeat verify own")).contains("ok ");
             }
             exomem.command("clone", "second", "--templates", templates, "--folder", clones, "--serve");
