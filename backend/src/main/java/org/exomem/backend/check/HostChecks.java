@@ -119,7 +119,7 @@ public final class HostChecks {
                                 "attaching to VMMs",
                                 "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user has not"
                                         + " both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                                "run exomem as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as QEMU's user with \"sysctl"
+                                "run exomem as root, or with both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as QEMU's user with \"sysctl"
                                         + " kernel.yama.ptrace_scope=0\"",
                                 "migrations watch the guest's writes instead of comparing all memory; violation=prevent,"
                                         + " vmm-active, restore on demand and clones work"));

@@ -65,7 +65,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     "prevent",
                     "zero|stop",
                     "with violation=prevent, what becomes of a write to what was given up: it goes to a page of zeros"
-                            + " that is taken back at once; it waits, and the VMM is asked to stop the guest",
+                            + " that is taken back at once; the write is held for 100 ms while the VMM is asked to stop the guest, and is lost",
                     Prevention.ZERO.word()),
             VMM_QMP,
             VMM_WRITES,
