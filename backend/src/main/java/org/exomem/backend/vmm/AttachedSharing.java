@@ -11,7 +11,7 @@ import org.exomem.linux.process.SharedInPlace;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A QEMU that is made to share pages (VMM-22). Each method is for one thread at a time. */
+/** A QEMU that is made to share pages (IMG-CLONE-6). Each method is for one thread at a time. */
 final class AttachedSharing implements PageSharing {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedSharing.class);
 
