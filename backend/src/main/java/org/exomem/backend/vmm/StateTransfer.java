@@ -124,9 +124,14 @@ final class StateTransfer {
         qmp.execute("migrate-set-capabilities", arguments);
     }
 
+    /** Whoever began it. */
+    boolean isUnderWay() throws VmmException {
+        return !IDLE.contains(qmp.execute("query-migrate").path("status").asText());
+    }
+
     /** Cancels a transfer that is under way. Returns false if there is none. */
     boolean cancel() throws VmmException {
-        if (IDLE.contains(qmp.execute("query-migrate").path("status").asText())) {
+        if (!isUnderWay()) {
             return false;
         }
         qmp.execute("migrate_cancel");
