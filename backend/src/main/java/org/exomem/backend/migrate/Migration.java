@@ -44,6 +44,7 @@ final class Migration {
 
     private final VirtualMachine vm;
     private final Work work;
+    private final KeptArrival arrival;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
@@ -76,12 +77,8 @@ final class Migration {
 
     /** What is done. */
     sealed interface Work {
-        /**
-         * The VM is waited for.
-         *
-         * @param file for what the next exomem has to know, if it may know
-         */
-        record Receive(MigrationRequest request, Optional<ReplacedFile> file) implements Work {}
+        /** The VM is waited for. */
+        record Receive(MigrationRequest request) implements Work {}
 
         /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
         record GoOn(OwedArrival arrival, ReplacedFile file) implements Work {}
@@ -98,8 +95,7 @@ final class Migration {
 
         default String peer() {
             return switch (this) {
-                case Receive(MigrationRequest request, Optional<ReplacedFile> _) ->
-                    request.address().toString();
+                case Receive(MigrationRequest request) -> request.address().toString();
                 case GoOn(OwedArrival arrival, ReplacedFile _) ->
                     arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
@@ -107,9 +103,11 @@ final class Migration {
         }
     }
 
-    Migration(VirtualMachine vm, Work work, Consumer<MigrationState> changed) {
+    /** @param arrival is asked on the migration's own thread only */
+    Migration(VirtualMachine vm, Work work, KeptArrival arrival, Consumer<MigrationState> changed) {
         this.vm = vm;
         this.work = work;
+        this.arrival = arrival;
         this.changed = changed;
         this.peer = work.peer();
     }
@@ -123,20 +121,24 @@ final class Migration {
             begun.complete(null);
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
-            before.forEach(Migration::endWaiting);
-            run(qmp);
+            run(qmp, before);
         });
         LOG.info("{}: {} {}", vm.name(), Outcome.begins(work.direction()), peer);
         changed.accept(state());
         return begun;
     }
 
-    private void run(Path qmp) {
+    private void run(Path qmp, List<Migration> before) {
         try {
             switch (work) {
-                case Work.Receive(MigrationRequest request, Optional<ReplacedFile> file) -> receive(qmp, request, file);
-                case Work.GoOn(OwedArrival arrival, ReplacedFile file) -> goOn(arrival, file);
+                case Work.Receive(MigrationRequest request) -> {
+                    arrival.expectNone();
+                    before.forEach(Migration::endWaiting);
+                    receive(qmp, request, arrival.file());
+                }
+                case Work.GoOn(OwedArrival owed, ReplacedFile file) -> goOn(owed, file);
                 case Work.Leave(VmTask task) -> {
+                    arrival.expectNone();
                     task.run(vm, qmp, new Leaving(), cancel);
                     over(Status.COMPLETED, null);
                 }
@@ -159,6 +161,7 @@ final class Migration {
         }
     }
 
+    /** @param file for what the next exomem has to know, if it may know */
     private void receive(Path qmp, MigrationRequest request, Optional<ReplacedFile> file) throws IOException {
         try (IncomingVm guest = new IncomingVm(
                         vm.name(),

@@ -66,9 +66,12 @@ public final class BackendProcess implements AutoCloseable {
     /** What the control socket is called among those that a service manager hands over. */
     private static final String CONTROL = "control";
 
-    /** For what waits for VMs; one after the other by the lock of the devices. */
+    /**
+     * For what waits for VMs, and for file systems; one after the other by the lock of the devices. No virtual threads: one that waits for a
+     * file system keeps the processor's thread that runs it, and those are needed by who puts answers together.
+     */
     private static final Executor WORKERS =
-            task -> Thread.ofVirtual().name("change").start(task);
+            task -> Thread.ofPlatform().daemon().name("change").start(task);
 
     private final VmTable table = new VmTable();
     private final VmmStop guestStop = new VmmStop();

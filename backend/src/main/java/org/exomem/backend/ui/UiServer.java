@@ -144,10 +144,11 @@ public final class UiServer implements AutoCloseable {
             return HttpAnswer.text(HttpAnswer.FORBIDDEN, "not a command of this page\n")
                     .now();
         }
-        // The process that serves may take its time, and the server's thread has other browsers.
+        // The process that serves may take its time, and the server's thread has other browsers. No virtual thread, as
+        // it waits in the kernel.
         return CompletableFuture.supplyAsync(
                 () -> whole(execute(command.path("execute").asText(), arguments)),
-                task -> Thread.ofVirtual().name("page-command").start(task));
+                task -> Thread.ofPlatform().daemon().name("page-command").start(task));
     }
 
     private ObjectNode execute(String command, ObjectNode arguments) {
