@@ -33,6 +33,7 @@ import org.exomem.backend.health.Health;
 import org.exomem.backend.health.Problem;
 import org.exomem.backend.metrics.EventCounts;
 import org.exomem.backend.metrics.MetricsServer;
+import org.exomem.backend.migrate.MemoryTakenBack;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
@@ -91,6 +92,8 @@ public final class BackendProcess implements AutoCloseable {
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
 
+    private final MemoryTakenBack takenBack = new MemoryTakenBack(migrations, this::settle);
+
     private final CloneWatch clones = new CloneWatch(new CloneWatch.Told() {
         @Override
         public void ended(ProcessFd vmm) {
@@ -129,6 +132,7 @@ public final class BackendProcess implements AutoCloseable {
             pagers = paged;
             paged.takeUp();
             config.state().map(StateDirectory::new).ifPresent(migrations::takeUp);
+            table.all().forEach(vm -> takenBack.look(vm.name(), vm.sockets().values()));
             Health ofAll = new Health(table, migrations, paged::states, config.state());
             health = ofAll;
             if (controlSocket.isPresent()) {
@@ -274,7 +278,13 @@ public final class BackendProcess implements AutoCloseable {
                 endIfAbandoned();
             }
             // A device that is served anew may be connected to by others.
-            case VmEvent.Added of -> abandoned.remove(of.vm() + "/" + of.device());
+            case VmEvent.Added of -> {
+                abandoned.remove(of.vm() + "/" + of.device());
+                if (started) {
+                    WORKERS.execute(
+                            () -> takenBack.look(of.vm(), sockets(of.vm()).values()));
+                }
+            }
             default -> {}
         }
     }
@@ -347,6 +357,7 @@ public final class BackendProcess implements AutoCloseable {
             shown.close();
         }
         clones.close();
+        takenBack.close();
         Pagers paged = pagers;
         if (paged != null) {
             paged.close();
