@@ -41,12 +41,17 @@ final class Migration {
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
     private static final Duration RETRY = Duration.ofSeconds(2);
+    /** For the file system of the state directory (CTL-20). */
+    private static final Duration LOOK_LIMIT = Duration.ofSeconds(8);
 
     private final VirtualMachine vm;
     private final Work work;
     private final KeptArrival arrival;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
+    /** Whether the guest may wait here for its memory. */
+    private final CompletableFuture<Void> looked = new CompletableFuture<>();
+
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
     private final CancelToken cancel = new CancelToken();
@@ -119,6 +124,8 @@ final class Migration {
     CompletableFuture<Void> start(Path qmp, List<Migration> before) {
         if (work instanceof Work.Leave) {
             begun.complete(null);
+        } else if (work instanceof Work.Receive) {
+            refuseWhenLate();
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
             run(qmp, before);
@@ -128,17 +135,37 @@ final class Migration {
         return begun;
     }
 
+    /** Whoever asked is told no later; what comes after that is of no use any more. */
+    private void refuseWhenLate() {
+        looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
+            cancel.cancel();
+            begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name()
+                    + "\": it is not known whether its guest waits here for its memory: no answer in "
+                    + LOOK_LIMIT.toSeconds() + " s from the file system of the state directory"));
+            return null;
+        });
+    }
+
+    private void look() throws IOException {
+        try {
+            arrival.expectNone();
+        } finally {
+            looked.complete(null);
+        }
+        cancel.check();
+    }
+
     private void run(Path qmp, List<Migration> before) {
         try {
             switch (work) {
                 case Work.Receive(MigrationRequest request) -> {
-                    arrival.expectNone();
+                    look();
                     before.forEach(Migration::endWaiting);
                     receive(qmp, request, arrival.file());
                 }
                 case Work.GoOn(OwedArrival owed, ReplacedFile file) -> goOn(owed, file);
                 case Work.Leave(VmTask task) -> {
-                    arrival.expectNone();
+                    look();
                     task.run(vm, qmp, new Leaving(), cancel);
                     over(Status.COMPLETED, null);
                 }
