@@ -17,6 +17,7 @@ import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.MemoryLeft;
+import org.exomem.backend.vmm.MemoryLeftFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
@@ -89,6 +90,7 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         this.autoConverge = autoConverge;
         this.cancel = cancel;
         this.status = status;
+        vmm.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.SOURCE));
         this.descriptors = new DescriptorsAtPause(vm, vmm);
         this.devices = devices();
         this.regions = regions();

@@ -41,11 +41,17 @@ final class Migration {
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
     private static final Duration RETRY = Duration.ofSeconds(2);
+    /** For the file system of the state directory (CTL-20). */
+    private static final Duration LOOK_LIMIT = Duration.ofSeconds(8);
 
     private final VirtualMachine vm;
     private final Work work;
+    private final KeptArrival arrival;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
+    /** Whether the guest may wait here for its memory. */
+    private final CompletableFuture<Void> looked = new CompletableFuture<>();
+
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
     private final CancelToken cancel = new CancelToken();
@@ -76,12 +82,8 @@ final class Migration {
 
     /** What is done. */
     sealed interface Work {
-        /**
-         * The VM is waited for.
-         *
-         * @param file for what the next exomem has to know, if it may know
-         */
-        record Receive(MigrationRequest request, Optional<ReplacedFile> file) implements Work {}
+        /** The VM is waited for. */
+        record Receive(MigrationRequest request) implements Work {}
 
         /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
         record GoOn(OwedArrival arrival, ReplacedFile file) implements Work {}
@@ -98,8 +100,7 @@ final class Migration {
 
         default String peer() {
             return switch (this) {
-                case Receive(MigrationRequest request, Optional<ReplacedFile> _) ->
-                    request.address().toString();
+                case Receive(MigrationRequest request) -> request.address().toString();
                 case GoOn(OwedArrival arrival, ReplacedFile _) ->
                     arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
@@ -107,9 +108,11 @@ final class Migration {
         }
     }
 
-    Migration(VirtualMachine vm, Work work, Consumer<MigrationState> changed) {
+    /** @param arrival is asked on the migration's own thread only */
+    Migration(VirtualMachine vm, Work work, KeptArrival arrival, Consumer<MigrationState> changed) {
         this.vm = vm;
         this.work = work;
+        this.arrival = arrival;
         this.changed = changed;
         this.peer = work.peer();
     }
@@ -121,22 +124,48 @@ final class Migration {
     CompletableFuture<Void> start(Path qmp, List<Migration> before) {
         if (work instanceof Work.Leave) {
             begun.complete(null);
+        } else if (work instanceof Work.Receive) {
+            refuseWhenLate();
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
-            before.forEach(Migration::endWaiting);
-            run(qmp);
+            run(qmp, before);
         });
         LOG.info("{}: {} {}", vm.name(), Outcome.begins(work.direction()), peer);
         changed.accept(state());
         return begun;
     }
 
-    private void run(Path qmp) {
+    /** Whoever asked is told no later; what comes after that is of no use any more. */
+    private void refuseWhenLate() {
+        looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
+            cancel.cancel();
+            begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name()
+                    + "\": it is not known whether its guest waits here for its memory: no answer in "
+                    + LOOK_LIMIT.toSeconds() + " s from the file system of the state directory"));
+            return null;
+        });
+    }
+
+    private void look() throws IOException {
+        try {
+            arrival.expectNone();
+        } finally {
+            looked.complete(null);
+        }
+        cancel.check();
+    }
+
+    private void run(Path qmp, List<Migration> before) {
         try {
             switch (work) {
-                case Work.Receive(MigrationRequest request, Optional<ReplacedFile> file) -> receive(qmp, request, file);
-                case Work.GoOn(OwedArrival arrival, ReplacedFile file) -> goOn(arrival, file);
+                case Work.Receive(MigrationRequest request) -> {
+                    look();
+                    before.forEach(Migration::endWaiting);
+                    receive(qmp, request, arrival.file());
+                }
+                case Work.GoOn(OwedArrival owed, ReplacedFile file) -> goOn(owed, file);
                 case Work.Leave(VmTask task) -> {
+                    look();
                     task.run(vm, qmp, new Leaving(), cancel);
                     over(Status.COMPLETED, null);
                 }
@@ -159,6 +188,7 @@ final class Migration {
         }
     }
 
+    /** @param file for what the next exomem has to know, if it may know */
     private void receive(Path qmp, MigrationRequest request, Optional<ReplacedFile> file) throws IOException {
         try (IncomingVm guest = new IncomingVm(
                         vm.name(),

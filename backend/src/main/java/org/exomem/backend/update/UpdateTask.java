@@ -19,6 +19,7 @@ import org.exomem.backend.migrate.VmTask;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.MemoryLeft;
+import org.exomem.backend.vmm.MemoryLeftFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
@@ -52,6 +53,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         try (QmpVmm before = QmpVmm.connect(qmp);
                 QmpVmm after = QmpVmm.connect(next)) {
             after.expectIncoming();
+            after.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.DESTINATION));
             watcher.memory(expectSameRam(before, after));
             before.expectRamKept();
             try (LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status)) {

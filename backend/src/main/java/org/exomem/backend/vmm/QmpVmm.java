@@ -56,7 +56,7 @@ public final class QmpVmm implements AutoCloseable {
         ram = new VmmRam(qmp, peer);
         hotPlug = new HotPlug(qmp, commands);
         blockers = new MigrationBlockers(qmp, hotPlug.isSupported());
-        state = new StateTransfer(qmp);
+        state = new StateTransfer(qmp, peer);
     }
 
     /** @throws VmmException if nobody listens there, or does not speak QMP */
@@ -366,6 +366,16 @@ public final class QmpVmm implements AutoCloseable {
             throw new VmmException("the VMM on " + qmp + " keeps a log of writes that exomem can't read: " + log);
         }
         return Optional.of(new DirtyLogFile(path, size));
+    }
+
+    /** As {@link StateTransfer#noteIn}. */
+    public void noteIn(Optional<MemoryLeftFile> file) {
+        state.noteIn(file);
+    }
+
+    /** As {@link StateTransfer#takeMemoryBack}. */
+    public boolean takeMemoryBack() throws IOException {
+        return state.takeMemoryBack();
     }
 
     /** As {@link StateTransfer#leaveMemory}. */
