@@ -472,10 +472,20 @@ final class ReceivingSession {
         DestinationFault why = new DestinationFault("the guest has ended at the destination", failure);
         ReceivingLink link = reachable;
         if (link != null) {
+            sayItHasRun(link);
             sendError(link, why);
         }
         destination.failed(why);
         outcome.completeExceptionally(why);
+    }
+
+    /** STR-PST-12: without RUNNING before it, an ERROR says that the guest was never started. */
+    private static void sayItHasRun(ReceivingLink link) {
+        try {
+            link.sayRunning();
+        } catch (IOException e) {
+            LOG.debug("the source hears neither that its guest ran here nor that it has ended", e);
+        }
     }
 
     /** All owed pages have arrived (STR-PST-6). */
