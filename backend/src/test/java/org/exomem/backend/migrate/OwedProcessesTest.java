@@ -204,6 +204,22 @@ class OwedProcessesTest {
         assertArrivedOnce();
     }
 
+    /** SIGTERM, as from a service manager. */
+    @Test
+    @Tag("STR-PST-7")
+    void exomemThatIsToldToEndSendsFirstWhatIsOwedToTheGuestThatHasLeft() throws Exception {
+        leaveBeforeItsMemory();
+        source.destroy();
+        awaitStatus("b", "completed");
+        assertThat(source.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        assertThat(source.exitValue()).isZero();
+        assertThat(arrivalFile()).doesNotExist();
+        assertThat(ask(qmp("b"), "x-verify", Json.object()).path("wrong").asLong(-1))
+                .isZero();
+        assertThat(isRunning("b")).isTrue();
+        assertThat(isRunning("a")).isFalse();
+    }
+
     @Test
     @Tag("STR-PST-8")
     void vmmThatEndsBeforeItsSourceIsBackEndsTheMigration() throws Exception {
