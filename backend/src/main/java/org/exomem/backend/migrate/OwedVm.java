@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
@@ -183,7 +184,7 @@ final class OwedVm implements Destination, AutoCloseable {
     /** All was there before the process began. */
     private record NothingOwed(long pages) implements OwedMemory {
         @Override
-        public PageSink sink() {
+        public PageSink sink(BooleanSupplier counts) {
             return PageTarget.NONE;
         }
 

@@ -59,6 +59,8 @@ class PostCopyStreamTest {
     private Tampered way;
     /** Of the destination. */
     private StreamOptions options = OPTIONS;
+
+    private StreamOptions sourceOptions = OPTIONS;
     /** A connection of which nothing gets through while {@link #isSilent}. */
     private int silent = -1;
 
@@ -110,7 +112,7 @@ class PostCopyStreamTest {
 
     private MigrationSender connect() throws IOException {
         return MigrationSender.connect(
-                way.address(), StreamSecurity.none(), OPTIONS, source.memory(), new BandwidthLimit(0));
+                way.address(), StreamSecurity.none(), sourceOptions, source.memory(), new BandwidthLimit(0));
     }
 
     /** The source's memory; {@code held} has to be complete before a page behind the first hundred can be read. */
@@ -476,6 +478,7 @@ class PostCopyStreamTest {
     @Tag("STR-PST-11")
     void wantedPageIsNotWaitedForOnAConnectionThatHasDiedWithoutASign() throws Exception {
         options = OPTIONS.withPatience(Duration.ofSeconds(2));
+        sourceOptions = options;
         // The first data connection of the source: from some time on it carries nothing, and nobody hears of it.
         silent = 1;
         listenAgain();
@@ -485,7 +488,13 @@ class PostCopyStreamTest {
             sendUntilReady(sender, pages(source.pages(), 0, 333), memory(hold::get));
             sender.handOver();
             isSilent = true;
+            owing().full = true;
             owing().want.ask(301);
+            await("a host without memory, which is no reason")
+                    .during(Duration.ofSeconds(3))
+                    .atMost(WITHIN)
+                    .until(() -> destination.lost.getCount() == 1);
+            owing().full = false;
             assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
             assertThat(owing().has(301)).isFalse();
             held.complete(null);

@@ -385,7 +385,7 @@ final class ReceivingSession {
             return;
         }
         PageBits left = known.owed();
-        if (link == now && left.contains(page)) {
+        if (link == now && left.contains(page) && !known.isFull()) {
             fail(
                     link,
                     new IOException("page " + page + ", which somebody waits for, did not come within "
@@ -415,7 +415,7 @@ final class ReceivingSession {
             waitUntil(Long.MAX_VALUE, "");
         }
         state.check(mine);
-        return owed == null ? null : owed.sink();
+        return owed == null ? null : owed.sink(() -> reachable == mine);
     }
 
     /** What a data connection does with what came. */
