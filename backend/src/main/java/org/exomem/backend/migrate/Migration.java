@@ -220,37 +220,45 @@ final class Migration {
                 .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of())
                 .withPlainAllowed(arrival.plain())
                 .withResumeWithin(arrival.reconnectWithin());
-        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher);
-                MigrationReceiver receiver = MigrationReceiver.listen(
-                        arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
+        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher)) {
             if (memory.isEmpty()) {
+                // Before the source is told that all is well.
+                guest.startIfNeeded();
+            }
+            try (MigrationReceiver receiver = MigrationReceiver.listen(
+                    arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
+                if (memory.isPresent()) {
+                    goOn(receiver, guest, arrival.pid(), file);
+                    return;
+                }
                 // The process before was killed when all had arrived. The source may not have heard of it.
                 listens(receiver.address().toString());
                 cancel.onCancel(receiver::cancel);
-                guest.startIfNeeded();
                 guest.started();
                 over(Status.COMPLETED, null);
                 receiver.awaitHeard();
-                return;
             }
-            CompletableFuture<ProcessHandle> ended =
-                    ProcessHandle.of(arrival.pid()).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
-            CompletableFuture<Void> noticed = ended.thenAccept(process -> {
-                if (guest.waitsForItsSource()) {
-                    receiver.cancel();
-                }
-            });
-            try {
-                receive(receiver, guest::close);
-            } catch (IOException e) {
-                if (ended.isDone() && guest.waitsForItsSource()) {
-                    file.delete();
-                    throw new VmmGoneException();
-                }
-                throw e;
-            } finally {
-                noticed.cancel(false);
+        }
+    }
+
+    private void goOn(MigrationReceiver receiver, OwedVm guest, int pid, ReplacedFile file) throws IOException {
+        CompletableFuture<ProcessHandle> vmmEnded =
+                ProcessHandle.of(pid).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
+        CompletableFuture<Void> noticed = vmmEnded.thenAccept(process -> {
+            if (guest.waitsForItsSource()) {
+                receiver.cancel();
             }
+        });
+        try {
+            receive(receiver, guest::close);
+        } catch (IOException e) {
+            if (vmmEnded.isDone() && guest.waitsForItsSource()) {
+                file.delete();
+                throw new VmmGoneException();
+            }
+            throw e;
+        } finally {
+            noticed.cancel(false);
         }
     }
 
