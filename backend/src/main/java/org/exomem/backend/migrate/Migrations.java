@@ -23,8 +23,11 @@ import org.slf4j.LoggerFactory;
 public final class Migrations implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Migrations.class);
     private static final Duration END_LIMIT = Duration.ofSeconds(3);
-    /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
-    private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
+    /**
+     * Of all migrations together. What a paused guest waits for has limits of its own, which are not longer; a guest that has left before
+     * its memory is given up after that.
+     */
+    private static final Duration GUEST_LIMIT = Duration.ofMinutes(4);
 
     private final VmTable vms;
     private final Consumer<MigrationState> changed;
@@ -223,7 +226,10 @@ public final class Migrations implements AutoCloseable {
         return Optional.ofNullable(last.get(vms.named(name).name())).flatMap(Migration::travelling);
     }
 
-    /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */
+    /**
+     * Ends all migrations; waits a few seconds for their guests to be left as they were, and up to four minutes where one is paused or
+     * needs memory that is only here.
+     */
     @Override
     public void close() {
         List<Migration> all;
@@ -232,6 +238,8 @@ public final class Migrations implements AutoCloseable {
             all = List.copyOf(last.values());
         }
         all.forEach(Migration::leave);
-        all.forEach(migration -> migration.awaitEnd(END_LIMIT, PAUSED_LIMIT));
+        long begin = System.nanoTime();
+        all.forEach(
+                migration -> migration.awaitEnd(END_LIMIT, begin + END_LIMIT.toNanos(), begin + GUEST_LIMIT.toNanos()));
     }
 }
