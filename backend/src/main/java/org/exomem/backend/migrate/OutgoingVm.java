@@ -177,6 +177,7 @@ final class OutgoingVm {
                 return;
             }
             connection.handOver(Optional.empty());
+            guest.left();
             watcher.report(report);
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
         } finally {
@@ -212,6 +213,7 @@ final class OutgoingVm {
                 watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
                 watcher.owing(abandon);
                 connection.awaitArrived(abandon, this::progress);
+                guest.left();
             } catch (PeerFault e) {
                 throw lost(
                         runs

@@ -6,6 +6,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.backend.migrate.Departure;
@@ -60,7 +61,12 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
                 guest.refuseWhatCannotLeave();
                 watcher.status(Status.ACTIVE);
                 MovedDevices moved = move(before, after, guest, watcher, cancel);
-                moved.plugInto(after, vm.sockets(), watcher::note);
+                List<String> missing = new ArrayList<>();
+                moved.plugInto(after, vm.sockets(), missing::add);
+                if (missing.isEmpty()) {
+                    guest.left();
+                }
+                missing.forEach(watcher::note);
             }
             end(before, watcher);
         }

@@ -154,10 +154,8 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     }
 
     private static long killed(Qemu qemu) throws IOException {
-        return Long.parseLong(qemu.guest()
-                .run("grep -w oom_kill /proc/vmstat")
-                .strip()
-                .split(" ")[1]);
+        return Long.parseLong(
+                qemu.guest().run("grep -w oom_kill /proc/vmstat").strip().split(" ")[1]);
     }
 
     /** Otherwise the guest would be out of memory, as hints take all that is free. */
