@@ -57,7 +57,9 @@ public final class SaveTask implements VmTask {
     private static final Duration DOWNTIME = Duration.ofMillis(20);
 
     /** A page in an image takes room for as long as that is there. */
-    private static final int HINT_WORTH = 20;
+    private static final int HINT_WORTH = 50;
+
+    private static final Duration HINT_PATIENCE = Duration.ofSeconds(2);
 
     private static final Set<PosixFilePermission> READ_ONLY = PosixFilePermissions.fromString("r--------");
 
@@ -281,7 +283,10 @@ public final class SaveTask implements VmTask {
             Report report = new Precopy(
                             leaving.source(writes, hints, settles),
                             new Destination(Collections.nCopies(WRITERS, target), () -> {}),
-                            PrecopyOptions.DEFAULT.withDowntimeLimit(DOWNTIME).withHintWorth(HINT_WORTH),
+                            PrecopyOptions.DEFAULT
+                                    .withDowntimeLimit(DOWNTIME)
+                                    .withPatience(HINT_PATIENCE)
+                                    .withHintWorth(HINT_WORTH),
                             watcher::progress,
                             cancel)
                     .watchedBy(pages -> watcher.pages(leaving.addresses(), pages))

@@ -34,6 +34,7 @@ final class SavedVmTest {
     void guestRunsOnWhileItIsSavedAndRunsAgainFromTheImageAsItWas() throws IOException {
         Path image = guests.file("image");
         try (BackEnd exomem = guests.backEnd("a")) {
+            String outcomeText;
             String checksum;
             try (OwnQemu qemu =
                     OwnQemu.start(guests.guest("a").vhostUserBalloon(exomem.socket("vm")), guests.file("a"))) {
@@ -45,6 +46,7 @@ final class SavedVmTest {
                 checksum = qemu.guest().run("memeat verify kept");
 
                 JsonNode outcome = Json.parse(exomem.command("save", "vm", "--to", image.toString(), "--json"));
+                outcomeText = outcome.toString();
                 assertThat(outcome.path("status").asText())
                         .as(outcome.toString())
                         .isEqualTo("completed");
@@ -61,6 +63,7 @@ final class SavedVmTest {
                         .hasMessageContaining("holds a saved VM already");
             }
             assertThat(FileStatus.of(image.resolve("exomem.0+40000000.ram")).allocatedBytes())
+                    .as(outcomeText)
                     .isBetween(200 * MIB, 480 * MIB);
             assertThatThrownBy(() -> exomem.command("restore", image.toString()))
                     .hasMessageContaining("is there already: does the VM still run?");
