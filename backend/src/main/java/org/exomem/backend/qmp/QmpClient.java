@@ -39,8 +39,8 @@ public final class QmpClient implements AutoCloseable {
         /** exomem itself, of which clients want all there is. */
         OWN(64 << 20, Integer.MAX_VALUE, Long.MAX_VALUE),
         /**
-         * A VMM, which a guest may have taken over (VMM-23). QEMU's longest answer that is asked for, the types and values of all of its
-         * devices, has some 100 kB.
+         * A VMM, which a guest may have taken over (VMM-23). QEMU's longest answer, to {@code query-qmp-schema}, which
+         * nobody asks for, has some 300 kB.
          */
         VMM(1 << 20, 256, 256 << 10);
 
