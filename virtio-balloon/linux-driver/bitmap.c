@@ -281,6 +281,8 @@ static void send(struct exb_bitmap *bitmap, struct chunk *chunk,
 		chunk->address = 0;
 		chunk->page_shift = PAGE_SHIFT;
 	}
+	/* A message about descriptors may have been here. */
+	memset(chunk->reserved, 0, sizeof(chunk->reserved));
 	chunk->id = cpu_to_le32(bitmap->id);
 	chunk->type = 0;
 	chunk->flags = cpu_to_le16(flags);
@@ -379,11 +381,17 @@ void exb_bitmap_start(struct exb *exb, struct virtqueue *vq)
 	struct exb_bitmap *bitmap = exb->bitmap;
 	const char *refusal;
 
-	bitmap->vq = vq;
+	bitmap->vq = NULL;
 	if (!vq)
 		return;
-	/* Two descriptors for each. */
-	bitmap->room = min_t(unsigned int, CHUNKS, vq->num_free / 2);
+	/* Two descriptors for each, and one for the request buffer. */
+	bitmap->room = min_t(unsigned int, CHUNKS, (vq->num_free - 1) / 2);
+	if (!bitmap->room) {
+		dev_info(&exb->vdev->dev,
+			 "no free page bitmaps: their queue is too short\n");
+		return;
+	}
+	bitmap->vq = vq;
 	memcpy(bitmap->free, bitmap->chunks, sizeof(bitmap->free));
 	bitmap->nr_free = bitmap->room;
 	refusal = exb_descriptors_begin(&bitmap->descriptors);

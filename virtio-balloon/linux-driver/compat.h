@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where Linux 6.1 and newer kernels differ. Nothing else in this driver asks
- * for the kernel's version.
+ * for the kernel's version, but Kbuild, for what the version does not tell.
  */
 #ifndef EXOMEM_BALLOON_COMPAT_H
 #define EXOMEM_BALLOON_COMPAT_H
@@ -42,8 +42,13 @@
 #define PAGE_REPORTING_ORDER_UNSPECIFIED 0
 #endif
 
+/* The name before that. Kbuild looks: older kernels were given the new one. */
+#if !EXB_CORE_SWAPS_PAGES && !defined(EXB_HAS_FINALIZE)
+#define balloon_page_finalize(page) balloon_page_delete(page)
+#endif
+
 /* How PageBuddy() knows the head of a free block from its page_type. */
-#ifdef PAGE_TYPE_BASE
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 /* Bits that are clear. */
 #define EXB_MARK_MASK ((u32)(PAGE_TYPE_BASE | PG_buddy))
 #define EXB_MARK_VALUE ((u32)PAGE_TYPE_BASE)
@@ -77,7 +82,7 @@ static inline int exb_find_vqs(struct virtio_device *vdev, unsigned int count,
 /* What reclaim has looked at and taken: an event, or a statistic of nodes. */
 static inline unsigned long exb_reclaim(const unsigned long *events, int item)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#ifdef EXB_RECLAIM_EVENTS
 	return events[item];
 #else
 	return global_node_page_state(item);

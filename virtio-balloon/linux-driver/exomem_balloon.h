@@ -58,6 +58,7 @@ struct exb_statistics {
  * Free page hinting.
  *
  * @changed: the command id may be another one since it was read
+ * @starting: the device has @start
  * @blocks: what was hinted and not yet taken back
  */
 struct exb_hints {
@@ -65,6 +66,7 @@ struct exb_hints {
 	struct work_struct work;
 	struct exb_shrinker shrinker;
 	bool changed;
+	bool starting;
 	u32 active;
 	__le32 start;
 	__le32 stop;

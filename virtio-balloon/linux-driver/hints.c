@@ -17,12 +17,14 @@
 /* No reclaim, no reserves, no complaint: only what is free right now. */
 #define BLOCK_FLAGS (__GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
-static void reap(struct virtqueue *vq)
+static void reap(struct exb_hints *hints)
 {
 	unsigned int length;
+	void *buffer;
 
-	while (virtqueue_get_buf(vq, &length))
-		;
+	while ((buffer = virtqueue_get_buf(hints->vq, &length)))
+		if (buffer == &hints->start)
+			hints->starting = false;
 }
 
 static u32 read_id(struct exb *exb)
@@ -42,8 +44,26 @@ static bool gone(struct exb *exb)
 
 static bool has_room(struct exb *exb)
 {
-	reap(exb->hints.vq);
+	reap(&exb->hints);
 	return exb->hints.vq->num_free >= 2;
+}
+
+static bool can_start(struct exb *exb)
+{
+	return has_room(exb) && !exb->hints.starting;
+}
+
+/*
+ * Waits until the device has read the id of the session before: if it found
+ * another one there, blocks that were hinted then would pass for the next
+ * session's. Returns false if there is nothing to start; a new id has the work
+ * run again.
+ */
+static bool await_start(struct exb *exb)
+{
+	wait_event(exb->acked, can_start(exb) || gone(exb) ||
+			       READ_ONCE(exb->hints.changed));
+	return !gone(exb) && !READ_ONCE(exb->hints.changed);
 }
 
 static bool can_go_on(struct exb *exb)
@@ -73,7 +93,7 @@ static void send_id(struct exb *exb, __le32 *id)
 {
 	struct scatterlist sg;
 
-	reap(exb->hints.vq);
+	reap(&exb->hints);
 	sg_init_one(&sg, id, sizeof(*id));
 	virtqueue_add_outbuf(exb->hints.vq, &sg, 1, id, GFP_KERNEL);
 	virtqueue_kick(exb->hints.vq);
@@ -137,9 +157,12 @@ static void follow(struct work_struct *work)
 	if (id == VIRTIO_BALLOON_CMD_ID_STOP || id == hints->active)
 		return;
 
+	if (!await_start(exb))
+		return;
 	/* BAL-HINT-2 */
 	hints->active = id;
 	hints->start = cpu_to_le32(id);
+	hints->starting = true;
 	send_id(exb, &hints->start);
 	while (await_room(exb) && send_block(exb))
 		cond_resched();
@@ -205,4 +228,5 @@ void exb_hints_release(struct exb *exb)
 {
 	take_back(&exb->hints, ULONG_MAX);
 	exb->hints.active = VIRTIO_BALLOON_CMD_ID_STOP;
+	exb->hints.starting = false;
 }

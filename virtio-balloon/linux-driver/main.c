@@ -203,6 +203,8 @@ static void remove(struct virtio_device *vdev)
 {
 	struct exb *exb = vdev->priv;
 
+	/* Of a device that was pulled out, nobody wakes who waits for it. */
+	wake_up_all(&exb->acked);
 	exb_reports_unregister(exb);
 	exb_hints_unregister(exb);
 	exb_pages_unregister(exb);
@@ -229,6 +231,9 @@ static int validate(struct virtio_device *vdev)
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP);
 	}
+	/* A device from before 1.0 has the guest's byte order. */
+	if (!__virtio_test_bit(vdev, VIRTIO_F_VERSION_1))
+		return -ENODEV;
 	/* Nothing says how such a page is accepted again. */
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_FREE_PAGE_BITMAP);

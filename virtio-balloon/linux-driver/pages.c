@@ -50,6 +50,13 @@ static void tell(struct exb *exb, struct virtqueue *vq)
 	pages->pfns_used = 0;
 }
 
+/* BAL-CFG-2. Under the lock, or an older count could be the last. */
+static void write_actual(struct exb *exb)
+{
+	virtio_cwrite_le(exb->vdev, struct virtio_balloon_config, actual,
+			 &exb->pages.count);
+}
+
 static u32 inflate(struct exb *exb, u32 wanted)
 {
 	struct exb_pages *pages = &exb->pages;
@@ -81,6 +88,8 @@ static u32 inflate(struct exb *exb, u32 wanted)
 	}
 	pages->count += allocated;
 	tell(exb, pages->inflate);
+	if (allocated)
+		write_actual(exb);
 	mutex_unlock(&pages->lock);
 	return allocated;
 }
@@ -94,6 +103,8 @@ static u32 deflate(struct exb *exb, u32 wanted)
 
 	wanted = min_t(u32, wanted, EXB_PFNS);
 	mutex_lock(&pages->lock);
+	/* The core ends the kernel over a page that is not there. */
+	wanted = min(wanted, pages->count);
 	while (taken < wanted) {
 		page = balloon_page_dequeue(&pages->info);
 		if (!page)
@@ -110,15 +121,10 @@ static u32 deflate(struct exb *exb, u32 wanted)
 		exb_adjust_managed(page, counts_managed(exb), 1);
 		put_page(page);
 	}
+	if (taken)
+		write_actual(exb);
 	mutex_unlock(&pages->lock);
 	return taken;
-}
-
-/* BAL-CFG-2 */
-static void write_actual(struct exb *exb)
-{
-	virtio_cwrite_le(exb->vdev, struct virtio_balloon_config, actual,
-			 &exb->pages.count);
 }
 
 /* One buffer at a time, so that a new target is followed at once. */
@@ -139,8 +145,6 @@ static void resize(struct work_struct *work)
 		moved = inflate(exb, min_t(s64, difference, EXB_PFNS));
 	else
 		moved = deflate(exb, min_t(s64, -difference, EXB_PFNS));
-	if (moved)
-		write_actual(exb);
 	if (moved == abs(difference))
 		return;
 	spin_lock_irqsave(&exb->stop_lock, flags);
@@ -165,11 +169,8 @@ static int memory_is_out(struct notifier_block *block, unsigned long unused,
 			 void *freed)
 {
 	struct exb *exb = container_of(block, struct exb, pages.oom);
-	u32 taken = deflate(exb, OOM_PAGES);
 
-	if (taken)
-		write_actual(exb);
-	*(unsigned long *)freed += taken / EXB_PER_PAGE;
+	*(unsigned long *)freed += deflate(exb, OOM_PAGES) / EXB_PER_PAGE;
 	return NOTIFY_OK;
 }
 
@@ -252,5 +253,4 @@ void exb_pages_release(struct exb *exb)
 		if (!deflate(exb, exb->pages.count))
 			schedule_timeout_uninterruptible(1);
 	}
-	write_actual(exb);
 }

@@ -13,16 +13,18 @@ import java.nio.file.Path;
  *
  * @param device the device's number, major in the upper half
  * @param inode the inode's number; with {@code device} the identity of the file
+ * @param owner the number of the user that it belongs to
  * @param mode type and permissions, as {@code st_mode}
  * @param size bytes
  * @param allocatedBytes bytes that the file occupies ({@code st_blocks} times 512)
  */
-public record FileStatus(long device, long inode, int mode, long size, long allocatedBytes) {
+public record FileStatus(long device, long inode, int owner, int mode, long size, long allocatedBytes) {
     private static final int AT_FDCWD = -100;
     private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_SIZE = 256;
+    private static final int OWNER_OFFSET = 20;
     private static final int MODE_OFFSET = 28;
     private static final int INODE_OFFSET = 32;
     private static final int SIZE_OFFSET = 40;
@@ -61,6 +63,7 @@ public record FileStatus(long device, long inode, int mode, long size, long allo
         return new FileStatus(
                 (major << 32) | minor,
                 buffer.get(JAVA_LONG, INODE_OFFSET),
+                buffer.get(JAVA_INT, OWNER_OFFSET),
                 Short.toUnsignedInt(buffer.get(JAVA_SHORT, MODE_OFFSET)),
                 buffer.get(JAVA_LONG, SIZE_OFFSET),
                 buffer.get(JAVA_LONG, BLOCKS_OFFSET) * 512);

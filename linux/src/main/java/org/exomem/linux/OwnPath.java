@@ -29,6 +29,15 @@ public final class OwnPath {
         return new OwnPath(path, FileStatus.of(path));
     }
 
+    /**
+     * Remembers a file that is open, and that {@link #isThere} then tells to be at the path or not.
+     *
+     * @param open to be kept open until after {@link #remove}
+     */
+    public static OwnPath of(Path path, Fd open) throws LinuxException {
+        return new OwnPath(path, FileStatus.of(open));
+    }
+
     /** The path, as it was given. */
     public Path path() {
         return path;

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 public abstract sealed class MigrationFailure extends IOException
         permits ConnectionLostException,
                 DestinationFault,
+                GuestGivenBackException,
                 HandoverUncertainException,
                 MigrationCancelledException,
                 PeerFault,

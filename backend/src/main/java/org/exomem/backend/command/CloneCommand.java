@@ -60,7 +60,8 @@ final class CloneCommand implements Command {
                 "--prepare",
                 "N",
                 "Starts no clone, but N VMMs that wait for one: clones that are wanted later take them, and run sooner by"
-                        + " the time that a VMM takes to start. Each takes some 30 MiB.",
+                        + " the time that a VMM takes to start. They need the same --vmm, --replace and --folder: a VMM that"
+                        + " was started with others goes on to wait. Each takes some 30 MiB.",
                 1,
                 MOST,
                 value -> prepare = value);
@@ -89,7 +90,7 @@ final class CloneCommand implements Command {
                 "  exomem clone web-1.4 --count 20 --trust /etc/exomem/keys/template-key.pub",
                 "  exomem clone web-1.4 --replace web.qcow2=web-{n}.qcow2",
                 "  exomem clone web-1.4 --count 2 --serve",
-                "  exomem clone web-1.4 --prepare 5");
+                "  exomem clone web-1.4 --replace web.qcow2=web-{n}.qcow2 --prepare 5");
     }
 
     @Override

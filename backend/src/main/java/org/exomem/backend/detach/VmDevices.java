@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class VmDevices implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VmDevices.class);
-    private static final String BALLOON = "balloon";
+    static final String BALLOON = "balloon";
     /** A VMM that has taken a device out, or plugged it in, has closed or made the connection by then. */
     private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(10);
 

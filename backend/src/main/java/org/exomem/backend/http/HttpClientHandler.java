@@ -21,16 +21,22 @@ import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
-import io.netty.handler.timeout.ReadTimeoutHandler;
+import io.netty.util.concurrent.ScheduledFuture;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One client. Its requests are answered one after the other; while one is, nothing more is read. */
+/**
+ * One client. Its requests are answered one after the other; while one is, nothing more is read. Who has not asked wholly by the end of
+ * {@link HttpLimits#request} loses the connection, also who says a byte now and then.
+ */
 // A client that can't be written to closes its channel; no single write is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
@@ -43,8 +49,11 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
 
     private final Map<String, HttpRoute> routes;
     private final boolean tls;
+    private final HttpLimits limits;
     private final Queue<Question> waiting = new ArrayDeque<>();
     private boolean answering;
+    /** While the client may ask, and has not wholly. */
+    private @Nullable ScheduledFuture<?> deadline;
     /** Of a connection that takes no other request any more. */
     private @Nullable HttpStream stream;
 
@@ -62,9 +71,29 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             @Nullable HttpRequest request) {}
 
     /** @param tls whether the client speaks TLS */
-    HttpClientHandler(Map<String, HttpRoute> routes, boolean tls) {
+    HttpClientHandler(Map<String, HttpRoute> routes, boolean tls, HttpLimits limits) {
         this.routes = routes;
         this.tls = tls;
+        this.limits = limits;
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) throws Exception {
+        awaitRequest(ctx);
+        super.channelActive(ctx);
+    }
+
+    private void awaitRequest(ChannelHandlerContext ctx) {
+        endDeadline();
+        deadline = ctx.executor().schedule(() -> ctx.close(), limits.request().toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    private void endDeadline() {
+        ScheduledFuture<?> running = deadline;
+        if (running != null) {
+            running.cancel(false);
+        }
+        deadline = null;
     }
 
     @Override
@@ -73,6 +102,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             ctx.close();
             return;
         }
+        endDeadline();
         boolean understood = request.decoderResult().isSuccess();
         waiting.add(new Question(
                 request.method(),
@@ -95,7 +125,11 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
 
     private void answerNext(ChannelHandlerContext ctx) {
         Question question = answering ? null : waiting.poll();
-        ctx.channel().config().setAutoRead(question == null && !answering);
+        boolean mayAsk = question == null && !answering;
+        if (mayAsk) {
+            awaitRequest(ctx);
+        }
+        ctx.channel().config().setAutoRead(mayAsk);
         if (question == null) {
             return;
         }
@@ -135,6 +169,9 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         if (!route.takes(request.method())) {
             return HttpAnswer.text(405, "this is not asked for so; " + route.methods() + " is understood\n")
                     .now();
+        }
+        if (!SiteRule.allows(request.headers(), route)) {
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, SiteRule.REFUSAL).now();
         }
         try {
             return route.page().answer(request);
@@ -191,15 +228,11 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         guard(response.headers(), told.type());
         HttpUtil.setTransferEncodingChunked(response, true);
         ctx.writeAndFlush(response);
-        // It ends by itself, and its client says nothing meanwhile.
-        if (ctx.pipeline().get(ReadTimeoutHandler.class) != null) {
-            ctx.pipeline().remove(ReadTimeoutHandler.class);
-        }
         ctx.channel().config().setAutoRead(true);
-        told.stream().begin(new StreamClient(ctx.channel()));
+        told.stream().begin(new StreamClient(ctx.channel(), limits.end()));
     }
 
-    private record StreamClient(Channel channel) implements HttpStream.Client {
+    private record StreamClient(Channel channel, Duration limit) implements HttpStream.Client {
         @Override
         public boolean send(byte[] some) {
             if (!channel.isActive() || !channel.isWritable()) {
@@ -213,6 +246,16 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         public void end() {
             if (channel.isActive() && !channel.eventLoop().isShuttingDown()) {
                 channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT).addListener(ChannelFutureListener.CLOSE);
+                closeSoon();
+            }
+        }
+
+        /** A client that has stopped reading takes the last chunk never. */
+        private void closeSoon() {
+            try {
+                channel.eventLoop().schedule(() -> channel.close(), limit.toNanos(), TimeUnit.NANOSECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.debug("the server has ended, and this connection with it");
             }
         }
     }
@@ -229,6 +272,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) throws Exception {
+        endDeadline();
         waiting.clear();
         HttpStream open = stream;
         if (open != null) {

@@ -18,7 +18,7 @@ import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.ssl.SslHandler;
-import io.netty.handler.timeout.ReadTimeoutHandler;
+import io.netty.handler.timeout.WriteTimeoutHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -48,8 +48,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Serves pages over HTTP 1.1: those that are made for each request, and those that go on. One thread for all clients, which never makes a
- * page itself. Few clients are taken, who may be silent for a minute: each costs a descriptor, and those are for VMs. Who asks is held
- * to {@link HostRule}.
+ * page itself. Few clients are taken: each costs a descriptor, and those are for VMs. Who does not ask, or does not read, loses its place
+ * after {@link HttpLimits}. Who asks is held to {@link HostRule} and {@link SiteRule}.
  */
 // Netty's loop logs what its tasks throw; none of them is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
@@ -66,12 +66,12 @@ public final class HttpServer implements AutoCloseable {
     /** A stream whose client leaves so much unread ends. */
     private static final WriteBufferWaterMark UNREAD = new WriteBufferWaterMark(1 << 15, 1 << 17);
 
-    private static final Duration SILENCE = Duration.ofSeconds(60);
     private static final Duration HANDSHAKE_LIMIT = Duration.ofSeconds(10);
 
     private final String what;
     private final Map<String, HttpRoute> routes;
     private final Optional<Supplier<SSLEngine>> tls;
+    private final HttpLimits limits;
     private final MultiThreadIoEventLoopGroup loop;
     private final List<Channel> listening = new ArrayList<>();
     private final List<OwnPath> made = new ArrayList<>();
@@ -79,10 +79,12 @@ public final class HttpServer implements AutoCloseable {
     /** Belongs on the loop. */
     private final Set<Channel> clients = new HashSet<>();
 
-    private HttpServer(String what, Optional<Supplier<SSLEngine>> tls, Map<String, HttpRoute> routes) {
+    private HttpServer(
+            String what, Optional<Supplier<SSLEngine>> tls, Map<String, HttpRoute> routes, HttpLimits limits) {
         this.what = what;
         this.routes = Map.copyOf(routes);
         this.tls = tls;
+        this.limits = limits;
         this.loop = new MultiThreadIoEventLoopGroup(
                 1, new DefaultThreadFactory("http-" + what, true), EpollIoHandler.newFactory());
     }
@@ -96,6 +98,12 @@ public final class HttpServer implements AutoCloseable {
      * @throws IllegalArgumentException if anybody could connect, see {@link HttpConfig#isOpenToAnybody}
      */
     public static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes) throws IOException {
+        return start(what, config, routes, HttpLimits.USUAL);
+    }
+
+    /** The same with other limits. */
+    static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes, HttpLimits limits)
+            throws IOException {
         if (config.isOpenToAnybody()) {
             throw new IllegalArgumentException(what + " could be read by other hosts without a certificate");
         }
@@ -103,7 +111,7 @@ public final class HttpServer implements AutoCloseable {
         if (config.tls().isPresent()) {
             tls = Optional.of(CertificateSecurity.of(config.tls().get())::serverEngine);
         }
-        HttpServer server = new HttpServer(what, tls, routes);
+        HttpServer server = new HttpServer(what, tls, routes, limits);
         try {
             for (HttpAddress address : config.addresses()) {
                 server.listen(address);
@@ -210,7 +218,7 @@ public final class HttpServer implements AutoCloseable {
             clients.add(channel);
             channel.closeFuture().addListener(closed -> clients.remove(channel));
             ChannelPipeline pipeline = channel.pipeline();
-            pipeline.addLast(new ReadTimeoutHandler(SILENCE.toSeconds(), TimeUnit.SECONDS));
+            pipeline.addLast(new WriteTimeoutHandler(limits.unread().toNanos(), TimeUnit.NANOSECONDS));
             boolean secured = overNetwork && tls.isPresent();
             if (secured) {
                 SslHandler ends = new SslHandler(tls.get().get());
@@ -223,7 +231,7 @@ public final class HttpServer implements AutoCloseable {
                     .setMaxChunkSize(RECEIVE_BYTES)));
             // Nobody has much to send here.
             pipeline.addLast(new HttpObjectAggregator(RECEIVE_BYTES, true));
-            pipeline.addLast(new HttpClientHandler(routes, secured));
+            pipeline.addLast(new HttpClientHandler(routes, secured, limits));
             pipeline.addLast(new Last());
         }
     }

@@ -2,7 +2,6 @@ package org.exomem.backend.image;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,9 +20,7 @@ import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.FileSystemKind;
-import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
-import org.exomem.linux.StaleSocket;
 import org.exomem.linux.process.FileHolders;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.migration.HandoverUncertainException;
@@ -104,7 +101,8 @@ public final class Restore {
         MovedDevices moved = MovedDevices.ofImage(manifest);
         VmmCommandLine line = line();
         Path qmp = qmp(line);
-        expectFree(line);
+        // A VMM takes the sockets of its options from whoever has them.
+        FreePlaces.expect(line.places(), manifest.vm());
         List<Path> made = new ArrayList<>();
         boolean onDemand = options.from() == Memory.ON_DEMAND;
         if (options.from() == Memory.TAKEN) {
@@ -172,23 +170,6 @@ public final class Restore {
         return line.qmp()
                 .orElseThrow(() -> new IOException("the VMM was not started with a QMP socket as an option, so that it"
                         + " can't be started again"));
-    }
-
-    /** A VMM takes the sockets of its options from whoever has them. */
-    private void expectFree(VmmCommandLine line) throws IOException {
-        for (Path place : line.places()) {
-            if (Files.exists(place, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(place)) {
-                try {
-                    StaleSocket.remove(place);
-                } catch (LinuxException e) {
-                    throw new IOException(
-                            "somebody listens on " + place + ", where the VMM of VM \""
-                                    + image.manifest().vm() + "\" would: does the VM still run? End that, or have this"
-                                    + " VMM listen elsewhere by --replace",
-                            e);
-                }
-            }
-        }
     }
 
     /** Whoever has the RAM files mapped would see what the VM writes (IMG-RESTORE-5). */

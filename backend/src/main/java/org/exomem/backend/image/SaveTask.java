@@ -326,6 +326,7 @@ public final class SaveTask implements VmTask {
         private void end() {
             try {
                 vmm.quit();
+                guest.left();
             } catch (IOException e) {
                 watcher.note(
                         "the VMM did not end; end it yourself, and do not let its guest run on: " + e.getMessage());

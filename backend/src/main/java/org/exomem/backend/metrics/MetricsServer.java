@@ -78,7 +78,7 @@ public final class MetricsServer implements AutoCloseable {
         this.server = HttpServer.start(
                 "metrics",
                 config,
-                Map.of("/metrics", HttpRoute.get(request -> scrape()), "/healthz", HttpRoute.get(this::health)));
+                Map.of("/metrics", HttpRoute.linked(request -> scrape()), "/healthz", HttpRoute.linked(this::health)));
         Map<String, Consumer<Runnable>> loops = new HashMap<>(process.loops());
         loops.put("http", server::whenLoopIsFree);
         this.delays = new LoopDelays(process.vms(), loops);

@@ -6,8 +6,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.exomem.backend.vmm.PagedMemory;
+import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.pager.OwedPages;
 import org.exomem.migration.pager.PagePlacer;
@@ -31,12 +37,21 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     /** The kernel puts a page off while the VMM changes its mappings; it does not do that for long. */
     private static final int TRIES = 1000;
 
+    private static final long RETRY_MILLIS = 1000;
+    private static final long FULL_NANOS = 50_000_000;
+
     private final String vm;
     private final PagedMemory memory;
-    private final Pager pager;
+    /** Another one after one that has failed. */
+    private volatile Pager pager;
+
     private final OwedPages pages;
     private final PageBits promised;
     private final CompletableFuture<Void> arrived = new CompletableFuture<>();
+    /** True as long as the host has no memory for what comes. */
+    private final AtomicBoolean full = new AtomicBoolean();
+
+    private boolean closed;
     /** What the source was asked for since it came. */
     private volatile PageBits asked;
 
@@ -56,8 +71,12 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
         this.promised = promised;
         this.asked = new PageBits(promised.pages());
         this.pages = OwedPages.growing(promised);
-        this.pager = Pager.start(vm, memory.memory(), pages, new Source(), Optional.empty(), new Pager.Watcher() {});
+        this.pager = serve();
         pager.end().thenAccept(this::ended);
+    }
+
+    private Pager serve() throws LinuxException {
+        return Pager.start(vm, memory.memory(), pages, new Source(), Optional.empty(), new Pager.Watcher() {});
     }
 
     /**
@@ -84,9 +103,43 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
         switch (end.status()) {
             case COMPLETED -> arrived.complete(null);
             case VMM_ENDED -> arrived.completeExceptionally(new IOException("the VMM has ended"));
-            // Another exomem goes on.
-            default -> end.reason().ifPresent(why -> LOG.error("{}: nobody serves its memory any more: {}", vm, why));
+            default -> failed(end.reason().orElse("its pager has ended"));
         }
+    }
+
+    /** Unless it was closed, and another exomem goes on. */
+    private void failed(String why) {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+        }
+        LOG.error("{}: nobody serves its memory, which is tried again: {}", vm, why);
+        CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS).execute(this::serveAgain);
+    }
+
+    private void serveAgain() {
+        Pager next;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            try {
+                next = serve();
+                pager = next;
+            } catch (LinuxException | RuntimeException | Error e) {
+                failed(MigrationFailure.text(e));
+                return;
+            }
+        }
+        next.end().thenAccept(this::ended);
+    }
+
+    private void closePager() {
+        synchronized (this) {
+            closed = true;
+        }
+        pager.close();
     }
 
     /** Of the VMM. */
@@ -121,15 +174,18 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     }
 
     @Override
-    public PageSink sink() {
-        return new Sink(pager.placer());
+    public PageSink sink(BooleanSupplier counts) {
+        return new Sink(pager.placer(), counts);
     }
 
     private final class Sink implements PageSink {
         private final PagePlacer placer;
 
-        Sink(PagePlacer placer) {
+        private final BooleanSupplier counts;
+
+        Sink(PagePlacer placer, BooleanSupplier counts) {
             this.placer = placer;
+            this.counts = counts;
         }
 
         @Override
@@ -146,9 +202,31 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
                     // connection.
                     arrived.completeExceptionally(e);
                     return;
+                } catch (LinuxException e) {
+                    if (e.errno() != Errno.ENOMEM || !counts.getAsBoolean()) {
+                        throw e;
+                    }
+                    // However long it takes (PGR-STALL-1).
+                    tries = 0;
+                    awaitMemory(e);
                 }
             }
+            if (full.compareAndSet(true, false)) {
+                LOG.info("{}: the host has memory again for what comes", vm);
+                pager.goesOn();
+            }
             pager.arrived();
+        }
+
+        private void awaitMemory(LinuxException e) {
+            if (full.compareAndSet(false, true)) {
+                LOG.warn(
+                        "{}: the host has no memory for what comes, and whoever needs it waits: {}",
+                        vm,
+                        e.getMessage());
+            }
+            pager.stalled(e);
+            LockSupport.parkNanos(FULL_NANOS);
         }
 
         @Override
@@ -164,6 +242,11 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     }
 
     @Override
+    public boolean isFull() {
+        return full.get();
+    }
+
+    @Override
     public PageBits owed() {
         return pager.owed();
     }
@@ -176,7 +259,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
 
     @Override
     public void abandon() {
-        pager.close();
+        closePager();
         try {
             memory.memory().leave();
         } catch (IOException | IllegalStateException e) {
@@ -192,7 +275,7 @@ final class ArrivingMemory implements OwedMemory, AutoCloseable {
     /** Leaves all as it is: whoever needs a page waits for the next exomem. */
     @Override
     public void close() {
-        pager.close();
+        closePager();
         memory.close();
     }
 }

@@ -20,6 +20,7 @@ import java.util.stream.Collectors;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.MemoryLeft;
+import org.exomem.backend.vmm.MemoryLeftFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.LinuxException;
@@ -121,6 +122,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         this.vmm = vmm;
         this.sockets = Map.copyOf(sockets);
         this.watcher = watcher;
+        vmm.noteIn(MemoryLeftFile.of(sockets.values(), MemoryLeftFile.End.DESTINATION));
         try {
             vmm.expectIncoming();
         } catch (IOException | RuntimeException e) {

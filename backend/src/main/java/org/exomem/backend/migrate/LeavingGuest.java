@@ -11,12 +11,15 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
+import org.exomem.backend.detach.RememberedDevices;
 import org.exomem.backend.vm.FeatureNames;
 import org.exomem.backend.vm.HintAction;
 import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.MemoryLeft;
+import org.exomem.backend.vmm.MemoryLeftFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
@@ -69,6 +72,7 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     /** By the names that exomem has for them. */
     private final Map<String, PluggedDevice> devices;
 
+    private final RememberedDevices remembered;
     private final Map<String, MemoryRegionPlan> regions;
 
     private State state = new State.Runs();
@@ -89,8 +93,10 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         this.autoConverge = autoConverge;
         this.cancel = cancel;
         this.status = status;
+        vmm.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.SOURCE));
         this.descriptors = new DescriptorsAtPause(vm, vmm);
         this.devices = devices();
+        this.remembered = new RememberedDevices(vm, devices);
         this.regions = regions();
     }
 
@@ -265,12 +271,21 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         if (memoryLeft == null) {
             memoryLeft = vmm.leaveMemory();
         }
+        remembered.remember(size());
         for (PluggedDevice device : devices.values()) {
             vmm.unplug(device, cancel::isCancelled);
         }
         vmm.refuseWhatStays(List.of());
         // Until a device was out, its guest might still plug.
         refusePlugged();
+    }
+
+    private OptionalLong size() throws IOException {
+        try {
+            return vm.state().join().balloon().map(VmState.Balloon::target).orElse(OptionalLong.empty());
+        } catch (CompletionException e) {
+            throw new IOException(reason(e), e);
+        }
     }
 
     @Override
@@ -366,7 +381,7 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     public void returnDevices(Consumer<String> note) {
         devices.forEach((name, device) -> {
             try {
-                vmm.putBack(device);
+                putBack(name, device);
             } catch (IOException e) {
                 note.accept("the device \"" + name + "\" could not be plugged in again: " + e.getMessage());
             }
@@ -394,8 +409,18 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
      * @param because takes what fails of that
      */
     public void putBack(Throwable because) {
-        devices.forEach(
-                (name, device) -> attempt(because, "have its device \"" + name + "\" back", () -> vmm.putBack(device)));
+        devices.forEach((name, device) ->
+                attempt(because, "have its device \"" + name + "\" back", () -> putBack(name, device)));
+    }
+
+    private void putBack(String name, PluggedDevice device) throws IOException {
+        vmm.putBack(device);
+        remembered.forget(name);
+    }
+
+    /** The guest has left, and needs its devices here no more. */
+    public void left() {
+        remembered.forgetAll();
     }
 
     private interface Attempt {

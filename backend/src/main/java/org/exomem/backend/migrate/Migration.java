@@ -41,11 +41,19 @@ final class Migration {
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
     private static final Duration RETRY = Duration.ofSeconds(2);
+    /** For the file system of the state directory (CTL-20). */
+    private static final Duration LOOK_LIMIT = Duration.ofSeconds(8);
+    /** Between two looks whether a guest still needs this process. */
+    private static final Duration LOOK = Duration.ofSeconds(1);
 
     private final VirtualMachine vm;
     private final Work work;
+    private final KeptArrival arrival;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
+    /** Whether the guest may wait here for its memory. */
+    private final CompletableFuture<Void> looked = new CompletableFuture<>();
+
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
     private final CancelToken cancel = new CancelToken();
@@ -76,12 +84,8 @@ final class Migration {
 
     /** What is done. */
     sealed interface Work {
-        /**
-         * The VM is waited for.
-         *
-         * @param file for what the next exomem has to know, if it may know
-         */
-        record Receive(MigrationRequest request, Optional<ReplacedFile> file) implements Work {}
+        /** The VM is waited for. */
+        record Receive(MigrationRequest request) implements Work {}
 
         /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
         record GoOn(OwedArrival arrival, ReplacedFile file) implements Work {}
@@ -98,8 +102,7 @@ final class Migration {
 
         default String peer() {
             return switch (this) {
-                case Receive(MigrationRequest request, Optional<ReplacedFile> _) ->
-                    request.address().toString();
+                case Receive(MigrationRequest request) -> request.address().toString();
                 case GoOn(OwedArrival arrival, ReplacedFile _) ->
                     arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
@@ -107,9 +110,11 @@ final class Migration {
         }
     }
 
-    Migration(VirtualMachine vm, Work work, Consumer<MigrationState> changed) {
+    /** @param arrival is asked on the migration's own thread only */
+    Migration(VirtualMachine vm, Work work, KeptArrival arrival, Consumer<MigrationState> changed) {
         this.vm = vm;
         this.work = work;
+        this.arrival = arrival;
         this.changed = changed;
         this.peer = work.peer();
     }
@@ -121,22 +126,48 @@ final class Migration {
     CompletableFuture<Void> start(Path qmp, List<Migration> before) {
         if (work instanceof Work.Leave) {
             begun.complete(null);
+        } else if (work instanceof Work.Receive) {
+            refuseWhenLate();
         }
         Thread.ofPlatform().name("migrate-" + vm.name()).daemon().start(() -> {
-            before.forEach(Migration::endWaiting);
-            run(qmp);
+            run(qmp, before);
         });
         LOG.info("{}: {} {}", vm.name(), Outcome.begins(work.direction()), peer);
         changed.accept(state());
         return begun;
     }
 
-    private void run(Path qmp) {
+    /** Whoever asked is told no later; what comes after that is of no use any more. */
+    private void refuseWhenLate() {
+        looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
+            cancel.cancel();
+            begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name()
+                    + "\": it is not known whether its guest waits here for its memory: no answer in "
+                    + LOOK_LIMIT.toSeconds() + " s from the file system of the state directory"));
+            return null;
+        });
+    }
+
+    private void look() throws IOException {
+        try {
+            arrival.expectNone();
+        } finally {
+            looked.complete(null);
+        }
+        cancel.check();
+    }
+
+    private void run(Path qmp, List<Migration> before) {
         try {
             switch (work) {
-                case Work.Receive(MigrationRequest request, Optional<ReplacedFile> file) -> receive(qmp, request, file);
-                case Work.GoOn(OwedArrival arrival, ReplacedFile file) -> goOn(arrival, file);
+                case Work.Receive(MigrationRequest request) -> {
+                    look();
+                    before.forEach(Migration::endWaiting);
+                    receive(qmp, request, arrival.file());
+                }
+                case Work.GoOn(OwedArrival owed, ReplacedFile file) -> goOn(owed, file);
                 case Work.Leave(VmTask task) -> {
+                    look();
                     task.run(vm, qmp, new Leaving(), cancel);
                     over(Status.COMPLETED, null);
                 }
@@ -159,6 +190,7 @@ final class Migration {
         }
     }
 
+    /** @param file for what the next exomem has to know, if it may know */
     private void receive(Path qmp, MigrationRequest request, Optional<ReplacedFile> file) throws IOException {
         try (IncomingVm guest = new IncomingVm(
                         vm.name(),
@@ -218,37 +250,45 @@ final class Migration {
                 .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of())
                 .withPlainAllowed(arrival.plain())
                 .withResumeWithin(arrival.reconnectWithin());
-        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher);
-                MigrationReceiver receiver = MigrationReceiver.listen(
-                        arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
+        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher)) {
             if (memory.isEmpty()) {
+                // Before the source is told that all is well.
+                guest.startIfNeeded();
+            }
+            try (MigrationReceiver receiver = MigrationReceiver.listen(
+                    arrival.listen(), arrival.keys().read(), options, guest, Optional.of(arrival.begun()))) {
+                if (memory.isPresent()) {
+                    goOn(receiver, guest, arrival.pid(), file);
+                    return;
+                }
                 // The process before was killed when all had arrived. The source may not have heard of it.
                 listens(receiver.address().toString());
                 cancel.onCancel(receiver::cancel);
-                guest.startIfNeeded();
                 guest.started();
                 over(Status.COMPLETED, null);
                 receiver.awaitHeard();
-                return;
             }
-            CompletableFuture<ProcessHandle> ended =
-                    ProcessHandle.of(arrival.pid()).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
-            CompletableFuture<Void> noticed = ended.thenAccept(process -> {
-                if (guest.waitsForItsSource()) {
-                    receiver.cancel();
-                }
-            });
-            try {
-                receive(receiver, guest::close);
-            } catch (IOException e) {
-                if (ended.isDone() && guest.waitsForItsSource()) {
-                    file.delete();
-                    throw new VmmGoneException();
-                }
-                throw e;
-            } finally {
-                noticed.cancel(false);
+        }
+    }
+
+    private void goOn(MigrationReceiver receiver, OwedVm guest, int pid, ReplacedFile file) throws IOException {
+        CompletableFuture<ProcessHandle> vmmEnded =
+                ProcessHandle.of(pid).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
+        CompletableFuture<Void> noticed = vmmEnded.thenAccept(process -> {
+            if (guest.waitsForItsSource()) {
+                receiver.cancel();
             }
+        });
+        try {
+            receive(receiver, guest::close);
+        } catch (IOException e) {
+            if (vmmEnded.isDone() && guest.waitsForItsSource()) {
+                file.delete();
+                throw new VmmGoneException();
+            }
+            throw e;
+        } finally {
+            noticed.cancel(false);
         }
     }
 
@@ -296,22 +336,24 @@ final class Migration {
                 && peer.equals(address.toString());
     }
 
-    /** The process ends: as {@link #cancel}, but a guest that runs here and waits for its memory is left to the next one. */
+    /**
+     * The process ends: as {@link #cancel}, but a guest that runs here and waits for its memory is left to the next one, and one that has
+     * left is sent the rest of its memory, until {@link #awaitEnd} gives it up.
+     */
     void leave() {
-        CancelToken what;
         synchronized (this) {
-            if (status.isOver()) {
-                // A source that has to hear that its guest runs here gets a moment for that.
+            // A source that has to hear that its guest runs here gets a moment for that.
+            if (status.isOver() || abandon != null) {
                 return;
             }
-            what = abandon == null ? cancel : abandon;
         }
-        what.cancel();
+        cancel.cancel();
     }
 
     /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
     private void endWaiting() {
-        awaitEnd(ROOM_LIMIT, ROOM_LIMIT);
+        long end = System.nanoTime() + ROOM_LIMIT.toNanos();
+        awaitEnd(ROOM_LIMIT, end, end);
     }
 
     /** No longer waits for a source to hear that its guest runs here; false if that is not what it does. */
@@ -347,6 +389,11 @@ final class Migration {
 
     private synchronized boolean hasPaused() {
         return (status == Status.RECONNECTING ? before : status) == Status.DEVICE;
+    }
+
+    /** True if its guest has left, and would wait for good for memory that this process has. */
+    private synchronized boolean sendsOwed() {
+        return abandon != null && owes();
     }
 
     /** True if the guest runs, here or there, and pages are owed to it. */
@@ -398,15 +445,22 @@ final class Migration {
                 Optional.ofNullable(error));
     }
 
-    /** @param pausedLimit for one that has paused its guest: left alone now, it would leave it so */
-    void awaitEnd(Duration limit, Duration pausedLimit) {
+    /**
+     * @param limit for what can only be told to end, once it was
+     * @param end when not to wait any longer, by {@link System#nanoTime}
+     * @param guestsEnd the same where a guest needs this: one that is paused here would stay so, and one that has left before its
+     *     memory would wait for good
+     */
+    void awaitEnd(Duration limit, long end, long guestsEnd) {
         try {
-            boolean over = ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
-            if (!over && hasPaused()) {
-                over = ended.await(pausedLimit.toNanos(), TimeUnit.NANOSECONDS);
-            } else if (!over && letBe()) {
+            boolean over = endsBy(end);
+            if (!over && needs()) {
+                tellWhatIsWaitedFor(guestsEnd);
+                over = awaitGuest(guestsEnd);
+            }
+            if (!over && (letBe() || giveUp())) {
                 // A connection that is dead takes its part of that.
-                over = ended.await(2 * limit.toNanos(), TimeUnit.NANOSECONDS);
+                over = endsBy(System.nanoTime() + 2 * limit.toNanos());
             }
             if (!over) {
                 LOG.error("{}: its migration did not end in time", vm.name());
@@ -414,6 +468,58 @@ final class Migration {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private boolean endsBy(long end) throws InterruptedException {
+        return ended.await(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+    }
+
+    private boolean needs() {
+        return hasPaused() || sendsOwed();
+    }
+
+    private boolean awaitGuest(long end) throws InterruptedException {
+        boolean over = false;
+        while (!over && needs() && end - System.nanoTime() > 0) {
+            over = endsBy(Math.min(end, System.nanoTime() + LOOK.toNanos()));
+        }
+        return over;
+    }
+
+    private void tellWhatIsWaitedFor(long end) {
+        long seconds = Math.max(0, TimeUnit.NANOSECONDS.toSeconds(end - System.nanoTime()));
+        if (sendsOwed()) {
+            LOG.warn(
+                    "{}: its guest runs at {}, and {} of its memory are only here: exomem ends when they are there, and"
+                            + " gives the guest up after {} s",
+                    vm.name(),
+                    peer,
+                    left(),
+                    seconds);
+        } else {
+            LOG.warn("{}: its guest is paused: exomem waits {} s at most until it goes on", vm.name(), seconds);
+        }
+    }
+
+    /** False if it has no guest that waits for its memory. */
+    private boolean giveUp() {
+        CancelToken what;
+        synchronized (this) {
+            what = abandon;
+        }
+        if (what == null || !sendsOwed()) {
+            return false;
+        }
+        LOG.error(
+                "{}: exomem ends, and {} of the memory of its guest were not sent to {}, where it waits for them",
+                vm.name(),
+                left(),
+                peer);
+        return what.cancel();
+    }
+
+    private synchronized String left() {
+        return progress == null ? "some" : (progress.owedBytes() >> 10) + " KiB";
     }
 
     private final class Arrival implements IncomingVm.Watcher {

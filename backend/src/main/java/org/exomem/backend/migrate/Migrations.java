@@ -1,7 +1,6 @@
 package org.exomem.backend.migrate;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -10,25 +9,31 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.exomem.backend.state.ArrivalFiles;
 import org.exomem.backend.state.ReplacedFile;
-import org.exomem.backend.state.StateDirectory;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmTable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. */
+/**
+ * The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. Event loops
+ * may call all but {@link #takeUp}, {@link #reserve} and {@link #close}: the others wait for nobody, and for no file system.
+ */
 public final class Migrations implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Migrations.class);
     private static final Duration END_LIMIT = Duration.ofSeconds(3);
-    /** What a paused guest waits for has limits of its own, and all of them together are not longer. */
-    private static final Duration PAUSED_LIMIT = Duration.ofMinutes(4);
+    /**
+     * Of all migrations together. What a paused guest waits for has limits of its own, which are not longer; a guest that has left before
+     * its memory is given up after that.
+     */
+    private static final Duration GUEST_LIMIT = Duration.ofMinutes(4);
 
     private final VmTable vms;
     private final Consumer<MigrationState> changed;
     private final Map<String, Migration> last = new HashMap<>();
     private boolean closed;
-    private Optional<StateDirectory> kept = Optional.empty();
+    private Optional<ArrivalFiles> kept = Optional.empty();
 
     /** VMs that something else is done with, and what. */
     private final Map<String, String> reserved = new HashMap<>();
@@ -43,7 +48,7 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Begins to migrate a VM to another host; returns at once.
+     * Begins to migrate a VM to another host; returns at once. Where its guest may wait here for its memory, it fails soon (MIG-POST-4).
      *
      * @throws VirtualMachine.NotFound if there is no such VM
      * @throws VirtualMachine.Refused if it is migrating already, or the QMP socket of its VMM is not known
@@ -58,7 +63,7 @@ public final class Migrations implements AutoCloseable {
      * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
      */
     public void begin(String vm, Optional<Path> vmmQmp, VmTask task) {
-        begin(vm, vmmQmp, new Migration.Work.Leave(task), List.of()).join();
+        begin(vm, vmmQmp, new Migration.Work.Leave(task), List.of());
     }
 
     /**
@@ -70,40 +75,29 @@ public final class Migrations implements AutoCloseable {
         List<Migration> atItsAddress = last.values().stream()
                 .filter(old -> old.holds(request.address()))
                 .toList();
-        return begin(vm, request.vmmQmp(), new Migration.Work.Receive(request, arrival(vm)), atItsAddress);
-    }
-
-    private Optional<ReplacedFile> arrival(String vm) {
-        try {
-            return kept.isPresent() ? Optional.of(kept.get().arrival(vm)) : Optional.empty();
-        } catch (IOException e) {
-            LOG.warn("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
-            return Optional.empty();
-        }
+        return begin(vm, request.vmmQmp(), new Migration.Work.Receive(request), atItsAddress);
     }
 
     /**
      * Goes on with the guests that have arrived before their memory, and lets others do so from now on (STR-PST-9). A file that can't be
      * used is told of in the log, and left.
      *
-     * @param state where it is kept what the next process has to know
+     * @param files where it is kept what the next process has to know
      */
-    public synchronized void takeUp(StateDirectory state) {
-        kept = Optional.of(state);
-        List<ReplacedFile> files;
+    public void takeUp(ArrivalFiles files) {
+        synchronized (this) {
+            kept = Optional.of(files);
+        }
+        List<ReplacedFile> left;
         try {
-            files = state.arrivals();
+            left = files.arrivals();
         } catch (IOException e) {
             LOG.error("it is not known which VMs wait for their memory: {}", e.getMessage());
             return;
         }
-        for (ReplacedFile file : files) {
+        for (ReplacedFile file : left) {
             try {
-                OwedArrival arrival = OwedArrival.of(file.read(OwedArrival.MOST));
-                Migration migration =
-                        new Migration(vms.named(arrival.vm()), new Migration.Work.GoOn(arrival, file), changed);
-                last.put(arrival.vm(), migration);
-                migration.start(arrival.qmp(), List.of());
+                goOn(OwedArrival.of(file.read(OwedArrival.MOST)), file);
             } catch (IOException | VirtualMachine.NotFound e) {
                 LOG.error(
                         "a guest waits for its memory, and {} can't be used: {}. It is left as it is",
@@ -111,6 +105,14 @@ public final class Migrations implements AutoCloseable {
                         e.getMessage());
             }
         }
+    }
+
+    private synchronized void goOn(OwedArrival arrival, ReplacedFile file) {
+        String name = arrival.vm();
+        Migration migration = new Migration(
+                vms.named(name), new Migration.Work.GoOn(arrival, file), new KeptArrival(name, kept), changed);
+        last.put(name, migration);
+        migration.start(arrival.qmp(), List.of());
     }
 
     /** VMs whose guest runs, here or at another host, with pages owed to it. */
@@ -133,12 +135,11 @@ public final class Migrations implements AutoCloseable {
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
-        refuseLeftArrival(name);
         Path qmp = vmmQmp.or(vm::vmmQmp)
                 .orElseThrow(
                         () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
                                 + " say vmm-qmp=PATH where it is served, or name it here"));
-        Migration migration = new Migration(vm, work, changed);
+        Migration migration = new Migration(vm, work, new KeptArrival(name, kept), changed);
         last.put(name, migration);
         return migration.start(qmp, atItsAddress);
     }
@@ -147,37 +148,32 @@ public final class Migrations implements AutoCloseable {
      * Keeps a VM from being migrated, until {@link #release}, while something else is done with it that must not meet a
      * migration.
      *
+     * <p>Takes as long as the file system of the state directory does: not for event loops.
+     *
      * @param what is done, for people: "is being detached"
-     * @throws VirtualMachine.Refused if the VM is migrating, or reserved already
+     * @throws VirtualMachine.Refused if the VM is migrating, or reserved already, or its guest may wait here for its memory
      */
-    public synchronized void reserve(String name, String what) {
+    public void reserve(String name, String what) {
+        KeptArrival arrival = reserveNow(name, what);
+        try {
+            // Nothing else can begin with the VM meanwhile.
+            arrival.expectNone();
+        } catch (IOException e) {
+            release(name);
+            throw new VirtualMachine.Refused("VM \"" + name + "\": " + e.getMessage());
+        }
+    }
+
+    private synchronized KeptArrival reserveNow(String name, String what) {
         Migration migration = last.get(name);
         if (migration != null && !migration.state().status().isOver()) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating; migrate-cancel ends that");
         }
-        refuseLeftArrival(name);
         String other = reserved.putIfAbsent(name, what);
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
-    }
-
-    /** A guest may run here that waits for its memory, and no migration goes on with it (MIG-POST-4). */
-    private void refuseLeftArrival(String name) {
-        Path file;
-        try {
-            if (kept.isEmpty() || !Files.exists(kept.get().arrival(name).path())) {
-                return;
-            }
-            file = kept.get().arrival(name).path();
-        } catch (IOException e) {
-            throw new VirtualMachine.Refused("VM \"" + name + "\": it is not known whether its guest waits here for its"
-                    + " memory: " + e.getMessage());
-        }
-        throw new VirtualMachine.Refused("VM \"" + name + "\" may run here and wait for memory that another host has: "
-                + file
-                + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
-                + " run there and is to be given up: end the VMM, and remove that file");
+        return new KeptArrival(name, kept);
     }
 
     /** Ends what {@link #reserve} began. */
@@ -230,7 +226,10 @@ public final class Migrations implements AutoCloseable {
         return Optional.ofNullable(last.get(vms.named(name).name())).flatMap(Migration::travelling);
     }
 
-    /** Ends all migrations; waits a few seconds for their guests to be left as they were, longer where one is paused. */
+    /**
+     * Ends all migrations; waits a few seconds for their guests to be left as they were, and up to four minutes where one is paused or
+     * needs memory that is only here.
+     */
     @Override
     public void close() {
         List<Migration> all;
@@ -239,6 +238,8 @@ public final class Migrations implements AutoCloseable {
             all = List.copyOf(last.values());
         }
         all.forEach(Migration::leave);
-        all.forEach(migration -> migration.awaitEnd(END_LIMIT, PAUSED_LIMIT));
+        long begin = System.nanoTime();
+        all.forEach(
+                migration -> migration.awaitEnd(END_LIMIT, begin + END_LIMIT.toNanos(), begin + GUEST_LIMIT.toNanos()));
     }
 }

@@ -7,6 +7,7 @@ import java.util.Optional;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.CancelToken;
+import org.exomem.migration.GuestGivenBackException;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationCancelledException;
 import org.exomem.migration.MigrationFailure;
@@ -124,7 +125,7 @@ final class OutgoingVm {
         } catch (Throwable e) {
             // Errors too: whatever failed, the guest must not be left as it is. One that was handed over is the
             // destination's, unless that said that it can't start it (STR-END-4).
-            if (!guest.isHandedOver() || e instanceof PeerFault) {
+            if (!guest.isHandedOver() || e instanceof GuestGivenBackException) {
                 // First the guest: a destination that has gone may take seconds to be told, and a device to leave.
                 guest.goOn(e);
                 sender.abort(MigrationFailure.text(e));
@@ -176,6 +177,7 @@ final class OutgoingVm {
                 return;
             }
             connection.handOver(Optional.empty());
+            guest.left();
             watcher.report(report);
             watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
         } finally {
@@ -211,9 +213,13 @@ final class OutgoingVm {
                 watcher.downtime(Duration.ofNanos(System.nanoTime() - pausing));
                 watcher.owing(abandon);
                 connection.awaitArrived(abandon, this::progress);
+                guest.left();
             } catch (PeerFault e) {
-                // One that can't start it gives it back (STR-END-3).
-                throw runs ? lost("it did not get all of its memory: " + e.getMessage(), e) : e;
+                throw lost(
+                        runs
+                                ? "it did not get all of its memory: " + e.getMessage()
+                                : "it is not known whether it ran there: " + e.getMessage(),
+                        e);
             } catch (MigrationCancelledException e) {
                 throw lost("it was given up at this end, and it is not known whether it got all of its memory", e);
             }

@@ -3,15 +3,21 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.pager.PresentPages;
+import org.exomem.migration.pager.VmmGoneException;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.OwedMemory;
@@ -30,6 +36,7 @@ import org.slf4j.LoggerFactory;
  */
 final class OwedVm implements Destination, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OwedVm.class);
+    private static final Duration RETRY = Duration.ofSeconds(2);
 
     private final OwedArrival arrival;
     private final ReplacedFile file;
@@ -39,7 +46,10 @@ final class OwedVm implements Destination, AutoCloseable {
     private final Map<String, Path> sockets;
     private final IncomingVm.Watcher watcher;
     private volatile @Nullable ArrivingMemory owed;
-    private boolean knownToRun;
+    private final CountDownLatch closing = new CountDownLatch(1);
+    /** Completes when its guest is known to run, or is to stay paused. */
+    private final CompletableFuture<Void> runs = new CompletableFuture<>();
+
     private boolean isPlugged;
 
     /** @param memory closed with this; empty if all has arrived */
@@ -84,7 +94,9 @@ final class OwedVm implements Destination, AutoCloseable {
         ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory.get(), pages);
         arriving.begin(pages, want);
         owed = arriving;
-        return arriving;
+        // Not before: the VMM may need a page for that.
+        Thread.ofPlatform().name("owed-start-" + arrival.vm()).daemon().start(this::startUntilItRuns);
+        return new StartedToo(arriving, runs);
     }
 
     /** True as long as nobody serves the VMM's memory: nothing else notices that it ends. */
@@ -113,24 +125,51 @@ final class OwedVm implements Destination, AutoCloseable {
         if (arriving != null) {
             watcher.owing(arriving::state);
         }
-        Thread.ofPlatform().name("migration-start").daemon().start(this::startIfNeeded);
     }
 
-    /** The process before may have ended just before it had its VMM go on. Waits for the VMM, which may wait for a page. */
-    synchronized void startIfNeeded() {
-        if (knownToRun || arrival.started() || !arrival.devices().running()) {
-            return;
-        }
-        try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
-            if (!vmm.isRunning()) {
-                vmm.start();
+    /**
+     * The process before may have ended just before it had its VMM go on. Waits for the VMM, which may wait for a page.
+     *
+     * @throws IOException if it is not known whether the guest runs
+     */
+    void startIfNeeded() throws IOException {
+        if (!arrival.started() && arrival.devices().running()) {
+            try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
+                if (!vmm.isRunning()) {
+                    vmm.start();
+                }
+            } catch (IOException e) {
+                throw new IOException("it is not known whether its guest runs: " + e.getMessage(), e);
             }
-            knownToRun = true;
-        } catch (IOException e) {
-            watcher.note("it is not known whether its guest runs: " + e.getMessage());
+        }
+        runs.complete(null);
+    }
+
+    private void startUntilItRuns() {
+        String told = "";
+        try {
+            do {
+                try {
+                    startIfNeeded();
+                    return;
+                } catch (IOException | RuntimeException e) {
+                    if (ProcessHandle.of(arrival.pid()).isEmpty()) {
+                        runs.completeExceptionally(new VmmGoneException());
+                        return;
+                    }
+                    String why = MigrationFailure.text(e);
+                    if (!why.equals(told)) {
+                        told = why;
+                        watcher.note(why + ". It is tried again");
+                    }
+                }
+            } while (!closing.await(RETRY.toMillis(), TimeUnit.MILLISECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
+    /** Its guest runs, with all of its memory: nobody has to know anything of it any more. */
     @Override
     public void started() {
         if (isPlugged) {
@@ -172,6 +211,7 @@ final class OwedVm implements Destination, AutoCloseable {
     /** Leaves all as it is for the next exomem. */
     @Override
     public void close() {
+        closing.countDown();
         ArrivingMemory arriving = owed;
         if (arriving != null) {
             arriving.close();
@@ -180,10 +220,57 @@ final class OwedVm implements Destination, AutoCloseable {
         }
     }
 
-    /** All was there before the process began. */
+    /** The memory of a guest that has arrived only when it also runs (STR-PST-6). */
+    private record StartedToo(ArrivingMemory memory, CompletableFuture<Void> runs) implements OwedMemory {
+        @Override
+        public PageSink sink(BooleanSupplier counts) {
+            return memory.sink(counts);
+        }
+
+        @Override
+        public boolean isFull() {
+            return memory.isFull();
+        }
+
+        @Override
+        public PageBits owed() {
+            return memory.owed();
+        }
+
+        @Override
+        public void again() {
+            memory.again();
+        }
+
+        @Override
+        public void abandon() {
+            memory.abandon();
+        }
+
+        @Override
+        public CompletableFuture<Void> arrived() {
+            CompletableFuture<Void> both = new CompletableFuture<>();
+            memory.arrived().whenComplete((_, failure) -> {
+                if (failure != null) {
+                    both.completeExceptionally(failure);
+                } else {
+                    runs.whenComplete((_, ended) -> {
+                        if (ended != null) {
+                            both.completeExceptionally(ended);
+                        } else {
+                            both.complete(null);
+                        }
+                    });
+                }
+            });
+            return both;
+        }
+    }
+
+    /** All was there before the process began, and its guest is known to run. */
     private record NothingOwed(long pages) implements OwedMemory {
         @Override
-        public PageSink sink() {
+        public PageSink sink(BooleanSupplier counts) {
             return PageTarget.NONE;
         }
 

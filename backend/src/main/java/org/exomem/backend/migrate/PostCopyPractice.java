@@ -11,6 +11,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.PageSink;
@@ -137,7 +138,7 @@ public final class PostCopyPractice implements Destination {
         }
 
         @Override
-        public PageSink sink() {
+        public PageSink sink(BooleanSupplier counts) {
             return this;
         }
 

@@ -125,14 +125,12 @@ public final class Pagers implements AutoCloseable {
             saved.expectFits(memory.files());
             PagerRecord record = new PagerRecord(vm, image, saved.digest(), memory.pid(), qmp, memory.paths());
             PagedVm paged = new PagedVm(record, file, new Outside());
-            synchronized (this) {
-                if (closing.getCount() == 0) {
-                    throw new IOException("exomem is ending");
-                }
-                file.write(record);
-                known.remove(vm);
-                known.put(vm, paged);
-                forgetSome();
+            // Before anybody knows of it, as the file system may hang. The VM is reserved, so nobody else writes the
+            // file.
+            file.write(record);
+            if (!remember(vm, paged)) {
+                file.delete();
+                throw new IOException("exomem is ending");
             }
             paged.start(new PagedVm.Work(memory, saved));
             paged.awaitSet(SET_LIMIT);
@@ -144,6 +142,17 @@ public final class Pagers implements AutoCloseable {
             saved.close();
             throw e;
         }
+    }
+
+    /** False if it is too late. */
+    private synchronized boolean remember(String vm, PagedVm paged) {
+        if (closing.getCount() == 0) {
+            return false;
+        }
+        known.remove(vm);
+        known.put(vm, paged);
+        forgetSome();
+        return true;
     }
 
     private void forgetSome() {

@@ -33,6 +33,7 @@ import org.exomem.backend.health.Health;
 import org.exomem.backend.health.Problem;
 import org.exomem.backend.metrics.EventCounts;
 import org.exomem.backend.metrics.MetricsServer;
+import org.exomem.backend.migrate.MemoryTakenBack;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
@@ -66,9 +67,12 @@ public final class BackendProcess implements AutoCloseable {
     /** What the control socket is called among those that a service manager hands over. */
     private static final String CONTROL = "control";
 
-    /** For what waits for VMs; one after the other by the lock of the devices. */
+    /**
+     * For what waits for VMs, and for file systems; one after the other by the lock of the devices. No virtual threads: one that waits for a
+     * file system keeps the processor's thread that runs it, and those are needed by who puts answers together.
+     */
     private static final Executor WORKERS =
-            task -> Thread.ofVirtual().name("change").start(task);
+            task -> Thread.ofPlatform().daemon().name("change").start(task);
 
     private final VmTable table = new VmTable();
     private final VmmStop guestStop = new VmmStop();
@@ -87,6 +91,8 @@ public final class BackendProcess implements AutoCloseable {
     private final EventCounts counts = new EventCounts();
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
+
+    private final MemoryTakenBack takenBack = new MemoryTakenBack(migrations, this::settle);
 
     private final CloneWatch clones = new CloneWatch(new CloneWatch.Told() {
         @Override
@@ -126,6 +132,7 @@ public final class BackendProcess implements AutoCloseable {
             pagers = paged;
             paged.takeUp();
             config.state().map(StateDirectory::new).ifPresent(migrations::takeUp);
+            table.all().forEach(vm -> takenBack.look(vm.name(), vm.sockets().values()));
             Health ofAll = new Health(table, migrations, paged::states, config.state());
             health = ofAll;
             if (controlSocket.isPresent()) {
@@ -271,7 +278,13 @@ public final class BackendProcess implements AutoCloseable {
                 endIfAbandoned();
             }
             // A device that is served anew may be connected to by others.
-            case VmEvent.Added of -> abandoned.remove(of.vm() + "/" + of.device());
+            case VmEvent.Added of -> {
+                abandoned.remove(of.vm() + "/" + of.device());
+                if (started) {
+                    WORKERS.execute(
+                            () -> takenBack.look(of.vm(), sockets(of.vm()).values()));
+                }
+            }
             default -> {}
         }
     }
@@ -344,6 +357,7 @@ public final class BackendProcess implements AutoCloseable {
             shown.close();
         }
         clones.close();
+        takenBack.close();
         Pagers paged = pagers;
         if (paged != null) {
             paged.close();

@@ -77,21 +77,30 @@ final class CloneWatch implements AutoCloseable {
      * @throws LinuxException EMFILE
      */
     void add(ProcessFd vmm, List<String> vms, Optional<Path> template) throws LinuxException {
-        Clone clone = new Clone(List.copyOf(vms), template.flatMap(CloneWatch::files), OwnRam.of(vmm.pid()));
-        synchronized (this) {
-            if (closed) {
-                vmm.close();
-                return;
-            }
-            if (wake == null) {
-                EventFd made = new EventFd();
-                clones.put(vmm, clone);
-                wake = made;
-                Thread.ofPlatform().name("clones").daemon().start(() -> run(made));
-            } else {
-                clones.put(vmm, clone);
-                wake.signal();
-            }
+        Optional<Template> files = template.flatMap(CloneWatch::files);
+        OwnRam ram = OwnRam.of(vmm);
+        try {
+            add(vmm, new Clone(List.copyOf(vms), files, ram));
+        } catch (LinuxException | RuntimeException e) {
+            ram.close();
+            throw e;
+        }
+    }
+
+    private synchronized void add(ProcessFd vmm, Clone clone) throws LinuxException {
+        if (closed) {
+            vmm.close();
+            clone.ram.close();
+            return;
+        }
+        if (wake == null) {
+            EventFd made = new EventFd();
+            clones.put(vmm, clone);
+            wake = made;
+            Thread.ofPlatform().name("clones").daemon().start(() -> run(made));
+        } else {
+            clones.put(vmm, clone);
+            wake.signal();
         }
     }
 
@@ -104,9 +113,13 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
-    /** How many descriptors this has: one for each clone's VMM, and one to be woken. */
+    /** How many descriptors this has: one for each clone's VMM and each RAM file of its own, and one to be woken. */
     synchronized int descriptors() {
-        return clones.size() + (wake == null ? 0 : 1);
+        return clones.size()
+                + clones.values().stream()
+                        .mapToInt(clone -> clone.ram.descriptors())
+                        .sum()
+                + (wake == null ? 0 : 1);
     }
 
     private void run(EventFd signal) {
@@ -160,6 +173,7 @@ final class CloneWatch implements AutoCloseable {
         }
         if (closed) {
             clones.keySet().forEach(ProcessFd::close);
+            clones.values().forEach(clone -> clone.ram.close());
             clones.clear();
         }
         signal.close();

@@ -382,7 +382,7 @@ final class DeviceSet {
         if (!retrying) {
             retrying = true;
             CompletableFuture.delayedExecutor(RETRY.toMillis(), TimeUnit.MILLISECONDS)
-                    .execute(() -> Thread.ofVirtual().start(this::retry));
+                    .execute(() -> Thread.ofPlatform().daemon().name("change").start(this::retry));
         }
     }
 

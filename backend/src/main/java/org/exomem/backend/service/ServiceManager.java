@@ -3,6 +3,8 @@ package org.exomem.backend.service;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.NotifySocket;
@@ -16,6 +18,15 @@ import org.slf4j.LoggerFactory;
  */
 public final class ServiceManager implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
+
+    private static final Duration EXTEND_BY = Duration.ofSeconds(30);
+    private static final Duration EXTEND_EVERY = EXTEND_BY.dividedBy(3);
+    /** What a guest waits for has shorter limits. */
+    private static final Duration LONGEST_END = Duration.ofMinutes(5);
+
+    /** Has no thread before the process ends. */
+    private final ScheduledExecutorService ending = Executors.newSingleThreadScheduledExecutor(
+            task -> Thread.ofPlatform().name("ending").daemon().unstarted(task));
 
     private final @Nullable NotifySocket socket;
     private final Optional<Duration> watchdog;
@@ -83,9 +94,24 @@ public final class ServiceManager implements AutoCloseable {
         send("RELOADING=1\nMONOTONIC_USEC=" + TimeUnit.NANOSECONDS.toMicros(System.nanoTime()));
     }
 
-    /** The process is ending. */
+    /** The process is ending, and is given time for that until {@link #close}, five minutes at most: guests may be paused meanwhile. */
     public void stopping() {
+        stopping(EXTEND_EVERY);
+    }
+
+    void stopping(Duration every) {
         send("STOPPING=1");
+        if (isThere()) {
+            long end = System.nanoTime() + LONGEST_END.toNanos();
+            ending.scheduleAtFixedRate(() -> extend(end), 0, every.toNanos(), TimeUnit.NANOSECONDS);
+        }
+    }
+
+    /** The manager kills a process that has not ended within this time nor asked for more. */
+    private void extend(long end) {
+        if (end - System.nanoTime() > 0) {
+            send("EXTEND_TIMEOUT_USEC=" + TimeUnit.NANOSECONDS.toMicros(EXTEND_BY.toNanos()));
+        }
     }
 
     /** A sign of life. */
@@ -118,6 +144,7 @@ public final class ServiceManager implements AutoCloseable {
 
     @Override
     public synchronized void close() {
+        ending.shutdownNow();
         if (socket != null) {
             socket.close();
         }

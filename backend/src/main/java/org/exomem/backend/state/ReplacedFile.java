@@ -47,6 +47,11 @@ public record ReplacedFile(Path path) {
         return SmallFile.read(path, most).content();
     }
 
+    /** Whether there is anything of that name. */
+    public boolean isThere() {
+        return Files.exists(path, NOFOLLOW_LINKS);
+    }
+
     /** Of no effect if it is not there. */
     public void delete() throws IOException {
         Files.deleteIfExists(path);

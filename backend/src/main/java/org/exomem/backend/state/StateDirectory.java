@@ -23,9 +23,12 @@ import org.slf4j.LoggerFactory;
  * these is ever removed; a VM's state goes when the operator removes its files. {@code VM.pager.json} is there as long as the VM's memory
  * comes on demand, {@code VM.arrival.json} as long as it comes from another host after its guest.
  *
+ * <p>Each call looks at the directory, and makes it if it is missing. So each takes as long as the file system does, which may be for
+ * good: not on an event loop, and not under a monitor that one takes.
+ *
  * @param path the directory
  */
-public record StateDirectory(Path path) {
+public record StateDirectory(Path path) implements ArrivalFiles {
     private static final Logger LOG = LoggerFactory.getLogger(StateDirectory.class);
     private static final Set<PosixFilePermission> OWNER = PosixFilePermissions.fromString("rwx------");
     private static final FileAttribute<?> OWNER_ONLY = PosixFilePermissions.asFileAttribute(OWNER);
@@ -73,20 +76,12 @@ public record StateDirectory(Path path) {
         return all(PAGER);
     }
 
-    /**
-     * Where it is kept that a VM's guest has arrived before its memory.
-     *
-     * @throws IOException if the directory can't be used
-     */
+    @Override
     public ReplacedFile arrival(String vm) throws IOException {
         return new ReplacedFile(file(name(vm) + ARRIVAL));
     }
 
-    /**
-     * All files of {@link #arrival} that are there.
-     *
-     * @throws IOException if the directory can't be used
-     */
+    @Override
     public List<ReplacedFile> arrivals() throws IOException {
         return all(ARRIVAL).stream().map(ReplacedFile::new).toList();
     }

@@ -1,7 +1,6 @@
 package org.exomem.backend.template;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -54,8 +53,7 @@ public record CloneMemory(int pid, String program, long own, long shared) {
                 .map(ram -> ram.name().toString())
                 .toList();
         return MappedFiles.of(clone).areas().stream()
-                .filter(area ->
-                        names.contains(String.valueOf(Path.of(area.path()).getFileName())))
+                .filter(area -> names.contains(area.fileName()))
                 .map(MappedFiles.Area::file)
                 .distinct()
                 .toList();

@@ -12,20 +12,25 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.launch.VmmLaunch;
 import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
+import org.exomem.backend.template.WaitingVmms.Waiting;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFiles;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
 
 /**
  * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
@@ -34,6 +39,9 @@ import org.exomem.images.ram.RamFiles;
 public final class Cloning {
     /** As many VMMs start at a time as keep the processors busy while others wait for theirs. */
     private static final int AT_ONCE = 2 * Runtime.getRuntime().availableProcessors();
+
+    /** What the kernel says of a socket on which nobody listens, and of a process that has ended. */
+    private static final Set<Integer> NOBODY = Set.of(Errno.ECONNREFUSED, Errno.ENOENT, Errno.ESRCH);
 
     private final String template;
     private final ImageFolder image;
@@ -93,16 +101,29 @@ public final class Cloning {
 
     /**
      * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind. VMMs that wait
-     * ({@link #prepare}) are taken first.
+     * ({@link #prepare}) and were started with the same program and replacements are taken first (IMG-CLONE-12).
      *
      * @throws IOException if the folder can't be made
      */
     public List<Outcome> start(int count) throws IOException {
-        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
-        return sideBySide(count, () -> {
-            Optional<String> taken = waiting.take();
-            return taken.isPresent() ? run(taken.get()) : run(launched());
-        });
+        WaitingVmms waiting = new WaitingVmms(template, image, options);
+        return sideBySide(count, () -> next(waiting));
+    }
+
+    private Outcome next(WaitingVmms waiting) throws IOException {
+        for (Optional<Waiting> taken = waiting.take(); taken.isPresent(); taken = waiting.take()) {
+            Launched one = new Launched(taken.get().name(), taken.get().qmp(), System.nanoTime());
+            QmpVmm vmm;
+            try {
+                vmm = connect(one);
+            } catch (IOException e) {
+                // It has ended since, as at a restart of the host, or hung and was ended: others may wait.
+                continue;
+            }
+            return run(vmm, one);
+        }
+        Launched one = launched();
+        return run(connect(one), one);
     }
 
     /**
@@ -111,10 +132,15 @@ public final class Cloning {
      * @throws IOException if the folder can't be made
      */
     public List<Outcome> prepare(int count) throws IOException {
-        WaitingVmms waiting = new WaitingVmms(options.folder(), template, image);
+        WaitingVmms waiting = new WaitingVmms(template, image, options);
         return sideBySide(count, () -> {
             Launched one = launched();
-            waiting.add(one.name());
+            try {
+                waiting.add(new Waiting(one.name(), one.qmp()));
+            } catch (IOException e) {
+                discard(one, e);
+                throw e;
+            }
             return new Outcome(one.name(), Optional.empty(), Optional.empty());
         });
     }
@@ -143,8 +169,14 @@ public final class Cloning {
             return one.get();
         } catch (ExecutionException e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
-            return new Outcome("", Optional.empty(), Optional.of(String.valueOf(cause.getMessage())));
+            return new Outcome("", Optional.empty(), Optional.of(fault(cause)));
         }
+    }
+
+    private static String fault(Throwable cause) {
+        return Stream.concat(Stream.of(cause), Stream.of(cause.getSuppressed()))
+                .map(one -> String.valueOf(one.getMessage()))
+                .collect(Collectors.joining("; "));
     }
 
     private String name(int number) {
@@ -177,37 +209,102 @@ public final class Cloning {
         int number = reserve();
         String name = name(number);
         Path folder = options.folder().resolve(name);
-        try {
-            VmmCommandLine own = own(name, number);
-            Path qmp = qmp(own);
-            if (cannotAttach.isEmpty()) {
-                VmmLaunch.start(ram.make(own, folder), folder);
-                if (isPut(qmp, folder)) {
-                    return new Launched(name, qmp, begin);
-                }
+        VmmCommandLine own = orRemove(folder, () -> own(name, number));
+        Launched one = new Launched(name, orRemove(folder, () -> qmp(own)), begin);
+        if (cannotAttach.isEmpty()) {
+            launch(folder, () -> ram.make(own, folder));
+            if (isPut(one)) {
+                return one;
             }
-            VmmLaunch.start(withPrivateRam(own), folder);
-            return new Launched(name, qmp, begin);
+        }
+        launch(folder, () -> withPrivateRam(own));
+        return one;
+    }
+
+    @FunctionalInterface
+    private interface Step<T> {
+        T take() throws IOException;
+    }
+
+    private static void launch(Path folder, Step<VmmCommandLine> line) throws IOException {
+        orRemove(folder, () -> {
+            VmmLaunch.start(line.take(), folder);
+            return folder;
+        });
+    }
+
+    /** No VMM runs that has anything in the folder. */
+    private static <T> T orRemove(Path folder, Step<T> step) throws IOException {
+        try {
+            return step.take();
         } catch (IOException | RuntimeException e) {
-            remove(options.folder().resolve(name));
+            remove(folder);
             throw e;
         }
     }
 
     /** Ends the VMM if the template can't be put over its RAM. */
-    private boolean isPut(Path qmp, Path folder) throws IOException {
-        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
-            try {
-                ram.put(vmm.pid(), folder);
-                return true;
-            } catch (IOException e) {
-                vmm.quit();
-                for (Manifest.Ram one : image.manifest().ram()) {
-                    RamFiles.in(folder).remove(one.name());
-                }
-                cannotAttach = String.valueOf(e.getMessage());
-                return false;
+    private boolean isPut(Launched one) throws IOException {
+        Path folder = options.folder().resolve(one.name());
+        try (QmpVmm vmm = connect(one)) {
+            ram.put(vmm.pid(), folder);
+            return true;
+        } catch (UnreachableException e) {
+            throw e;
+        } catch (IOException e) {
+            if (!hasEnded(one, e)) {
+                throw e;
             }
+            for (Manifest.Ram ram : image.manifest().ram()) {
+                RamFiles.in(folder).remove(ram.name());
+            }
+            cannotAttach = String.valueOf(e.getMessage());
+            return false;
+        } catch (RuntimeException e) {
+            discard(one, e);
+            throw e;
+        }
+    }
+
+    /** A VMM was started and does not answer; it was ended. */
+    private static final class UnreachableException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        UnreachableException(IOException cause) {
+            super(cause.getMessage(), cause);
+        }
+    }
+
+    /** @throws UnreachableException if it does not answer; it is ended, and nothing of it is left, if that can be had */
+    private QmpVmm connect(Launched one) throws UnreachableException {
+        try {
+            return QmpVmm.connect(one.qmp());
+        } catch (IOException e) {
+            UnreachableException told = new UnreachableException(e);
+            discard(one, told);
+            throw told;
+        }
+    }
+
+    /** Ends a VMM of which nothing is wanted any more, and removes what it leaves. One that can't be ended keeps its folder, as its socket is there. */
+    private void discard(Launched one, Exception because) {
+        if (hasEnded(one, because)) {
+            remove(options.folder().resolve(one.name()));
+        }
+    }
+
+    /** Ends a VMM, if it has not ended by itself. Returns false if it may run on, and adds to the exception why. */
+    private static boolean hasEnded(Launched one, Exception because) {
+        try {
+            QmpVmm.discard(one.qmp());
+            return true;
+        } catch (IOException e) {
+            if (e instanceof LinuxException failed && NOBODY.contains(failed.errno())) {
+                return true;
+            }
+            because.addSuppressed(
+                    new IOException("the VMM was started and could not be ended again: " + e.getMessage(), e));
+            return false;
         }
     }
 
@@ -226,21 +323,12 @@ public final class Cloning {
                         () -> new IOException("the template's VMM was not started with a QMP socket as an option"));
     }
 
-    private Outcome run(String waiting) throws IOException {
-        return run(new Launched(waiting, qmp(own(waiting, 0)), System.nanoTime()));
-    }
-
-    private Outcome run(Launched launched) throws IOException {
-        try (QmpVmm vmm = QmpVmm.connect(launched.qmp())) {
-            try {
-                vmm.expectIncoming();
-                vmm.loadState(image.state());
-                if (image.manifest().running()) {
-                    StartedGuest.start(vmm);
-                }
-            } catch (IOException | RuntimeException e) {
-                vmm.quit();
-                throw e;
+    private Outcome run(QmpVmm connected, Launched launched) throws IOException {
+        try (QmpVmm vmm = connected) {
+            vmm.expectIncoming();
+            vmm.loadState(image.state());
+            if (image.manifest().running()) {
+                StartedGuest.start(vmm);
             }
             Duration time = Duration.ofNanos(System.nanoTime() - launched.begin());
             return new Outcome(
@@ -249,7 +337,7 @@ public final class Cloning {
                             new RunningClone(launched.name(), launched.qmp(), vmm.pid(), time, plugIn(vmm, launched))),
                     Optional.empty());
         } catch (IOException | RuntimeException e) {
-            remove(options.folder().resolve(launched.name()));
+            discard(launched, e);
             throw e;
         }
     }

@@ -1,83 +1,132 @@
 package org.exomem.backend.template;
 
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.exomem.images.ram.RamFileName;
-import org.exomem.linux.LinuxException;
+import org.exomem.linux.FileStatus;
 import org.exomem.linux.OwnPath;
+import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.MappedFiles.Area;
+import org.exomem.linux.process.ProcessFd;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The RAM files that only one clone has: what it shares with its devices is in them, and nothing else (IMG-CLONE-5). Nobody needs them when its VMM
- * has ended. For one thread at a time.
+ * has ended. They are open as long as this: another file can't be taken for one of them. For one thread at a time; {@link #descriptors} for any.
+ *
+ * <p>What a VMM has mapped is its own choice, and so is what its paths are called where it sees them. A file is taken for one of these only if it is
+ * the one that is mapped, the VMM may write to it, and it belongs to the VMM's user.
  */
-public final class OwnRam {
+public final class OwnRam implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OwnRam.class);
 
-    private final List<OwnPath> files;
+    private final List<Held> files;
 
-    private OwnRam(List<OwnPath> files) {
-        this.files = files;
+    private record Held(OwnPath path, SharedFile file) {}
+
+    private OwnRam(List<Held> files) {
+        this.files = List.copyOf(files);
     }
 
     /**
      * Finds those of a clone that runs: its VMM has each mapped shared, and the template's file of the same name privately. The VMM of any other VM
      * has none.
      *
-     * @param vmm its process; nothing is found if it may not be looked at
+     * @param vmm its process; nothing is found if it may not be looked at, or has ended
      */
-    public static OwnRam of(int vmm) {
-        List<OwnPath> files = new ArrayList<>();
+    public static OwnRam of(ProcessFd vmm) {
+        List<Held> files = new ArrayList<>();
         try {
-            Set<String> templates = MappedFiles.privateOf(vmm).stream()
-                    .filter(Area::writable)
-                    .map(area -> name(area.path()))
-                    .collect(Collectors.toSet());
-            for (String path : paths(vmm)) {
-                if (templates.contains(name(path))) {
-                    add(files, path);
-                }
+            find(vmm, files);
+            if (vmm.isAlive()) {
+                return new OwnRam(files);
             }
+            // What was looked at may have been another that got its number.
         } catch (IOException e) {
-            LOG.debug("it can't be seen which RAM files process {} has for itself", vmm, e);
+            LOG.debug("it can't be seen which RAM files {} has for itself", vmm, e);
         }
-        return new OwnRam(files);
+        files.forEach(held -> held.file.close());
+        return new OwnRam(List.of());
     }
 
-    private static Set<String> paths(int vmm) throws IOException {
-        return MappedFiles.of(vmm).areas().stream()
-                .map(Area::path)
-                .filter(path -> name(path).startsWith(RamFileName.PREFIX))
+    private static void find(ProcessFd vmm, List<Held> files) throws IOException {
+        int user = vmm.status().user();
+        Set<String> templates = MappedFiles.privateOf(vmm.pid()).stream()
+                .filter(Area::writable)
+                .map(Area::fileName)
                 .collect(Collectors.toSet());
-    }
-
-    private static void add(List<OwnPath> files, String path) {
-        try {
-            files.add(OwnPath.of(Path.of(path)));
-        } catch (LinuxException e) {
-            // Somebody has removed it.
-        }
-    }
-
-    private static String name(String path) {
-        return path.substring(path.lastIndexOf('/') + 1);
-    }
-
-    /** Removes those that are still where they were. What can't be removed stays, and is told in the log. */
-    public void remove() {
-        for (OwnPath file : files) {
-            try {
-                file.remove();
-            } catch (IOException e) {
-                LOG.warn("{}: not removed, and takes memory: {}", file, e.getMessage());
+        Set<String> seen = new HashSet<>();
+        for (Area area : MappedFiles.of(vmm.pid()).areas()) {
+            String name = area.fileName();
+            if (area.writable()
+                    && name.startsWith(RamFileName.PREFIX)
+                    && templates.contains(name)
+                    && seen.add(area.file())) {
+                hold(area, user, files);
             }
         }
+    }
+
+    private static void hold(Area area, int user, List<Held> files) {
+        try {
+            Path path = area.toPath();
+            // Before it is opened: others than files may wait for that, or do something.
+            if (!FileStatus.of(path).isRegularFile()) {
+                return;
+            }
+            SharedFile file = SharedFile.openForReading(path);
+            OwnPath own = ownPath(path, file, area, user);
+            if (own == null) {
+                file.close();
+                LOG.info("{}: stays when its VMM ends: it is not the file that is mapped, or another user's", path);
+            } else {
+                files.add(new Held(own, file));
+            }
+        } catch (IOException | InvalidPathException e) {
+            LOG.info("{}: stays when its VMM ends: {}", area.path(), e.getMessage());
+        }
+    }
+
+    private static @Nullable OwnPath ownPath(Path path, SharedFile file, Area area, int user) throws IOException {
+        try {
+            OwnPath own = OwnPath.of(path, file.fd());
+            boolean mapped = MappedFiles.nameOf(file).equals(area.file()) && own.isThere();
+            return mapped && FileStatus.of(file.fd()).owner() == user ? own : null;
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** How many descriptors this has until it is closed, or has removed its files. */
+    public int descriptors() {
+        return files.size();
+    }
+
+    /** Removes those that are still where they were, and closes this. What can't be removed stays, and is told in the log. */
+    public void remove() {
+        for (Held held : files) {
+            try {
+                held.path.remove();
+            } catch (IOException e) {
+                LOG.warn("{}: not removed, and takes memory: {}", held.path, e.getMessage());
+            }
+        }
+        close();
+    }
+
+    /** The files stay. */
+    @Override
+    public void close() {
+        files.forEach(held -> held.file.close());
     }
 }

@@ -14,6 +14,7 @@ import java.util.concurrent.Semaphore;
 import org.exomem.backend.config.HttpAddress;
 import org.exomem.backend.config.HttpConfig;
 import org.exomem.backend.http.HttpAnswer;
+import org.exomem.backend.http.HttpPage;
 import org.exomem.backend.http.HttpRequest;
 import org.exomem.backend.http.HttpRoute;
 import org.exomem.backend.http.HttpServer;
@@ -50,12 +51,10 @@ public final class UiServer implements AutoCloseable {
         this.control = control;
         this.access = access;
         Map<String, HttpRoute> routes = new HashMap<>();
-        Assets.load()
-                .files()
-                .forEach((path, asset) -> routes.put(
-                        path,
-                        HttpRoute.get(
-                                request -> new HttpAnswer.Whole(HttpAnswer.OK, asset.type(), asset.content()).now())));
+        Assets.load().files().forEach((path, asset) -> {
+            HttpPage page = request -> new HttpAnswer.Whole(HttpAnswer.OK, asset.type(), asset.content()).now();
+            routes.put(path, path.equals("/") ? HttpRoute.linked(page) : HttpRoute.get(page));
+        });
         routes.put(
                 "/access",
                 HttpRoute.get(request ->
@@ -144,10 +143,11 @@ public final class UiServer implements AutoCloseable {
             return HttpAnswer.text(HttpAnswer.FORBIDDEN, "not a command of this page\n")
                     .now();
         }
-        // The process that serves may take its time, and the server's thread has other browsers.
+        // The process that serves may take its time, and the server's thread has other browsers. No virtual thread, as
+        // it waits in the kernel.
         return CompletableFuture.supplyAsync(
                 () -> whole(execute(command.path("execute").asText(), arguments)),
-                task -> Thread.ofVirtual().name("page-command").start(task));
+                task -> Thread.ofPlatform().daemon().name("page-command").start(task));
     }
 
     private ObjectNode execute(String command, ObjectNode arguments) {

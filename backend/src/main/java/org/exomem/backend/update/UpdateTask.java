@@ -6,6 +6,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.backend.migrate.Departure;
@@ -19,6 +20,7 @@ import org.exomem.backend.migrate.VmTask;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GuestRamFile;
 import org.exomem.backend.vmm.MemoryLeft;
+import org.exomem.backend.vmm.MemoryLeftFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
@@ -52,13 +54,19 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         try (QmpVmm before = QmpVmm.connect(qmp);
                 QmpVmm after = QmpVmm.connect(next)) {
             after.expectIncoming();
+            after.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.DESTINATION));
             watcher.memory(expectSameRam(before, after));
             before.expectRamKept();
             try (LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status)) {
                 guest.refuseWhatCannotLeave();
                 watcher.status(Status.ACTIVE);
                 MovedDevices moved = move(before, after, guest, watcher, cancel);
-                moved.plugInto(after, vm.sockets(), watcher::note);
+                List<String> missing = new ArrayList<>();
+                moved.plugInto(after, vm.sockets(), missing::add);
+                if (missing.isEmpty()) {
+                    guest.left();
+                }
+                missing.forEach(watcher::note);
             }
             end(before, watcher);
         }

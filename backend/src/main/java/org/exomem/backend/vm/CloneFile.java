@@ -1,7 +1,6 @@
 package org.exomem.backend.vm;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.exomem.images.ram.RamFileName;
@@ -26,7 +25,8 @@ record CloneFile(long address, PageSet shared) {
      */
     static Optional<CloneFile> of(SharedFile file, int vmm) {
         // Only files with such a name can be a clone's: no other front-end pays for this look.
-        String name = String.valueOf(Path.of(file.fd().description()).getFileName());
+        String path = file.fd().description();
+        String name = path.substring(path.lastIndexOf('/') + 1);
         if (vmm <= 0 || !name.startsWith(RamFileName.PREFIX)) {
             return Optional.empty();
         }
@@ -40,8 +40,7 @@ record CloneFile(long address, PageSet shared) {
 
     private static Optional<CloneFile> of(String file, String name, int vmm) throws IOException {
         List<Area> template = MappedFiles.privateOf(vmm).stream()
-                .filter(area -> area.writable()
-                        && name.equals(String.valueOf(Path.of(area.path()).getFileName())))
+                .filter(area -> area.writable() && name.equals(area.fileName()))
                 .toList();
         if (template.isEmpty()) {
             return Optional.empty();

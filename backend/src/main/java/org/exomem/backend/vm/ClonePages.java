@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The pages of a clone's region: the VMM has them for itself alone until a device of this process has to touch one, which the VMM then is made to
- * share (IMG-CLONE-6). Of pages that are discarded the VMM is made to give back what it has for itself (IMG-CLONE-7). On the VM's loop; the VMM is waited for by a thread that runs as long as there is something to share.
+ * share (IMG-CLONE-6). Of pages that are discarded the VMM is made to give back what it has for itself (IMG-CLONE-7). On the VM's loop; the VMM is waited for
+ * by threads that run as long as there is something to do.
  */
 final class ClonePages implements LatePages {
     /** Before it is tried again where the VMM could not be had. */
@@ -33,7 +34,7 @@ final class ClonePages implements LatePages {
     private final long address;
     private final long fileOffset;
     private final SharedFile file;
-    /** By their numbers in the file. */
+    /** By their numbers in the file. Others may be shared too: another device of the VM, or another process, has them shared for itself. */
     private final PageSet here;
 
     private final EventLoop loop;
@@ -42,8 +43,14 @@ final class ClonePages implements LatePages {
     private final Consumer<String> failed;
     private final PageSet asked = new PageSet();
     private final PageSet discarded = new PageSet();
+    private final Object attaching = new Object();
     private @Nullable PageSharing sharing;
-    private boolean working;
+    /** Pages that are asked for are asked for again where it fails. */
+    private final Worker shares = new Worker(() -> {});
+
+    /** Beside the other one: the VMM may wait for this before it does what that one wants. */
+    private final Worker discards = new Worker(this::keepDiscarded);
+
     private boolean closed;
     private String reason = "";
 
@@ -84,7 +91,7 @@ final class ClonePages implements LatePages {
         this.came = came;
         this.failed = failed;
         // At once: later the VMM may be waiting for this end while the VMM is asked.
-        work(Job.NONE);
+        shares.begin(Job.NONE);
     }
 
     @Override
@@ -122,39 +129,93 @@ final class ClonePages implements LatePages {
     }
 
     private void work() {
-        if (working || closed) {
+        if (closed) {
             return;
         }
-        if (asked.count() > 0) {
+        if (!shares.working && asked.count() > 0) {
             List<SharedInPlace.Range> ranges = ranges(asked, MOST_AT_ONCE);
-            work(with -> {
+            shares.begin(with -> {
                 with.share(ranges);
                 loop.execute(() -> shared(ranges));
             });
-        } else if (discarded.count() > 0) {
+        }
+        if (!discards.working && discarded.count() > 0) {
             List<SharedInPlace.Range> ranges = ranges(discarded, Long.MAX_VALUE);
-            work(with -> {
+            discards.begin(with -> {
                 with.giveBack(ranges);
                 loop.execute(() -> remove(discarded, ranges));
             });
         }
     }
 
-    private void work(Job job) {
-        working = true;
-        Thread.ofPlatform().daemon().name("clone-" + vm).start(() -> {
-            try {
-                PageSharing current = sharing;
-                if (current == null) {
-                    current = vmm.share(qmp, frontEnd, file);
-                    sharing = current;
+    /** Does one job after the other, each on a thread that may wait. What is not said to be for that thread is for the loop. */
+    private final class Worker {
+        private final Runnable givenUp;
+        private boolean working;
+
+        /** @param givenUp is run when a job has failed */
+        Worker(Runnable givenUp) {
+            this.givenUp = givenUp;
+        }
+
+        void begin(Job job) {
+            working = true;
+            Thread.ofPlatform().daemon().name("clone-" + vm).start(() -> {
+                try {
+                    job.run(attached());
+                    loop.execute(this::worked);
+                } catch (IOException | RuntimeException e) {
+                    loop.execute(() -> failed(String.valueOf(e.getMessage())));
                 }
-                job.run(current);
-                loop.execute(this::worked);
-            } catch (IOException | RuntimeException e) {
-                loop.execute(() -> failed(String.valueOf(e.getMessage())));
+            });
+        }
+
+        private void worked() {
+            working = false;
+            reason = "";
+            if (closed) {
+                releaseIfIdle();
+            } else {
+                came.run();
+                work();
             }
-        });
+        }
+
+        private void failed(String why) {
+            if (!closed && !why.equals(reason)) {
+                reason = why;
+                failed.accept("the memory of a clone can't be shared with its devices, which wait for it: " + why);
+            }
+            givenUp.run();
+            loop.schedule(AGAIN, () -> {
+                working = false;
+                if (closed) {
+                    releaseIfIdle();
+                } else {
+                    work();
+                }
+            });
+        }
+    }
+
+    /** On the thread of a worker. */
+    private PageSharing attached() throws IOException {
+        synchronized (attaching) {
+            PageSharing current = sharing;
+            if (current == null) {
+                current = vmm.share(qmp, frontEnd, file);
+                sharing = current;
+            }
+            return current;
+        }
+    }
+
+    /** Memory that is not given back stays with the host. */
+    private void keepDiscarded() {
+        if (discarded.count() > 0) {
+            discarded.clear();
+            came.run();
+        }
     }
 
     /** The first of some pages. */
@@ -184,53 +245,25 @@ final class ClonePages implements LatePages {
         }
     }
 
-    private void worked() {
-        working = false;
-        reason = "";
-        if (closed) {
-            release();
-        } else {
-            came.run();
-            work();
-        }
-    }
-
-    /** Memory that is not given back stays with the host. Pages that are needed are asked for again. */
-    private void failed(String why) {
-        if (!closed && !why.equals(reason)) {
-            reason = why;
-            failed.accept("the memory of a clone can't be shared with its devices, which wait for it: " + why);
-        }
-        if (discarded.count() > 0) {
-            discarded.clear();
-            came.run();
-        }
-        loop.schedule(AGAIN, () -> {
-            working = false;
-            if (closed) {
-                release();
-            } else {
-                work();
-            }
-        });
-    }
-
     @Override
     public void close() {
         if (!closed) {
             closed = true;
             discarded.clear();
-            if (!working) {
-                release();
-            }
+            releaseIfIdle();
         }
     }
 
-    private void release() {
-        PageSharing current = sharing;
-        sharing = null;
-        if (current != null) {
-            current.close();
+    private void releaseIfIdle() {
+        if (shares.working || discards.working) {
+            return;
+        }
+        synchronized (attaching) {
+            PageSharing current = sharing;
+            sharing = null;
+            if (current != null) {
+                current.close();
+            }
         }
         file.close();
     }

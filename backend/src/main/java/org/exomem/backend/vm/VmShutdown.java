@@ -47,7 +47,8 @@ public final class VmShutdown {
     private record Leave(ServedVm vm, CountDownLatch ended) {
         static Leave of(ServedVm vm) {
             Leave leave = new Leave(vm, new CountDownLatch(1));
-            Thread.ofVirtual().name("end-" + vm.name()).start(leave::close);
+            // No virtual thread: one that a file system holds up would keep others from running.
+            Thread.ofPlatform().daemon().name("end-" + vm.name()).start(leave::close);
             return leave;
         }
 

@@ -11,14 +11,17 @@ import org.exomem.linux.process.SharedInPlace;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A QEMU that is made to share pages (VMM-22). For one thread at a time. */
+/** A QEMU that is made to share pages (IMG-CLONE-6). Each method is for one thread at a time. */
 final class AttachedSharing implements PageSharing {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedSharing.class);
 
+    private final Path qmp;
     private final ProcessFd process;
     private final SharedInPlace sharing;
+    private final StandStill guest = new StandStill();
 
-    private AttachedSharing(ProcessFd process, SharedInPlace sharing) {
+    private AttachedSharing(Path qmp, ProcessFd process, SharedInPlace sharing) {
+        this.qmp = qmp;
         this.process = process;
         this.sharing = sharing;
     }
@@ -34,7 +37,8 @@ final class AttachedSharing implements PageSharing {
                     throw new VmmException("the VMM on " + qmp + " is " + process
                             + ", and the memory of a clone was shared by process " + frontEnd);
                 }
-                return new AttachedSharing(process, SharedInPlace.of(process, file));
+                vmm.directWrites().refusePins();
+                return new AttachedSharing(qmp, process, SharedInPlace.of(process, file));
             } catch (IOException | RuntimeException e) {
                 process.close();
                 throw e;
@@ -44,7 +48,27 @@ final class AttachedSharing implements PageSharing {
 
     @Override
     public void share(List<SharedInPlace.Range> ranges) throws IOException {
-        sharing.share(ranges);
+        if (guest.isOwed() || DirectWrites.mayBe(process.pid())) {
+            shareBesideDirectWrites(ranges);
+        } else {
+            sharing.share(ranges);
+        }
+    }
+
+    /** IMG-CLONE-11: what the host writes to a page that is pinned would not be in the page that takes its place. */
+    private void shareBesideDirectWrites(List<SharedInPlace.Range> ranges) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            if (vmm.pid() != process.pid()) {
+                throw new VmmException("the VMM on " + qmp + " is not " + process + " any more");
+            }
+            DirectWrites direct = vmm.directWrites();
+            direct.refusePins();
+            if (direct.early() || guest.isOwed()) {
+                guest.during(vmm, () -> sharing.share(ranges));
+            } else {
+                sharing.share(ranges);
+            }
+        }
     }
 
     @Override
@@ -54,6 +78,11 @@ final class AttachedSharing implements PageSharing {
 
     @Override
     public void close() {
+        if (guest.isOwed()) {
+            LOG.warn(
+                    "the VMM on {} was told to stop its guest for a moment, and may not have it run on: look at it",
+                    qmp);
+        }
         try {
             sharing.close();
         } catch (IOException e) {

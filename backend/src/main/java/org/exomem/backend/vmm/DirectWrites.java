@@ -8,6 +8,7 @@ import java.util.Set;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.process.DirectFiles;
 import org.exomem.linux.process.OpenFiles;
 
 /**
@@ -35,10 +36,7 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
     /** @param open what the VMM's process has open */
     static DirectWrites of(QmpSession qmp, Set<String> commands, OpenFiles open) throws IOException {
         boolean early = false;
-        Optional<String> pinning = open.names().values().stream()
-                .filter(name -> PINNING_FILES.stream().anyMatch(name::startsWith))
-                .findFirst()
-                .map(name -> name + " open");
+        Optional<String> pinning = pinningFile(open).map(name -> name + " open");
         if (commands.contains(BLOCK_NODES)) {
             for (JsonNode node : qmp.execute(BLOCK_NODES, Json.object().put("flat", true))) {
                 early |= node.path("cache").path("direct").asBoolean();
@@ -49,6 +47,22 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
             }
         }
         return new DirectWrites(early, pinning);
+    }
+
+    private static Optional<String> pinningFile(OpenFiles open) {
+        return open.names().values().stream()
+                .filter(name -> PINNING_FILES.stream().anyMatch(name::startsWith))
+                .findFirst();
+    }
+
+    /**
+     * Whether a VMM may have such writes now, by what its process has open, without asking the VMM.
+     *
+     * @return false if it has none
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    static boolean mayBe(int pid) throws IOException {
+        return DirectFiles.any(pid) || pinningFile(OpenFiles.of(pid)).isPresent();
     }
 
     /** @throws VmmException if its writes can't be found by watching, because memory may be pinned for long */

@@ -56,7 +56,7 @@ public final class QmpVmm implements AutoCloseable {
         ram = new VmmRam(qmp, peer);
         hotPlug = new HotPlug(qmp, commands);
         blockers = new MigrationBlockers(qmp, hotPlug.isSupported());
-        state = new StateTransfer(qmp);
+        state = new StateTransfer(qmp, peer);
     }
 
     /** @throws VmmException if nobody listens there, or does not speak QMP */
@@ -232,11 +232,45 @@ public final class QmpVmm implements AutoCloseable {
                 }
             }
             if (System.nanoTime() > end) {
-                throw new VmmException(
-                        "the VMM on " + qmp + " did not have its guest run on in " + GO_ON_LIMIT.toSeconds() + " s");
+                throw didNotRunOn();
             }
             qmp.await(event -> false, LOOK_AGAIN);
         }
+    }
+
+    /** True while the VMM saves or moves its guest, whoever told it to. */
+    public boolean isTransferring() throws IOException {
+        return state.isUnderWay();
+    }
+
+    /**
+     * Has the guest run on that {@link #pause} has stopped, and nothing else has.
+     *
+     * @throws VmmException if the VMM has gone, or does not do it within a minute
+     */
+    public void runOn() throws IOException {
+        long end = System.nanoTime() + GO_ON_LIMIT.toNanos();
+        while (true) {
+            try {
+                qmp.execute("cont");
+                if (isRunning()) {
+                    return;
+                }
+            } catch (VmmException e) {
+                if (e.isEnd() || System.nanoTime() > end) {
+                    throw e;
+                }
+            }
+            if (System.nanoTime() > end) {
+                throw didNotRunOn();
+            }
+            qmp.await(event -> false, LOOK_AGAIN);
+        }
+    }
+
+    private VmmException didNotRunOn() {
+        return new VmmException(
+                "the VMM on " + qmp + " did not have its guest run on in " + GO_ON_LIMIT.toSeconds() + " s");
     }
 
     /**
@@ -332,6 +366,16 @@ public final class QmpVmm implements AutoCloseable {
             throw new VmmException("the VMM on " + qmp + " keeps a log of writes that exomem can't read: " + log);
         }
         return Optional.of(new DirtyLogFile(path, size));
+    }
+
+    /** As {@link StateTransfer#noteIn}. */
+    public void noteIn(Optional<MemoryLeftFile> file) {
+        state.noteIn(file);
+    }
+
+    /** As {@link StateTransfer#takeMemoryBack}. */
+    public boolean takeMemoryBack() throws IOException {
+        return state.takeMemoryBack();
     }
 
     /** As {@link StateTransfer#leaveMemory}. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.exomem.backend.qmp.Json;
@@ -29,11 +30,29 @@ final class StateTransfer {
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
 
     private final QmpSession qmp;
+    private final VmmPeer peer;
+    private Optional<MemoryLeftFile> note = Optional.empty();
+    /** Of the process behind the QMP socket, 0 if that is not known. */
+    private int pid;
     /** True while the VMM leaves memory out of its transfers because it was told to here. */
     private boolean memoryLeft;
 
-    StateTransfer(QmpSession qmp) {
+    StateTransfer(QmpSession qmp, VmmPeer peer) {
         this.qmp = qmp;
+        this.peer = peer;
+    }
+
+    /**
+     * Where it is noted from now on that the VMM leaves memory out, as long as it does. Before the guest's pause, as the process behind
+     * the QMP socket is looked for now.
+     */
+    void noteIn(Optional<MemoryLeftFile> file) {
+        note = file;
+        try {
+            pid = file.isPresent() ? peer.pid() : 0;
+        } catch (IOException e) {
+            LOG.debug("the process behind {} is not known: {}", qmp, e.toString());
+        }
     }
 
     /**
@@ -93,20 +112,67 @@ final class StateTransfer {
 
     /**
      * Prepares {@link #save} or {@link #load} while there is time, and ends that while there is time again: a VMM that has just saved its
-     * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later.
+     * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later: if exomem is killed before
+     * it ends this, the next one does, by a {@link MemoryLeftFile} (VMM-22).
      */
     MemoryLeft leaveMemory() throws IOException {
-        boolean before = leavesSharedMemory();
+        boolean before = leavesSharedMemory() && !isNoted();
+        writeNote();
         leaveSharedMemory(true);
         memoryLeft = true;
         return () -> {
             memoryLeft = false;
             try {
                 leaveSharedMemory(before);
-            } catch (VmmException e) {
+                deleteNote();
+            } catch (IOException e) {
                 LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
             }
         };
+    }
+
+    /** An exomem that was killed has set it, and nobody has taken it back so far. */
+    private boolean isNoted() {
+        try {
+            return note.isPresent() && note.get().isThere() && note.get().read().pid() == pid;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** The guest can be moved without. */
+    private void writeNote() {
+        try {
+            if (note.isPresent()) {
+                note.get().write(new MemoryLeftFile.Content(qmp.socket(), pid));
+            }
+        } catch (IOException e) {
+            LOG.warn(
+                    "if exomem is killed now, the capability {} stays set in the VMM on {}: {}",
+                    SHARED,
+                    qmp,
+                    e.toString());
+        }
+    }
+
+    private void deleteNote() throws IOException {
+        if (note.isPresent()) {
+            note.get().delete();
+        }
+    }
+
+    /**
+     * Has the VMM leave no memory out any more.
+     *
+     * @return false if it did not
+     * @throws VmmException if it can't be told now, as when a transfer is under way
+     */
+    boolean takeMemoryBack() throws VmmException {
+        if (!leavesSharedMemory()) {
+            return false;
+        }
+        leaveSharedMemory(false);
+        return true;
     }
 
     private boolean leavesSharedMemory() throws VmmException {
@@ -124,9 +190,14 @@ final class StateTransfer {
         qmp.execute("migrate-set-capabilities", arguments);
     }
 
+    /** Whoever began it. */
+    boolean isUnderWay() throws VmmException {
+        return !IDLE.contains(qmp.execute("query-migrate").path("status").asText());
+    }
+
     /** Cancels a transfer that is under way. Returns false if there is none. */
     boolean cancel() throws VmmException {
-        if (IDLE.contains(qmp.execute("query-migrate").path("status").asText())) {
+        if (!isUnderWay()) {
             return false;
         }
         qmp.execute("migrate_cancel");

@@ -19,12 +19,18 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.BalloonOnly;
 import org.exomem.backend.HeldUpVm;
 import org.exomem.backend.TestVms;
 import org.exomem.backend.migrate.Migrations;
+import org.exomem.backend.state.ArrivalFiles;
+import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vm.ServedVm;
+import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.conformance.guest.BalloonDriver;
@@ -521,6 +527,84 @@ class ControlServerTest {
                                 .contains("'status':'cancelled'"));
                 assertThat(guest.failure()).isNull();
             }
+        }
+    }
+
+    /** A state directory whose file system hangs until it is let go. */
+    private record HangingFiles(Path folder, Semaphore asked, CountDownLatch letGo) implements ArrivalFiles {
+        @Override
+        public ReplacedFile arrival(String vm) {
+            asked.release();
+            try {
+                letGo.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("nobody interrupts who waits here", e);
+            }
+            return new ReplacedFile(folder.resolve("none"));
+        }
+
+        @Override
+        public List<ReplacedFile> arrivals() {
+            return List.of();
+        }
+    }
+
+    @Tag("CTL-4")
+    @Tag("CTL-20")
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'execute': 'save', 'arguments': {'vm': 'a', 'folder': '/none', 'vmm-qmp': '/none'}}",
+                "{'execute': 'vmm-update', 'arguments': {'vm': 'a', 'to': '/none', 'vmm-qmp': '/none'}}",
+                "{'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/none', 'vmm-qmp': '/none'}}",
+                "{'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/none', 'vmm-qmp': '/none'}}",
+            })
+    void stateDirectoryThatHangsKeepsNobodyWaiting(String begin, @TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("control");
+        HangingFiles files = new HangingFiles(folder, new Semaphore(0), new CountDownLatch(1));
+        String query = "{'execute': 'query-migrate', 'arguments': {'vm': 'a'}}";
+        try (ServedVm vm = BalloonOnly.start("a", folder, event -> {});
+                Migrations migrations = new Migrations(VmTable.of(vm), state -> {});
+                ControlServer server = ControlServer.listen(socket, VmTable.of(vm), migrations, () -> {});
+                RawClient asks = RawClient.negotiated(socket);
+                RawClient other = RawClient.negotiated(socket)) {
+            assertThat(server).isNotNull();
+            migrations.takeUp(files);
+            asks.send(begin);
+            files.asked.acquire();
+            assertThat(other.ask(query)).contains("'status':'setup'");
+            assertThat(other.ask("{'execute': 'query-vms'}")).contains("'name':'a'");
+            assertThat(migrations.states()).hasSize(1);
+            JsonNode answer = asks.receive();
+            if (begin.contains("incoming")) {
+                assertThat(answer.path("error").path("desc").asText()).contains("no answer in 8 s");
+                files.letGo.countDown();
+                await().atMost(LIMIT).until(() -> other.ask(query).contains("'status':'cancelled'"));
+            } else {
+                assertThat(answer.has("return")).isTrue();
+                files.letGo.countDown();
+                await().atMost(LIMIT).until(() -> other.ask(query).contains("'status':'failed'"));
+            }
+        }
+    }
+
+    @Test
+    void vmThatIsReservedWhileTheStateDirectoryHangsKeepsNobodyWaiting(@TempDir Path folder) throws Exception {
+        HangingFiles files = new HangingFiles(folder, new Semaphore(0), new CountDownLatch(1));
+        try (ServedVm vm = BalloonOnly.start("a", folder, event -> {});
+                Migrations migrations = new Migrations(VmTable.of(vm), state -> {})) {
+            migrations.takeUp(files);
+            CompletableFuture<Void> reserved =
+                    CompletableFuture.runAsync(() -> migrations.reserve("a", "is being detached"));
+            files.asked.acquire();
+            assertThat(migrations.state("a")).isEmpty();
+            assertThat(migrations.cancel("a")).isFalse();
+            assertThat(migrations.states()).isEmpty();
+            assertThatThrownBy(() -> migrations.reserve("a", "is being changed"))
+                    .isInstanceOf(VirtualMachine.Refused.class)
+                    .hasMessageContaining("is being detached");
+            files.letGo.countDown();
+            reserved.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
         }
     }
 

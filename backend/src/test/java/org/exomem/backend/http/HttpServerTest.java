@@ -14,6 +14,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,6 +35,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What holds for all that is served over HTTP, with pages of this test. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HttpServerTest {
+    /** More than sockets keep, in bytes. */
+    private static final int BIG = 32 << 20;
+
+    private static final byte[] MUCH = new byte[1 << 16];
+    private static final Duration SOON = Duration.ofMillis(5);
+    private static final Duration LONG = Duration.ofHours(1);
+    private static final Duration SHORT = Duration.ofMillis(300);
+
     private static final String END = "Connection: close\r\n\r\n";
 
     @TempDir
@@ -41,6 +50,7 @@ class HttpServerTest {
 
     private final AtomicReference<HttpStream.Client> streaming = new AtomicReference<>();
     private final CountDownLatch gone = new CountDownLatch(1);
+    private Map<String, HttpRoute> routes;
     private HttpServer server;
 
     @BeforeEach
@@ -56,30 +66,43 @@ class HttpServerTest {
                 gone.countDown();
             }
         };
-        server = HttpServer.start(
+        routes = Map.of(
+                "/page", HttpRoute.get(request -> HttpAnswer.text(200, "page\n").now()),
+                "/query",
+                        HttpRoute.get(request ->
+                                HttpAnswer.text(200, request.query().toString()).now()),
+                "/echo",
+                        HttpRoute.post(
+                                request -> HttpAnswer.text(200, request.text()).now()),
+                "/fault",
+                        HttpRoute.get(request -> {
+                            throw new IllegalStateException("of the test");
+                        }),
+                "/stream", HttpRoute.get(request -> new HttpAnswer.Lasting("text/event-stream", stream).now()),
+                "/linked",
+                        HttpRoute.linked(
+                                request -> HttpAnswer.text(200, "linked\n").now()),
+                "/big",
+                        HttpRoute.get(
+                                request -> HttpAnswer.text(200, "x".repeat(BIG)).now()));
+        server = start(HttpLimits.USUAL);
+    }
+
+    private HttpServer start(HttpLimits limits) throws IOException {
+        return HttpServer.start(
                 "test",
                 new HttpConfig(
                         List.of(
                                 new HttpAddress.Tcp(InetAddress.getLoopbackAddress(), 0),
                                 new HttpAddress.Local(folder.resolve("socket"))),
                         Optional.empty()),
-                Map.of(
-                        "/page",
-                                HttpRoute.get(request ->
-                                        HttpAnswer.text(200, "page\n").now()),
-                        "/query",
-                                HttpRoute.get(request -> HttpAnswer.text(
-                                                200, request.query().toString())
-                                        .now()),
-                        "/echo",
-                                HttpRoute.post(request ->
-                                        HttpAnswer.text(200, request.text()).now()),
-                        "/fault",
-                                HttpRoute.get(request -> {
-                                    throw new IllegalStateException("of the test");
-                                }),
-                        "/stream",
-                                HttpRoute.get(request -> new HttpAnswer.Lasting("text/event-stream", stream).now())));
+                routes,
+                limits);
+    }
+
+    private void restart(HttpLimits limits) throws IOException {
+        server.close();
+        server = start(limits);
     }
 
     @AfterEach
@@ -205,13 +228,109 @@ class HttpServerTest {
 
     @Test
     void aStreamWhoseClientDoesNotReadTakesNoMore() throws Exception {
+        try (Socket socket = beginUnreadStream()) {
+            assertThat(socket.isConnected()).isTrue();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "/page, cross-site, no-cors, image, 403",
+        "/page, same-site, cors, empty, 403",
+        "/page, cross-site, navigate, document, 403",
+        "/stream, cross-site, no-cors, image, 403",
+        "/linked, cross-site, no-cors, script, 403",
+        "/linked, cross-site, navigate, iframe, 403",
+        "/linked, cross-site, navigate, document, 200",
+        "/linked, same-site, navigate, document, 200",
+        "/page, same-origin, cors, empty, 200",
+        "/page, none, navigate, document, 200",
+    })
+    void aPageOfAnotherSiteMayLinkToAPageAndAskForNothingElse(
+            String path, String site, String mode, String destination, int status) throws Exception {
+        assertThat(ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: " + site
+                        + "\r\nSec-Fetch-Mode: " + mode + "\r\nSec-Fetch-Dest: " + destination + "\r\n" + END))
+                .startsWith("HTTP/1.1 " + status);
+    }
+
+    @Test
+    void whoAsksForNothingLosesItsPlace() throws Exception {
+        restart(new HttpLimits(SHORT, LONG, LONG));
+        try (Socket socket = connect()) {
+            assertThat(socket.getInputStream().read()).isEqualTo(-1);
+        }
         try (Socket socket = connect()) {
             socket.getOutputStream()
-                    .write("GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
-            await().until(() -> streaming.get() != null);
-            byte[] much = new byte[1 << 16];
-            await().until(() -> !streaming.get().send(much));
+                    .write("GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .endsWith("page\n");
         }
+    }
+
+    @Test
+    void whoAsksByteByByteWithoutEndLosesItsPlace() throws Exception {
+        restart(new HttpLimits(SHORT, LONG, LONG));
+        try (Socket socket = connect()) {
+            awaitClosed(socket);
+        }
+    }
+
+    @Test
+    void whoDoesNotReadItsAnswerLosesItsPlace() throws Exception {
+        restart(new HttpLimits(LONG, SHORT, LONG));
+        try (Socket socket = connect()) {
+            socket.getOutputStream()
+                    .write("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+            awaitClosed(socket);
+        }
+    }
+
+    @Test
+    void whoReadsABigAnswerHasItWhole() throws Exception {
+        assertThat(ask("GET /big HTTP/1.1\r\nHost: localhost\r\n" + END)).hasSizeGreaterThan(BIG);
+    }
+
+    /** Says a byte now and then until nobody is there to hear it. */
+    private static void awaitClosed(Socket socket) {
+        await().pollInterval(Duration.ofMillis(20)).until(() -> {
+            try {
+                socket.getOutputStream().write('G');
+                return false;
+            } catch (IOException e) {
+                return true;
+            }
+        });
+    }
+
+    @Test
+    void aStreamWhoseClientDoesNotReadIsGoneSoonAfterItHasEnded() throws Exception {
+        restart(new HttpLimits(LONG, LONG, SHORT));
+        try (Socket socket = beginUnreadStream()) {
+            streaming.get().end();
+            gone.await();
+            assertThat(socket.isConnected()).isTrue();
+        }
+    }
+
+    @Test
+    void aStreamWhoseClientDoesNotReadIsGoneAfterAWhileAlsoIfItDoesNotEnd() throws Exception {
+        restart(new HttpLimits(LONG, SHORT, LONG));
+        try (Socket socket = beginUnreadStream()) {
+            await().pollInterval(SOON).until(() -> {
+                streaming.get().send(MUCH);
+                return gone.getCount() == 0;
+            });
+            assertThat(socket.isConnected()).isTrue();
+        }
+    }
+
+    private Socket beginUnreadStream() throws IOException {
+        Socket socket = connect();
+        socket.getOutputStream()
+                .write("GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+        await().until(() -> streaming.get() != null);
+        await().pollInterval(SOON).until(() -> !streaming.get().send(MUCH));
+        return socket;
     }
 
     /** CTL-19: what is kept for it is what it can come to have open. */

@@ -80,6 +80,9 @@ class MigrationFailureTest {
                     .hasMessageContaining("may run here and wait for memory that another host has: " + file);
             assertThatThrownBy(() -> hosts.destination.migrations.reserve(TwoHosts.VM, "is being detached"))
                     .hasMessageContaining("end the VMM, and remove that file");
+            hosts.destination.migrate(hosts.request());
+            hosts.destination.assertEnded(
+                    Status.FAILED, "may run here and wait for memory that another host has: " + file);
             assertThat(file).exists();
             Files.delete(file);
             hosts.migrate(hosts.request());

@@ -204,6 +204,49 @@ class OwedProcessesTest {
         assertArrivedOnce();
     }
 
+    /** An exomem was killed just before it had the VMM go on, and the next one does not reach the VMM. */
+    @Test
+    @Tag("STR-PST-6")
+    @Tag("STR-PST-9")
+    void guestThatMayNotHaveBeenStartedIsNotSaidToHaveArrivedBeforeItRuns() throws Exception {
+        leaveBeforeItsMemory();
+        ask(qmp("b"), "stop", Json.object());
+        destination.destroyForcibly().waitFor();
+        Path notThereYet = folder.resolve("other.qmp");
+        ObjectNode kept = (ObjectNode) Json.parse(Files.readString(arrivalFile()));
+        kept.put("started", false).put("qmp", notThereYet.toString());
+        Files.writeString(arrivalFile(), Json.text(kept));
+        destination = exomem("b");
+        await("all of its memory")
+                .atMost(LIMIT)
+                .untilAsserted(() -> assertThat(
+                                state("b").path("owed").path("remaining").asLong(-1))
+                        .as(state("b").toString())
+                        .isZero());
+        assertThat(state("b").path("status").asText()).isEqualTo("postcopy-active");
+        assertThat(state("a").path("status").asText()).isEqualTo("postcopy-active");
+        assertThat(arrivalFile()).exists();
+        assertThat(isRunning("b")).isFalse();
+        Files.createSymbolicLink(notThereYet, qmp("b"));
+        assertArrivedOnce();
+    }
+
+    /** SIGTERM, as from a service manager. */
+    @Test
+    @Tag("STR-PST-7")
+    void exomemThatIsToldToEndSendsFirstWhatIsOwedToTheGuestThatHasLeft() throws Exception {
+        leaveBeforeItsMemory();
+        source.destroy();
+        awaitStatus("b", "completed");
+        assertThat(source.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        assertThat(source.exitValue()).isZero();
+        assertThat(arrivalFile()).doesNotExist();
+        assertThat(ask(qmp("b"), "x-verify", Json.object()).path("wrong").asLong(-1))
+                .isZero();
+        assertThat(isRunning("b")).isTrue();
+        assertThat(isRunning("a")).isFalse();
+    }
+
     @Test
     @Tag("STR-PST-8")
     void vmmThatEndsBeforeItsSourceIsBackEndsTheMigration() throws Exception {

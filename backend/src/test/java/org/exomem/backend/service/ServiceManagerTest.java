@@ -35,9 +35,24 @@ class ServiceManagerTest {
             manager.reloading();
             manager.ready();
             manager.stopping();
-            await().until(() -> listening.told().size() == 5);
+            await().until(() -> listening.told().size() == 6);
             assertThat(listening.told().get(2)).matches("RELOADING=1\nMONOTONIC_USEC=\\d+");
-            assertThat(listening.told()).startsWith("READY=1", "STATUS=1 VM").endsWith("READY=1", "STOPPING=1");
+            assertThat(listening.told())
+                    .startsWith("READY=1", "STATUS=1 VM")
+                    .endsWith("READY=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=30000000");
+        }
+    }
+
+    @Test
+    void aProcessThatEndsAsksForMoreTimeAgainAndAgain() {
+        try (ListeningManager listening = listening();
+                ServiceManager manager = ServiceManager.of(listening.environment("0"), PROCESS)) {
+            manager.stopping(Duration.ofMillis(10));
+            await().until(() -> listening.told().stream()
+                            .filter("EXTEND_TIMEOUT_USEC=30000000"::equals)
+                            .count()
+                    > 2);
+            assertThat(listening.told()).startsWith("STOPPING=1");
         }
     }
 

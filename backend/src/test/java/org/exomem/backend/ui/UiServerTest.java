@@ -129,6 +129,18 @@ class UiServerTest {
     }
 
     @Test
+    void aPageOfAnotherSiteMayLinkToThePageAndTakesNoStream() throws Exception {
+        String other = " HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\nSec-Fetch-Site: cross-site\r\n";
+        for (String path : List.of("/events", "/access", "/ui.js")) {
+            assertThat(ask("GET " + path + other + "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n\r\n"))
+                    .startsWith("HTTP/1.1 403");
+        }
+        String opened = other + "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n\r\n";
+        assertThat(ask("GET /events" + opened)).startsWith("HTTP/1.1 403");
+        assertThat(ask("GET /" + opened)).startsWith("HTTP/1.1 200");
+    }
+
+    @Test
     void soManyPagesMayBeOpenAndTheNextIsToldSo() throws Exception {
         List<Socket> open = new ArrayList<>();
         try {

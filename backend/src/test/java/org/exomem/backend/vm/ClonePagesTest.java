@@ -12,6 +12,7 @@ import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.exomem.linux.PageFaults;
@@ -44,6 +45,8 @@ class ClonePagesTest {
         private final List<Range> shared = new CopyOnWriteArrayList<>();
         private final List<Range> givenBack = new CopyOnWriteArrayList<>();
         private final AtomicInteger attached = new AtomicInteger();
+        private final CountDownLatch guestStopped = new CountDownLatch(1);
+        private volatile boolean stopsItsGuest;
         private volatile String failure = "";
 
         private void fail() throws IOException {
@@ -77,7 +80,20 @@ class ClonePagesTest {
         @Override
         public void share(List<Range> ranges) throws IOException {
             fail();
+            if (stopsItsGuest) {
+                awaitStop();
+            }
             shared.addAll(ranges);
+        }
+
+        private void awaitStop() throws IOException {
+            try {
+                if (!guestStopped.await(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                    throw new IOException("the guest did not stop");
+                }
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
         }
 
         @Override
@@ -186,6 +202,27 @@ class ClonePagesTest {
         assertThat(vmm.givenBack).contains(range(24, 1));
         assertThat(came.get()).isPositive();
         assertThat(faults).isEmpty();
+    }
+
+    /** A VMM that stops its guest asks its devices to stop, and they answer when nothing is discarded any more. */
+    @Test
+    @Tag("IMG-CLONE-7")
+    @Tag("IMG-CLONE-11")
+    void discardedPagesAreGivenBackWhileTheVmmStopsItsGuestToShareOthers() throws Exception {
+        vmm.stopsItsGuest = true;
+        show();
+        assertThat(areHere(0, PAGE)).isFalse();
+        onLoop(() -> {
+            pages().discard(OFFSET + 8 * PAGE, PAGE);
+            return true;
+        });
+        await().atMost(LIMIT.dividedBy(2)).until(() -> !onLoop(pages()::isDiscarding));
+        assertThat(vmm.givenBack).containsExactly(range(24, 1));
+        assertThat(vmm.shared).isEmpty();
+        vmm.guestStopped.countDown();
+        await().atMost(LIMIT).until(() -> areHere(0, PAGE));
+        assertThat(faults).isEmpty();
+        assertThat(vmm.attached).hasValue(1);
     }
 
     @Test

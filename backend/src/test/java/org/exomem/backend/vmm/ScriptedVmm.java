@@ -10,6 +10,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,6 +25,11 @@ final class ScriptedVmm implements AutoCloseable {
     /** Sent before the next answer. */
     private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
+    /** What becomes of a command beside its answer, before that. */
+    private final Map<String, Runnable> effects = new ConcurrentHashMap<>();
+
+    private final Queue<String> asked = new ConcurrentLinkedQueue<>();
+
     private final ServerSocketChannel listening;
 
     ScriptedVmm(Path socket) throws IOException {
@@ -34,6 +40,16 @@ final class ScriptedVmm implements AutoCloseable {
     ScriptedVmm answer(String command, String json) {
         answers.put(command, json.replace('\'', '"'));
         return this;
+    }
+
+    ScriptedVmm on(String command, Runnable effect) {
+        effects.put(command, effect);
+        return this;
+    }
+
+    /** Of these commands those that came, in their order. */
+    List<String> asked(String... commands) {
+        return asked.stream().filter(List.of(commands)::contains).toList();
     }
 
     ScriptedVmm event(String name) {
@@ -64,6 +80,8 @@ final class ScriptedVmm implements AutoCloseable {
                         + arguments.path("path").asText() + " "
                         + arguments.path("property").asText())
                 .strip();
+        asked.add(command);
+        effects.getOrDefault(command, () -> {}).run();
         String answer = command.equals("qmp_capabilities") ? "{}" : answers.get(command);
         String id = request.has("id") ? ", \"id\": " + request.path("id") : "";
         return answer == null

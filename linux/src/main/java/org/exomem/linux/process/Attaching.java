@@ -1,10 +1,14 @@
 package org.exomem.linux.process;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 
 /** What all that attaches to another process has in common. x86-64 only. */
 final class Attaching {
@@ -14,6 +18,10 @@ final class Attaching {
 
     private static final long BETWEEN_NANOS = 5_000_000;
 
+    /** One thread of this process at a time: another would find the process traced. By process numbers, of which several have one. */
+    private static final List<Lock> TURNS =
+            Stream.generate(() -> (Lock) new ReentrantLock()).limit(64).toList();
+
     private Attaching() {}
 
     @FunctionalInterface
@@ -22,7 +30,8 @@ final class Attaching {
     }
 
     /**
-     * Does something while the main thread of a process stands still, if need be again where that was busy.
+     * Does something while the main thread of a process stands still, if need be again where that was busy. Waits for others of this process that
+     * are attached to the same process.
      *
      * @throws IOException if it can't be attached to, or the attempt fails
      */
@@ -31,6 +40,16 @@ final class Attaching {
         if (!architecture.equals(ARCHITECTURE)) {
             throw new IOException("attaching to a process works on x86-64 only, and this is " + architecture);
         }
+        Lock turn = TURNS.get(process.pid() % TURNS.size());
+        turn.lock();
+        try {
+            return alone(process, attempt);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    private static <T> T alone(ProcessFd process, Attempt<T> attempt) throws IOException {
         int tracer = process.status().tracer();
         if (tracer != 0) {
             throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");

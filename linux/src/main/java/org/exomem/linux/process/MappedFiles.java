@@ -2,6 +2,9 @@ package org.exomem.linux.process;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
@@ -41,7 +44,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
      * @param writable whether it may be written as it is mapped now
      * @param offset of the first byte in the file
      * @param file device and inode as text, equal for the same file only
-     * @param path that it was opened by, with " (deleted)" behind it if it was removed
+     * @param path that it was opened by, with " (deleted)" behind it if it was removed; each byte of it is a character of its own
      */
     public record Area(long from, long to, boolean writable, long offset, String file, String path) {
         /**
@@ -61,6 +64,20 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
                     Long.parseUnsignedLong(row.group(4), 16),
                     file.equals(before.file) ? before.file : file,
                     path.equals(before.path) ? before.path : path);
+        }
+
+        /** What its path ends in, without the folders: a name of letters, digits and signs of ASCII is just that. */
+        public String fileName() {
+            return path.substring(path.lastIndexOf('/') + 1);
+        }
+
+        /**
+         * Its path, as far as this process can name it: in a file system that it sees otherwise, another file may be there.
+         *
+         * @throws InvalidPathException if the path has characters that this process's locale does not have
+         */
+        public Path toPath() {
+            return Path.of(new String(path.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
         }
 
         /** Bytes. */
@@ -319,7 +336,8 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
 
     /** True if that file is not mapped, and another that was opened by this path is. */
     public boolean hasAnotherThan(String file, String path) {
+        String bytes = new String(path.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
         return areas.stream().noneMatch(area -> area.file.equals(file))
-                && areas.stream().anyMatch(area -> area.path.equals(path) || area.path.equals(path + " (deleted)"));
+                && areas.stream().anyMatch(area -> area.path.equals(bytes) || area.path.equals(bytes + " (deleted)"));
     }
 }

@@ -14,13 +14,14 @@ import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
+import org.exomem.linux.process.MappedFiles.Area;
 
 /**
  * Makes pages that another process has for itself alone pages of a file that it has open, shared, while its threads go on. What the pages
  * hold is copied into the file, and the file is mapped in their place:
  *
  * <pre>
- * 1. the main thread of the process stands still
+ * 1. the main thread of the process stands still, and pages that are shared by then are left out
  * 2. whoever writes to the pages waits (UFFDIO_WRITEPROTECT)
  * 3. the pages are copied into the file
  * 4. the main thread maps the file over them, and goes on
@@ -28,7 +29,7 @@ import org.exomem.linux.Userfaultfd;
  * </pre>
  *
  * <p>Takes about a millisecond, for which the main thread stands still; other threads only if they write to the pages. If this process is killed in
- * between, the kernel lets all go on, with the pages as they were or with the file. x86-64 only. For one thread at a time.
+ * between, the kernel lets all go on, with the pages as they were or with the file. x86-64 only. Safe for use by several threads, of which each has its turn.
  */
 public final class SharedInPlace implements AutoCloseable {
     private static final int PIECE = 1 << 16;
@@ -47,15 +48,19 @@ public final class SharedInPlace implements AutoCloseable {
     private final ProcessFd process;
     private final int descriptor;
     private final SharedFile file;
+    /** As mappings of the file show it. */
+    private final String name;
+
     private final OwnPages memory;
     private final Userfaultfd userfaultfd;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
 
     private SharedInPlace(
-            ProcessFd process, int descriptor, SharedFile file, OwnPages memory, Userfaultfd userfaultfd) {
+            ProcessFd process, int descriptor, SharedFile file, String name, OwnPages memory, Userfaultfd userfaultfd) {
         this.process = process;
         this.descriptor = descriptor;
         this.file = file;
+        this.name = name;
         this.memory = memory;
         this.userfaultfd = userfaultfd;
     }
@@ -63,11 +68,28 @@ public final class SharedInPlace implements AutoCloseable {
     /**
      * Pages that are to be shared.
      *
-     * @param address of the first byte in the process; a private mapping of a file in a memory file system is there
-     * @param offset of the first byte in the file, whose bytes are zeros there
+     * @param address of the first byte in the process; a private mapping of a file in a memory file system is there, or the file itself
+     * @param offset of the first byte in the file, whose bytes are zeros where it is not mapped
      * @param length bytes, whole pages
      */
-    public record Range(long address, long offset, long length) {}
+    public record Range(long address, long offset, long length) {
+        /** What is left of it without what is mapped there as it would be. */
+        private List<Range> without(Area area) {
+            long first = Math.max(address, area.from());
+            long end = Math.min(address + length, area.to());
+            if (first >= end || area.from() - area.offset() != address - offset) {
+                return List.of(this);
+            }
+            List<Range> left = new ArrayList<>(2);
+            if (address < first) {
+                left.add(new Range(address, offset, first - address));
+            }
+            if (end < address + length) {
+                left.add(new Range(end, offset + end - address, address + length - end));
+            }
+            return left;
+        }
+    }
 
     /**
      * @param process stays the caller's, and open as long as this
@@ -76,10 +98,11 @@ public final class SharedInPlace implements AutoCloseable {
      */
     public static SharedInPlace of(ProcessFd process, SharedFile file) throws IOException {
         int descriptor = descriptorOf(process, file);
+        String name = MappedFiles.nameOf(file);
         OwnPages memory = OwnPages.of(process.pid());
         try {
             Fd fd = ForeignUserfaultfd.fetchForSystemCallsToo(process).fd();
-            return new SharedInPlace(process, descriptor, file, memory, Userfaultfd.of(fd, FEATURES));
+            return new SharedInPlace(process, descriptor, file, name, memory, Userfaultfd.of(fd, FEATURES));
         } catch (IOException | RuntimeException e) {
             memory.close();
             throw e;
@@ -102,19 +125,32 @@ public final class SharedInPlace implements AutoCloseable {
     }
 
     /**
-     * Shares pages. Those that are shared already must not be among them.
+     * Shares pages. Those that are shared already stay as they are, whoever has shared them: what was written to the file since is not
+     * overwritten. That is looked at while the main thread stands still, which nobody else can have map anything then.
      *
      * @throws IOException if that could not be done; some of the ranges may be shared by then, each wholly or not at all
      */
     public void share(List<Range> ranges) throws IOException {
         Attaching.to(process, () -> {
             try (BorrowedThread thread = BorrowedThread.stop(Tracing.REAL, process, LIMIT)) {
-                for (Range range : ranges) {
+                for (Range range : notShared(ranges)) {
                     share(thread, range);
                 }
             }
             return ranges;
         });
+    }
+
+    private List<Range> notShared(List<Range> ranges) throws IOException {
+        List<Range> left = ranges;
+        for (Area area : MappedFiles.of(process.pid()).areas()) {
+            if (area.file().equals(name)) {
+                left = left.stream()
+                        .flatMap(range -> range.without(area).stream())
+                        .toList();
+            }
+        }
+        return left;
     }
 
     private void share(BorrowedThread thread, Range range) throws IOException {

@@ -15,6 +15,11 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.AfterEach;
@@ -124,6 +129,74 @@ class SharedInPlaceTest {
                 assertThat(word(mapping.segment(), 2)).isEqualTo(2);
             }
         }
+    }
+
+    @Test
+    @Tag("IMG-CLONE-6")
+    void noWriteToTheFileIsLostWhenAnotherSharesPagesThatAreSharedAlready() throws Exception {
+        try (SharedFile template = template();
+                SharedFile own = SharedFile.create(folder.resolve("own"), PAGES * PAGE);
+                Counting counting = Counting.start(folder);
+                ProcessFd process = ProcessFd.open(counting.pid());
+                SharedInPlace first = SharedInPlace.of(process, own);
+                SharedInPlace second = SharedInPlace.of(process, own);
+                Mapping mapping = Mapping.of(own, 0, PAGES * PAGE)) {
+            first.share(List.of(range(counting, 16, 4), range(counting, 24, 1)));
+            AtomicBoolean ended = new AtomicBoolean();
+            AtomicLong counted = new AtomicLong();
+            long word = 16 * PAGE + 8 * THREADS;
+            Thread device = Thread.ofPlatform().start(() -> {
+                while (!ended.get()) {
+                    ValueLayout.JAVA_LONG.varHandle().getAndAdd(mapping.segment(), word, 1L);
+                    counted.incrementAndGet();
+                }
+            });
+            try {
+                for (int i = 0; i < 100; i++) {
+                    // Before, in and behind what is shared.
+                    second.share(List.of(range(counting, 8, 20), range(counting, 30, 1)));
+                }
+            } finally {
+                ended.set(true);
+                device.join();
+            }
+            assertThat(own.allocatedBytes()).isEqualTo(21 * PAGE);
+            assertThat(mapping.segment().get(ValueLayout.JAVA_LONG, word)).isEqualTo(counted.get());
+            assertThat(counting.end()).isEqualTo("right");
+            assertThat(template.size()).isEqualTo(PAGES * PAGE);
+        }
+    }
+
+    @Test
+    void severalThreadsOfThisProcessAttachOneAfterTheOther() throws Exception {
+        try (SharedFile template = template();
+                SharedFile own = SharedFile.create(folder.resolve("own"), PAGES * PAGE);
+                Counting counting = Counting.start(folder);
+                ProcessFd process = ProcessFd.open(counting.pid());
+                ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<?>> tasks = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                int number = i;
+                tasks.add(threads.submit(() -> {
+                    try (SharedInPlace sharing = SharedInPlace.of(process, own)) {
+                        for (int page = 0; page < PAGES; page += 4) {
+                            sharing.share(List.of(range(counting, page + number, 1)));
+                        }
+                    }
+                    return number;
+                }));
+            }
+            for (Future<?> task : tasks) {
+                task.get();
+            }
+            assertThat(own.allocatedBytes()).isEqualTo(PAGES * PAGE);
+            assertThat(counting.end()).isEqualTo("right");
+            assertThat(template.size()).isEqualTo(PAGES * PAGE);
+        }
+    }
+
+    private static SharedInPlace.Range range(Counting counting, long page, long count) {
+        return new SharedInPlace.Range(counting.address() + page * PAGE, page * PAGE, count * PAGE);
     }
 
     @Test

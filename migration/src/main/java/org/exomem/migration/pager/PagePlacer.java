@@ -83,14 +83,17 @@ public final class PagePlacer {
 
     /** Returns false if the rest has to come again. */
     private boolean copy(int range, long first, long behind, long content) throws IOException {
+        long most = behind - first;
         for (long page = first; page < behind; ) {
             long address = mapped.address(range, page);
-            long done = giver.copy(address, Pages.bytes(behind - page), content + Pages.bytes(page - first));
+            long count = Math.min(most, behind - page);
+            long done = giver.copy(address, Pages.bytes(count), content + Pages.bytes(page - first));
             if (done >= PAGE) {
                 long pages = Pages.floor(done);
                 placed += pages;
                 arrived(page, pages);
                 page += pages;
+                most = behind - first;
                 continue;
             }
             switch ((int) -done) {
@@ -101,6 +104,12 @@ public final class PagePlacer {
                     page++;
                 }
                 case Errno.ENOENT -> {
+                    if (count > 1) {
+                        // Also said, and nothing placed, where all is mapped in two pieces: the kernel joins only what
+                        // is alike.
+                        most = count / 2;
+                        continue;
+                    }
                     if (mapped.hasPagesTwice()) {
                         throw failure("UFFDIO_COPY", address, Errno.ENOENT);
                     }

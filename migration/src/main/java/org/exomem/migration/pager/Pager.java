@@ -12,6 +12,7 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.PollSet;
+import org.exomem.migration.MigrationFailure;
 import org.exomem.migration.pager.PagerState.Status;
 import org.exomem.pages.PageBits;
 import org.slf4j.Logger;
@@ -214,14 +215,21 @@ public final class Pager implements AutoCloseable {
                 }
             }
             if (how == Status.COMPLETED) {
+                // Not before nobody has to be served any more.
+                how = Status.CLOSED;
                 leave();
+                how = Status.COMPLETED;
             }
         } catch (VmmGoneException e) {
             how = Status.VMM_ENDED;
             reason = Optional.of(String.valueOf(e.getMessage()));
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
             LOG.warn("pager {}: it ends: {}", name, e.getMessage());
-            reason = Optional.of(String.valueOf(e.getMessage()));
+            reason = Optional.of(MigrationFailure.text(e));
+        } catch (RuntimeException | Error e) {
+            // Errors too: whoever has begun this must hear why nobody is served any more.
+            LOG.error("pager {}: it ends by a fault of exomem itself, please report it", name, e);
+            reason = Optional.of("a fault of exomem itself: " + e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
@@ -232,8 +240,13 @@ public final class Pager implements AutoCloseable {
     /** Tries again: somebody may debug the VMM just now. Whoever touches a page of zeros meanwhile does not wait. */
     private void leave() throws IOException {
         PollSet ready = new PollSet(memory.faults(), wake.fd(), memory.process());
+        boolean failed = false;
         while (true) {
             try {
+                if (failed) {
+                    failed = false;
+                    faults.again();
+                }
                 memory.leave();
                 return;
             } catch (VmmGoneException e) {
@@ -248,8 +261,20 @@ public final class Pager implements AutoCloseable {
                 if (ready.isReady(WAKE)) {
                     wake.drain();
                 }
-                faults.serve();
+                failed = !tryToServe();
             }
+        }
+    }
+
+    private boolean tryToServe() throws VmmGoneException {
+        try {
+            faults.serve();
+            return true;
+        } catch (VmmGoneException e) {
+            throw e;
+        } catch (IOException e) {
+            stalled(e);
+            return false;
         }
     }
 
@@ -295,13 +320,8 @@ public final class Pager implements AutoCloseable {
             }
             retry.look();
             if (any && ready.isReady(FAULT)) {
-                try {
-                    faults.serve();
-                } catch (VmmGoneException e) {
-                    throw e;
-                } catch (IOException e) {
+                if (!tryToServe()) {
                     retry.failed();
-                    stalled(e);
                 }
             }
         }
@@ -343,7 +363,8 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    private void stalled(IOException e) {
+    /** To be told by one who places pages ({@link #placer}): some can't be placed now, and it is tried again. From any thread. */
+    public void stalled(IOException e) {
         String why = String.valueOf(e.getMessage());
         boolean news = trouble.isEmpty();
         trouble = Optional.of(why);
@@ -353,7 +374,8 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    private void goesOn() {
+    /** To be told by one who has told {@link #stalled}: it can again. From any thread. */
+    public void goesOn() {
         if (trouble.isPresent()) {
             trouble = Optional.empty();
             watcher.goesOn();

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.exomem.linux.Fd;
@@ -259,27 +260,7 @@ class PagerTest {
                 VmmMemory vmm = SavedGuest.watch(guest.vmm().pid(), guest.userfaultfd(), false, memory, () -> {
                     throw new IOException("somebody traces it");
                 })) {
-            Pager.Memory stubborn = new Pager.Memory() {
-                @Override
-                public AddressSpace space() {
-                    return vmm.space();
-                }
-
-                @Override
-                public Fd faults() {
-                    return vmm.faults();
-                }
-
-                @Override
-                public Fd process() {
-                    return vmm.process();
-                }
-
-                @Override
-                public MappedPages mapped() {
-                    return vmm.mapped();
-                }
-
+            Pager.Memory stubborn = new Changed(vmm) {
                 @Override
                 public void leave() throws IOException {
                     if (tries.incrementAndGet() <= 3) {
@@ -303,6 +284,176 @@ class PagerTest {
                 assertThat(state.status()).isEqualTo(Status.COMPLETED);
                 assertThat(tries).hasValue(4);
                 assertThat(told.stalls).isEqualTo(1);
+            }
+        }
+    }
+
+    /** A memory of a VMM with something else in the place of a part of it. */
+    private static class Changed implements Pager.Memory {
+        private final VmmMemory vmm;
+
+        Changed(VmmMemory vmm) {
+            this.vmm = vmm;
+        }
+
+        @Override
+        public AddressSpace space() {
+            return vmm.space();
+        }
+
+        @Override
+        public Fd faults() {
+            return vmm.faults();
+        }
+
+        @Override
+        public Fd process() {
+            return vmm.process();
+        }
+
+        @Override
+        public MappedPages mapped() {
+            return vmm.mapped();
+        }
+
+        @Override
+        public void leave() throws IOException {
+            vmm.leave();
+        }
+    }
+
+    /** All has arrived, but whoever touches a page of zeros has to be served until the memory is left. */
+    @Test
+    @Tag("PGR-END-1")
+    void pagerThatCanNotServeWhileItLeavesTriesAgain() throws Exception {
+        AtomicBoolean leaves = new AtomicBoolean();
+        AtomicBoolean failed = new AtomicBoolean();
+        try (SavedGuest guest = guest(64);
+                MemoryImage memory = SavedGuest.memory(guest.ram());
+                ImagePages image = guest.image();
+                VmmMemory vmm = SavedGuest.watch(
+                        guest.vmm().pid(),
+                        guest.userfaultfd(),
+                        false,
+                        memory,
+                        () -> guest.vmm().say("close"))) {
+            Pager.Memory stubborn = new Changed(vmm) {
+                @Override
+                public AddressSpace space() {
+                    AddressSpace real = super.space();
+                    return new AddressSpace() {
+                        @Override
+                        public int take() throws IOException {
+                            if (leaves.get() && !failed.getAndSet(true)) {
+                                throw new IOException("not now");
+                            }
+                            return real.take();
+                        }
+
+                        @Override
+                        public long address(int index) {
+                            return real.address(index);
+                        }
+
+                        @Override
+                        public Giver giver() {
+                            return real.giver();
+                        }
+                    };
+                }
+
+                @Override
+                public void leave() throws IOException {
+                    leaves.set(true);
+                    if (!failed.get()) {
+                        throw new IOException("somebody traces it");
+                    }
+                    super.leave();
+                }
+            };
+            try (Pager pager = Pager.start(
+                    "test",
+                    stubborn,
+                    new OwedPages(image.owedTo(memory)),
+                    image,
+                    Optional.of(Prefetch.AT_ONCE),
+                    told)) {
+                await().atMost(LIMIT).until(leaves::get);
+                assertThat(guest.vmm().ask("read", 7)).isEqualTo("0 0");
+                assertThat(ended(pager).status()).isEqualTo(Status.COMPLETED);
+                assertThat(failed).isTrue();
+            }
+        }
+    }
+
+    private static PagerState ended(Pager pager) {
+        return pager.end().orTimeout(LIMIT.toSeconds(), TimeUnit.SECONDS).join();
+    }
+
+    @Test
+    @Tag("PGR-END-1")
+    void pagerThatHasNotLeftDoesNotSayThatItIsThrough() throws Exception {
+        try (SavedGuest guest = guest(64);
+                MemoryImage memory = SavedGuest.memory(guest.ram());
+                ImagePages image = guest.image();
+                VmmMemory vmm = SavedGuest.watch(guest.vmm().pid(), guest.userfaultfd(), false, memory, () -> {})) {
+            Pager.Memory broken = new Changed(vmm) {
+                @Override
+                public void leave() {
+                    throw new IllegalStateException("a fault");
+                }
+            };
+            try (Pager pager = Pager.start(
+                    "test", broken, new OwedPages(image.owedTo(memory)), image, Optional.of(Prefetch.AT_ONCE), told)) {
+                assertThat(ended(pager).status()).isEqualTo(Status.CLOSED);
+                assertThat(ended(pager).reason().orElseThrow()).contains("a fault");
+            }
+        }
+    }
+
+    @Test
+    @Tag("PGR-AGAIN-1")
+    void pagerThatEndsByAFaultSaysWhyAndIsFollowedByOneThatGoesOn() throws Exception {
+        try (SavedGuest guest = guest(64);
+                MemoryImage memory = SavedGuest.memory(guest.ram());
+                ImagePages image = guest.image();
+                VmmMemory vmm = SavedGuest.watch(
+                        guest.vmm().pid(),
+                        guest.userfaultfd(),
+                        false,
+                        memory,
+                        () -> guest.vmm().say("close"))) {
+            OwedPages owed = new OwedPages(image.owedTo(memory));
+            PageSource faulty = new PageSource() {
+                @Override
+                public void demand(long page, PagePlacer into) {
+                    throw new AssertionError("page " + page + " is too much");
+                }
+
+                @Override
+                public void prefetch(long first, long count, PagePlacer into) {}
+            };
+            try (Pager pager = Pager.start("test", vmm, owed, faulty, Optional.empty(), told)) {
+                guest.vmm().say("read", 3);
+                assertThat(ended(pager).status()).isEqualTo(Status.CLOSED);
+                assertThat(ended(pager).reason().orElseThrow()).contains("page 3 is too much");
+            }
+            try (Pager pager = Pager.start("test", vmm, owed, image, Optional.of(Prefetch.AT_ONCE), told)) {
+                assertThat(guest.vmm().line()).isEqualTo(SavedGuest.content(3));
+                assertThat(ended(pager).status()).isEqualTo(Status.COMPLETED);
+            }
+        }
+    }
+
+    /** The kernel gives nothing to a range that lies in two mappings, and says the same as for one that is not mapped. */
+    @Test
+    @Tag("PGR-SOURCE-1")
+    void pagesOnBothSidesOfABorderBetweenTwoMappingsArrive() throws IOException {
+        try (SavedGuest guest = guest(1024)) {
+            assertThat(guest.vmm().ask("split", 333, 101)).isEqualTo("0");
+            try (Serving serving = new Serving(guest, false, Optional.of(Prefetch.AT_ONCE))) {
+                assertThat(serving.end().status()).isEqualTo(Status.COMPLETED);
+                assertThat(guest.vmm().ask("sum", 0, 1024, 1)).isEqualTo(SavedGuest.sum(0, 1024, 1));
             }
         }
     }

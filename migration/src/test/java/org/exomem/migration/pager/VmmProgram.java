@@ -21,11 +21,15 @@ import org.exomem.linux.Userfaultfd;
  * read PAGE             says the first and the last number in the page
  * write PAGE VALUE      the first number in the page; says "done"
  * sum FIRST COUNT STEP  touches every so manieth page; says the sum of their first numbers
+ * split FIRST COUNT     has these pages be another mapping than their neighbours; says 0
  * close                 the userfaultfd; says nothing: it is told so beside what it is asked
  * </pre>
  */
 final class VmmProgram {
     private static final long PAGE = 4096;
+    private static final long MADVISE = 28;
+    /** Other memory of exomem is not dumped. */
+    private static final long DODUMP = 17;
 
     private VmmProgram() {}
 
@@ -64,6 +68,13 @@ final class VmmProgram {
                     sum += memory.get(JAVA_LONG, page * PAGE);
                 }
                 return sum;
+            }
+            case "split" -> {
+                return C.CALL.of(
+                        MADVISE,
+                        memory.address() + Long.parseLong(words[1]) * PAGE,
+                        Long.parseLong(words[2]) * PAGE,
+                        DODUMP);
             }
             default -> throw new IOException("unknown command " + words[0]);
         }

@@ -10,7 +10,7 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
-import org.exomem.migration.PeerFault;
+import org.exomem.migration.GuestGivenBackException;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.MigrationReceiver;
 import org.exomem.migration.stream.destination.PageTarget;
@@ -131,7 +131,7 @@ class HandOverTest {
             destination.refuses = "start";
             mayStart.countDown();
             assertThatThrownBy(() -> source.migrate(sender, 4))
-                    .isInstanceOf(PeerFault.class)
+                    .isInstanceOf(GuestGivenBackException.class)
                     .hasMessageContaining("the destination can't start the guest: no start today");
             assertThat(destination.started).isFalse();
             sender.close();

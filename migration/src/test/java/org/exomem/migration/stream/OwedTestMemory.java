@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.PageSink;
@@ -18,6 +19,7 @@ final class OwedTestMemory implements OwedMemory {
     final AtomicInteger cameBack = new AtomicInteger();
     final CompletableFuture<Void> arrived = new CompletableFuture<>();
     volatile boolean abandoned;
+    volatile boolean full;
     private final SharedFile file;
     private final PageBits owed;
 
@@ -38,7 +40,7 @@ final class OwedTestMemory implements OwedMemory {
     }
 
     @Override
-    public PageSink sink() {
+    public PageSink sink(BooleanSupplier counts) {
         return new PageSink() {
             @Override
             public void pages(long first, MemorySegment content) throws IOException {
@@ -79,6 +81,11 @@ final class OwedTestMemory implements OwedMemory {
         synchronized (owed) {
             return !owed.contains(page);
         }
+    }
+
+    @Override
+    public boolean isFull() {
+        return full;
     }
 
     @Override

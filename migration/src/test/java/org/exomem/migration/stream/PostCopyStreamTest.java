@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
+import org.exomem.migration.GuestGivenBackException;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.PeerFault;
@@ -58,6 +59,8 @@ class PostCopyStreamTest {
     private Tampered way;
     /** Of the destination. */
     private StreamOptions options = OPTIONS;
+
+    private StreamOptions sourceOptions = OPTIONS;
     /** A connection of which nothing gets through while {@link #isSilent}. */
     private int silent = -1;
 
@@ -109,7 +112,7 @@ class PostCopyStreamTest {
 
     private MigrationSender connect() throws IOException {
         return MigrationSender.connect(
-                way.address(), StreamSecurity.none(), OPTIONS, source.memory(), new BandwidthLimit(0));
+                way.address(), StreamSecurity.none(), sourceOptions, source.memory(), new BandwidthLimit(0));
     }
 
     /** The source's memory; {@code held} has to be complete before a page behind the first hundred can be read. */
@@ -382,6 +385,71 @@ class PostCopyStreamTest {
         assertThat(destination.failures).isEmpty();
     }
 
+    /** RUNNING is lost, and the guest has ended before it could be said again: an ERROR alone would have it begin anew at the source. */
+    @Test
+    @Tag("STR-PST-12")
+    @Tag("STR-END-4")
+    void guestThatHasRunAndEndedBeforeItsSourceIsBackIsNotGivenBack() throws Exception {
+        destination.whileStarting = () -> {
+            way.cut();
+            return true;
+        };
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(held::get));
+            assertThatThrownBy(sender::handOver).isInstanceOf(HandoverUncertainException.class);
+            held.getAndSet(new CompletableFuture<>()).complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            assertThat(destination.timesStarted).isEqualTo(1);
+            await().atMost(WITHIN).until(() -> owing().cameBack.get() == 1);
+            owing().arrived.completeExceptionally(new IOException("the VMM has ended"));
+            assertThatThrownBy(receiver::receive).hasMessageContaining("the guest has ended");
+            sender.handOver();
+            assertThatThrownBy(() -> sender.awaitArrived(() -> {}))
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("the guest has ended at the destination");
+            held.get().complete(null);
+        }
+    }
+
+    /** What a destination says that does not keep to STR-PST-12, or that has failed to start it: the source can't tell. */
+    @Test
+    @Tag("STR-END-8")
+    void sourceThatIsToldAnErrorAfterACutDoesNotTakeItsGuestBack() throws Exception {
+        destination.whileStarting = () -> {
+            way.cut();
+            await().atMost(WITHIN).until(() -> owing().cameBack.get() == 1);
+            throw new IOException("it does not begin");
+        };
+        AtomicReference<CompletableFuture<Void>> held = new AtomicReference<>(new CompletableFuture<>());
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(held::get));
+            assertThatThrownBy(sender::handOver).isInstanceOf(HandoverUncertainException.class);
+            held.getAndSet(new CompletableFuture<>()).complete(null);
+            assertThat(sender.reconnect(WITHIN).isReady()).isTrue();
+            assertThatThrownBy(sender::handOver)
+                    .isInstanceOf(PeerFault.class)
+                    .hasMessageContaining("the destination can't start the guest");
+            assertThatThrownBy(receiver::receive).hasMessageContaining("can't start the guest");
+            held.get().complete(null);
+        }
+    }
+
+    @Test
+    @Tag("STR-END-3")
+    void guestThatCanNotBeStartedIsGivenBack() throws Exception {
+        destination.refuses = "start";
+        CompletableFuture<Void> held = new CompletableFuture<>();
+        try (MigrationSender sender = connect()) {
+            sendUntilReady(sender, pages(source.pages(), 0, 333), memory(() -> held));
+            assertThatThrownBy(sender::handOver)
+                    .isInstanceOf(GuestGivenBackException.class)
+                    .hasMessageContaining("no start today");
+            assertThatThrownBy(receiver::receive).hasMessageContaining("no start today");
+            held.complete(null);
+        }
+    }
+
     /** Longer than a destination waits for the source of any other migration. */
     @Test
     @Tag("STR-PST-7")
@@ -410,6 +478,7 @@ class PostCopyStreamTest {
     @Tag("STR-PST-11")
     void wantedPageIsNotWaitedForOnAConnectionThatHasDiedWithoutASign() throws Exception {
         options = OPTIONS.withPatience(Duration.ofSeconds(2));
+        sourceOptions = options;
         // The first data connection of the source: from some time on it carries nothing, and nobody hears of it.
         silent = 1;
         listenAgain();
@@ -419,7 +488,13 @@ class PostCopyStreamTest {
             sendUntilReady(sender, pages(source.pages(), 0, 333), memory(hold::get));
             sender.handOver();
             isSilent = true;
+            owing().full = true;
             owing().want.ask(301);
+            await("a host without memory, which is no reason")
+                    .during(Duration.ofSeconds(3))
+                    .atMost(WITHIN)
+                    .until(() -> destination.lost.getCount() == 1);
+            owing().full = false;
             assertThatThrownBy(() -> sender.awaitArrived(() -> {})).isInstanceOf(IOException.class);
             assertThat(owing().has(301)).isFalse();
             held.complete(null);

@@ -21,6 +21,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import java.util.function.ToDoubleFunction;
 import org.exomem.linux.Fd;
 import org.exomem.linux.Mapping;
@@ -325,7 +326,7 @@ final class RemoteFaultCost extends Benchmark {
         }
 
         @Override
-        public PageSink sink() {
+        public PageSink sink(BooleanSupplier counts) {
             PagePlacer placer = pager.placer();
             return new PageSink() {
                 @Override

@@ -12,7 +12,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.exomem.conformance.guest.MemoryFolder;
 import org.exomem.linux.SlowFile;
 import org.junit.jupiter.api.AfterEach;
@@ -21,8 +23,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * A guest moves in the middle of reads of a slow disk that bypass the host's page cache ({@code cache=none}): the host writes the
- * guest's memory when a read ends, and QEMU's page tables show when it begins.
+ * A guest moves, or is a clone whose pages become shared, in the middle of reads of a slow disk that bypass the host's page cache ({@code
+ * cache=none}): the host writes the guest's memory when a read ends, and QEMU's page tables show when it begins.
  */
 @RealGuest
 final class DirectDiskTest {
@@ -87,7 +89,11 @@ final class DirectDiskTest {
     }
 
     private static long reads(Qemu qemu) throws IOException {
-        String answer = qemu.guest().run("diskread check").strip();
+        return reads(qemu.guest());
+    }
+
+    private static long reads(GuestShell guest) throws IOException {
+        String answer = guest.run("diskread check").strip();
         assertThat(answer).startsWith("ok ");
         return Long.parseLong(answer.substring("ok ".length()));
     }
@@ -164,6 +170,57 @@ final class DirectDiskTest {
             assertThat(source.qmp().pollEvent("STOP")).isNull();
             assertThat(destination.isAlive()).isTrue();
         }
+    }
+
+    /** What a read writes to a page that is replaced meanwhile would be lost. */
+    @Test
+    @Tag("IMG-CLONE-11")
+    void cloneStandsStillWhileItsPagesBecomeSharedAndEveryByteArrives() throws IOException {
+        List<String> clone = List.of("golden", "--templates", file("templates").toString());
+        try (BackEnd exomem = backEnd("a")) {
+            try (OwnQemu template = OwnQemu.start(
+                    guest("a")
+                            .arguments("-qmp", "unix:" + file("a.watch") + ",server=on,wait=off")
+                            .driver("virtio_balloon")
+                            .vhostUserBalloon(exomem.socket("vm")),
+                    file("a"))) {
+                await().atMost(LIMIT)
+                        .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
+                exomem.command(words(List.of("template", "create", "vm"), clone));
+                assertThat(template.guest().run("true")).isEmpty();
+            }
+            exomem.command(
+                    words(List.of("clone"), clone, "--folder", file("clones").toString(), "--serve"));
+            Path folder = file("clones").resolve("golden-1");
+            try (OwnQemu qemu = OwnQemu.of(folder.resolve("a"))) {
+                await().atMost(LIMIT)
+                        .until(() -> exomem.balloon("golden-1").features().contains("free-page-hint"));
+                qemu.guest().run("diskread start /dev/vda");
+                // A driver that starts anew has its queues elsewhere.
+                exomem.command("detach", "golden-1");
+                disk.awaitReads(READERS / 2);
+                try (QmpClient watch = QmpClient.connect(folder.resolve("a.watch"))) {
+                    exomem.command("attach", "golden-1");
+                    watch.awaitEvent("STOP", LIMIT);
+                    watch.awaitEvent("RESUME", LIMIT);
+                    await().atMost(LIMIT)
+                            .until(() -> exomem.balloon("golden-1").features().contains("free-page-hint"));
+                    exomem.command("balloon", "golden-1", "200M", "--wait");
+                    exomem.command("balloon", "golden-1", "256M", "--wait");
+                    long before = reads(qemu.guest());
+                    await().atMost(LIMIT).until(() -> reads(qemu.guest()) >= before + READERS);
+                    assertThat(watch.execute("query-status").path("status").asText())
+                            .isEqualTo("running");
+                }
+            } finally {
+                // A QEMU does not end before its reads do.
+                disk.delay(READ);
+            }
+        }
+    }
+
+    private static String[] words(List<String> first, List<String> then, String... last) {
+        return Stream.of(first, then, List.of(last)).flatMap(List::stream).toArray(String[]::new);
     }
 
     /** So a move without the rule is noticed. The reads are told of at the first sync, and end before the guest is stopped. */

@@ -134,6 +134,30 @@ final class LinuxDriverTest extends BalloonedGuestTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(GuestImage.Linux.class)
+    @Tag("BAL-FEAT-3")
+    void guestWhoseBalloonHasNothingOrLittleLeftLivesOnWhenItIsOutOfMemory(GuestImage.Linux linux) throws IOException {
+        try (BackEnd backEnd = BackEnd.start("a,deflate-on-oom=on");
+                Qemu qemu = start(backEnd, guest(backEnd, linux))) {
+            for (long inside : new long[] {0, 100 * 4096}) {
+                backEnd.balloon("a").resize(RAM - inside);
+                awaitActual(backEnd, RAM - inside);
+                long before = killed(qemu);
+                qemu.guest().run("memeat fill victim 256 1");
+                qemu.guest().run("echo f > /proc/sysrq-trigger");
+                await().atMost(LIMIT).until(() -> killed(qemu) > before);
+                qemu.guest().run("rm -f /run/memeat.victim");
+            }
+            awaitActual(backEnd, RAM);
+        }
+    }
+
+    private static long killed(Qemu qemu) throws IOException {
+        return Long.parseLong(
+                qemu.guest().run("grep -w oom_kill /proc/vmstat").strip().split(" ")[1]);
+    }
+
     /** Otherwise the guest would be out of memory, as hints take all that is free. */
     @ParameterizedTest
     @MethodSource("newest")

@@ -239,7 +239,7 @@ final class MainReceiver {
             watch.close();
         }
         try {
-            link.say(writer -> writer.chunk(ChunkType.RUNNING, 0, 0));
+            link.sayRunning();
         } finally {
             // Only now: a caller that waits for this may end the process, and the source must have been told.
             if (starts) {

@@ -1,6 +1,7 @@
 package org.exomem.migration.stream.destination;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import org.exomem.migration.PageSink;
 import org.exomem.pages.PageBits;
 
@@ -9,8 +10,17 @@ import org.exomem.pages.PageBits;
  * for use by several threads.
  */
 public interface OwedMemory {
-    /** Where pages of one data connection go. For one thread. */
-    PageSink sink();
+    /**
+     * Where pages of one data connection go. For one thread, which may wait there until the host has memory for them.
+     *
+     * @param counts false when the connection is lost: what comes over it comes again, and nobody is to wait any more
+     */
+    PageSink sink(BooleanSupplier counts);
+
+    /** True while the host has no memory for what comes, so that a page may be late though it has come. */
+    default boolean isFull() {
+        return false;
+    }
 
     /** What has not arrived now, as a copy. */
     PageBits owed();

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.exomem.migration.StreamFault;
+import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.ChunkWriter;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.wire.Wire;
@@ -22,6 +23,9 @@ final class ReceivingLink {
     final boolean[] ended;
     private final ChunkWriter writer;
     private final byte[] @Nullable [] digests;
+    /** Guarded by the writer. */
+    private boolean saidRunning;
+
     /** The threads that serve these connections, or will. */
     int threads = 1;
 
@@ -70,6 +74,16 @@ final class ReceivingLink {
             saying.to(writer);
             writer.flush();
         }
+    }
+
+    /** Says that the guest runs here, or has run, once on these connections. */
+    void sayRunning() throws IOException {
+        say(writer -> {
+            if (!saidRunning) {
+                saidRunning = true;
+                writer.chunk(ChunkType.RUNNING, 0, 0);
+            }
+        });
     }
 
     /** Ends the connections that carry pages. */

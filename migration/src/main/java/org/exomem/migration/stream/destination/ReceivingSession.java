@@ -385,7 +385,7 @@ final class ReceivingSession {
             return;
         }
         PageBits left = known.owed();
-        if (link == now && left.contains(page)) {
+        if (link == now && left.contains(page) && !known.isFull()) {
             fail(
                     link,
                     new IOException("page " + page + ", which somebody waits for, did not come within "
@@ -415,7 +415,7 @@ final class ReceivingSession {
             waitUntil(Long.MAX_VALUE, "");
         }
         state.check(mine);
-        return owed == null ? null : owed.sink();
+        return owed == null ? null : owed.sink(() -> reachable == mine);
     }
 
     /** What a data connection does with what came. */
@@ -472,10 +472,20 @@ final class ReceivingSession {
         DestinationFault why = new DestinationFault("the guest has ended at the destination", failure);
         ReceivingLink link = reachable;
         if (link != null) {
+            sayItHasRun(link);
             sendError(link, why);
         }
         destination.failed(why);
         outcome.completeExceptionally(why);
+    }
+
+    /** STR-PST-12: without RUNNING before it, an ERROR says that the guest was never started. */
+    private static void sayItHasRun(ReceivingLink link) {
+        try {
+            link.sayRunning();
+        } catch (IOException e) {
+            LOG.debug("the source hears neither that its guest ran here nor that it has ended", e);
+        }
     }
 
     /** All owed pages have arrived (STR-PST-6). */

@@ -17,6 +17,7 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.ConnectionLostException;
+import org.exomem.migration.GuestGivenBackException;
 import org.exomem.migration.GuestPages;
 import org.exomem.migration.HandoverUncertainException;
 import org.exomem.migration.MigrationCancelledException;
@@ -50,8 +51,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
  * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where it is unknown which end has the guest,
- * {@link ConnectionLostException} where the connection broke, after which {@link #reconnect} may help. In all cases but
- * {@link HandoverUncertainException} the source's guest is the one that counts.
+ * {@link ConnectionLostException} where the connection broke, after which {@link #reconnect} may help. From {@link #handOver} on the
+ * source's guest is the one that counts only after a {@link GuestGivenBackException}; before, after each failure.
  */
 public final class MigrationSender implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MigrationSender.class);
@@ -335,26 +336,38 @@ public final class MigrationSender implements AutoCloseable {
     /**
      * Lets go: from now on the guest is the destination's (STR-END-3). Returns when it runs there.
      *
-     * @throws PeerFault if the destination could not start it, and will not: the source may go on
+     * @throws GuestGivenBackException if the destination could not start it, and will not: the source may go on
+     * @throws PeerFault if the destination has given up, and the guest may have run there: the source must not go on (STR-END-8)
      * @throws HandoverUncertainException if the source must not go on, because the destination may have started
      */
     public void handOver() throws IOException {
         step(new SourceState.Event.GoSent());
         SourceLink current = link();
         try {
-            current.say(writer -> {
-                writer.chunk(ChunkType.GO, 0, 0);
-                writer.flush();
-            });
+            sayGo(current);
             current.await(ChunkType.RUNNING);
         } catch (PeerFault e) {
-            throw e;
+            // STR-END-8: it may say that a guest has ended which ran there.
+            boolean mayHaveRun = owing != null && state instanceof SourceState.LetGo letGo && letGo.began();
+            throw mayHaveRun ? e : new GuestGivenBackException(e);
         } catch (IOException e) {
             throw uncertain(e);
         }
         step(new SourceState.Event.RunningCame(owing != null));
         if (owing == null) {
             sayHeard(current);
+        }
+    }
+
+    /** The destination may have answered, and have hung up, before it hears GO (STR-PST-12): what fails here fails the waiting for RUNNING. */
+    private static void sayGo(SourceLink current) {
+        try {
+            current.say(writer -> {
+                writer.chunk(ChunkType.GO, 0, 0);
+                writer.flush();
+            });
+        } catch (IOException e) {
+            LOG.debug("GO may not have been said", e);
         }
     }
 

@@ -89,8 +89,12 @@ sealed interface SourceState {
     /** The destination could start the guest at once. */
     record Ready(SourceLink link, Rounds done) implements SourceState {}
 
-    /** GO was sent, or may have been: the guest is the destination's (STR-END-3). */
-    record LetGo(SourceLink link, Rounds done) implements SourceState {}
+    /**
+     * GO was sent, or may have been: the guest is the destination's (STR-END-3).
+     *
+     * @param began true if the destination had heard GO before it answered on these connections: the guest may have run there since
+     */
+    record LetGo(SourceLink link, Rounds done, boolean began) implements SourceState {}
 
     /** The guest runs at the destination, and pages are owed to it. */
     record Owing(SourceLink link, Rounds done) implements SourceState {}
@@ -181,13 +185,13 @@ sealed interface SourceState {
                 };
             case Event.GoSent sent ->
                 switch (state) {
-                    case Ready(SourceLink link, Rounds done) -> new LetGo(link, done);
+                    case Ready(SourceLink link, Rounds done) -> new LetGo(link, done, false);
                     case LetGo again -> again;
                     default -> throw outOfTurn(state, event);
                 };
             case Event.RunningCame came ->
                 switch (state) {
-                    case LetGo(SourceLink link, Rounds done) ->
+                    case LetGo(SourceLink link, Rounds done, boolean _) ->
                         came.owes ? new Owing(link, done) : new HandedOver(link, done);
                     default -> throw outOfTurn(state, event);
                 };
@@ -216,7 +220,7 @@ sealed interface SourceState {
             throw new StreamFault("the destination says that it has everything before anything was sent");
         }
         if (before instanceof LetGo) {
-            return new LetGo(link, done);
+            return new LetGo(link, done, phase == Phase.RUNNING);
         }
         if (before instanceof Owing) {
             return new Owing(link, done);

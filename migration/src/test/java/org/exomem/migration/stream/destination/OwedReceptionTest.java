@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.BooleanSupplier;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.RawSource;
@@ -174,7 +175,7 @@ class OwedReceptionTest {
         }
 
         @Override
-        public PageSink sink() {
+        public PageSink sink(BooleanSupplier counts) {
             return this;
         }
 

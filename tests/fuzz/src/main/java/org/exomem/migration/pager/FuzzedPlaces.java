@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import org.exomem.linux.Errno;
 import org.exomem.migration.PageSink;
 import org.exomem.migration.stream.destination.OwedMemory;
@@ -55,7 +56,7 @@ public final class FuzzedPlaces implements OwedMemory {
     }
 
     @Override
-    public PageSink sink() {
+    public PageSink sink(BooleanSupplier counts) {
         return new PageSink() {
             @Override
             public void pages(long first, MemorySegment content) throws IOException {

@@ -1,0 +1,48 @@
+package org.exomem.backend.image;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.List;
+import org.exomem.linux.Errno;
+import org.exomem.linux.FileStatus;
+import org.exomem.linux.LinuxException;
+import org.exomem.linux.StaleSocket;
+
+/** The places in the file system where a VMM would listen (IMG-RESTORE-1). */
+final class FreePlaces {
+    private FreePlaces() {}
+
+    /**
+     * Removes sockets on which nobody listens. Regular files are left: a VMM writes over them.
+     *
+     * @param vm the VM's name
+     * @throws IOException if somebody listens on one, if it is something else than a socket, or can't be removed; says which
+     */
+    static void expect(List<Path> places, String vm) throws IOException {
+        for (Path place : places) {
+            if (Files.exists(place, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(place)) {
+                expect(place, vm);
+            }
+        }
+    }
+
+    private static void expect(Path place, String vm) throws IOException {
+        if (!FileStatus.of(place).isSocket()) {
+            throw new IOException(place + " is no socket, and the VMM of VM \"" + vm
+                    + "\" would listen there: move it away, or have this VMM listen elsewhere by --replace");
+        }
+        try {
+            StaleSocket.remove(place);
+        } catch (LinuxException e) {
+            if (e.errno() != Errno.EADDRINUSE) {
+                throw e;
+            }
+            throw new IOException(
+                    "somebody listens on " + place + ", where the VMM of VM \"" + vm
+                            + "\" would: does the VM still run? End that, or have this VMM listen elsewhere by --replace",
+                    e);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.util.Optional;
+import org.exomem.backend.state.ArrivalFiles;
+import org.exomem.backend.state.ReplacedFile;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where it is kept that a VM's guest has arrived before its memory. Each call takes as long as the file system does, which may be for
+ * good: not on an event loop, and not under a monitor that one takes.
+ *
+ * @param files empty if nothing is kept
+ */
+record KeptArrival(String vm, Optional<ArrivalFiles> files) {
+    private static final Logger LOG = LoggerFactory.getLogger(KeptArrival.class);
+
+    /**
+     * Looks whether a guest may run here that waits for its memory, while no migration goes on with it (MIG-POST-4).
+     *
+     * @throws IOException if it may, or that can't be known; says what to do
+     */
+    void expectNone() throws IOException {
+        if (files.isEmpty()) {
+            return;
+        }
+        ReplacedFile file;
+        try {
+            file = files.get().arrival(vm);
+        } catch (IOException e) {
+            throw new IOException("it is not known whether its guest waits here for its memory: " + e.getMessage(), e);
+        }
+        if (file.isThere()) {
+            throw new IOException("it may run here and wait for memory that another host has: " + file.path()
+                    + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
+                    + " run there and is to be given up: end the VMM, and remove that file");
+        }
+    }
+
+    /** For what the next exomem has to know; empty, with a line in the log, if it can't be kept. */
+    Optional<ReplacedFile> file() {
+        try {
+            return files.isPresent() ? Optional.of(files.get().arrival(vm)) : Optional.empty();
+        } catch (IOException e) {
+            LOG.warn("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
+            return Optional.empty();
+        }
+    }
+}

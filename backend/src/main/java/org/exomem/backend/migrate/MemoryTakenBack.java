@@ -1,0 +1,133 @@
+package org.exomem.backend.migrate;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.exomem.backend.vm.VirtualMachine;
+import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.QmpVmm;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Ends what an exomem that was killed in the middle of a migration or save has left in a VMM: that it leaves memory out of its transfers
+ * (VMM-22). Tries again as long as that can't be done. Safe for use by several threads; each VM concerned has one of its own.
+ */
+public final class MemoryTakenBack implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(MemoryTakenBack.class);
+    private static final Duration FIRST = Duration.ofSeconds(1);
+    private static final Duration MOST = Duration.ofMinutes(1);
+    private static final String RESERVED =
+            "is being freed of what an exomem that was killed has left in its VMM; try again in some seconds";
+
+    private final Migrations migrations;
+    private final Runnable released;
+    private final Set<Path> underWay = ConcurrentHashMap.newKeySet();
+    private final CountDownLatch closing = new CountDownLatch(1);
+
+    /** @param released is run when a VM that was reserved is free again, on any thread */
+    public MemoryTakenBack(Migrations migrations, Runnable released) {
+        this.migrations = migrations;
+        this.released = released;
+    }
+
+    /**
+     * Looks whether there is something to be ended, and begins with it. Takes as long as the file system does.
+     *
+     * @param sockets of the VM's devices
+     */
+    public void look(String vm, Collection<Path> sockets) {
+        for (MemoryLeftFile file : MemoryLeftFile.left(sockets)) {
+            if (!underWay.add(file.path())) {
+                continue;
+            }
+            try {
+                begin(vm, file, file.read());
+            } catch (IOException e) {
+                underWay.remove(file.path());
+                if (file.isThere()) {
+                    LOG.error("{}: its VMM may leave memory out of migrations: {}", vm, e.getMessage());
+                }
+            }
+        }
+    }
+
+    private void begin(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) {
+        Thread.ofPlatform().daemon().name("take-back-" + vm).start(() -> {
+            try {
+                endAtLast(vm, file, content);
+            } finally {
+                underWay.remove(file.path());
+            }
+        });
+    }
+
+    private void endAtLast(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) {
+        Duration pause = FIRST;
+        String told = "";
+        while (closing.getCount() > 0 && file.isThere()) {
+            try {
+                end(vm, file, content);
+                return;
+            } catch (VirtualMachine.Refused e) {
+                LOG.debug("{}: {}", file.path(), e.getMessage());
+            } catch (IOException e) {
+                if (!told.equals(e.getMessage())) {
+                    told = String.valueOf(e.getMessage());
+                    LOG.warn(
+                            "{}: its VMM still leaves memory out of migrations, as an exomem that was killed had it do: {}",
+                            vm,
+                            told);
+                }
+            }
+            try {
+                closing.await(pause.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+            pause = pause.multipliedBy(2).compareTo(MOST) < 0 ? pause.multipliedBy(2) : MOST;
+        }
+    }
+
+    private void end(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) throws IOException {
+        if (content.pid() > 0 && ProcessHandle.of(content.pid()).isEmpty()) {
+            file.delete();
+            return;
+        }
+        // A migration of ours ends it too, and must not have it ended in the middle.
+        migrations.reserve(vm, RESERVED);
+        try {
+            if (file.isThere()) {
+                takeBack(vm, content);
+                file.delete();
+            }
+        } finally {
+            migrations.release(vm);
+            released.run();
+        }
+    }
+
+    private static void takeBack(String vm, MemoryLeftFile.Content content) throws IOException {
+        try (QmpVmm vmm = QmpVmm.connect(content.qmp())) {
+            boolean same = content.pid() == 0 || vmm.pid() == content.pid();
+            if (same && vmm.takeMemoryBack()) {
+                LOG.warn(
+                        "{}: an exomem that was killed in a migration or save had its VMM leave shared memory out of migrations;"
+                                + " this was taken back",
+                        vm);
+            }
+        }
+    }
+
+    /** Leaves what could not be ended to the next exomem; waits for nobody. */
+    @Override
+    public void close() {
+        closing.countDown();
+    }
+}
