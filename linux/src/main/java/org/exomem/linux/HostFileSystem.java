@@ -35,7 +35,7 @@ public record HostFileSystem(long magic, long blockSize, long availableBytes) {
     }
 
     /** The file system that an open file is on. */
-    static HostFileSystem of(Fd fd) throws LinuxException {
+    public static HostFileSystem of(Fd fd) throws LinuxException {
         MemorySegment buffer = NativeBuffer.ofSize(STATFS_SIZE);
         if (LibC.fstatfs(fd.number(), buffer.address()) < 0) {
             throw new LinuxException("fstatfs", fd.toString(), LibC.errno());

@@ -235,7 +235,11 @@ public final class ControlServer implements AutoCloseable {
         Change change = new Change(event, Instant.now());
         Optional<String> limit = EventText.limit(event);
         if (limit.isEmpty()) {
-            loop.execute(() -> send(change));
+            loop.execute(() -> {
+                // What has come of the device's front-end is told before the end of the device itself.
+                sendLatest(EventText.connectionLimit(event));
+                send(change);
+            });
             return;
         }
         // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged:

@@ -130,6 +130,11 @@ final class EventText {
         return data.put("vm", event.vm()).put("device", event.device());
     }
 
+    /** What a device's comings and goings of front-ends share: whoever may open its socket can have as many of them as he likes. */
+    static String connectionLimit(VmEvent of) {
+        return "connection " + of.vm() + "/" + of.device();
+    }
+
     /** What it shares a limit of one in a second with (CTL-10); nothing if it is never so frequent that it needs one. */
     static Optional<String> limit(VmEvent event) {
         String what = name(event) + " ";
@@ -142,8 +147,8 @@ final class EventText {
             case VmEvent.MigrationChange migration -> Optional.empty();
             case VmEvent.PagerChange pager -> Optional.of(what + pager.vm());
             case VmEvent.TemplateChange template -> Optional.empty();
-            case VmEvent.Connected connected -> Optional.empty();
-            case VmEvent.Disconnected gone -> Optional.empty();
+            case VmEvent.Connected connected -> Optional.of(connectionLimit(connected));
+            case VmEvent.Disconnected gone -> Optional.of(connectionLimit(gone));
             case VmEvent.Abandoned abandoned -> Optional.empty();
             case VmEvent.Added added -> Optional.empty();
             case VmEvent.Removed removed -> Optional.empty();

@@ -1,6 +1,7 @@
 package org.exomem.backend.launch;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +28,9 @@ public final class VmmCommandLine {
     private static final String RUN_WITH = "run-with";
     /** What the ids of mapped templates begin with. */
     public static final String TEMPLATE = "exomem-template-";
+    /** The kernel starts no program with more than 6 MiB of arguments and environment by default; but a process may change what it shows. */
+    private static final int MAX_BYTES = 8 << 20;
+
     /** Options whose value may be a character device. */
     private static final Set<String> PLACES =
             Set.of("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb", "vnc");
@@ -56,7 +60,13 @@ public final class VmmCommandLine {
      * @throws IOException if it can't be read
      */
     public static VmmCommandLine of(int pid) throws IOException {
-        byte[] bytes = Files.readAllBytes(Path.of("/proc", Integer.toString(pid), "cmdline"));
+        byte[] bytes;
+        try (InputStream in = Files.newInputStream(Path.of("/proc", Integer.toString(pid), "cmdline"))) {
+            bytes = in.readNBytes(MAX_BYTES + 1);
+        }
+        if (bytes.length > MAX_BYTES) {
+            throw new IOException("process " + pid + " has a command line of more than " + MAX_BYTES + " bytes");
+        }
         String text = new String(bytes, StandardCharsets.UTF_8);
         if (text.isEmpty()) {
             throw new IOException("process " + pid + " has no command line");

@@ -109,6 +109,7 @@ final class DeviceSet {
      */
     synchronized void start() throws IOException {
         if (state.isPresent()) {
+            state.get().warning().ifPresent(LOG::warn);
             state.get().removeUnfinished();
         }
         for (VmConfig vm : process.vms()) {

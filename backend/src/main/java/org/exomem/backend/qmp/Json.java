@@ -34,12 +34,20 @@ public final class Json {
 
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
-    private static final JsonFactory FACTORY = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .streamReadConstraints(
-                    StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
-            .build()
-            .setCharacterEscapes(new TerminalSafeEscapes());
+    /** Names, values, beginnings and ends of arrays and objects in a text of {@link #parseBounded}: each takes some 50 bytes of heap. */
+    static final int MAX_TOKENS = 100_000;
+
+    private static final JsonFactory FACTORY = factory(StreamReadConstraints.builder());
+    private static final JsonFactory BOUNDED =
+            factory(StreamReadConstraints.builder().maxTokenCount(MAX_TOKENS));
+
+    private static JsonFactory factory(StreamReadConstraints.Builder constraints) {
+        return JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .streamReadConstraints(constraints.maxNestingDepth(MAX_DEPTH).build())
+                .build()
+                .setCharacterEscapes(new TerminalSafeEscapes());
+    }
 
     /** What Jackson adds to its messages for people who write Java. */
     private static final String FOR_PROGRAMMERS =
@@ -58,7 +66,20 @@ public final class Json {
      *     than {@value #MAX_DEPTH} levels of objects and arrays
      */
     public static JsonNode parse(String json) throws JsonException {
-        try (JsonParser parser = FACTORY.createParser(json)) {
+        return parse(FACTORY, json, "");
+    }
+
+    /**
+     * The same of somebody who may want to fill the heap.
+     *
+     * @throws JsonException also if it has more than {@value #MAX_TOKENS} names and values
+     */
+    static JsonNode parseBounded(String json) throws JsonException {
+        return parse(BOUNDED, json, ", or more than " + MAX_TOKENS + " names and values");
+    }
+
+    private static JsonNode parse(JsonFactory factory, String json, String orElse) throws JsonException {
+        try (JsonParser parser = factory.createParser(json)) {
             JsonToken first = parser.nextToken();
             if (first == null) {
                 throw new JsonException("a value is missing");
@@ -69,8 +90,8 @@ public final class Json {
             }
             return value;
         } catch (StreamConstraintsException e) {
-            throw new JsonException(
-                    "a number is too long, or there are more than " + MAX_DEPTH + " levels of objects and arrays");
+            throw new JsonException("a number is too long, or there are more than " + MAX_DEPTH
+                    + " levels of objects and arrays" + orElse);
         } catch (JsonProcessingException e) {
             throw new JsonException(explain(e));
         } catch (JsonException e) {

@@ -18,22 +18,49 @@ import org.jspecify.annotations.Nullable;
 
 /** Speaks to a control socket: one command after the other. Not thread-safe. */
 public final class QmpClient implements AutoCloseable {
-    private static final int MAX_ANSWER = 64 << 20;
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
 
     private final SocketChannel channel;
     private final Selector selector;
     private final ByteBuffer received = ByteBuffer.allocate(16 << 10);
-    private final JsonFrames frames = new JsonFrames(MAX_ANSWER);
+    private final Server server;
+    private final JsonFrames frames;
     private final Queue<JsonFrames.Frame> arrived = new ArrayDeque<>();
-    private final Queue<JsonNode> events = new ArrayDeque<>();
+    private final EventBacklog events;
     private JsonNode greeting = Json.object();
+    /** Characters of the message that was read last. */
+    private int lastSize;
+
     private long commands;
     private long resets;
 
-    private QmpClient(SocketChannel channel, Selector selector) {
+    /** Who is at the other end, and how much is taken of it. */
+    private enum Server {
+        /** exomem itself, of which clients want all there is. */
+        OWN(64 << 20, Integer.MAX_VALUE, Long.MAX_VALUE),
+        /**
+         * A VMM, which a guest may have taken over (VMM-23). QEMU's longest answer, to {@code query-qmp-schema}, which
+         * nobody asks for, has some 300 kB.
+         */
+        VMM(1 << 20, 256, 256 << 10);
+
+        final int messageBytes;
+        final int events;
+        final long eventBytes;
+
+        Server(int messageBytes, int events, long eventBytes) {
+            this.messageBytes = messageBytes;
+            this.events = events;
+            this.eventBytes = eventBytes;
+        }
+    }
+
+    private QmpClient(SocketChannel channel, Selector selector, Server server) {
         this.channel = channel;
         this.selector = selector;
+        this.server = server;
+        this.frames = new JsonFrames(server.messageBytes);
+        this.events = new EventBacklog(server.events, server.eventBytes);
     }
 
     /**
@@ -42,7 +69,17 @@ public final class QmpClient implements AutoCloseable {
      * @throws IOException if nobody listens there, takes connections, or speaks QMP
      */
     public static QmpClient connect(Path path) throws IOException {
-        return connect(path, false);
+        return connect(path, Server.OWN, false);
+    }
+
+    /**
+     * Connects to a VMM and negotiates. A message of more than 1 MiB or of more than 100,000 names and values ends the connection; of
+     * events that nobody asks for the latest 256 are kept, of 256 KiB together (VMM-23).
+     *
+     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     */
+    public static QmpClient connectToVmm(Path path) throws IOException {
+        return connect(path, Server.VMM, false);
     }
 
     /**
@@ -52,10 +89,10 @@ public final class QmpClient implements AutoCloseable {
      * @throws IOException if nobody listens there, takes connections, or speaks QMP
      */
     public static QmpClient connectToOwn(Path path) throws IOException {
-        return connect(path, true);
+        return connect(path, Server.OWN, true);
     }
 
-    private static QmpClient connect(Path path, boolean own) throws IOException {
+    private static QmpClient connect(Path path, Server server, boolean own) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         Selector selector = null;
         try {
@@ -68,7 +105,7 @@ public final class QmpClient implements AutoCloseable {
             }
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
-            QmpClient client = new QmpClient(channel, selector);
+            QmpClient client = new QmpClient(channel, selector, server);
             client.greeting = client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
             if (!client.greeting.has("QMP")) {
                 throw new IOException("it does not greet as QMP does");
@@ -128,7 +165,7 @@ public final class QmpClient implements AutoCloseable {
             // One limit for all that comes: a stream of events must not put off the end of the waiting.
             JsonNode message = message(end, limit);
             if (message.has("event")) {
-                events.add(counted(message));
+                events.add(counted(message), lastSize);
             } else if (message.path("id").asLong(id) == id) {
                 return result(message);
             }
@@ -214,9 +251,14 @@ public final class QmpClient implements AutoCloseable {
             frames.feed(received.flip(), arrived::add);
             received.clear();
         }
-        if (arrived.remove() instanceof JsonFrames.Frame.Value value) {
+        JsonFrames.Frame frame = arrived.remove();
+        if (frame instanceof JsonFrames.Frame.TooLong(int limit)) {
+            throw new IOException("what came has more than " + limit + " bytes");
+        }
+        if (frame instanceof JsonFrames.Frame.Value value) {
+            lastSize = value.json().length();
             try {
-                return Json.parse(value.json());
+                return server == Server.VMM ? Json.parseBounded(value.json()) : Json.parse(value.json());
             } catch (JsonException e) {
                 throw new IOException("what came is not JSON: " + e.getMessage(), e);
             }

@@ -22,7 +22,7 @@ public final class QmpSession implements AutoCloseable {
 
     public static QmpSession connect(Path socket) throws VmmException {
         try {
-            return new QmpSession(socket, QmpClient.connect(socket));
+            return new QmpSession(socket, QmpClient.connectToVmm(socket));
         } catch (IOException | QmpException e) {
             throw new VmmException("can't speak QMP to the VMM on " + socket + ": " + e.getMessage(), e);
         }

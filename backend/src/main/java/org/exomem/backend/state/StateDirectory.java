@@ -9,9 +9,11 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.exomem.images.ram.FileSystemKind;
 import org.exomem.mem.MemoryRegionPlan;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -120,6 +122,16 @@ public record StateDirectory(Path path) implements ArrivalFiles {
         } catch (IOException e) {
             throw StateFileException.ofDirectory(path, e);
         }
+    }
+
+    /**
+     * What to tell of where it is, as parts of its files are mapped; made if it is missing.
+     *
+     * @throws IOException if it can't be used
+     */
+    public Optional<String> warning() throws IOException {
+        prepare();
+        return FileSystemKind.of(path).warningIfMapped("the folder for state " + path);
     }
 
     private void check() throws IOException {

@@ -16,7 +16,9 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.Violation;
 import org.exomem.backend.config.VmConfig;
@@ -60,6 +62,8 @@ final class ActiveMemory implements AutoCloseable {
     private final ScheduledThreadPoolExecutor scanner;
     /** Migrations that need the memory to themselves. */
     private final AtomicInteger migrations = new AtomicInteger();
+    /** The scanner is to look because front-ends came or went, and has not begun to. */
+    private final AtomicBoolean lookWaits = new AtomicBoolean();
     /** Belongs on the loop. */
     private Optional<Wish> wish = Optional.empty();
     /** What was found; empty if it is not wanted. */
@@ -133,8 +137,12 @@ final class ActiveMemory implements AutoCloseable {
 
     /** A front-end came or went. On the loop. */
     void presenceChanged() {
-        if (wish.isPresent()) {
-            tell(() -> look(false));
+        // Front-ends may come and go faster than the scanner looks.
+        if (wish.isPresent() && !lookWaits.getAndSet(true)) {
+            tell(() -> {
+                lookWaits.set(false);
+                look(false);
+            });
         }
     }
 
@@ -197,8 +205,9 @@ final class ActiveMemory implements AutoCloseable {
         List<Range> known = now == null ? List.of() : now.ranges();
         boolean due = System.nanoTime() - nextTry >= 0;
         try {
-            Optional<Shared> found =
-                    onLoop(() -> guest.isConnected() ? Optional.of(shared(known, due)) : Optional.empty());
+            Optional<Shared> found = onLoop(
+                    () -> guest.isConnected() ? Optional.of(shared(known, due)) : Optional.<Shared>empty(),
+                    late -> late.ifPresent(Shared::close));
             if (found.isEmpty()) {
                 nextTry = System.nanoTime();
                 unknown(NOBODY);
@@ -218,7 +227,11 @@ final class ActiveMemory implements AutoCloseable {
                 }
             }
         } catch (TimeoutException e) {
-            // The loop is held up: a scan is left out.
+            // The loop is held up: a scan is left out. It was asked for files if that was due, and is not so again at
+            // once.
+            if (due) {
+                nextTry = System.nanoTime() + AGAIN.toNanos();
+            }
             LOG.debug("{}: no scan, as its devices do not answer", vm);
         } catch (IOException e) {
             failed(String.valueOf(e.getMessage()));
@@ -238,14 +251,19 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    private <T> T onLoop(Callable<T> question) throws IOException, TimeoutException {
+    /** @param late gets an answer for which nobody waits any more */
+    private <T> T onLoop(Callable<T> question, Consumer<T> late) throws IOException, TimeoutException {
         CompletableFuture<T> answer = loop.submit(question);
         try {
             return answer.get(LOOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            answer.thenAccept(late);
+            throw e;
         } catch (ExecutionException e) {
             Throwable cause = e.getCause();
             throw new IOException(cause == null ? null : cause.getMessage(), e);
         } catch (InterruptedException e) {
+            answer.thenAccept(late);
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
         }

@@ -47,8 +47,8 @@ record CloneFile(long address, PageSet shared) {
         }
         long address = template.getFirst().from() - template.getFirst().offset();
         PageSet shared = new PageSet();
-        for (Area area : MappedFiles.of(vmm).areas()) {
-            if (area.file().equals(file) && area.from() - area.offset() == address) {
+        for (Area area : MappedFiles.of(vmm, file)) {
+            if (area.from() - area.offset() == address) {
                 shared.addAll(Pages.floor(area.offset()), Pages.floor(area.length()));
             }
         }

@@ -33,6 +33,7 @@ final class FrontEndWatch implements EndpointListener {
     private final VmmProcesses vmm;
     private final LogThrottle comings;
     private final LogThrottle faults;
+    private final MemoryPlaces places;
 
     /**
      * @param device what events call it
@@ -60,6 +61,7 @@ final class FrontEndWatch implements EndpointListener {
         this.vmm = vmm;
         this.comings = new LogThrottle(line -> LOG.info("{} {}: {}", vm, device, line), loop::schedule);
         this.faults = new LogThrottle(line -> LOG.warn("{} {}: {}", vm, device, line), loop::schedule);
+        this.places = new MemoryPlaces(faults::say);
     }
 
     /** Attaches the device where its operator wants it. */
@@ -78,6 +80,7 @@ final class FrontEndWatch implements EndpointListener {
 
     @Override
     public @Nullable LatePages pagesOf(MemoryRegion region, int frontEnd, Runnable came) throws LinuxException {
+        places.shared(region);
         CloneFile clone = CloneFile.of(region.file(), frontEnd).orElse(null);
         if (clone == null) {
             return null;
@@ -106,6 +109,7 @@ final class FrontEndWatch implements EndpointListener {
     @Override
     public void disconnected(String reason) {
         comings.say("disconnected: " + reason);
+        places.frontEndLeft();
         events.accept(new VmEvent.Disconnected(vm, device, reason));
         changed.run();
     }

@@ -72,6 +72,11 @@ final class MemoryGuard {
     private EventLoop.@Nullable Watch watch;
     private @Nullable Thread lettingGo;
     private boolean attaching;
+    /** A driver has started while it was attached to its VMM, or to the one before. */
+    private boolean startWaits;
+    /** How many front-ends have gone: whoever was attached to before the last did is not the VMM. */
+    private int gone;
+
     private boolean retired;
     private Optional<String> reason = Optional.of("no driver has started");
     private boolean takesBack;
@@ -141,7 +146,11 @@ final class MemoryGuard {
 
     /** A driver has started, and has told what it has plugged if that is ever known. */
     void driverStarted() {
-        if (!isWanted() || guard != null || attaching) {
+        if (!isWanted() || guard != null) {
+            return;
+        }
+        if (attaching) {
+            startWaits = true;
             return;
         }
         if (!device.isKnown()) {
@@ -168,15 +177,18 @@ final class MemoryGuard {
         }
         OptionalLong unplugged = device.firstUnplugged();
         attaching = true;
+        startWaits = false;
+        int before = gone;
         reason = Optional.of("the VMM is being attached to");
         Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {
                 VmmProcesses.Attached attached = vmm.attach(qmp, parts, unplugged);
-                loop.execute(() -> attached(attached));
+                loop.execute(() -> attached(attached, before));
             } catch (IOException | RuntimeException e) {
                 loop.execute(() -> {
                     attaching = false;
                     notGuarded(e.getMessage());
+                    startAgain();
                 });
             } finally {
                 parts.forEach(VmmProcesses.Part::close);
@@ -204,12 +216,21 @@ final class MemoryGuard {
         }
     }
 
-    private void attached(VmmProcesses.Attached to) {
+    /** What was not begun as it was attached, maybe to another VMM. */
+    private void startAgain() {
+        if (startWaits && device.isDriverRunning()) {
+            driverStarted();
+        }
+    }
+
+    /** @param before how many front-ends had gone when it was begun */
+    private void attached(VmmProcesses.Attached to, int before) {
         attaching = false;
         BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
-        if (retired || !device.isConnected()) {
+        if (retired || before != gone || !device.isConnected()) {
             reason = Optional.of("the front-end has gone");
             letGo(made, to.letGo());
+            startAgain();
             return;
         }
         try {
@@ -229,6 +250,7 @@ final class MemoryGuard {
 
     /** The front-end has gone; what it shared is nobody's to guard any more. */
     void frontEndLeft() {
+        gone++;
         end("the front-end has gone");
     }
 

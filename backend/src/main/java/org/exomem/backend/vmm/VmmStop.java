@@ -28,7 +28,7 @@ public final class VmmStop implements GuestStop {
     }
 
     private void ask(Path qmp, Consumer<String> failed) {
-        try (QmpClient vmm = QmpClient.connect(qmp)) {
+        try (QmpClient vmm = QmpClient.connectToVmm(qmp)) {
             vmm.execute("stop", Json.object());
             LOG.warn("the VMM on {} has stopped its guest", qmp);
         } catch (IOException | QmpException e) {

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -102,17 +103,17 @@ class ControlServerTest {
                 try (RawClient staying = RawClient.negotiated(socket)) {
                     Thread closing = Thread.ofPlatform().start(() -> {
                         try (leaving) {
-                            server.publish(new VmEvent.Connected("a", "first"));
+                            server.publish(new VmEvent.Added("a", "first", "here"));
                         } catch (IOException e) {
                             throw new UncheckedIOException(e);
                         }
                     });
                     for (int event = 0; event < events; event++) {
-                        server.publish(new VmEvent.Connected("a", "next"));
+                        server.publish(new VmEvent.Added("a", "next", "here"));
                     }
                     closing.join();
                     for (int event = 0; event <= events; event++) {
-                        assertThat(staying.receive().path("event").asText()).isEqualTo("DEVICE_CONNECTED");
+                        assertThat(staying.receive().path("event").asText()).isEqualTo("DEVICE_ADDED");
                     }
                 }
             }
@@ -388,6 +389,38 @@ class ControlServerTest {
                             .asText())
                     .isNotEmpty();
         }
+    }
+
+    @Test
+    @Tag("CTL-10")
+    void frontEndsThatComeAndGoAreToldOnceASecondAndTheLastWordIsTrue() throws IOException {
+        int rounds = 50;
+        try (RawClient watcher = RawClient.negotiated(vms.control())) {
+            long start = System.nanoTime();
+            for (int i = 0; i < rounds; i++) {
+                vms.attach("b").close();
+            }
+            Instant last = Instant.now().truncatedTo(ChronoUnit.MICROS);
+            vms.attach("b");
+            JsonNode event;
+            int told = 0;
+            do {
+                event = watcher.receive();
+                told += event.path("event").asText().startsWith("DEVICE_") ? 1 : 0;
+            } while (!event.path("event").asText().equals("DEVICE_CONNECTED")
+                    || when(event).isBefore(last));
+            assertThat(told)
+                    .isLessThanOrEqualTo(
+                            (int) Duration.ofNanos(System.nanoTime() - start).toSeconds() + 2)
+                    .isLessThan(2 * rounds);
+        }
+    }
+
+    private static Instant when(JsonNode event) {
+        JsonNode timestamp = event.path("timestamp");
+        return Instant.ofEpochSecond(
+                timestamp.path("seconds").asLong(),
+                timestamp.path("microseconds").asLong() * 1000);
     }
 
     @Test

@@ -4,15 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.exomem.backend.config.ConfigException;
+import org.exomem.backend.config.MemoryConfig;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.conformance.frontend.Features;
@@ -26,6 +31,8 @@ import org.exomem.linux.PageFaults;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
+import org.exomem.vhostuser.backend.EventLoop;
+import org.exomem.vhostuser.memory.MemoryRegion;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -220,6 +227,75 @@ class ActiveMemoryTest {
                 BalloonDriver _ = driver(ram)) {
             assertThat(awaitWritten(vm, 0).watched()).isEqualTo(48 * MIB);
             assertThat(vmm.guarded).isEqualTo(16 * MIB);
+        }
+    }
+
+    @Test
+    @Tag("VMM-ACTIVE-6")
+    void devicesThatAnswerLateLeaveNoDescriptorsBehind() throws Exception {
+        CountDownLatch answers = new CountDownLatch(1);
+        CountDownLatch asked = new CountDownLatch(1);
+        VmConfig config = new VmConfig(
+                "late",
+                Optional.of(ServeConfig.balloon("vm=late,vmm-active=60,vmm-qmp=/q,socket=" + socket)),
+                List.of());
+        try (EventLoop loop = new EventLoop("late");
+                MemoryRegion region =
+                        MemoryRegion.map(0, MIB, 1L << 45, 0, SharedFile.memfd("exomem-asked-late", MIB));
+                ActiveMemory active = new ActiveMemory("late", loop, vmm, new ActiveMemory.Guest() {
+                    @Override
+                    public boolean isConnected() {
+                        return true;
+                    }
+
+                    @Override
+                    public List<MemoryRegion> sharedMemory() {
+                        asked.countDown();
+                        return List.of(region);
+                    }
+
+                    @Override
+                    public List<MemoryConfig> devices() {
+                        return List.of();
+                    }
+                })) {
+            long before = descriptors();
+            loop.execute(() -> {
+                active.configure(config);
+                try {
+                    answers.await();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            await().atMost(LIMIT).until(ActiveMemoryTest::isAsking);
+            await().atMost(LIMIT).until(() -> !isAsking());
+            answers.countDown();
+            asked.await();
+            await().atMost(LIMIT).until(() -> loop.submit(() -> true).join() && descriptors() == before);
+            assertThat(vmm.attempts).hasValue(0);
+        }
+    }
+
+    private static boolean isAsking() {
+        return Thread.getAllStackTraces().entrySet().stream()
+                .filter(thread -> thread.getKey().getName().equals("active-late"))
+                .flatMap(thread -> Arrays.stream(thread.getValue()))
+                .anyMatch(at -> at.getMethodName().equals("onLoop"));
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.filter(ActiveMemoryTest::isAskedLate).count();
+        }
+    }
+
+    private static boolean isAskedLate(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString().contains("exomem-asked-late");
+        } catch (IOException e) {
+            // That of the listing itself.
+            return false;
         }
     }
 }

@@ -10,8 +10,10 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.config.VmConfig;
 import org.exomem.conformance.frontend.Features;
@@ -30,6 +32,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** When unplugged memory is guarded. This process is the VMM too. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
@@ -86,6 +90,97 @@ class MemoryGuardTest {
         }
     }
 
+    /** Is slow when it is attached to for the first time. */
+    private static final class SlowVmm implements VmmProcesses, AutoCloseable {
+        private final AtomicInteger attempts = new AtomicInteger();
+        private final AtomicInteger letGo = new AtomicInteger();
+        private final CountDownLatch answers = new CountDownLatch(1);
+        private final boolean isGone;
+        private final Mapping mapping;
+
+        /** @param isGone whether it has ended when it was attached to for the first time */
+        SlowVmm(SharedFile file, long offset, boolean isGone) throws LinuxException {
+            this.mapping = Mapping.of(file, offset, SIZE);
+            this.isGone = isGone;
+        }
+
+        @Override
+        public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
+            if (attempts.incrementAndGet() == 1) {
+                try {
+                    answers.await();
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+                if (isGone) {
+                    throw new IOException("no such process");
+                }
+            }
+            return new Attached(
+                    new PageFaults(Userfaultfd.of(Userfaultfd.make(), PageFaults.FEATURES)),
+                    List.of(new BlockGuard.Stretch(REGION, mapping.segment().address(), SIZE)),
+                    letGo::incrementAndGet);
+        }
+
+        @Override
+        public List<PageFaults> left(Path qmp) {
+            return List.of();
+        }
+
+        @Override
+        public WatchedMemory watch(Path qmp, List<Part> parts, List<Part> left) throws IOException {
+            throw new IOException("not here");
+        }
+
+        @Override
+        public void close() {
+            mapping.close();
+        }
+    }
+
+    /** The guard is that of the VMM that is there now, whatever became of the one before. */
+    @ParameterizedTest(name = "the first VMM has ended: {0}")
+    @ValueSource(booleans = {true, false})
+    @Tag("MEM-GUARD-1")
+    void guardIsThatOfTheVmmThatCameWhileAnotherWasAttachedTo(boolean isGone) throws Exception {
+        Path socket = folder.resolve("m0");
+        try (GuestRam ram = GuestRam.ofLayout(0, BOOT, REGION, SIZE);
+                SlowVmm vmm = new SlowVmm(ram.file(), BOOT, isGone);
+                ServedVm vm = ServedVm.start(
+                        config(socket), Optional.empty(), event -> {}, (failed, why) -> {}, vmm, Long.MAX_VALUE)) {
+            MemDriver first = start(socket, ram);
+            await().atMost(LIMIT).until(() -> vmm.attempts.get() == 1);
+            first.close();
+            await().atMost(LIMIT)
+                    .until(() -> !vm.state().join().memory().getFirst().connected());
+            try (MemDriver second = start(socket, ram)) {
+                assertThat(second.plug(REGION, 1)).isEqualTo(MemDriver.Answer.ACK);
+                assertThat(guard(vm).on()).isFalse();
+                vmm.answers.countDown();
+                await().atMost(LIMIT).until(() -> guard(vm).on());
+                assertThat(vmm.attempts).hasValue(2);
+                await().atMost(LIMIT).until(() -> vmm.letGo.get() == (isGone ? 0 : 1));
+            }
+        }
+    }
+
+    private static VmConfig config(Path socket) throws ConfigException {
+        return new VmConfig(
+                "web",
+                Optional.empty(),
+                List.of(ServeConfig.mem(
+                        "vm=web,id=m0,addr=4G,size=64M,block=2M,requested=8M,violation=prevent,vmm-qmp=/q,socket="
+                                + socket)));
+    }
+
+    private static MemDriver start(Path socket, GuestRam ram) throws IOException {
+        return MemDriver.start(AttachedDevice.attach(
+                FrontEnd.connect(socket),
+                ram,
+                0b111 | Features.PROTOCOL_FEATURES | Features.VERSION_1,
+                Protocol.MQ | Protocol.REPLY_ACK | Protocol.BACKEND_REQ | Protocol.CONFIG));
+    }
+
     private static MemoryState.Guarding guard(ServedVm vm) {
         return vm.state().join().memory().getFirst().guard().orElseThrow();
     }
@@ -94,21 +189,11 @@ class MemoryGuardTest {
     @Tag("MEM-GUARD-1")
     void guardIsTriedAgainUntilTheMigrationThatWatchesTheMemoryIsOver() throws Exception {
         Path socket = folder.resolve("m0");
-        VmConfig config = new VmConfig(
-                "web",
-                Optional.empty(),
-                List.of(ServeConfig.mem(
-                        "vm=web,id=m0,addr=4G,size=64M,block=2M,requested=8M,violation=prevent,vmm-qmp=/q,socket="
-                                + socket)));
         try (GuestRam ram = GuestRam.ofLayout(0, BOOT, REGION, SIZE);
                 Vmm vmm = new Vmm(ram.file(), BOOT);
                 ServedVm vm = ServedVm.start(
-                        config, Optional.empty(), event -> {}, (failed, why) -> {}, vmm, Long.MAX_VALUE);
-                MemDriver driver = MemDriver.start(AttachedDevice.attach(
-                        FrontEnd.connect(socket),
-                        ram,
-                        0b111 | Features.PROTOCOL_FEATURES | Features.VERSION_1,
-                        Protocol.MQ | Protocol.REPLY_ACK | Protocol.BACKEND_REQ | Protocol.CONFIG))) {
+                        config(socket), Optional.empty(), event -> {}, (failed, why) -> {}, vmm, Long.MAX_VALUE);
+                MemDriver driver = start(socket, ram)) {
             await().atMost(LIMIT).until(() -> vmm.attempts.get() > 2);
             assertThat(guard(vm).on()).isFalse();
             assertThat(guard(vm).reason())

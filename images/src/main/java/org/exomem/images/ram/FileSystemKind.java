@@ -2,6 +2,7 @@ package org.exomem.images.ram;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import org.exomem.linux.Fd;
 import org.exomem.linux.HostFileSystem;
 import org.exomem.linux.LinuxException;
 
@@ -31,6 +32,11 @@ public enum FileSystemKind {
      */
     public static FileSystemKind of(Path path) throws LinuxException {
         return of(HostFileSystem.of(path).magic());
+    }
+
+    /** The kind of the file system that an open file is on. */
+    public static FileSystemKind of(Fd file) throws LinuxException {
+        return of(HostFileSystem.of(file).magic());
     }
 
     /** By the numbers of {@code statfs(2)}. */
@@ -85,6 +91,19 @@ public enum FileSystemKind {
                 Optional.of(
                         folder + " is on " + text + ", so it may be slow. /dev/shm is memory; --any-fs silences this");
         };
+    }
+
+    /**
+     * What to tell who has a file mapped into this process; nothing where no access to it can hang.
+     *
+     * @param what the file or folder, with its path
+     */
+    public Optional<String> warningIfMapped(String what) {
+        return isMemory()
+                ? Optional.empty()
+                : Optional.of(
+                        what + " is on " + text + ", and not in memory: where that hangs at an access, this process"
+                                + " stops with all its VMs until it goes on");
     }
 
     @Override

@@ -196,6 +196,12 @@ class RamFilesTest {
     void kindsOfFileSystemsAreToldApart() throws IOException {
         assertThat(FileSystemKind.of(Path.of("/dev/shm"))).isEqualTo(FileSystemKind.TMPFS);
         assertThat(FileSystemKind.TMPFS.warning(folder)).isEmpty();
+        assertThat(FileSystemKind.TMPFS.warningIfMapped("it")).isEmpty();
+        assertThat(FileSystemKind.HUGETLBFS.warningIfMapped("it")).isEmpty();
+        assertThat(FileSystemKind.DISK.warningIfMapped("it")).get().asString().contains("stops with all its VMs");
+        try (SharedFile memfd = SharedFile.memfd("kind", 4096)) {
+            assertThat(FileSystemKind.of(memfd.fd())).isEqualTo(FileSystemKind.TMPFS);
+        }
         assertThat(FileSystemKind.of(0x6969).warning(folder)).get().asString().contains("network", "--any-fs");
         assertThat(FileSystemKind.of(0x9123683eL)).isEqualTo(FileSystemKind.DISK);
         assertThat(FileSystemKind.of(0x958458f6L).isMemory()).isTrue();

@@ -6,7 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /** Who has a file mapped, shared or private, by the lists of mappings of all processes that may be looked at. */
 public final class FileHolders {
@@ -37,9 +39,8 @@ public final class FileHolders {
         }
         List<Holder> found = new ArrayList<>();
         for (String name : names) {
-            Path process = Path.of("/proc", name);
             try {
-                add(found, process, Files.readString(process.resolve("maps"), StandardCharsets.ISO_8859_1), files);
+                add(found, name, files);
             } catch (IOException e) {
                 // It has ended, or may not be looked at.
             }
@@ -48,24 +49,30 @@ public final class FileHolders {
         return List.copyOf(found);
     }
 
-    private static void add(List<Holder> found, Path process, String maps, List<String> files) throws IOException {
-        for (String file : files) {
-            if (!maps.contains(" " + file + " ")) {
-                continue;
-            }
-            int pid = Integer.parseInt(String.valueOf(process.getFileName()));
-            String program = Files.readString(process.resolve("comm"), StandardCharsets.ISO_8859_1)
-                    .strip();
-            for (boolean shared : new boolean[] {true, false}) {
-                if (maps.lines().anyMatch(line -> maps(line, file, shared))) {
-                    found.add(new Holder(pid, program, file, shared));
+    private static void add(List<Holder> found, String process, List<String> files) throws IOException {
+        Set<Mapped> mapped = new LinkedHashSet<>();
+        try (ProcessLines lines = ProcessLines.of(process, "maps")) {
+            for (String line = lines.next(); line != null; line = lines.next()) {
+                for (String file : files) {
+                    if (line.contains(" " + file + " ")) {
+                        mapped.add(new Mapped(file, isShared(line)));
+                    }
                 }
             }
         }
+        if (mapped.isEmpty()) {
+            return;
+        }
+        String program = Files.readString(Path.of("/proc", process, "comm"), StandardCharsets.ISO_8859_1)
+                .strip();
+        for (Mapped one : mapped) {
+            found.add(new Holder(Integer.parseInt(process), program, one.file, one.shared));
+        }
     }
 
-    private static boolean maps(String line, String file, boolean shared) {
-        int sharing = line.indexOf(' ') + 1 + SHARING_COLUMN;
-        return line.contains(" " + file + " ") && line.charAt(sharing) == (shared ? 's' : 'p');
+    private record Mapped(String file, boolean shared) {}
+
+    private static boolean isShared(String line) {
+        return line.charAt(line.indexOf(' ') + 1 + SHARING_COLUMN) == 's';
     }
 }

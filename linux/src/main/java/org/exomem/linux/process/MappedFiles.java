@@ -2,17 +2,17 @@ package org.exomem.linux.process;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The shared mappings of files in a process's address space, from {@code /proc/PID/maps}, in ascending order.
@@ -28,6 +28,10 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             "([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-][w-][x-][sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+ [0-9]+)(?:"
                     + " +([^ ].*)?)?",
             Pattern.DOTALL);
+
+    private static final String MAPS = "maps";
+    /** Of text of which areas are made: twice what a process has that maps as much as the kernel lets it by default. */
+    static final long MAX_BYTES = 16 << 20;
 
     private static final int WRITABLE_COLUMN = 1;
     private static final int SHARED_COLUMN = 3;
@@ -47,15 +51,19 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
          * <pre>
          * from-to rw-s offset device inode path
          * </pre>
+         *
+         * @param before whose texts are used again where they are the same
          */
-        private static Area of(Matcher row) {
+        private static Area of(Matcher row, Area before) {
+            String file = row.group(5);
+            String path = row.group(6) == null ? "" : row.group(6);
             return new Area(
                     Long.parseUnsignedLong(row.group(1), 16),
                     Long.parseUnsignedLong(row.group(2), 16),
                     row.group(3).charAt(WRITABLE_COLUMN) == 'w',
                     Long.parseUnsignedLong(row.group(4), 16),
-                    row.group(5),
-                    row.group(6) == null ? "" : row.group(6));
+                    file.equals(before.file) ? before.file : file,
+                    path.equals(before.path) ? before.path : path);
         }
 
         /** What its path ends in, without the folders: a name of letters, digits and signs of ASCII is just that. */
@@ -99,10 +107,6 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             return left;
         }
 
-        private boolean has(long address) {
-            return Long.compareUnsigned(address, from) >= 0 && Long.compareUnsigned(address, to) < 0;
-        }
-
         private boolean goesOnWith(Area next) {
             return to == next.from
                     && writable == next.writable
@@ -121,7 +125,28 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     }
 
     private static MappedFiles of(String process) throws IOException {
-        return parse(Files.readString(Path.of("/proc", process, "maps"), StandardCharsets.ISO_8859_1));
+        try (ProcessLines lines = ProcessLines.of(process, MAPS)) {
+            return shared(new Rows(process, lines), line -> true);
+        }
+    }
+
+    /**
+     * The shared mappings of one file in a process's address space, in ascending order; what is mapped without a gap is one area.
+     *
+     * @param file as {@link #nameOf} gives it
+     * @throws IOException if the process has ended, or may not be looked at
+     */
+    public static List<Area> of(int pid, String file) throws IOException {
+        return of(Integer.toString(pid), List.of(file));
+    }
+
+    private static List<Area> of(String process, List<String> files) throws IOException {
+        String[] words = words(files);
+        try (ProcessLines lines = ProcessLines.of(process, MAPS)) {
+            return shared(new Rows(process, lines), line -> mentions(line, words)).areas.stream()
+                    .filter(area -> files.contains(area.file))
+                    .toList();
+        }
     }
 
     /**
@@ -130,17 +155,55 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
      * @throws IOException if it is no list of mappings
      */
     static MappedFiles parse(String maps) throws IOException {
+        return shared(new Rows("?", ProcessLines.of(maps)), line -> true);
+    }
+
+    /** The lines of a list of mappings, of which a process could have so many that the heap has no room for what is made of them. */
+    private static final class Rows {
+        private final String process;
+        private final ProcessLines lines;
+        private long taken;
+        private Area last = new Area(0, 0, false, 0, "", "");
+
+        Rows(String process, ProcessLines lines) {
+            this.process = process;
+            this.lines = lines;
+        }
+
+        /** The next that is wanted, or null behind the last one. */
+        @Nullable
+        Matcher next(Predicate<String> wanted) throws IOException {
+            for (String line = lines.next(); line != null; line = lines.next()) {
+                if (wanted.test(line)) {
+                    Matcher row = ROW.matcher(line);
+                    if (!row.matches()) {
+                        throw new IOException("no line of a list of mappings: " + line);
+                    }
+                    return row;
+                }
+            }
+            return null;
+        }
+
+        /** @throws TooManyMappingsException if all that were taken have more than {@value #MAX_BYTES} bytes of text */
+        Area take(Matcher row) throws TooManyMappingsException {
+            taken += row.end() + 1L;
+            if (taken > MAX_BYTES) {
+                throw new TooManyMappingsException(process, MAX_BYTES);
+            }
+            last = Area.of(row, last);
+            return last;
+        }
+    }
+
+    private static MappedFiles shared(Rows rows, Predicate<String> wanted) throws IOException {
         List<Area> pieces = new ArrayList<>();
         List<Area> areas = new ArrayList<>();
-        for (String line : maps.isEmpty() ? new String[0] : maps.split("\n")) {
-            Matcher row = ROW.matcher(line);
-            if (!row.matches()) {
-                throw new IOException("no line of a list of mappings: " + line);
-            }
+        for (Matcher row = rows.next(wanted); row != null; row = rows.next(wanted)) {
             if (row.group(3).charAt(SHARED_COLUMN) == 's') {
-                Area piece = Area.of(row);
+                Area piece = rows.take(row);
                 if (Long.compareUnsigned(piece.from, piece.to) >= 0) {
-                    throw new IOException("a mapping that ends before it begins: " + line);
+                    throw new IOException("a mapping that ends before it begins: " + row.group());
                 }
                 pieces.add(piece);
                 add(areas, piece);
@@ -156,11 +219,13 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
      */
     public static List<Area> privateOf(int pid) throws IOException {
         List<Area> areas = new ArrayList<>();
-        String maps = Files.readString(Path.of("/proc", Integer.toString(pid), "maps"), StandardCharsets.ISO_8859_1);
-        for (String line : maps.split("\n")) {
-            Matcher row = ROW.matcher(line);
-            if (row.matches() && row.group(3).charAt(SHARED_COLUMN) == 'p' && row.group(6) != null) {
-                areas.add(Area.of(row));
+        String process = Integer.toString(pid);
+        try (ProcessLines lines = ProcessLines.of(process, MAPS)) {
+            Rows rows = new Rows(process, lines);
+            for (Matcher row = rows.next(line -> true); row != null; row = rows.next(line -> true)) {
+                if (row.group(3).charAt(SHARED_COLUMN) == 'p' && row.group(6) != null) {
+                    areas.add(rows.take(row));
+                }
             }
         }
         return areas;
@@ -178,9 +243,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     public static List<Mapper> ofAllThatMap(List<String> files) throws IOException {
         List<Mapper> found = new ArrayList<>();
         MappingQuery query = new MappingQuery(files);
-        byte[][] wanted = files.stream()
-                .map(file -> (" " + file + " ").getBytes(StandardCharsets.ISO_8859_1))
-                .toArray(byte[][]::new);
+        String[] wanted = words(files);
         String[] names = new File("/proc").list();
         if (names == null) {
             throw new IOException("/proc can't be read, so nobody can tell who has the memory mapped");
@@ -196,32 +259,30 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     /** A process and what it has mapped of the files that were asked for. */
     public record Mapper(int pid, List<Area> areas) {}
 
-    private static void addMapper(List<Mapper> found, int pid, List<String> files) {
+    /** @throws TooManyMappingsException as what is not looked at must not count as not there */
+    private static void addMapper(List<Mapper> found, int pid, List<String> files) throws TooManyMappingsException {
         try {
-            found.add(new Mapper(
-                    pid,
-                    of(pid).areas.stream()
-                            .filter(area -> files.contains(area.file))
-                            .toList()));
+            found.add(new Mapper(pid, of(Integer.toString(pid), files)));
+        } catch (TooManyMappingsException e) {
+            throw e;
         } catch (IOException e) {
             // It has ended.
         }
     }
 
-    private static boolean maps(String process, MappingQuery query, byte[][] wanted) {
+    private static boolean maps(String process, MappingQuery query, String[] wanted) {
         return switch (query.shares(process)) {
             case YES -> true;
             case NO -> false;
-            case UNKNOWN -> mentions(Path.of("/proc", process, "maps"), wanted);
+            case UNKNOWN -> mentionsOne(process, wanted);
         };
     }
 
-    /** Looks at bytes, as most processes map none of the files, and to take all lines of all processes apart takes long. */
-    private static boolean mentions(Path maps, byte[][] wanted) {
-        try (InputStream in = Files.newInputStream(maps)) {
-            byte[] text = in.readAllBytes();
-            for (byte[] file : wanted) {
-                if (contains(text, file)) {
+    /** Most processes map none of the files, and to take all lines of all processes apart takes long. */
+    private static boolean mentionsOne(String process, String[] wanted) {
+        try (ProcessLines lines = ProcessLines.of(process, MAPS)) {
+            for (String line = lines.next(); line != null; line = lines.next()) {
+                if (mentions(line, wanted)) {
                     return true;
                 }
             }
@@ -231,14 +292,14 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         return false;
     }
 
-    private static boolean contains(byte[] text, byte[] wanted) {
-        int last = text.length - wanted.length;
-        for (int at = 0; at <= last; at++) {
-            int i = 0;
-            while (i < wanted.length && text[at + i] == wanted[i]) {
-                i++;
-            }
-            if (i == wanted.length) {
+    /** Files as they stand between the other columns. */
+    private static String[] words(List<String> files) {
+        return files.stream().map(file -> " " + file + " ").toArray(String[]::new);
+    }
+
+    private static boolean mentions(String line, String[] words) {
+        for (String word : words) {
+            if (line.contains(word)) {
                 return true;
             }
         }
@@ -248,13 +309,29 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     /** Returns device and inode as mappings of the file show them; some file systems show {@code stat} another device. */
     public static String nameOf(SharedFile file) throws IOException {
         try (Mapping first = Mapping.forReading(file, 0, file.pageSize())) {
-            long address = first.segment().address();
-            return of("self").areas().stream()
-                    .filter(area -> area.has(address))
-                    .map(Area::file)
-                    .findFirst()
-                    .orElseThrow(() -> new IOException("the kernel does not tell what is mapped at " + address));
+            return fileAt(first.segment().address());
         }
+    }
+
+    /** Of the one mapping only, as this process may have many. */
+    private static String fileAt(long address) throws IOException {
+        try (ProcessLines lines = ProcessLines.of("self", MAPS)) {
+            Rows rows = new Rows("self", lines);
+            Matcher row = rows.next(line -> hasAddress(line, address));
+            if (row == null) {
+                throw new IOException("the kernel does not tell what is mapped at " + address);
+            }
+            return rows.take(row).file;
+        }
+    }
+
+    private static boolean hasAddress(String line, long address) {
+        int dash = line.indexOf('-');
+        int blank = line.indexOf(' ');
+        return dash > 0
+                && blank > dash
+                && Long.compareUnsigned(address, Long.parseUnsignedLong(line, 0, dash, 16)) >= 0
+                && Long.compareUnsigned(address, Long.parseUnsignedLong(line, dash + 1, blank, 16)) < 0;
     }
 
     /** True if that file is not mapped, and another that was opened by this path is. */

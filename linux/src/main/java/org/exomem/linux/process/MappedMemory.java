@@ -1,9 +1,6 @@
 package org.exomem.linux.process;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -29,15 +26,16 @@ public record MappedMemory(long resident, long anonymous) {
      * @throws IOException if it has ended, or may not be looked at
      */
     public static MappedMemory of(int pid, List<String> files) throws IOException {
-        return parse(
-                Files.readString(Path.of("/proc", Integer.toString(pid), "smaps"), StandardCharsets.ISO_8859_1), files);
+        try (ProcessLines lines = ProcessLines.of(Integer.toString(pid), "smaps")) {
+            return parse(lines, files);
+        }
     }
 
-    static MappedMemory parse(String smaps, List<String> files) {
+    static MappedMemory parse(ProcessLines smaps, List<String> files) throws IOException {
         long resident = 0;
         long anonymous = 0;
         boolean counts = false;
-        for (String line : smaps.split("\n", -1)) {
+        for (String line = smaps.next(); line != null; line = smaps.next()) {
             Matcher mapping = MAPPING.matcher(line);
             if (mapping.matches()) {
                 counts = files.contains(mapping.group(1));

@@ -71,6 +71,47 @@ class MappedFilesTest {
         }
     }
 
+    /** A process chooses how many mappings it has, and how long their paths are. */
+    @Test
+    @Tag("VMM-24")
+    void processWithVeryManyLongMappingsIsRefused() throws IOException {
+        StringBuilder maps = new StringBuilder();
+        String path = "/" + "long/".repeat(800);
+        for (int i = 1; maps.length() < MappedFiles.MAX_BYTES; i++) {
+            maps.append(String.format("%x-%x rw-s 00000000 00:01 7 %s%n", i << 12, (i + 1) << 12, path));
+        }
+        assertThat(MappedFiles.parse(maps.substring(0, maps.indexOf("\n") * 100))
+                        .pieces())
+                .hasSizeBetween(95, 105);
+        assertThatThrownBy(() -> MappedFiles.parse(maps.toString()))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("more than 16777216 bytes of text");
+    }
+
+    @Test
+    @Tag("VMM-24")
+    void veryLongPathHidesNoMapping() throws IOException {
+        String maps =
+                "1000-2000 rw-s 00000000 00:01 7 /" + "x".repeat(200_000) + "\n2000-3000 rw-s 00001000 00:01 8 /y\n";
+        assertThat(MappedFiles.parse(maps).pieces())
+                .extracting(MappedFiles.Area::file)
+                .containsExactly("00:01 7", "00:01 8");
+    }
+
+    @Test
+    void onlyTheMappingsOfTheFileThatIsAskedForAreFound() throws IOException {
+        int self = (int) ProcessHandle.current().pid();
+        try (SharedFile file = SharedFile.memfd("one", SIZE);
+                SharedFile other = SharedFile.memfd("other", SIZE);
+                Mapping one = Mapping.of(file, 0, 8192);
+                Mapping two = Mapping.of(other, 0, 8192)) {
+            assertThat(MappedFiles.of(self, MappedFiles.nameOf(file)))
+                    .extracting(MappedFiles.Area::from)
+                    .containsExactly(one.segment().address());
+            assertThat(two.segment().address()).isNotEqualTo(one.segment().address());
+        }
+    }
+
     @Test
     void processThatHasGoneHasNoMappings() {
         assertThatThrownBy(() -> MappedFiles.of(0)).isInstanceOf(NoSuchFileException.class);

@@ -21,8 +21,9 @@ final class MappedMemoryTest {
             """;
 
     @Test
-    void allMappingsOfTheFileCountAndNoOthers() {
-        assertThat(MappedMemory.parse(SMAPS, List.of("00:1a 1234"))).isEqualTo(new MappedMemory(108 << 10, 40 << 10));
-        assertThat(MappedMemory.parse(SMAPS, List.of())).isEqualTo(new MappedMemory(0, 0));
+    void allMappingsOfTheFileCountAndNoOthers() throws Exception {
+        assertThat(MappedMemory.parse(ProcessLines.of(SMAPS), List.of("00:1a 1234")))
+                .isEqualTo(new MappedMemory(108 << 10, 40 << 10));
+        assertThat(MappedMemory.parse(ProcessLines.of(SMAPS), List.of())).isEqualTo(new MappedMemory(0, 0));
     }
 }

@@ -75,6 +75,34 @@ class MemorySlotsTest {
         }
     }
 
+    @Test
+    @Tag("VHU-MEM-12")
+    void memoryThatIsTakenAwayWhileAQueueWaitsCountsUntilItIsUnmapped() throws Exception {
+        long limit = 16 << 20;
+        long most = limit;
+        try (EchoBackEnd limited = new EchoBackEnd(folder.resolve("limited"), limit);
+                EchoGuest small = EchoGuest.start(limited);
+                SharedFile sparse = SharedFile.memfd("sparse", most)) {
+            Region ram = small.device.wireRegions().getFirst();
+            small.frontEnd().removeMemoryRegion(ram);
+            Region all = new Region(FROM, most, 1L << 45, 0);
+            small.frontEnd().addMemoryRegion(all, sparse.fd());
+            small.frontEnd().removeMemoryRegion(all);
+            assertThatThrownBy(() -> small.frontEnd().addMemoryRegion(all, sparse.fd()))
+                    .isInstanceOf(RequestRefusedException.class);
+            limited.awaitFault(FaultKind.FRONT_END, "removed but still in use by a queue");
+            small.frontEnd().addMemoryRegion(ram, small.ram.file().fd());
+            small.assertEcho();
+            // Now it is unmapped, and its room is there again.
+            Region rest = new Region(FROM, limit - ram.size(), 1L << 45, 0);
+            for (int i = 0; i < 5; i++) {
+                small.frontEnd().addMemoryRegion(rest, sparse.fd());
+                small.frontEnd().removeMemoryRegion(rest);
+            }
+            small.assertEcho();
+        }
+    }
+
     /** What the loop does at once, whatever the front-end sends, delays the VM's other devices by no more than this. */
     @Test
     @Tag("VHU-MSG-5")

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,6 +31,7 @@ import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LateMapping;
+import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.AfterEach;
@@ -44,6 +46,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Post-copy as a front-end drives it: pages of guest memory come when they are asked for (spec/vhost-user.md, VHU-PST). */
 class PostCopyTest {
     private static final long MIB = 1 << 20;
+    private static final long MEMORY_LIMIT = 1L << 40;
     private static final int RING_SIZE = 128;
     private static final int CHAINS = 40;
     private static final Duration LIMIT = EchoBackEnd.LIMIT;
@@ -61,7 +64,7 @@ class PostCopyTest {
     @BeforeEach
     void start() throws Exception {
         assumeTrue(LateMapping.isPossible(), "this host lets nobody have such a userfaultfd");
-        backEnd = new EchoBackEnd(folder.resolve("s"));
+        backEnd = new EchoBackEnd(folder.resolve("s"), MEMORY_LIMIT);
     }
 
     @AfterEach
@@ -426,6 +429,43 @@ class PostCopyTest {
         awaitEchoed(5);
         guest.arrive();
         assertEchoed(guest, ring, echoes);
+    }
+
+    @Test
+    @Tag("VHU-PST-6")
+    void regionsThatComeAndGoWhileAPageDoesNotComeLeaveNothingMapped() throws Exception {
+        long size = 64L << 30;
+        ArrivingGuest guest = guest(EchoGuest.SPLIT);
+        RingDriver ring = guest.addRing(0, RING_SIZE);
+        List<Echo> echoes = fill(guest, ring, new Random(1), 5);
+        LateMemory memory = guest.leave();
+        memory.withhold(echoes.get(2).response);
+        guest.listen();
+        memory.start(1, false);
+        guest.start(ring);
+        awaitEchoed(2);
+        await().atMost(LIMIT).until(() -> memory.wasAsked(echoes.get(2).response));
+        long before = mappedBytes();
+        for (int i = 0; i < 20; i++) {
+            try (SharedFile sparse = SharedFile.memfd("sparse", size)) {
+                Region region = new Region(1L << 40, size, 1L << 45, 0);
+                memory.announceMore(guest.frontEnd, region, sparse.fd());
+                memory.acknowledge(guest.frontEnd);
+                guest.frontEnd.removeMemoryRegion(region);
+            }
+        }
+        assertThat(mappedBytes() - before).isLessThan(4 * size);
+        memory.release(echoes.get(2).response);
+        awaitEchoed(5);
+        guest.arrive();
+        assertEchoed(guest, ring, echoes);
+    }
+
+    private static long mappedBytes() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("VmSize:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) << 10)
+                .sum();
     }
 
     @Test

@@ -1,6 +1,5 @@
 package org.exomem.vhostuser.backend;
 
-import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageSet;
 
 /**
@@ -8,19 +7,10 @@ import org.exomem.pages.PageSet;
  * them away (VHU-PST-6). Belongs to the event loop of the VM.
  */
 final class ArrivingFile {
-    private final FileIdentity identity;
     /** Pages of 4096 bytes that may be touched. */
     final PageSet here = new PageSet();
     /** Pages that were asked for and have not come. */
     final PageSet asked = new PageSet();
-
-    private record FileIdentity(String deviceAndInode) {}
-
-    ArrivingFile(SharedFile file) {
-        this.identity = new FileIdentity(file.identity());
-    }
-
-    boolean is(SharedFile file) {
-        return identity.deviceAndInode.equals(file.identity());
-    }
+    /** How many regions of it are watched. */
+    int regions;
 }

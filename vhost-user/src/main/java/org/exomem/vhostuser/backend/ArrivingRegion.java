@@ -20,7 +20,7 @@ final class ArrivingRegion implements LatePages {
     /** Pages of 4096 bytes that are asked for at once. */
     private static final long AT_ONCE = 64;
 
-    private final LateMapping mapping;
+    private final SharedMapping mapping;
     private final ArrivingFile file;
     private final PageBringer bringer;
     private final PageBringer.Outcome outcome;
@@ -28,21 +28,25 @@ final class ArrivingRegion implements LatePages {
     /** Where the mapping begins in the file: below the region if that begins in the middle of a larger page. */
     private final long mappingOffset;
 
+    private final Runnable forget;
+
     private boolean closed;
 
     private ArrivingRegion(
             MemoryRegion region,
             long mappingOffset,
-            LateMapping mapping,
+            SharedMapping mapping,
             ArrivingFile file,
             PageBringer bringer,
-            PageBringer.Outcome outcome) {
+            PageBringer.Outcome outcome,
+            Runnable forget) {
         this.fileOffset = region.fileOffset();
         this.mappingOffset = mappingOffset;
         this.mapping = mapping;
         this.file = file;
         this.bringer = bringer;
         this.outcome = outcome;
+        this.forget = forget;
     }
 
     /**
@@ -50,6 +54,7 @@ final class ArrivingRegion implements LatePages {
      *
      * @param file what is known of the pages of the region's file
      * @param outcome is told when pages have come
+     * @param forget is run once, when the region is closed
      * @throws FrontEndFault if the region lies too far behind in its file
      */
     static ArrivingRegion of(
@@ -57,7 +62,8 @@ final class ArrivingRegion implements LatePages {
             ArrivingFile file,
             Userfaultfd userfaultfd,
             PageBringer bringer,
-            PageBringer.Outcome outcome)
+            PageBringer.Outcome outcome,
+            Runnable forget)
             throws LinuxException {
         if (region.fileOffset() > Pages.bytes(PageSet.LIMIT) - region.size()) {
             throw new FrontEndFault(
@@ -68,7 +74,7 @@ final class ArrivingRegion implements LatePages {
         long offset = region.fileOffset() & -backing.pageSize();
         LateMapping mapping =
                 LateMapping.of(backing, offset, region.fileOffset() - offset + region.size(), userfaultfd);
-        return new ArrivingRegion(region, offset, mapping, file, bringer, outcome);
+        return new ArrivingRegion(region, offset, new SharedMapping(mapping), file, bringer, outcome, forget);
     }
 
     /** Where the front-end sees the region's first byte in faults. */
@@ -123,8 +129,8 @@ final class ArrivingRegion implements LatePages {
     public void close() {
         if (!closed) {
             closed = true;
-            mapping.end();
-            bringer.release(mapping);
+            bringer.end(mapping);
+            forget.run();
         }
     }
 }

@@ -55,7 +55,7 @@ final class MemoryTable {
 
     private List<MemoryRegion> mapAll(List<RegionDescription> regions, List<Fd> files, Mapped each)
             throws LinuxException {
-        requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, regions);
+        requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, memory.size() + waitingBytes(), regions);
         // A table of its own finds overlaps; on success it hands its regions on.
         GuestMemory table = new GuestMemory();
         List<MemoryRegion> mapped = new ArrayList<>();
@@ -92,7 +92,12 @@ final class MemoryTable {
         }
         GuestMemory table = new GuestMemory();
         before.forEach(table::add);
-        requireRoom("ADD_MEM_REG", removed.size() + before.size() + 1, table.size(), List.of(description));
+        requireRoom(
+                "ADD_MEM_REG",
+                removed.size() + before.size() + 1,
+                table.size(),
+                memory.size() + waitingBytes(),
+                List.of(description));
         MemoryRegion region = map(description, file, table, each);
         waiting.add(region);
         return region;
@@ -121,18 +126,45 @@ final class MemoryTable {
 
     /** Adds one region and leaves the others alone (VHU-MEM-2). */
     void add(RegionDescription region, Fd file) throws LinuxException {
-        requireRoom("ADD_MEM_REG", removed.size() + memory.regions().size() + 1, memory.size(), List.of(region));
+        requireRoom(
+                "ADD_MEM_REG",
+                removed.size() + memory.regions().size() + 1,
+                memory.size(),
+                memory.size() + waitingBytes(),
+                List.of(region));
         memory.add(map(region, file, memory, shared));
     }
 
-    /** Also what was removed and is still mapped counts: a front-end can't make it more and more. */
-    private void requireRoom(String request, int regions, long shared, List<RegionDescription> more) {
+    private long waitingBytes() {
+        return bytes(waiting);
+    }
+
+    private static long bytes(List<MemoryRegion> regions) {
+        return regions.stream().mapToLong(MemoryRegion::size).sum();
+    }
+
+    /**
+     * Also what was removed and is still mapped counts, in number and in bytes: a front-end can't make it more and more, and so
+     * take the address space away from the other VMs of the process. A whole table has room beside the one that it replaces.
+     *
+     * @param regions how many there would be
+     * @param shared bytes of those that would be in use beside {@code more}
+     * @param mapped bytes of all that is mapped now, but what was removed
+     */
+    private void requireRoom(String request, int regions, long shared, long mapped, List<RegionDescription> more) {
         more.forEach(RegionDescription::check);
-        // No sum of 509 sizes below 2^48 overflows.
-        long size = shared + more.stream().mapToLong(RegionDescription::size).sum();
+        // No sum of some 509 sizes below 2^48 overflows.
+        long added = more.stream().mapToLong(RegionDescription::size).sum();
+        long size = shared + added;
         if (size > limit) {
             throw new FrontEndFault(request + " would share " + size + " bytes of memory; the limit for a VM is "
                     + limit + " bytes, and can be set where this process is started");
+        }
+        long kept = bytes(removed);
+        if (kept + mapped + added - limit > limit) {
+            throw new FrontEndFault(request + " would share " + size + " bytes of memory while " + (kept + mapped)
+                    + " bytes are still mapped, " + kept + " of them removed but still in use by a queue; both together"
+                    + " may be twice the limit for a VM, which is " + limit + " bytes");
         }
         if (regions > MAX_SLOTS) {
             throw new FrontEndFault(request + " would make " + regions + " memory regions, " + removed.size()

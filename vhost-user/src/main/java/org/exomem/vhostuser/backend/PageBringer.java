@@ -4,16 +4,15 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import org.exomem.linux.Errno;
-import org.exomem.linux.LateMapping;
 import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The one thread of a session that waits for pages of guest memory: the event loop asks here and goes on (VHU-PST-1). It waits in a system
- * call, for one page at a time, in the order in which they were asked for. So many requests can wait as there are pages asked for, of which
- * a queue has a few at most.
+ * call, for one page at a time, in the order in which they were asked for. So many requests can wait as there are pages asked for in
+ * regions that are shared, of which a queue has a few at most.
  *
- * <p>Made, asked and closed on the event loop; it also gives back what only this thread knows to be unused.
+ * <p>Made, asked and closed on the event loop.
  */
 final class PageBringer implements AutoCloseable {
     private static final long STACK_BYTES = 256 * 1024;
@@ -28,10 +27,7 @@ final class PageBringer implements AutoCloseable {
     }
 
     private sealed interface Task {
-        record Bring(LateMapping mapping, long offset, long bytes, Outcome outcome) implements Task {}
-
-        /** Of what was ended: behind all requests for it. */
-        record Release(LateMapping mapping) implements Task {}
+        record Bring(SharedMapping mapping, long offset, long bytes, Outcome outcome) implements Task {}
 
         record Stop() implements Task {}
     }
@@ -62,13 +58,25 @@ final class PageBringer implements AutoCloseable {
      *
      * @param offset in the mapping, bytes
      */
-    void bring(LateMapping mapping, long offset, long bytes, Outcome outcome) {
+    void bring(SharedMapping mapping, long offset, long bytes, Outcome outcome) {
+        mapping.use();
         tasks.add(new Task.Bring(mapping, offset, bytes, outcome));
     }
 
-    /** Gives a mapping back that has been {@linkplain LateMapping#end ended}. */
-    void release(LateMapping mapping) {
-        tasks.add(new Task.Release(mapping));
+    /**
+     * Ends a mapping and gives it back: at once, or where this thread waits in it, as soon as it has been woken. What was asked for in it
+     * and has not begun is over, whatever this thread waits for before it.
+     */
+    void end(SharedMapping mapping) {
+        mapping.end();
+        tasks.removeIf(task -> {
+            boolean isOver = task instanceof Task.Bring bring && bring.mapping() == mapping;
+            if (isOver) {
+                over((Task.Bring) task, false);
+            }
+            return isOver;
+        });
+        mapping.leave();
     }
 
     /** Ends the thread soon, if all mappings were ended before. Waits for nothing. */
@@ -81,7 +89,6 @@ final class PageBringer implements AutoCloseable {
         while (true) {
             switch (next()) {
                 case Task.Bring bring -> bring(bring);
-                case Task.Release(LateMapping mapping) -> mapping.close();
                 case Task.Stop() -> {
                     return;
                 }
@@ -100,15 +107,19 @@ final class PageBringer implements AutoCloseable {
     }
 
     private void bring(Task.Bring request) {
-        Outcome outcome = request.outcome();
         try {
-            boolean came = request.mapping().bring(request.offset(), request.bytes());
-            tell(() -> outcome.over(came));
+            over(request, request.mapping().bring(request.offset(), request.bytes()));
         } catch (LinuxException e) {
+            request.mapping().leave();
             // As where the loop itself finds the file cut short (VHU-MEM-10).
             Throwable why = e.errno() == Errno.EFAULT ? new InternalError(e) : e;
-            tell(() -> outcome.failed(why));
+            tell(() -> request.outcome().failed(why));
         }
+    }
+
+    private void over(Task.Bring request, boolean came) {
+        request.mapping().leave();
+        tell(() -> request.outcome().over(came));
     }
 
     private void tell(Runnable task) {

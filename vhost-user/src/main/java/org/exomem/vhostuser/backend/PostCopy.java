@@ -1,8 +1,6 @@
 package org.exomem.vhostuser.backend;
 
-import java.util.ArrayList;
 import java.util.IdentityHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.exomem.linux.DescriptorReserve;
@@ -32,13 +30,13 @@ final class PostCopy implements AutoCloseable {
         record Advised(Userfaultfd userfaultfd) implements State {}
 
         /**
-         * @param files what is known of the pages of each file that was shared since
-         * @param regions all that are watched
+         * @param files what is known of the pages of each file that is shared
+         * @param regions all that are watched, until they are closed
          */
         record Listening(
                 Userfaultfd userfaultfd,
                 PageBringer bringer,
-                List<ArrivingFile> files,
+                ArrivingFiles files,
                 Map<MemoryRegion, ArrivingRegion> regions)
                 implements State {}
     }
@@ -117,7 +115,7 @@ final class PostCopy implements AutoCloseable {
         }
         PageBringer bringer = new PageBringer(loop);
         State.Listening listening =
-                new State.Listening(userfaultfd, bringer, new ArrayList<>(), new IdentityHashMap<>());
+                new State.Listening(userfaultfd, bringer, new ArrivingFiles(), new IdentityHashMap<>());
         state = listening;
         try {
             for (MemoryRegion region : memory.regions()) {
@@ -141,22 +139,21 @@ final class PostCopy implements AutoCloseable {
     /** Watches a region that is shared while {@link #isListening}; does nothing otherwise. */
     void watch(MemoryRegion region) throws LinuxException {
         if (state instanceof State.Listening listening) {
-            ArrivingRegion arriving = ArrivingRegion.of(
-                    region, file(listening, region), listening.userfaultfd, listening.bringer, outcome);
-            listening.regions.put(region, arriving);
-            region.comesBy(arriving);
-        }
-    }
-
-    private static ArrivingFile file(State.Listening listening, MemoryRegion region) {
-        for (ArrivingFile known : listening.files) {
-            if (known.is(region.file())) {
-                return known;
+            ArrivingFile file = listening.files.use(region.file());
+            Runnable forget = () -> {
+                listening.regions.remove(region);
+                listening.files.leave(file);
+            };
+            try {
+                ArrivingRegion arriving =
+                        ArrivingRegion.of(region, file, listening.userfaultfd, listening.bringer, outcome, forget);
+                listening.regions.put(region, arriving);
+                region.comesBy(arriving);
+            } catch (LinuxException | RuntimeException e) {
+                listening.files.leave(file);
+                throw e;
             }
         }
-        ArrivingFile file = new ArrivingFile(region.file());
-        listening.files.add(file);
-        return file;
     }
 
     /** Where the front-end sees faults in a region that is watched. */
@@ -185,7 +182,7 @@ final class PostCopy implements AutoCloseable {
             case State.Advised(Userfaultfd userfaultfd) -> userfaultfd.close();
             case State.Listening listening -> {
                 memory.setArriving(false);
-                listening.regions.forEach((region, arriving) -> {
+                Map.copyOf(listening.regions).forEach((region, arriving) -> {
                     arriving.close();
                     region.comesBy(null);
                 });

@@ -7,6 +7,7 @@ import java.lang.invoke.VarHandle;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
@@ -16,6 +17,8 @@ import org.exomem.pages.Pages;
  */
 public final class DirtyLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
+    /** No guest address needs more: a bit for each page below 2^48, as {@link PageSet} has them. */
+    private static final long MOST_BYTES = PageSet.LIMIT / 8;
 
     private final Mapping mapping;
     private final MemorySegment words;
@@ -30,17 +33,19 @@ public final class DirtyLog implements AutoCloseable {
     }
 
     /**
-     * Maps a log. The file may be closed afterwards.
+     * Maps a log, without what lies behind the bits of all guest addresses: it would only take up the address space of the process. The
+     * file may be closed afterwards.
      *
      * @param offset of the log's first byte in the file, any number of bytes
      * @param size bytes, at least 1; both together must lie inside the file, or marking throws {@link InternalError}
      * @throws LinuxException if the file can't be mapped
      */
     public static DirtyLog map(SharedFile file, long offset, long size) throws LinuxException {
+        long used = Math.min(size, MOST_BYTES);
         long slack = offset & (file.pageSize() - 1);
         // Bits are set by atomic operations on 8 bytes. Those around the log's ends lie in its first or last page.
-        long wholeWords = (slack + size + 7) & -8;
-        return new DirtyLog(Mapping.of(file, offset - slack, wholeWords), slack, size);
+        long wholeWords = (slack + used + 7) & -8;
+        return new DirtyLog(Mapping.of(file, offset - slack, wholeWords), slack, used);
     }
 
     /**

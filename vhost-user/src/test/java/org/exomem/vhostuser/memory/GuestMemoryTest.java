@@ -5,11 +5,13 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
+import org.exomem.linux.process.MappedFiles;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -133,6 +135,20 @@ class GuestMemoryTest {
             memory.markDirty(0, 1);
             assertThat(bits.segment().get(JAVA_LONG, 64)).isZero();
             assertThat(bits.segment().get(JAVA_LONG, 72)).isEqualTo(0b11L << 6);
+        }
+    }
+
+    @Test
+    void ofALogOnlyWhatGuestAddressesCanNeedIsMapped() throws IOException {
+        long most = 1L << (48 - 12 - 3);
+        try (SharedFile file = SharedFile.memfd("large log", 1L << 40);
+                DirtyLog log = DirtyLog.map(file, 4096, (1L << 40) - 4096)) {
+            log.mark((1L << 48) - 1, 1);
+            long mapped = MappedFiles.of((int) ProcessHandle.current().pid(), MappedFiles.nameOf(file)).stream()
+                    .mapToLong(MappedFiles.Area::length)
+                    .sum();
+            assertThat(mapped).isEqualTo(most);
+            assertThat(file.nextData(0)).isEqualTo(most);
         }
     }
 }

@@ -128,11 +128,12 @@ public final class LateMemory implements AutoCloseable {
 
     /** ADD_MEM_REG, up to its reply. */
     public void announceMore(FrontEnd frontEnd, Region region) throws IOException {
-        frontEnd.send(
-                Request.ADD_MEM_REG,
-                Connection.VERSION,
-                Payload.region(region),
-                List.of(ram.file().fd()));
+        announceMore(frontEnd, region, ram.file().fd());
+    }
+
+    /** The same with another file, of which no page is given. */
+    public void announceMore(FrontEnd frontEnd, Region region, Fd file) throws IOException {
+        frontEnd.send(Request.ADD_MEM_REG, Connection.VERSION, Payload.region(region), List.of(file));
         Reply reply = frontEnd.connection().receive();
         reply.fds().forEach(Fd::close);
         if (reply.request() != Request.ADD_MEM_REG || reply.payload().length != TABLE_HEADER + Payload.REGION_SIZE) {
