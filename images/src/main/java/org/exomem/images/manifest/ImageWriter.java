@@ -58,7 +58,7 @@ public final class ImageWriter {
      * Begins an image. A folder that is not there is made, for its owner only; only the last folder of the path is made. What a taken image,
      * or a save that was broken off, has left there is removed, all but RAM files.
      *
-     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
+     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, or one that is being taken; {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
      *     changed then
      */
     public static ImageWriter begin(Path folder) throws IOException {
@@ -76,14 +76,14 @@ public final class ImageWriter {
                     folder + " is on hugetlbfs, where only memory can be: an image has other files too. Name a folder"
                             + " elsewhere");
         }
-        if (Files.exists(folder.resolve(ImageFolder.MANIFEST), LinkOption.NOFOLLOW_LINKS)) {
+        if (ImageFolder.isIn(folder)) {
             throw new ImageException(
                     Fault.EXISTS, folder + " holds a saved VM already; remove that folder, or name another one");
         }
         Files.deleteIfExists(folder.resolve(ImageFolder.STATE));
         Files.deleteIfExists(folder.resolve(ImageFolder.SIGNATURE));
         Files.deleteIfExists(folder.resolve(UNFINISHED));
-        ImageFolder.removeTaken(folder);
+        ImageFolder.removeUsed(folder);
         watch.after(Step.OLD_IMAGE_IS_GONE);
         return new ImageWriter(folder, watch);
     }

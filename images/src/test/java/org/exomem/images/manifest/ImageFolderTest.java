@@ -19,6 +19,7 @@ import org.exomem.images.ImageException.Fault;
 import org.exomem.images.manifest.ImageWriter.Step;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
+import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -161,16 +162,27 @@ class ImageFolderTest {
     }
 
     @Test
+    @Tag("IMG-RESTORE-3")
     void imageIsTakenOnce() throws IOException {
         ImageFolder one = ImageFolder.open(folder);
         ImageFolder two = ImageFolder.open(folder);
-        one.take();
-
-        assertFault(Fault.NO_IMAGE, "was taken", two::take);
-        assertNotOpened(Fault.NO_IMAGE, "was taken");
-        one.giveBack();
-        ImageFolder.open(folder).take();
-        // The VM ran, and is saved again where it ran.
+        try (TakenImage taken = one.take()) {
+            assertFault(Fault.NO_IMAGE, "was taken just now", two::take);
+            assertNotOpened(Fault.NO_IMAGE, "was taken just now");
+            taken.giveBack();
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+            assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
+            // The VMM refused to let the guest run.
+            taken.giveBack();
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+        }
+        assertFault(Fault.NO_IMAGE, "a VM has run on its RAM files", two::take);
+        assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
+        // The VM is saved again where it ran.
         ImageWriter again = ImageWriter.begin(folder);
         Files.write(again.state(), Saved.STATE);
         again.finish(Saved.description(), ImageWriter.Digests.NONE);
@@ -179,8 +191,33 @@ class ImageFolderTest {
     }
 
     @Test
+    @Tag("IMG-RESTORE-6")
+    void imageOfARestoreThatWasBrokenOffIsWholeWhenItsVmmHasEnded() throws IOException {
+        RamFileName ram = Saved.RAM.getFirst();
+        try (SharedFile file = RamFiles.in(folder).open(ram)) {
+            // As a VMM has it.
+            try (Mapping _ = Mapping.of(file, 0, ram.size())) {
+                ImageFolder.open(folder).take().close();
+                assertNotOpened(
+                        Fault.NO_IMAGE, "process " + ProcessHandle.current().pid());
+                assertFault(Fault.EXISTS, "already", () -> ImageWriter.begin(folder));
+            }
+            // As a clone or a pager has it.
+            try (Mapping _ = Mapping.forReading(file, 0, ram.size())) {
+                assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
+            }
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.giveBack();
+        }
+        assertThat(folder.resolve(ImageFolder.MANIFEST)).exists();
+    }
+
+    @Test
     void imageThatDoesNotFitIsNotMade() throws IOException {
-        ImageFolder.open(folder).take();
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+        }
         ImageWriter writer = ImageWriter.begin(folder);
         assertFault(
                 Fault.MISSING,
