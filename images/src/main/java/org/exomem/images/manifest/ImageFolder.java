@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.Sha256;
@@ -44,6 +45,9 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
 
     /** The signature of the manifest, if the image is signed. */
     public static final String SIGNATURE = "manifest.sig";
+
+    /** The names of files with the digests of a RAM file begin so; what follows is as in the name of that. */
+    public static final String DIGESTS_PREFIX = "digests.";
 
     /**
      * Opens an image, and checks that everything is there and fits. The content of RAM files is not read. One that was taken by a process
@@ -177,8 +181,9 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
 
     /** True if a folder holds an image, or one that is being taken: neither its state nor its RAM files may go. */
     public static boolean isIn(Path folder) {
-        return Files.exists(folder.resolve(MANIFEST), LinkOption.NOFOLLOW_LINKS)
-                || Files.exists(folder.resolve(TakenImage.STARTING), LinkOption.NOFOLLOW_LINKS);
+        // The first one once more: the image may be given back between both looks.
+        return Stream.of(MANIFEST, TakenImage.STARTING, MANIFEST)
+                .anyMatch(name -> Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS));
     }
 
     /** Removes what makes an image of a folder. */

@@ -23,6 +23,7 @@ import java.util.stream.IntStream;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.Sha256;
+import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.linux.Errno;
 import org.exomem.linux.FileStatus;
@@ -45,7 +46,6 @@ public final class RamDigests {
     /** Bytes of a range; the last of a file may be shorter. */
     public static final int RANGE = 2 << 20;
 
-    private static final String PREFIX = "digests.";
     private static final byte[] MAGIC = {'e', 'x', 'o', 'm', 'e', 'm', 'D', 'G'};
     private static final int VERSION = 1;
     private static final int VERSION_AT = 8;
@@ -65,7 +65,7 @@ public final class RamDigests {
 
     /** Where the digests of a RAM file are, in the folder where it is. */
     static String file(RamFileName name) {
-        return PREFIX + name.file().substring(RamFileName.PREFIX.length());
+        return ImageFolder.DIGESTS_PREFIX + name.file().substring(RamFileName.PREFIX.length());
     }
 
     private static int ranges(long size) {
