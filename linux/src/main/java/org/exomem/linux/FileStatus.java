@@ -17,8 +17,9 @@ import java.nio.file.Path;
  * @param mode type and permissions, as {@code st_mode}
  * @param size bytes
  * @param allocatedBytes bytes that the file occupies ({@code st_blocks} times 512)
+ * @param changed when its content, size, permissions or names changed last ({@code st_ctim}), in nanoseconds since 1970: no program sets it back
  */
-public record FileStatus(long device, long inode, int owner, int mode, long size, long allocatedBytes) {
+public record FileStatus(long device, long inode, int owner, int mode, long size, long allocatedBytes, long changed) {
     private static final int AT_FDCWD = -100;
     private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int AT_EMPTY_PATH = 0x1000;
@@ -29,6 +30,7 @@ public record FileStatus(long device, long inode, int owner, int mode, long size
     private static final int INODE_OFFSET = 32;
     private static final int SIZE_OFFSET = 40;
     private static final int BLOCKS_OFFSET = 48;
+    private static final int CHANGED_OFFSET = 96;
     private static final int DEVICE_MAJOR_OFFSET = 136;
     private static final int DEVICE_MINOR_OFFSET = 140;
     private static final int TYPE_MASK = 0xf000;
@@ -66,12 +68,18 @@ public record FileStatus(long device, long inode, int owner, int mode, long size
                 buffer.get(JAVA_INT, OWNER_OFFSET),
                 Short.toUnsignedInt(buffer.get(JAVA_SHORT, MODE_OFFSET)),
                 buffer.get(JAVA_LONG, SIZE_OFFSET),
-                buffer.get(JAVA_LONG, BLOCKS_OFFSET) * 512);
+                buffer.get(JAVA_LONG, BLOCKS_OFFSET) * 512,
+                buffer.get(JAVA_LONG, CHANGED_OFFSET) * 1_000_000_000 + buffer.get(JAVA_INT, CHANGED_OFFSET + 8));
     }
 
     /** True if both tell of the same file: same device and inode, at times when the file was open or not removed. */
     public boolean isSameFileAs(FileStatus other) {
         return device == other.device && inode == other.inode;
+    }
+
+    /** True if the file was not written to, cut off or extended between both, as far as its file system tells. */
+    public boolean isUnchanged(FileStatus later) {
+        return isSameFileAs(later) && size == later.size && changed == later.changed;
     }
 
     /** True for a regular file, a memfd included. */

@@ -1,10 +1,13 @@
 package org.exomem.linux;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
@@ -17,6 +20,12 @@ import java.util.concurrent.ThreadLocalRandom;
 public final class OwnerOnlySocket {
     private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
 
+    private static final FileAttribute<?> OWNER_FOLDER =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    private static final String UNFINISHED = "s";
+    private static final int MOST_TRIES = 100;
+    private static final int O_CLOEXEC = 0x80000;
+
     private OwnerOnlySocket() {}
 
     /** Binds a socket, and listens. */
@@ -27,45 +36,56 @@ public final class OwnerOnlySocket {
     }
 
     /**
-     * Has the socket bound under another name in the same folder, and gives it its own name when the permissions are right: at
-     * no moment can others connect. What is at the path is not replaced.
+     * Has the socket bound in a folder beside its path that only this user can enter, and gives it its own name when the permissions are
+     * right: whatever the umask, at no moment can others connect. What is at the path is not replaced.
      *
      * @param path at most {@link UnixSockets#MAX_PATH_BYTES} bytes; nothing may be there, see {@link StaleSocket}
      * @return what was made, to be removed at the end
      * @throws IOException if it can't be bound, or something is at the path by now
      */
     public static OwnPath bind(Path path, Binding binding) throws IOException {
-        Path unfinished = unfinished(path);
-        Files.deleteIfExists(unfinished);
+        Path folder = closedFolder(path);
+        Path unfinished = folder.resolve(UNFINISHED);
         try {
-            binding.bind(unfinished);
+            bindAt(unfinished, folder, binding);
             Files.setPosixFilePermissions(unfinished, OWNER_ONLY);
             // Unlike a rename, a link replaces nothing.
             Files.createLink(path, unfinished);
             return OwnPath.of(path);
         } finally {
             Files.deleteIfExists(unfinished);
+            Files.deleteIfExists(folder);
         }
     }
 
-    /** A name beside the socket's: one that explains itself, or where there is no room for that, one of its length. */
-    private static Path unfinished(Path path) {
-        Path name = path.getFileName();
-        Path plain =
-                path.resolveSibling("." + name + "." + ProcessHandle.current().pid());
-        if (bytes(plain) <= UnixSockets.MAX_PATH_BYTES) {
-            return plain;
+    /** A socket's path has less room than others; the kernel has a short one for a folder that is open. */
+    private static void bindAt(Path unfinished, Path folder, Binding binding) throws IOException {
+        if (bytes(unfinished) <= UnixSockets.MAX_PATH_BYTES) {
+            binding.bind(unfinished);
+            return;
         }
-        StringBuilder random = new StringBuilder();
-        Path chosen;
-        do {
-            random.setLength(0);
-            for (int i = bytes(name); i > 0; i--) {
-                random.append((char) ThreadLocalRandom.current().nextInt('a', 'z' + 1));
+        MemorySegment name = NativeBuffer.ofUtf8(folder.toString());
+        int result = LibC.open(name.address(), O_CLOEXEC, 0);
+        Reference.reachabilityFence(name);
+        try (Fd open = Fd.of(result, "open", folder.toString())) {
+            binding.bind(Path.of("/proc/self/fd", Integer.toString(open.number()), UNFINISHED));
+        }
+    }
+
+    private static Path closedFolder(Path path) throws IOException {
+        String prefix = "." + path.getFileName() + ".";
+        Path chosen = path.resolveSibling(prefix + ProcessHandle.current().pid());
+        for (int tries = 0; ; tries++) {
+            try {
+                return Files.createDirectory(chosen, OWNER_FOLDER);
+            } catch (FileAlreadyExistsException e) {
+                // A process with that number was killed, or another user was here first.
+                if (tries == MOST_TRIES) {
+                    throw e;
+                }
             }
-            chosen = path.resolveSibling(random.toString());
-        } while (Files.exists(chosen, LinkOption.NOFOLLOW_LINKS) || chosen.equals(path));
-        return chosen;
+            chosen = path.resolveSibling(prefix + ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE));
+        }
     }
 
     private static int bytes(Path path) {

@@ -31,7 +31,7 @@ final class BalloonWait {
         long from = actual(balloon);
         long last = from;
         long progressed = System.nanoTime();
-        try (InterruptNotice _ = InterruptNotice.of(
+        try (InterruptTask _ = InterruptTask.note(
                         output,
                         "the guest goes on to the size that it was given; \"exomem balloon " + vm
                                 + " SIZE\" gives another");

@@ -133,7 +133,8 @@ final class CloneCommand implements Command {
         }
     }
 
-    private Map<String, Path> serve(ImageFolder image, String clone, Path in, Path qmp, int pid, MovedDevices devices) {
+    private Map<String, Path> serve(ImageFolder image, String clone, Path in, Path qmp, int pid, MovedDevices devices)
+            throws IOException {
         ObjectNode arguments = Json.object()
                 .put("vmm-pid", pid)
                 .put("template", image.folder().toAbsolutePath().toString());
@@ -159,10 +160,7 @@ final class CloneCommand implements Command {
             sockets.put(name, socket);
         }
         if (!sockets.isEmpty()) {
-            control.connect(session -> {
-                session.execute("vm-add", arguments);
-                return ExitCode.OK;
-            });
+            control.ask(session -> session.execute("vm-add", arguments));
         }
         return sockets;
     }

@@ -41,6 +41,12 @@ final class ControlOption {
         int with(Session session) throws IOException;
     }
 
+    /** What to do with a connection, where no exit code comes of it. */
+    @FunctionalInterface
+    interface Question {
+        void to(Session session) throws IOException;
+    }
+
     /** A connection whose refusals are failures of the command. */
     static final class Session {
         private final QmpClient client;
@@ -100,6 +106,22 @@ final class ControlOption {
             return talk.with(new Session(client));
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.FAILED, "control socket " + socket + ": " + e.getMessage());
+        }
+    }
+
+    /**
+     * The same for what a command can do without, or has to take back.
+     *
+     * @throws IOException if it fails, for whatever reason
+     */
+    void ask(Question question) throws IOException {
+        try {
+            connect(session -> {
+                question.to(session);
+                return ExitCode.OK;
+            });
+        } catch (CommandFailure e) {
+            throw new IOException(String.valueOf(e.getMessage()), e);
         }
     }
 

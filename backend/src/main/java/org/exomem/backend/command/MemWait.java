@@ -30,7 +30,7 @@ final class MemWait {
         JsonNode job = job();
         long last = job.path("current-progress").asLong();
         long progressed = System.nanoTime();
-        try (InterruptNotice _ = InterruptNotice.of(output, "the resize goes on; " + howToCancel + " ends it");
+        try (InterruptTask _ = InterruptTask.note(output, "the resize goes on; " + howToCancel + " ends it");
                 ProgressLine line =
                         new ProgressLine("memory", job.path("total-progress").asLong(), output)) {
             while (!job.path("status").asText().equals("concluded")) {

@@ -24,7 +24,7 @@ final class MigrationWatch {
      * @throws CommandFailure if the VM did not move
      */
     int untilOver(String goesOn) throws IOException {
-        try (InterruptNotice _ = InterruptNotice.of(
+        try (InterruptTask _ = InterruptTask.note(
                 output,
                 goesOn + "; \"exomem migrate " + vm + " --status\" shows it, \"exomem migrate " + vm
                         + " --cancel\" ends it")) {

@@ -1,7 +1,6 @@
 package org.exomem.backend.command;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import org.exomem.cli.options.Command;
@@ -70,7 +69,7 @@ final class RamRemoveCommand implements Command {
     }
 
     private void check(List<RamFile> wanted) throws IOException {
-        if (Files.exists(folder.path().resolve(ImageFolder.MANIFEST))) {
+        if (ImageFolder.isIn(folder.path())) {
             throw new CommandFailure(
                     ExitCode.FAILED,
                     folder.path()

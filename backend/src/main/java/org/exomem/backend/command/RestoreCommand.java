@@ -83,8 +83,10 @@ final class RestoreCommand implements Command {
     private int restore(ImageFolder image, Restore.Options options, Output output) throws IOException {
         Restore.Result result;
         try (ProgressLine line = new ProgressLine("memory", image.manifest().ramBytes(), output)) {
-            result = new Restore(image, options, (done, all) -> line.stepTo(done), output::note)
-                    .run(this::sockets, new Server());
+            Restore restore = new Restore(image, options, (done, all) -> line.stepTo(done), output::note);
+            try (InterruptTask _ = InterruptTask.of(restore::breakOff)) {
+                result = restore.run(this::sockets, new Server());
+            }
         }
         JsonNode json = Json.object()
                 .put("vm", result.vm())
@@ -102,35 +104,27 @@ final class RestoreCommand implements Command {
     private final class Server implements Restore.Paging {
         @Override
         public void begin(String vm, Path image, Path qmp) throws IOException {
-            try {
-                control.connect(session -> {
-                    session.execute(
-                            "pager-start",
-                            Json.object()
-                                    .put("vm", vm)
-                                    .put("image", image.toString())
-                                    .put("vmm-qmp", qmp.toAbsolutePath().toString()),
-                            PAGER_LIMIT);
-                    return ExitCode.OK;
-                });
-            } catch (CommandFailure e) {
-                throw new IOException(String.valueOf(e.getMessage()), e);
-            }
+            control.ask(session -> session.execute(
+                    "pager-start",
+                    Json.object()
+                            .put("vm", vm)
+                            .put("image", image.toString())
+                            .put("vmm-qmp", qmp.toAbsolutePath().toString()),
+                    PAGER_LIMIT));
         }
 
         @Override
         public Optional<String> trouble(String vm) {
             List<String> reasons = new ArrayList<>();
             try {
-                control.connect(session -> {
+                control.ask(session -> {
                     for (JsonNode pager : session.execute("query-pagers")) {
                         if (pager.path("vm").asText().equals(vm) && pager.has("reason")) {
                             reasons.add(pager.path("reason").asText());
                         }
                     }
-                    return ExitCode.OK;
                 });
-            } catch (CommandFailure e) {
+            } catch (IOException e) {
                 reasons.add(String.valueOf(e.getMessage()));
             }
             return reasons.stream().findFirst();
@@ -138,19 +132,16 @@ final class RestoreCommand implements Command {
     }
 
     /** The sockets of the devices that exomem serves for a VM, by their names; none if no process serves it. */
-    private Map<String, Path> sockets(String vm) {
+    private Map<String, Path> sockets(String vm) throws IOException {
         Map<String, Path> sockets = new HashMap<>();
         if (!Files.exists(control.socket())) {
             return sockets;
         }
-        control.connect(session -> {
-            JsonNode known = session.vm(vm);
-            known.path("sockets")
-                    .forEach(socket -> sockets.put(
-                            socket.path("device").asText(),
-                            Path.of(socket.path("path").asText())));
-            return ExitCode.OK;
-        });
+        control.ask(session -> session.vm(vm)
+                .path("sockets")
+                .forEach(socket -> sockets.put(
+                        socket.path("device").asText(),
+                        Path.of(socket.path("path").asText()))));
         return sockets;
     }
 }

@@ -82,6 +82,10 @@ final class ClonedMemory {
                 }
             }
         }
+        // What is cut off looks like a hole.
+        if (own.size() < out.size()) {
+            throw new IOException(own + " has become shorter");
+        }
     }
 
     private void copy(long offset, long length, SharedFile out) throws IOException {

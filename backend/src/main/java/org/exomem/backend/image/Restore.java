@@ -8,8 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.launch.VmmLaunch;
 import org.exomem.backend.migrate.MovedDevices;
@@ -19,18 +20,30 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
+import org.exomem.images.manifest.TakenImage;
 import org.exomem.images.ram.FileSystemKind;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.FileHolders;
-import org.exomem.linux.process.MappedFiles;
+import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
+import org.jspecify.annotations.Nullable;
 
-/** A saved VM that is run again: its VMM is started by this process, and goes on without it (IMG-RESTORE-1 to 4). For one thread. */
+/**
+ * A saved VM that is run again: its VMM is started by this process, and goes on without it (IMG-RESTORE-1 to 4). For one thread, but for
+ * {@link #breakOff}.
+ */
 public final class Restore {
     private final ImageFolder image;
     private final Options options;
     private final SparseCopy.Progress progress;
     private final Consumer<String> note;
+    private final CancelToken cancel = new CancelToken();
+    /** The guest was let go, or nothing of it is left. */
+    private final CountDownLatch settled = new CountDownLatch(1);
+    /** The RAM files that were made. */
+    private final List<Path> made = new ArrayList<>();
+    /** The image, if it is used up. */
+    private @Nullable TakenImage taken;
 
     /** Where the memory of a VM comes from that is run again. */
     public enum Memory {
@@ -54,6 +67,17 @@ public final class Restore {
 
         /** Why the memory does not come, for people; empty if it comes. */
         Optional<String> trouble(String vm);
+    }
+
+    /** Who serves the devices of VMs. */
+    @FunctionalInterface
+    public interface Devices {
+        /**
+         * The sockets of those that a VM has, by their names; none if nobody serves it.
+         *
+         * @throws IOException if that can't be found out
+         */
+        Map<String, Path> of(String vm) throws IOException;
     }
 
     /**
@@ -91,11 +115,34 @@ public final class Restore {
     /**
      * Runs the VM.
      *
-     * @param sockets gives those of the devices that exomem serves for a VM, by their names
+     * @param sockets of its devices, which it can do without: a failure there is told as a note
      * @param paging for memory that comes on demand
-     * @throws IOException if it could not be run; nothing of it is left then, and the image is as it was
+     * @throws IOException if it could not be run, or that was broken off; nothing of it is left then, and the image is as it was
      */
-    public Result run(Function<String, Map<String, Path>> sockets, Paging paging) throws IOException {
+    public Result run(Devices sockets, Paging paging) throws IOException {
+        try {
+            return restore(sockets, paging);
+        } finally {
+            settled.countDown();
+        }
+    }
+
+    /**
+     * Ends {@link #run} unless the guest has been let go, and returns when that is so or nothing of it is left (IMG-RESTORE-7): after some
+     * seconds at the most, but for a VMM that hangs. For any thread, while another one runs it.
+     */
+    public void breakOff() {
+        if (cancel.cancel()) {
+            note.accept("broken off: the VMM is ended, and what was made is removed");
+        }
+        try {
+            settled.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private Result restore(Devices sockets, Paging paging) throws IOException {
         long begin = System.nanoTime();
         Manifest manifest = image.manifest();
         MovedDevices moved = MovedDevices.ofImage(manifest);
@@ -103,55 +150,87 @@ public final class Restore {
         Path qmp = qmp(line);
         // A VMM takes the sockets of its options from whoever has them.
         FreePlaces.expect(line.places(), manifest.vm());
-        List<Path> made = new ArrayList<>();
         boolean onDemand = options.from() == Memory.ON_DEMAND;
         if (options.from() == Memory.TAKEN) {
-            take();
+            taken = take();
         }
         try {
-            line = switch (options.from()) {
-                case COPIED -> onCopies(line, made);
+            start(line);
+            beginOn(qmp, onDemand ? Optional.of(paging) : Optional.empty());
+        } finally {
+            if (taken != null) {
+                taken.close();
+            }
+        }
+        settled.countDown();
+        Duration time = Duration.ofNanos(System.nanoTime() - begin);
+        if (!onDemand && !moved.devices().isEmpty()) {
+            plugIn(moved, qmp, sockets);
+        }
+        return new Result(manifest.vm(), manifest.running(), time);
+    }
+
+    private void start(VmmCommandLine line) throws IOException {
+        try {
+            VmmCommandLine changed = switch (options.from()) {
+                case COPIED -> onCopies(line);
                 case TAKEN -> onImage(line);
-                case ON_DEMAND -> onEmptyFiles(line, made);
+                case ON_DEMAND -> onEmptyFiles(line);
             };
-            VmmLaunch.start(line, Path.of("/"));
+            cancel.check();
+            VmmLaunch.start(changed, Path.of("/"));
         } catch (IOException | RuntimeException e) {
-            undo(made, e);
+            undo(e);
             throw e;
         }
+    }
+
+    private void beginOn(Path qmp, Optional<Paging> paging) throws IOException {
+        String vm = image.manifest().vm();
         try {
-            if (onDemand) {
+            cancel.check();
+            if (paging.isPresent()) {
                 // Before the state is loaded: that touches the guest's memory (PGR-BEGIN-1).
-                paging.begin(manifest.vm(), image.folder(), qmp);
+                paging.get().begin(vm, image.folder(), qmp);
             }
             load(qmp);
         } catch (HandoverUncertainException e) {
             throw e;
         } catch (IOException | RuntimeException e) {
-            IOException told =
-                    onDemand && e instanceof VmmException ? explained(e, paging.trouble(manifest.vm())) : null;
-            discard(qmp, made, e);
+            IOException told = paging.isPresent() && e instanceof VmmException
+                    ? explained(e, paging.get().trouble(vm))
+                    : null;
+            discard(qmp, e);
             if (told != null) {
                 throw told;
             }
             throw e;
         }
-        Duration time = Duration.ofNanos(System.nanoTime() - begin);
-        if (!onDemand && !moved.devices().isEmpty()) {
-            try (QmpVmm vmm = QmpVmm.connect(qmp)) {
-                moved.plugInto(vmm, sockets.apply(manifest.vm()), note);
-            }
-        }
-        return new Result(manifest.vm(), manifest.running(), time);
     }
 
     private void load(Path qmp) throws IOException, HandoverUncertainException {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             vmm.expectIncoming();
-            vmm.loadState(image.state());
+            vmm.loadState(image.state(), cancel::isCancelled);
+            // From here on it is not broken off: the guest runs, or whoever has paused it lets it run.
+            cancel.close();
+            if (taken != null) {
+                taken.useUp();
+            }
             if (image.manifest().running()) {
                 StartedGuest.start(vmm);
             }
+        }
+    }
+
+    /** The guest runs already, and can do without them. */
+    private void plugIn(MovedDevices moved, Path qmp, Devices sockets) {
+        String vm = image.manifest().vm();
+        try (QmpVmm vmm = QmpVmm.connect(qmp)) {
+            moved.plugInto(vmm, sockets.of(vm), note);
+        } catch (IOException e) {
+            note.accept("VM \"" + vm + "\" " + (image.manifest().running() ? "runs" : "is there, and paused")
+                    + "; its devices could not be plugged in: " + e.getMessage());
         }
     }
 
@@ -173,35 +252,31 @@ public final class Restore {
     }
 
     /** Whoever has the RAM files mapped would see what the VM writes (IMG-RESTORE-5). */
-    private void take() throws IOException {
-        image.take();
+    private TakenImage take() throws IOException {
+        TakenImage mine = image.take();
         try {
-            List<String> files = new ArrayList<>();
-            for (Manifest.Ram ram : image.manifest().ram()) {
-                try (SharedFile file = image.openRam(ram.name())) {
-                    files.add(MappedFiles.nameOf(file));
-                }
-            }
-            for (FileHolders.Holder holder : FileHolders.of(files)) {
+            for (FileHolders.Holder holder : FileHolders.of(image.ramNames())) {
                 throw new IOException("process " + holder.pid() + " (" + holder.program() + ") uses the RAM files in "
                         + image.folder()
                         + ", which therefore can't be used up: a clone, or a VM whose memory comes from"
                         + " there on demand");
             }
+            return mine;
         } catch (IOException | RuntimeException e) {
-            image.giveBack();
+            mine.giveBack();
+            mine.close();
             throw e;
         }
     }
 
-    private void discard(Path qmp, List<Path> made, Exception because) {
+    private void discard(Path qmp, Exception because) {
         try {
             QmpVmm.discard(qmp);
         } catch (IOException e) {
             notEnded(because, e);
             return;
         }
-        undo(made, because);
+        undo(because);
     }
 
     private void notEnded(Exception because, IOException e) {
@@ -225,18 +300,25 @@ public final class Restore {
         return changed;
     }
 
-    private VmmCommandLine onCopies(VmmCommandLine line, List<Path> made) throws IOException {
+    private VmmCommandLine onCopies(VmmCommandLine line) throws IOException {
         for (Manifest.Ram ram : image.manifest().ram()) {
             Path file = absent(line, ram);
             try (SharedFile from = image.openRam(ram.name())) {
-                SparseCopy.copy(from, file, null, progress);
+                SparseCopy.copy(from, file, null, this::progress);
             }
             made.add(file);
         }
         return line;
     }
 
-    private VmmCommandLine onEmptyFiles(VmmCommandLine line, List<Path> made) throws IOException {
+    private void progress(long done, long all) {
+        progress.at(done, all);
+        if (cancel.isCancelled()) {
+            throw new CancellationException("it was broken off");
+        }
+    }
+
+    private VmmCommandLine onEmptyFiles(VmmCommandLine line) throws IOException {
         VmmCommandLine changed = line;
         for (Manifest.Ram ram : image.manifest().ram()) {
             Path file = absent(line, ram);
@@ -266,13 +348,13 @@ public final class Restore {
     }
 
     /** The guest has not run. */
-    private void undo(List<Path> made, Exception because) {
+    private void undo(Exception because) {
         try {
             for (Path file : made) {
                 Files.deleteIfExists(file);
             }
-            if (options.from() == Memory.TAKEN) {
-                image.giveBack();
+            if (taken != null) {
+                taken.giveBack();
             }
         } catch (IOException e) {
             because.addSuppressed(e);

@@ -107,8 +107,8 @@ public final class SaveTask implements VmTask {
         private final Map<String, Path> templates;
 
         private final ImageWriter writer;
-        /** What was made for this, and goes again if it fails. */
-        private final List<Path> made = new ArrayList<>();
+        /** The RAM files that were made for this, and go again if it fails. */
+        private final List<RamFileName> made = new ArrayList<>();
 
         Saving(
                 VirtualMachine vm,
@@ -132,6 +132,15 @@ public final class SaveTask implements VmTask {
         }
 
         void run() throws IOException {
+            try {
+                begin();
+            } catch (Throwable e) {
+                writer.abandon(made, e);
+                throw e;
+            }
+        }
+
+        private void begin() throws IOException {
             boolean inPlace = templates.isEmpty() && isInPlace();
             if (inPlace && !request.end()) {
                 throw new IOException("VM \"" + vm.name() + "\" runs on the RAM files in " + request.folder()
@@ -148,7 +157,6 @@ public final class SaveTask implements VmTask {
                 // Errors too: whatever failed, the guest must not be left as it is.
                 guest.goOn(e);
                 guest.putBack(e);
-                discard(e);
                 throw e;
             } finally {
                 StateFolder.remove(folder);
@@ -195,7 +203,6 @@ public final class SaveTask implements VmTask {
             if (!request.end()) {
                 guest.returnDevices(watcher::note);
             }
-            made.add(writer.state());
             Files.copy(state, writer.state());
             writer.finish(
                     new ImageWriter.Description(
@@ -234,7 +241,7 @@ public final class SaveTask implements VmTask {
                         vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
                 // Not before: a file that was there is not this one's to remove.
                 copyTemplate(part);
-                made.add(writer.ram(name));
+                made.add(name);
                 parts.add(part);
             }
             long pausing = pause();
@@ -260,7 +267,7 @@ public final class SaveTask implements VmTask {
         private MovedDevices copy(LeavingMemory leaving) throws IOException {
             RamFiles files = RamFiles.in(request.folder());
             files.create(names, RamFiles.Room.ON_DEMAND);
-            names.forEach(name -> made.add(files.path(name)));
+            made.addAll(names);
             List<SharedFile> open = new ArrayList<>();
             try {
                 for (RamFileName name : names) {
@@ -335,16 +342,6 @@ public final class SaveTask implements VmTask {
             } catch (IOException e) {
                 watcher.note(
                         "the VMM did not end; end it yourself, and do not let its guest run on: " + e.getMessage());
-            }
-        }
-
-        private void discard(Throwable because) {
-            for (Path path : made) {
-                try {
-                    Files.deleteIfExists(path);
-                } catch (IOException e) {
-                    because.addSuppressed(e);
-                }
             }
         }
     }

@@ -3,8 +3,10 @@ package org.exomem.backend.state;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
@@ -108,7 +110,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
      * what is in it says what a guest's memory is (STA-DIR-1, STA-DIR-2). Folders above it are not made, as a slip of the
      * pen would look like a VM without state.
      *
-     * @throws StateFileException if it can't be made, is no directory, or another user's
+     * @throws StateFileException if it can't be made, is no directory, or another user's; a symbolic link is none
      */
     void prepare() throws IOException {
         if (!Files.exists(path) && path.toAbsolutePath().getParent() instanceof Path above && !Files.exists(above)) {
@@ -135,19 +137,25 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     private void check() throws IOException {
-        if (!Files.isDirectory(path)) {
+        if (Files.isSymbolicLink(path)) {
+            throw StateFileException.ofDirectory(
+                    path, "it is a symbolic link, whose owner could have it name another directory. Name that itself");
+        }
+        if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
             throw StateFileException.ofDirectory(path, "it is no directory");
         }
-        Object owner = Files.getAttribute(path, UID);
+        Object owner = Files.getAttribute(path, UID, LinkOption.NOFOLLOW_LINKS);
         if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID))) {
             throw StateFileException.ofDirectory(
                     path,
-                    "it belongs to another user (" + Files.getOwner(path)
+                    "it belongs to another user (" + Files.getOwner(path, LinkOption.NOFOLLOW_LINKS)
                             + "), who could change what is in it. Use a directory of this user, or change its owner");
         }
-        Set<PosixFilePermission> mode = Files.getPosixFilePermissions(path);
+        PosixFileAttributeView view =
+                Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
+        Set<PosixFilePermission> mode = view.readAttributes().permissions();
         if (!OWNER.containsAll(mode)) {
-            Files.setPosixFilePermissions(path, OWNER);
+            view.setPermissions(OWNER);
             LOG.warn(
                     "state directory {} was open to other users ({}); from now on it is open to its owner only",
                     path,

@@ -1,13 +1,10 @@
 package org.exomem.backend.template;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.exomem.images.manifest.ImageFolder;
-import org.exomem.images.manifest.Manifest;
-import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.FileHolders;
 import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.MappedMemory;
@@ -23,12 +20,7 @@ import org.exomem.linux.process.MappedMemory;
 public record CloneMemory(int pid, String program, long own, long shared) {
     /** That of all VMMs that have a template's RAM mapped, of those that this user may look at. */
     public static List<CloneMemory> of(ImageFolder image) throws IOException {
-        List<String> files = new ArrayList<>();
-        for (Manifest.Ram ram : image.manifest().ram()) {
-            try (SharedFile open = image.openRam(ram.name())) {
-                files.add(MappedFiles.nameOf(open));
-            }
-        }
+        List<String> files = image.ramNames();
         int self = Math.toIntExact(ProcessHandle.current().pid());
         Map<Integer, CloneMemory> clones = new TreeMap<>();
         for (FileHolders.Holder holder : FileHolders.of(files)) {

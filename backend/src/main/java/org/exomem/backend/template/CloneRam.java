@@ -95,6 +95,10 @@ final class CloneRam {
                     from + data, over + data, Math.min(end, Pages.bytes(Pages.ceil(hole))) - data));
             data = next;
         }
+        // What is cut off looks like a hole.
+        if (template.size() < end) {
+            throw new IOException(template + " has become shorter");
+        }
         return parts;
     }
 

@@ -12,7 +12,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -29,8 +28,6 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFiles;
-import org.exomem.linux.Errno;
-import org.exomem.linux.LinuxException;
 
 /**
  * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
@@ -39,9 +36,6 @@ import org.exomem.linux.LinuxException;
 public final class Cloning {
     /** As many VMMs start at a time as keep the processors busy while others wait for theirs. */
     private static final int AT_ONCE = 2 * Runtime.getRuntime().availableProcessors();
-
-    /** What the kernel says of a socket on which nobody listens, and of a process that has ended. */
-    private static final Set<Integer> NOBODY = Set.of(Errno.ECONNREFUSED, Errno.ENOENT, Errno.ESRCH);
 
     private final String template;
     private final ImageFolder image;
@@ -299,9 +293,6 @@ public final class Cloning {
             QmpVmm.discard(one.qmp());
             return true;
         } catch (IOException e) {
-            if (e instanceof LinuxException failed && NOBODY.contains(failed.errno())) {
-                return true;
-            }
             because.addSuppressed(
                     new IOException("the VMM was started and could not be ended again: " + e.getMessage(), e));
             return false;

@@ -100,7 +100,7 @@ public record Templates(Path folder) {
     /** Removes a template with all its files; the manifest first, so that nothing starts from what is half gone. */
     public void remove(String name) throws IOException {
         Path path = path(name);
-        Files.deleteIfExists(path.resolve(ImageFolder.MANIFEST));
+        ImageFolder.removeManifest(path);
         try (Stream<Path> files = Files.list(path)) {
             for (Path file : files.toList()) {
                 Files.deleteIfExists(file);

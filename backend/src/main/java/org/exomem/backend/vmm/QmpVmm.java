@@ -16,6 +16,8 @@ import java.util.function.BooleanSupplier;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
+import org.exomem.linux.Errno;
+import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.process.OpenFiles;
 import org.exomem.linux.process.ProcessFd;
@@ -34,6 +36,9 @@ public final class QmpVmm implements AutoCloseable {
     private static final Duration GO_ON_LIMIT = Duration.ofSeconds(60);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final String INCOMING = "inmigrate";
+    /** What the kernel says of a socket on which nobody listens, and of a process that has ended. */
+    private static final Set<Integer> NOBODY = Set.of(Errno.ECONNREFUSED, Errno.ENOENT, Errno.ESRCH);
+
     private static final String THROTTLE = "x-throttle";
     private static final int LOGGED_PAGE = 4096;
     private static final String DIRTY_LOG = "query-dirty-log";
@@ -122,7 +127,8 @@ public final class QmpVmm implements AutoCloseable {
 
     /**
      * Ends a VMM whose guest has never run. One that does not do so, as it waits for memory that does not come, is killed: nothing is
-     * lost by that. Nobody else may be connected to its socket.
+     * lost by that. One that has ended by itself, as QEMU does where it can't load a state, is no failure. Nobody else may be connected to
+     * its socket.
      *
      * @param socket on which it listens for QMP
      * @throws IOException if it can't be seen from here, or does not end within 10 s
@@ -136,6 +142,10 @@ public final class QmpVmm implements AutoCloseable {
                 if (!process.awaitEnd(QUIT_LIMIT)) {
                     throw new VmmException(process + " was killed, and does not end", e);
                 }
+            }
+        } catch (LinuxException e) {
+            if (!NOBODY.contains(e.errno())) {
+                throw e;
             }
         }
     }
@@ -415,7 +425,12 @@ public final class QmpVmm implements AutoCloseable {
 
     /** As {@link StateTransfer#load}. */
     public void loadState(Path file) throws IOException {
-        state.load(file);
+        state.load(file, () -> false);
+    }
+
+    /** As {@link StateTransfer#load}. */
+    public void loadState(Path file, BooleanSupplier givenUp) throws IOException {
+        state.load(file, givenUp);
     }
 
     @Override

@@ -80,9 +80,13 @@ final class StateTransfer {
         move("migrate", "unix:" + socket, NOT_SAVED, givenUp);
     }
 
-    /** Has a VMM that waits for a guest read what {@link #save} wrote, over RAM that is there already. */
-    void load(Path file) throws IOException {
-        move("migrate-incoming", "file:" + file, NOT_LOADED, () -> false);
+    /**
+     * Has a VMM that waits for a guest read what {@link #save} wrote, over RAM that is there already.
+     *
+     * @param givenUp is asked meanwhile; true ends the wait, and the VMM is of no use any more
+     */
+    void load(Path file, BooleanSupplier givenUp) throws IOException {
+        move("migrate-incoming", "file:" + file, NOT_LOADED, givenUp);
     }
 
     /** Has a VMM that waits for a guest expect on a socket what {@link #send} sends; while {@link #leaveMemory} is open. */

@@ -308,6 +308,24 @@ class StateFileTest {
     }
 
     @Test
+    @Tag("STA-DIR-2")
+    void aLinkInPlaceOfTheDirectoryIsRefusedAndWhatItNamesStaysAsItIs() throws IOException {
+        Path other = Files.createDirectory(folder.resolve("other"));
+        Files.setPosixFilePermissions(other, PosixFilePermissions.fromString("rwxr-xr-x"));
+        Path link = Files.createSymbolicLink(folder.resolve("link"), other);
+        assertThatThrownBy(() -> new StateDirectory(link).memory("vm", "dimm", PLAN))
+                .isInstanceOf(StateFileException.class)
+                .hasMessageContaining("it is a symbolic link");
+        assertThat(other).isEmptyDirectory();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(other)))
+                .isEqualTo("rwxr-xr-x");
+        Path dangling = Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("none"));
+        assertThatThrownBy(() -> new StateDirectory(dangling).memory("vm", "dimm", PLAN))
+                .hasMessageContaining("it is a symbolic link");
+        assertThat(folder.resolve("none")).doesNotExist();
+    }
+
+    @Test
     @Tag("STA-DIR-3")
     void whatAKilledProcessLeftIsRemovedAtTheNextStartWhosesoeverItIs() throws IOException {
         Path left = folder.resolve("state/.gone.balloon.state." + UUID.randomUUID() + ".new");

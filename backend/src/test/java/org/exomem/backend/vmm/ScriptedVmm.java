@@ -18,7 +18,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.exomem.backend.qmp.Json;
 
 /** A QEMU's QMP socket that answers commands as a test wants. For one client at a time. */
-final class ScriptedVmm implements AutoCloseable {
+public final class ScriptedVmm implements AutoCloseable {
     /** Answers as JSON, by command, path and property: {@code qom-get /machine/peripheral/a hotpluggable}. */
     private final Map<String, String> answers = new ConcurrentHashMap<>();
 
@@ -32,27 +32,27 @@ final class ScriptedVmm implements AutoCloseable {
 
     private final ServerSocketChannel listening;
 
-    ScriptedVmm(Path socket) throws IOException {
+    public ScriptedVmm(Path socket) throws IOException {
         listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(socket));
         Thread.ofPlatform().daemon().start(this::serve);
     }
 
-    ScriptedVmm answer(String command, String json) {
+    public ScriptedVmm answer(String command, String json) {
         answers.put(command, json.replace('\'', '"'));
         return this;
     }
 
-    ScriptedVmm on(String command, Runnable effect) {
+    public ScriptedVmm on(String command, Runnable effect) {
         effects.put(command, effect);
         return this;
     }
 
     /** Of these commands those that came, in their order. */
-    List<String> asked(String... commands) {
+    public List<String> asked(String... commands) {
         return asked.stream().filter(List.of(commands)::contains).toList();
     }
 
-    ScriptedVmm event(String name) {
+    public ScriptedVmm event(String name) {
         events.add("{\"event\": \"" + name + "\"}");
         return this;
     }

@@ -17,6 +17,7 @@ import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.ram.FileSystemKind;
 import org.exomem.linux.Errno;
+import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
@@ -70,6 +71,7 @@ public final class SparseCopy {
     }
 
     private final SharedFile from;
+    private final FileStatus before;
     private final long size;
     private final @Nullable PageBits free;
     private final Progress progress;
@@ -79,7 +81,8 @@ public final class SparseCopy {
 
     private SparseCopy(SharedFile from, @Nullable PageBits free, Progress progress) throws LinuxException {
         this.from = from;
-        this.size = from.size();
+        this.before = from.status();
+        this.size = before.size();
         this.free = free;
         this.progress = progress;
     }
@@ -90,7 +93,8 @@ public final class SparseCopy {
      * @param from is only read
      * @param to the path of the copy, where nothing is yet; for its owner only
      * @param free the pages whose content nobody needs, by their numbers in the file; null if none is known
-     * @throws ImageException {@link Fault#EXISTS} if something is there, which is left as it is
+     * @throws ImageException {@link Fault#EXISTS} if something is there, which is left as it is; {@link Fault#CHANGED} if the file was written
+     *     to, or has become shorter, meanwhile: there is no copy then
      * @throws LinuxException ENOSPC, … if it can't be written, or the host has not enough huge pages for it; there is no copy then
      * @throws IllegalArgumentException if the file is of no whole pages, or {@code free} of another number of pages
      */
@@ -119,6 +123,7 @@ public final class SparseCopy {
         boolean whole = false;
         try (target) {
             Result result = copy.into(target, FileSystemKind.of(to));
+            copy.expectUnchanged();
             target.sync();
             whole = true;
             return result;
@@ -127,6 +132,17 @@ public final class SparseCopy {
                 Files.deleteIfExists(to);
             }
         }
+    }
+
+    /** What is cut off looks like a hole: without this, the copy would have zeros there. */
+    private void expectUnchanged() throws IOException {
+        if (!before.isUnchanged(from.status())) {
+            throw changed();
+        }
+    }
+
+    private ImageException changed() {
+        return new ImageException(Fault.CHANGED, from + " was changed while it was copied");
     }
 
     private static boolean isInHugePages(Path file) throws IOException {
@@ -264,7 +280,11 @@ public final class SparseCopy {
         while (at >= 0 && at < end) {
             // A file system whose blocks are smaller than a page may have a part of one.
             long data = Math.max(start, at & -PAGE);
-            long hole = Math.min(end, (from.nextHole(at) + PAGE - 1) & -PAGE);
+            long found = from.nextHole(at);
+            if (found < 0) {
+                throw changed();
+            }
+            long hole = Math.min(end, (found + PAGE - 1) & -PAGE);
             split(data, hole, needed, unneeded);
             at = hole < end ? from.nextData(hole) : -1;
         }

@@ -1,11 +1,13 @@
 package org.exomem.images.manifest;
 
 import java.io.IOException;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.Sha256;
@@ -16,6 +18,7 @@ import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.SmallFile;
+import org.exomem.linux.process.MappedFiles;
 
 /**
  * A folder with a saved VM that is there whole: its manifest was read, and the files that belong to it have the sizes that it says, and the
@@ -43,16 +46,28 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
     /** The signature of the manifest, if the image is signed. */
     public static final String SIGNATURE = "manifest.sig";
 
-    /** What a manifest is called whose image was taken. */
-    private static final String TAKEN = "manifest.json.taken";
+    /** The names of files with the digests of a RAM file begin so; what follows is as in the name of that. */
+    public static final String DIGESTS_PREFIX = "digests.";
 
     /**
-     * Opens an image, and checks that everything is there and fits. The content of RAM files is not read.
+     * Opens an image, and checks that everything is there and fits. The content of RAM files is not read. One that was taken by a process
+     * which has ended before the guest ran is an image like any other.
      *
      * @throws ImageException saying what is wrong with which file
      */
     public static ImageFolder open(Path folder) throws IOException {
-        byte[] bytes = read(folder);
+        Optional<byte[]> whole = read(folder, MANIFEST);
+        if (whole.isPresent()) {
+            return of(folder, whole.get());
+        }
+        ImageFolder taken = of(
+                folder,
+                read(folder, TakenImage.STARTING).orElseThrow(() -> new ImageException(Fault.NO_IMAGE, none(folder))));
+        TakenImage.expectGivenUp(taken);
+        return taken;
+    }
+
+    private static ImageFolder of(Path folder, byte[] bytes) throws IOException {
         Manifest manifest;
         try {
             manifest = Manifest.of(bytes);
@@ -65,13 +80,14 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         return image;
     }
 
-    private static byte[] read(Path folder) throws IOException {
-        Path file = folder.resolve(MANIFEST);
+    /** Returns nothing if it is not there. */
+    private static Optional<byte[]> read(Path folder, String name) throws IOException {
+        Path file = folder.resolve(name);
         try {
-            return SmallFile.read(file, Manifest.MOST_BYTES).content();
+            return Optional.of(SmallFile.read(file, Manifest.MOST_BYTES).content());
         } catch (LinuxException e) {
             if (e.errno() == Errno.ENOENT) {
-                throw new ImageException(Fault.NO_IMAGE, none(folder), e);
+                return Optional.empty();
             }
             throw e;
         } catch (IOException e) {
@@ -79,11 +95,12 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         }
     }
 
-    private static String none(Path folder) {
+    /** Why there is no image, for people. */
+    static String none(Path folder) {
         if (!Files.isDirectory(folder)) {
             return "there is no folder " + folder + (Files.exists(folder) ? ": it is a file" : "");
         }
-        if (Files.exists(folder.resolve(TAKEN))) {
+        if (Files.exists(folder.resolve(TakenImage.USED))) {
             return "the image in " + folder
                     + " was taken: a VM has run on its RAM files since, so that they no longer go with the state"
                     + " beside them";
@@ -141,34 +158,42 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
     }
 
     /**
-     * Takes the image, so that a VM may run on its RAM files: from then on there is no image in the folder, as the state no longer goes with
-     * them. Of several who try, one does.
+     * Takes the image, so that a VM may run on its RAM files: from the moment at which it does there is no image in the folder, as the state no
+     * longer goes with them. Of several who try, one does.
      *
+     * @return to be closed when the guest runs, or will not
      * @throws ImageException {@link Fault#NO_IMAGE} if somebody else took it, or removed it
      */
-    public void take() throws IOException {
-        try {
-            Files.move(folder.resolve(MANIFEST), folder.resolve(TAKEN), StandardCopyOption.ATOMIC_MOVE);
-        } catch (NoSuchFileException e) {
-            throw new ImageException(Fault.NO_IMAGE, none(folder), e);
-        } catch (AtomicMoveNotSupportedException e) {
-            throw new IllegalStateException("a rename in one folder is atomic", e);
+    public TakenImage take() throws IOException {
+        return TakenImage.take(folder);
+    }
+
+    /** The RAM files as the kernel's lists of mappings name them. */
+    public List<String> ramNames() throws IOException {
+        List<String> names = new ArrayList<>();
+        for (Manifest.Ram ram : manifest.ram()) {
+            try (SharedFile file = openRam(ram.name())) {
+                names.add(MappedFiles.nameOf(file));
+            }
         }
-        Durable.folder(folder);
+        return names;
     }
 
-    /**
-     * Gives an image back that was taken and not used: no VM ran on its RAM files.
-     *
-     * @throws IOException if it is not there any more
-     */
-    public void giveBack() throws IOException {
-        Files.move(folder.resolve(TAKEN), folder.resolve(MANIFEST), StandardCopyOption.ATOMIC_MOVE);
-        Durable.folder(folder);
+    /** True if a folder holds an image, or one that is being taken: neither its state nor its RAM files may go. */
+    public static boolean isIn(Path folder) {
+        // The first one once more: the image may be given back between both looks.
+        return Stream.of(MANIFEST, TakenImage.STARTING, MANIFEST)
+                .anyMatch(name -> Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS));
     }
 
-    /** Removes what a taken image has left; does nothing where there is nothing. */
-    static void removeTaken(Path folder) throws IOException {
-        Files.deleteIfExists(folder.resolve(TAKEN));
+    /** Removes what makes an image of a folder. */
+    public static void removeManifest(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve(MANIFEST));
+        Files.deleteIfExists(folder.resolve(TakenImage.STARTING));
+    }
+
+    /** Removes what a taken image has left whose guest ran; does nothing where there is nothing. */
+    static void removeUsed(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve(TakenImage.USED));
     }
 }

@@ -3,6 +3,7 @@ package org.exomem.images.manifest;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -30,7 +31,7 @@ import org.exomem.images.ram.RamFiles;
 public final class ImageWriter {
     private static final String UNFINISHED = "manifest.json.new";
 
-    /** What {@link #finish} has just done. Tests end the process there. */
+    /** What {@link #finish} has just done. Tests end the process there, or fail. */
     enum Step {
         OLD_IMAGE_IS_GONE,
         RAM_IS_ON_DISK,
@@ -47,10 +48,12 @@ public final class ImageWriter {
     }
 
     private final Path folder;
+    private final boolean made;
     private final Watch watch;
 
-    private ImageWriter(Path folder, Watch watch) {
+    private ImageWriter(Path folder, boolean made, Watch watch) {
         this.folder = folder;
+        this.made = made;
         this.watch = watch;
     }
 
@@ -58,7 +61,7 @@ public final class ImageWriter {
      * Begins an image. A folder that is not there is made, for its owner only; only the last folder of the path is made. What a taken image,
      * or a save that was broken off, has left there is removed, all but RAM files.
      *
-     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
+     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, or one that is being taken; {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
      *     changed then
      */
     public static ImageWriter begin(Path folder) throws IOException {
@@ -76,16 +79,49 @@ public final class ImageWriter {
                     folder + " is on hugetlbfs, where only memory can be: an image has other files too. Name a folder"
                             + " elsewhere");
         }
-        if (Files.exists(folder.resolve(ImageFolder.MANIFEST), LinkOption.NOFOLLOW_LINKS)) {
+        if (ImageFolder.isIn(folder)) {
             throw new ImageException(
                     Fault.EXISTS, folder + " holds a saved VM already; remove that folder, or name another one");
         }
-        Files.deleteIfExists(folder.resolve(ImageFolder.STATE));
-        Files.deleteIfExists(folder.resolve(ImageFolder.SIGNATURE));
-        Files.deleteIfExists(folder.resolve(UNFINISHED));
-        ImageFolder.removeTaken(folder);
+        ImageFolder.removeUsed(folder);
+        ImageWriter writer = new ImageWriter(folder, made, watch);
+        writer.removeSmallFiles();
         watch.after(Step.OLD_IMAGE_IS_GONE);
-        return new ImageWriter(folder, watch);
+        return writer;
+    }
+
+    /** All but the manifest and RAM files. */
+    private void removeSmallFiles() throws IOException {
+        Files.deleteIfExists(folder.resolve(UNFINISHED));
+        Files.deleteIfExists(folder.resolve(ImageFolder.SIGNATURE));
+        try (DirectoryStream<Path> digests = Files.newDirectoryStream(folder, ImageFolder.DIGESTS_PREFIX + "*")) {
+            for (Path file : digests) {
+                Files.deleteIfExists(file);
+            }
+        }
+        Files.deleteIfExists(state());
+    }
+
+    /**
+     * Removes what was made for an image that will not be, also when {@link #finish} has failed at its end (IMG-SAVE-2): the manifest first, so
+     * that there is never one without its files, and the folder last, if it was made for this and nobody has put anything else there.
+     *
+     * @param ram RAM files that were made for it; none that a VM runs on
+     * @param because gets what can't be removed
+     */
+    public void abandon(List<RamFileName> ram, Throwable because) {
+        try {
+            Files.deleteIfExists(folder.resolve(ImageFolder.MANIFEST));
+            removeSmallFiles();
+            for (RamFileName name : ram) {
+                Files.deleteIfExists(ram(name));
+            }
+            if (made) {
+                Files.delete(folder);
+            }
+        } catch (IOException e) {
+            because.addSuppressed(e);
+        }
     }
 
     /** The folder. */
@@ -180,11 +216,22 @@ public final class ImageWriter {
         // The names of the RAM files and of the state must be there before the one that makes them an image.
         Durable.folder(folder);
         watch.after(Step.MANIFEST_IS_ON_DISK);
-        Files.move(folder.resolve(UNFINISHED), folder.resolve(ImageFolder.MANIFEST), StandardCopyOption.ATOMIC_MOVE);
-        watch.after(Step.MANIFEST_IS_IN_PLACE);
-        Durable.folder(folder);
+        putInPlace();
         watch.after(Step.IMAGE_IS_ON_DISK);
         return new ImageFolder(folder, manifest, bytes);
+    }
+
+    private void putInPlace() throws IOException {
+        Path manifest = folder.resolve(ImageFolder.MANIFEST);
+        Files.move(folder.resolve(UNFINISHED), manifest, StandardCopyOption.ATOMIC_MOVE);
+        try {
+            watch.after(Step.MANIFEST_IS_IN_PLACE);
+            Durable.folder(folder);
+        } catch (IOException | RuntimeException e) {
+            // At once: the guest goes on, maybe on these RAM files.
+            Files.deleteIfExists(manifest);
+            throw e;
+        }
     }
 
     private void write(byte[] manifest) throws IOException {

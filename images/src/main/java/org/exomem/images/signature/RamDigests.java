@@ -23,8 +23,10 @@ import java.util.stream.IntStream;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.Sha256;
+import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.linux.Errno;
+import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.SmallFile;
@@ -44,7 +46,6 @@ public final class RamDigests {
     /** Bytes of a range; the last of a file may be shorter. */
     public static final int RANGE = 2 << 20;
 
-    private static final String PREFIX = "digests.";
     private static final byte[] MAGIC = {'e', 'x', 'o', 'm', 'e', 'm', 'D', 'G'};
     private static final int VERSION = 1;
     private static final int VERSION_AT = 8;
@@ -64,7 +65,7 @@ public final class RamDigests {
 
     /** Where the digests of a RAM file are, in the folder where it is. */
     static String file(RamFileName name) {
-        return PREFIX + name.file().substring(RamFileName.PREFIX.length());
+        return ImageFolder.DIGESTS_PREFIX + name.file().substring(RamFileName.PREFIX.length());
     }
 
     private static int ranges(long size) {
@@ -74,17 +75,23 @@ public final class RamDigests {
     /**
      * Computes the digests of a RAM file, in several threads; reads all that is no hole. Nobody may write to it meanwhile.
      *
-     * @throws ImageException {@link Fault#SIZE} if it has not the size that its name says
+     * @throws ImageException {@link Fault#SIZE} if it has not the size that its name says; {@link Fault#CHANGED} if it was written to, or has
+     *     become shorter, meanwhile
      */
     public static RamDigests of(RamFileName name, SharedFile file) throws IOException {
         if (file.size() != name.size()) {
             throw new ImageException(Fault.SIZE, file + " has " + file.size() + " bytes, its name says " + name.size());
         }
+        FileStatus before = file.status();
         byte[] bytes = header(name.size());
         forEachRange(ranges(name.size()), (range, buffer) -> {
             byte[] digest = digest(file, name.size(), range, buffer);
             System.arraycopy(digest, 0, bytes, HEADER + range * DIGEST, DIGEST);
         });
+        // What is cut off meanwhile looks like a hole.
+        if (!before.isUnchanged(file.status())) {
+            throw new ImageException(Fault.CHANGED, file + " was changed while its digests were computed");
+        }
         return new RamDigests(name, bytes);
     }
 
@@ -143,11 +150,12 @@ public final class RamDigests {
         long length = Math.min(RANGE, size - start);
         long data = file.nextData(start);
         if (data < 0 || data >= start + length) {
+            expectLonger(file, start + length);
             return new byte[DIGEST];
         }
         MemorySegment content = buffer.asSlice(0, length);
         if (file.read(start, content) < length) {
-            throw new ImageException(Fault.SIZE, file + " became shorter while it was read");
+            throw shorter(file);
         }
         if (isZero(content)) {
             return new byte[DIGEST];
@@ -155,6 +163,17 @@ public final class RamDigests {
         MessageDigest digest = Sha256.algorithm();
         digest.update(content.asByteBuffer());
         return digest.digest();
+    }
+
+    /** Behind its end a file has neither data nor a hole. */
+    private static void expectLonger(SharedFile file, long end) throws IOException {
+        if (file.size() < end) {
+            throw shorter(file);
+        }
+    }
+
+    private static ImageException shorter(SharedFile file) {
+        return new ImageException(Fault.SIZE, file + " became shorter while it was read");
     }
 
     private static boolean isZero(MemorySegment content) {

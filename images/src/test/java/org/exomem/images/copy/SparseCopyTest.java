@@ -27,6 +27,8 @@ import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageBits;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SparseCopyTest {
     private static final int PAGE = 4096;
@@ -167,6 +169,27 @@ class SparseCopyTest {
                         throw new CancellationException("enough");
                     }))
                     .isInstanceOf(CancellationException.class);
+        }
+
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    /** What is cut off reads as a hole, also if the file has its size again at the end. */
+    @ParameterizedTest
+    @ValueSource(longs = {PAGE, SIZE})
+    void nothingIsLeftOfACopyOfAFileThatIsCutShortMeanwhile(long sizeAtTheEnd) throws IOException {
+        try (Ram ram = memory(7)) {
+            assertThatThrownBy(() -> SparseCopy.copy(ram.file, folder.resolve("copy"), ram.free, (done, all) -> {
+                        try {
+                            ram.file.truncate(0);
+                            ram.file.truncate(sizeAtTheEnd);
+                        } catch (LinuxException e) {
+                            throw new IllegalStateException(e);
+                        }
+                    }))
+                    .asInstanceOf(InstanceOfAssertFactories.type(ImageException.class))
+                    .extracting(ImageException::fault)
+                    .isEqualTo(ImageException.Fault.CHANGED);
         }
 
         assertThat(folder).isEmptyDirectory();

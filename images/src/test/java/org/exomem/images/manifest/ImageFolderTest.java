@@ -3,6 +3,7 @@ package org.exomem.images.manifest;
 import static java.nio.file.StandardOpenOption.APPEND;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -19,11 +20,15 @@ import org.exomem.images.ImageException.Fault;
 import org.exomem.images.manifest.ImageWriter.Step;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
+import org.exomem.images.signature.ImageSignature;
+import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @Tag("IMG-2")
 class ImageFolderTest {
@@ -161,16 +166,27 @@ class ImageFolderTest {
     }
 
     @Test
+    @Tag("IMG-RESTORE-3")
     void imageIsTakenOnce() throws IOException {
         ImageFolder one = ImageFolder.open(folder);
         ImageFolder two = ImageFolder.open(folder);
-        one.take();
-
-        assertFault(Fault.NO_IMAGE, "was taken", two::take);
-        assertNotOpened(Fault.NO_IMAGE, "was taken");
-        one.giveBack();
-        ImageFolder.open(folder).take();
-        // The VM ran, and is saved again where it ran.
+        try (TakenImage taken = one.take()) {
+            assertFault(Fault.NO_IMAGE, "was taken just now", two::take);
+            assertNotOpened(Fault.NO_IMAGE, "was taken just now");
+            taken.giveBack();
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+            assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
+            // The VMM refused to let the guest run.
+            taken.giveBack();
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+        }
+        assertFault(Fault.NO_IMAGE, "a VM has run on its RAM files", two::take);
+        assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
+        // The VM is saved again where it ran.
         ImageWriter again = ImageWriter.begin(folder);
         Files.write(again.state(), Saved.STATE);
         again.finish(Saved.description(), ImageWriter.Digests.NONE);
@@ -179,8 +195,83 @@ class ImageFolderTest {
     }
 
     @Test
+    @Tag("IMG-RESTORE-6")
+    void imageOfARestoreThatWasBrokenOffIsWholeWhenItsVmmHasEnded() throws IOException {
+        RamFileName ram = Saved.RAM.getFirst();
+        try (SharedFile file = RamFiles.in(folder).open(ram)) {
+            // As a VMM has it.
+            try (Mapping _ = Mapping.of(file, 0, ram.size())) {
+                ImageFolder.open(folder).take().close();
+                assertNotOpened(
+                        Fault.NO_IMAGE, "process " + ProcessHandle.current().pid());
+                assertFault(Fault.EXISTS, "already", () -> ImageWriter.begin(folder));
+            }
+            // As a clone or a pager has it.
+            try (Mapping _ = Mapping.forReading(file, 0, ram.size())) {
+                assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
+            }
+        }
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.giveBack();
+        }
+        assertThat(folder.resolve(ImageFolder.MANIFEST)).exists();
+    }
+
+    /** As when the disk is full, or fails, at that step. */
+    @ParameterizedTest
+    @EnumSource(
+            names = {"IMAGE_IS_ON_DISK", "OLD_IMAGE_IS_GONE"},
+            mode = EnumSource.Mode.EXCLUDE)
+    @Tag("IMG-SAVE-2")
+    void nothingIsLeftOfASaveThatFailsHoweverLate(Step last) throws IOException {
+        Path made = above.resolve("made");
+        ImageWriter writer = ImageWriter.begin(made, step -> {
+            if (step == last) {
+                throw new IllegalStateException("the disk fails");
+            }
+        });
+        RamFiles.in(made).create(Saved.RAM, RamFiles.Room.ON_DEMAND);
+        Files.write(writer.state(), Saved.STATE);
+        IllegalStateException fault = catchThrowableOfType(
+                IllegalStateException.class,
+                () -> writer.finish(
+                        Saved.description(),
+                        ImageSignature.digests(),
+                        (in, manifest) -> Files.write(in.resolve(ImageFolder.SIGNATURE), manifest)));
+
+        assertThat(fault).hasMessage("the disk fails");
+        // The guest may run on the RAM files from here on.
+        assertThat(made.resolve(ImageFolder.MANIFEST)).doesNotExist();
+        writer.abandon(Saved.RAM, fault);
+
+        assertThat(fault).hasNoSuppressedExceptions();
+        assertThat(made).doesNotExist();
+    }
+
+    @Test
+    @Tag("IMG-SAVE-2")
+    void ramFilesOfAVmThatRunsOnAndOtherFilesStayWhereASaveFails() throws IOException {
+        Path there = Files.createDirectory(above.resolve("there"));
+        Path other = Files.createFile(there.resolve("other"));
+        RamFiles.in(there).create(Saved.RAM, RamFiles.Room.ON_DEMAND);
+        ImageWriter writer = ImageWriter.begin(there);
+        Files.write(writer.state(), Saved.STATE);
+
+        IOException fault = new IOException("the disk fails");
+        writer.abandon(List.of(), fault);
+
+        assertThat(fault).hasNoSuppressedExceptions();
+        assertThat(there)
+                .isDirectoryContaining(other::equals)
+                .isDirectoryContaining(writer.ram(Saved.RAM.getFirst())::equals)
+                .isDirectoryNotContaining("glob:**vmm.state");
+    }
+
+    @Test
     void imageThatDoesNotFitIsNotMade() throws IOException {
-        ImageFolder.open(folder).take();
+        try (TakenImage taken = ImageFolder.open(folder).take()) {
+            taken.useUp();
+        }
         ImageWriter writer = ImageWriter.begin(folder);
         assertFault(
                 Fault.MISSING,

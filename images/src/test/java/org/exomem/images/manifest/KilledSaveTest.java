@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
 import org.exomem.images.ImageException;
 import org.exomem.images.manifest.ImageWriter.Step;
 import org.junit.jupiter.api.Tag;
@@ -16,31 +15,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** A process that saves a VM is killed after each step. */
 @Tag("IMG-1")
 class KilledSaveTest {
-    private static final int KILLED = 128 + 9;
-
     @ParameterizedTest
     @EnumSource
     void imageIsThereWholeOrNotThere(Step last, @TempDir Path above) throws IOException, InterruptedException {
         Path folder = above.resolve("web");
-        Process process = new ProcessBuilder(
-                        ProcessHandle.current().info().command().orElseThrow(),
-                        "-XX:TieredStopAtLevel=1",
-                        "-XX:+UseSerialGC",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Program.class.getName(),
-                        folder.toString(),
-                        last.name())
-                .inheritIO()
-                .start();
-        try {
-            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        } finally {
-            process.destroyForcibly();
-        }
+        KilledProcess.run(Program.class, folder.toString(), last.name());
 
-        assertThat(process.exitValue()).isEqualTo(KILLED);
         if (last.compareTo(Step.MANIFEST_IS_IN_PLACE) >= 0) {
             assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
         } else {
@@ -62,20 +42,9 @@ class KilledSaveTest {
             Step last = Step.valueOf(arguments[1]);
             Saved.in(Path.of(arguments[0]), step -> {
                 if (step == last) {
-                    kill();
+                    KilledProcess.kill();
                 }
             });
-        }
-
-        private static void kill() {
-            ProcessHandle self = ProcessHandle.current();
-            try {
-                new ProcessBuilder("kill", "-9", Long.toString(self.pid()))
-                        .start()
-                        .waitFor();
-            } catch (IOException | InterruptedException e) {
-                throw new IllegalStateException(e);
-            }
         }
     }
 }

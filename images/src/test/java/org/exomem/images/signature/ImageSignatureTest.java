@@ -118,6 +118,17 @@ class ImageSignatureTest {
     }
 
     @Test
+    void endThatIsCutOffIsNoRangeOfZeros() throws IOException {
+        RamFileName name = new RamFileName(0, 2L * RamDigests.RANGE, "zeros");
+        try (SharedFile file = SharedFile.memfd("zeros", name.size())) {
+            RamDigests digests = RamDigests.of(name, file);
+            assertThat(digests.matches(1, file)).isTrue();
+            file.truncate(RamDigests.RANGE);
+            assertFault(Fault.SIZE, "became shorter", () -> digests.matches(1, file));
+        }
+    }
+
+    @Test
     void missingSignatureIsTold() throws IOException {
         Files.delete(folder.resolve("manifest.sig"));
 

@@ -55,10 +55,21 @@ public final class ImageFile implements AutoCloseable {
         ByteBuffer buffer = into.asByteBuffer();
         while (buffer.hasRemaining()) {
             if (channel.read(buffer, offset + buffer.position()) < 0) {
-                throw new IOException("the memory file " + name + " (" + file
-                        + ") has become shorter: it ends before byte " + (offset + into.byteSize()));
+                throw shorter(offset + into.byteSize());
             }
         }
+    }
+
+    /** @throws IOException if it has become shorter since the image was made: there is no data behind its end, but neither a hole */
+    public void expectWhole() throws IOException {
+        if (file.size() < size) {
+            throw shorter(size);
+        }
+    }
+
+    private IOException shorter(long end) {
+        return new IOException(
+                "the memory file " + name + " (" + file + ") has become shorter: it ends before byte " + end);
     }
 
     /** The offset of the first data at or after {@code from}, or the size. */

@@ -57,9 +57,16 @@ public final class ImagePages implements PageSource, AutoCloseable {
         return image.files().stream().map(ImageFile::size).toList();
     }
 
-    /** Those pages that have content here and are not in a memory yet (PGR-OWED-1, PGR-OWED-2). */
+    /**
+     * Those pages that have content here and are not in a memory yet (PGR-OWED-1, PGR-OWED-2).
+     *
+     * @throws IOException if a file has become shorter: what was cut off looks like a hole, which the guest would find as zeros
+     */
     public PageBits owedTo(MemoryImage memory) throws IOException {
         PageBits owed = PresentPages.of(image);
+        for (ImageFile file : image.files()) {
+            file.expectWhole();
+        }
         owed.andNot(PresentPages.of(memory));
         return owed;
     }
