@@ -6,17 +6,12 @@ import static org.awaitility.Awaitility.await;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.exomem.backend.template.TestTemplate;
 import org.exomem.images.manifest.ImageFolder;
-import org.exomem.images.manifest.ImageWriter;
-import org.exomem.images.manifest.Manifest;
-import org.exomem.images.ram.RamFileName;
-import org.exomem.images.ram.RamFiles;
-import org.exomem.images.signature.ImageSignature;
 import org.exomem.linux.process.ProcessFd;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -26,7 +21,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** With processes in place of VMMs. */
 class CloneWatchTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
-    private static final RamFileName RAM = new RamFileName(0, 8192, "ram");
 
     @TempDir
     Path folder;
@@ -52,17 +46,17 @@ class CloneWatchTest {
     @Test
     @Tag("IMG-CLONE-9")
     void changeOfATemplateIsToldOnceForEachCloneThatRuns() throws Exception {
-        ImageFolder image = template();
+        ImageFolder image = TestTemplate.make(folder.resolve("t"), "qemu");
         Process first = new ProcessBuilder("sleep", "600").start();
         Process second = new ProcessBuilder("sleep", "600").start();
         try {
             watch.add(ProcessFd.open((int) first.pid()), List.of("c1"), Optional.of(folder.resolve("t")));
             watch.add(ProcessFd.open((int) second.pid()), List.of("c2"), Optional.of(folder.resolve("t")));
-            Files.writeString(image.ram(RAM), "x".repeat(8192));
+            Files.writeString(image.ram(TestTemplate.RAM), "x".repeat(8192));
             await().atMost(LIMIT).until(() -> told.size() == 2);
             assertThat(told)
-                    .allSatisfy(
-                            text -> assertThat(text).contains(folder.resolve("t") + " ", RAM.file(), "was written to"))
+                    .allSatisfy(text -> assertThat(text)
+                            .contains(folder.resolve("t") + " ", TestTemplate.RAM.file(), "was written to"))
                     .anySatisfy(text -> assertThat(text).startsWith("c1 "))
                     .anySatisfy(text -> assertThat(text).startsWith("c2 "));
             first.destroyForcibly();
@@ -79,22 +73,5 @@ class CloneWatchTest {
         watch.add(ProcessFd.open((int) third.pid()), List.of("c3"), Optional.of(folder.resolve("none")));
         third.destroyForcibly().waitFor();
         await().atMost(LIMIT).until(() -> told.contains("ended " + third.pid()));
-    }
-
-    private ImageFolder template() throws Exception {
-        Path path = folder.resolve("t");
-        ImageWriter writer = ImageWriter.begin(path);
-        RamFiles.in(path).create(List.of(RAM), RamFiles.Room.ON_DEMAND);
-        Files.writeString(writer.state(), "state");
-        return writer.finish(
-                new ImageWriter.Description(
-                        "1",
-                        "vm",
-                        Instant.EPOCH,
-                        true,
-                        new Manifest.Vmm("QEMU", "11", List.of("qemu")),
-                        List.of(RAM),
-                        Optional.empty()),
-                ImageSignature.digests());
     }
 }

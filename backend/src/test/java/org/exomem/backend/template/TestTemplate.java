@@ -14,13 +14,14 @@ import org.exomem.images.ram.RamFiles;
 import org.exomem.images.signature.ImageSignature;
 
 /** A small template of a VM that ran. */
-final class TestTemplate {
-    private static final RamFileName RAM = new RamFileName(0, 8192, "ram");
+public final class TestTemplate {
+    /** Its only RAM. */
+    public static final RamFileName RAM = new RamFileName(0, 8192, "ram");
 
     private TestTemplate() {}
 
     /** @param command of its VMM */
-    static ImageFolder make(Path path, String... command) throws IOException {
+    public static ImageFolder make(Path path, String... command) throws IOException {
         ImageWriter writer = ImageWriter.begin(path);
         RamFiles.in(path).create(List.of(RAM), RamFiles.Room.ON_DEMAND);
         Files.writeString(writer.state(), "state");
