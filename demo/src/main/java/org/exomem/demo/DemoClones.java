@@ -10,7 +10,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.template.CheckedTemplate;
-import org.exomem.backend.template.CloneMemory;
+import org.exomem.backend.template.CloneUsage;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
@@ -97,9 +97,9 @@ final class DemoClones {
      */
     String memory() throws IOException {
         List<String> own = new ArrayList<>();
-        List<CloneMemory> all = CloneMemory.of(image);
+        List<CloneUsage> all = CloneUsage.of(image);
         for (DemoVmm vmm : vmms) {
-            CloneMemory memory = all.stream()
+            CloneUsage memory = all.stream()
                     .filter(one -> one.pid() == vmm.pid())
                     .findFirst()
                     .orElseThrow(() -> new DemoFailure("a clone has not mapped its template: " + all));

@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.template.CheckedTemplate;
-import org.exomem.backend.template.CloneMemory;
+import org.exomem.backend.template.CloneUsage;
 import org.exomem.backend.template.Templates;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
@@ -37,9 +37,9 @@ final class TemplateListCommand implements Command {
     }
 
     /** @param changed whether its files are others than those that were checked */
-    private record Row(Templates.Found found, List<CloneMemory> clones, boolean changed) {
+    private record Row(Templates.Found found, List<CloneUsage> clones, boolean changed) {
         long own() {
-            return clones.stream().mapToLong(CloneMemory::own).sum();
+            return clones.stream().mapToLong(CloneUsage::own).sum();
         }
 
         long data() {
@@ -59,7 +59,7 @@ final class TemplateListCommand implements Command {
                 rows.add(
                         image == null
                                 ? new Row(found, List.of(), false)
-                                : new Row(found, CloneMemory.of(image), CheckedTemplate.hasChanged(image)));
+                                : new Row(found, CloneUsage.of(image), CheckedTemplate.hasChanged(image)));
             }
             return outputOption.on(streams).show(json(rows), () -> table(rows));
         } catch (IOException e) {

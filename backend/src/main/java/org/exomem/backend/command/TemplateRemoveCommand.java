@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.exomem.backend.template.CloneMemory;
+import org.exomem.backend.template.CloneUsage;
 import org.exomem.backend.template.Templates;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
@@ -54,9 +54,9 @@ final class TemplateRemoveCommand implements Command {
     }
 
     private void refuseUsed(Templates all) throws IOException {
-        List<CloneMemory> clones;
+        List<CloneUsage> clones;
         try {
-            clones = CloneMemory.of(all.open(name));
+            clones = CloneUsage.of(all.open(name));
         } catch (ImageException e) {
             // What is damaged is removed too.
             return;

@@ -19,9 +19,9 @@ import org.exomem.backend.launch.VmmCommandLine;
 import org.exomem.backend.migrate.Departure;
 import org.exomem.backend.migrate.Direction;
 import org.exomem.backend.migrate.GuestWrites;
-import org.exomem.backend.migrate.LeavingGuest;
-import org.exomem.backend.migrate.LeavingMemory;
 import org.exomem.backend.migrate.MovedDevices;
+import org.exomem.backend.migrate.OutgoingGuest;
+import org.exomem.backend.migrate.OutgoingMemory;
 import org.exomem.backend.migrate.StateFolder;
 import org.exomem.backend.migrate.Status;
 import org.exomem.backend.migrate.VmTask;
@@ -85,8 +85,8 @@ public final class SaveTask implements VmTask {
     @Override
     public void run(VirtualMachine vm, Path qmp, Departure watcher, CancelToken cancel) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
-                MemoryImage memory = LeavingMemory.image(vmm.ownRam())) {
-            try (LeavingGuest guest = new LeavingGuest(vm, vmm, false, cancel, watcher::status)) {
+                MemoryImage memory = OutgoingMemory.image(vmm.ownRam())) {
+            try (OutgoingGuest guest = new OutgoingGuest(vm, vmm, false, cancel, watcher::status)) {
                 guest.refuseWhatCannotLeave();
                 watcher.memory(memory.pages() * memory.pageSize());
                 new Saving(vm, vmm, memory, guest, watcher, cancel).run();
@@ -99,7 +99,7 @@ public final class SaveTask implements VmTask {
         private final VirtualMachine vm;
         private final QmpVmm vmm;
         private final MemoryImage memory;
-        private final LeavingGuest guest;
+        private final OutgoingGuest guest;
         private final Departure watcher;
         private final CancelToken cancel;
         private final List<RamFileName> names;
@@ -114,7 +114,7 @@ public final class SaveTask implements VmTask {
                 VirtualMachine vm,
                 QmpVmm vmm,
                 MemoryImage memory,
-                LeavingGuest guest,
+                OutgoingGuest guest,
                 Departure watcher,
                 CancelToken cancel)
                 throws IOException {
@@ -195,7 +195,7 @@ public final class SaveTask implements VmTask {
         private void save(boolean inPlace, Path state, Manifest.Vmm program, ImageWriter.Seal seal) throws IOException {
             MovedDevices moved;
             guest.savesInto(state);
-            try (LeavingMemory leaving = LeavingMemory.show(vm, vmm, memory, guest)) {
+            try (OutgoingMemory leaving = OutgoingMemory.show(vm, vmm, memory, guest)) {
                 moved = inPlace
                         ? saveState(pause(), leaving)
                         : templates.isEmpty() ? copy(leaving) : copyClone(leaving);
@@ -229,15 +229,15 @@ public final class SaveTask implements VmTask {
             return pausing;
         }
 
-        private MovedDevices copyClone(LeavingMemory leaving) throws IOException {
-            List<ClonedMemory> parts = new ArrayList<>();
+        private MovedDevices copyClone(OutgoingMemory leaving) throws IOException {
+            List<SavedCloneRam> parts = new ArrayList<>();
             for (int i = 0; i < names.size(); i++) {
                 RamFileName name = names.get(i);
                 Path template = templates.get(name.name());
                 if (template == null) {
                     throw new IOException("the clone has RAM \"" + name.name() + "\" that its template has not");
                 }
-                ClonedMemory part = new ClonedMemory(
+                SavedCloneRam part = new SavedCloneRam(
                         vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
                 // Not before: a file that was there is not this one's to remove.
                 copyTemplate(part);
@@ -245,13 +245,13 @@ public final class SaveTask implements VmTask {
                 parts.add(part);
             }
             long pausing = pause();
-            for (ClonedMemory part : parts) {
+            for (SavedCloneRam part : parts) {
                 part.addOwn();
             }
             return saveState(pausing, leaving);
         }
 
-        private void copyTemplate(ClonedMemory part) throws IOException {
+        private void copyTemplate(SavedCloneRam part) throws IOException {
             try {
                 part.copyTemplate((done, all) -> {
                     if (cancel.isCancelled()) {
@@ -264,7 +264,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        private MovedDevices copy(LeavingMemory leaving) throws IOException {
+        private MovedDevices copy(OutgoingMemory leaving) throws IOException {
             RamFiles files = RamFiles.in(request.folder());
             files.create(names, RamFiles.Room.ON_DEMAND);
             made.addAll(names);
@@ -275,7 +275,7 @@ public final class SaveTask implements VmTask {
                 }
                 HintSessions hints = leaving.hints(request.hints(), () -> {}, cancel);
                 // Open until the guest runs on: what it takes to end the watch is not for the pause.
-                try (FilePages target = new FilePages(LeavingMemory.description(memory), open);
+                try (FilePages target = new FilePages(OutgoingMemory.description(memory), open);
                         GuestWrites writes = leaving.writes(request.writes(), watcher::writes)) {
                     return copy(leaving, writes, hints, target);
                 }
@@ -284,7 +284,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        private MovedDevices copy(LeavingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target)
+        private MovedDevices copy(OutgoingMemory leaving, GuestWrites writes, HintSessions hints, FilePages target)
                 throws IOException {
             boolean settles = leaving.settles(request.hints(), writes);
             Report report = new Precopy(
@@ -307,7 +307,7 @@ public final class SaveTask implements VmTask {
         }
 
         /** @param pausing when the pause began */
-        private MovedDevices saveState(long pausing, LeavingMemory leaving) throws IOException {
+        private MovedDevices saveState(long pausing, OutgoingMemory leaving) throws IOException {
             guest.saveState();
             MovedDevices moved = guest.moved(leaving.target());
             if (!request.end()) {

@@ -21,7 +21,7 @@ import org.exomem.migration.pager.PageSource;
 import org.exomem.migration.pager.Pager;
 import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.pager.VmmGoneException;
-import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
  * The memory of a VMM while pages are owed to its guest by another host. A pager asks for what somebody waits for; the threads of the
  * migration's data connections place what comes. Safe for use by several threads.
  */
-final class ArrivingMemory implements OwedMemory, AutoCloseable {
+final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ArrivingMemory.class);
     /** The kernel puts a page off while the VMM changes its mappings; it does not do that for long. */
     private static final int TRIES = 1000;

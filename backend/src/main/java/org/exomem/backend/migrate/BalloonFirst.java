@@ -102,7 +102,7 @@ public final class BalloonFirst implements AutoCloseable {
             return result;
         } catch (CompletionException e) {
             throw new IOException(
-                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: " + LeavingGuest.reason(e), e);
+                    "VM \"" + vm.name() + "\" can't have its balloon inflated first: " + OutgoingGuest.reason(e), e);
         }
     }
 

@@ -41,7 +41,7 @@ public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>>
         try {
             return vm.pageDescriptors().join();
         } catch (CompletionException e) {
-            LOG.info("{}: no page descriptors: {}", vm.name(), LeavingGuest.reason(e));
+            LOG.info("{}: no page descriptors: {}", vm.name(), OutgoingGuest.reason(e));
             return List.of();
         }
     }

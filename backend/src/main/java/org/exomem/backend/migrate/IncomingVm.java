@@ -19,8 +19,8 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vmm.GuestRamFile;
-import org.exomem.backend.vmm.MemoryLeft;
-import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.IgnoreShared;
+import org.exomem.backend.vmm.IgnoreSharedFile;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.LinuxException;
@@ -29,8 +29,8 @@ import org.exomem.migration.pager.PagerState;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -72,7 +72,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     /** From when pages were promised until they are owed. */
     private @Nullable ArrivingMemory listening;
 
-    private @Nullable MemoryLeft memoryLeft;
+    private @Nullable IgnoreShared ignoreShared;
     /** True once the VMM may use memory. */
     private boolean loads;
 
@@ -122,7 +122,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         this.vmm = vmm;
         this.sockets = Map.copyOf(sockets);
         this.watcher = watcher;
-        vmm.noteIn(MemoryLeftFile.of(sockets.values(), MemoryLeftFile.End.DESTINATION));
+        vmm.noteIn(IgnoreSharedFile.of(sockets.values(), IgnoreSharedFile.End.DESTINATION));
         try {
             vmm.expectIncoming();
         } catch (IOException | RuntimeException e) {
@@ -271,7 +271,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     public void listening(PageBits promised) throws IOException {
         // None of this is for the guest's pause.
         folder = StateFolder.makeFor(vmm);
-        memoryLeft = vmm.leaveMemory();
+        ignoreShared = vmm.ignoreShared();
         vmm.expectIncoming();
         PagedMemory memory = Objects.requireNonNull(prepared).begin(Optional.of(promised));
         try {
@@ -283,7 +283,7 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
+    public PostCopyMemory owing(BegunMigration migration, PageBits pages, WantedPage want) throws IOException {
         ArrivingMemory arriving = Objects.requireNonNull(listening);
         arriving.begin(pages, want);
         listening = null;
@@ -320,9 +320,9 @@ final class IncomingVm implements Destination, AutoCloseable {
     }
 
     private void endLeavingMemory() {
-        MemoryLeft left = memoryLeft;
+        IgnoreShared left = ignoreShared;
         if (left != null) {
-            memoryLeft = null;
+            ignoreShared = null;
             left.close();
         }
     }
@@ -366,9 +366,9 @@ final class IncomingVm implements Destination, AutoCloseable {
                         .toBytes());
     }
 
-    private OwedArrival arrival(
+    private PostCopyArrival arrival(
             BegunMigration migration, int pid, List<Path> ram, MovedDevices devices, boolean started) {
-        return new OwedArrival(
+        return new PostCopyArrival(
                 vm,
                 migration,
                 address,

@@ -88,7 +88,7 @@ final class Migration {
         record Receive(MigrationRequest request) implements Work {}
 
         /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
-        record GoOn(OwedArrival arrival, ReplacedFile file) implements Work {}
+        record GoOn(PostCopyArrival arrival, ReplacedFile file) implements Work {}
 
         /** Its guest leaves, or a copy of it is made. */
         record Leave(VmTask task) implements Work {}
@@ -103,7 +103,7 @@ final class Migration {
         default String peer() {
             return switch (this) {
                 case Receive(MigrationRequest request) -> request.address().toString();
-                case GoOn(OwedArrival arrival, ReplacedFile _) ->
+                case GoOn(PostCopyArrival arrival, ReplacedFile _) ->
                     arrival.listen().toString();
                 case Leave(VmTask task) -> task.destination();
             };
@@ -165,7 +165,7 @@ final class Migration {
                     before.forEach(Migration::endWaiting);
                     receive(qmp, request, arrival.file());
                 }
-                case Work.GoOn(OwedArrival owed, ReplacedFile file) -> goOn(owed, file);
+                case Work.GoOn(PostCopyArrival owed, ReplacedFile file) -> goOn(owed, file);
                 case Work.Leave(VmTask task) -> {
                     look();
                     task.run(vm, qmp, new Leaving(), cancel);
@@ -208,7 +208,7 @@ final class Migration {
     }
 
     /** Tries again for as long as the VMM runs: its guest waits, and its source comes back for as long as it takes. */
-    private void goOn(OwedArrival arrival, ReplacedFile file) throws IOException {
+    private void goOn(PostCopyArrival arrival, ReplacedFile file) throws IOException {
         Arrival watcher = new Arrival(arrival.reconnectWithin());
         become(Status.POSTCOPY_ACTIVE, null);
         lost("exomem was started anew, and the source has not come back yet");
@@ -244,13 +244,13 @@ final class Migration {
         }
     }
 
-    private void goOn(OwedArrival arrival, ReplacedFile file, Optional<PagedMemory> memory, Arrival watcher)
+    private void goOn(PostCopyArrival arrival, ReplacedFile file, Optional<PagedMemory> memory, Arrival watcher)
             throws IOException {
         StreamOptions options = StreamOptions.defaults()
                 .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of())
                 .withPlainAllowed(arrival.plain())
                 .withResumeWithin(arrival.reconnectWithin());
-        try (OwedVm guest = new OwedVm(arrival, file, memory, vm.sockets(), watcher)) {
+        try (PostCopyVm guest = new PostCopyVm(arrival, file, memory, vm.sockets(), watcher)) {
             if (memory.isEmpty()) {
                 // Before the source is told that all is well.
                 guest.startIfNeeded();
@@ -271,7 +271,7 @@ final class Migration {
         }
     }
 
-    private void goOn(MigrationReceiver receiver, OwedVm guest, int pid, ReplacedFile file) throws IOException {
+    private void goOn(MigrationReceiver receiver, PostCopyVm guest, int pid, ReplacedFile file) throws IOException {
         CompletableFuture<ProcessHandle> vmmEnded =
                 ProcessHandle.of(pid).map(ProcessHandle::onExit).orElseGet(CompletableFuture::new);
         CompletableFuture<Void> noticed = vmmEnded.thenAccept(process -> {

@@ -97,7 +97,7 @@ public final class Migrations implements AutoCloseable {
         }
         for (ReplacedFile file : left) {
             try {
-                goOn(OwedArrival.of(file.read(OwedArrival.MOST)), file);
+                goOn(PostCopyArrival.of(file.read(PostCopyArrival.MOST)), file);
             } catch (IOException | VirtualMachine.NotFound e) {
                 LOG.error(
                         "a guest waits for its memory, and {} can't be used: {}. It is left as it is",
@@ -107,7 +107,7 @@ public final class Migrations implements AutoCloseable {
         }
     }
 
-    private synchronized void goOn(OwedArrival arrival, ReplacedFile file) {
+    private synchronized void goOn(PostCopyArrival arrival, ReplacedFile file) {
         String name = arrival.vm();
         Migration migration = new Migration(
                 vms.named(name), new Migration.Work.GoOn(arrival, file), new KeptArrival(name, kept), changed);

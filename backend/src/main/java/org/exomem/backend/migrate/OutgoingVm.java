@@ -37,7 +37,7 @@ final class OutgoingVm {
     private final MemoryImage image;
     private final Departure watcher;
     private final CancelToken cancel;
-    private final LeavingGuest guest;
+    private final OutgoingGuest guest;
 
     private OutgoingVm(
             VirtualMachine vm,
@@ -53,7 +53,7 @@ final class OutgoingVm {
         this.image = image;
         this.watcher = watcher;
         this.cancel = cancel;
-        this.guest = new LeavingGuest(vm, vmm, request.precopy().autoConverge(), cancel, watcher::status);
+        this.guest = new OutgoingGuest(vm, vmm, request.precopy().autoConverge(), cancel, watcher::status);
     }
 
     /**
@@ -66,9 +66,9 @@ final class OutgoingVm {
     static void migrate(VirtualMachine vm, Path qmp, MigrationRequest request, Departure watcher, CancelToken cancel)
             throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
-                MemoryImage image = LeavingMemory.image(vmm.ram())) {
+                MemoryImage image = OutgoingMemory.image(vmm.ram())) {
             OutgoingVm leaving = new OutgoingVm(vm, request, vmm, image, watcher, cancel);
-            try (LeavingGuest _ = leaving.guest) {
+            try (OutgoingGuest _ = leaving.guest) {
                 leaving.run();
             }
         }
@@ -90,7 +90,7 @@ final class OutgoingVm {
 
     private void move() throws IOException {
         // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
-        try (LeavingMemory memory = LeavingMemory.show(vm, vmm, image, guest);
+        try (OutgoingMemory memory = OutgoingMemory.show(vm, vmm, image, guest);
                 Connecting connecting = Connecting.begin(this::connect)) {
             Prepared prepared = prepare(connecting, memory);
             // Open until the guest is handed over: what it takes to end the watch is not for the pause.
@@ -105,7 +105,7 @@ final class OutgoingVm {
     /** How the guest is asked which pages it does not need, and how it is found out what it writes. */
     private record Prepared(HintSessions hints, GuestWrites writes) {}
 
-    private Prepared prepare(Connecting connecting, LeavingMemory memory) throws IOException {
+    private Prepared prepare(Connecting connecting, OutgoingMemory memory) throws IOException {
         try {
             // First: a guest is to clear its memory only for a destination that wants it.
             HintSessions hints = memory.hints(request.hints(), connecting::sender, cancel);
@@ -118,7 +118,7 @@ final class OutgoingVm {
         }
     }
 
-    private void migrate(MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints)
+    private void migrate(MigrationSender sender, OutgoingMemory memory, GuestWrites writes, HintSessions hints)
             throws IOException {
         try {
             moveMemoryAndState(sender, memory, writes, hints);
@@ -140,13 +140,13 @@ final class OutgoingVm {
                 request.address(),
                 request.security(),
                 request.stream(),
-                LeavingMemory.description(image),
+                OutgoingMemory.description(image),
                 new BandwidthLimit(request.bandwidth()),
                 cancel);
     }
 
     private void moveMemoryAndState(
-            MigrationSender sender, LeavingMemory memory, GuestWrites writes, HintSessions hints) throws IOException {
+            MigrationSender sender, OutgoingMemory memory, GuestWrites writes, HintSessions hints) throws IOException {
         OutgoingConnection connection = new OutgoingConnection(sender, image, watcher, this::patience);
         boolean settles = memory.settles(request.hints(), writes);
         MigrationSource source = memory.source(writes, hints, settles);

@@ -22,8 +22,8 @@ import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
 import org.exomem.migration.stream.destination.MigrationReceiver;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -116,7 +116,7 @@ public final class PostCopyPractice implements Destination {
     public void listening(PageBits promised) {}
 
     @Override
-    public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage wanted) throws IOException {
+    public PostCopyMemory owing(BegunMigration begun, PageBits owed, WantedPage wanted) throws IOException {
         want = wanted;
         return new Arriving(new OwedPages(owed), new FilePages(memory, List.of(file)));
     }
@@ -132,7 +132,7 @@ public final class PostCopyPractice implements Destination {
 
     /** What came is written into the file. */
     private record Arriving(OwedPages left, FilePages target, CompletableFuture<Void> arrived)
-            implements OwedMemory, PageSink {
+            implements PostCopyMemory, PageSink {
         Arriving(OwedPages left, FilePages target) {
             this(left, target, new CompletableFuture<>());
         }

@@ -33,7 +33,7 @@ import org.exomem.backend.health.Health;
 import org.exomem.backend.health.Problem;
 import org.exomem.backend.metrics.EventCounts;
 import org.exomem.backend.metrics.MetricsServer;
-import org.exomem.backend.migrate.MemoryTakenBack;
+import org.exomem.backend.migrate.IgnoreSharedReset;
 import org.exomem.backend.migrate.Migrations;
 import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.pager.Pagers;
@@ -92,7 +92,7 @@ public final class BackendProcess implements AutoCloseable {
     /** Devices to which no front-end can come any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
 
-    private final MemoryTakenBack takenBack = new MemoryTakenBack(migrations, this::settle);
+    private final IgnoreSharedReset takenBack = new IgnoreSharedReset(migrations, this::settle);
 
     private final CloneWatch clones = new CloneWatch(new CloneWatch.Told() {
         @Override

@@ -11,16 +11,16 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.exomem.backend.migrate.Departure;
 import org.exomem.backend.migrate.Direction;
-import org.exomem.backend.migrate.LeavingGuest;
 import org.exomem.backend.migrate.MovedDevices;
+import org.exomem.backend.migrate.OutgoingGuest;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.migrate.StateFolder;
 import org.exomem.backend.migrate.Status;
 import org.exomem.backend.migrate.VmTask;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.GuestRamFile;
-import org.exomem.backend.vmm.MemoryLeft;
-import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.IgnoreShared;
+import org.exomem.backend.vmm.IgnoreSharedFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.StaleSocket;
@@ -54,10 +54,10 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         try (QmpVmm before = QmpVmm.connect(qmp);
                 QmpVmm after = QmpVmm.connect(next)) {
             after.expectIncoming();
-            after.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.DESTINATION));
+            after.noteIn(IgnoreSharedFile.of(vm.sockets().values(), IgnoreSharedFile.End.DESTINATION));
             watcher.memory(expectSameRam(before, after));
             before.expectRamKept();
-            try (LeavingGuest guest = new LeavingGuest(vm, before, false, cancel, watcher::status)) {
+            try (OutgoingGuest guest = new OutgoingGuest(vm, before, false, cancel, watcher::status)) {
                 guest.refuseWhatCannotLeave();
                 watcher.status(Status.ACTIVE);
                 MovedDevices moved = move(before, after, guest, watcher, cancel);
@@ -102,10 +102,11 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
     }
 
     private static MovedDevices move(
-            QmpVmm before, QmpVmm after, LeavingGuest guest, Departure watcher, CancelToken cancel) throws IOException {
+            QmpVmm before, QmpVmm after, OutgoingGuest guest, Departure watcher, CancelToken cancel)
+            throws IOException {
         // Before the guest is paused: nothing of it is for the pause.
         Path folder = StateFolder.makeFor(before);
-        try (MemoryLeft _ = after.leaveMemory()) {
+        try (IgnoreShared _ = after.ignoreShared()) {
             guest.prepare();
             Path state = folder.resolve(StateFolder.VMM);
             after.expectState(state);

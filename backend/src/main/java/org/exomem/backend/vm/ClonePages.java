@@ -73,7 +73,7 @@ final class ClonePages implements LatePages {
             Path qmp,
             int frontEnd,
             MemoryRegion region,
-            CloneFile clone,
+            CloneOwnFile clone,
             EventLoop loop,
             VmmProcesses vmm,
             Runnable came,

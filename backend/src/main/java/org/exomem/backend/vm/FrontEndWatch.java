@@ -81,7 +81,7 @@ final class FrontEndWatch implements EndpointListener {
     @Override
     public @Nullable LatePages pagesOf(MemoryRegion region, int frontEnd, Runnable came) throws LinuxException {
         places.shared(region);
-        CloneFile clone = CloneFile.of(region.file(), frontEnd).orElse(null);
+        CloneOwnFile clone = CloneOwnFile.of(region.file(), frontEnd).orElse(null);
         if (clone == null) {
             return null;
         }

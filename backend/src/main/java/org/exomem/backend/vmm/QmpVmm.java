@@ -379,18 +379,18 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /** As {@link StateTransfer#noteIn}. */
-    public void noteIn(Optional<MemoryLeftFile> file) {
+    public void noteIn(Optional<IgnoreSharedFile> file) {
         state.noteIn(file);
     }
 
-    /** As {@link StateTransfer#takeMemoryBack}. */
-    public boolean takeMemoryBack() throws IOException {
-        return state.takeMemoryBack();
+    /** As {@link StateTransfer#resetIgnoreShared}. */
+    public boolean resetIgnoreShared() throws IOException {
+        return state.resetIgnoreShared();
     }
 
-    /** As {@link StateTransfer#leaveMemory}. */
-    public MemoryLeft leaveMemory() throws IOException {
-        return state.leaveMemory();
+    /** As {@link StateTransfer#ignoreShared}. */
+    public IgnoreShared ignoreShared() throws IOException {
+        return state.ignoreShared();
     }
 
     /** As {@link StateTransfer#save}. */

@@ -31,11 +31,11 @@ final class StateTransfer {
 
     private final QmpSession qmp;
     private final VmmPeer peer;
-    private Optional<MemoryLeftFile> note = Optional.empty();
+    private Optional<IgnoreSharedFile> note = Optional.empty();
     /** Of the process behind the QMP socket, 0 if that is not known. */
     private int pid;
     /** True while the VMM leaves memory out of its transfers because it was told to here. */
-    private boolean memoryLeft;
+    private boolean ignoreShared;
 
     StateTransfer(QmpSession qmp, VmmPeer peer) {
         this.qmp = qmp;
@@ -46,7 +46,7 @@ final class StateTransfer {
      * Where it is noted from now on that the VMM leaves memory out, as long as it does. Before the guest's pause, as the process behind
      * the QMP socket is looked for now.
      */
-    void noteIn(Optional<MemoryLeftFile> file) {
+    void noteIn(Optional<IgnoreSharedFile> file) {
         note = file;
         try {
             pid = file.isPresent() ? peer.pid() : 0;
@@ -65,7 +65,7 @@ final class StateTransfer {
         move("migrate", "file:" + file, NOT_SAVED, givenUp);
     }
 
-    /** Begins with {@link #save}, while {@link #leaveMemory} is open; {@link #awaitSaved} waits. */
+    /** Begins with {@link #save}, while {@link #ignoreShared} is open; {@link #awaitSaved} waits. */
     void beginSave(Path file) throws IOException {
         qmp.execute("migrate", Json.object().put("uri", "file:" + file));
     }
@@ -89,7 +89,7 @@ final class StateTransfer {
         move("migrate-incoming", "file:" + file, NOT_LOADED, givenUp);
     }
 
-    /** Has a VMM that waits for a guest expect on a socket what {@link #send} sends; while {@link #leaveMemory} is open. */
+    /** Has a VMM that waits for a guest expect on a socket what {@link #send} sends; while {@link #ignoreShared} is open. */
     void expect(Path socket) throws IOException {
         qmp.execute("migrate-incoming", Json.object().put("uri", "unix:" + socket));
     }
@@ -100,11 +100,11 @@ final class StateTransfer {
     }
 
     private void move(String command, String address, String otherwise, BooleanSupplier givenUp) throws IOException {
-        if (memoryLeft) {
+        if (ignoreShared) {
             moveNow(command, address, otherwise, givenUp);
             return;
         }
-        try (MemoryLeft _ = leaveMemory()) {
+        try (IgnoreShared _ = ignoreShared()) {
             moveNow(command, address, otherwise, givenUp);
         }
     }
@@ -117,17 +117,17 @@ final class StateTransfer {
     /**
      * Prepares {@link #save} or {@link #load} while there is time, and ends that while there is time again: a VMM that has just saved its
      * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later: if exomem is killed before
-     * it ends this, the next one does, by a {@link MemoryLeftFile} (VMM-22).
+     * it ends this, the next one does, by a {@link IgnoreSharedFile} (VMM-22).
      */
-    MemoryLeft leaveMemory() throws IOException {
-        boolean before = leavesSharedMemory() && !isNoted();
+    IgnoreShared ignoreShared() throws IOException {
+        boolean before = ignoresShared() && !isNoted();
         writeNote();
-        leaveSharedMemory(true);
-        memoryLeft = true;
+        setIgnoreShared(true);
+        ignoreShared = true;
         return () -> {
-            memoryLeft = false;
+            ignoreShared = false;
             try {
-                leaveSharedMemory(before);
+                setIgnoreShared(before);
                 deleteNote();
             } catch (IOException e) {
                 LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
@@ -148,7 +148,7 @@ final class StateTransfer {
     private void writeNote() {
         try {
             if (note.isPresent()) {
-                note.get().write(new MemoryLeftFile.Content(qmp.socket(), pid));
+                note.get().write(new IgnoreSharedFile.Content(qmp.socket(), pid));
             }
         } catch (IOException e) {
             LOG.warn(
@@ -171,15 +171,15 @@ final class StateTransfer {
      * @return false if it did not
      * @throws VmmException if it can't be told now, as when a transfer is under way
      */
-    boolean takeMemoryBack() throws VmmException {
-        if (!leavesSharedMemory()) {
+    boolean resetIgnoreShared() throws VmmException {
+        if (!ignoresShared()) {
             return false;
         }
-        leaveSharedMemory(false);
+        setIgnoreShared(false);
         return true;
     }
 
-    private boolean leavesSharedMemory() throws VmmException {
+    private boolean ignoresShared() throws VmmException {
         for (JsonNode capability : qmp.execute("query-migrate-capabilities")) {
             if (capability.path("capability").asText().equals(SHARED)) {
                 return capability.path("state").asBoolean();
@@ -188,7 +188,7 @@ final class StateTransfer {
         return false;
     }
 
-    private void leaveSharedMemory(boolean state) throws VmmException {
+    private void setIgnoreShared(boolean state) throws VmmException {
         ObjectNode arguments = Json.object();
         arguments.putArray("capabilities").addObject().put("capability", SHARED).put("state", state);
         qmp.execute("migrate-set-capabilities", arguments);

@@ -34,7 +34,7 @@ class DestinationProcessTest {
     @TempDir
     Path folder;
 
-    private final Left before = Left.now();
+    private final Leftovers before = Leftovers.now();
     private final List<Process> started = new ArrayList<>();
     private TwoHosts hosts;
 

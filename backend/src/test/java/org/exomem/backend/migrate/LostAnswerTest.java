@@ -27,7 +27,7 @@ class LostAnswerTest {
     @TempDir
     Path folder;
 
-    private final Left before = Left.now();
+    private final Leftovers before = Leftovers.now();
     private final List<Status> source = new CopyOnWriteArrayList<>();
     private final List<Status> destination = new CopyOnWriteArrayList<>();
     private TwoHosts hosts;

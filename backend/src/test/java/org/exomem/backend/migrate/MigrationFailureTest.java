@@ -48,7 +48,7 @@ class MigrationFailureTest {
     @TempDir
     Path folder;
 
-    private final Left before = Left.now();
+    private final Leftovers before = Leftovers.now();
 
     @AfterEach
     void nothingIsLeft() {

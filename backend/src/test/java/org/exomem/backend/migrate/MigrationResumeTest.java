@@ -37,7 +37,7 @@ class MigrationResumeTest {
     @TempDir
     Path folder;
 
-    private final Left before = Left.now();
+    private final Leftovers before = Leftovers.now();
     private final List<Status> source = new CopyOnWriteArrayList<>();
     private final List<Status> destination = new CopyOnWriteArrayList<>();
     private Duration answerWithin = LIMIT;

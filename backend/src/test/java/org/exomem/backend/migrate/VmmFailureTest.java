@@ -23,7 +23,7 @@ class VmmFailureTest {
     @TempDir
     Path folder;
 
-    private final Left before = Left.now();
+    private final Leftovers before = Leftovers.now();
 
     @AfterEach
     void nothingIsLeft() {

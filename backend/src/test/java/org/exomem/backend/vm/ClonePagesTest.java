@@ -123,7 +123,7 @@ class ClonePagesTest {
                 Path.of("/nowhere"),
                 1,
                 region,
-                new CloneFile(ADDRESS, here),
+                new CloneOwnFile(ADDRESS, here),
                 loop,
                 vmm,
                 came::incrementAndGet,

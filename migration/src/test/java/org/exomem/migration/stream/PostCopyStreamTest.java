@@ -177,7 +177,7 @@ class PostCopyStreamTest {
         sender.finish();
     }
 
-    private OwedTestMemory owing() {
+    private PostCopyTestMemory owing() {
         return Objects.requireNonNull(destination.owing, "pages are owed");
     }
 
@@ -236,7 +236,7 @@ class PostCopyStreamTest {
                 } else {
                     assertThat(destination.started).isFalse();
                     assertThat(destination.promised).isNotNull();
-                    OwedTestMemory begun = destination.owing;
+                    PostCopyTestMemory begun = destination.owing;
                     assertThat(begun == null || begun.abandoned).isTrue();
                 }
             }

@@ -16,8 +16,8 @@ import org.exomem.linux.SharedFile;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FilePages;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -43,7 +43,7 @@ final class TestDestination implements Destination, AutoCloseable {
     volatile int timesReady;
     volatile int timesStarted;
     /** What is owed, once that was said. */
-    volatile @Nullable OwedTestMemory owing;
+    volatile @Nullable PostCopyTestMemory owing;
 
     /** What was owed before the guest had stopped at the source. */
     volatile @Nullable PageBits promised;
@@ -122,9 +122,9 @@ final class TestDestination implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(BegunMigration migration, PageBits owed, WantedPage want) {
+    public PostCopyMemory owing(BegunMigration migration, PageBits owed, WantedPage want) {
         begun = migration;
-        OwedTestMemory pages = new OwedTestMemory(file, owed, want);
+        PostCopyTestMemory pages = new PostCopyTestMemory(file, owed, want);
         owing = pages;
         return pages;
     }

@@ -45,8 +45,8 @@ import org.exomem.migration.pager.VmmMemory;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.MigrationReceiver;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -265,7 +265,7 @@ final class RemoteFaultCost extends Benchmark {
         public void listening(PageBits promised) {}
 
         @Override
-        public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
+        public PostCopyMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
             Owed memory = new Owed(vmm, pages, want);
             owed = memory;
             return memory;
@@ -297,7 +297,7 @@ final class RemoteFaultCost extends Benchmark {
     }
 
     /** As exomem has it for a VM. */
-    private static final class Owed implements OwedMemory, PageSource {
+    private static final class Owed implements PostCopyMemory, PageSource {
         private final OwedPages pages;
         private final PageBits asked;
         private final WantedPage want;

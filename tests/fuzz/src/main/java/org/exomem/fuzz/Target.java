@@ -64,8 +64,8 @@ enum Target {
     OWED_STREAM(
             "owed-stream",
             "the migration stream while pages are owed, both ways",
-            OwedStreamFuzz.class,
-            OwedStreamFuzz::fuzzerTestOneInput,
+            PostCopyStreamFuzz.class,
+            PostCopyStreamFuzz::fuzzerTestOneInput,
             400,
             "org.exomem.migration.**"),
     STATE(

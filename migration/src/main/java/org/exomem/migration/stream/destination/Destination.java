@@ -53,7 +53,7 @@ public interface Destination {
      * @param owed the pages, those that were promised too
      * @param want asks the source for one of them
      */
-    default OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) throws IOException {
+    default PostCopyMemory owing(BegunMigration begun, PageBits owed, WantedPage want) throws IOException {
         throw new IOException("no guest begins here before its memory has come");
     }
 

@@ -60,7 +60,7 @@ final class ReceivingSession {
     private byte[] digest = RoundDigest.none();
     private int cuts;
     /** With post-copy, from the end on. */
-    private @Nullable OwedMemory owed;
+    private @Nullable PostCopyMemory owed;
     /** What the source owed when it first said so. Not changed any more. */
     private volatile @Nullable PageBits promised;
     /** Whether it is found out at the moment if a page comes that was wanted. */
@@ -202,7 +202,7 @@ final class ReceivingSession {
 
     /** Whoever waits for a page of a guest that does not begin here would wait for good, and the destination with it. */
     private void abandonOwed() {
-        OwedMemory abandoned = owed;
+        PostCopyMemory abandoned = owed;
         if (abandoned != null) {
             timer.execute(abandoned::abandon);
         }
@@ -271,7 +271,7 @@ final class ReceivingSession {
 
     /** What the source has to be told that it owes, after a cut (STR-PST-7). */
     PageBits missing() throws IOException {
-        OwedMemory known;
+        PostCopyMemory known;
         synchronized (this) {
             known = owed;
         }
@@ -293,7 +293,7 @@ final class ReceivingSession {
     /** The source owes these pages. */
     void owe(PageBits pages) throws IOException {
         promised = pages;
-        OwedMemory begun =
+        PostCopyMemory begun =
                 destination.owing(new BegunMigration(migration, source, memory, rounds()), pages, this::want);
         synchronized (this) {
             owed = begun;
@@ -306,7 +306,7 @@ final class ReceivingSession {
 
     /** The source has come back, and owes these pages (STR-PST-7). */
     void oweAgain(ReceivingLink mine, PageBits pages) throws IOException {
-        OwedMemory known;
+        PostCopyMemory known;
         synchronized (this) {
             known = owed;
         }
@@ -379,7 +379,7 @@ final class ReceivingSession {
 
     private void looked(long page, ReceivingLink link) {
         looksForWanted.set(false);
-        OwedMemory known = owed();
+        PostCopyMemory known = owed();
         ReceivingLink now = reachable;
         if (known == null || now == null) {
             return;
@@ -398,7 +398,7 @@ final class ReceivingSession {
         }
     }
 
-    private synchronized @Nullable OwedMemory owed() {
+    private synchronized @Nullable PostCopyMemory owed() {
         return owed;
     }
 
@@ -446,7 +446,7 @@ final class ReceivingSession {
     }
 
     private void awaitArrived() {
-        OwedMemory begun;
+        PostCopyMemory begun;
         synchronized (this) {
             begun = owed;
         }

@@ -7,12 +7,12 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
 import org.exomem.linux.Errno;
 import org.exomem.migration.PageSink;
-import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /** Memory to which pages are owed, placed as in a VMM, whose kernel is a model: it never overwrites, and does a few pages at a time. */
-public final class FuzzedPlaces implements OwedMemory {
+public final class FuzzedPlaces implements PostCopyMemory {
     private static final long ADDRESS = 1L << 32;
 
     private final byte[] bytes;

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A Linux guest begins at another QEMU before its memory is there (post-copy). */
 @RealGuest
-final class OwedGuestTest {
+final class PostCopyGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 1024 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);

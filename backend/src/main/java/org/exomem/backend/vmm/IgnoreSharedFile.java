@@ -23,7 +23,7 @@ import org.exomem.linux.SmallFile;
  * <p>The capability alone does not tell whose it is: the VMM's own user may have set it. And to look only when exomem moves the guest
  * again would be too late, as that user may save the guest before.
  */
-public record MemoryLeftFile(Path path) {
+public record IgnoreSharedFile(Path path) {
     private static final int VERSION = 1;
     /** In bytes. */
     private static final int MOST = 64 << 10;
@@ -42,8 +42,8 @@ public record MemoryLeftFile(Path path) {
             this.suffix = suffix;
         }
 
-        private MemoryLeftFile beside(Path socket) {
-            return new MemoryLeftFile(socket.resolveSibling(socket.getFileName() + suffix));
+        private IgnoreSharedFile beside(Path socket) {
+            return new IgnoreSharedFile(socket.resolveSibling(socket.getFileName() + suffix));
         }
     }
 
@@ -60,7 +60,7 @@ public record MemoryLeftFile(Path path) {
      *
      * @param sockets of the VM's devices; without any there is no such place
      */
-    public static Optional<MemoryLeftFile> of(Collection<Path> sockets, End end) {
+    public static Optional<IgnoreSharedFile> of(Collection<Path> sockets, End end) {
         return sockets.stream().findFirst().map(end::beside);
     }
 
@@ -70,10 +70,10 @@ public record MemoryLeftFile(Path path) {
     }
 
     /** Those that are there. Takes as long as the file system does. */
-    public static List<MemoryLeftFile> left(Collection<Path> sockets) {
+    public static List<IgnoreSharedFile> left(Collection<Path> sockets) {
         return sockets.stream()
                 .flatMap(socket -> Stream.of(End.values()).map(end -> end.beside(socket)))
-                .filter(MemoryLeftFile::isThere)
+                .filter(IgnoreSharedFile::isThere)
                 .toList();
     }
 

@@ -18,8 +18,8 @@ import org.exomem.backend.vm.MemoryState;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vmm.GenericDevice;
-import org.exomem.backend.vmm.MemoryLeft;
-import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.IgnoreShared;
+import org.exomem.backend.vmm.IgnoreSharedFile;
 import org.exomem.backend.vmm.PluggedDevice;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.balloon.BitmapRequest;
@@ -44,8 +44,8 @@ import org.slf4j.LoggerFactory;
  *   └── resume ─────┴───────────────────┘
  * </pre>
  */
-public final class LeavingGuest implements GuestControl, AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(LeavingGuest.class);
+public final class OutgoingGuest implements GuestControl, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(OutgoingGuest.class);
 
     /** Whose the guest is, and what it does here. */
     private sealed interface State {
@@ -80,12 +80,12 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     /** True if the VMM saves its state, or has. */
     private boolean saving;
     /** From when the pause is near. */
-    private @Nullable MemoryLeft memoryLeft;
+    private @Nullable IgnoreShared ignoreShared;
     /** The last thing that the driver was asked about hints; until DONE it keeps the pages that it has hinted. */
     private HintAction asked = HintAction.DONE;
 
     /** @param status is told when the guest is about to be paused */
-    public LeavingGuest(
+    public OutgoingGuest(
             VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
             throws IOException {
         this.vm = vm;
@@ -93,7 +93,7 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
         this.autoConverge = autoConverge;
         this.cancel = cancel;
         this.status = status;
-        vmm.noteIn(MemoryLeftFile.of(vm.sockets().values(), MemoryLeftFile.End.SOURCE));
+        vmm.noteIn(IgnoreSharedFile.of(vm.sockets().values(), IgnoreSharedFile.End.SOURCE));
         this.descriptors = new DescriptorsAtPause(vm, vmm);
         this.devices = devices();
         this.remembered = new RememberedDevices(vm, devices);
@@ -268,8 +268,8 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
         descriptors.keep();
-        if (memoryLeft == null) {
-            memoryLeft = vmm.leaveMemory();
+        if (ignoreShared == null) {
+            ignoreShared = vmm.ignoreShared();
         }
         remembered.remember(size());
         for (PluggedDevice device : devices.values()) {
@@ -439,9 +439,9 @@ public final class LeavingGuest implements GuestControl, AutoCloseable {
     /** What is done with it is over. */
     @Override
     public void close() {
-        MemoryLeft left = memoryLeft;
+        IgnoreShared left = ignoreShared;
         if (left != null) {
-            memoryLeft = null;
+            ignoreShared = null;
             left.close();
         }
     }

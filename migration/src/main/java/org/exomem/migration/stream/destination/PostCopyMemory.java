@@ -9,7 +9,7 @@ import org.exomem.pages.PageBits;
  * A destination's memory while pages are owed to its guest. Pages that are given twice are there already, and stay as they are. Safe
  * for use by several threads.
  */
-public interface OwedMemory {
+public interface PostCopyMemory {
     /**
      * Where pages of one data connection go. For one thread, which may wait there until the host has memory for them.
      *

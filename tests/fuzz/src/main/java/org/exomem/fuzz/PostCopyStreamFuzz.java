@@ -21,8 +21,8 @@ import org.exomem.migration.pager.FuzzedPlaces;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
 import org.exomem.migration.stream.destination.FuzzedOwing;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * said to the end what is owed; that all is there is said if, and only if, it is; a source that comes back is told all that is missing. At a source
  * every page that was wanted is sent once, and no other.
  */
-public final class OwedStreamFuzz {
+public final class PostCopyStreamFuzz {
     private static final int PAGE = 4096;
     /** More than one word of bits, and not a whole number of them. */
     private static final int PAGES = 70;
@@ -69,7 +69,7 @@ public final class OwedStreamFuzz {
     private static final MemoryDescription MEMORY =
             new MemoryDescription(PAGE, List.of(new MemoryDescription.MemoryFile("ram", PAGE * PAGES, PAGE)));
 
-    private OwedStreamFuzz() {}
+    private PostCopyStreamFuzz() {}
 
     public static void fuzzerTestOneInput(byte[] bytes) {
         Input input = new Input(bytes);
@@ -882,7 +882,7 @@ public final class OwedStreamFuzz {
         }
 
         @Override
-        public OwedMemory owing(BegunMigration begun, PageBits owed, WantedPage want) {
+        public PostCopyMemory owing(BegunMigration begun, PageBits owed, WantedPage want) {
             BrokenRule.unless(
                     listening && !ready && places == null, "pages are owed twice, or to a guest that is ready");
             FuzzedPlaces made = new FuzzedPlaces(owed, most);

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
  * What migrations may leave behind, to be compared with what there was before: sockets, files of guests' memory and of the engine, and
  * threads of this process, and its folders for a VMM's state. Other tests run in other processes at the same time.
  */
-record Left(Map<String, Integer> held, Set<Path> folders) {
+record Leftovers(Map<String, Integer> held, Set<Path> folders) {
     /** For what a machine under load may be late with. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -43,15 +43,15 @@ record Left(Map<String, Integer> held, Set<Path> folders) {
             "exomem-migration-" + ProcessHandle.current().pid() + "-";
     private static final List<String> THREADS = List.of("migrat", "precopy", "vm-");
 
-    static Left now() {
+    static Leftovers now() {
         Map<String, Integer> held = new TreeMap<>();
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
-            all.map(Left::target).forEach(target -> count(held, KINDS, target));
+            all.map(Leftovers::target).forEach(target -> count(held, KINDS, target));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         Thread.getAllStackTraces().keySet().forEach(thread -> count(held, THREADS, thread.getName()));
-        return new Left(held, temporary());
+        return new Leftovers(held, temporary());
     }
 
     private static Set<Path> temporary() {
@@ -80,7 +80,7 @@ record Left(Map<String, Integer> held, Set<Path> folders) {
         Set<Path> made = temporary();
         made.removeAll(folders);
         await("what was taken to be given back").atMost(LIMIT).untilAsserted(() -> {
-            Left now = now();
+            Leftovers now = now();
             assertThat(now.held).isEqualTo(held);
             made.retainAll(now.folders);
             assertThat(made).isEmpty();

@@ -17,19 +17,19 @@ import org.exomem.linux.process.MappedMemory;
  * @param own bytes that the guest has written since it is a clone
  * @param shared bytes that it has used of the template, and not written
  */
-public record CloneMemory(int pid, String program, long own, long shared) {
+public record CloneUsage(int pid, String program, long own, long shared) {
     /** That of all VMMs that have a template's RAM mapped, of those that this user may look at. */
-    public static List<CloneMemory> of(ImageFolder image) throws IOException {
+    public static List<CloneUsage> of(ImageFolder image) throws IOException {
         List<String> files = image.ramNames();
         int self = Math.toIntExact(ProcessHandle.current().pid());
-        Map<Integer, CloneMemory> clones = new TreeMap<>();
+        Map<Integer, CloneUsage> clones = new TreeMap<>();
         for (FileHolders.Holder holder : FileHolders.of(files)) {
             if (holder.pid() != self && !holder.shared()) {
                 MappedMemory memory = MappedMemory.of(holder.pid(), files);
                 MappedMemory withDevices = MappedMemory.of(holder.pid(), ownFiles(image, holder.pid()));
                 clones.put(
                         holder.pid(),
-                        new CloneMemory(
+                        new CloneUsage(
                                 holder.pid(),
                                 holder.program(),
                                 memory.anonymous() + withDevices.resident(),

@@ -17,8 +17,8 @@ import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.vm.VmTable;
-import org.exomem.backend.vmm.MemoryLeft;
-import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.IgnoreShared;
+import org.exomem.backend.vmm.IgnoreSharedFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
-class MemoryTakenBackTest {
+class IgnoreSharedResetTest {
     private static final String SHARED = "x-ignore-shared";
 
     @TempDir
@@ -38,8 +38,8 @@ class MemoryTakenBackTest {
         return List.of(folder.resolve("balloon"));
     }
 
-    private MemoryLeftFile note() {
-        return MemoryLeftFile.of(sockets(), MemoryLeftFile.End.SOURCE).orElseThrow();
+    private IgnoreSharedFile note() {
+        return IgnoreSharedFile.of(sockets(), IgnoreSharedFile.End.SOURCE).orElseThrow();
     }
 
     private EmbeddedGuest guest() throws IOException {
@@ -47,10 +47,10 @@ class MemoryTakenBackTest {
     }
 
     /** Has a VMM leave memory, as an exomem does that is killed then. */
-    private void leaveMemoryForGood(EmbeddedGuest guest) throws IOException {
+    private void ignoreSharedForGood(EmbeddedGuest guest) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(guest.options().qmp())) {
             vmm.noteIn(Optional.of(note()));
-            assertThat(vmm.leaveMemory()).isNotNull();
+            assertThat(vmm.ignoreShared()).isNotNull();
         }
         assertThat(leavesMemory(guest)).isTrue();
     }
@@ -64,7 +64,7 @@ class MemoryTakenBackTest {
         }
     }
 
-    private static void leaveMemoryByItsUser(EmbeddedGuest guest) throws IOException {
+    private static void ignoreSharedByItsUser(EmbeddedGuest guest) throws IOException {
         ObjectNode arguments = Json.object();
         arguments.putArray("capabilities").addObject().put("capability", SHARED).put("state", true);
         try (QmpSession qmp = QmpSession.connect(guest.options().qmp())) {
@@ -77,7 +77,7 @@ class MemoryTakenBackTest {
     void theNextExomemTakesBackWhatAKilledOneHasLeft() throws Exception {
         try (EmbeddedGuest guest = guest();
                 BackendProcess next = new BackendProcess()) {
-            leaveMemoryForGood(guest);
+            ignoreSharedForGood(guest);
             next.start(
                     new ServeConfig(
                                     Optional.empty(),
@@ -96,13 +96,13 @@ class MemoryTakenBackTest {
     void aMigrationOfOursIsWaitedForAndTakesItBackItself() throws Exception {
         try (EmbeddedGuest guest = guest();
                 Migrations migrations = new Migrations(VmTable.of(), state -> {});
-                MemoryTakenBack taken = new MemoryTakenBack(migrations, () -> {})) {
-            leaveMemoryForGood(guest);
+                IgnoreSharedReset taken = new IgnoreSharedReset(migrations, () -> {})) {
+            ignoreSharedForGood(guest);
             migrations.reserve("web", "is being moved");
             taken.look("web", sockets());
             try (QmpVmm vmm = QmpVmm.connect(guest.options().qmp())) {
                 vmm.noteIn(Optional.of(note()));
-                try (MemoryLeft _ = vmm.leaveMemory()) {
+                try (IgnoreShared _ = vmm.ignoreShared()) {
                     assertThat(note().read().pid())
                             .isEqualTo((int) ProcessHandle.current().pid());
                 }
@@ -117,8 +117,8 @@ class MemoryTakenBackTest {
     void itIsTakenBackWhenTheVmIsFreeAgain() throws Exception {
         try (EmbeddedGuest guest = guest();
                 Migrations migrations = new Migrations(VmTable.of(), state -> {});
-                MemoryTakenBack taken = new MemoryTakenBack(migrations, () -> {})) {
-            leaveMemoryForGood(guest);
+                IgnoreSharedReset taken = new IgnoreSharedReset(migrations, () -> {})) {
+            ignoreSharedForGood(guest);
             migrations.reserve("web", "is being moved");
             taken.look("web", sockets());
             assertThat(leavesMemory(guest)).isTrue();
@@ -133,11 +133,11 @@ class MemoryTakenBackTest {
     void whatItsUserHasSetStays() throws Exception {
         try (EmbeddedGuest guest = guest();
                 Migrations migrations = new Migrations(VmTable.of(), state -> {});
-                MemoryTakenBack taken = new MemoryTakenBack(migrations, () -> {})) {
-            leaveMemoryByItsUser(guest);
+                IgnoreSharedReset taken = new IgnoreSharedReset(migrations, () -> {})) {
+            ignoreSharedByItsUser(guest);
             try (QmpVmm vmm = QmpVmm.connect(guest.options().qmp())) {
                 vmm.noteIn(Optional.of(note()));
-                vmm.leaveMemory().close();
+                vmm.ignoreShared().close();
             }
             taken.look("web", sockets());
             assertThat(leavesMemory(guest)).isTrue();
@@ -155,7 +155,7 @@ class MemoryTakenBackTest {
     void aFileThatCannotBeUsedIsLeft() throws Exception {
         Files.writeString(note().path(), "{}");
         try (Migrations migrations = new Migrations(VmTable.of(), state -> {});
-                MemoryTakenBack taken = new MemoryTakenBack(migrations, () -> {})) {
+                IgnoreSharedReset taken = new IgnoreSharedReset(migrations, () -> {})) {
             taken.look("web", sockets());
             assertThat(note().path()).exists();
         }

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** They would be lost to an exomem that is started after this one was killed, if nothing told of them. */
 @Tag("STA-DET-5")
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
-class DevicesOfALeavingGuestTest {
+class OutgoingGuestDevicesTest {
     @TempDir
     private Path folder;
 

@@ -16,14 +16,14 @@ import org.exomem.pages.Pages;
  * @param address in the VMM of the file's first byte
  * @param shared the pages that the VMM has of this file, by their numbers in it
  */
-record CloneFile(long address, PageSet shared) {
+record CloneOwnFile(long address, PageSet shared) {
     /**
      * How a VMM has mapped a file, if that is a clone's.
      *
      * @param vmm its process
      * @return empty if it is none, or that can't be seen
      */
-    static Optional<CloneFile> of(SharedFile file, int vmm) {
+    static Optional<CloneOwnFile> of(SharedFile file, int vmm) {
         // Only files with such a name can be a clone's: no other front-end pays for this look.
         String path = file.fd().description();
         String name = path.substring(path.lastIndexOf('/') + 1);
@@ -38,7 +38,7 @@ record CloneFile(long address, PageSet shared) {
         }
     }
 
-    private static Optional<CloneFile> of(String file, String name, int vmm) throws IOException {
+    private static Optional<CloneOwnFile> of(String file, String name, int vmm) throws IOException {
         List<Area> template = MappedFiles.privateOf(vmm).stream()
                 .filter(area -> area.writable() && name.equals(area.fileName()))
                 .toList();
@@ -52,6 +52,6 @@ record CloneFile(long address, PageSet shared) {
                 shared.addAll(Pages.floor(area.offset()), Pages.floor(area.length()));
             }
         }
-        return Optional.of(new CloneFile(address, shared));
+        return Optional.of(new CloneOwnFile(address, shared));
     }
 }

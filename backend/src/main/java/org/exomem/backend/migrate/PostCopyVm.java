@@ -20,8 +20,8 @@ import org.exomem.migration.pager.PresentPages;
 import org.exomem.migration.pager.VmmGoneException;
 import org.exomem.migration.stream.destination.BegunMigration;
 import org.exomem.migration.stream.destination.Destination;
-import org.exomem.migration.stream.destination.OwedMemory;
 import org.exomem.migration.stream.destination.PageTarget;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.migration.stream.format.MemoryDescription;
@@ -34,11 +34,11 @@ import org.slf4j.LoggerFactory;
  * A guest that has arrived before its memory, as an earlier process has left it (STR-PST-9). Its VMM is asked for nothing until its source
  * has come back: it may wait for a page. Belongs to the threads of one migration.
  */
-final class OwedVm implements Destination, AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(OwedVm.class);
+final class PostCopyVm implements Destination, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(PostCopyVm.class);
     private static final Duration RETRY = Duration.ofSeconds(2);
 
-    private final OwedArrival arrival;
+    private final PostCopyArrival arrival;
     private final ReplacedFile file;
     /** Empty if all has arrived. */
     private final Optional<PagedMemory> memory;
@@ -53,8 +53,8 @@ final class OwedVm implements Destination, AutoCloseable {
     private boolean isPlugged;
 
     /** @param memory closed with this; empty if all has arrived */
-    OwedVm(
-            OwedArrival arrival,
+    PostCopyVm(
+            PostCopyArrival arrival,
             ReplacedFile file,
             Optional<PagedMemory> memory,
             Map<String, Path> sockets,
@@ -87,7 +87,7 @@ final class OwedVm implements Destination, AutoCloseable {
     }
 
     @Override
-    public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
+    public PostCopyMemory owing(BegunMigration begun, PageBits pages, WantedPage want) throws IOException {
         if (memory.isEmpty()) {
             return new NothingOwed(pages.pages());
         }
@@ -181,7 +181,7 @@ final class OwedVm implements Destination, AutoCloseable {
     }
 
     /** All is there: the devices are plugged in that the VM had. */
-    private static void plug(OwedArrival arrival, Map<String, Path> sockets, IncomingVm.Watcher watcher) {
+    private static void plug(PostCopyArrival arrival, Map<String, Path> sockets, IncomingVm.Watcher watcher) {
         try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
             arrival.devices().plugInto(vmm, sockets, watcher::note);
             watcher.arrived(arrival.devices());
@@ -221,7 +221,7 @@ final class OwedVm implements Destination, AutoCloseable {
     }
 
     /** The memory of a guest that has arrived only when it also runs (STR-PST-6). */
-    private record StartedToo(ArrivingMemory memory, CompletableFuture<Void> runs) implements OwedMemory {
+    private record StartedToo(ArrivingMemory memory, CompletableFuture<Void> runs) implements PostCopyMemory {
         @Override
         public PageSink sink(BooleanSupplier counts) {
             return memory.sink(counts);
@@ -268,7 +268,7 @@ final class OwedVm implements Destination, AutoCloseable {
     }
 
     /** All was there before the process began, and its guest is known to run. */
-    private record NothingOwed(long pages) implements OwedMemory {
+    private record NothingOwed(long pages) implements PostCopyMemory {
         @Override
         public PageSink sink(BooleanSupplier counts) {
             return PageTarget.NONE;

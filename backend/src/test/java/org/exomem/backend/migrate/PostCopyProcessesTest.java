@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A guest that has arrived before its memory, and processes that end meanwhile: two exomems, and two VMMs that hand over userfaultfds. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
-class OwedProcessesTest {
+class PostCopyProcessesTest {
     private static final long MIB = 1 << 20;
     private static final Duration LIMIT = Duration.ofSeconds(60);
     /** What the guest has written and needs no more is owed to it, and touched by nobody. */

@@ -14,7 +14,7 @@ import org.exomem.linux.process.OwnPages;
  * One RAM file of a clone that is saved: what the template has, over it what the clone has written, and in some places what is in the clone's own
  * file in place of both (IMG-CLONE-5). The first is copied while the guest runs, as nobody writes to a template; the rest while it is paused.
  */
-final class ClonedMemory {
+final class SavedCloneRam {
     private static final int PIECE = 1 << 20;
 
     private final int pid;
@@ -29,7 +29,7 @@ final class ClonedMemory {
      * @param own the clone's own file, which stays the caller's
      * @param into the file that is to be made
      */
-    ClonedMemory(int pid, Path template, SharedFile own, Path into) {
+    SavedCloneRam(int pid, Path template, SharedFile own, Path into) {
         this.pid = pid;
         this.template = template;
         this.own = own;

@@ -31,11 +31,11 @@ import org.exomem.pages.FreeReason;
  * The memory of a running guest that leaves, or of which a copy is made: its pages, and what the VM's devices and its VMM tell of
  * them. Belongs to the task's thread.
  */
-public final class LeavingMemory implements AutoCloseable {
+public final class OutgoingMemory implements AutoCloseable {
     private final VirtualMachine vm;
     private final QmpVmm vmm;
     private final MemoryImage image;
-    private final LeavingGuest guest;
+    private final OutgoingGuest guest;
     private final GuestView view;
 
     /** What has to be there before a guest is asked to do work for it. */
@@ -43,7 +43,7 @@ public final class LeavingMemory implements AutoCloseable {
         void expect() throws IOException;
     }
 
-    private LeavingMemory(VirtualMachine vm, QmpVmm vmm, MemoryImage image, LeavingGuest guest, GuestView view) {
+    private OutgoingMemory(VirtualMachine vm, QmpVmm vmm, MemoryImage image, OutgoingGuest guest, GuestView view) {
         this.vm = vm;
         this.vmm = vmm;
         this.image = image;
@@ -86,11 +86,11 @@ public final class LeavingMemory implements AutoCloseable {
      * @param image stays the caller's
      * @throws IOException if the image is not what the VMM has mapped
      */
-    public static LeavingMemory show(VirtualMachine vm, QmpVmm vmm, MemoryImage image, LeavingGuest guest)
+    public static OutgoingMemory show(VirtualMachine vm, QmpVmm vmm, MemoryImage image, OutgoingGuest guest)
             throws IOException {
         try {
-            LeavingMemory memory =
-                    new LeavingMemory(vm, vmm, image, guest, vm.show(image).join());
+            OutgoingMemory memory =
+                    new OutgoingMemory(vm, vmm, image, guest, vm.show(image).join());
             try {
                 memory.expectMapped();
                 return memory;
@@ -100,7 +100,7 @@ public final class LeavingMemory implements AutoCloseable {
             }
         } catch (CompletionException e) {
             throw new IOException(
-                    "the memory of VM \"" + vm.name() + "\" can't be shown: " + LeavingGuest.reason(e), e);
+                    "the memory of VM \"" + vm.name() + "\" can't be shown: " + OutgoingGuest.reason(e), e);
         }
     }
 

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class OwedArrivalTest {
-    private static final OwedArrival ARRIVAL = new OwedArrival(
+class PostCopyArrivalTest {
+    private static final PostCopyArrival ARRIVAL = new PostCopyArrival(
             "web",
             new BegunMigration(
                     UUID.fromString("7c0e1f6a-5a4e-4f4e-8f64-0b7a54b7a001"),
@@ -42,7 +42,7 @@ class OwedArrivalTest {
     @Test
     @Tag("STR-PST-9")
     void whatIsWrittenIsRead() throws IOException {
-        assertThat(OwedArrival.of(ARRIVAL.toBytes())).isEqualTo(ARRIVAL);
+        assertThat(PostCopyArrival.of(ARRIVAL.toBytes())).isEqualTo(ARRIVAL);
     }
 
     @ParameterizedTest
@@ -65,7 +65,7 @@ class OwedArrivalTest {
         String text = new String(ARRIVAL.toBytes(), StandardCharsets.UTF_8);
         assertThat(text).contains(part.strip());
         byte[] changed = text.replace(part.strip(), other.strip()).getBytes(StandardCharsets.UTF_8);
-        assertThatThrownBy(() -> OwedArrival.of(changed))
+        assertThatThrownBy(() -> PostCopyArrival.of(changed))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(why.strip());
     }
@@ -81,7 +81,7 @@ class OwedArrivalTest {
                 damaged[random.nextInt(damaged.length)] = (byte) random.nextInt();
             }
             try {
-                OwedArrival.of(damaged);
+                PostCopyArrival.of(damaged);
             } catch (IOException e) {
                 assertThat(e).as("change %d", i).hasMessageNotContaining("Exception");
             }

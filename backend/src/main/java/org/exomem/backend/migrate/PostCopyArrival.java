@@ -41,7 +41,7 @@ import org.exomem.pages.Pages;
  * @param devices what the VM had of exomem's devices
  * @param started whether the VMM was told to have the guest run, and has
  */
-record OwedArrival(
+record PostCopyArrival(
         String vm,
         BegunMigration begun,
         MigrationAddress listen,
@@ -59,7 +59,7 @@ record OwedArrival(
     private static final int VERSION = 1;
     private static final int MOST_FILES = 64;
 
-    OwedArrival {
+    PostCopyArrival {
         ram = List.copyOf(ram);
     }
 
@@ -96,7 +96,7 @@ record OwedArrival(
     }
 
     /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
-    static OwedArrival of(byte[] bytes) throws IOException {
+    static PostCopyArrival of(byte[] bytes) throws IOException {
         try {
             JsonNode json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
             JsonNode version = json.path("version");
@@ -113,7 +113,7 @@ record OwedArrival(
             if (ram.isEmpty() || ram.size() > MOST_FILES) {
                 throw new IOException("\"ram\" is no list of 1 to " + MOST_FILES + " files");
             }
-            return new OwedArrival(
+            return new PostCopyArrival(
                     text(json, "vm"),
                     new BegunMigration(
                             UUID.fromString(text(json, "migration")),

@@ -9,7 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
-import org.exomem.backend.vmm.MemoryLeftFile;
+import org.exomem.backend.vmm.IgnoreSharedFile;
 import org.exomem.backend.vmm.QmpVmm;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
  * Ends what an exomem that was killed in the middle of a migration or save has left in a VMM: that it leaves memory out of its transfers
  * (VMM-22). Tries again as long as that can't be done. Safe for use by several threads; each VM concerned has one of its own.
  */
-public final class MemoryTakenBack implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(MemoryTakenBack.class);
+public final class IgnoreSharedReset implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(IgnoreSharedReset.class);
     private static final Duration FIRST = Duration.ofSeconds(1);
     private static final Duration MOST = Duration.ofMinutes(1);
     private static final String RESERVED =
@@ -31,7 +31,7 @@ public final class MemoryTakenBack implements AutoCloseable {
     private final CountDownLatch closing = new CountDownLatch(1);
 
     /** @param released is run when a VM that was reserved is free again, on any thread */
-    public MemoryTakenBack(Migrations migrations, Runnable released) {
+    public IgnoreSharedReset(Migrations migrations, Runnable released) {
         this.migrations = migrations;
         this.released = released;
     }
@@ -42,7 +42,7 @@ public final class MemoryTakenBack implements AutoCloseable {
      * @param sockets of the VM's devices
      */
     public void look(String vm, Collection<Path> sockets) {
-        for (MemoryLeftFile file : MemoryLeftFile.left(sockets)) {
+        for (IgnoreSharedFile file : IgnoreSharedFile.left(sockets)) {
             if (!underWay.add(file.path())) {
                 continue;
             }
@@ -57,7 +57,7 @@ public final class MemoryTakenBack implements AutoCloseable {
         }
     }
 
-    private void begin(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) {
+    private void begin(String vm, IgnoreSharedFile file, IgnoreSharedFile.Content content) {
         Thread.ofPlatform().daemon().name("take-back-" + vm).start(() -> {
             try {
                 endAtLast(vm, file, content);
@@ -67,7 +67,7 @@ public final class MemoryTakenBack implements AutoCloseable {
         });
     }
 
-    private void endAtLast(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) {
+    private void endAtLast(String vm, IgnoreSharedFile file, IgnoreSharedFile.Content content) {
         Duration pause = FIRST;
         String told = "";
         while (closing.getCount() > 0 && file.isThere()) {
@@ -95,7 +95,7 @@ public final class MemoryTakenBack implements AutoCloseable {
         }
     }
 
-    private void end(String vm, MemoryLeftFile file, MemoryLeftFile.Content content) throws IOException {
+    private void end(String vm, IgnoreSharedFile file, IgnoreSharedFile.Content content) throws IOException {
         if (content.pid() > 0 && ProcessHandle.of(content.pid()).isEmpty()) {
             file.delete();
             return;
@@ -113,10 +113,10 @@ public final class MemoryTakenBack implements AutoCloseable {
         }
     }
 
-    private static void takeBack(String vm, MemoryLeftFile.Content content) throws IOException {
+    private static void takeBack(String vm, IgnoreSharedFile.Content content) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(content.qmp())) {
             boolean same = content.pid() == 0 || vmm.pid() == content.pid();
-            if (same && vmm.takeMemoryBack()) {
+            if (same && vmm.resetIgnoreShared()) {
                 LOG.warn(
                         "{}: an exomem that was killed in a migration or save had its VMM leave shared memory out of migrations;"
                                 + " this was taken back",

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What a destination takes of a source that owes it pages, here of one that has come back to another process: all of its connections on one thread. */
-class OwedReceptionTest {
+class PostCopyReceptionTest {
     private static final int PAGE = 64;
     private static final int PAGES = 100;
     private static final int OWED = 19;
@@ -52,7 +52,7 @@ class OwedReceptionTest {
             timer);
     private ReceivingLink link = comeBack();
 
-    OwedReceptionTest() throws IOException {}
+    PostCopyReceptionTest() throws IOException {}
 
     @AfterEach
     void end() {
@@ -131,7 +131,7 @@ class OwedReceptionTest {
     }
 
     /** Whose memory is only counted. */
-    private static final class Guest implements Destination, OwedMemory, PageSink {
+    private static final class Guest implements Destination, PostCopyMemory, PageSink {
         private final PageBits arrived = new PageBits(PAGES);
         private PageBits owed = new PageBits(PAGES);
         private String lastSaid = "";
@@ -168,7 +168,7 @@ class OwedReceptionTest {
         }
 
         @Override
-        public OwedMemory owing(BegunMigration begun, PageBits pages, WantedPage want) {
+        public PostCopyMemory owing(BegunMigration begun, PageBits pages, WantedPage want) {
             owed = new PageBits(PAGES);
             owed.copyOf(pages);
             return this;

@@ -8,12 +8,12 @@ import java.util.function.BooleanSupplier;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.exomem.migration.PageSink;
-import org.exomem.migration.stream.destination.OwedMemory;
+import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.pages.PageBits;
 
 /** Pages that come after their guest has begun, in a file. */
-final class OwedTestMemory implements OwedMemory {
+final class PostCopyTestMemory implements PostCopyMemory {
     final PageBits promised;
     final WantedPage want;
     final AtomicInteger cameBack = new AtomicInteger();
@@ -23,7 +23,7 @@ final class OwedTestMemory implements OwedMemory {
     private final SharedFile file;
     private final PageBits owed;
 
-    OwedTestMemory(SharedFile file, PageBits owed, WantedPage want) {
+    PostCopyTestMemory(SharedFile file, PageBits owed, WantedPage want) {
         this.file = file;
         this.want = want;
         this.promised = copy(owed);
