@@ -37,6 +37,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The guest of an outgoing VM, and the devices that are removed from the VMM before it leaves. Used by the migration's
  * thread only.
+ *
  * <pre>
  *         pause            letGo
  * Runs ─────────► Paused ─────────► HandedOver

@@ -21,6 +21,7 @@ import org.exomem.pages.Pages;
 
 /**
  * What the next exomem needs to know of a guest that runs here while pages are owed to it (STR-PST-9), in JSON:
+ *
  * <pre>
  * {"version":1,"vm":"web","migration":UUID,"source":"192.0.2.1:40000","rounds":3,
  *  "listen":"hostb:7000","tls-dir":"/etc/exomem/pki/hostb","plain":false,"reconnect-within":60,
