@@ -41,6 +41,7 @@ import java.util.stream.Stream;
  *     addr: 4G
  *     size: 8G
  * </pre>
+ *
  * The options of a device are those of {@code --balloon} and {@code --mem}.
  */
 public final class ConfigFile {

@@ -30,6 +30,7 @@ import org.exomem.mem.MemoryRegionPlan;
  * 1088 reserved     0
  * 4096 end
  * </pre>
+ *
  * Numbers are little-endian.
  */
 record StateHeader(Kind kind, String vm, String device, long address, long size, long blockSize, long node) {

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * Cut ───────────────────────── a stop, or no RESUME in time ───────────────► Failing
  * Failing ───────────────────── the last thread of a connection has left ───► Failed
  * </pre>
+ *
  * With post-copy there is Listening between Receiving and Complete, from when the source has promised pages, and Owing
  * between Starting and Running, as long as pages are owed to the guest that runs here.
  *

@@ -22,6 +22,7 @@ import java.util.zip.CRC32C;
  * 60 checksum   u32      CRC-32C of bytes 0 to 59
  * 64 chunks
  * </pre>
+ *
  * The magic, the two versions and the position of the checksum are the same in all versions (STR-PRE-1).
  */
 final class PreambleLayout {
