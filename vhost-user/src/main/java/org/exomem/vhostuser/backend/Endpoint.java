@@ -157,7 +157,7 @@ public final class Endpoint implements AutoCloseable {
                 attach(accepted);
             }
         } catch (LinuxException e) {
-            // // Most likely there are no descriptors left. A level-triggered watch would spin, so the next attempt is made
+            // Most likely there are no descriptors left. A level-triggered watch would spin, so the next attempt is made
             // later.
             listener.fault(FaultKind.HOST, "no connection can be accepted on " + name + ": " + e.getMessage());
             pauseAccepting();
@@ -183,7 +183,7 @@ public final class Endpoint implements AutoCloseable {
 
     private void attach(Fd fd) {
         if (connection != null) {
-            // // A front-end that connects again at once may be noticed before the end of its old connection.
+            // A front-end that connects again at once may be noticed before the end of its old connection.
             connection.readable();
         }
         Connection current = connection;
