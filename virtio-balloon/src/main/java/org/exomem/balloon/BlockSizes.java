@@ -7,13 +7,13 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 import org.exomem.pages.RunVisitor;
 
-/** How fragmented free memory is: the bytes that lie in aligned blocks of each size. Counted a GiB at a time. */
+/** How fragmented free memory is: the bytes in aligned blocks of each size. Counts one GiB at a time. */
 final class BlockSizes {
-    /** The largest block has 2^10 pages, as those of most Linux kernels. */
+    /** The largest block has 2^10 pages, as in most Linux kernels. */
     private static final int LARGEST = 10;
 
     private final long[] bytes = new long[LARGEST + 1];
-    // Made once: one for each GiB would be garbage.
+    // Made once, to avoid an allocation for each GiB.
     private final RunVisitor<RuntimeException> add = this::add;
     private int next;
 
@@ -38,7 +38,7 @@ final class BlockSizes {
         for (long left = count; left > 0; ) {
             int order =
                     Math.min(LARGEST, Math.min(Long.numberOfTrailingZeros(at), 63 - Long.numberOfLeadingZeros(left)));
-            // Blocks of the largest size follow each other.
+            // Blocks of the largest size are contiguous.
             long taken = order == LARGEST ? left >> LARGEST << LARGEST : 1L << order;
             bytes[order] += Pages.bytes(taken);
             at += taken;
@@ -46,7 +46,7 @@ final class BlockSizes {
         }
     }
 
-    /** The bytes in blocks of 2^n pages, for each n from 0 on. */
+    /** The bytes in blocks of 2^n pages of 4096 bytes; element n, from 0 on. */
     List<Long> bytes() {
         List<Long> list = new ArrayList<>();
         for (long value : bytes) {
