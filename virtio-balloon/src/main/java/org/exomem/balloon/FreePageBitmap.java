@@ -142,8 +142,8 @@ final class FreePageBitmap {
         askedAt = System.nanoTime();
         state = BitmapState.REQUESTED;
         unsent = true;
-        // FPB-BIT-4. This comes before the driver can know of the request: a page that it names may be used again at any
-        // time after that.
+        // FPB-BIT-4. This comes before the driver can know of the request: a page that it names may be used again at
+        // any time after that.
         told.begin(id, guestPoisons);
         Virtqueue current = queue;
         if (current != null && mayPush.test(current)) {

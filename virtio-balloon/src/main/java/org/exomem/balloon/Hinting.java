@@ -106,8 +106,8 @@ final class Hinting {
         int last = commandId.get();
         commandId.set(last == -1 || last == 0 ? FIRST_ID : last + 1);
         hinted.clear();
-        // BAL-HINT-9. This comes before the driver can know of the id: it may use a page that it hinted again at any time
-        // after that.
+        // BAL-HINT-9. This comes before the driver can know of the id: it may use a page that it hinted again at any
+        // time after that.
         feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
         enter(HintingState.REQUESTED);
     }

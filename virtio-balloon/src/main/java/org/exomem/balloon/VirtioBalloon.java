@@ -454,7 +454,8 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private boolean report(Virtqueue queue) {
         GuestMemory memory = Objects.requireNonNull(link).memory();
-        // BAL-POI-2, BAL-INF-8. A guest that finds its own value in free pages may rely on it, also where that value is 0.
+        // BAL-POI-2, BAL-INF-8. A guest that finds its own value in free pages may rely on it, also where that value
+        // is 0.
         boolean kept = driverFields.isPoisoned()
                 || memory.isArriving()
                 || (features & BalloonFeatures.PAGE_POISON) != 0 && !memory.discardsToZeros();

@@ -7,6 +7,7 @@ import org.exomem.pages.PageBits;
 
 /**
  * What is known of the destination's pages, and of the contents of the source's. A page is at any time one of:
+ *
  * <ul>
  *   <li>ZERO: the destination has zeros, as at the beginning.
  *   <li>SENT: the destination has the content with the fingerprint that is kept here.

@@ -47,8 +47,8 @@ public final class PackedVirtqueue extends Virtqueue {
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
-            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count at the
-            // next start, in place of the base.
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at the next start, in place of the base.
             slotsTaken = slotsBetween(used, available, size);
             resubmissions = List.of();
             inflight = region == null ? null : PackedInflight.initialise(region, size, used);
@@ -202,8 +202,8 @@ public final class PackedVirtqueue extends Virtqueue {
         if (pushed == size()) {
             return true;
         }
-        // True if the named slot is among those pushed: 1 to `pushed` slots back. A position of the other lap counts from a
-        // lap earlier; if it means the next lap, that is more than a lap back, and not among them.
+        // True if the named slot is among those pushed: 1 to `pushed` slots back. A position of the other lap counts
+        // from a lap earlier; if it means the next lap, that is more than a lap back, and not among them.
         int position = ring.driverEventPosition();
         boolean sameLap = position == PackedPosition.bits(position & 0x7fff, usedWrap);
         int back = usedSlot - (position & 0x7fff) + (sameLap ? 0 : size());
