@@ -408,7 +408,7 @@ public final class VirtioMem implements VhostUserDevice {
         return features;
     }
 
-    /** True if the driver has agreed not even to read unplugged blocks (MEM-FEAT-2). */
+    /** True if the driver has agreed not to access unplugged blocks, not even for reading (MEM-FEAT-2). */
     public boolean mustNotAccessUnplugged() {
         return (features & UNPLUGGED_INACCESSIBLE) != 0;
     }

@@ -84,7 +84,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         /** A source has connected whose memory fits. */
         void begins();
 
-        /** The connection was lost. The source may come back. */
+        /** The connection was lost. The source may connect again. */
         void lost(String why);
 
         void back();

@@ -213,7 +213,7 @@ final class Migration {
         }
     }
 
-    /** Tries again for as long as the VMM runs: its guest waits, and its source may come back at any time. */
+    /** Tries again for as long as the VMM runs: its guest waits, and its source may connect again at any time. */
     private void goOn(PostCopyArrival arrival, ReplacedFile file) throws IOException {
         Arrival watcher = new Arrival(arrival.reconnectWithin());
         become(Status.POSTCOPY_ACTIVE, null);
@@ -649,7 +649,7 @@ final class Migration {
         public void owing(CancelToken token) {
             synchronized (Migration.this) {
                 abandon = token;
-                // The time goes on to count.
+                // The time continues to count.
                 end = 0;
             }
             become(Status.POSTCOPY_ACTIVE, null);

@@ -321,7 +321,7 @@ public final class QmpVmm implements AutoCloseable {
     /**
      * Slows the guest down (VMM-13).
      *
-     * @param percent of its time during which the guest stands still, 0 to 99
+     * @param percent of its time during which the guest is stopped, 0 to 99
      */
     public void throttle(int percent) throws IOException {
         qmp.execute(THROTTLE, Json.object().put("percent", percent));

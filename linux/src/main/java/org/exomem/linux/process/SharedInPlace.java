@@ -21,11 +21,11 @@ import org.exomem.linux.process.MappedFiles.Area;
  * of the pages is copied to the file, and the file is mapped in their place:
  *
  * <pre>
- * 1. the main thread of the process stands still, and pages that are shared by then are left out
- * 2. whoever writes to the pages waits (UFFDIO_WRITEPROTECT)
+ * 1. the main thread of the process is stopped, and pages that are shared by then are left out
+ * 2. threads that write to the pages wait (UFFDIO_WRITEPROTECT)
  * 3. the pages are copied into the file
  * 4. the main thread maps the file over them, and goes on
- * 5. whoever waits touches them again (UFFDIO_WAKE)
+ * 5. the waiting threads touch them again (UFFDIO_WAKE)
  * </pre>
  *
  * <p>Takes about a millisecond. The main thread is stopped for that time; other threads only if they write to the pages. If

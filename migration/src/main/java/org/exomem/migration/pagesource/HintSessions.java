@@ -14,6 +14,6 @@ public interface HintSessions {
     /** Begins a session with a new command id; it replaces a session that is under way. */
     void begin();
 
-    /** Stops the session. The driver keeps the hinted pages until it is told DONE (MIG-HINT-6). */
+    /** Stops the session. The driver keeps the hinted pages until it receives DONE (MIG-HINT-6). */
     void end();
 }

@@ -38,7 +38,7 @@ public interface GuestControl {
     /**
      * Slows the guest down, so that it writes less.
      *
-     * @param percent of its time during which it stands still, 0 to 99; 0 for full speed
+     * @param percent of its time during which it is stopped, 0 to 99; 0 for full speed
      * @return false if that is not possible
      * @throws IOException if the VMM refuses
      */

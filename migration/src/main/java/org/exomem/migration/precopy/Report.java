@@ -18,7 +18,7 @@ import org.exomem.migration.Fate;
  * @param estimatedDowntime the estimate of {@code downtime}
  * @param inLimit true if the estimate was within the limit; otherwise the guest was paused because more rounds did not help
  * @param owed pages that followed the guest (post-copy); their fate is SENT
- * @param throttle the highest percentage of its time during which the guest was made to stand still
+ * @param throttle the highest percentage of its time during which the guest was stopped
  */
 public record Report(
         int pageSize,
