@@ -11,7 +11,7 @@ public final class HostRam {
 
     private HostRam() {}
 
-    /** All of the host's memory in bytes; the largest number there is if the kernel does not tell. */
+    /** All of the host's memory in bytes; a quarter of {@link Long#MAX_VALUE} if the kernel does not report it. */
     public static long bytes() {
         try (Stream<String> lines = Files.lines(Path.of("/proc/meminfo"))) {
             return lines.filter(line -> line.startsWith(TOTAL))

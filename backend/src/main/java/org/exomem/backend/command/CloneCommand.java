@@ -100,7 +100,7 @@ final class CloneCommand implements Command {
                 ? folder.toAbsolutePath().normalize()
                 : SocketPath.ofUser().resolveSibling("exomem-clones");
         if (serve) {
-            // Before anything is started.
+            // Checks the connection before anything is started.
             control.connect(session -> ExitCode.OK);
         }
         try {

@@ -17,7 +17,7 @@ import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
-/** {@code --control}: which serving process a command speaks to. */
+/** {@code --control}: selects the serving process for a command. */
 final class ControlOption {
     private @Nullable Path path;
 
@@ -29,25 +29,25 @@ final class ControlOption {
                 value -> path = value);
     }
 
-    /** The socket that was named, or where "exomem serve" puts it. */
+    /** The given socket, or the default of "exomem serve". */
     Path socket() {
         Path named = path;
         return named != null ? named : SocketPath.ofUser();
     }
 
-    /** What to do with a connection. */
+    /** Uses a connection. */
     @FunctionalInterface
     interface Talk {
         int with(Session session) throws IOException;
     }
 
-    /** What to do with a connection, where no exit code comes of it. */
+    /** Uses a connection without an exit code as the result. */
     @FunctionalInterface
     interface Question {
         void to(Session session) throws IOException;
     }
 
-    /** A connection whose refusals are failures of the command. */
+    /** A connection on which a refused command is a failure of this command. */
     static final class Session {
         private final QmpClient client;
 
@@ -64,7 +64,7 @@ final class ControlOption {
             }
         }
 
-        /** The same for one that may take longer. */
+        /** As above, for a command that may take longer. */
         JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
             try {
                 return client.execute(command, arguments, limit);
@@ -84,7 +84,7 @@ final class ControlOption {
                     && !known.path("connected").asBoolean();
         }
 
-        /** What the process says of the VM; a missing node if it does not know it. */
+        /** The description of the VM by the process; a missing node if the process does not know it. */
         JsonNode vm(String name) throws IOException {
             for (JsonNode known : execute("query-vms")) {
                 if (known.path("name").asText().equals(name)) {
@@ -99,7 +99,7 @@ final class ControlOption {
         }
     }
 
-    /** Connects, talks, disconnects; returns the exit code. */
+    /** Connects, runs {@code talk}, and disconnects; returns the exit code. */
     int connect(Talk talk) {
         Path socket = socket();
         try (QmpClient client = open(socket)) {
@@ -110,7 +110,7 @@ final class ControlOption {
     }
 
     /**
-     * The same for what a command can do without, or has to take back.
+     * As {@link #connect}, for a step that the command can do without, or has to undo.
      *
      * @throws IOException if it fails, for whatever reason
      */
@@ -133,7 +133,7 @@ final class ControlOption {
         }
     }
 
-    /** What is wrong, and what to do about it: "start one" helps only where none runs. */
+    /** The problem and its remedy. "start one" helps only if no process serves. */
     private static String whyNot(Path socket, IOException e) {
         if (e instanceof UntrustedServerException) {
             return "the control socket " + socket + " is not used: " + e.getMessage();

@@ -41,7 +41,7 @@ final class DeviceOptions {
     }
 
     /**
-     * Explains what their values may say, below the help of a command.
+     * Explains the values of these options, below the help of a command.
      *
      * @param more further examples
      */

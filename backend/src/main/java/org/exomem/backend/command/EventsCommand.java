@@ -59,7 +59,7 @@ final class EventsCommand implements Command {
                     out.println(json ? line(event) : VisibleText.lines(EventWords.of(event)));
                     out.flush();
                     if (out.checkError()) {
-                        // Nobody reads any more: as a filter ends.
+                        // The output was closed: end as a filter does.
                         return ExitCode.OK;
                     }
                 }

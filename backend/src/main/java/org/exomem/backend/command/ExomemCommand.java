@@ -21,9 +21,9 @@ import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
-/** The program: its commands by name, and how their failures are told. */
+/** The program: its commands by name, and the messages for their failures. */
 public final class ExomemCommand {
-    /** The options with which management software calls any vhost-user program, without {@code serve}. */
+    /** The options with which management software starts any vhost-user program, without {@code serve}. */
     /** VHU-PRG-1 */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
@@ -78,8 +78,8 @@ public final class ExomemCommand {
     }
 
     /**
-     * Ends this process. Not by {@code System.exit}: that logs, for which the JDK looks into every jar for somebody who writes
-     * logs, and takes longer than most commands. Shutdown hooks are for signals only, and don't run.
+     * Ends this process. Not by {@code System.exit}, which logs: the JDK would search every jar for a logging provider, and
+     * that takes longer than most commands. Shutdown hooks are for signals only, and do not run.
      */
     public static void exit(int code) {
         Runtime.getRuntime().halt(code);
@@ -125,7 +125,7 @@ public final class ExomemCommand {
         }
     }
 
-    /** The longest name of a command that the words begin with; null if there is none. */
+    /** The longest name of a command with which the words begin; null if there is none. */
     private @Nullable String commandOf(List<String> words) {
         for (int count = Math.min(2, words.size()); count > 0; count--) {
             String name = String.join(" ", words.subList(0, count));
@@ -185,7 +185,7 @@ public final class ExomemCommand {
     }
 
     /**
-     * The manual pages of the program and of all commands, by the names of the pages.
+     * Returns the manual pages of the program and of all commands, by page name.
      *
      * @param date for the foot of the pages
      */
@@ -220,7 +220,7 @@ public final class ExomemCommand {
         return words;
     }
 
-    /** {@code help} and {@code help COMMAND}, which people try. */
+    /** Also accepts {@code help} and {@code help COMMAND}, which users try. */
     private static List<String> withHelp(List<String> arguments) {
         if (arguments.isEmpty() || !arguments.getFirst().equals("help")) {
             return arguments;

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /** {@code exomem free-pages}. */
 final class FreePagesCommand implements Command {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
-    /** A driver that is well answers in much less. */
+    /** A driver that works normally answers in much less. */
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private static final Set<String> OPEN = Set.of("requested", "answering");
@@ -94,13 +94,13 @@ final class FreePagesCommand implements Command {
         }
     }
 
-    /** What the guest's statistics say is free, if it gives any. */
+    /** The free memory in the guest's statistics, if it gives any. */
     private static OptionalLong freeMemory(ControlOption.Session session, ObjectNode about) throws IOException {
         try {
             JsonNode free = StatsCommand.fresh(session, about).path("stats").path("stat-free-memory");
             return free.isNumber() ? OptionalLong.of(free.asLong()) : OptionalLong.empty();
         } catch (CommandFailure e) {
-            // A guest that gives no statistics.
+            // The guest gives no statistics.
             return OptionalLong.empty();
         }
     }

@@ -115,7 +115,7 @@ final class MemCommand implements Command {
         return session.execute("mem-resize", about).path("id").asText();
     }
 
-    /** Says in units what is wrong; the process that serves knows bytes only. */
+    /** Checks the size here to give a message with units: the serving process knows only bytes. */
     private void checkBlocks(ControlOption.Session session, long bytes) throws IOException {
         JsonNode devices = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
         long block = devices.path(0).path("data").path("block-size").asLong();

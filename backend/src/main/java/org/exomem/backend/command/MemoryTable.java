@@ -14,7 +14,7 @@ final class MemoryTable {
     private MemoryTable() {}
 
     /**
-     * The devices of one VM, or the one of that name.
+     * Selects the devices of one VM, or the device of that id.
      *
      * @throws CommandFailure if there are none
      */
@@ -78,7 +78,7 @@ final class MemoryTable {
                 : "off: " + guard.path("reason").asText();
     }
 
-    /** How a job stands, in a word or two. */
+    /** The status of a job, in a word or two. */
     private static String progress(JsonNode job) {
         String status = job.path("status").asText();
         if (status.equals("concluded")) {

@@ -18,22 +18,22 @@ final class ProgramHelp {
             "JAVA25_HOME", "The JDK to use; otherwise a JDK 25 is looked for.",
             "XDG_RUNTIME_DIR", "The folder of the control socket, unless --control names the socket.");
 
-    /** What the program is, for its manual page. */
+    /** The description of the program, for its manual page. */
     static final List<String> ABOUT = List.of(
             "Memory management of virtual machines, outside of the VMM.",
             "A balloon and memory devices over vhost-user, and migration that leaves unneeded pages behind.");
 
     private ProgramHelp() {}
 
-    /** What stands below the commands. */
+    /** The sections below the commands. */
     static List<Section> sections() {
         return List.of(Section.ofRows("Options", OPTIONS), Section.ofRows("Environment", ENVIRONMENT), ExitCode.HELP);
     }
 
-    /** @param summaries what each command does, by its name */
+    /** @param summaries of the commands, by name */
     static String text(Map<String, String> summaries) {
         Map<String, String> all = new LinkedHashMap<>(summaries);
-        // Of the launcher.
+        // A command of the launcher.
         all.put("test [--long]", "Builds exomem and runs all its tests; for developers.");
         StringBuilder text = new StringBuilder("""
             Usage: exomem COMMAND [OPTIONS] ...

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem spec}. */
 final class SpecCommand implements Command {
-    /** As many similar ids are named at most. */
+    /** The most similar ids in a message. */
     private static final int FEW = 5;
 
     private final List<String> words = new ArrayList<>();

@@ -36,7 +36,7 @@ final class TemplateListCommand implements Command {
                 "  OWN     what all clones together have written, and no one shares");
     }
 
-    /** @param changed whether its files are others than those that were checked */
+    /** @param changed whether its files have changed since they were checked */
     private record Row(Templates.Found found, List<CloneUsage> clones, boolean changed) {
         long own() {
             return clones.stream().mapToLong(CloneUsage::own).sum();

@@ -58,7 +58,7 @@ final class TemplateRemoveCommand implements Command {
         try {
             clones = CloneUsage.of(all.open(name));
         } catch (ImageException e) {
-            // What is damaged is removed too.
+            // A damaged template is removed too.
             return;
         }
         if (!clones.isEmpty()) {

@@ -5,7 +5,7 @@ import org.exomem.backend.template.Templates;
 import org.exomem.cli.options.Usage;
 import org.jspecify.annotations.Nullable;
 
-/** {@code --templates}: the folder in which templates are. */
+/** {@code --templates}: the folder of the templates. */
 final class TemplatesOption {
     private @Nullable Path path;
 

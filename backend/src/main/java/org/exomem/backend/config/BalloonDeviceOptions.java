@@ -117,7 +117,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                 vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites(), vmmActive());
     }
 
-    /** The values of all options, by the options' names. */
+    /** The values of all options, by option name. */
     static Map<String, Object> values(BalloonConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
         putCommon(values, config);

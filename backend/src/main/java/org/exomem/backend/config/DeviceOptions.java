@@ -10,7 +10,7 @@ import java.util.Set;
 import org.exomem.linux.SocketAccess;
 import org.jspecify.annotations.Nullable;
 
-/** Collects the options that describe one device; the same on the command line, in a file and on the control socket. */
+/** Collects the options of one device. They are the same on the command line, in a file and on the control socket. */
 abstract class DeviceOptions<C> {
     static final DeviceOption VM = new DeviceOption(
             "vm",
@@ -53,7 +53,7 @@ abstract class DeviceOptions<C> {
 
     private static final int MAX_VMM_ACTIVE = 86_400;
 
-    /** What a socket has whose group is named and whose mode is not. */
+    /** The mode of a socket if a group is given and no mode. */
     private static final int OWNER_AND_GROUP = 0660;
 
     private final String kind;
@@ -70,8 +70,8 @@ abstract class DeviceOptions<C> {
     private int vmmActive;
 
     /**
-     * @param kind of device, with its article, for complaints
-     * @param known all options, in the order in which they are told
+     * @param kind of device, with its article, for messages
+     * @param known all options, in the order for messages
      */
     DeviceOptions(String kind, List<DeviceOption> known) {
         this.kind = kind;
@@ -85,7 +85,7 @@ abstract class DeviceOptions<C> {
         return toConfig();
     }
 
-    /** True if the value of an option is a path, which in a file is relative to that. */
+    /** True if the value of an option is a path. In a file, it is relative to the file's folder. */
     static boolean isPath(String key) {
         return key.equals("socket") || key.equals("vmm-qmp");
     }
@@ -117,10 +117,18 @@ abstract class DeviceOptions<C> {
         }
     }
 
-    /** Takes an option that only this kind of device has. */
+    /**
+     * Sets an option that only this kind of device has.
+     *
+     * @throws ConfigException if there is no such option, or its value is wrong
+     */
     abstract void setOwn(String key, String value) throws ConfigException;
 
-    /** The device, if its options are complete and go together. */
+    /**
+     * Returns the configuration.
+     *
+     * @throws ConfigException if the options are not complete or not consistent
+     */
     abstract C toConfig() throws ConfigException;
 
     final String vm() throws ConfigException {
@@ -130,17 +138,17 @@ abstract class DeviceOptions<C> {
         return vm;
     }
 
-    /** The VMM's QMP socket, if it was named. */
+    /** The VMM's QMP socket, if it is given. */
     final Optional<Path> vmmQmp() {
         return Optional.ofNullable(vmmQmp);
     }
 
-    /** How migrations learn which pages the guest writes. */
+    /** How migrations find the pages that the guest writes. */
     final WritesChoice vmmWrites() {
         return vmmWrites;
     }
 
-    /** Seconds between two looks at what the guest writes. */
+    /** Seconds between two scans of the guest's writes. */
     final int vmmActive() throws ConfigException {
         if (vmmActive > 0 && vmmQmp == null) {
             throw new ConfigException("vmm-active needs vmm-qmp, the path of the VMM's QMP socket");
@@ -175,7 +183,7 @@ abstract class DeviceOptions<C> {
         return new SocketAccess(mode, socketGroup);
     }
 
-    /** Puts the values of the options that all devices have, by the options' names. */
+    /** Adds the values of the options that all devices have, by option name. */
     static void putCommon(Map<String, Object> values, DeviceConfig device) {
         Attachment attachment = device.attachment();
         values.put(VM.name(), device.vm());

@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The options of one memory device. */
 final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
-    /** A letter first: nobody shall take a name for a size. */
+    /** Begins with a letter, so that it can't be mistaken for a size. */
     private static final Pattern ID = Pattern.compile("[A-Za-z][A-Za-z0-9_.:@-]{0,63}");
-    /** What events call the VM's other device. */
+    /** The name of the VM's balloon in events. */
     private static final String BALLOON = "balloon";
 
     private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
@@ -149,7 +149,10 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         }
     }
 
-    /** As QEMU's, as far as it can be known before memory is shared: the host's transparent huge pages stay whole. */
+    /**
+     * QEMU's default, as far as it can be known before memory is shared: it does not split the host's transparent huge
+     * pages.
+     */
     private static long defaultBlock() {
         try {
             long hugePage = Long.parseLong(Files.readString(HUGE_PAGE_SIZE).strip());
@@ -179,7 +182,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         return parsed;
     }
 
-    /** The values of all options, by the options' names. */
+    /** The values of all options, by option name. */
     static Map<String, Object> values(MemoryConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
         putCommon(values, config);

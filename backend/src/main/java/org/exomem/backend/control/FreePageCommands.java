@@ -28,7 +28,7 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.pages.Pages;
 
-/** What guests tell of their free pages: hints, reports and bitmaps (spec/control.md). */
+/** The commands about free pages: hints, reports and bitmaps (spec/control.md). */
 final class FreePageCommands {
     private static final long LARGEST_BLOCK = 1L << 30;
 

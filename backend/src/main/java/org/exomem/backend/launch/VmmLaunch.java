@@ -8,23 +8,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** Starts a VMM that goes on when this process ends. */
+/** Starts a VMM that continues when this process ends. */
 public final class VmmLaunch {
     private static final long LIMIT_SECONDS = 60;
-    /** The most characters of what it says that are told on. */
+    /** The most characters of its output in an error message. */
     private static final int MOST_SAID = 2000;
 
     private VmmLaunch() {}
 
     /**
-     * Starts a VMM as the user of this process; returns when it can be asked on its QMP socket.
+     * Starts a VMM as the user of this process. Returns when its QMP socket listens.
      *
-     * @param folder in which it starts: relative paths in its options are meant from there
-     * @throws IOException if it does not start, with what it says of that
+     * @param folder in which it starts; relative paths in its options refer to it
+     * @throws IOException if it does not start; the message has its output
      */
     public static void start(VmmCommandLine line, Path folder) throws IOException {
         List<String> words = new ArrayList<>(line.words());
-        // The process that was started ends when the VMM is ready, which then has no parent that it could end with.
+        // The process that is started here ends when the VMM is ready. The VMM then does not end with this process.
         words.add("-daemonize");
         Path output = Files.createTempFile("exomem-vmm", ".log");
         try {

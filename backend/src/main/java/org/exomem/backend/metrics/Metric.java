@@ -5,8 +5,8 @@ import java.util.Locale;
 import org.exomem.balloon.StatisticsTag;
 
 /**
- * A metric: its name, its labels and what it means. {@code docs/metrics.md} has the same table. Names and units are as Prometheus
- * wants them: bytes and seconds, and {@code _total} at the end of what only grows.
+ * A metric: its name, its labels and its meaning. {@code docs/metrics.md} has the same table. Names and units follow
+ * Prometheus: bytes and seconds, and {@code _total} at the end of counters.
  */
 enum Metric {
     BUILD_INFO("exomem_build_info", Type.GAUGE, "Always 1; the label has the version of exomem.", "version"),
@@ -285,7 +285,7 @@ enum Metric {
     JVM_GC("jvm_gc_collection_seconds", Type.SUMMARY, "Garbage collections, and the time spent in them.", "gc"),
     JVM_THREADS("jvm_threads_current", Type.GAUGE, "Threads of the JVM.");
 
-    /** As Prometheus calls them. */
+    /** The types of Prometheus. */
     enum Type {
         GAUGE,
         COUNTER,
@@ -310,12 +310,12 @@ enum Metric {
         this.labels = List.of(labels);
     }
 
-    /** What the library wants to have as its name. */
+    /** The name for the library. */
     String base() {
         return base;
     }
 
-    /** The name as it is read. */
+    /** The name in the output. */
     String fullName() {
         return type == Type.COUNTER ? base + "_total" : base;
     }
@@ -332,7 +332,7 @@ enum Metric {
         return labels;
     }
 
-    /** What a statistic of the guest is called here. */
+    /** The metric of a guest's statistic. */
     static Metric of(StatisticsTag tag) {
         return switch (tag) {
             case SWAP_IN -> GUEST_SWAP_IN;

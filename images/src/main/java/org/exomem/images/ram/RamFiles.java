@@ -21,17 +21,17 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 
 /**
- * The RAM files of a folder: those of one VM, or of none yet. Each call looks at the folder anew; nothing is remembered. May be used by any
- * thread; a file system that hangs holds the caller up.
+ * The RAM files of a folder: those of one VM, or none yet. Each call examines the folder again. Safe for use by several
+ * threads. A file system that hangs blocks the caller.
  */
 public final class RamFiles {
     private static final SecureRandom RANDOM = new SecureRandom();
 
-    /** Whether the host's memory or disk is taken for all of a file when it is made. */
+    /** Whether memory or disk space for the whole file is allocated when it is made. */
     public enum Room {
-        /** No: a page is there when the guest writes it, if there is room then. */
+        /** No: a page is allocated when the guest writes it, if there is space then. */
         ON_DEMAND,
-        /** Yes, so that the guest never meets a full host. */
+        /** Yes, so that the guest never fails on a full host. */
         RESERVED
     }
 
@@ -42,7 +42,7 @@ public final class RamFiles {
     }
 
     /**
-     * The RAM files of a folder that is there.
+     * The RAM files of an existing folder.
      *
      * @throws ImageException {@link Fault#NO_IMAGE} if there is no such folder
      */
@@ -54,7 +54,11 @@ public final class RamFiles {
         return new RamFiles(folder);
     }
 
-    /** The same; the last folder of the path is made if it is not there, for its owner only. */
+    /**
+     * As {@link #in}. Makes the last folder of the path if it is missing, with access for its owner only.
+     *
+     * @throws IOException if it can't be made
+     */
     public static RamFiles made(Path folder) throws IOException {
         if (!Files.exists(folder)) {
             try {
@@ -76,20 +80,25 @@ public final class RamFiles {
         return folder;
     }
 
-    /** The kind of the file system. */
+    /**
+     * The kind of the file system.
+     *
+     * @throws LinuxException if it can't be determined
+     */
     public FileSystemKind fileSystem() throws LinuxException {
         return FileSystemKind.of(folder);
     }
 
-    /** Where a file of that name is, or would be. */
+    /** The path of a file, whether it exists or not. */
     public Path path(RamFileName name) {
         return folder.resolve(name.file());
     }
 
     /**
-     * All RAM files of the folder by their offsets, temporary ones last. Other files are passed over.
+     * All RAM files of the folder ordered by offset, temporary ones last. Other files are ignored.
      *
      * @throws ImageException {@link Fault#FOREIGN} if something that is no regular file has such a name
+     * @throws IOException if the folder can't be read
      */
     public List<RamFile> list() throws IOException {
         List<RamFile> found = new ArrayList<>();
@@ -119,11 +128,11 @@ public final class RamFiles {
     }
 
     /**
-     * Makes the files of a VM, of zeros, readable and writable by their owner only. All of them, or none.
+     * Makes the files of a VM, filled with zeros, with access for their owner only. Makes all of them, or none.
      *
-     * @throws ImageException {@link Fault#EXISTS} if one is there; it is left as it is
-     * @throws LinuxException if the file system refuses: ENOSPC where there is no room for what is reserved, EINVAL where a
-     *     size is no multiple of its huge pages
+     * @throws ImageException {@link Fault#EXISTS} if one exists; it does not change
+     * @throws LinuxException if the file system refuses: ENOSPC if there is no space to reserve, EINVAL if a size is no
+     *     multiple of its huge pages
      */
     public void create(List<RamFileName> names, Room room) throws IOException {
         for (RamFileName name : names) {
@@ -167,10 +176,10 @@ public final class RamFiles {
     }
 
     /**
-     * Makes a file with a name that no other one has, and removes the name again: the memory lives as long as somebody has the file open
+     * Makes a file with a unique name, and removes the name again: the memory lives as long as a process has the file open
      * or mapped.
      *
-     * @param name what part of RAM it is for
+     * @param name the part of RAM
      * @return the open file; the caller closes it
      * @throws LinuxException if the file system refuses
      */
@@ -196,7 +205,8 @@ public final class RamFiles {
      *
      * @param names all of the VM's files
      * @return the files, in the same order
-     * @throws ImageException saying what differs: {@link Fault#MISSING}, {@link Fault#SIZE}, {@link Fault#FOREIGN}, {@link Fault#MISMATCH}
+     * @throws ImageException {@link Fault#MISSING}, {@link Fault#SIZE}, {@link Fault#FOREIGN} or {@link Fault#MISMATCH}; the
+     *     message says what differs
      */
     public List<RamFile> check(List<RamFileName> names) throws IOException {
         List<RamFile> there = list();
@@ -259,10 +269,10 @@ public final class RamFiles {
     }
 
     /**
-     * Checks that the folder has RAM files, and that those it has could be all of one VM: each has the size that its name says, and none overlaps
-     * another, nor is a gap between them.
+     * Checks that the folder has RAM files, and that they can be all files of one VM: each has the size in its name, and
+     * there is neither an overlap nor a gap.
      *
-     * @return the files by their offsets
+     * @return the files ordered by offset
      * @throws ImageException saying what is wrong
      */
     public List<RamFile> check() throws IOException {
@@ -286,16 +296,16 @@ public final class RamFiles {
     }
 
     /**
-     * Opens a file of a VM for reading and writing, as a VMM does with a shared mapping.
+     * Opens a file of a VM for reading and writing, as a VMM does for a shared mapping.
      *
      * @return the open file; the caller closes it
-     * @throws ImageException if it is not there, or not what its name says
+     * @throws ImageException if it does not exist, or does not match its name
      */
     public SharedFile open(RamFileName name) throws IOException {
         return opened(name, SharedFile::open);
     }
 
-    /** The same for reading only, as for a private mapping. */
+    /** As {@link #open}, for reading only, as for a private mapping. */
     public SharedFile openForReading(RamFileName name) throws IOException {
         return opened(name, SharedFile::openForReading);
     }
@@ -329,7 +339,11 @@ public final class RamFiles {
         }
     }
 
-    /** Removes a file; false if it was not there. Whoever has it open or mapped keeps it. */
+    /**
+     * Removes a file; false if it did not exist. Processes that have it open or mapped keep it.
+     *
+     * @throws IOException if the file system refuses
+     */
     public boolean remove(RamFileName name) throws IOException {
         return Files.deleteIfExists(path(name));
     }
