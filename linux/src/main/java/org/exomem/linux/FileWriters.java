@@ -20,7 +20,8 @@ public final class FileWriters {
      * @return false also if that is unknown: for another user's file without CAP_LEASE, or on a file system without leases
      */
     public static boolean any(Fd file) {
-        // A process that opens the file for writing now waits until the lease is released, and this process gets a signal.
+        // A process that opens the file for writing now waits until the lease is released, and this process gets a
+        // signal.
         if (LibC.fcntl(file.number(), F_SETSIG, SIGURG) < 0) {
             return false;
         }

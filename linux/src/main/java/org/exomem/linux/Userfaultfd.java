@@ -213,8 +213,10 @@ public final class Userfaultfd implements AutoCloseable {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
-        // The kernel wakes them before it has removed the range. A thread that comes in between, with only the lock of its
-        // mapping, would wait forever (seen with Linux 6.18). And threads that wait to write to a protected page are not
+        // The kernel wakes them before it has removed the range. A thread that comes in between, with only the lock of
+        // its
+        // mapping, would wait forever (seen with Linux 6.18). And threads that wait to write to a protected page are
+        // not
         // woken at all.
         wake(address, length);
     }

@@ -99,7 +99,8 @@ public final class Fingerprint {
      * @param into receives the two sums
      */
     public void of(MemorySegment memory, long offset, long[] into) {
-        // Copied into an array first: the compiler vectorises loops over arrays only, which more than pays for the copy.
+        // Copied into an array first: the compiler vectorises loops over arrays only, which more than pays for the
+        // copy.
         MemorySegment.copy(memory, JAVA_LONG_UNALIGNED, offset, page, 0, words);
         into[0] = sum(page, key, 0);
         into[1] = sum(page, key, 1);

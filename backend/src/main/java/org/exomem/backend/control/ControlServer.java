@@ -245,7 +245,8 @@ public final class ControlServer implements AutoCloseable {
             });
             return;
         }
-        // A guest that inflates changes its size hundreds of times a second, and waits for each acknowledgement. So only the
+        // A guest that inflates changes its size hundreds of times a second, and waits for each acknowledgement. So
+        // only the
         // first change since the last event wakes up this thread.
         if (changes.put(limit.get(), change) == null) {
             loop.execute(() -> throttle.submit(limit.get(), () -> sendLatest(limit.get())));

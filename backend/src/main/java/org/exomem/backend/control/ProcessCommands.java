@@ -57,7 +57,8 @@ final class ProcessCommands {
         return List.of(
                 Command.of(
                         "vm-add",
-                        // The options of devices are checked by the same code as those of the command line and the file.
+                        // The options of devices are checked by the same code as those of the command line and the
+                        // file.
                         object(
                                 maybe("balloons", list(ANY)),
                                 maybe("mems", list(ANY)),

@@ -254,7 +254,8 @@ public final class HttpServer implements AutoCloseable {
             try {
                 path.remove();
             } catch (IOException e) {
-                // A remaining socket does no harm: the next process finds that no process listens there, and removes it.
+                // A remaining socket does no harm: the next process finds that no process listens there, and removes
+                // it.
                 LOG.debug("a socket stays: {}", e.getMessage());
             }
         }

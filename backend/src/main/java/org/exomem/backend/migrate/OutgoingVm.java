@@ -123,7 +123,8 @@ final class OutgoingVm {
         try {
             moveMemoryAndState(sender, memory, writes, hints);
         } catch (Throwable e) {
-            // Errors too, so that the guest is never left in between. A guest that was handed over is the destination's,
+            // Errors too, so that the guest is never left in between. A guest that was handed over is the
+            // destination's,
             // unless the destination reported that it can't start it (STR-END-4).
             if (!guest.isHandedOver() || e instanceof GuestGivenBackException) {
                 // First the guest: it may take seconds to reach a destination that has gone, or to remove a device.

@@ -133,7 +133,8 @@ public final class Pagers implements AutoCloseable {
             saved.expectFits(memory.files());
             PagerRecord record = new PagerRecord(vm, image, saved.digest(), memory.pid(), qmp, memory.paths());
             PagedVm paged = new PagedVm(record, file, new Outside());
-            // Before the VM is published, as the file system may hang. The VM is reserved, so no other thread writes the
+            // Before the VM is published, as the file system may hang. The VM is reserved, so no other thread writes
+            // the
             // file.
             file.write(record);
             if (!remember(vm, paged)) {

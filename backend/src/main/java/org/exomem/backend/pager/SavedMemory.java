@@ -34,7 +34,8 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
                 .map(ram -> image.ram(ram.name()))
                 .toList());
         try {
-            // Checked again: a process that takes the image looks for its users after it has taken the manifest, and this is
+            // Checked again: a process that takes the image looks for its users after it has taken the manifest, and
+            // this is
             // a user by now.
             if (!digest(ImageFolder.open(folder)).equals(digest)) {
                 throw new IOException("the image in " + folder + " was replaced just now");

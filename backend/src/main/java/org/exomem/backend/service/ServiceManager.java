@@ -89,7 +89,8 @@ public final class ServiceManager implements AutoCloseable {
 
     /** The configuration is being read again, until {@link #ready}. */
     public void reloading() {
-        // The clock of System.nanoTime is CLOCK_MONOTONIC here. The manager uses it to distinguish this reload from the one
+        // The clock of System.nanoTime is CLOCK_MONOTONIC here. The manager uses it to distinguish this reload from the
+        // one
         // before.
         send("RELOADING=1\nMONOTONIC_USEC=" + TimeUnit.NANOSECONDS.toMicros(System.nanoTime()));
     }

@@ -112,7 +112,8 @@ public final class Cloning {
             try {
                 vmm = connect(one);
             } catch (IOException e) {
-                // It has ended since, for example at a restart of the host, or it did not answer and was ended. Others may
+                // It has ended since, for example at a restart of the host, or it did not answer and was ended. Others
+                // may
                 // wait.
                 continue;
             }

@@ -231,7 +231,8 @@ final class ActiveMemory implements AutoCloseable {
                 }
             }
         } catch (TimeoutException e) {
-            // The loop is held up, so this scan is left out. If files were requested, do not request them again at once.
+            // The loop is held up, so this scan is left out. If files were requested, do not request them again at
+            // once.
             if (due) {
                 nextTry = System.nanoTime() + AGAIN.toNanos();
             }

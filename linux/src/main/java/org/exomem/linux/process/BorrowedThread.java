@@ -88,7 +88,8 @@ final class BorrowedThread implements AutoCloseable {
         tracing.seize(pid);
         // Opened before the thread is stopped, because that takes as long as everything else.
         try (FileChannel memory = FileChannel.open(Path.of("/proc", Integer.toString(pid), "mem"), READ)) {
-            // Checked again, because a traced process keeps its number. Another process that got the number goes on, and the
+            // Checked again, because a traced process keeps its number. Another process that got the number goes on,
+            // and the
             // end of this thread detaches from it.
             expectAlive(process);
             Registers registers = new Registers();

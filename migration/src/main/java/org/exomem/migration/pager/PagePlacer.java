@@ -109,7 +109,8 @@ public final class PagePlacer {
                 }
                 case Errno.ENOENT -> {
                     if (count > 1) {
-                        // Also returned, with nothing placed, if the pages are mapped in two areas: the kernel joins only
+                        // Also returned, with nothing placed, if the pages are mapped in two areas: the kernel joins
+                        // only
                         // areas that are alike.
                         most = count / 2;
                         continue;

@@ -77,7 +77,8 @@ public final class SharedLog implements DirtySource {
         long any = 0;
         for (int i = 0; i < count; i++) {
             long at = (from + i) * Long.BYTES;
-            // A word that has just become 0 costs nothing; a bit that is set just after this is for the next call. Acquire:
+            // A word that has just become 0 costs nothing; a bit that is set just after this is for the next call.
+            // Acquire:
             // a thread that sees the bit sees the write that it reports.
             long bits = (long) WORD.getOpaque(log, at) == 0 ? 0 : (long) WORD.getAndSetAcquire(log, at, 0L);
             fetched[i] = bits;

@@ -198,7 +198,8 @@ final class Accounts {
         }
         Fate fate = free.fate();
         if (!fate.isNotNeeded()) {
-            // MIG-HOLE-1: the destination needs the present content, which is zeros. A page that was sent before must become
+            // MIG-HOLE-1: the destination needs the present content, which is zeros. A page that was sent before must
+            // become
             // zeros there too.
             scratch.andNot(table.sent);
             scratch.andNot(table.unsure);

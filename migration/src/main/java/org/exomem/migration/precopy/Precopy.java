@@ -428,7 +428,8 @@ public final class Precopy {
             ticker.pass(SHORT_NANOS);
             now = ticker.nanoTime();
             accounts.excuse();
-            // A hint of an excused page does not count, so that a guest can't delay a round with the same pages again and
+            // A hint of an excused page does not count, so that a guest can't delay a round with the same pages again
+            // and
             // again.
             long still = owedBytes(accounts);
             if (still < left) {

@@ -157,7 +157,8 @@ public final class Endpoint implements AutoCloseable {
                 attach(accepted);
             }
         } catch (LinuxException e) {
-            // Most likely there are no descriptors left. A level-triggered watch would spin, so the next attempt is made
+            // Most likely there are no descriptors left. A level-triggered watch would spin, so the next attempt is
+            // made
             // later.
             listener.fault(FaultKind.HOST, "no connection can be accepted on " + name + ": " + e.getMessage());
             pauseAccepting();

@@ -130,7 +130,8 @@ final class PostCopy implements AutoCloseable {
                 watch(region);
             }
         } catch (LinuxException | FrontEndFault e) {
-            // The front-end has the userfaultfd, which watches nothing: as if it had not listened, but it can't listen any
+            // The front-end has the userfaultfd, which watches nothing: as if it had not listened, but it can't listen
+            // any
             // more.
             close();
             throw e;

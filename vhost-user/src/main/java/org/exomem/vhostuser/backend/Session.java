@@ -206,7 +206,8 @@ final class Session implements DeviceLink {
         updateLogging();
         if (changesRings || !featuresSet) {
             featuresSet = true;
-            // LOG_ALL concerns front-end and back-end only, even if a front-end lets its driver acknowledge it (VHU-FEAT-6).
+            // LOG_ALL concerns front-end and back-end only, even if a front-end lets its driver acknowledge it
+            // (VHU-FEAT-6).
             device.featuresAcknowledged(features & ~Negotiation.LOG_ALL);
         }
         backEndChannel.flush();
@@ -312,7 +313,8 @@ final class Session implements DeviceLink {
             throw new FrontEndFault("memory that a device has in use was exchanged for such that is still to come");
         }
         rings.all().stream().filter(Ring::startWaits).forEach(this::startLate);
-        // A ring whose memory is back may have missed a kick. Each in a step of its own, because one pass may take long.
+        // A ring whose memory is back may have missed a kick. Each in a step of its own, because one pass may take
+        // long.
         rings.all().forEach(Ring::processAgain);
     }
 
@@ -430,7 +432,8 @@ final class Session implements DeviceLink {
         if (rings.noneBroken()) {
             status &= ~STATUS_NEEDS_RESET;
         }
-        // A ring starts here (VHU-RING-1), and chains that are already available come without another kick (VHU-RING-2).
+        // A ring starts here (VHU-RING-1), and chains that are already available come without another kick
+        // (VHU-RING-2).
         process(rings.get(index));
         backEndChannel.flush();
     }
@@ -572,7 +575,8 @@ final class Session implements DeviceLink {
         try {
             stateTransfers.close();
             rings.close();
-            // Before the device is notified: a thread that waits for a page wakes up, and missing pages are not touched.
+            // Before the device is notified: a thread that waits for a page wakes up, and missing pages are not
+            // touched.
             postCopy.close();
             device.disconnected();
         } finally {

@@ -80,7 +80,8 @@ public final class DescriptorChain {
                     + " was popped and not pushed; pop into another chain");
         }
         owner = null;
-        // Drops references to regions, so that a chain that is kept over a change of memory does not keep them from being
+        // Drops references to regions, so that a chain that is kept over a change of memory does not keep them from
+        // being
         // collected.
         Arrays.fill(regions, 0, buffers, null);
         empty();

@@ -92,7 +92,8 @@ public final class InflightRegion {
     }
 
     static void markInitialised(MemorySegment region) {
-        // Release: a back-end that is killed before this leaves version 0, and the next one initialises the region again.
+        // Release: a back-end that is killed before this leaves version 0, and the next one initialises the region
+        // again.
         LittleEndian.setShortRelease(region, VERSION_OFFSET, (short) VERSION);
     }
 

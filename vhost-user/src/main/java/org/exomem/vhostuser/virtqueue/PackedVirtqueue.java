@@ -47,7 +47,8 @@ public final class PackedVirtqueue extends Virtqueue {
             resubmissions = recovery.pending();
             inflight = recovery.resume();
         } else {
-            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count at the
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at the
             // next start, in place of the base.
             slotsTaken = slotsBetween(used, available, size);
             resubmissions = List.of();
@@ -202,7 +203,8 @@ public final class PackedVirtqueue extends Virtqueue {
         if (pushed == size()) {
             return true;
         }
-        // True if the named slot is among those pushed: 1 to `pushed` slots back. A position of the other lap counts from a
+        // True if the named slot is among those pushed: 1 to `pushed` slots back. A position of the other lap counts
+        // from a
         // lap earlier; if it means the next lap, that is more than a lap back, and not among them.
         int position = ring.driverEventPosition();
         boolean sameLap = position == PackedPosition.bits(position & 0x7fff, usedWrap);

@@ -94,7 +94,8 @@ final class SplitRing {
     }
 
     void publishUsed(int index) {
-        // VQ-SPL-5. Release: the entry (above all its len) and the buffers' contents are written before idx ("The Virtqueue
+        // VQ-SPL-5. Release: the entry (above all its len) and the buffers' contents are written before idx ("The
+        // Virtqueue
         // Used Ring", device requirements).
         LittleEndian.setShortRelease(used, IDX, (short) index);
         log(IDX, Short.BYTES);

@@ -32,7 +32,8 @@ public final class SplitVirtqueue extends Virtqueue {
         nextAvailable = setup.base() & INDEX_MASK;
         MemorySegment region = setup.inflight();
         if (region == null || InflightRegion.entries(region, setup.size(), false) == 0) {
-            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count at the
+            // VHU-INF-5, before in-flight memory is initialised: what a queue that can't start left there would count
+            // at the
             // next start, in place of the base.
             checkStart();
         }
@@ -45,7 +46,8 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         knownAvailable = nextAvailable;
         askedAt = usedIndex;
-        // An earlier back-end may have died between a used entry and its call; one call too many does no harm (VQ-EVT-3).
+        // An earlier back-end may have died between a used entry and its call; one call too many does no harm
+        // (VQ-EVT-3).
         callOwed = usedIndex != 0;
     }
 

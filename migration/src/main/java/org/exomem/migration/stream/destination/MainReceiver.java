@@ -248,7 +248,8 @@ final class MainReceiver {
         try {
             link.sayRunning();
         } finally {
-            // Only now: a caller that waits for this may end the process, and the source must have been notified before.
+            // Only now: a caller that waits for this may end the process, and the source must have been notified
+            // before.
             if (starts) {
                 session.finishStarting();
             }

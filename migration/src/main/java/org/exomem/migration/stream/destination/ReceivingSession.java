@@ -225,7 +225,8 @@ final class ReceivingSession {
     }
 
     private void sendError(ReceivingLink mine, IOException why) {
-        // STR-ERR-1: the main connection is read until the source closes it. If this end closed it first, with unread data,
+        // STR-ERR-1: the main connection is read until the source closes it. If this end closed it first, with unread
+        // data,
         // the kernel would drop its last chunk.
         timer.schedule(mine.main::close, ERROR_LINGER_SECONDS, TimeUnit.SECONDS);
         try {

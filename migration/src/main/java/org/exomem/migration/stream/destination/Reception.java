@@ -222,7 +222,8 @@ sealed interface Reception {
                 state instanceof Starting(ReceivingLink link, IOException cut)
                         ? owed ? new Owing(link, cut) : new Running(link)
                         : state;
-            // Nothing else takes the guest away: if the source resumed it while it starts here, there would be two of it.
+            // Nothing else takes the guest away: if the source resumed it while it starts here, there would be two of
+            // it.
             case Event.StartFailed failed ->
                 state instanceof Starting starting ? new Failing(starting.link, failed.why, true) : state;
             case Event.Arrived arrived ->

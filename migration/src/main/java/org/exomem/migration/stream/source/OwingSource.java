@@ -245,7 +245,8 @@ final class OwingSource implements AutoCloseable {
         }
 
         private void sendOthers(SenderChannel channel) throws IOException {
-            // The bandwidth limit is applied after a page, because a thread may begin to wait for a page that is being sent.
+            // The bandwidth limit is applied after a page, because a thread may begin to wait for a page that is being
+            // sent.
             channel.setUnlimited();
             MemorySegment buffer = buffer(Math.max(PIECE, memory.pageSize()));
             while (!isClosed()) {
