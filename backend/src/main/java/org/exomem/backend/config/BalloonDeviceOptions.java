@@ -18,7 +18,11 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             SOCKET_MODE,
             SOCKET_GROUP,
             new DeviceOption("size", "SIZE", "the VM's size from the start, such as 2G", "all"),
-            new DeviceOption("stats-interval", "SECONDS", "seconds between two requests for statistics; 0 for none, 86400 at most", "0"),
+            new DeviceOption(
+                    "stats-interval",
+                    "SECONDS",
+                    "seconds between two requests for statistics; 0 for none, 86400 at most",
+                    "0"),
             VMM_QMP,
             VMM_WRITES,
             VMM_ACTIVE,
@@ -53,7 +57,8 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             new DeviceOption(
                     "free-pages",
                     "bitmap|rfc|off",
-                    "which drivers may report all free pages at once; bitmap: those that know free page bitmaps;" + " rfc: those that know the proposal of 2016, without free page hinting",
+                    "which drivers may report all free pages at once; bitmap: those that know free page bitmaps;"
+                            + " rfc: those that know the proposal of 2016, without free page hinting",
                     "bitmap"));
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 

@@ -23,7 +23,10 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
     static final List<DeviceOption> ALL = List.of(
             VM,
             new DeviceOption(
-                    "id", "ID", "the device's name, such as m0; unique among the memory devices of a VM", DeviceOption.REQUIRED),
+                    "id",
+                    "ID",
+                    "the device's name, such as m0; unique among the memory devices of a VM",
+                    DeviceOption.REQUIRED),
             SOCKET,
             CONNECT,
             FD,
@@ -36,11 +39,15 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                             + " there",
                     DeviceOption.REQUIRED),
             new DeviceOption(
-                    "size", "SIZE", "the size of the range: the most memory that can be plugged", DeviceOption.REQUIRED),
+                    "size",
+                    "SIZE",
+                    "the size of the range: the most memory that can be plugged",
+                    DeviceOption.REQUIRED),
             new DeviceOption(
                     "requested",
                     "SIZE",
-                    "how much memory the guest is asked to plug from the start; with --state, the last requested" + " size counts",
+                    "how much memory the guest is asked to plug from the start; with --state, the last requested"
+                            + " size counts",
                     "0"),
             new DeviceOption(
                     "block",
@@ -57,12 +64,16 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
             new DeviceOption(
                     "violation",
                     "report|punch|stop|prevent",
-                    "what exomem does if the guest uses unplugged memory; report: reports it; punch: discards the" + " memory and reports it; stop: also asks the VMM to stop the guest, and needs vmm-qmp; prevent:" + " attaches to the VMM, so that the guest gets no such memory, and needs vmm-qmp",
+                    "what exomem does if the guest uses unplugged memory; report: reports it; punch: discards the"
+                            + " memory and reports it; stop: also asks the VMM to stop the guest, and needs vmm-qmp; prevent:"
+                            + " attaches to the VMM, so that the guest gets no such memory, and needs vmm-qmp",
                     Violation.PUNCH.word()),
             new DeviceOption(
                     "prevent",
                     "zero|stop",
-                    "with violation=prevent, what happens to a write to unplugged memory; zero: it goes to a page of" + " zeros that is removed at once; stop: it is held for 100 ms while exomem asks the VMM to stop" + " the guest, and is lost",
+                    "with violation=prevent, what happens to a write to unplugged memory; zero: it goes to a page of"
+                            + " zeros that is removed at once; stop: it is held for 100 ms while exomem asks the VMM to stop"
+                            + " the guest, and is lost",
                     Prevention.ZERO.word()),
             VMM_QMP,
             VMM_WRITES,

@@ -14,7 +14,8 @@ enum Metric {
     EVENT_LOOP_DELAY(
             "exomem_event_loop_delay_seconds",
             Type.HISTOGRAM,
-            "Delay of event loops, measured about once a second: those of all VMs (loop=\"vm\"), of the control" + " socket (\"control\"), of metrics (\"http\") and of the page (\"page\").",
+            "Delay of event loops, measured about once a second: those of all VMs (loop=\"vm\"), of the control"
+                    + " socket (\"control\"), of metrics (\"http\") and of the page (\"page\").",
             "loop"),
     HEALTH_PROBLEMS(
             "exomem_health_problems", Type.GAUGE, "Problems that \"exomem health\" lists, by severity.", "severity"),
@@ -24,7 +25,8 @@ enum Metric {
     VM_EVENT_LOOP_DELAY(
             "exomem_vm_event_loop_delay_seconds",
             Type.GAUGE,
-            "Delay of the VM's event loop at the last measurement; the time since then if it has not answered" + " yet.",
+            "Delay of the VM's event loop at the last measurement; the time since then if it has not answered"
+                    + " yet.",
             "vm"),
     VM_HOST_RESIDENT(
             "exomem_vm_host_resident_bytes",
@@ -51,7 +53,8 @@ enum Metric {
     BALLOON_ACTUAL(
             "exomem_balloon_actual_bytes",
             Type.GAUGE,
-            "The size of the VM as its driver reported it: memory less the balloon. Missing while no memory is" + " shared.",
+            "The size of the VM as its driver reported it: memory less the balloon. Missing while no memory is"
+                    + " shared.",
             "vm"),
     BALLOON_INFLATED(
             "exomem_balloon_inflated_bytes",
@@ -97,13 +100,18 @@ enum Metric {
     GUEST_STATISTICS_TIMESTAMP(
             "exomem_guest_statistics_timestamp_seconds",
             Type.GAUGE,
-            "Time of the guest's last statistics, in seconds since 1970: time() less this value is their age." + " Missing before the first.",
+            "Time of the guest's last statistics, in seconds since 1970: time() less this value is their age."
+                    + " Missing before the first.",
             "vm"),
     GUEST_SWAP_IN("exomem_guest_swap_in_bytes", Type.COUNTER, "Memory swapped in by the guest.", "vm"),
     GUEST_SWAP_OUT("exomem_guest_swap_out_bytes", Type.COUNTER, "Memory swapped out by the guest.", "vm"),
     GUEST_MAJOR_FAULTS(
             "exomem_guest_major_faults", Type.COUNTER, "Page faults of the guest that needed input or output.", "vm"),
-    GUEST_MINOR_FAULTS("exomem_guest_minor_faults", Type.COUNTER, "Page faults of the guest that needed no input or output.", "vm"),
+    GUEST_MINOR_FAULTS(
+            "exomem_guest_minor_faults",
+            Type.COUNTER,
+            "Page faults of the guest that needed no input or output.",
+            "vm"),
     GUEST_FREE_MEMORY("exomem_guest_free_memory_bytes", Type.GAUGE, "Unused memory of the guest.", "vm"),
     GUEST_TOTAL_MEMORY(
             "exomem_guest_total_memory_bytes", Type.GAUGE, "Memory that the guest has, without its balloon.", "vm"),
@@ -118,7 +126,10 @@ enum Metric {
     GUEST_HUGETLB_FAILURES(
             "exomem_guest_hugetlb_failures", Type.COUNTER, "Failed allocations of huge pages in the guest.", "vm"),
     GUEST_OOM_KILLS(
-            "exomem_guest_oom_kills", Type.COUNTER, "Processes that the guest killed because it was out of memory.", "vm"),
+            "exomem_guest_oom_kills",
+            Type.COUNTER,
+            "Processes that the guest killed because it was out of memory.",
+            "vm"),
     GUEST_ALLOCATION_STALLS(
             "exomem_guest_allocation_stalls",
             Type.COUNTER,
@@ -136,7 +147,8 @@ enum Metric {
     DEVICE_BROKEN_QUEUES(
             "exomem_device_broken_queues",
             Type.GAUGE,
-            "Queues of the device that are stopped because the guest's driver broke a rule, until the driver" + " starts them again.",
+            "Queues of the device that are stopped because the guest's driver broke a rule, until the driver"
+                    + " starts them again.",
             "vm",
             "device"),
     DEVICE_FAULTS(
@@ -151,10 +163,20 @@ enum Metric {
 
     MEMORY_CONNECTED(
             "exomem_memory_device_connected", Type.GAUGE, "1 while a VMM is attached to the device.", "vm", "device"),
-    MEMORY_REGION("exomem_memory_device_region_bytes", Type.GAUGE, "The most memory that the guest can plug.", "vm", "device"),
+    MEMORY_REGION(
+            "exomem_memory_device_region_bytes",
+            Type.GAUGE,
+            "The most memory that the guest can plug.",
+            "vm",
+            "device"),
     MEMORY_REQUESTED(
-            "exomem_memory_device_requested_bytes", Type.GAUGE, "Memory that the guest is asked to plug.", "vm", "device"),
-    MEMORY_PLUGGED("exomem_memory_device_plugged_bytes", Type.GAUGE, "Memory that the guest has plugged.", "vm", "device"),
+            "exomem_memory_device_requested_bytes",
+            Type.GAUGE,
+            "Memory that the guest is asked to plug.",
+            "vm",
+            "device"),
+    MEMORY_PLUGGED(
+            "exomem_memory_device_plugged_bytes", Type.GAUGE, "Memory that the guest has plugged.", "vm", "device"),
     MEMORY_USABLE(
             "exomem_memory_device_usable_bytes",
             Type.GAUGE,
@@ -217,7 +239,8 @@ enum Metric {
     MIGRATION_STATUS(
             "exomem_migration_status",
             Type.GAUGE,
-            "1 for the current status of the VM's last migration, by direction: incoming, outgoing, save or" + " update.",
+            "1 for the current status of the VM's last migration, by direction: incoming, outgoing, save or"
+                    + " update.",
             "vm",
             "direction",
             "status"),
@@ -234,18 +257,32 @@ enum Metric {
             "Time since the migration was requested, or until its end.",
             "vm",
             "direction"),
-    MIGRATION_MEMORY("exomem_migration_memory_bytes", Type.GAUGE, "The memory that the migration has to bring to the destination.", "vm", "direction"),
+    MIGRATION_MEMORY(
+            "exomem_migration_memory_bytes",
+            Type.GAUGE,
+            "The memory that the migration has to bring to the destination.",
+            "vm",
+            "direction"),
     MIGRATION_SENT(
-            "exomem_migration_sent_bytes", Type.GAUGE, "Bytes sent to the network or written to the image.", "vm", "direction"),
+            "exomem_migration_sent_bytes",
+            Type.GAUGE,
+            "Bytes sent to the network or written to the image.",
+            "vm",
+            "direction"),
     MIGRATION_OWED(
-            "exomem_migration_owed_bytes", Type.GAUGE, "Memory that this round has not examined yet.", "vm", "direction"),
+            "exomem_migration_owed_bytes",
+            Type.GAUGE,
+            "Memory that this round has not examined yet.",
+            "vm",
+            "direction"),
     MIGRATION_RATE(
             "exomem_migration_rate_bytes_per_second",
             Type.GAUGE,
             "The rate at which pages were sent lately.",
             "vm",
             "direction"),
-    MIGRATION_ROUNDS("exomem_migration_rounds", Type.GAUGE, "Rounds so far, or in total after the end.", "vm", "direction"),
+    MIGRATION_ROUNDS(
+            "exomem_migration_rounds", Type.GAUGE, "Rounds so far, or in total after the end.", "vm", "direction"),
     MIGRATION_ESTIMATED_DOWNTIME(
             "exomem_migration_estimated_downtime_seconds",
             Type.GAUGE,
@@ -275,7 +312,8 @@ enum Metric {
     PROCESS_CPU("process_cpu_seconds", Type.COUNTER, "Processor time of the process."),
     PROCESS_START("process_start_time_seconds", Type.GAUGE, "When the process started, in seconds since 1970."),
     PROCESS_RESIDENT("process_resident_memory_bytes", Type.GAUGE, "Memory of the process itself, resident."),
-    PROCESS_VIRTUAL("process_virtual_memory_bytes", Type.GAUGE, "Address space, including the mapped memory of guests."),
+    PROCESS_VIRTUAL(
+            "process_virtual_memory_bytes", Type.GAUGE, "Address space, including the mapped memory of guests."),
     PROCESS_OPEN_FDS("process_open_fds", Type.GAUGE, "Open file descriptors."),
     PROCESS_MAX_FDS("process_max_fds", Type.GAUGE, "The limit of open file descriptors."),
     JVM_MEMORY_USED("jvm_memory_used_bytes", Type.GAUGE, "Memory that the JVM uses, by area.", "area"),
