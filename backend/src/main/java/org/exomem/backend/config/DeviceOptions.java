@@ -17,20 +17,20 @@ abstract class DeviceOptions<C> {
             "NAME",
             "the VM's name on the control socket; a VM may have a balloon and several memory devices",
             DeviceOption.REQUIRED);
-    static final DeviceOption SOCKET =
-            new DeviceOption("socket", "PATH", "listens there for the VMM", "required, unless fd is given");
-    static final DeviceOption CONNECT =
-            DeviceOption.onOff("connect", "connects to the socket instead, where the VMM listens", false);
+    static final DeviceOption SOCKET = new DeviceOption(
+            "socket", "PATH", "the path on which exomem listens for the VMM", "required, unless fd is given");
+    static final DeviceOption CONNECT = DeviceOption.onOff(
+            "connect", "connects to the socket, on which the VMM listens, instead of listening", false);
     static final DeviceOption FD = new DeviceOption(
             "fd",
             "N|NAME",
-            "uses an inherited Unix socket instead, listening or connected: by its number, or by the name that systemd"
-                    + " gave it",
+            "uses an inherited Unix socket instead, listening or connected: its number, or the name that"
+                    + " systemd gave it",
             "none");
     static final DeviceOption SOCKET_MODE = new DeviceOption(
             "socket-mode",
             "MODE",
-            "the permissions of the socket, in octal: who may write to it may connect",
+            "the permissions of the socket, in octal: a user who may write to it may connect",
             "0600; 0660 with socket-group");
     static final DeviceOption SOCKET_GROUP = new DeviceOption(
             "socket-group", "GROUP", "the group of the socket, by name or number, such as kvm", "the process's own");
@@ -40,15 +40,16 @@ abstract class DeviceOptions<C> {
     static final DeviceOption VMM_WRITES = new DeviceOption(
             "vmm-writes",
             "auto|watch|compare",
-            "how a migration learns which pages the guest writes: from the VMM's log, else by attaching to the VMM"
-                    + " and watching its memory, else by comparing; by watching only; by comparing only",
+            "how a migration learns which pages the guest writes; auto: from the VMM's log, else by"
+                    + " attaching to the VMM and watching its memory, else by comparing; watch: by watching only;"
+                    + " compare: by comparing only",
             WritesChoice.AUTO.word());
 
     static final DeviceOption VMM_ACTIVE = new DeviceOption(
             "vmm-active",
             "SECONDS",
-            "attaches to the VMM and looks so often how much memory the guest writes, for \"exomem vms --active\"; needs"
-                    + " vmm-qmp; 0 never, 86400 at most",
+            "seconds between two estimates of how much memory the guest writes, for \"exomem vms --active\";"
+                    + " exomem attaches to the VMM for this and needs vmm-qmp; 0 for none, 86400 at most",
             "0");
 
     private static final int MAX_VMM_ACTIVE = 86_400;
