@@ -130,8 +130,9 @@ static void destroy(struct rfc *rfc)
 
 static int probe(struct virtio_device *vdev)
 {
+	static const char * const names[] = { "inflate", "deflate",
+					      "free pages" };
 	vq_callback_t *callbacks[] = { ignore, ignore, notified };
-	const char *names[] = { "inflate", "deflate", "free pages" };
 	struct rfc *rfc;
 	int error;
 
