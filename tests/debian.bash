@@ -51,13 +51,13 @@ mirror() {
     echo "$uri"
 }
 
-# private_apt SUITE: lists of that suite alone, in $part/SUITE.
+# private_apt SUITE [KEYRING]: lists of that suite alone, in $part/SUITE, signed by Debian's keys if no others are named.
 private_apt() {
-    local suite=$1 dir=$part/$1 from
+    local suite=$1 dir=$part/$1 keys=${2:-$keyring} from
     from=$(mirror)
     mkdir -p "$dir/lists/partial" "$dir/archives/partial"
     : > "$dir/status"
-    echo "deb [arch=amd64 signed-by=$keyring] $from $suite main" > "$dir/sources.list"
+    echo "deb [arch=amd64 signed-by=$keys] $from $suite main" > "$dir/sources.list"
     cat > "$dir/apt.conf" << CONF
 Dir::State::lists "$dir/lists";
 Dir::State::status "$dir/status";

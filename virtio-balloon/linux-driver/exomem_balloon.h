@@ -14,6 +14,7 @@
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_balloon.h>
+#include <linux/vm_event_item.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -48,9 +49,13 @@ struct exb_pages {
 	__le32 pfns[EXB_PFNS];
 };
 
+/*
+ * @events: all of the kernel's, too many for a stack
+ */
 struct exb_statistics {
 	struct virtqueue *vq;
 	struct work_struct work;
+	unsigned long events[NR_VM_EVENT_ITEMS];
 	struct virtio_balloon_stat values[EXB_STATISTICS];
 };
 

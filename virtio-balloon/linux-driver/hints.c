@@ -62,7 +62,7 @@ static bool can_start(struct exb *exb)
 static bool await_start(struct exb *exb)
 {
 	wait_event(exb->acked, can_start(exb) || gone(exb) ||
-			       READ_ONCE(exb->hints.changed));
+		   READ_ONCE(exb->hints.changed));
 	return !gone(exb) && !READ_ONCE(exb->hints.changed);
 }
 

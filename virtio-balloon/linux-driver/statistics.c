@@ -32,7 +32,7 @@ static unsigned long stalls(const unsigned long *events)
 static unsigned int collect(struct exb *exb)
 {
 	struct virtio_balloon_stat *values = exb->statistics.values;
-	unsigned long events[NR_VM_EVENT_ITEMS];
+	unsigned long *events = exb->statistics.events;
 	unsigned int count = 0;
 	struct sysinfo info;
 

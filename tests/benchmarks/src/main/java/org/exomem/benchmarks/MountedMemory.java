@@ -1,7 +1,6 @@
 package org.exomem.benchmarks;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -11,7 +10,7 @@ record MountedMemory(Path folder) implements AutoCloseable {
     static MountedMemory mount(String options) throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         try {
-            run("mount", "-t", "tmpfs", "-o", options, "none", folder.toString());
+            SystemCommand.run("mount", "-t", "tmpfs", "-o", options, "none", folder.toString());
             return new MountedMemory(folder);
         } catch (IOException e) {
             Files.delete(folder);
@@ -19,22 +18,9 @@ record MountedMemory(Path folder) implements AutoCloseable {
         }
     }
 
-    private static void run(String... command) throws IOException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        try {
-            if (process.waitFor() != 0) {
-                throw new IOException(String.join(" ", command) + ": " + output.strip());
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted in " + command[0], e);
-        }
-    }
-
     @Override
     public void close() throws IOException {
-        run("umount", folder.toString());
+        SystemCommand.run("umount", folder.toString());
         Files.delete(folder);
     }
 }

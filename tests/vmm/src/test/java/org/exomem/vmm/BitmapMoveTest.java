@@ -19,6 +19,9 @@ final class BitmapMoveTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 512 * MIB;
     private static final long FREED = 200 * MIB;
+    /** Freed before each move: what stayed behind in an earlier one holds nothing any more, and is told as a hole. */
+    private static final long FREED_ANEW = 40 * MIB;
+
     private static final Duration LIMIT = Duration.ofMinutes(1);
     /** More with {@code -Dexomem.moves=100}. */
     private static final int MOVES = Integer.getInteger("exomem.moves", 2);
@@ -72,6 +75,7 @@ final class BitmapMoveTest {
                 here.guest().run(STRESS);
                 for (int move = 0; move < MOVES; move++) {
                     boolean there = move % 2 == 0;
+                    here.guest().run("memeat fill gone " + FREED_ANEW / MIB + " 3 && memeat free gone");
                     Qemu left = here;
                     here = move(
                             there ? backEndA : backEndB,
@@ -103,8 +107,10 @@ final class BitmapMoveTest {
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
-            // Slowly enough for a guest on a busy host to answer while its first round lasts.
-            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 64 * MIB));
+            // Slowly enough for a guest on a busy host to answer while its first round lasts. It writes as fast as
+            // that, so
+            // that further rounds only take time.
+            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 128 * MIB, "max-rounds", 3));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
@@ -114,7 +120,6 @@ final class BitmapMoveTest {
             assertThat(left.path("writes").path("way").asText())
                     .as(left.toString())
                     .isEqualTo(writes);
-            // Of what stayed behind once, there is nothing at the destination.
             JsonNode pages = left.path("pages");
             assertThat(pages.path(fate).asLong() + pages.path("hole").asLong())
                     .as(left.toString())
