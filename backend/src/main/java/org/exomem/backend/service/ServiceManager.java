@@ -20,7 +20,8 @@ public final class ServiceManager implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
 
     private static final Duration EXTEND_BY = Duration.ofSeconds(30);
-    private static final Duration EXTEND_EVERY = EXTEND_BY.dividedBy(3);
+    // Not a division: Duration divides by BigDecimal, whose class takes milliseconds of the start to set up.
+    private static final Duration EXTEND_EVERY = Duration.ofSeconds(10);
     /** What a guest waits for has shorter limits. */
     private static final Duration LONGEST_END = Duration.ofMinutes(5);
 
