@@ -85,7 +85,11 @@ final class ClassList {
             } else if (line.startsWith(SHAPE)) {
                 shapes.add(line);
             } else if (!line.startsWith("@") && !line.contains("source:")) {
-                names.add(line.replaceFirst(" id:.*", ""));
+                String name = line.replaceFirst(" id:.*", "");
+                // One that no file has was made by the JVM, for a method handle.
+                if (pool(name).isPresent()) {
+                    names.add(name);
+                }
             }
         }
         return Stream.of(names, sites, shapes).flatMap(Set::stream).toList();
@@ -113,7 +117,7 @@ final class ClassList {
                 if (!numbers.isEmpty()) {
                     behind.add(CONSTANTS + name + " " + numbers);
                 }
-            } else if (!name.startsWith("[") && !name.contains("$$")) {
+            } else {
                 System.err.println("is not there any more: " + name);
             }
         }
