@@ -46,8 +46,8 @@ final class WholeTraining {
             int[] code = new int[1];
             Thread serving = Thread.ofPlatform()
                     .name("serve")
-                    .start(() -> code[0] = new ExomemCommand()
-                            .run(streams, "serve", "--config", file.toString(), "--balloon", other));
+                    .start(() -> code[0] =
+                            new ExomemCommand().run(streams, "serve", "--config", file.toString(), "--balloon", other));
             await(serving, control);
             GuestProcess guest = started.add(() -> GuestProcess.start(balloon, MEMORY, memory));
             guest.step("attach");

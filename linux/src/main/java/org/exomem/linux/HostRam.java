@@ -25,8 +25,7 @@ public final class HostRam {
     static long total(String meminfo) {
         for (String line : meminfo.split("\n", -1)) {
             if (line.startsWith(TOTAL)) {
-                String number =
-                        line.substring(TOTAL.length()).replace(UNIT, "").strip();
+                String number = line.substring(TOTAL.length()).replace(UNIT, "").strip();
                 return Long.parseLong(number) * 1024;
             }
         }
