@@ -9,7 +9,7 @@ import com.sun.jna.Native;
  */
 final class LibC {
     static {
-        Native.register(LibC.class, "c");
+        CLibrary.bind(LibC.class);
     }
 
     private LibC() {}

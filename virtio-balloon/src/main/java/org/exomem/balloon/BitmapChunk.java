@@ -16,8 +16,10 @@ final class BitmapChunk implements BitWords {
     private static final int PART_WORDS = 512;
     private static final long PART_BITS = PART_WORDS * (long) WORD;
 
-    /** The part of the bitmap being read. */
-    private final MemorySegment part = MemorySegment.ofArray(new long[PART_WORDS]);
+    private static final MemorySegment NO_PART = MemorySegment.ofArray(new long[0]);
+
+    /** The part of the bitmap being read. Allocated for the first bitmap, as most drivers send none. */
+    private MemorySegment part = NO_PART;
 
     private int id;
     private boolean last;
@@ -160,6 +162,9 @@ final class BitmapChunk implements BitWords {
         next = 0;
         if (partBits == 0) {
             return false;
+        }
+        if (part.byteSize() == 0) {
+            part = MemorySegment.ofArray(new long[PART_WORDS]);
         }
         chain.read(header + partStart / Byte.SIZE, part);
         return true;

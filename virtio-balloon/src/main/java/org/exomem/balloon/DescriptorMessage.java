@@ -60,9 +60,11 @@ final class DescriptorMessage {
     private static final long RANGE_DESCRIPTORS = 16;
     private static final long RANGE_GUARDS = 24;
 
+    private static final MemorySegment NO_PART = MemorySegment.ofArray(new byte[0]);
+
     private final MemorySegment header = MemorySegment.ofArray(new byte[HEADER]);
-    /** A part of the ranges, or all guards. */
-    private final MemorySegment part = MemorySegment.ofArray(new byte[PART_RANGES * RANGE_BYTES]);
+    /** A part of the ranges, or all guards. There only while a message is read: few drivers ever send one. */
+    private MemorySegment part = NO_PART;
 
     private List<PageDescriptors.Guard> guards = List.of();
     private List<PageDescriptors.Range> ranges = List.of();
@@ -101,6 +103,7 @@ final class DescriptorMessage {
             return false;
         }
         allRanges = (int) rangeCount;
+        part = MemorySegment.ofArray(new byte[PART_RANGES * RANGE_BYTES]);
         readGuards(chain, guardCount);
         ranges = new ArrayList<>();
         return true;
@@ -193,5 +196,6 @@ final class DescriptorMessage {
         guards = List.of();
         ranges = List.of();
         allRanges = 0;
+        part = NO_PART;
     }
 }

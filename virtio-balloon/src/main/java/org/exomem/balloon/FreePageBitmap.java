@@ -42,7 +42,6 @@ final class FreePageBitmap {
     private final ToldPages told;
     private final ToldDescriptors descriptors;
 
-    private final MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
     private final MemorySegment wanted = MemorySegment.ofArray(new byte[WANTED]);
     private final BitmapChunk chunk = new BitmapChunk();
     private final RequestBuffers buffers = new RequestBuffers();
@@ -184,6 +183,7 @@ final class FreePageBitmap {
         }
         DescriptorChain buffer = buffers.first();
         int room = (int) Math.min(BitmapFormat.MOST_REQUEST, buffer.writableBytes());
+        MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
         int length = format.writeRequest(message, room, id, request);
         buffer.write(0, message.asSlice(0, length), Objects.requireNonNull(memory));
         buffers.giveBack(current, length);

@@ -46,9 +46,9 @@ final class DeviceOptions {
      * @param more further examples
      */
     static void explain(Usage usage, String command, String... more) {
-        usage.section(Section.ofRows(
+        usage.section(() -> Section.ofRows(
                 "Options of a balloon (a comma in a value is written twice)", rows(ServeConfig.balloonOptions())));
-        usage.section(Section.ofRows(
+        usage.section(() -> Section.ofRows(
                 "Options of a memory device (virtio-mem): a range of guest memory that is not\n"
                         + "there at boot, and is added and taken away by \"exomem mem\"",
                 rows(ServeConfig.memoryOptions())));

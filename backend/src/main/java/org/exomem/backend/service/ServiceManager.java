@@ -20,7 +20,8 @@ public final class ServiceManager implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
 
     private static final Duration EXTEND_BY = Duration.ofSeconds(30);
-    private static final Duration EXTEND_EVERY = EXTEND_BY.dividedBy(3);
+    // Not a division: Duration divides by BigDecimal, and setting up that class takes milliseconds of the start.
+    private static final Duration EXTEND_EVERY = Duration.ofSeconds(10);
     /** The longest time for ending the process. What guests wait for has shorter limits. */
     private static final Duration LONGEST_END = Duration.ofMinutes(5);
 

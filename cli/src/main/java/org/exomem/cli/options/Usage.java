@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * What a command takes, and its help: a command fills it in {@link Command#describe}. Options are shown in the order in
@@ -20,7 +21,7 @@ public final class Usage {
     private final List<String> description = new ArrayList<>();
     private final List<Argument.Parameter> parameters = new ArrayList<>();
     private final List<Argument.Option> options = new ArrayList<>();
-    private final List<Section> sections = new ArrayList<>();
+    private final List<Supplier<Section>> sections = new ArrayList<>();
 
     private Usage(String name) {
         this.name = name;
@@ -140,15 +141,19 @@ public final class Usage {
         return option(option, choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
     }
 
-    /** Lines below the options. */
-    public Usage section(Section section) {
+    /**
+     * Lines below the options.
+     *
+     * @param section is called when the help is shown, and not by a command that runs: to wrap lines takes as long as a start may
+     */
+    public Usage section(Supplier<Section> section) {
         sections.add(section);
         return this;
     }
 
     /** Lines below the options, such as examples. */
     public Usage section(String heading, String... lines) {
-        sections.add(new Section(heading, List.of(lines)));
+        sections.add(() -> new Section(heading, List.of(lines)));
         return this;
     }
 
@@ -217,6 +222,6 @@ public final class Usage {
     }
 
     List<Section> sections() {
-        return sections;
+        return sections.stream().map(Supplier::get).toList();
     }
 }

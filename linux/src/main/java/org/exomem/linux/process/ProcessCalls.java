@@ -1,6 +1,7 @@
 package org.exomem.linux.process;
 
 import com.sun.jna.Native;
+import org.exomem.linux.CLibrary;
 
 /**
  * The native declarations, as in {@code org.exomem.linux.LibC}. {@code syscall} is for calls without a function in the C
@@ -15,7 +16,7 @@ final class ProcessCalls {
     static final long PIDFD_SEND_SIGNAL = 424;
 
     static {
-        Native.register(ProcessCalls.class, "c");
+        CLibrary.bind(ProcessCalls.class);
     }
 
     private ProcessCalls() {}
