@@ -27,7 +27,9 @@ public final class ImageException extends IOException {
         /** It is not what was asked for: another size, another name, one file more. */
         MISMATCH,
         /** Something is there already that would be overwritten. */
-        EXISTS
+        EXISTS,
+        /** The file system is full. */
+        NO_ROOM
     }
 
     private final Fault fault;
