@@ -3,7 +3,6 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
-import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 
 /** Prints what a VM's devices learn of its pages, until a signal comes or the VM's VMM has gone. */
@@ -26,7 +25,7 @@ final class PagesWatch {
      * Watches.
      *
      * @param goesOn what to say at Ctrl-C of what goes on then; empty if nothing does
-     * @throws CommandFailure if what it prints can't be written any more
+     * @return also if what it prints can't be written any more, which {@link org.exomem.cli.options.Streams#end} tells
      */
     int untilGone(String goesOn) throws IOException {
         boolean came = !session.waitsForVmm(vm);
@@ -44,6 +43,9 @@ final class PagesWatch {
             while (true) {
                 JsonNode event = session.client().event(QUIET);
                 if (event != null && lines.print(event)) {
+                    if (!lines.areWritten()) {
+                        return ExitCode.OK;
+                    }
                     news = System.nanoTime();
                 } else if (System.nanoTime() - news >= QUIET.toNanos()) {
                     news = System.nanoTime();

@@ -17,6 +17,7 @@ import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
@@ -287,7 +288,7 @@ public final class Restore {
     /** What a VMM says that waits for memory is not why it waits. */
     private static IOException explained(Exception because, Optional<String> trouble) {
         return new IOException(
-                because.getMessage()
+                FileFault.text(because)
                         + trouble.map(why -> "; its memory can't come: " + why).orElse(""),
                 because);
     }
