@@ -31,6 +31,11 @@ public final class NearNames {
                 : "of the " + known.size() + " " + what + " these are similar: " + String.join(", ", near);
     }
 
+    /** The whole message about the name of a VM that is not known. */
+    public static String unknown(String name, Collection<String> known) {
+        return "there is no VM \"" + name + "\"; " + instead(name, known, "VMs");
+    }
+
     /** The names, if they are few; else the first of them and how many there are. */
     public static String of(Collection<String> known, String what) {
         return known.size() <= FEW
