@@ -27,7 +27,9 @@ public final class ImageException extends IOException {
         /** The files are not the requested ones: another size, another name, or one file more. */
         MISMATCH,
         /** There is something already that would be overwritten. */
-        EXISTS
+        EXISTS,
+        /** The file system is full. */
+        NO_ROOM
     }
 
     private final Fault fault;

@@ -200,7 +200,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      */
     public void startHinting() {
         if (link == null) {
-            throw new IllegalStateException("no front-end is connected, so there is no guest to give hints");
+            throw new IllegalStateException("no VMM is connected, so there is no guest to give hints");
         }
         if (isOfRfc() || (features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
             throw new IllegalStateException("free page hinting is not negotiated: "
@@ -230,7 +230,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      */
     public void askForFreePages(BitmapRequest request) {
         if (link == null) {
-            throw new IllegalStateException("no front-end is connected, so there is no guest to ask");
+            throw new IllegalStateException("no VMM is connected, so there is no guest to ask");
         }
         if (!givesBitmaps()) {
             throw new IllegalStateException("free page bitmaps are not negotiated: "

@@ -1,6 +1,7 @@
 package org.exomem.mem;
 
 import java.util.OptionalInt;
+import org.exomem.pages.ByteText;
 
 /**
  * The properties of a memory device that never change (MEM-CFG-2; VIRTIO: block_size, node_id, addr, region_size); sizes in
@@ -26,17 +27,21 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
      */
     public MemoryRegionPlan {
         if (Long.bitCount(blockSize) != 1 || blockSize < MIN_BLOCK_SIZE) {
-            throw new IllegalArgumentException(
-                    "block size " + blockSize + " is not a power of two of at least " + MIN_BLOCK_SIZE + " bytes");
+            throw new IllegalArgumentException("block size " + ByteText.exactly(blockSize)
+                    + " is not a power of two of at least " + ByteText.of(MIN_BLOCK_SIZE));
         }
         if (size < blockSize || size % blockSize != 0) {
-            throw new IllegalArgumentException(
-                    "region size " + size + " is not a multiple of the block size " + blockSize);
+            throw new IllegalArgumentException("region size " + ByteText.exactly(size)
+                    + " is not a multiple of the block size, " + ByteText.of(blockSize));
         }
-        if (address < 0 || address % blockSize != 0 || address > ADDRESS_LIMIT - size) {
+        if (address < 0 || address % blockSize != 0) {
             throw new IllegalArgumentException(String.format(
-                    "address %#x is not a multiple of the block size %d, or its region ends above 2^48",
-                    address, blockSize));
+                    "address %#x is not a multiple of the block size, %s", address, ByteText.of(blockSize)));
+        }
+        if (address > ADDRESS_LIMIT - size) {
+            throw new IllegalArgumentException(String.format(
+                    "a region of %s at address %#x ends above 2^48, where guest memory ends at the latest",
+                    ByteText.of(size), address));
         }
         if (node.isPresent() && (node.getAsInt() < 0 || node.getAsInt() > 0xffff)) {
             throw new IllegalArgumentException("node " + node.getAsInt() + " is not in 0 to 65535");
@@ -70,12 +75,12 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
      */
     public void checkRequested(long requested) {
         if (requested < 0 || requested > size) {
-            throw new IllegalArgumentException(
-                    "a size of " + requested + " bytes is not in 0 to " + size + ", the size of the device's region");
+            throw new IllegalArgumentException(ByteText.exactly(requested) + " is not from 0 to "
+                    + ByteText.exactly(size) + ", the size of the device's region");
         }
         if (requested % blockSize != 0) {
             throw new IllegalArgumentException(
-                    "a size of " + requested + " bytes is not a multiple of the block size " + blockSize);
+                    ByteText.exactly(requested) + " is not a multiple of the block size, " + ByteText.of(blockSize));
         }
     }
 }

@@ -199,7 +199,7 @@ public final class ResizeJob {
     }
 
     private String absence() {
-        return presence == Presence.NOBODY ? "no front-end is connected" : "the guest's driver has not started";
+        return presence == Presence.NOBODY ? "no VMM is connected" : "the guest's driver has not started";
     }
 
     private void run() {

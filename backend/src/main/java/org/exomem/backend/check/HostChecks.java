@@ -287,7 +287,9 @@ public final class HostChecks {
         if (!version.find()) {
             findings.add(Finding.advice(
                     topic,
-                    "\"" + qemu + "\" is not found or does not say its version",
+                    "\"" + qemu + "\" "
+                            + line.map(said -> "does not say that it is a QEMU; it says \"" + said + "\"")
+                                    .orElse("can't be run, or fails: is there such a program?"),
                     "install QEMU 10.2 or newer, or name the program by --qemu; other VMMs need none",
                     "VMs of QEMU can attach"));
             return;

@@ -4,21 +4,30 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.NoQmpException;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.qmp.UntrustedServerException;
+import org.exomem.backend.vm.NearNames;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Usage;
+import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /** {@code --control}: selects the serving process for a command. */
 final class ControlOption {
+    /** How the process that serves calls itself, before its version. */
+    private static final String PROGRAM = "exomem";
+
     private @Nullable Path path;
 
     void describe(Usage usage) {
@@ -94,6 +103,22 @@ final class ControlOption {
             return Json.object().path(name);
         }
 
+        /**
+         * The same.
+         *
+         * @throws CommandFailure if the process does not know it, with the names that it knows
+         */
+        JsonNode known(String name) throws IOException {
+            List<String> names = new ArrayList<>();
+            for (JsonNode known : execute("query-vms")) {
+                if (known.path("name").asText().equals(name)) {
+                    return known;
+                }
+                names.add(known.path("name").asText());
+            }
+            throw new CommandFailure(ExitCode.FAILED, NearNames.unknown(name, names));
+        }
+
         QmpClient client() {
             return client;
         }
@@ -127,7 +152,19 @@ final class ControlOption {
 
     private static QmpClient open(Path socket) {
         try {
-            return QmpClient.connectToOwn(socket);
+            QmpClient client = QmpClient.connectToOwn(socket);
+            if (!client.program().startsWith(PROGRAM)) {
+                client.close();
+                throw new CommandFailure(
+                        ExitCode.UNAVAILABLE,
+                        "what answers on " + socket + " is another program that speaks QMP, such as a VMM; name the"
+                                + " control socket of \"exomem serve\" with --control");
+            }
+            return client;
+        } catch (QmpException e) {
+            throw new CommandFailure(
+                    ExitCode.UNAVAILABLE,
+                    "the process on the control socket " + socket + " refuses: " + e.getMessage());
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.UNAVAILABLE, whyNot(socket, e));
         }
@@ -140,6 +177,14 @@ final class ControlOption {
         }
         if (e instanceof SocketTimeoutException) {
             return "the process on the control socket " + socket + " does not answer (" + e.getMessage() + ")";
+        }
+        if (e instanceof NoQmpException) {
+            return "what listens on " + socket + " is no control socket: " + e.getMessage()
+                    + "; name that of \"exomem serve\" with --control";
+        }
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > UnixSockets.MAX_PATH_BYTES) {
+            return "there can be no control socket " + socket + ": a socket's path has at most "
+                    + UnixSockets.MAX_PATH_BYTES + " bytes";
         }
         if (Files.exists(socket) && !Files.isWritable(socket)) {
             return "no permission to use the control socket " + socket

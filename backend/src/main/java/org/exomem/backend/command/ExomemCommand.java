@@ -3,6 +3,7 @@ package org.exomem.backend.command;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -92,12 +93,7 @@ public final class ExomemCommand {
 
     /** Runs one command line; returns its exit code. */
     public int run(Streams streams, String... arguments) {
-        int code = runWords(streams, withHelp(withServe(Arrays.asList(arguments))));
-        if (!streams.outIsWritten() && code != ExitCode.FAILED) {
-            streams.note("the output can't be written: the disk is full, or nobody reads it");
-            return ExitCode.FAILED;
-        }
-        return code;
+        return streams.end(runWords(streams, withHelp(withServe(Arrays.asList(arguments)))));
     }
 
     private int runWords(Streams streams, List<String> words) {
@@ -147,19 +143,20 @@ public final class ExomemCommand {
                 .filter(name -> name.startsWith(first + " "))
                 .toList();
         if (CommandLine.asksForHelp(words)) {
-            streams.out()
-                    .print(
-                            group.isEmpty()
-                                    ? help()
-                                    : commandLine(group.getFirst()).help(List.of(ExitCode.HELP)));
+            streams.out().print(group.isEmpty() ? help() : ProgramHelp.ofGroup(first, summaries(group)));
             return ExitCode.OK;
         }
         if (CommandLine.asksForVersion(words)) {
             return version(streams);
         }
         if (!group.isEmpty()) {
-            streams.note("there is no command \"" + String.join(" ", words.subList(0, Math.min(2, words.size())))
-                    + "\"; there is " + String.join(", ", group));
+            String names = String.join(", ", group);
+            streams.note(
+                    words.size() == 1
+                            ? "\"" + first + "\" needs one more word: " + names
+                            : "there is no command \"" + first + " " + words.get(1) + "\"; there is " + names);
+            streams.err().println("\"exomem " + first + " --help\" explains.");
+            return ExitCode.USAGE;
         } else if (first.startsWith("-")) {
             streams.note("there is no option \"" + first + "\" before a command");
         } else {
@@ -179,9 +176,14 @@ public final class ExomemCommand {
     }
 
     private String help() {
+        return ProgramHelp.text(summaries(commands.keySet()));
+    }
+
+    /** What each of the commands does, in a line. */
+    private Map<String, String> summaries(Collection<String> names) {
         Map<String, String> summaries = new LinkedHashMap<>();
-        commandLines().forEach((name, line) -> summaries.put(name, line.summary()));
-        return ProgramHelp.text(summaries);
+        names.forEach(name -> summaries.put(name, commandLine(name).summary()));
+        return summaries;
     }
 
     /**
@@ -192,8 +194,7 @@ public final class ExomemCommand {
     public Map<String, String> manPages(String date) {
         ManPage.Book book = new ManPage.Book("exomem", date, Version.current().toString());
         Map<String, CommandLine> lines = commandLines();
-        Map<String, String> summaries = new LinkedHashMap<>();
-        lines.forEach((name, line) -> summaries.put(name, line.summary()));
+        Map<String, String> summaries = summaries(lines.keySet());
         Map<String, String> pages = new LinkedHashMap<>();
         pages.put("exomem", ManPage.of(book, ProgramHelp.ABOUT, summaries, ProgramHelp.sections()));
         lines.forEach((name, line) -> pages.put(book.name(name), line.manPage(book, List.of(ExitCode.HELP))));

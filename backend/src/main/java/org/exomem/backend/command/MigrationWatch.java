@@ -52,7 +52,11 @@ final class MigrationWatch {
             throw new CommandFailure(
                     ExitCode.FAILED,
                     "VM \"" + vm + "\" "
-                            + (state.path("direction").asText().equals("save") ? "was not saved" : "did not move")
+                            + switch (state.path("direction").asText()) {
+                                case "save" -> "was not saved";
+                                case "update" -> "runs on in the VMM that it had";
+                                default -> "did not move";
+                            }
                             + ": "
                             + state.path("error-desc").asText("it was cancelled"));
         }

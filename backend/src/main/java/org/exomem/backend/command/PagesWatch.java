@@ -3,7 +3,6 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
-import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 
 /** Prints what a VM's devices learn of its pages, until a signal comes or the VM's VMM has gone. */
@@ -26,7 +25,7 @@ final class PagesWatch {
      * Prints until the VMM has gone; returns the exit code.
      *
      * @param goesOn the message at Ctrl-C about what goes on; empty if nothing does
-     * @throws CommandFailure if the output can't be written any more
+     * @return also if the output can't be written any more; {@link org.exomem.cli.options.Streams#end} reports that
      */
     int untilGone(String goesOn) throws IOException {
         boolean came = !session.waitsForVmm(vm);
@@ -44,6 +43,9 @@ final class PagesWatch {
             while (true) {
                 JsonNode event = session.client().event(QUIET);
                 if (event != null && lines.print(event)) {
+                    if (!lines.areWritten()) {
+                        return ExitCode.OK;
+                    }
                     news = System.nanoTime();
                 } else if (System.nanoTime() - news >= QUIET.toNanos()) {
                     news = System.nanoTime();

@@ -72,7 +72,7 @@ abstract class ReplugCommand implements Command {
     @Override
     public final int run(Streams streams) throws UsageException {
         if (all == (vm != null)) {
-            throw new UsageException("name a VM, or say --all");
+            throw new UsageException(all ? "--all is for all VMs: name none beside it" : "VM is missing, or --all");
         }
         if (all && vmmQmp != null) {
             throw new UsageException("--vmm-qmp is of one VM, and not of --all");
@@ -145,7 +145,8 @@ abstract class ReplugCommand implements Command {
             return ExitCode.OK;
         } catch (ExecutionException e) {
             if (e.getCause() instanceof CommandFailure failure) {
-                streams.note(name + ": " + failure.getMessage());
+                String why = String.valueOf(failure.getMessage());
+                streams.note(why.startsWith("VM \"" + name + "\"") ? why : name + ": " + why);
                 return ExitCode.FAILED;
             }
             throw new IOException(name + ": " + e.getCause(), e);

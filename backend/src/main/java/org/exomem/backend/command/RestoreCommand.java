@@ -76,7 +76,7 @@ final class RestoreCommand implements Command {
                     ImageFolder.open(Path.of(folder).toAbsolutePath().normalize());
             return restore(image, options, output);
         } catch (IOException e) {
-            throw new CommandFailure(ExitCode.FAILED, String.valueOf(e.getMessage()));
+            throw new CommandFailure(ExitCode.FAILED, e);
         }
     }
 

@@ -54,6 +54,7 @@ final class TemplateListCommand implements Command {
     public int run(Streams streams) {
         try {
             List<Row> rows = new ArrayList<>();
+            templates.check();
             for (Templates.Found found : templates.templates().list()) {
                 ImageFolder image = found.image().orElse(null);
                 rows.add(

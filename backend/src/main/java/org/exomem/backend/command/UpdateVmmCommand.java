@@ -118,10 +118,7 @@ final class UpdateVmmCommand implements Command {
     private record Running(Path qmp, Path folder, VmmCommandLine line, SuccessorNames names) {}
 
     private Running running(ControlOption.Session session) throws IOException {
-        JsonNode known = session.vm(vm);
-        if (known.isMissingNode()) {
-            throw new CommandFailure(ExitCode.FAILED, "there is no VM \"" + vm + "\"; \"exomem vms\" lists them");
-        }
+        JsonNode known = session.known(vm);
         if (vmmQmp == null && !known.has("vmm-qmp")) {
             throw new CommandFailure(
                     ExitCode.FAILED,

@@ -22,6 +22,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.exomem.cli.text.FileFault;
 
 /**
  * The YAML file of {@code --config}. Strict: unknown content is an error that names file, line and key.
@@ -100,7 +101,7 @@ public final class ConfigFile {
         } catch (AccessDeniedException e) {
             throw new ConfigException(file + ": may not be read by this user");
         } catch (IOException e) {
-            throw new ConfigException(file + ": can't be read: " + e.getMessage());
+            throw new ConfigException(file + ": can't be read: " + FileFault.reason(e));
         }
     }
 
@@ -150,7 +151,7 @@ public final class ConfigFile {
                     .sorted()
                     .toList();
         } catch (IOException e) {
-            throw new ConfigException(file + ": include: " + include.get() + " can't be listed: " + e.getMessage());
+            throw new ConfigException(file + ": include: " + include.get() + ": " + FileFault.reason(e));
         }
     }
 

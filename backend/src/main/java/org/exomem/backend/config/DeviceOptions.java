@@ -169,12 +169,12 @@ abstract class DeviceOptions<C> {
             return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, access());
         }
         if (connect) {
-            throw new ConfigException("connect=on needs socket, the path on which the front-end listens");
+            throw new ConfigException("connect=on needs socket, the path on which the VMM listens");
         }
         if (fd != null) {
             return new Attachment.Inherited(fd);
         }
-        throw new ConfigException("socket (or fd) is missing: where the front-end attaches");
+        throw new ConfigException("socket (or fd) is missing: where the VMM attaches");
     }
 
     private SocketAccess access() {

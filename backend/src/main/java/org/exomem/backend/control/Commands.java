@@ -308,7 +308,7 @@ final class Commands implements AutoCloseable {
             // CTL-8
             if (balloon.memory() == 0) {
                 throw QmpException.deviceNotActive("VM \"" + state.name() + "\" shares no memory: "
-                        + (balloon.connected() ? "its driver has not started" : "no front-end is connected"));
+                        + (balloon.connected() ? "its driver has not started" : "no VMM is connected"));
             }
             ObjectNode answer = Json.object();
             putSizes(answer, balloon);

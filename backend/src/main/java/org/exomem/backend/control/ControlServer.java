@@ -40,6 +40,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
+import org.exomem.cli.text.FileFault;
 import org.exomem.linux.Fd;
 import org.exomem.linux.OwnPath;
 import org.exomem.linux.OwnerOnlySocket;
@@ -155,7 +156,7 @@ public final class ControlServer implements AutoCloseable {
         try {
             made = OwnerOnlySocket.bind(path, this::bindAt);
         } catch (Exception e) {
-            throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
+            throw new IOException("control socket " + path + " can't be made: " + FileFault.text(e), e);
         }
     }
 

@@ -22,7 +22,7 @@ import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
-/** The command that returns the kinds of a VM's pages by ranges (CTL-38). */
+/** The command that returns the kinds of a VM's pages by ranges (CTL-42). */
 final class MapCommands {
     private static final int USUAL_CELLS = 256;
     private static final long MOST_BYTES = Pages.bytes(PageSet.LIMIT);

@@ -9,6 +9,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.cli.text.FileFault;
 
 /**
  * Executes the slow parts of commands: reading files, resolving names. If a file system hangs, or a name server does not
@@ -79,7 +80,7 @@ final class SlowWork {
         try {
             result.complete(task.run());
         } catch (IOException e) {
-            QmpException refusal = QmpException.generic(String.valueOf(e.getMessage()));
+            QmpException refusal = QmpException.generic(FileFault.text(e));
             refusal.initCause(e);
             result.completeExceptionally(refusal);
         } catch (Throwable e) {

@@ -187,12 +187,16 @@ public final class HttpServer implements AutoCloseable {
                 bootstrap.childHandler(new ClientInitializer(secret)).bind(to).awaitUninterruptibly();
         if (bound.cause() != null) {
             throw new IOException(
-                    what + " can't be served on " + address + ": "
-                            + bound.cause().getMessage(),
-                    bound.cause());
+                    what + " can't be served on " + address + ": " + reason(bound.cause()), bound.cause());
         }
         listening.add(bound.channel());
         return bound.channel();
+    }
+
+    /** Netty names the system call and its number before the reason. */
+    private static String reason(Throwable cause) {
+        String message = String.valueOf(cause.getMessage());
+        return message.substring(message.indexOf("): ") < 0 ? 0 : message.indexOf("): ") + 3);
     }
 
     private ServerBootstrap bootstrap() {

@@ -17,6 +17,7 @@ import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
@@ -290,7 +291,7 @@ public final class Restore {
     /** Adds the pager's trouble, because a VMM that waits for memory does not know the reason. */
     private static IOException explained(Exception because, Optional<String> trouble) {
         return new IOException(
-                because.getMessage()
+                FileFault.text(because)
                         + trouble.map(why -> "; its memory can't come: " + why).orElse(""),
                 because);
     }

@@ -28,24 +28,43 @@ public final class VmmLaunch {
         words.add("-daemonize");
         Path output = Files.createTempFile("exomem-vmm", ".log");
         try {
-            Process process = new ProcessBuilder(words)
-                    .directory(folder.toFile())
-                    .redirectInput(Path.of("/dev/null").toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(output.toFile())
-                    .start();
+            Process process = started(words, folder, output);
             if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
                 process.destroyForcibly();
                 throw new IOException("the VMM did not start in " + LIMIT_SECONDS + " s" + said(output));
             }
             if (process.exitValue() != 0) {
-                throw new IOException("the VMM did not start" + said(output));
+                throw new IOException("the VMM " + words.getFirst() + " did not start" + said(output));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while the VMM starts", e);
         } finally {
             Files.deleteIfExists(output);
+        }
+    }
+
+    private static Process started(List<String> words, Path folder, Path output) throws IOException {
+        Path program = Path.of(words.getFirst());
+        try {
+            return new ProcessBuilder(words)
+                    .directory(folder.toFile())
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(output.toFile())
+                    .start();
+        } catch (IOException e) {
+            // The JDK says it in words of its own, and gives no other sign of the reason.
+            String why = !Files.isDirectory(folder)
+                    ? "the folder " + folder + " in which it is to start is not there"
+                    : !program.isAbsolute()
+                            ? "no folder of PATH has a program of that name"
+                            : !Files.exists(program)
+                                    ? "there is no such file"
+                                    : Files.isRegularFile(program) && Files.isExecutable(program)
+                                            ? String.valueOf(e.getMessage())
+                                            : "it is no program that this user may run";
+            throw new IOException("the VMM " + program + " can't be started: " + why + "; --vmm names another one", e);
         }
     }
 

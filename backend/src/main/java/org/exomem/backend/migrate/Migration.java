@@ -16,6 +16,7 @@ import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
@@ -186,7 +187,7 @@ final class Migration {
             } else if (cancel.isCancelled()) {
                 over(Status.CANCELLED, "it was cancelled at this end");
             } else {
-                over(Status.FAILED, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+                over(Status.FAILED, e.getMessage() == null ? e.toString() : FileFault.text(e));
             }
         } catch (RuntimeException | Error e) {
             LOG.error("{}: a migration failed by a fault of exomem, please report it", vm.name(), e);

@@ -252,11 +252,13 @@ final class DeviceSet {
      */
     synchronized List<ProcessControl.Kept> remove(String vm, Optional<String> id) {
         table.named(vm);
-        List<DeviceConfig> devices = Objects.requireNonNull(vms.get(vm)).config().devices().stream()
+        List<DeviceConfig> served = Objects.requireNonNull(vms.get(vm)).config().devices();
+        List<DeviceConfig> devices = served.stream()
                 .filter(device -> id.isEmpty() || id.get().equals(device.id()))
                 .toList();
         if (devices.isEmpty()) {
-            throw new VirtualMachine.NotFound("VM \"" + vm + "\" has no device \"" + id.orElse("") + "\"");
+            throw new VirtualMachine.NotFound("VM \"" + vm + "\" has no device \"" + id.orElse("") + "\"; there are "
+                    + String.join(", ", served.stream().map(DeviceConfig::id).toList()));
         }
         for (DeviceConfig device : devices) {
             wanted.remove(key(device));

@@ -106,11 +106,7 @@ public final class QmpClient implements AutoCloseable {
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             QmpClient client = new QmpClient(channel, selector, server);
-            client.greeting = client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
-            if (!client.greeting.has("QMP")) {
-                throw new IOException("it does not greet as QMP does");
-            }
-            client.execute("qmp_capabilities", Json.object());
+            client.negotiate();
             return client;
         } catch (IOException | RuntimeException e) {
             channel.close();
@@ -119,6 +115,36 @@ public final class QmpClient implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    /**
+     * Waits for the greeting, and answers it.
+     *
+     * @throws QmpException if the server refuses clients
+     * @throws NoQmpException if it is no QMP server
+     */
+    private void negotiate() throws IOException {
+        try {
+            greeting = message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
+        } catch (SocketTimeoutException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new NoQmpException(String.valueOf(e.getMessage()), e);
+        }
+        if (greeting.has("error")) {
+            JsonNode error = greeting.path("error");
+            throw new QmpException(
+                    error.path("class").asText(), error.path("desc").asText());
+        }
+        if (!greeting.has("QMP")) {
+            throw new NoQmpException("it does not greet as QMP does", null);
+        }
+        execute("qmp_capabilities", Json.object());
+    }
+
+    /** The name of the program in its greeting; empty if there is none. */
+    public String program() {
+        return greeting.path("QMP").path("version").path("package").asText();
     }
 
     /** The version in a greeting of QEMU, such as 11.1.2; empty for another greeting. */

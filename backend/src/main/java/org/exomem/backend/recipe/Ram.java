@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.exomem.backend.config.ByteSize;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.ram.RamBlock;
@@ -141,8 +143,8 @@ public record Ram(
         if (!wanted.parts().stream().map(RamBlock::size).toList().equals(sizes)) {
             throw new ImageException(
                     Fault.MISMATCH,
-                    "the RAM files of " + files.folder() + " have " + sizes + " bytes, the VM needs "
-                            + wanted.parts().stream().map(RamBlock::size).toList());
+                    "the RAM files of " + files.folder() + " have " + sizes(sizes) + ", the VM needs "
+                            + sizes(wanted.parts().stream().map(RamBlock::size).toList()));
         }
         RamLayout layout = new RamLayout(
                 there.stream().map(RamFileName::block).toList(),
@@ -150,6 +152,10 @@ public record Ram(
                 wanted.below4g(),
                 wanted.kernelLimit());
         return new Chosen(layout, paths(absolute, there), notes);
+    }
+
+    private static String sizes(List<Long> bytes) {
+        return bytes.stream().map(ByteSize::format).collect(Collectors.joining(" + "));
     }
 
     private static List<Path> paths(Path folder, List<RamFileName> names) {

@@ -25,6 +25,7 @@ import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.template.WaitingVmms.Waiting;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFiles;
@@ -171,7 +172,7 @@ public final class Cloning {
 
     private static String fault(Throwable cause) {
         return Stream.concat(Stream.of(cause), Stream.of(cause.getSuppressed()))
-                .map(one -> String.valueOf(one.getMessage()))
+                .map(one -> one instanceof Exception e ? FileFault.text(e) : String.valueOf(one.getMessage()))
                 .collect(Collectors.joining("; "));
     }
 

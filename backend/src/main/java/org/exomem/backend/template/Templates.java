@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.exomem.images.ImageException;
 import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.ram.RamFiles;
 
 /** The folder of the templates. Each template is an image in a folder of its own. */
 public record Templates(Path folder) {
@@ -54,6 +55,15 @@ public record Templates(Path folder) {
      * @throws ImageException if there is no such template, or it is damaged
      */
     public ImageFolder open(String name) throws IOException {
+        return ImageFolder.open(there(name));
+    }
+
+    /**
+     * Where a template is; what is in its folder is not looked at.
+     *
+     * @throws ImageException if there is no such template
+     */
+    public Path there(String name) throws ImageException {
         Path path = path(name);
         if (!Files.isDirectory(path)) {
             throw new ImageException(
@@ -61,7 +71,7 @@ public record Templates(Path folder) {
                     "there is no template \"" + name + "\" in " + folder
                             + "; \"exomem template list\" shows those that are there");
         }
-        return ImageFolder.open(path);
+        return path;
     }
 
     /**
@@ -103,6 +113,15 @@ public record Templates(Path folder) {
      */
     public void make() throws IOException {
         Files.createDirectories(folder);
+    }
+
+    /**
+     * Makes the folder if its parent exists: a path that a user gave may be mistyped.
+     *
+     * @throws ImageException if the parent does not exist
+     */
+    public void makeLast() throws IOException {
+        RamFiles.made(folder);
     }
 
     /**

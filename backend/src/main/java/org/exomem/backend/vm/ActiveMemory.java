@@ -54,7 +54,7 @@ final class ActiveMemory implements AutoCloseable {
     private static final Duration LOOP_LIMIT = Duration.ofSeconds(1);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
     private static final String MIGRATES = "the VM migrates";
-    private static final String NOBODY = "no front-end is connected";
+    private static final String NOBODY = "no VMM is connected";
 
     private final String vm;
     private final EventLoop loop;

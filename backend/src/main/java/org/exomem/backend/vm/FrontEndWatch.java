@@ -105,7 +105,7 @@ final class FrontEndWatch implements EndpointListener {
 
     @Override
     public void connected() {
-        comings.say("a front-end has connected");
+        comings.say("a VMM has connected");
         events.accept(new VmEvent.Connected(vm, device));
         changed.run();
     }

@@ -9,7 +9,7 @@ import org.exomem.mem.ResizeJob;
 /**
  * A memory device at one moment. Sizes in bytes.
  *
- * @param attachment where the front-end attaches, for people
+ * @param attachment where the VMM attaches, for people
  * @param connected whether a front-end is connected
  * @param plan the constant values of the device
  * @param requested the size that the guest is asked to plug

@@ -31,6 +31,11 @@ public final class NearNames {
                 : "of the " + known.size() + " " + what + " these are similar: " + String.join(", ", near);
     }
 
+    /** Returns the whole message about an unknown name of a VM. */
+    public static String unknown(String name, Collection<String> known) {
+        return "there is no VM \"" + name + "\"; " + instead(name, known, "VMs");
+    }
+
     /** Returns the names, if they are few. Otherwise returns the first of them and their number. */
     public static String of(Collection<String> known, String what) {
         return known.size() <= FEW

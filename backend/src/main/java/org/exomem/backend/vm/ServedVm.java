@@ -673,8 +673,8 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private long endOfGuestMemory() {
         List<MemoryRegion> shared = sharedMemory();
         if (shared.isEmpty()) {
-            throw new NotActive("VM \"" + name + "\" shares no memory: no front-end is connected, or its driver has not"
-                    + " started");
+            throw new NotActive(
+                    "VM \"" + name + "\" shares no memory: no VMM is connected, or its driver has not" + " started");
         }
         return Math.max(
                 shared.stream()

@@ -279,7 +279,7 @@ final class VmBalloon implements AutoCloseable {
     }
 
     private VirtualMachine.NotActive notConnected() {
-        return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
+        return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no VMM is connected");
     }
 
     /** Ends the device for good, while its VM goes on. On the loop. Its state may be closed afterwards. */

@@ -7,7 +7,7 @@ import java.util.OptionalLong;
 /**
  * A VM and its devices at one moment. Sizes in bytes.
  *
- * @param attachment where the front-end attaches, for people: to the balloon, or else to the memory devices
+ * @param attachment where the VMM attaches, for people: to the balloon, or else to the memory devices
  * @param active the estimate of the guest's writes, if it is configured
  * @param host what the files of its memory have allocated on this host; empty while no memory is shared
  */

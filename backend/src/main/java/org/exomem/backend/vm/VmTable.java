@@ -47,8 +47,7 @@ public final class VmTable {
     public VirtualMachine named(String name) {
         VirtualMachine vm = vms.get(name);
         if (vm == null) {
-            throw new VirtualMachine.NotFound(
-                    "there is no VM \"" + name + "\"; " + NearNames.instead(name, vms.keySet(), "VMs"));
+            throw new VirtualMachine.NotFound(NearNames.unknown(name, vms.keySet()));
         }
         return vm;
     }

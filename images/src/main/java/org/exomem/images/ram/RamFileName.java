@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.exomem.pages.ByteText;
 
 /**
  * The name of a RAM file, which shows the part of a VM's RAM that it has:
@@ -70,13 +71,17 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
             throw new IllegalArgumentException(
                     "\"" + name + "\" ends as the name of a temporary RAM file does; use another one");
         }
-        if (size <= 0 || size % PAGE != 0) {
-            throw new IllegalArgumentException("the size of \"" + name + "\", " + size + " bytes, is no multiple of "
-                    + PAGE + " bytes, the size of a page");
+        if (size <= 0) {
+            throw new IllegalArgumentException("\"" + name + "\" must have a size above 0");
+        }
+        if (size % PAGE != 0) {
+            throw new IllegalArgumentException("the size of \"" + name + "\", " + ByteText.exactly(size)
+                    + ", is no multiple of " + ByteText.of(PAGE) + ", the size of a page");
         }
         if (offset < 0 || offset % PAGE != 0 || offset > MOST_BYTES || size > MOST_BYTES - offset) {
-            throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + offset + " with " + size
-                    + " bytes: offsets are multiples of " + PAGE + " bytes, and no RAM ends above 4 PiB");
+            throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + ByteText.exactly(offset)
+                    + " with " + ByteText.exactly(size) + ": offsets are multiples of " + ByteText.of(PAGE)
+                    + ", and no RAM ends above 4 PiB");
         }
     }
 

@@ -19,6 +19,7 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.ByteText;
 
 /**
  * The RAM files of a folder: those of one VM, or none yet. Each call examines the folder again. Safe for use by several
@@ -65,10 +66,12 @@ public final class RamFiles {
                 Files.createDirectory(
                         folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             } catch (NoSuchFileException e) {
+                Path above = folder.toAbsolutePath().getParent();
                 throw new ImageException(
                         Fault.NO_IMAGE,
-                        "there is no folder " + folder.toAbsolutePath().getParent()
-                                + ", and only the last folder of a path is made",
+                        above != null && Files.isDirectory(above)
+                                ? "no folder can be made in " + above
+                                : "there is no folder " + above + ", and only the last folder of a path is made",
                         e);
             }
         }
@@ -130,9 +133,9 @@ public final class RamFiles {
     /**
      * Makes the files of a VM, filled with zeros, with access for their owner only. Makes all of them, or none.
      *
-     * @throws ImageException {@link Fault#EXISTS} if one exists; it does not change
-     * @throws LinuxException if the file system refuses: ENOSPC if there is no space to reserve, EINVAL if a size is no
-     *     multiple of its huge pages
+     * @throws ImageException {@link Fault#EXISTS} if the folder has RAM files, these or others, which do not change; {@link
+     *     Fault#NO_ROOM} if there is no space to reserve
+     * @throws LinuxException if the file system refuses: EINVAL if a size is no multiple of its huge pages
      */
     public void create(List<RamFileName> names, Room room) throws IOException {
         for (RamFileName name : names) {
@@ -140,6 +143,7 @@ public final class RamFiles {
                 throw exists(name);
             }
         }
+        refuseOthers();
         List<RamFileName> made = new ArrayList<>();
         try {
             for (RamFileName name : names) {
@@ -147,7 +151,7 @@ public final class RamFiles {
                     made.add(name);
                     checkPages(name, file);
                     if (room == Room.RESERVED) {
-                        file.allocate(0, name.size());
+                        reserve(name, file);
                     }
                 }
             }
@@ -162,6 +166,31 @@ public final class RamFiles {
         }
     }
 
+    /** The folder is for one VM: with other files beside them, no VM would have these. */
+    private void refuseOthers() throws IOException {
+        for (RamFile file : list()) {
+            if (file.name().random().isEmpty()) {
+                throw exists(file.name());
+            }
+        }
+    }
+
+    private void reserve(RamFileName name, SharedFile file) throws IOException {
+        try {
+            file.allocate(0, name.size());
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOSPC) {
+                throw new ImageException(
+                        Fault.NO_ROOM,
+                        "there is no room for " + ByteText.of(name.size()) + " in " + folder
+                                + ": its file system has "
+                                + ByteText.of(Files.getFileStore(folder).getUsableSpace()) + " left",
+                        e);
+            }
+            throw e;
+        }
+    }
+
     private ImageException exists(RamFileName name) {
         return new ImageException(Fault.EXISTS, path(name) + " is there already; \"exomem ram remove\" removes it");
     }
@@ -170,8 +199,9 @@ public final class RamFiles {
         if (name.size() % file.pageSize() != 0) {
             throw new ImageException(
                     Fault.MISMATCH,
-                    "\"" + name.name() + "\" can't have " + name.size() + " bytes here: the file system has pages of "
-                            + file.pageSize() + " bytes, and a size must be a multiple of them");
+                    "\"" + name.name() + "\" can't have " + ByteText.exactly(name.size())
+                            + " here: the file system has pages of " + ByteText.of(file.pageSize())
+                            + ", and a size must be a multiple of them");
         }
     }
 
@@ -255,15 +285,15 @@ public final class RamFiles {
     }
 
     private static String describe(RamFileName name) {
-        return name.size() + " bytes at offset " + name.offset();
+        return ByteText.exactly(name.size()) + " at offset " + ByteText.exactly(name.offset());
     }
 
     private static void checkSize(RamFile file) throws ImageException {
         if (file.status().size() != file.name().size()) {
             throw new ImageException(
                     Fault.SIZE,
-                    file.path() + " has " + file.status().size() + " bytes, its name says "
-                            + file.name().size() + ": it was "
+                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", its name says "
+                            + ByteText.exactly(file.name().size()) + ": it was "
                             + (file.status().size() < file.name().size() ? "truncated" : "extended"));
         }
     }
@@ -287,7 +317,9 @@ public final class RamFiles {
             if (file.name().offset() != end) {
                 throw new ImageException(
                         Fault.MISMATCH,
-                        file.path() + " begins at offset " + file.name().offset() + ", the RAM before it ends at " + end
+                        file.path() + " begins at offset "
+                                + ByteText.exactly(file.name().offset())
+                                + ", the RAM before it ends at " + ByteText.exactly(end)
                                 + ": these are not the files of one VM, or one is missing");
             }
             end = file.name().end();

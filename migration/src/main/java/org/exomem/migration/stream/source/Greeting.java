@@ -3,6 +3,7 @@ package org.exomem.migration.stream.source;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
@@ -67,7 +68,10 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
             throw e;
         } catch (IOException e) {
             Closing.quietly(socket);
-            throw new IOException("can't reach a destination at " + to + ": " + e.getMessage(), e);
+            throw new IOException(
+                    "can't reach a destination at " + to + ": " + e.getMessage()
+                            + (e instanceof SocketException ? "; \"exomem receive\" has to wait there" : ""),
+                    e);
         } finally {
             impatience.cancel(false);
         }
