@@ -279,7 +279,7 @@ class ImageFolderTest {
                 () -> writer.finish(Saved.description(), ImageWriter.Digests.NONE));
         Files.write(writer.state(), Saved.STATE);
         RamFileName other = new RamFileName((1 << 20) + (1 << 16), 4096, "foreign");
-        RamFiles.in(folder).create(List.of(other), RamFiles.Room.ON_DEMAND);
+        Files.write(writer.ram(other), new byte[4096]);
         assertFault(
                 Fault.MISMATCH,
                 "one RAM file more",
