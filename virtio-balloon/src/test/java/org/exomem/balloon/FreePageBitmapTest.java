@@ -401,7 +401,7 @@ class FreePageBitmapTest {
         guest.balloon.disconnected();
         assertThatThrownBy(() -> guest.balloon.askForFreePages(BitmapRequest.ALL))
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("no front-end");
+                .hasMessageContaining("no VMM");
     }
 
     @Test

@@ -359,7 +359,7 @@ class HintingTest {
         assertThat(guest.news()).contains(new News(Kind.HINTING_ENDED, ID, 0, 0));
         assertThatThrownBy(guest.balloon::startHinting)
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("no front-end");
+                .hasMessageContaining("no VMM");
     }
 
     @Test
