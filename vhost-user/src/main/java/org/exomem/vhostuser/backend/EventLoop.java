@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * another one's long system call, and its state needs no locks.
  *
  * <p>Threads therefore grow with VMs, one for each, and with nothing else: what hangs is a system call on memory or files of
- * that VM, which no sharing of loops, however clever, could tell before it hangs. A VM at rest costs some 60 KiB of stack and 40
- * KiB of heap by this; {@code many-vms} of the benchmarks measures it.
+ * that VM, which no sharing of loops, however clever, could tell before it hangs. A VM at rest costs some 50 KiB of stack and 40
+ * KiB of heap by this, most of that netty's table of descriptors; {@code many-vms} of the benchmarks measures it.
  */
 public final class EventLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EventLoop.class);
