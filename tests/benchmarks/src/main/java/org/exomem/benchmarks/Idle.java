@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.awaitility.core.ConditionTimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -24,7 +23,6 @@ final class Idle extends Benchmark {
     private static final double WANTED_START_MILLIS = 400;
     private static final long GUEST_MEMORY = 64L << 20;
     private static final int QUEUE_SIZE = 128;
-    private static final Duration SETTLED = Duration.ofSeconds(2);
 
     @Option(names = "--starts", description = "Starts that are timed. Default: ${DEFAULT-VALUE}")
     private int starts = 11;
@@ -76,7 +74,7 @@ final class Idle extends Benchmark {
             for (String name : names) {
                 guests.add(Guest.attach(exomem.socket(name), GUEST_MEMORY, Guest.LINUX, QUEUE_SIZE));
             }
-            settle(exomem);
+            AtRest.await(exomem, Duration.ofSeconds(settle));
             ProcessUsage before = exomem.usage();
             if (watch) {
                 pass(Duration.ofSeconds(seconds));
@@ -88,34 +86,6 @@ final class Idle extends Benchmark {
                     after.voluntarySwitches() - before.voluntarySwitches());
         } finally {
             guests.forEach(Guest::close);
-        }
-    }
-
-    /** Waits until the process has done nothing for a while: the JVM compiles and collects on for a moment. */
-    private void settle(ServeProcess exomem) {
-        try {
-            await().pollInterval(Duration.ofMillis(500))
-                    .during(SETTLED)
-                    .atMost(Duration.ofSeconds(settle))
-                    .until(new Unchanged(exomem)::holds);
-        } catch (ConditionTimeoutException e) {
-            // It does not come to rest then, which the figure shows.
-        }
-    }
-
-    private static final class Unchanged {
-        private final ServeProcess exomem;
-        private long last = -1;
-
-        Unchanged(ServeProcess exomem) {
-            this.exomem = exomem;
-        }
-
-        boolean holds() throws IOException {
-            long now = exomem.usage().cpuMillis();
-            boolean atRest = now - last <= 1;
-            last = now;
-            return atRest;
         }
     }
 

@@ -1,12 +1,9 @@
 package org.exomem.benchmarks;
 
-import static org.awaitility.Awaitility.await;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.awaitility.core.ConditionTimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -21,8 +18,7 @@ final class ManyVms extends Benchmark {
     /** One event loop for each VM, and what the JVM has for itself. */
     private static final int OTHER_THREADS = 30;
 
-    private static final Duration SETTLED = Duration.ofSeconds(2);
-    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(60);
+    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(120);
 
     @Option(names = "--vms", description = "VMs. Default: ${DEFAULT-VALUE}")
     private int vms = 200;
@@ -31,29 +27,12 @@ final class ManyVms extends Benchmark {
     List<Figure> measure() throws IOException {
         List<String> names = IntStream.range(0, vms).mapToObj(i -> "vm" + i).toList();
         try (ServeProcess exomem = ServeProcess.startBoth(names)) {
-            settle(exomem);
+            AtRest.await(exomem, SETTLE_LIMIT);
             return List.of(
                     Figure.of("resident, " + vms + " VMs", exomem.usage().residentBytes() / (double) (1 << 20), "MiB")
                             .atMost(WANTED_MIB),
                     Figure.of("threads, " + vms + " VMs", ProcessUsage.threads(exomem.pid()), "")
                             .atMost(vms + OTHER_THREADS));
-        }
-    }
-
-    private static void settle(ServeProcess exomem) {
-        long[] last = {-1};
-        try {
-            await().pollInterval(Duration.ofMillis(500))
-                    .during(SETTLED)
-                    .atMost(SETTLE_LIMIT)
-                    .until(() -> {
-                        long now = exomem.usage().cpuMillis();
-                        boolean atRest = now - last[0] <= 1;
-                        last[0] = now;
-                        return atRest;
-                    });
-        } catch (ConditionTimeoutException e) {
-            // It does not come to rest then, which the figures show.
         }
     }
 }

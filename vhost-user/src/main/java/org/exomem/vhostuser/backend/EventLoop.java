@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * another VM's long system call, and its state needs no locks.
  *
  * <p>So the number of threads grows with the number of VMs, and with nothing else. A system call hangs because of memory or
- * files of its VM, and a shared loop could not know that before it hangs. An idle VM costs about 60 KiB of stack and 40 KiB
- * of heap by this; {@code many-vms} of the benchmarks measures it.
+ * files of its VM, and a shared loop could not know that before it hangs. An idle VM costs about 50 KiB of stack and 40 KiB
+ * of heap by this, most of it netty's table of descriptors; {@code many-vms} of the benchmarks measures it.
  */
 public final class EventLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EventLoop.class);
