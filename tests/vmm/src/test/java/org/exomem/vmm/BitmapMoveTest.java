@@ -107,10 +107,10 @@ final class BitmapMoveTest {
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
-            // Slowly enough for a guest on a busy host to answer while its first round lasts. It writes as fast as
-            // that, so
-            // that further rounds only take time.
-            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 128 * MIB, "max-rounds", 3));
+            // Slowly enough for a guest on a busy host to answer while its first round lasts, 0.8 s: it takes up to 50
+            // ms. The guest
+            // writes about as fast.
+            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 256 * MIB));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
