@@ -83,7 +83,7 @@ final class UpdateVmmCommand implements Command {
     }
 
     private int updateToNew(ControlOption.Session session, Output output) throws IOException {
-        Running running = running(session);
+        Running running = ofVmm(() -> running(session));
         List<Path> places = new ArrayList<>(running.line().places());
         if (places.stream().noneMatch(place -> running.folder().resolve(place).equals(running.qmp()))) {
             throw new CommandFailure(
@@ -98,12 +98,30 @@ final class UpdateVmmCommand implements Command {
         }
         Path qmp = names.meanwhile(running.qmp());
         places.replaceAll(running.folder()::resolve);
-        VmmLaunch.start(line, running.folder());
+        VmmCommandLine next = line;
+        ofVmm(() -> {
+            VmmLaunch.start(next, running.folder());
+            return next;
+        });
         try {
             return update(session, output, qmp, renamed(places, names));
         } catch (IOException | RuntimeException e) {
             end(qmp, renamed(places, names), e);
             throw e;
+        }
+    }
+
+    /** What a VMM is asked, or one that starts. */
+    private interface OfVmm<T> {
+        T get() throws IOException;
+    }
+
+    /** What goes wrong with a VMM is no fault of the control socket's. */
+    private static <T> T ofVmm(OfVmm<T> question) {
+        try {
+            return question.get();
+        } catch (IOException e) {
+            throw new CommandFailure(ExitCode.FAILED, e);
         }
     }
 

@@ -216,6 +216,13 @@ class VmCommandCommandTest {
     }
 
     @Test
+    void aVmmThatIsNotThereIsNoFaultOfTheControlSocket() {
+        Ran ran = Ran.of("update-vmm", "web", "--control", folder + "/control");
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err()).startsWith("exomem: can't speak QMP to the VMM on " + folder + "/qmp: ");
+    }
+
+    @Test
     void wrongWordsAreExplained() {
         assertThat(command("web", "--size", "1G", "--json", "--libvirt").code()).isEqualTo(ExitCode.USAGE);
         assertThat(command("web", "--size", "x").err()).contains("--size: \"x\" is not a size");

@@ -74,7 +74,7 @@ final class UpdatedVmmTest {
             Path broken = Files.writeString(guests.file("broken"), "#!/bin/sh\necho no such machine >&2\nexit 1\n");
             assertThat(broken.toFile().setExecutable(true)).isTrue();
             assertThatThrownBy(() -> exomem.command("update-vmm", "vm", "--vmm", broken.toString()))
-                    .hasMessageContaining("the VMM did not start: no such machine");
+                    .hasMessageContaining("the VMM " + broken + " did not start: no such machine");
             assertThatThrownBy(() -> exomem.command(
                             "update-vmm", "vm", "--to", guests.qmp("b").toString()))
                     .hasMessageContaining("the memory \"ram\" of the VMM that waits is");
