@@ -9,15 +9,13 @@ import java.nio.charset.StandardCharsets;
 import org.exomem.cli.text.VisibleText;
 
 /**
- * Where a command writes.
+ * The output streams of a command.
  *
  * @param out results
  * @param err everything else; a script that reads results does not see it
  */
 public record Streams(PrintWriter out, PrintWriter err) {
-    /**
-     * Those of the process, in UTF-8. Not {@code System.out}: what can't be written must be known, and is forgotten there.
-     */
+    /** The streams of the process, in UTF-8. {@code System.out} is not used, because it hides failures to write. */
     public static Streams ofProcess() {
         return new Streams(
                 new PrintWriter(writer(FileDescriptor.out)), new PrintWriter(writer(FileDescriptor.err), true));
@@ -27,12 +25,12 @@ public record Streams(PrintWriter out, PrintWriter err) {
         return new OutputStreamWriter(new FileOutputStream(descriptor), StandardCharsets.UTF_8);
     }
 
-    /** Writes what is still buffered; false if anything that was printed to {@link #out} is lost. */
+    /** Flushes both streams. Returns false if any output to {@link #out} was lost. */
     public boolean outIsWritten() {
         return !out.checkError();
     }
 
-    /** Tells the user something that is no result. */
+    /** Prints a message that is not a result. */
     public void note(String text) {
         err.println("exomem: " + VisibleText.lines(text));
         err.flush();
