@@ -25,7 +25,7 @@ public record Streams(PrintWriter out, PrintWriter err) {
         return new OutputStreamWriter(new FileOutputStream(descriptor), StandardCharsets.UTF_8);
     }
 
-    /** Flushes both streams. Returns false if any output to {@link #out} was lost. */
+    /** Flushes {@link #out}. Returns false if anything that was printed to it is lost. */
     public boolean outIsWritten() {
         return !out.checkError();
     }

@@ -1,7 +1,7 @@
 package org.exomem.cli.text;
 
 /**
- * Makes text from untrusted sources (peers, guests, servers, names) safe to show to people: it removes terminal
+ * Makes text from untrusted sources (peers, guests, servers, names) safe to show to people: it replaces terminal
  * controls and invisible characters. Safe for use by any thread.
  */
 public final class VisibleText {
