@@ -227,7 +227,7 @@ public final class EmbeddedGuest implements AutoCloseable {
                 program.heldPages() * GuestRam.PAGE, program.allocator().available() * GuestRam.PAGE));
     }
 
-    /** Stops the program, verifies all memory that it uses, and returns what is wrong. */
+    /** Stops the guest, verifies all memory that its program uses, and lets it continue. Returns what is wrong. */
     public List<String> verify() {
         List<String> wrong;
         synchronized (this) {
