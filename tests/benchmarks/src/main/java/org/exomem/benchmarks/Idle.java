@@ -10,14 +10,14 @@ import org.awaitility.core.ConditionTimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What {@code exomem serve} costs while its guests want nothing, and how long it takes to be there. */
+/** The cost of {@code exomem serve} while its guests request nothing, and the time of its start. */
 @Command(
         name = "idle",
         mixinStandardHelpOptions = true,
         description = "Memory and CPU time of an idle exomem serve, memory of each further VM, start to listening.")
 final class Idle extends Benchmark {
     private static final double WANTED_MIB = 100;
-    /** Of one processor: the JVM's own threads look around a few times a second. */
+    /** Percent of one processor: the JVM's own threads wake up a few times a second. */
     private static final double WANTED_CPU_PERCENT = 0.1;
 
     private static final double WANTED_MIB_PER_VM = 1;
@@ -91,7 +91,7 @@ final class Idle extends Benchmark {
         }
     }
 
-    /** Waits until the process has done nothing for a while: the JVM compiles and collects on for a moment. */
+    /** Waits until the process has been idle for a while: the JVM still compiles and collects garbage for a moment. */
     private void settle(ServeProcess exomem) {
         try {
             await().pollInterval(Duration.ofMillis(500))
@@ -99,7 +99,7 @@ final class Idle extends Benchmark {
                     .atMost(Duration.ofSeconds(settle))
                     .until(new Unchanged(exomem)::holds);
         } catch (ConditionTimeoutException e) {
-            // It does not come to rest then, which the figure shows.
+            // The process does not become idle, which the figure shows.
         }
     }
 

@@ -12,7 +12,7 @@ final class BrokenRule extends RuntimeException {
         super(message, cause);
     }
 
-    /** Requires a condition. The message is evaluated always, so it must be a constant. */
+    /** Requires a condition. The caller always evaluates the message, so it should be a constant. */
     static void unless(boolean holds, String otherwise) {
         if (!holds) {
             throw new BrokenRule(otherwise);
