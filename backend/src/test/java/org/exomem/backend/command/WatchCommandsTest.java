@@ -71,7 +71,7 @@ class WatchCommandsTest {
             // One after the other, until both clients listen.
             List<BalloonDriver> attached = new ArrayList<>();
             await().until(() -> {
-                // A state that is reported once a second is the state at that time.
+                // Clients are notified once a second of the state at that time.
                 attached.forEach(BalloonDriver::close);
                 attached.clear();
                 attached.add(vms.attach("a"));
